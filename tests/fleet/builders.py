@@ -22,12 +22,12 @@ WHEN = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def authority(fleet: str = FLEET) -> CA:
-    """Return the CA of a fleet; it is made once, because making keys takes time."""
+    """Return the CA of a fleet. Each CA is made only once, because making keys takes time."""
     return _authority(fleet)
 
 
 def vessel(name: str, *, fleet: str = FLEET, number: int = 1) -> TLSIdentity:
-    """Return the identity of a vessel; another `number` gives the same vessel another certificate."""
+    """Return the identity of a vessel. Another `number` returns another certificate for the same vessel."""
     return _vessel(name, fleet, number)
 
 
@@ -79,7 +79,7 @@ def document(
     deleted: bool = False,
     closing: bool = False,
 ) -> Document:
-    """Return a revision as a peer would send it."""
+    """Return a revision in the form in which a peer would send it."""
     raw = bodies.to_canonical(document_id, content if content is not None or deleted else body(document_id))
     rev = revisions.make(parent, deleted=deleted, body=raw, closing=closing)
     return Document(document_id, rev, 0, deleted, False, raw)
@@ -87,7 +87,7 @@ def document(
 
 @dataclass
 class Here:
-    """The documents in a store, with one leaf revision each."""
+    """Documents in a store, with one leaf revision each."""
 
     found: dict[str, Document] = field(default_factory=dict)
 

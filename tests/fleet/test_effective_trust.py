@@ -1,4 +1,4 @@
-"""Of several signed statements, the one with the highest number applies, wherever it came from."""
+"""The signed statement with the highest number applies, whether it came from a file or through the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,9 +38,9 @@ def here(database: Database) -> int | None:
     return None if found is None or found.deleted else found.body["number"]
 
 
-def test_what_files_know_gets_into_the_store(database: Database) -> None:
+def test_statement_in_the_files_is_stored(database: Database) -> None:
     assert current_trust(database, identity(0)).revocations.number == 0
-    assert here(database) is None  # there is no statement yet
+    assert here(database) is None  # number 0 means that there is no statement yet
     for number in (2, 2, 5):
         assert current_trust(database, identity(number)).revocations.number == number
         assert here(database) == number
@@ -49,13 +49,13 @@ def test_what_files_know_gets_into_the_store(database: Database) -> None:
     assert found.rev.startswith("2-")
 
 
-def test_what_came_through_the_store_counts_more_than_older_files(database: Database) -> None:
+def test_newer_statement_in_the_store_overrides_the_files(database: Database) -> None:
     database.put(REVOCATIONS, stated(7))
     assert current_trust(database, identity(2)).revocations.number == 7
     assert here(database) == 7
 
 
-def test_what_was_known_is_not_forgotten_with_its_document(database: Database) -> None:
+def test_known_statement_still_applies_after_its_document_is_deleted(database: Database) -> None:
     rev = database.put(REVOCATIONS, stated(7))
     before = current_trust(database, identity(2))
     database.delete(REVOCATIONS, parent=rev)
@@ -63,13 +63,13 @@ def test_what_was_known_is_not_forgotten_with_its_document(database: Database) -
     assert here(database) == 2
 
 
-def test_a_document_of_another_fleets_ca_says_nothing(database: Database) -> None:
+def test_statement_of_another_fleets_ca_is_ignored(database: Database) -> None:
     database.put(REVOCATIONS, stated(9, "south"))
     assert current_trust(database, identity(2)).revocations.number == 2
     assert here(database) == 2
 
 
-# The radio key
+# Radio key
 
 
 def offered(number: int, fleet: str = "north") -> Stated:
@@ -86,7 +86,7 @@ def kept(database: Database) -> int | None:
     ("files", "store", "right"),
     [((), None, None), ((1,), None, 1), ((1, 3), 2, 3), ((1,), 2, 2), ((), 2, 2), ((2,), 2, 2)],
 )
-def test_of_the_radios_key_the_highest_number_counts_and_is_passed_on(
+def test_radio_key_with_the_highest_number_applies_and_is_stored(
     database: Database, files: tuple[int, ...], store: int | None, right: int | None
 ) -> None:
     if store is not None:
@@ -97,7 +97,7 @@ def test_of_the_radios_key_the_highest_number_counts_and_is_passed_on(
     assert (database.last_sequence == before) == (right == store)
 
 
-def test_a_radio_key_of_another_fleets_ca_gives_way(database: Database) -> None:
+def test_radio_key_of_another_fleets_ca_is_replaced(database: Database) -> None:
     database.put(RADIO_KEY, offered(9, "south")[0])
     assert current_radio_key(database, authority().certificate, []) is None
     found = current_radio_key(database, authority().certificate, [offered(2)])

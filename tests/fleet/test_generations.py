@@ -1,4 +1,4 @@
-"""Limits on the generation of revisions from other vessels, in argo's store and in brigid's."""
+"""Limits on the generation of revisions that another vessel sends."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +57,7 @@ def holding(*found: Document) -> Here:
 
 @pytest.mark.parametrize("document_id", [EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE, "shopping"])
 @pytest.mark.parametrize("generation", [LAST, SOUND_LIMIT, SOUND_LIMIT - 1])
-def test_no_vessel_gives_any_document_the_last_generation(document_id: str, generation: int) -> None:
+def test_no_vessel_can_write_a_document_with_the_last_generation(document_id: str, generation: int) -> None:
     for here in (Here(), holding(at(document_id, 5))):
         for writer in (ARGO, BRIGID):
             why_not = rights(here).objection(writer, at(document_id, generation))
@@ -66,7 +66,7 @@ def test_no_vessel_gives_any_document_the_last_generation(document_id: str, gene
 
 
 @pytest.mark.parametrize("document_id", [ALARM, NOTE])
-def test_nor_does_the_crew(document_id: str) -> None:
+def test_crew_cannot_write_a_document_with_the_last_generation(document_id: str) -> None:
     here = holding(at(document_id, 5, acks=[]))
     acknowledged = {"acks": [{"who": "anna", "when": "2026"}]}
     assert rights(here).objection(ANNA, at(document_id, 6, **acknowledged)) is None
@@ -81,7 +81,7 @@ def test_nor_does_the_crew(document_id: str) -> None:
 
 
 @pytest.mark.parametrize("document_id", [EQUIPMENT, FORWARDED])
-def test_a_fresh_card_takes_the_millionth_revision(document_id: str) -> None:
+def test_new_card_accepts_the_millionth_revision(document_id: str) -> None:
     for writer in (ARGO, BRIGID):
         assert rights(Here()).objection(writer, at(document_id, 1_000_000)) is None
     about = at(ABOUT, 40, **{MEMBER: generation_to_vouch_for(1_000_000)})
@@ -94,7 +94,7 @@ def test_a_fresh_card_takes_the_millionth_revision(document_id: str) -> None:
 @pytest.mark.parametrize(
     ("document_id", "lead"), [(ALARM, LEAD), (NOTE, LEAD), (REVOCATIONS, LEAD), ("shopping", LEAD_OF_OTHERS)]
 )
-def test_what_several_write_is_taken_after_a_year_of_absence_and_no_jump(document_id: str, lead: int) -> None:
+def test_shared_document_is_accepted_after_a_year_but_not_after_a_jump(document_id: str, lead: int) -> None:
     def found(generation: int) -> Document:
         if document_id in (ALARM, NOTE):
             return at(document_id, generation)
@@ -111,7 +111,7 @@ def test_what_several_write_is_taken_after_a_year_of_absence_and_no_jump(documen
     )
 
 
-def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
+def test_revision_beyond_the_generation_that_its_vessel_vouches_for_is_refused() -> None:
     most = generation_to_vouch_for(30_000)
     about = at(ABOUT, 40, **{MEMBER: most})
     judge = rights(holding(about))
@@ -127,7 +127,7 @@ def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
     assert rights(holding(newer)).objection(BRIGID, at(EQUIPMENT, most + 1)) is None
 
 
-def test_only_the_vessel_itself_vouches_and_not_with_a_revoked_certificate() -> None:
+def test_only_the_vessel_itself_with_a_valid_certificate_can_vouch() -> None:
     equipment = at(EQUIPMENT, UNVOUCHED + 1)
     good = at(ABOUT, 40, **{MEMBER: generation_to_vouch_for(UNVOUCHED + 1)})
     assert rights(holding(good)).objection(BRIGID, equipment) is None
@@ -147,7 +147,7 @@ def test_only_the_vessel_itself_vouches_and_not_with_a_revoked_certificate() -> 
     )
 
 
-def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
+def test_forwarded_document_is_passed_on_only_with_its_vessels_signature() -> None:
     signed, plain = at(FORWARDED, 7, signer="argo"), at(FORWARDED, 7)
     forged = at(FORWARDED, 7, signer="brigid")
     about = at(ABOUT, 40, **{MEMBER: STEP})
@@ -165,7 +165,7 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
 
 
 @pytest.mark.parametrize("later", [{}, {MEMBER: STEP}])
-def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouched(
+def test_unsigned_forwarded_document_is_refused_once_its_vessel_has_vouched(
     later: dict[str, int], tmp_path: Path
 ) -> None:
     """The unsigned revision may come from an earlier Logboat on argo, or be an old one that was passed on."""
@@ -191,7 +191,7 @@ def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouche
 
 
 @pytest.mark.parametrize("digest", ["z" * 32, "A" * 32, "f" * 65, "~", "1.2.3"])
-def test_a_digest_that_outranks_all_others_is_refused(digest: str) -> None:
+def test_digest_that_would_win_every_conflict_is_refused(digest: str) -> None:
     found = Document(NOTE, f"1-{digest}", 0, False, False, document(NOTE).raw)
     for writer in (BRIGID, ANNA):
         try:
@@ -202,7 +202,7 @@ def test_a_digest_that_outranks_all_others_is_refused(digest: str) -> None:
 
 
 @given(highest=st.integers(0, SOUND_LIMIT - 1), before=st.one_of(st.none(), st.integers(-1, 2**31)))
-def test_a_vessel_vouches_for_more_than_it_has_reached_and_for_not_much_more(
+def test_vessel_vouches_for_slightly_more_than_its_highest_generation(
     highest: int, before: int | None
 ) -> None:
     most = generation_to_vouch_for(highest, before)
@@ -221,12 +221,12 @@ kinds = st.sampled_from([EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE])
     vouches=st.booleans(),
 )
 @settings(max_examples=100, deadline=None)
-def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere(
+def test_next_revision_of_a_vessel_is_accepted_despite_revisions_from_others(
     document_id: str, attempts: list[int], known: int, vouches: bool
 ) -> None:
     """Careen receives arbitrary revisions from brigid.
 
-    Then argo, which has received them too, writes once more.
+    Argo receives them too, and then writes a new revision.
     """
     if document_id in (ALARM, NOTE):
         known = min(known, LEAD)
@@ -279,7 +279,7 @@ def opened(tmp_path: Path) -> Callable[[], Database]:
     return lambda: Database.open(tmp_path / "log.db", policy=documents.POLICY)
 
 
-def test_what_an_earlier_version_let_in_is_removed_once_and_asked_for_anew(
+def test_revisions_accepted_by_an_earlier_version_are_removed_once_and_requested_again(
     opened: Callable[[], Database],
 ) -> None:
     with opened() as store:
@@ -298,7 +298,7 @@ def test_what_an_earlier_version_let_in_is_removed_once_and_asked_for_anew(
         assert unvouched_revisions.removal_count(store) == 1
 
 
-def test_what_came_before_its_vessel_vouched_for_less_is_removed(opened: Callable[[], Database]) -> None:
+def test_earlier_revision_is_removed_when_its_vessel_vouches_for_less(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(EQUIPMENT, UNVOUCHED), at("equipment:brigid:oil", UNVOUCHED))
         assert unvouched_revisions.remove_unvouched(store, generations_of(store)) == []
@@ -307,7 +307,7 @@ def test_what_came_before_its_vessel_vouched_for_less_is_removed(opened: Callabl
         assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == [EQUIPMENT]
 
 
-def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], Database]) -> None:
+def test_revision_vouched_for_by_a_revoked_certificate_is_removed(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(
             store,
@@ -322,8 +322,8 @@ def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], 
         )
 
 
-def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Callable[[], Database]) -> None:
-    """Every vessel has older `vessel` documents of the other vessels, which are validly signed."""
+def test_old_vouching_document_passed_on_as_new_removes_nothing(opened: Callable[[], Database]) -> None:
+    """Every vessel has old, validly signed `vessel` documents of other vessels."""
     old, new = {MEMBER: STEP}, {MEMBER: 10 * STEP}
     with opened() as store:
         judge = generations_of(store)
@@ -343,7 +343,7 @@ def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Call
         assert store.get(EQUIPMENT) is not None
 
 
-def test_a_vessel_that_vouches_for_less_each_time_causes_one_removal(opened: Callable[[], Database]) -> None:
+def test_vessel_that_vouches_for_less_each_time_causes_one_removal(opened: Callable[[], Database]) -> None:
     with opened() as store:
         judge = generations_of(store)
         stored(store, at(EQUIPMENT, UNVOUCHED))
@@ -355,14 +355,14 @@ def test_a_vessel_that_vouches_for_less_each_time_causes_one_removal(opened: Cal
         assert unvouched_revisions.removal_count(store) == 1
 
 
-def test_a_vessel_that_never_vouches_causes_no_removal(opened: Callable[[], Database]) -> None:
+def test_vessel_that_never_vouches_causes_no_removal(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(ABOUT, 40), at(EQUIPMENT, UNVOUCHED + LEAD))
         assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == []
         assert unvouched_revisions.removal_count(store) == 0
 
 
-def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Callable[[], Database]) -> None:
+def test_first_vouching_after_a_revocation_counts_as_the_first(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(ABOUT, 40, **{MEMBER: SOUND_LIMIT - 1}))
         assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == []

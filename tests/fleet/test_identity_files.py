@@ -1,4 +1,4 @@
-"""An identity folder, which makes an appliance a vessel in its fleet, is loaded, or refused with a remedy."""
+"""An identity folder that makes an appliance a vessel is loaded, or refused with a remedy."""
 
 import grp
 import json
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_makes_a_vessel(folder: Path) -> None:
+def test_identity_is_loaded_from_its_folder(folder: Path) -> None:
     identity = load(folder)
     assert (identity.vessel, identity.fleet) == ("brigid", "north")
     assert identity.tls.certificates == vessel("brigid").certificates
@@ -38,7 +38,7 @@ def test_a_folder_makes_a_vessel(folder: Path) -> None:
     assert "revoked" in (identity.trust.objection(vessel("argo").certificate, NOW) or "")
 
 
-def test_no_folder_is_no_identity_yet(tmp_path: Path) -> None:
+def test_missing_folder_means_that_there_is_no_identity_yet(tmp_path: Path) -> None:
     for missing in (tmp_path / "identity", tmp_path):
         with pytest.raises(NoIdentityError, match="logboat fleet add"):
             load(missing)
@@ -46,7 +46,7 @@ def test_no_folder_is_no_identity_yet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["vessel.pem", "vessel.key", "fleet.pem", "revocations.json"])
 @pytest.mark.parametrize("content", [None, b"", b"\xff\x00{}", b"{}"])
-def test_each_file_must_be_there_and_sound(folder: Path, name: str, content: bytes | None) -> None:
+def test_missing_or_damaged_file_is_refused(folder: Path, name: str, content: bytes | None) -> None:
     if content is None:
         (folder / name).unlink()
     else:
@@ -55,7 +55,7 @@ def test_each_file_must_be_there_and_sound(folder: Path, name: str, content: byt
         load(folder)
 
 
-def test_files_of_two_identities_do_not_go_together(folder: Path) -> None:
+def test_files_of_two_identities_are_refused(folder: Path) -> None:
     key = (folder / "vessel.key").read_bytes()
     (folder / "vessel.key").write_bytes(vessel("argo").key_pem())
     with pytest.raises(IdentityError, match="does not match the first certificate"):
@@ -75,7 +75,7 @@ def test_files_of_two_identities_do_not_go_together(folder: Path) -> None:
         (vessel("brigid", fleet="south"), "not issued by .*fleet.pem"),
     ],
 )
-def test_a_vessels_certificate_must_be_the_fleets(folder: Path, identity: TLSIdentity, why: str) -> None:
+def test_certificate_must_be_issued_by_the_fleet(folder: Path, identity: TLSIdentity, why: str) -> None:
     identity.save(folder / "vessel.pem", folder / "vessel.key")
     with pytest.raises(IdentityError, match=why):
         load(folder)

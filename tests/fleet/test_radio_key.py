@@ -1,4 +1,4 @@
-"""Only the vessels for which the radio's next key was encrypted can decrypt it."""
+"""Only the vessels for which the next radio key was encrypted can decrypt it."""
 
 import base64
 from dataclasses import replace
@@ -44,7 +44,7 @@ def statement(
 
 
 @given(before=PASSWORDS, after=PASSWORDS, number=st.integers(1, 2**53 - 1), secret=st.integers(1, 2**200))
-def test_each_vessel_opens_its_own_part_after_the_way_through_the_document(
+def test_each_vessel_decrypts_its_own_part_of_the_document(
     before: str, after: str, number: int, secret: int
 ) -> None:
     keys = RadioPasswords(before, after)
@@ -71,7 +71,7 @@ def test_each_vessel_opens_its_own_part_after_the_way_through_the_document(
     assert open_passwords(found, vessel("careen"), vessel="careen", fleet="north") is None
 
 
-def test_two_parts_never_look_alike() -> None:
+def test_two_encryptions_of_the_same_key_differ() -> None:
     [first], [second] = statement("argo").parts, statement("argo").parts
     assert first.sealed != second.sealed
 
@@ -85,10 +85,10 @@ def test_two_parts_never_look_alike() -> None:
         ("argo", "argo", "north", 2),
     ],
 )
-def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
+def test_part_can_be_decrypted_only_for_its_vessel_fleet_and_number(
     who: str, name: str, fleet: str, number: int
 ) -> None:
-    """The part for one vessel is presented as another vessel's, which still cannot decrypt it."""
+    """The part for one vessel is presented as the part for another, which still cannot decrypt it."""
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))
@@ -97,7 +97,7 @@ def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
 
 
 @given(data=st.data())
-def test_no_changed_part_opens(data: st.DataObject) -> None:
+def test_changed_part_cannot_be_decrypted(data: st.DataObject) -> None:
     stated = statement("argo")
     sealed = bytearray(base64.b64decode(stated.parts[0].sealed))
     place = data.draw(st.integers(0, len(sealed) - 1))
@@ -112,7 +112,7 @@ def test_no_changed_part_opens(data: st.DataObject) -> None:
         st.text(max_size=300), st.binary(max_size=300).map(lambda b: base64.b64encode(b).decode())
     )
 )
-def test_whatever_a_part_holds_is_an_error_with_words(sealed: str) -> None:
+def test_any_content_of_a_part_raises_a_specific_error(sealed: str) -> None:
     stated = statement("argo")
     changed = replace(stated.parts[0], sealed=sealed)
     with pytest.raises(RadioKeyError, match="cannot be decrypted"):
@@ -120,7 +120,7 @@ def test_whatever_a_part_holds_is_an_error_with_words(sealed: str) -> None:
 
 
 @pytest.mark.parametrize("member", ["number", "from", "parts", "fleet", "sig"])
-def test_the_cas_signature_holds_all_of_it(member: str) -> None:
+def test_signature_of_the_ca_covers_every_member(member: str) -> None:
     body = to_body(statement("argo"), fleet="north", key=authority().key)
     changed = {
         "number": 2,
@@ -133,13 +133,13 @@ def test_the_cas_signature_holds_all_of_it(member: str) -> None:
         from_body(body | {member: changed}, authority().certificate)
 
 
-def test_a_key_that_is_no_password_is_not_sealed() -> None:
+def test_key_that_is_no_valid_password_is_not_encrypted() -> None:
     for wrong in ("short", 'quoted"words"', "two\nlines of it", "x" * 64):
         with pytest.raises(RadioKeyError, match="the radio password is not valid"):
             statement("argo", keys=RadioPasswords("a good one", wrong))
 
 
-def test_the_second_key_holds_from_its_time_on() -> None:
+def test_second_key_applies_from_its_time_on() -> None:
     stated = statement("argo")
     assert not stated.has_begun(LATER - timedelta(seconds=1))
     assert stated.has_begun(LATER)

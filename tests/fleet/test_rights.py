@@ -54,7 +54,7 @@ READING = "reading:brigid:rpm:abcdef:000000000001"
 
 @pytest.mark.parametrize("writer", [BRIGID, ANNA])
 @pytest.mark.parametrize("document_id", ["reading:brigid:rpm:abcdef:1", "boot:brigid", "note:x:y", "vessel:"])
-def test_a_malformed_id_of_a_type_of_logboats_is_refused(
+def test_malformed_id_of_a_logboat_document_is_refused(
     writer: CertifiedVessel | CrewMember, document_id: str
 ) -> None:
     kind = document_id.partition(":")[0]
@@ -80,7 +80,7 @@ def test_a_malformed_id_of_a_type_of_logboats_is_refused(
         ({"type": None}, "malformed"),
     ],
 )
-def test_a_body_that_says_another_thing_than_its_id_is_refused(more: dict[str, Any], why: str) -> None:
+def test_body_that_contradicts_its_id_is_refused(more: dict[str, Any], why: str) -> None:
     assert (objection(BRIGID, document(READING, body(READING, **more))) or "").startswith(why)
 
 
@@ -103,7 +103,7 @@ def test_a_body_that_is_no_json_is_refused() -> None:
         "forwarded:office:brigid",
     ],
 )
-def test_a_vessel_tells_of_itself_and_passes_on_what_others_wrote(document_id: str) -> None:
+def test_vessel_writes_its_own_documents_and_passes_on_others(document_id: str) -> None:
     assert objection(BRIGID, document(document_id)) is None
     assert objection(CAREEN, document(document_id)) is None
 
@@ -130,7 +130,7 @@ def test_history_is_never_deleted(kind: str) -> None:
 
 
 @pytest.mark.parametrize("document_id", ["boot:brigid:abcdef:1", "vessel:brigid"])
-def test_boots_and_vessels_are_passed_on_only_with_their_vessels_signature(document_id: str) -> None:
+def test_boot_and_vessel_documents_are_passed_on_only_with_a_signature(document_id: str) -> None:
     plain = document(document_id)
     assert objection(BRIGID, plain) is None
     assert objection(CAREEN, plain) == "not signed by its vessel"
@@ -147,7 +147,7 @@ def test_boots_and_vessels_are_passed_on_only_with_their_vessels_signature(docum
         )
 
 
-def test_what_a_revoked_certificate_signed_is_history_but_replaces_nothing_newer() -> None:
+def test_document_signed_by_a_revoked_certificate_replaces_nothing_newer() -> None:
     boot = "boot:brigid:abcdef:1"
     gone = revoked(vessel("brigid", number=1).certificate)
     old = signed(boot, "brigid")
@@ -162,7 +162,7 @@ def test_what_a_revoked_certificate_signed_is_history_but_replaces_nothing_newer
     )
 
 
-def test_nobody_else_writes_our_current_log() -> None:
+def test_no_other_vessel_can_write_the_current_log() -> None:
     why_not = "only argo itself can write its current log newlog"
     for document_id in (
         "reading:argo:rpm:newlog:000000000001",
@@ -179,7 +179,7 @@ def test_nobody_else_writes_our_current_log() -> None:
     assert objection(BRIGID, other, holding(here)) == why_not
 
 
-def test_our_older_logs_come_back_to_a_replaced_card() -> None:
+def test_older_logs_are_restored_to_a_replaced_card() -> None:
     for found in (
         document("reading:argo:rpm:oldlog:000000000001"),
         document("alarm:argo:rpm:oldlog:000000000001"),
@@ -191,7 +191,7 @@ def test_our_older_logs_come_back_to_a_replaced_card() -> None:
     assert objection(BRIGID, document("boot:argo:oldlog:1")) == "not signed by its vessel"
 
 
-def test_another_vessel_acknowledges_our_alarms() -> None:
+def test_another_vessel_can_acknowledge_alarms_of_this_vessel() -> None:
     raised = document(ALARM)
     seen = document(
         ALARM, body(ALARM, acks=[{"who": "bo", "when": "2026-05-01T00:00:00Z"}]), parent=raised.rev
@@ -200,7 +200,7 @@ def test_another_vessel_acknowledges_our_alarms() -> None:
 
 
 @pytest.mark.parametrize("document_id", [ALARM, "alarm:brigid:rpm:abcdef:000000000001", "fleet:chart"])
-def test_what_is_not_to_be_deleted_ends_only_as_a_branch_that_lost(document_id: str) -> None:
+def test_undeletable_document_accepts_only_a_tombstone_that_closes_a_losing_branch(document_id: str) -> None:
     here = document(document_id, {"type": document_id.partition(":")[0]})
     why_not = f"{DocumentType(document_id.partition(':')[0])} documents cannot be deleted"
     closing = document(document_id, parent=here.rev, deleted=True, closing=True)
@@ -214,7 +214,7 @@ def test_what_is_not_to_be_deleted_ends_only_as_a_branch_that_lost(document_id: 
     assert objection(BRIGID, closing) == why_not
 
 
-def test_documents_of_unknown_types_are_passed_on_by_vessels_alone() -> None:
+def test_documents_of_unknown_types_are_accepted_only_from_vessels() -> None:
     found = document("com.example.catch-7", {"type": "catch"})
     assert objection(BRIGID, found) is None
     assert objection(ANNA, found) == "crew members cannot write documents of other types"
@@ -233,7 +233,7 @@ def revocations(number: int, **more: str) -> Document:
 def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
     here = holding(revocations(3))
     assert objection(BRIGID, revocations(4), here) is None
-    assert objection(BRIGID, revocations(3), here) is None  # identical: both revisions may be in the fleet
+    assert objection(BRIGID, revocations(3), here) is None  # identical: both revisions may exist in the fleet
     assert objection(BRIGID, revocations(2), here) == "number 2 is outdated; number 3 is stored here"
     assert objection(BRIGID, revocations(3, note="x"), here) == (
         "a different document with the same number 3 is stored here"
@@ -242,7 +242,7 @@ def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
     assert objection(BRIGID, forged, here) == "not signed by the fleet's CA"
 
 
-def test_what_is_trusted_counts_even_if_its_document_is_gone() -> None:
+def test_known_revocations_apply_even_if_their_document_is_missing() -> None:
     known = revoked(number=5)
     assert objection(BRIGID, revocations(4), revocations=known) == (
         "number 4 is outdated; number 5 is known here"
@@ -250,7 +250,7 @@ def test_what_is_trusted_counts_even_if_its_document_is_gone() -> None:
     assert objection(BRIGID, revocations(5), revocations=known) is None
 
 
-def test_the_radios_key_is_the_cas_and_never_goes_back() -> None:
+def test_radio_key_needs_the_cas_signature_and_a_higher_number() -> None:
     def stated(number: int, fleet: str = "north") -> Document:
         found = RadioKey(number, NOW, NOW, ())
         return document(RADIO_KEY, radio_key.to_body(found, fleet=fleet, key=authority(fleet).key))
@@ -259,7 +259,7 @@ def test_the_radios_key_is_the_cas_and_never_goes_back() -> None:
     assert objection(BRIGID, stated(9, "south")) == "not signed by the fleet's CA"
     here = holding(stated(3))
     assert objection(BRIGID, stated(4), here) is None
-    assert objection(BRIGID, stated(3), here) is None  # identical: both revisions may be in the fleet
+    assert objection(BRIGID, stated(3), here) is None  # identical: both revisions may exist in the fleet
     assert objection(BRIGID, stated(2), here) == "number 2 is outdated; number 3 is stored here"
     malformed = document(RADIO_KEY, signatures.seal(RADIO_KEY, {"number": 0}, authority().key))
     assert "in an unknown format" in (objection(BRIGID, malformed, here) or "")
@@ -282,7 +282,7 @@ def test_the_crew_writes_notes() -> None:
         assert objection(ANNA, document(document_id)) is None
 
 
-def test_whoever_may_only_read_writes_nothing() -> None:
+def test_user_with_read_access_cannot_write() -> None:
     why_not = "anna has read access only"
     for found in (document(NOTE), document("other", {})):
         assert objection(CrewMember("anna", read_write=False), found) == why_not
@@ -307,7 +307,7 @@ def test_channels_limit_what_the_crew_writes() -> None:
         "fleet:chart",
     ],
 )
-def test_the_crew_writes_nothing_of_what_machines_write(document_id: str) -> None:
+def test_crew_cannot_write_documents_that_machines_write(document_id: str) -> None:
     kind = document_id.partition(":")[0]
     assert objection(ANNA, document(document_id)) == f"crew members cannot write {kind} documents"
     gone = document(document_id, parent=document(document_id).rev, deleted=True)
@@ -333,7 +333,7 @@ def test_the_crew_acknowledges_alarms() -> None:
     assert change(severity="normal") == nothing_else
 
 
-def test_the_crew_raises_and_deletes_no_alarms() -> None:
+def test_crew_cannot_raise_or_delete_alarms() -> None:
     raised = document(ALARM)
     assert objection(ANNA, raised) == "crew members cannot raise alarms"
     for closing in (True, False):
@@ -359,7 +359,7 @@ def by_hand(sensor: str = "oil", log: str = "annaxx", **more: Any) -> Document:
     return document(document_id, body(document_id) | {"path": "tanks.oil", "unit": "m3", "boot": 0} | more)
 
 
-def test_the_crew_adds_readings_of_manual_sensors_in_a_log_of_its_own() -> None:
+def test_crew_adds_readings_of_manual_sensors_in_a_separate_log() -> None:
     assert objection(ANNA, by_hand(), holding(ABOUT)) is None
 
 
@@ -375,11 +375,11 @@ def test_the_crew_adds_readings_of_manual_sensors_in_a_log_of_its_own() -> None:
         (by_hand(boot=1), "boot must be 0 in readings of the crew"),
     ],
 )
-def test_the_crew_adds_no_other_readings(found: Document, why: str) -> None:
+def test_crew_cannot_add_other_readings(found: Document, why: str) -> None:
     assert (objection(ANNA, found, holding(ABOUT)) or "").startswith(why)
 
 
-def test_what_the_crew_adds_leaves_the_log_complete(tmp_path: Path) -> None:
+def test_readings_of_the_crew_leave_the_log_complete(tmp_path: Path) -> None:
     found = by_hand(
         start=0, end=0, startUtc="2026-05-01T00:00:00Z", last=1, samples=[[0, 0.5]], clock="synced"
     )
@@ -390,7 +390,7 @@ def test_what_the_crew_adds_leaves_the_log_complete(tmp_path: Path) -> None:
     assert [(kept.samples, kept.missing.samples, kept.faults) for kept in report.sensors] == [(1, 0, [])]
 
 
-def test_the_crew_changes_and_deletes_no_readings() -> None:
+def test_crew_cannot_change_or_delete_readings() -> None:
     first = by_hand()
     here = holding(ABOUT, first)
     assert objection(ANNA, by_hand(samples=[]), here) == "readings cannot be changed"
@@ -398,7 +398,7 @@ def test_the_crew_changes_and_deletes_no_readings() -> None:
     assert objection(ANNA, gone, here) == "crew members cannot delete reading documents"
 
 
-def test_without_a_vessels_document_the_crew_adds_no_readings() -> None:
+def test_crew_cannot_add_readings_without_the_vessels_document() -> None:
     assert "no sensor oil of kind manual" in (objection(ANNA, by_hand()) or "")
 
 
@@ -425,14 +425,14 @@ def test_reading_of_the_current_log_claims_its_last_number() -> None:
     assert claims(Here(), offered) == [Claim(log="newlog", sensor="rpm", number=43)]
 
 
-def test_boot_of_the_current_log_claims_something_only_with_our_own_signature() -> None:
+def test_boot_of_the_current_log_makes_a_claim_only_with_this_vessels_signature() -> None:
     name = documents.boot_id("argo", "newlog", 7)
     ours = signed(name, "argo", bootId="x")
     assert claims(Here(), ours) == [Claim(log="newlog", number=7, is_signed=True)]
     assert claims(Here(), signed(name, "brigid", bootId="x"), document(name, body(name, bootId="x"))) == []
 
 
-def test_earlier_state_of_a_boot_that_is_here_claims_nothing_and_another_boot_contradicts() -> None:
+def test_earlier_state_of_a_stored_boot_makes_no_claim_and_another_boot_contradicts() -> None:
     name = documents.boot_id("argo", "newlog", 7)
     here = holding(signed(name, "argo", bootId="x", anchors=[[1, 2]]))
     assert claims(here, signed(name, "argo", bootId="x")) == []

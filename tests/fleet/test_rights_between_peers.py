@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid", "careen")
 
 
 class Meeting:
-    """Vessels, each with a store, that exchange the documents which their rights allow."""
+    """Vessels with a store each, which exchange the documents that their rights allow."""
 
     def __init__(self, stores: list[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=False))
@@ -58,7 +58,10 @@ class Meeting:
             self.stores[vessel].put(ALARM, changed(found.body), parent=found.rev)
 
     def all_meet(self) -> None:
-        """Let all pairs meet; the vessel with the smaller id dials, so one never resolves conflicts."""
+        """Let all pairs of vessels replicate four times.
+
+        The vessel with the smaller id connects, so the vessel with the largest id never resolves conflicts.
+        """
         for _ in range(4):
             for active, passive in itertools.combinations(self.stores, 2):
                 self.meet(active, passive)
@@ -95,7 +98,7 @@ def test_vessels_converge_on_alarms_and_revocations(steps: list[tuple[str, tuple
                 fleet.change(
                     "argo", lambda found: found | {"cleared": {"boot": 1, "clock": 2}, "history": [1, 2]}
                 )
-            else:  # the operator brings the CA's latest statement to two vessels
+            else:  # the operator copies the CA's latest statement to two vessels
                 number += 1
                 said = to_body(Revocations(number, NOW), fleet="north", key=authority().key)
                 for vessel in (first, second):
@@ -109,7 +112,7 @@ def test_vessels_converge_on_alarms_and_revocations(steps: list[tuple[str, tuple
             assert latest.body["number"] == number
 
 
-def test_a_crew_app_gets_its_acknowledgement_in_and_nothing_else(tmp_path: Path) -> None:
+def test_crew_app_can_add_its_acknowledgement_and_nothing_else(tmp_path: Path) -> None:
     with databases(tmp_path, "argo", "phone") as stores:
         fleet = Meeting(stores[:1])
         argo, phone = stores
@@ -136,8 +139,8 @@ def test_a_crew_app_gets_its_acknowledgement_in_and_nothing_else(tmp_path: Path)
             assert refusal in told
 
 
-def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> None:
-    """Either branch may win, so brigid, which argo dials, has to receive both."""
+def test_passive_vessel_also_receives_the_losing_branch(tmp_path: Path) -> None:
+    """Either branch may win, so brigid, to which argo connects, must receive both."""
     for number in range(6):
         (tmp_path / str(number)).mkdir()
         with databases(tmp_path / str(number), "argo", "brigid") as stores:
@@ -156,10 +159,10 @@ def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> Non
 @pytest.mark.parametrize("document_id", [REVOCATIONS, ALARM])
 @pytest.mark.parametrize("rogue_dials", [True, False])
 @pytest.mark.parametrize("form", ["made up", "closing", "beside", "beside, closing"])
-def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
+def test_forged_tombstone_deletes_no_undeletable_document(
     tmp_path: Path, document_id: str, rogue_dials: bool, form: str
 ) -> None:
-    """Revocations are such documents: without them, the next start would trust revoked vessels again."""
+    """Without the revocations, the next start would trust revoked vessels again."""
     said = alarm()
     if document_id == REVOCATIONS:
         said = to_body(Revocations(3, NOW, ()), fleet=trust().fleet, key=authority().key)
@@ -182,8 +185,8 @@ def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
 
 
 @pytest.mark.parametrize("newer", ["argo", "brigid"])
-def test_newer_revocations_reach_who_has_older_ones_from_elsewhere(tmp_path: Path, newer: str) -> None:
-    """The result must not depend on which side dials; in this test it is always argo."""
+def test_newer_revocations_replace_older_ones_from_another_source(tmp_path: Path, newer: str) -> None:
+    """The result must not depend on which side connects. In this test, argo always connects."""
     with databases(tmp_path, "argo", "brigid") as stores:
         fleet = Meeting(stores)
         older = "brigid" if newer == "argo" else "argo"
@@ -202,9 +205,7 @@ def test_newer_revocations_reach_who_has_older_ones_from_elsewhere(tmp_path: Pat
 
 @pytest.mark.parametrize("rogue_dials", [True, False])
 @pytest.mark.parametrize("follows", [True, False])
-def test_older_revocations_never_take_the_place_of_newer_ones(
-    tmp_path: Path, rogue_dials: bool, follows: bool
-) -> None:
+def test_older_revocations_never_replace_newer_ones(tmp_path: Path, rogue_dials: bool, follows: bool) -> None:
     with databases(tmp_path, "argo", "brigid") as (rogue, other):
         fleet = Meeting([rogue, other])
         old, new = (to_body(Revocations(n, NOW), fleet="north", key=authority().key) for n in (1, 2))
@@ -219,9 +220,7 @@ def test_older_revocations_never_take_the_place_of_newer_ones(
 
 
 @pytest.mark.parametrize("rogue_dials", [True, False])
-def test_a_certificate_that_no_library_reads_costs_its_document_and_no_other(
-    tmp_path: Path, rogue_dials: bool
-) -> None:
+def test_unreadable_certificate_affects_only_its_document(tmp_path: Path, rogue_dials: bool) -> None:
     odd = base64.b64encode(of_unknown_version(vessel("cygnet").certificate)).decode()
     unread = with_unreadable_extensions("cygnet", authority())
     signed = signing.sign(vessel("cygnet"), "boot:cygnet:abcdef:3", body("boot:cygnet:abcdef:3"))

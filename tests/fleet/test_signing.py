@@ -1,4 +1,4 @@
-"""Documents that a vessel or the fleet's CA signs: nobody else can create or change them."""
+"""Only the vessel or the fleet's CA can create or change the documents that it signs."""
 
 import base64
 import copy
@@ -41,13 +41,13 @@ def signed(document_id: str = BOOT, by: str = "argo", **more: Any) -> dict[str, 
     return signing.sign(vessel(by), document_id, body(document_id, **more))
 
 
-def test_what_a_vessel_signed_names_it() -> None:
+def test_signature_names_the_vessel() -> None:
     assert signing.signer(BOOT, signed(anchors=[[1.5, 2, "rtc", 0.1]]), trust()) == "argo"
 
 
 @given(members)
 @settings(max_examples=40)
-def test_it_survives_any_way_of_writing_the_same_json(more: dict[str, Any]) -> None:
+def test_signature_survives_any_formatting_of_the_same_json(more: dict[str, Any]) -> None:
     found = signing.sign(vessel("argo"), BOOT, more | body(BOOT))
     written = bodies.decode(BOOT, bodies.canonical(BOOT, found))
     backwards = dict(reversed(list(written.items())))
@@ -56,7 +56,7 @@ def test_it_survives_any_way_of_writing_the_same_json(more: dict[str, Any]) -> N
 
 @given(members, st.data())
 @settings(max_examples=60)
-def test_any_change_breaks_it(more: dict[str, Any], data: st.DataObject) -> None:
+def test_any_change_invalidates_the_signature(more: dict[str, Any], data: st.DataObject) -> None:
     good = signing.sign(vessel("argo"), BOOT, more | body(BOOT))
     member = data.draw(st.sampled_from(sorted(good)) | st.text(min_size=1, max_size=4))
     changed = copy.deepcopy(good)
@@ -70,7 +70,7 @@ def test_any_change_breaks_it(more: dict[str, Any], data: st.DataObject) -> None
         signing.signer(BOOT, changed, trust())
 
 
-def test_the_same_body_gets_the_same_signature_and_so_makes_no_new_revision() -> None:
+def test_same_body_gets_the_same_signature_and_no_new_revision() -> None:
     assert signed() == signed()
     assert signing.sign(vessel("argo"), BOOT, signed()) == signed()
 
@@ -94,7 +94,7 @@ def test_the_same_body_gets_the_same_signature_and_so_makes_no_new_revision() ->
         (signing.sign(self_signed("argo"), BOOT, body(BOOT)), "does not belong to a vessel of fleet 'north'"),
     ],
 )
-def test_what_is_wrong_is_said(found: dict[str, Any], why: str) -> None:
+def test_invalid_signature_is_refused_with_the_reason(found: dict[str, Any], why: str) -> None:
     with pytest.raises(SignatureError, match=why):
         signing.signer(BOOT, found, trust())
 
@@ -105,11 +105,11 @@ def test_a_certificate_of_the_right_name_from_another_ca_signs_nothing() -> None
         signing.signer(BOOT, signing.sign(foreign, BOOT, body(BOOT)), trust())
 
 
-def test_what_was_signed_before_a_certificate_was_revoked_stays_signed() -> None:
+def test_signature_stays_valid_after_the_certificate_is_revoked() -> None:
     assert signing.signer(BOOT, signed(), trust(revoked(vessel("argo").certificate))) == "argo"
 
 
-def test_the_ca_signs_a_document_as_that_and_no_other() -> None:
+def test_signature_of_the_ca_is_valid_for_one_document_only() -> None:
     ca = authority()
     sealed = signatures.seal("fleet:chart", {"text": "x"}, ca.key)
     assert signatures.is_sealed("fleet:chart", sealed, ca.certificate)
@@ -119,7 +119,7 @@ def test_the_ca_signs_a_document_as_that_and_no_other() -> None:
     assert not signatures.is_sealed("fleet:chart", {"id": "fleet:chart"}, ca.certificate)
 
 
-def test_revocations_come_back_as_they_were_stated() -> None:
+def test_revocations_are_decoded_as_they_were_encoded() -> None:
     stated = revoked(vessel("argo").certificate, number=3)
     ca = authority()
     assert from_body(to_body(stated, fleet="north", key=ca.key), ca.certificate) == stated

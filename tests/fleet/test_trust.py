@@ -1,4 +1,4 @@
-"""The vessel that a certificate names, and the reasons for not accepting a certificate."""
+"""The vessel that a certificate names, and the reasons to refuse a certificate."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,19 +12,19 @@ from tests.net.certificates import BEGIN, NOW, self_signed, with_unreadable_exte
 from .builders import authority, revoked, trust, vessel
 
 
-def test_a_vessel_of_the_fleet_is_welcome() -> None:
+def test_vessel_of_the_fleet_is_accepted() -> None:
     certificate = vessel("argo").certificate
     assert trust().objection(certificate, NOW) is None
     assert trust().vessel(certificate) == "argo"
 
 
-def test_a_vessel_of_another_fleet_is_not() -> None:
+def test_vessel_of_another_fleet_is_refused() -> None:
     certificate = vessel("argo", fleet="south").certificate
     assert trust().vessel(certificate) is None
     assert "not issued by the CA of fleet 'north'" in (trust().objection(certificate, NOW) or "")
 
 
-def test_a_certificate_that_our_ca_made_for_another_fleet_is_not_ours() -> None:
+def test_certificate_issued_by_the_same_ca_for_another_fleet_is_refused() -> None:
     certificate = authority().issue("argo", uri="logboat:south:argo").certificate
     assert trust().objection(certificate, NOW) == (
         "the certificate of argo belongs to fleet 'south', not to fleet 'north'"
@@ -43,11 +43,11 @@ def test_a_certificate_whose_extensions_cannot_be_read_is_refused() -> None:
     assert trust().objection(certificate, NOW) == "the certificate 'argo' names no vessel"
 
 
-def test_a_self_signed_one_is_refused() -> None:
+def test_self_signed_certificate_is_refused() -> None:
     assert "not issued by" in (trust().objection(self_signed().certificate, NOW) or "")
 
 
-def test_dates_are_judged_by_the_time_that_is_given() -> None:
+def test_dates_are_compared_with_the_given_time() -> None:
     certificate = (
         authority().issue("argo", uri=names.uri("north", "argo"), end=NOW + timedelta(days=1)).certificate
     )
@@ -60,7 +60,7 @@ def test_dates_are_judged_by_the_time_that_is_given() -> None:
     )
 
 
-def test_a_revoked_one_is_refused_with_when_and_why() -> None:
+def test_revoked_certificate_is_refused_with_date_and_reason() -> None:
     certificate = vessel("argo").certificate
     trusted = trust(revoked(certificate))
     assert trusted.objection(certificate, NOW) == (
@@ -69,7 +69,7 @@ def test_a_revoked_one_is_refused_with_when_and_why() -> None:
     assert trusted.objection(vessel("argo", number=2).certificate, NOW) is None
 
 
-def test_only_a_higher_number_changes_what_is_trusted() -> None:
+def test_only_revocations_with_a_higher_number_apply() -> None:
     second = trust(revoked(vessel("argo").certificate, number=2))
     assert second.with_revocations(Revocations(2)) is second
     assert second.with_revocations(Revocations(1)) is second

@@ -1,4 +1,4 @@
-"""The crew's passwords: hashed, checked, and never shown."""
+"""The crew's passwords are hashed and checked, and never shown."""
 
 import base64
 import hashlib
@@ -20,11 +20,11 @@ def test_a_password_matches_its_hash_and_no_other_does() -> None:
     assert not users.verify(STORED, "x" * 100_000)
 
 
-def test_accents_count_however_they_were_typed() -> None:
+def test_composed_and_decomposed_accents_are_the_same_password() -> None:
     assert users.verify(users.make_hash("m\u00f6venschiss", SALT), "mo\u0308venschiss")
 
 
-def test_a_hash_of_other_parameters_still_holds() -> None:
+def test_hash_with_other_parameters_is_accepted() -> None:
     weaker = "scrypt$1024$8$1$AAECAwQFBgcICQoLDA0ODw$"
     made = hashlib.scrypt(b"a good password", salt=SALT, n=1024, r=8, p=1, dklen=32)
     assert users.verify(weaker + base64.b64encode(made).decode().rstrip("="), "a good password")
@@ -48,19 +48,19 @@ def test_a_hash_of_other_parameters_still_holds() -> None:
         (STORED.replace("AAECAwQFBgcICQoLDA0ODw", "AAEC"), "copied completely"),
     ],
 )
-def test_what_is_no_hash_is_refused_and_not_quoted(stored: str, why: str) -> None:
+def test_invalid_hash_is_refused_and_not_quoted(stored: str, why: str) -> None:
     with pytest.raises(PasswordHashError, match=why) as caught:
         users.parse(stored)
     assert "good password" not in str(caught.value)
 
 
 @pytest.mark.parametrize("password", ["", "short", "line\nbreak", "x" * 2000])
-def test_a_password_that_is_no_good_gets_no_hash(password: str) -> None:
+def test_invalid_password_is_not_hashed(password: str) -> None:
     with pytest.raises(PasswordHashError, match="the password must"):
         users.make_hash(password, SALT)
 
 
-def test_a_checker_knows_its_users_and_nobody_else() -> None:
+def test_checker_accepts_only_its_users() -> None:
     ok = users.checker({"bridge": STORED})
     assert ok("bridge", "a good password")
     assert not ok("bridge", "another one")
@@ -69,5 +69,5 @@ def test_a_checker_knows_its_users_and_nobody_else() -> None:
         users.checker({"bridge": "a good password"})
 
 
-def test_a_hash_does_not_show_in_a_repr() -> None:
+def test_repr_does_not_contain_the_hash() -> None:
     assert repr(users.parse(STORED)) == "PasswordHash(n=8192, r=8, p=1)"

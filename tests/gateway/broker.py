@@ -1,4 +1,4 @@
-"""A real mosquitto on a free loopback port, and a client that listens to it."""
+"""A real mosquitto on a free loopback port, and a client that subscribes to it."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 def program() -> str:
-    """Return mosquitto's path; if mosquitto is not installed, skip the test, or fail it if `CI` is set."""
+    """Return mosquitto's path. If mosquitto is not installed, skip the test, or fail it if `CI` is set."""
     found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         if os.environ.get("CI"):
@@ -33,7 +33,7 @@ def program() -> str:
 
 
 class Broker:
-    """Broker that a test can start and stop repeatedly, always on the same port."""
+    """Broker that a test can start and stop repeatedly on the same port."""
 
     def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
         self.folder, self.port = folder, free_port()
@@ -48,7 +48,7 @@ class Broker:
                     f"listener {self.port} 127.0.0.1",
                     f"allow_anonymous {str(anonymous).lower()}",
                     "user root",
-                    # Messages for a slow listener are kept rather than dropped.
+                    # The broker queues messages for a slow subscriber instead of dropping them.
                     "max_queued_messages 1000000",
                     "max_inflight_messages 0",
                     f"log_dest file {folder / 'mosquitto.log'}",
@@ -102,7 +102,7 @@ class Heard:
 
 @dataclass
 class Listener:
-    """Client that subscribes to all topics in a thread of its own; a context manager."""
+    """Client that subscribes to all topics in a separate thread. A context manager."""
 
     port: int
     user: str | None = None
@@ -110,7 +110,7 @@ class Listener:
     filters: tuple[str, ...] = ("#",)
     heard: list[Heard] = field(default_factory=list)
     subscribed: int = 0
-    """Number of times that the broker accepted the subscription."""
+    """Number of times that the broker has accepted the subscription."""
 
     def __post_init__(self) -> None:
         self._subscribed = threading.Event()
@@ -135,7 +135,7 @@ class Listener:
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
-        """Publish a message to the broker, as any other client may."""
+        """Publish a message as an independent client."""
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE)
 
     def _connected(self, *_: object) -> None:
@@ -149,26 +149,26 @@ class Listener:
         self.heard.append(Heard(message.topic, bytes(message.payload), message.retain))
 
     def retain(self, topic: str, payload: bytes) -> None:
-        """Publish a message that the broker retains, and wait until it has arrived."""
+        """Publish a message that the broker retains, and wait for the broker's acknowledgement."""
         self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
 
     def on(self, ending: str) -> list[Heard]:
-        """Return the messages on topics that have this ending, in order."""
+        """Return the messages on topics with this ending, in the order of arrival."""
         return [each for each in list(self.heard) if each.topic.endswith(ending)]
 
 
 def retained(port: int) -> dict[str, bytes]:
-    """Return, by topic, every retained message, as a late subscriber gets it."""
+    """Return every retained message by topic, as a late subscriber receives it."""
     probe = f"probe/{secrets.token_hex(8)}"
     with Listener(port) as late:
-        # The answer to it comes after all retained messages in the broker's queue.
+        # The probe arrives after all retained messages, which are in the broker's queue.
         late.publish(probe, b"", retain=False)
         wait_until(lambda: late.on(probe), "what is retained has come")
         return {each.topic: each.payload for each in late.heard if each.is_retained}
 
 
 def passwords(folder: Path, users: Iterable[tuple[str, str]]) -> Path:
-    """Make a password file for mosquitto, and return its path."""
+    """Create a password file for mosquitto, and return its path."""
     path = folder / "passwords"
     path.touch(mode=0o644)
     for user, password in users:

@@ -26,7 +26,7 @@ def write_vessel(
     logs: Iterable[str] = (LOG,),
     **more: Any,
 ) -> None:
-    """Write the document of a vessel; `more` is added to the common properties of each sensor."""
+    """Write the document of a vessel. `more` is added to the properties of each sensor."""
     name = documents.vessel_id(vessel)
     found = {
         sensor: {
@@ -60,7 +60,7 @@ def write_readings(
 
 
 def write_windows(database: Database, vessel: str, sensor: str, count: int) -> None:
-    """Write readings of two and a half minutes each, with a sample a second.
+    """Write readings of 150 s each, with one sample per second.
 
     The readings are the same in every store.
     """
@@ -109,8 +109,8 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 def write_notes(database: Database, vessel: str, count: int) -> None:
     """Write notes that are newer than all other documents.
 
-    After a broker has lost everything, it is always sent the last hundred documents again. The notes take
-    these hundred places, so that no other documents are among them.
+    After a broker has lost its data, the gateway always sends the latest hundred documents again. If they are
+    all notes, other documents are sent only if the gateway detects the loss.
     """
     with database.transaction():
         for number in range(count):

@@ -1,4 +1,4 @@
-"""Lets the tests in this folder be coroutines, each with an event loop of its own."""
+"""Support for tests in this folder that are coroutines. Each has its own event loop."""
 
 import asyncio
 import inspect

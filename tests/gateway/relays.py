@@ -9,7 +9,7 @@ PUBACK: Final = 0x40
 
 
 class Relay:
-    """Relay of bytes in both directions; a context manager that ends all connections when it closes."""
+    """Relay of bytes in both directions. A context manager that ends all connections when it closes."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -67,17 +67,17 @@ class Relay:
         return True
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass the client's data on to the broker until the connection is to end."""
+        """Relay the client's data to the broker until the connection is to end."""
         await _pass(reader, writer)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass the broker's data on to the client until the connection is to end."""
+        """Relay the broker's data to the client until the connection is to end."""
         await _pass(reader, writer)
         writer.close()
 
 
 class Cutting(Relay):
-    """Relay that passes on a limited number of bytes from the broker on each connection, and then cuts it."""
+    """Relay that cuts each connection after a limited number of bytes from the broker."""
 
     def __init__(self, port: int, after: list[int]) -> None:
         super().__init__(port)
@@ -97,14 +97,14 @@ class Cutting(Relay):
 
 
 class Withholding(Relay):
-    """Relay that holds back the broker's answers while `holds` is set, like a link that works one way."""
+    """Relay that discards the broker's answers while `holds` is set, as on a one-way link."""
 
     holds = False
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.told = bytearray()
-        """All data that the broker has received."""
+        """Data that the broker has received."""
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -136,7 +136,7 @@ class Garbling(Relay):
 
 
 class Elderly(Relay):
-    """Relay that refuses MQTT 5 clients, as a 3.1.1 broker does."""
+    """Relay that refuses MQTT 5 clients, like a broker that supports only MQTT 3.1.1."""
 
     refused = 0
 

@@ -1,4 +1,4 @@
-"""A gateway's replications connect in order: the first replication leads, and all share one back-off."""
+"""A gateway's replications connect in order: the first connects first, and all share one back-off."""
 
 import random
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FORBIDDEN = Problem(Domain.WEBSOCKET, 403, "no")
 
 @dataclass
 class FakeWay:
-    """Fake replication whose connection the test makes and breaks."""
+    """Fake replication whose connection the test opens and closes."""
 
     is_up: bool = False
     is_stopped: bool = True
@@ -43,7 +43,7 @@ def dialling() -> ConnectionTimer:
     return ConnectionTimer(Backoff(random.Random(1)), person_wait=60.0)
 
 
-def test_others_connect_once_the_first_has_sent_what_it_had() -> None:
+def test_others_connect_once_the_first_has_caught_up() -> None:
     ways, found = [FakeWay() for _ in range(3)], dialling()
     assert found.attend(ways, 0.0) is None
     assert [way.attempts for way in ways] == [1, 0, 0]
@@ -54,7 +54,7 @@ def test_others_connect_once_the_first_has_sent_what_it_had() -> None:
     assert [way.attempts for way in ways] == [1, 1, 1]
 
 
-def test_others_do_not_wait_for_a_first_one_that_has_much_to_send() -> None:
+def test_others_do_not_wait_for_a_first_one_with_a_large_backlog() -> None:
     ways, found = [FakeWay(), FakeWay()], dialling()
     found.attend(ways, 0.0)
     ways[0].comes_up(1.0)
@@ -62,7 +62,7 @@ def test_others_do_not_wait_for_a_first_one_that_has_much_to_send() -> None:
     assert ways[1].attempts == 1
 
 
-def test_outage_is_one_failure_and_the_first_comes_back_first() -> None:
+def test_outage_counts_as_one_failure_and_the_first_reconnects_first() -> None:
     ways, found = [FakeWay(), FakeWay()], dialling()
     found.attend(ways, 0.0)
     for way in ways:
@@ -80,7 +80,7 @@ def test_outage_is_one_failure_and_the_first_comes_back_first() -> None:
     assert [way.attempts for way in ways] == [before[0] + 1, before[1]]
 
 
-def test_others_go_on_where_only_the_first_is_refused() -> None:
+def test_others_continue_if_only_the_first_is_refused() -> None:
     ways, found = [FakeWay(), FakeWay()], dialling()
     found.attend(ways, 0.0)
     ways[0].goes(FORBIDDEN)

@@ -1,4 +1,4 @@
-"""The Couchbase gateway with our own listener as its server: real sockets and TLS on loopback."""
+"""The Couchbase gateway forwards to Logboat's own listener, over real sockets and TLS on loopback."""
 
 import asyncio
 import contextlib
@@ -93,13 +93,13 @@ def revisions(database: Database) -> dict[str, str]:
 
 
 def is_done(gateway: CouchbaseGateway, shore: Database) -> bool:
-    return (  # the cheapest first
+    return (  # the cheaper check first
         gateway.report().backlog_documents == 0
         and revisions(gateway.database).items() <= revisions(shore).items()
     )
 
 
-async def test_all_goes_ashore_and_what_is_there_is_noted(stores: dict[str, Database]) -> None:
+async def test_all_documents_are_forwarded_and_recorded_as_forwarded(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", [1, 4, 7], samples=3)
@@ -114,7 +114,7 @@ async def test_all_goes_ashore_and_what_is_there_is_noted(stores: dict[str, Data
     assert shore.get("forwarded:office:argo") is None
 
 
-async def test_two_vessels_with_the_same_documents_bring_one_copy_and_the_second_pays_little(
+async def test_second_vessel_with_the_same_documents_sends_little(
     stores: dict[str, Database],
 ) -> None:
     shore = stores["shore"]
@@ -129,12 +129,12 @@ async def test_two_vessels_with_the_same_documents_bring_one_copy_and_the_second
         spent = sorted(gateway.transferred[0] for gateway in both)
     assert shore.count() == 5_000
     assert shore.conflicts() == []
-    # The number of documents sent before the first answer depends on the machine; on an idle one it is 3 %.
+    # The number of documents sent before the first answer depends on the machine. On an idle one it is 3 %.
     assert spent[0] <= 0.1 * spent[1], f"{spent[0]:,} of {spent[1]:,} bytes"
     print(f"\n  two at once, the same 5,000 documents: the second spends {spent[0] / spent[1]:.1%}")
 
 
-async def test_second_vessel_that_knows_what_is_ashore_does_not_even_check(
+async def test_second_vessel_does_not_propose_documents_recorded_as_forwarded(
     stores: dict[str, Database],
 ) -> None:
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
@@ -146,7 +146,7 @@ async def test_second_vessel_that_knows_what_is_ashore_does_not_even_check(
             first = gateway.transferred[0]
         noted = argo.get("forwarded:office:argo")
         assert noted is not None
-        brigid.insert(noted.id, noted.rev, [], noted.raw)  # as if it came through the mesh
+        brigid.insert(noted.id, noted.rev, [], noted.raw)  # as when the document arrives from another vessel
         builders.write_readings(brigid, "argo", "main", range(5_001, 5_011))
         async with forwarding(brigid, url(listener), "brigid") as gateway:
             await until(lambda: is_done(gateway, shore), "the rest is ashore")
@@ -178,10 +178,10 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
     assert noted.body["bounds"] == {"argo:main:qwerty": 101}
 
 
-async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
+async def test_office_restored_from_a_backup_gets_the_lost_documents_again(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
-    """The backup also contains our checkpoint, in its state at the time of the backup."""
+    """The backup also contains the gateway's checkpoint from the time of the backup."""
     argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
@@ -215,7 +215,7 @@ async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
     assert noted.body["bounds"] == {"argo:main:qwerty": 101}
 
 
-async def test_other_vessels_look_once_more_when_one_has_seen_a_gateway_begun_anew(
+async def test_other_vessels_check_again_when_one_has_detected_an_empty_gateway(
     stores: dict[str, Database],
 ) -> None:
     brigid, shore = stores["brigid"], stores["shore"]
@@ -233,10 +233,10 @@ async def test_other_vessels_look_once_more_when_one_has_seen_a_gateway_begun_an
     assert shore.count() == 11
 
 
-async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
+async def test_document_rewritten_a_thousand_times_arrives_in_its_latest_revision(
     stores: dict[str, Database],
 ) -> None:
-    """A vessel can forward a document even after its store has pruned the revision that the gateway knows."""
+    """A vessel can forward a document even after its store has pruned the revision that the office has."""
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
     builders.write_equipment(argo, "argo", "main", 0, 0.0)
     port = free_port()
@@ -249,7 +249,8 @@ async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     assert found is not None
     revision = argo.revision(found.id, found.rev)
     assert revision is not None
-    brigid.insert(found.id, found.rev, revision.history[:20], found.raw)  # the mesh brings only the newest
+    # The other vessel receives only the newest revision.
+    brigid.insert(found.id, found.rev, revision.history[:20], found.raw)
     async with ashore(shore, port=port):
         async with forwarding(brigid, where, "brigid") as gateway:
             await until(lambda: is_done(gateway, shore), "it is ashore")
@@ -263,7 +264,7 @@ async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     assert shore.conflicts() == []
 
 
-async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
+async def test_alarm_is_sent_before_history(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 5_001))
     async with (
@@ -281,8 +282,11 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
-    """The order on the wire is tested; with separate back-offs, a reading would be first in half the runs."""
+async def test_alarm_is_sent_before_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
+    """The order on the wire is checked.
+
+    With separate back-offs, a reading would be first in half of the runs.
+    """
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [PolicyEntry(("alarms",)), PolicyEntry(("readings",))]
     came: list[str] = []
@@ -303,7 +307,7 @@ async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Da
     assert came[0] == alarm
 
 
-async def test_limit_holds(stores: dict[str, Database]) -> None:
+async def test_rate_limit_is_kept(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 2_001))
     async with ashore(shore) as listener, forwarding(argo, url(listener), limit=60_000) as gateway:
@@ -314,7 +318,7 @@ async def test_limit_holds(stores: dict[str, Database]) -> None:
     assert sent / took <= 60_000 * 1.5 + 60_000 / took, "a second's worth at once, then as allowed"
 
 
-async def test_policy_keeps_history_for_another_way(stores: dict[str, Database]) -> None:
+async def test_policy_keeps_history_for_another_interface(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 11))
     alarm = builders.write_alarm(argo, "argo", "main", 2)
@@ -340,7 +344,7 @@ async def test_policy_keeps_history_for_another_way(stores: dict[str, Database])
         await until(lambda: shore.count() == 11, "readings are ashore")
 
 
-async def test_nothing_goes_where_the_policy_allows_nothing(stores: dict[str, Database]) -> None:
+async def test_nothing_is_sent_while_the_policy_allows_nothing(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 11))
     connected: list[object] = []
@@ -359,7 +363,7 @@ async def test_nothing_goes_where_the_policy_allows_nothing(stores: dict[str, Da
     assert connected == []
 
 
-async def test_office_sends_notes_and_takes_what_is_recorded(stores: dict[str, Database]) -> None:
+async def test_office_sends_notes_and_receives_records(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 4))
     note = documents.note_id("argo", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
@@ -373,7 +377,7 @@ async def test_office_sends_notes_and_takes_what_is_recorded(stores: dict[str, D
     assert argo.get("recipe:1") is None
 
 
-async def test_acknowledgements_of_the_office_and_of_the_crew_unite(stores: dict[str, Database]) -> None:
+async def test_acknowledgements_of_the_office_and_of_the_crew_are_merged(stores: dict[str, Database]) -> None:
     argo, shore = stores["argo"], stores["shore"]
     for store, who in ((argo, "crew"), (shore, "office")):
         alarm = builders.write_alarm(store, "argo", "bilge", 7)
@@ -394,7 +398,7 @@ async def test_acknowledgements_of_the_office_and_of_the_crew_unite(stores: dict
         await until(lambda: who_acknowledged(argo) == who_acknowledged(shore) == both, "both have both")
 
 
-async def test_document_that_the_gateway_refuses_is_not_called_ashore(stores: dict[str, Database]) -> None:
+async def test_refused_document_is_not_recorded_as_forwarded(stores: dict[str, Database]) -> None:
     from sync.peer.passive import PassiveOptions
 
     argo, shore = stores["argo"], stores["shore"]
@@ -419,7 +423,7 @@ async def test_document_that_the_gateway_refuses_is_not_called_ashore(stores: di
 # Failures
 
 
-async def test_wrong_password_is_told_and_tried_rarely(stores: dict[str, Database]) -> None:
+async def test_wrong_password_is_reported_and_rarely_retried(stores: dict[str, Database]) -> None:
     asked = []
 
     def check(user: str, password: str) -> bool:
@@ -449,7 +453,7 @@ async def test_wrong_password_is_told_and_tried_rarely(stores: dict[str, Databas
         ("511 Network Authentication Required", GatewayState.CONNECTING, "captive portal"),
     ],
 )
-async def test_answer_that_is_no_gateways_is_told_in_words(
+async def test_unexpected_http_answer_is_explained(
     stores: dict[str, Database], answer: str, state: GatewayState, words: str
 ) -> None:
     asked = []
@@ -476,7 +480,7 @@ async def test_answer_that_is_no_gateways_is_told_in_words(
         assert len(asked) <= 12, "and not in a busy loop"
 
 
-async def test_where_a_person_must_do_something_it_is_tried_more_rarely(stores: dict[str, Database]) -> None:
+async def test_attempts_are_less_frequent_when_a_person_must_act(stores: dict[str, Database]) -> None:
     asked: dict[str, list[float]] = {}
 
     async def attempts(answer: str) -> list[float]:
@@ -510,7 +514,7 @@ async def test_where_a_person_must_do_something_it_is_tried_more_rarely(stores: 
     assert min(await attempts("503 Service Unavailable")) < 0.9
 
 
-async def test_name_that_nobody_knows_is_told_and_tried_again(
+async def test_unknown_host_name_is_reported_and_retried(
     stores: dict[str, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody(*_: object, **__: object) -> None:
@@ -523,7 +527,7 @@ async def test_name_that_nobody_knows_is_told_and_tried_again(
         assert "check the name" in (gateway.report().problem or "")
 
 
-async def test_expired_certificate_is_told(stores: dict[str, Database]) -> None:
+async def test_expired_certificate_is_reported(stores: dict[str, Database]) -> None:
     ca = CA.new("office")
     today = datetime.now(UTC)
     begin, end = today - timedelta(days=20), today - timedelta(days=2)
@@ -538,7 +542,7 @@ async def test_expired_certificate_is_told(stores: dict[str, Database]) -> None:
         assert "expired" in (gateway.report().problem or "")
 
 
-async def test_nobody_there_is_told_and_tried_again(stores: dict[str, Database]) -> None:
+async def test_unreachable_server_is_reported_and_retried(stores: dict[str, Database]) -> None:
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     builders.write_readings(argo, "argo", "main", [1])
     async with forwarding(argo, f"wss://127.0.0.1:{port}/fleet") as gateway:
@@ -558,6 +562,6 @@ async def test_nobody_there_is_told_and_tried_again(stores: dict[str, Database])
         ({"url": "wss://x/fleet", "limit": 0.0}, "more than 0"),
     ],
 )
-def test_configuration_that_cannot_be_is_refused_in_words(given_: dict[str, Any], words: str) -> None:
+def test_invalid_configuration_is_refused_with_a_reason(given_: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         CouchbaseGatewayConfiguration("office", **given_)

@@ -38,7 +38,7 @@ def bounds(database: Database, vessel: str = "argo") -> dict[str, int]:
     taken=st.lists(st.integers(0, 19), unique=True, max_size=20),
     others=st.integers(0, 20),
 )
-def test_bound_ends_before_the_first_reading_that_is_not_known_to_be_ashore(
+def test_bound_ends_before_the_first_reading_not_known_to_be_forwarded(
     tmp_path_factory: pytest.TempPathFactory, there: list[int], taken: list[int], others: int
 ) -> None:
     with builders.store(tmp_path_factory.mktemp("forwarded") / "log.db") as database:
@@ -64,7 +64,7 @@ def test_bound_ends_before_the_first_reading_that_is_not_known_to_be_ashore(
             assert forwarded.is_ashore(name) is (number < bound)
 
 
-def test_explained_gap_is_no_hole(database: Database) -> None:
+def test_gap_document_does_not_end_the_bound(database: Database) -> None:
     builders.write_readings(database, "argo", "main", [1], samples=3)
     gap = documents.gap_id("argo", "main", LOG, 4)
     database.put(gap, body(gap, first=4, last=9, reason="removed to make room on the card"))
@@ -78,12 +78,12 @@ def test_explained_gap_is_no_hole(database: Database) -> None:
     assert not forwarded.write(), "nothing has grown"
 
 
-def test_other_gateways_bounds_are_not_this_ones(database: Database) -> None:
+def test_bounds_of_other_gateways_do_not_apply(database: Database) -> None:
     database.put("forwarded:harbour:brigid", {"bounds": {KEY: 100}})
     assert not Forwarded(database, "office", "argo").is_ashore(documents.reading_id("argo", "main", LOG, 1))
 
 
-def test_bounds_of_an_earlier_epoch_count_for_nothing(database: Database) -> None:
+def test_bounds_of_an_earlier_epoch_do_not_apply(database: Database) -> None:
     database.put("forwarded:office:brigid", {"bounds": {KEY: 100}})
     forwarded = Forwarded(database, "office", "argo")
     reading = documents.reading_id("argo", "main", LOG, 1)
@@ -97,12 +97,12 @@ def test_bounds_of_an_earlier_epoch_count_for_nothing(database: Database) -> Non
     "awry",
     [{}, {"bounds": 3}, {"bounds": {"a": 1}}, {"bounds": {KEY: "x"}}, {"bounds": {KEY: True}, "epoch": "1"}],
 )
-def test_document_that_another_wrote_awry_does_no_harm(database: Database, awry: dict[str, object]) -> None:
+def test_malformed_document_of_another_vessel_is_ignored(database: Database, awry: dict[str, object]) -> None:
     database.put("forwarded:office:brigid", awry)
     assert not Forwarded(database, "office", "argo").is_ashore(documents.reading_id("argo", "main", LOG, 1))
 
 
-def test_alarm_is_never_called_ashore(database: Database) -> None:
+def test_alarm_is_never_assumed_to_be_forwarded(database: Database) -> None:
     database.put("forwarded:office:brigid", {"bounds": {KEY: 100}})
     forwarded = Forwarded(database, "office", "argo")
     assert not forwarded.is_ashore(documents.alarm_id("argo", "main", LOG, 1))

@@ -1,4 +1,4 @@
-"""The MQTT gateway loses nothing with a real mosquitto, whatever happens to either of them."""
+"""The MQTT gateway loses no document with a real mosquitto, even if the gateway or the broker fails."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ QUICK = Timeouts(
     connect=5, acknowledgement=5, echo=3, save=0.5, refusal=0.2, retry=0.1, longest=0.5, probe=2, stop=3
 )
 WINDOW = WINDOW_MESSAGES + SAVE_DOCUMENTS
-"""Largest number of messages repeated after a break: those in flight, and those not yet recorded."""
+"""Largest number of messages that are repeated after a break: those in flight, and those not yet recorded."""
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def assert_complete(listener: Listener, numbers: range, *, twice: int) -> None:
-    """Assert that each number arrived, in order except for up to `twice` repetitions after a break."""
+    """Assert that each number arrived, in order except for up to `twice` repetitions after breaks."""
     came = builders.first_numbers(each.payload for each in listener.on("/reading"))
     assert sorted(set(came)) == list(numbers)
     assert len(came) - len(numbers) <= twice, f"{len(came) - len(numbers)} came twice"
@@ -106,7 +106,7 @@ async def test_everything_arrives_on_its_topic(database: Database, broker: Broke
     assert reading["samples"] == [[0, 0.5]]
 
 
-async def test_late_subscriber_sees_what_is_retained(database: Database, broker: Broker) -> None:
+async def test_late_subscriber_receives_retained_messages(database: Database, broker: Broker) -> None:
     builders.write_equipment(database, "argo", "main", 1, 0.25)
     builders.write_equipment(database, "argo", "main", 2, 0.5)
     builders.write_readings(database, "argo", "main", range(1, 3))
@@ -120,7 +120,7 @@ async def test_late_subscriber_sees_what_is_retained(database: Database, broker:
     assert found["logboat/argo/presence"].payload == b"online"
 
 
-async def test_whatever_somebody_else_has_published_on_our_topics_nothing_waits_for_it(
+async def test_malformed_messages_of_others_on_our_topics_delay_nothing(
     database: Database, broker: Broker
 ) -> None:
     payloads = (b"[" * 100_000, b"\xff", b'{"log":1,"sequence":1e400}', b"{}", b'"' + b"x" * 100_000 + b'"')
@@ -139,7 +139,7 @@ async def test_whatever_somebody_else_has_published_on_our_topics_nothing_waits_
 
 
 @pytest.mark.parametrize("hook", ["message_received", "acknowledged"])
-async def test_store_error_while_a_packet_is_read_ends_the_connection_and_is_told(
+async def test_store_error_while_a_packet_is_processed_ends_the_connection_and_is_reported(
     database: Database,
     broker: Broker,
     monkeypatch: pytest.MonkeyPatch,
@@ -168,7 +168,7 @@ async def test_store_error_while_a_packet_is_read_ends_the_connection_and_is_tol
     assert [each.levelname for each in caplog.records if "page 7 is damaged" in each.message] == ["ERROR"]
 
 
-async def test_messages_that_cannot_be_handled_are_warned_of_once_for_each_kind_of_topic(
+async def test_messages_that_cannot_be_processed_are_logged_once_for_each_kind_of_topic(
     database: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[str] = []
@@ -201,7 +201,7 @@ async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Br
             builders.write_readings(database, "argo", "main", [sequence])
         async with forwarding(own, broker.url) as gateway:
             await until(lambda: is_ashore(gateway), "its own gateway is done")
-        # Another vessel received it a week ago, and forwards it late.
+        # Another vessel received this value a week ago, and forwards it late.
         async with forwarding(other, broker.url, vessel="brigid") as gateway:
             await until(lambda: is_ashore(gateway), "the other gateway is done")
         with Listener(broker.port) as late:
@@ -209,7 +209,7 @@ async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Br
     assert json.loads(late.on("/state")[0].payload)["value"] == 0.9
 
 
-async def test_last_will_tells_of_a_vessel_that_is_cut_off(database: Database, broker: Broker) -> None:
+async def test_last_will_reports_a_disconnected_vessel(database: Database, broker: Broker) -> None:
     with Listener(broker.port) as listener:
         async with Relay(broker.port) as relay, forwarding(database, relay.url) as gateway:
             await until(lambda: is_ashore(gateway), "it is connected")
@@ -223,7 +223,7 @@ async def test_last_will_tells_of_a_vessel_that_is_cut_off(database: Database, b
 
 
 @pytest.mark.parametrize("documents", [2_000, pytest.param(20_000, marks=pytest.mark.torture)])
-async def test_broker_killed_again_and_again_loses_nothing(
+async def test_no_document_is_lost_when_the_broker_is_killed_repeatedly(
     database: Database, broker: Broker, documents: int
 ) -> None:
     builders.write_readings(database, "argo", "main", range(1, documents + 1))
@@ -231,7 +231,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
     kills = 3
 
     def keeps_up(wanted: int) -> bool:
-        """Return True while the listener keeps up; a killed broker loses its queue for a slow client."""
+        """Return True while the listener keeps up. A killed broker loses its queue for a slow client."""
         heard = len({each.payload for each in listener.on("/reading")})
         return heard >= wanted and documents - gateway.report().backlog_documents - heard < TRAIL // 2
 
@@ -251,7 +251,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
                 relay.close()
                 await until(lambda: gateway.report().state is GatewayState.CONNECTING, "it notices")
                 await asyncio.to_thread(broker.start)
-                # A killed broker forgets its clients, and only a subscribed client can count.
+                # A killed broker forgets its clients, and only a subscribed client can count messages.
                 await until(partial(is_back, subscribed), "the listener is back")
                 relay.open()
             await until(lambda: is_ashore(gateway), "all is ashore")
@@ -271,9 +271,7 @@ async def test_backlog_of_20000_documents_arrives_once(database: Database, broke
     assert_complete(listener, range(1, 20_001), twice=0)
 
 
-async def test_lost_acknowledgements_bring_no_more_than_the_window_twice(
-    database: Database, broker: Broker
-) -> None:
+async def test_lost_acknowledgements_repeat_at_most_one_window(database: Database, broker: Broker) -> None:
     builders.write_readings(database, "argo", "main", range(1, 3_001))
     chance = random.Random(int(os.environ["LOGBOAT_SEED"]))
     with Listener(broker.port) as listener:
@@ -286,7 +284,7 @@ async def test_lost_acknowledgements_bring_no_more_than_the_window_twice(
     assert_complete(listener, range(1, 3_001), twice=5 * WINDOW)
 
 
-async def test_daemon_killed_in_between_goes_on_where_the_broker_had_acknowledged(
+async def test_killed_daemon_continues_after_the_last_acknowledged_document(
     database: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builders.write_readings(database, "argo", "main", range(1, 3_001))
@@ -306,7 +304,9 @@ async def test_daemon_killed_in_between_goes_on_where_the_broker_had_acknowledge
     assert_complete(listener, range(1, 3_001), twice=WINDOW)
 
 
-async def test_refused_topic_loses_nothing_and_is_told(tmp_path: Path, database: Database) -> None:
+async def test_refused_topic_is_reported_and_its_documents_are_sent_later(
+    tmp_path: Path, database: Database
+) -> None:
     folder = tmp_path / "broker"
     folder.mkdir(mode=0o755)
     rights = folder / "acl"
@@ -334,7 +334,7 @@ async def test_refused_topic_loses_nothing_and_is_told(tmp_path: Path, database:
         broker.stop()
 
 
-async def test_what_is_too_large_for_the_broker_is_set_aside_until_it_takes_it(
+async def test_document_too_large_for_the_broker_is_skipped_until_the_broker_accepts_it(
     tmp_path: Path, database: Database
 ) -> None:
     broker = Broker(tmp_path / "broker", "message_size_limit 2000").start()
@@ -369,7 +369,7 @@ async def test_what_is_too_large_for_the_broker_is_set_aside_until_it_takes_it(
         broker.stop()
 
 
-async def test_wrong_password_is_told_and_tried_rarely(tmp_path: Path, database: Database) -> None:
+async def test_wrong_password_is_reported_and_rarely_retried(tmp_path: Path, database: Database) -> None:
     folder = tmp_path / "broker"
     folder.mkdir(mode=0o755)
     users = passwords(folder, [("argo", "secret")])
@@ -387,7 +387,7 @@ async def test_wrong_password_is_told_and_tried_rarely(tmp_path: Path, database:
         broker.stop()
 
 
-async def test_broker_that_speaks_only_3_1_1_is_believed_what_comes_back(
+async def test_messages_to_a_3_1_1_broker_count_as_sent_when_they_are_echoed(
     database: Database, broker: Broker
 ) -> None:
     builders.write_vessel(database, "argo", ["main"])
@@ -404,7 +404,9 @@ async def test_broker_that_speaks_only_3_1_1_is_believed_what_comes_back(
     assert_complete(listener, range(1, 501), twice=0)
 
 
-async def test_refusal_that_3_1_1_hides_is_seen_by_its_silence(tmp_path: Path, database: Database) -> None:
+async def test_refusal_by_a_3_1_1_broker_is_detected_by_the_missing_echo(
+    tmp_path: Path, database: Database
+) -> None:
     folder = tmp_path / "broker"
     folder.mkdir(mode=0o755)
     rights = folder / "acl"
@@ -453,7 +455,7 @@ async def test_tls_with_a_private_ca_and_a_client_certificate(tmp_path: Path, da
     ("host", "is_old", "words"),
     [("localhost", True, "expired"), ("elsewhere.example", False, "not valid for"), (None, False, "issuer")],
 )
-async def test_broker_with_a_wrong_certificate_is_not_spoken_to(
+async def test_connection_to_a_broker_with_a_wrong_certificate_is_refused(
     tmp_path: Path, database: Database, host: str | None, is_old: bool, words: str
 ) -> None:
     ca = CA.new("shore")
@@ -492,7 +494,7 @@ async def test_captive_portal_on_the_brokers_port_is_named(database: Database) -
         assert gateway.report().state is GatewayState.CONNECTING
 
 
-async def test_name_that_nobody_knows_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_host_name_is_reported(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -503,7 +505,7 @@ async def test_name_that_nobody_knows_is_told(database: Database, monkeypatch: p
         assert "check the name" in (gateway.report().problem or "")
 
 
-async def test_nobody_there_is_told_and_tried_again(database: Database, tmp_path: Path) -> None:
+async def test_unreachable_server_is_reported_and_retried(database: Database, tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker")
     async with forwarding(database, broker.url) as gateway:
         await until(lambda: gateway.report().problem, "it is told")
@@ -515,9 +517,7 @@ async def test_nobody_there_is_told_and_tried_again(database: Database, tmp_path
             broker.stop()
 
 
-async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
-    database: Database, tmp_path: Path
-) -> None:
+async def test_broker_is_found_soon_after_a_long_absence(database: Database, tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker")
     patience = Timeouts(connect=5, retry=500, longest=1_000, soon=0.2)
     async with forwarding(database, broker.url, patience=patience) as gateway:
@@ -532,10 +532,10 @@ async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
 @pytest.mark.parametrize(
     "days", [3, pytest.param(30, marks=(pytest.mark.torture, pytest.mark.timeout(3_600)))]
 )
-async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
+async def test_outage_of_days_uses_no_memory_and_alarms_are_sent_first(
     tmp_path: Path, database: Database, days: int
 ) -> None:
-    """The test has 50 sensors with windows of 5 minutes, that is, 288 readings per sensor and day."""
+    """There are 50 sensors with windows of 5 minutes, which is 288 readings per sensor and day."""
     windows = 288 * days // (10 if days < 30 else 1)
     sensors = [f"s{number}" for number in range(50)]
     broker = Broker(tmp_path / "broker")
@@ -582,7 +582,7 @@ async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
 def tls_broker(folder: Path, ca: CA, identity: Any, *, asks: bool = False) -> tuple[Broker, int]:
     """Return a broker that has this identity, and its TLS port.
 
-    With `asks`, the broker requires a client certificate issued by the CA.
+    If `asks` is True, the broker requires a client certificate that the CA has issued.
     """
     (folder / "ca.pem").write_bytes(ca.certificate.public_bytes(Encoding.PEM))
     identity.save(folder / "broker.pem", folder / "broker.key")

@@ -1,4 +1,4 @@
-"""The MQTT client ends a connection at once, and says why, when paho or the broker ends it."""
+"""The MQTT client ends a connection at once, and reports the reason, when paho or the broker ends it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +16,7 @@ from tests.gateway.broker import Broker
 from tests.gateway.relays import Garbling, Relay
 
 _SOON = 10.0
-"""Seconds after which a test fails; the client's own timeouts are much longer."""
+"""Seconds after which a test fails. The client's own timeouts are much longer."""
 _TIMEOUTS = Timeouts(connect=60, acknowledgement=60)
 
 
@@ -33,7 +33,7 @@ def client_of(url: str) -> Client:
 
 @asynccontextmanager
 async def hanging_up() -> AsyncIterator[str]:
-    """Run a server that reads the client's first packet and hangs up; yield its URL."""
+    """Run a server that reads the client's first packet and closes the connection. Yield its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(4096)
@@ -77,7 +77,7 @@ async def test_packet_that_cannot_be_decoded_ends_the_connection_at_once(
         await client.close()
 
 
-async def test_error_of_ours_ends_the_connection_and_is_named(broker: Broker) -> None:
+async def test_internal_error_ends_the_connection_and_is_named(broker: Broker) -> None:
     def fail(_mid: int, _code: int, _name: str) -> None:
         msg = "no such message"
         raise ValueError(msg)
@@ -93,7 +93,7 @@ async def test_error_of_ours_ends_the_connection_and_is_named(broker: Broker) ->
     await client.close()
 
 
-async def test_server_that_hangs_up_without_an_answer_is_not_waited_for() -> None:
+async def test_server_that_closes_without_an_answer_fails_at_once() -> None:
     async with hanging_up() as url:
         client = client_of(url)
         async with asyncio.timeout(_SOON):

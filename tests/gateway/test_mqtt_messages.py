@@ -53,25 +53,25 @@ def test_each_kind_has_its_topic(document_id: str, topic: str, retention: Retain
 
 
 @pytest.mark.parametrize("document_id", ["fleet:revocations", "forwarded:shore:argo", "recipe:pancakes"])
-def test_affairs_of_the_fleet_and_of_apps_are_not_published(document_id: str) -> None:
+def test_documents_of_the_fleet_and_of_apps_are_not_published(document_id: str) -> None:
     assert list(messages_of(document_id, b"{}", deleted=False, facts=FACTS, options=PLAIN)) == []
 
 
-def test_deleted_current_value_empties_its_topic() -> None:
+def test_deleted_current_value_clears_its_topic() -> None:
     assert made("equipment:argo:main", deleted=True) == [
         Message("logboat/argo/sensor/main/state", b"", RetainRule.ALWAYS)
     ]
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5), max_size=4))
-def test_id_comes_first_and_all_else_stays(found: dict[str, Any]) -> None:
+def test_id_is_first_and_other_members_are_unchanged(found: dict[str, Any]) -> None:
     found.pop("_id", None)
     found = {key: value for key, value in found.items() if not key.startswith("_")}
     raw = bodies.canonical("x", found)
     assert json.loads(with_id("note:argo:x", raw)) == {"_id": "note:argo:x", **found}
 
 
-def test_current_value_is_told_in_signal_ks_way() -> None:
+def test_current_value_is_converted_to_a_signal_k_delta() -> None:
     delta = signalk.delta(
         UUID,
         {"sensor": "main", "path": "tanks.fuel.0.currentLevel", "value": 0.5, "unit": "ratio", "time": "T"},
@@ -90,7 +90,7 @@ def test_current_value_is_told_in_signal_ks_way() -> None:
     }
 
 
-def test_value_that_is_not_good_is_none_in_signal_k() -> None:
+def test_faulty_value_is_null_in_signal_k() -> None:
     delta = signalk.delta(
         UUID, {"sensor": "main", "path": "a.b", "value": 0.5, "state": "open"}, presentation
     )
@@ -98,7 +98,7 @@ def test_value_that_is_not_good_is_none_in_signal_k() -> None:
     assert delta["updates"][0]["values"] == [{"path": "a.b", "value": None}]
 
 
-def test_home_assistant_is_told_of_each_sensor_as_people_read_it() -> None:
+def test_home_assistant_gets_each_sensor_in_the_units_that_people_use() -> None:
     facts = VesselFacts(
         "argo",
         "Argo",
@@ -119,7 +119,7 @@ def test_home_assistant_is_told_of_each_sensor_as_people_read_it() -> None:
     assert rpm["device"]["identifiers"] == ["logboat-argo"]
 
 
-def test_document_that_a_stranger_wrote_awry_is_published_as_it_is() -> None:
+def test_malformed_document_is_published_unchanged() -> None:
     (message,) = made("equipment:argo:main", log=7, sequence="x")
     assert message.standing is None
     assert facts_of("argo", {"logs": 3, "sensors": [1], "name": 4}).id == "argo"
@@ -136,11 +136,13 @@ def test_document_that_a_stranger_wrote_awry_is_published_as_it_is() -> None:
         (MessageAge("zzzzzz", 1), MessageAge("aaaaaa", 9), False),
     ],
 )
-def test_what_is_newer_goes_by_log_then_number(ours: MessageAge, theirs: MessageAge, *, older: bool) -> None:
+def test_age_is_compared_by_log_and_then_by_number(
+    ours: MessageAge, theirs: MessageAge, *, older: bool
+) -> None:
     assert is_older(ours, theirs, ("aaaaaa", "bbbbbb")) is older
 
 
-def test_older_alarm_passes_and_older_state_does_not() -> None:
+def test_older_alarm_is_published_and_older_state_is_not() -> None:
     standings = RetainedMessages()
     state = Message("t/state", b"{}", RetainRule.LATEST, MessageAge("aaaaaa", 5))
     alarm = Message("t/alarm", b"{}", RetainRule.LATEST_OR_PASSING, MessageAge("aaaaaa", 5))
@@ -164,12 +166,14 @@ def test_older_alarm_passes_and_older_state_does_not() -> None:
         ({"url": "mqtt://x", "limit": 0.0}, "more than 0"),
     ],
 )
-def test_configuration_that_cannot_be_is_refused_in_words(given_: dict[str, Any], words: str) -> None:
+def test_invalid_configuration_is_refused_with_a_reason(given_: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MqttGatewayConfiguration("shore", **given_)
 
 
-def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_vessels_retained_messages_examines_only_its_topics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     known = {
         topics.sensor(f"v{vessel}", f"s{sensor}", "state"): MessageAge("aaaaaa", sensor)
         for vessel in range(20)
@@ -196,7 +200,7 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
     assert {standing.sequence for standing in standings.known.values()} == {99}
 
 
-def test_topic_that_was_not_heard_of_a_vessel_is_forgotten_if_all_was_heard() -> None:
+def test_topic_without_a_retained_message_is_forgotten_after_a_complete_reading() -> None:
     topic = topics.sensor("argo", "main", "state")
     standings = RetainedMessages({topic: MessageAge("aaaaaa", 1)})
     standings.begin_reading("argo")

@@ -1,4 +1,4 @@
-"""The outbox eventually forwards all documents in order, whatever the broker and the network do."""
+"""The outbox eventually forwards all documents in order, despite failures of the broker and the network."""
 
 import random
 from collections import Counter
@@ -35,7 +35,7 @@ def outbox(database: Database, *, now: float = 0.0, limit: float | None = None) 
 
 
 class Sea:
-    """A broker and a network with random behaviour."""
+    """Broker and network that fail at random."""
 
     def __init__(self, box: Outbox, chance: random.Random, *, echoes: bool) -> None:
         self.box, self.chance, self.echoes = box, chance, echoes
@@ -82,13 +82,13 @@ class Sea:
         self.breaks += 1
         for number, ready in self.line[: self.chance.randrange(len(self.line) + 1)]:
             del number
-            self.ashore.append(ready.message.payload)  # the message arrived, but its answer did not
+            self.ashore.append(ready.message.payload)  # the message arrived, but its acknowledgement did not
         self.connect()
 
 
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), echoes=st.booleans())
-def test_everything_is_ashore_in_order_whatever_happens(
+def test_all_documents_are_forwarded_in_order_despite_failures(
     tmp_path_factory: Any, seed: int, *, echoes: bool
 ) -> None:
     chance = random.Random(seed)
@@ -117,17 +117,17 @@ def test_everything_is_ashore_in_order_whatever_happens(
         assert sea.box.refusal is None
     counted = Counter(sea.ashore)
     assert len(counted) == 11 * len(SENSORS) + 1
-    # Only messages in flight are repeated: after breaks, and after refusals, when a lane starts again.
+    # Messages in flight are repeated after a break, and after a refusal, when the lane starts again.
     assert sum(counted.values()) - len(counted) <= 8 * (sea.breaks + sea.refusals)
     for sensor in SENSORS:
         readings = [each for each in sea.ashore if f'"_id":"reading:argo:{sensor}:'.encode() in each]
         came = builders.first_numbers(readings)
         assert list(dict.fromkeys(reversed(came))) == list(range(11, 0, -1)), "the last of each are in order"
-        if not sea.refusals:  # otherwise messages in flight behind a refused one may be accepted before it
+        if not sea.refusals:  # messages in flight behind a refused one may be accepted before it
             assert list(dict.fromkeys(came)) == list(range(1, 12))
 
 
-def test_alarm_goes_before_history_that_waits(tmp_path: Path) -> None:
+def test_alarm_is_sent_before_waiting_history(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_readings(database, "argo", "main", range(1, 500))
         sea = Sea(outbox(database), random.Random(1), echoes=False)
@@ -140,7 +140,7 @@ def test_alarm_goes_before_history_that_waits(tmp_path: Path) -> None:
         assert alarm.encode() in sea.line[-1][1].message.payload
 
 
-def test_refused_lane_holds_up_no_other_and_is_tried_alone_after_a_while(tmp_path: Path) -> None:
+def test_refused_lane_does_not_delay_others_and_is_retried_alone(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_readings(database, "argo", "main", range(1, 50))
         box = outbox(database)
@@ -162,7 +162,7 @@ def test_refused_lane_holds_up_no_other_and_is_tried_alone_after_a_while(tmp_pat
         assert not sea.send(), "one alone, until it is taken"
 
 
-def test_broker_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+def test_connection_to_a_silent_broker_is_given_up(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_readings(database, "argo", "main", range(1, 5))
         sea = Sea(outbox(database), random.Random(1), echoes=False)
@@ -173,7 +173,7 @@ def test_broker_that_falls_silent_is_given_up(tmp_path: Path) -> None:
         assert isinstance(sea.box.overdue(sea.now + 1_000), BrokerLostError)
 
 
-def test_broker_that_was_begun_anew_gets_its_last_documents_again(tmp_path: Path) -> None:
+def test_broker_that_lost_its_data_gets_the_last_documents_again(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_readings(database, "argo", "main", range(1, 301))
         sea = Sea(outbox(database), random.Random(1), echoes=False)
@@ -190,7 +190,7 @@ def test_broker_that_was_begun_anew_gets_its_last_documents_again(tmp_path: Path
         assert builders.first_numbers(again) == list(range(301 - lanes.TRAIL, 301))
 
 
-def test_alarm_does_not_wait_for_all_that_is_put_back(tmp_path: Path) -> None:
+def test_alarm_does_not_wait_for_restored_messages(tmp_path: Path) -> None:
     sensors = [f"s{number}" for number in range(200)]
     with builders.store(tmp_path / "log.db") as database:
         builders.write_vessel(database, "argo", sensors)
@@ -202,7 +202,7 @@ def test_alarm_does_not_wait_for_all_that_is_put_back(tmp_path: Path) -> None:
             if not sea.send():
                 sea.answer()
         sea.connect()
-        sea.box.prepared("argo")  # and the broker received nothing
+        sea.box.prepared("argo")  # the broker has no retained messages
         assert sea.box.backlog[0] == len(sensors) + 1
         before = len(sea.ashore)
         sea.send()
@@ -218,7 +218,7 @@ def test_alarm_does_not_wait_for_all_that_is_put_back(tmp_path: Path) -> None:
         assert len(sea.ashore) - before == len(sensors) + 2, "each once"
 
 
-def test_limit_holds_over_time(tmp_path: Path) -> None:
+def test_rate_limit_is_kept_over_time(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_readings(database, "argo", "main", range(1, 301))
         sea = Sea(outbox(database, limit=10_000), random.Random(1), echoes=False)
@@ -241,7 +241,7 @@ def test_rewritten_document_counts_once_while_it_waits(tmp_path: Path) -> None:
         assert found[0].backlog.documents == 1
 
 
-def test_rate_is_of_the_last_ten_seconds() -> None:
+def test_rate_covers_the_last_ten_seconds() -> None:
     now = [100.0]
     rate = Rate(lambda: now[0])
     assert rate.value() is None
@@ -253,7 +253,7 @@ def test_rate_is_of_the_last_ten_seconds() -> None:
     assert rate.value() is None
 
 
-def test_window_shrinks_on_a_slow_line_and_grows_again() -> None:
+def test_window_shrinks_on_a_slow_link_and_grows_again() -> None:
     window = SendWindow()
     before = window.bytes
     window.sent(1_000)

@@ -1,4 +1,4 @@
-"""Presence: the reports of vessels as online are based on our recorder and on other vessels' documents."""
+"""Presence messages depend on this vessel's recorder, and on the documents of other vessels."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ class Broker:
         self.presence.record_received(vessel, payload, now, is_retained=is_retained)
 
 
-def test_own_is_said_once_and_whenever_it_changes() -> None:
+def test_own_presence_is_published_once_and_after_each_change() -> None:
     broker = Broker()
     assert broker.look(0) == [("argo", ONLINE)]
     assert broker.look(1) == []
@@ -44,7 +44,7 @@ def test_own_is_said_once_and_whenever_it_changes() -> None:
     assert broker.look(3) == [("argo", ONLINE)]
 
 
-def test_what_another_says_of_this_vessel_is_corrected_and_not_without_end() -> None:
+def test_wrong_presence_of_this_vessel_is_corrected_at_a_limited_rate() -> None:
     broker = Broker()
     broker.look(0)
     told = 0
@@ -54,7 +54,7 @@ def test_what_another_says_of_this_vessel_is_corrected_and_not_without_end() -> 
     assert 2 <= told <= 20 / CORRECTED_EVERY + 1
 
 
-def test_other_vessel_is_online_while_signs_come() -> None:
+def test_other_vessel_is_online_while_signs_of_life_arrive() -> None:
     broker = Broker()
     broker.look(0)
     broker.presence.bring("brigid")
@@ -66,13 +66,13 @@ def test_other_vessel_is_online_while_signs_come() -> None:
     assert broker.look(1_101) == [("brigid", OFFLINE)]
 
 
-def test_vessel_that_tells_of_itself_is_not_contradicted() -> None:
+def test_vessel_that_publishes_its_own_presence_is_not_contradicted() -> None:
     broker = Broker()
     broker.look(0)
     broker.presence.bring("brigid")
     broker.presence.sign("brigid", 600, 10)
     broker.look(10)
-    broker.other_says("brigid", OFFLINE, 20)  # as if its recorder had been killed
+    broker.other_says("brigid", OFFLINE, 20)  # as after a kill of its recorder
     assert broker.look(21) == []
     broker.presence.sign("brigid", 600, 30)
     assert broker.look(30) == [("brigid", ONLINE)]
@@ -81,7 +81,7 @@ def test_vessel_that_tells_of_itself_is_not_contradicted() -> None:
     assert broker.look(10_000) == [], "whoever said it tells when it is over"
 
 
-def test_what_was_said_before_a_restart_is_taken_back() -> None:
+def test_presence_published_before_a_restart_is_corrected() -> None:
     broker = Broker(online=["brigid"])
     broker.look(0)
     broker.presence.bring("brigid")
@@ -90,14 +90,14 @@ def test_what_was_said_before_a_restart_is_taken_back() -> None:
     assert broker.look(LATE_S + 1) == [("brigid", OFFLINE)]
 
 
-def test_goodbye_is_said_for_those_that_nobody_else_tells_of() -> None:
+def test_vessels_that_nobody_else_reports_are_set_offline_at_the_end() -> None:
     broker = Broker()
     broker.look(0)
     for vessel in ("brigid", "ciara"):
         broker.presence.bring(vessel)
         broker.presence.sign(vessel, 600, 10)
     broker.look(10)
-    broker.other_says("ciara", ONLINE, 20)  # as ours: it may be our own message that comes back
+    broker.other_says("ciara", ONLINE, 20)  # may be this vessel's own message, returned by the broker
     broker.other_says("brigid", OFFLINE, 20)
     assert broker.presence.vessels_to_leave() == ["argo", "ciara"]
 
@@ -134,7 +134,7 @@ def ago(**time: float) -> str:
         (EQUIPMENT, {"time": ago(minutes=10)}, 600 + LATE_S),
     ],
 )
-def test_document_of_a_short_while_ago_is_a_sign(
+def test_recent_document_is_a_sign_of_life(
     database: Database, document_id: str, content: dict[str, Any], holds_for: float
 ) -> None:
     assert signs_of(database, (document_id, content)) == [SignOfLife("brigid", "main", holds_for)]
@@ -152,11 +152,11 @@ def test_document_of_a_short_while_ago_is_a_sign(
         {},
     ],
 )
-def test_document_that_is_late_or_awry_is_none(database: Database, content: dict[str, Any]) -> None:
+def test_late_or_malformed_document_is_no_sign_of_life(database: Database, content: dict[str, Any]) -> None:
     assert signs_of(database, (READING, content)) == []
 
 
-def test_what_the_store_had_before_is_none(database: Database) -> None:
+def test_document_stored_before_the_start_is_no_sign_of_life(database: Database) -> None:
     database.put(READING, body(READING, endUtc=ago(minutes=1), window=300))
     signs = SignsOfLife(database)
     for change in database.changes(0):

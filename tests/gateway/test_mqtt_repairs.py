@@ -1,4 +1,4 @@
-"""A broker eventually retains the store's content, whatever the broker loses and however sensors change."""
+"""A broker eventually retains the store's content, even if it loses messages and sensors change."""
 
 import json
 import random
@@ -40,7 +40,7 @@ class CountingFeed(LaneFeed):
 
 
 class Forwarder:
-    """A vessel's gateway without a socket."""
+    """Gateway of a vessel, without a socket."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Forwarder:
 
 
 class Broker:
-    """Retained messages of a broker that passes each message on to every forwarder except the sender."""
+    """Retained messages of a broker that sends each message to every forwarder except its sender."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
@@ -132,7 +132,8 @@ class Broker:
         place = topics.parse(message.topic)
         for other in self.forwarders:
             if other is not sender and place is not None:
-                # Exactly as published: with MQTT 5 the flag says whether the message is retained.
+                # With MQTT 5, the flag is passed on as published, so it shows whether the message is
+                # retained.
                 other.box.message_received(
                     message.topic,
                     message.payload,
@@ -142,7 +143,7 @@ class Broker:
                 )
 
     def leave(self, topic: str, payload: bytes) -> None:
-        """Retain a message from an unknown client, and pass it on."""
+        """Retain a message from an unknown client, and send it to all forwarders."""
         if payload:
             self.retained[topic] = payload
         else:
@@ -154,7 +155,7 @@ class Broker:
 
 
 class Fleet:
-    """Two vessels that write their own documents, which reach the other vessel later, in order."""
+    """Two vessels that write their own documents. The documents reach the other vessel later, in order."""
 
     def __init__(self, stores: Iterable[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=True))
@@ -180,7 +181,7 @@ class Fleet:
             self.meet(vessel)
 
     def meet(self, vessel: str) -> None:
-        """Pass all documents that this vessel has written so far on to the other vessel."""
+        """Copy all new documents of this vessel to the other vessel."""
         source, target = self.stores[vessel], self.stores[VESSELS[1 - VESSELS.index(vessel)]]
         for change in source.changes(self.copied[vessel]):
             self.copied[vessel] = change.sequence
@@ -191,7 +192,7 @@ class Fleet:
                 target.insert(document.id, document.rev, revision.history, document.raw)
 
     def expected(self) -> dict[str, Any]:
-        """Return the expected retained messages by topic, with a value that identifies each document."""
+        """Return the expected retained messages by topic, each with a value that identifies its document."""
         found: dict[str, Any] = {}
         for vessel, store in self.stores.items():
             about = store.get(f"vessel:{vessel}")
@@ -216,7 +217,7 @@ def told(payload: bytes) -> Any:
 
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
-def test_broker_retains_what_the_stores_say_in_the_end(tmp_path_factory: Any, seed: int) -> None:
+def test_broker_finally_retains_the_content_of_the_stores(tmp_path_factory: Any, seed: int) -> None:
     chance = random.Random(seed)
     path: Path = tmp_path_factory.mktemp("repairs")
     with builders.store(path / "argo.db") as argo, builders.store(path / "brigid.db") as brigid:
@@ -237,7 +238,7 @@ def test_broker_retains_what_the_stores_say_in_the_end(tmp_path_factory: Any, se
                 forwarder.answer(refuse=chance.random() < 0.03)
             elif step < 0.95:
                 forwarder.connect()
-            else:  # the broker restarts with nothing, or with less than it had
+            else:  # the broker restarts with no messages, or with only some of them
                 for topic in list(broker.retained):
                     if chance.random() < 0.7:
                         del broker.retained[topic]
@@ -265,7 +266,7 @@ def older(payload: bytes) -> bytes:
         ("logboat/argo/vessel", lambda _: b"", "vessel:argo"),
     ],
 )
-def test_topic_that_another_has_changed_is_put_right_without_a_look_at_others(
+def test_changed_topic_is_corrected_without_reading_other_documents(
     tmp_path: Path, topic: str, payload: Callable[[bytes], bytes], document: str
 ) -> None:
     with builders.store(tmp_path / "log.db") as store:
@@ -291,7 +292,7 @@ def test_topic_that_another_has_changed_is_put_right_without_a_look_at_others(
         assert set(feed.built) == {document}
 
 
-def test_what_goes_again_keeps_to_the_limit(tmp_path: Path) -> None:
+def test_repeated_messages_keep_the_rate_limit(tmp_path: Path) -> None:
     limit, sensors = 5_000, [f"s{number}" for number in range(40)]
     with builders.store(tmp_path / "log.db") as store:
         builders.write_vessel(store, "argo", sensors)

@@ -1,4 +1,4 @@
-"""A real mosquitto retains what the store contains, whatever the broker, sensors and others have done."""
+"""A real mosquitto retains the store's content, even if messages are lost or overwritten."""
 
 import asyncio
 import contextlib
@@ -83,7 +83,7 @@ async def forwarding(
 
 
 async def comes_to_retain(broker: Broker, wanted: Any, what: str) -> dict[str, bytes]:
-    """Wait until a late subscriber gets the wanted messages, and return them."""
+    """Wait until a late subscriber receives the expected messages, and return them."""
     found: dict[str, bytes] = {}
 
     async def is_wanted() -> bool:
@@ -105,7 +105,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def write_fleet(database: Database) -> None:
-    """Write our documents, another vessel's from the mesh, and more than are sent again to a new broker."""
+    """Write documents of argo and brigid, and more notes than a gateway sends again to a new broker."""
     for vessel in ("argo", "brigid"):
         builders.write_vessel(database, vessel, ["main", "aft"])
         builders.write_equipment(database, vessel, "main", 1, 0.25, time=NOW.isoformat())
@@ -130,11 +130,11 @@ FLEET = {
 }
 
 
-# A broker that loses its messages
+# Brokers that lose messages
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-async def test_broker_that_restarts_empty_has_the_latest_of_every_topic_again(
+async def test_broker_that_restarts_empty_gets_the_latest_message_of_every_topic_again(
     database: Database, broker: Broker, version: str
 ) -> None:
     write_fleet(database)
@@ -151,7 +151,7 @@ async def test_broker_that_restarts_empty_has_the_latest_of_every_topic_again(
         assert json.loads(after["logboat/argo/sensor/main/alarm"])["sequence"] == 7
 
 
-async def test_broker_that_lost_all_while_the_daemon_was_off_has_it_again(
+async def test_broker_that_lost_its_messages_while_the_daemon_was_off_gets_them_again(
     database: Database, broker: Broker
 ) -> None:
     write_fleet(database)
@@ -165,10 +165,10 @@ async def test_broker_that_lost_all_while_the_daemon_was_off_has_it_again(
     assert {topic for topic in FLEET if before[topic] != after[topic]} <= {"logboat/brigid/presence"}
 
 
-async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
+async def test_broker_that_returns_to_an_earlier_state_is_corrected(
     database: Database, broker: Broker
 ) -> None:
-    """The broker still knows our session, as if it had been killed half an hour after saving its state."""
+    """The broker still has the gateway's session, as after a kill half an hour after it saved its state."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with forwarding(database, broker.url) as gateway:
@@ -188,10 +188,10 @@ async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-async def test_older_value_that_another_leaves_is_put_right_at_once(
+async def test_older_value_published_by_another_client_is_corrected_at_once(
     database: Database, broker: Broker, version: str
 ) -> None:
-    """Two gateways that query the retained messages at the same time do not receive each other's messages."""
+    """Two gateways that read the retained messages at the same time do not receive each other's messages."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with (
@@ -209,7 +209,7 @@ async def test_older_value_that_another_leaves_is_put_right_at_once(
                 await until(partial(is_last, other, before), "and heard")
 
 
-async def test_what_goes_again_counts_as_not_ashore(database: Database, broker: Broker) -> None:
+async def test_repeated_messages_count_in_the_backlog(database: Database, broker: Broker) -> None:
     sensors = [f"s{number}" for number in range(40)]
     builders.write_vessel(database, "argo", sensors)
     for sensor in sensors:
@@ -229,7 +229,7 @@ async def test_what_goes_again_counts_as_not_ashore(database: Database, broker: 
     assert "logboat/argo/sensor/s1/alarm" in found
 
 
-async def test_newer_of_another_vessel_stays_when_what_is_missing_is_put_back(
+async def test_restoring_missing_messages_keeps_newer_ones_of_another_vessel(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
     """Two vessels forward to one broker, which restarts. Each vessel has a document that the other lacks."""
@@ -256,7 +256,7 @@ async def test_newer_of_another_vessel_stays_when_what_is_missing_is_put_back(
     assert json.loads(found["logboat/argo/sensor/main/state"])["sequence"] == 1
 
 
-async def test_home_assistant_that_starts_is_told_of_all_sensors_again(
+async def test_home_assistant_gets_all_sensors_again_when_it_starts(
     database: Database, broker: Broker
 ) -> None:
     write_fleet(database)
@@ -273,7 +273,7 @@ async def test_home_assistant_that_starts_is_told_of_all_sensors_again(
             assert not any(each.is_retained for each in assistant.heard[4:])
 
 
-async def test_broker_that_lets_us_write_alone_gets_everything_again_after_its_restart(
+async def test_broker_that_grants_only_write_access_gets_everything_again_after_its_restart(
     tmp_path: Path, database: Database
 ) -> None:
     folder = tmp_path / "broker"
@@ -327,7 +327,7 @@ def topics_of(*sensors: str) -> set[str]:
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 @pytest.mark.parametrize("meanwhile", ["off", "on"])
-async def test_of_a_removed_and_a_renamed_sensor_nothing_is_retained(
+async def test_nothing_is_retained_of_removed_and_renamed_sensors(
     database: Database, broker: Broker, version: str, meanwhile: str
 ) -> None:
     write_sensors(database)
@@ -356,7 +356,7 @@ async def test_of_a_removed_and_a_renamed_sensor_nothing_is_retained(
                 )
 
 
-async def test_old_alarm_of_a_removed_sensor_is_heard_and_not_retained(
+async def test_old_alarm_of_a_removed_sensor_is_published_but_not_retained(
     database: Database, broker: Broker
 ) -> None:
     write_sensors(database, 0)
@@ -368,7 +368,7 @@ async def test_old_alarm_of_a_removed_sensor_is_heard_and_not_retained(
             assert_nothing_of(await asyncio.to_thread(retained, broker.port), "aft", "bow")
 
 
-async def test_sensor_that_becomes_a_contact_is_one_entity_alone(database: Database, broker: Broker) -> None:
+async def test_sensor_that_becomes_a_contact_remains_one_entity(database: Database, broker: Broker) -> None:
     builders.write_vessel(database, "argo", ["main"])
     async with forwarding(database, broker.url) as gateway:
         await until(lambda: is_ashore(gateway), "all is ashore")
@@ -381,7 +381,7 @@ async def test_sensor_that_becomes_a_contact_is_one_entity_alone(database: Datab
     assert "homeassistant/binary_sensor/logboat-argo/main/config" in found
 
 
-async def test_vessel_that_has_not_heard_of_a_new_sensor_does_not_take_it_away(
+async def test_vessel_with_an_old_sensor_list_does_not_remove_a_new_sensor(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
     builders.write_vessel(database, "argo", ["main"])
@@ -405,7 +405,7 @@ async def test_vessel_that_has_not_heard_of_a_new_sensor_does_not_take_it_away(
     assert set(json.loads(found["logboat/argo/vessel"])["sensors"]) == {"main", "stern"}
 
 
-async def test_home_assistant_that_is_told_no_more_keeps_no_sensors(
+async def test_sensors_are_removed_from_home_assistant_when_it_is_disabled(
     database: Database, broker: Broker
 ) -> None:
     write_sensors(database)
@@ -418,7 +418,7 @@ async def test_home_assistant_that_is_told_no_more_keeps_no_sensors(
     assert "logboat/argo/sensor/main/state" in found
 
 
-async def test_what_others_keep_below_our_topics_stays(database: Database, broker: Broker) -> None:
+async def test_retained_messages_of_other_clients_are_kept(database: Database, broker: Broker) -> None:
     builders.write_vessel(database, "argo", ["main"])
     with Listener(broker.port) as other:
         other.publish("logboat/argo/sensor/kettle/state", b"on")
@@ -448,7 +448,7 @@ async def test_presence_follows_the_recorder(database: Database, broker: Broker)
         await comes_to_retain(broker, lambda found: found[topic] == b"online", "it has the last word")
 
 
-async def test_recorder_that_dies_while_the_broker_is_asked_is_told_of(
+async def test_recorder_that_stops_while_the_broker_is_queried_is_reported(
     database: Database, broker: Broker
 ) -> None:
     builders.write_vessel(database, "argo", ["main"])
@@ -463,7 +463,7 @@ async def test_recorder_that_dies_while_the_broker_is_asked_is_told_of(
         )
 
 
-async def test_vessel_that_is_brought_by_another_is_online_while_its_documents_come(
+async def test_vessel_forwarded_by_another_is_online_while_its_documents_arrive(
     database: Database, broker: Broker
 ) -> None:
     write_fleet(database)
@@ -486,7 +486,7 @@ async def test_vessel_that_is_brought_by_another_is_online_while_its_documents_c
 
 
 @pytest.mark.parametrize("waits_for", ["acknowledgements", "what is retained"])
-async def test_gateway_that_stops_takes_back_its_word_though_the_broker_answers_nothing(
+async def test_stopping_gateway_publishes_offline_although_the_broker_does_not_answer(
     database: Database, broker: Broker, waits_for: str
 ) -> None:
     write_fleet(database)
@@ -512,7 +512,9 @@ async def test_gateway_that_stops_takes_back_its_word_though_the_broker_answers_
         )
 
 
-async def test_value_that_is_held_is_told_again_before_it_expires(database: Database, broker: Broker) -> None:
+async def test_unchanged_value_is_published_again_before_it_expires(
+    database: Database, broker: Broker
+) -> None:
     builders.write_vessel(database, "argo", ["main", "aft"])
     builders.write_equipment(database, "argo", "main", 1, 0.5)
     builders.write_equipment(database, "argo", "aft", 1, 0.5)

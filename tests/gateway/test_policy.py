@@ -1,4 +1,4 @@
-"""A policy assigns each document to one of its parts, and conditions decide when a part is forwarded."""
+"""A policy assigns each document to one of its parts. Conditions decide when a part is forwarded."""
 
 import pytest
 from hypothesis import given
@@ -38,13 +38,13 @@ def test_condition_holds(text: str, situation: Situation, *, holds: bool) -> Non
     "text",
     ["", "satellite", "interface = eth0", "hours == 8-18", "hours == 08:00-08:00", "hours == 25:00-26:00"],
 )
-def test_what_is_no_condition_is_refused(text: str) -> None:
+def test_invalid_condition_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a condition|begin and end at the same time"):
         PolicyConditions.parse(text)
 
 
 @given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))
-def test_hours_and_their_contrary_divide_the_day(begin: int, end: int, minute: int) -> None:
+def test_hours_and_their_negation_divide_the_day(begin: int, end: int, minute: int) -> None:
     if begin == end:
         return
     hours = f"{begin // 60:02}:{begin % 60:02}-{end // 60:02}:{end % 60:02}"
@@ -57,7 +57,7 @@ def test_hours_and_their_contrary_divide_the_day(begin: int, end: int, minute: i
     assert PolicyConditions.parse(str(there)) == there
 
 
-def test_without_a_policy_everything_goes_and_history_on_its_own() -> None:
+def test_without_a_policy_everything_is_sent_and_history_has_its_own_part() -> None:
     live, history = parts(())
     assert live.holds(ALARM)
     assert not live.holds(READING)
@@ -66,7 +66,7 @@ def test_without_a_policy_everything_goes_and_history_on_its_own() -> None:
     assert live.holds("recipe:of-an-app")
 
 
-def test_first_entry_with_a_documents_channel_has_it_and_what_no_entry_names_stays() -> None:
+def test_document_belongs_to_the_first_entry_with_its_channel_if_any() -> None:
     first, second = parts([PolicyEntry(("alarms", "vessel.brigid")), PolicyEntry(("readings", "alarms"))])
     of_brigid = documents.reading_id("brigid", "main", "qwerty", 1)
     assert first.holds(ALARM)

@@ -1,4 +1,4 @@
-"""A gateway's task survives any document and any error in one turn: it logs the error and continues."""
+"""A gateway's task logs errors in single documents and iterations, and continues."""
 
 import logging
 import random
@@ -70,7 +70,7 @@ def freeze(database: Database, body: Mapping[str, Any]) -> None:
         database.insert(OWN, LAST, [before], body)
 
 
-async def test_a_frozen_note_of_what_is_ashore_is_written_again(argo: Database, shore: Database) -> None:
+async def test_frozen_record_of_forwarded_documents_is_written_again(argo: Database, shore: Database) -> None:
     freeze(argo, {"type": "forwarded", "vessel": "argo", "gateway": "office", "bounds": {}})
     async with ashore(shore) as listener:
         gateway = gateway_to(argo, url(listener))
@@ -84,7 +84,7 @@ async def test_a_frozen_note_of_what_is_ashore_is_written_again(argo: Database, 
             await gateway.stop()
 
 
-async def test_a_note_that_cannot_be_stored_is_named_and_forwarding_goes_on(
+async def test_record_that_cannot_be_stored_is_reported_and_forwarding_continues(
     argo: Database, shore: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     def sign(_: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,7 +104,7 @@ async def test_a_note_that_cannot_be_stored_is_named_and_forwarding_goes_on(
 
 
 @pytest.mark.parametrize("fault", [ValueError("awry"), KeyError("x")])
-async def test_a_fault_in_one_turn_ends_no_couchbase_gateway(
+async def test_error_in_one_iteration_does_not_end_a_couchbase_gateway(
     argo: Database, shore: Database, caplog: pytest.LogCaptureFixture, fault: Exception
 ) -> None:
     faults = [fault] * 3
@@ -125,7 +125,7 @@ async def test_a_fault_in_one_turn_ends_no_couchbase_gateway(
             await gateway.stop()
 
 
-async def test_a_fault_in_one_turn_ends_no_mqtt_gateway(
+async def test_error_in_one_iteration_does_not_end_an_mqtt_gateway(
     argo: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("sync.gateway.mqtt.gateway.PAUSE_S", 0.1)
@@ -157,7 +157,7 @@ async def test_a_fault_in_one_turn_ends_no_mqtt_gateway(
         broker.stop()
 
 
-def test_an_error_of_the_store_is_outlasted_unless_the_store_is_damaged(
+def test_store_error_ends_the_task_only_if_the_store_is_damaged(
     argo: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -171,7 +171,7 @@ def test_an_error_of_the_store_is_outlasted_unless_the_store_is_damaged(
 
 
 @pytest.mark.parametrize("epoch", [EPOCHS_AHEAD + 1, 2**31, 2**53 - 1])
-def test_an_epoch_far_ahead_is_made_up_and_not_heeded(argo: Database, epoch: int) -> None:
+def test_epoch_far_ahead_is_ignored(argo: Database, epoch: int) -> None:
     argo.insert("forwarded:office:brigid", "1-ab", [], f'{{"epoch":{epoch},"bounds":{{}}}}'.encode())
     forwarded = Forwarded(argo, "office", "argo")
     assert forwarded.epoch == 0
@@ -184,14 +184,14 @@ def test_an_epoch_far_ahead_is_made_up_and_not_heeded(argo: Database, epoch: int
 
 
 @pytest.mark.parametrize("number", [10**12, 2**53 - 1, -1, 0])
-def test_a_bound_that_no_number_of_a_log_reaches_does_not_count(argo: Database, number: int) -> None:
+def test_impossible_bound_is_ignored(argo: Database, number: int) -> None:
     raw = f'{{"bounds":{{"{KEY}":{number}}}}}'.encode()
     argo.insert("forwarded:office:brigid", "1-ab", [], raw)
     forwarded = Forwarded(argo, "office", "argo")
     assert not forwarded.is_ashore(documents.reading_id("argo", "main", "abcdef", 1))
 
 
-def test_what_is_ashore_is_signed_also_what_was_written_without(argo: Database) -> None:
+def test_record_of_forwarded_documents_is_signed_even_if_it_was_unsigned_before(argo: Database) -> None:
     identity = vessel("argo")
 
     def sign(document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -213,7 +213,7 @@ def test_what_is_ashore_is_signed_also_what_was_written_without(argo: Database) 
     assert not Forwarded(argo, "office", "argo").write(), "without an identity it stays as it is"
 
 
-def test_an_old_state_of_ours_that_comes_back_as_a_newer_one_is_written_over(argo: Database) -> None:
+def test_own_old_state_that_returns_as_a_newer_revision_is_replaced(argo: Database) -> None:
     forwarded = Forwarded(argo, "office", "argo")
     forwarded.begin_epoch()
     old = argo.get(OWN)

@@ -1,4 +1,4 @@
-"""Copies of an image for guests, changed with mtools and debugfs, without mounting."""
+"""Copies of an image for guests. mtools reads and writes their FAT partitions without mounting."""
 
 import shutil
 import subprocess
@@ -14,13 +14,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def layout() -> Layout:
-    """Return the layout of every image."""
+    """Return the partition layout, which is the same for every image."""
     return recipe.read(REPOSITORY / "image", board="virt", base="debian", native=native()).layout
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A copy of an image that a guest may write to."""
+    """Copy of an image that a guest may write to."""
 
     disk: Path
     kernel: Path
@@ -28,7 +28,7 @@ class Card:
     command_line: str
 
     def put(self, files: Mapping[str, str]) -> None:
-        """Put files into `logboat/` on the first partition, as a person with a laptop would."""
+        """Write files to `logboat/` on the first partition, as a person with a laptop would."""
         drive = f"{self.disk}@@{layout().partition('selector').start}"
         for name, content in files.items():
             command = ["mcopy", "-o", "-i", drive, "-", f"::logboat/{name}"]
@@ -36,9 +36,9 @@ class Card:
 
 
 def copy(image: Path, place: Path, *, size: int = 6 * 2**30) -> Card:
-    """Make a card of the given size, larger than the image.
+    """Create a card of the given size from an image.
 
-    Kernel and initramfs are taken from the first boot partition.
+    Kernel and initramfs are copied from the first boot partition.
     """
     place.mkdir(parents=True, exist_ok=True)
     disk = place / "disk.img"

@@ -1,4 +1,4 @@
-"""Fixtures: the image that the tests boot, the key for logging in, and a guest that many tests share."""
+"""Fixtures: the image that the tests boot, a key for logging in, and a guest that many tests share."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ OUTPUT = REPOSITORY / "build/image"
 
 
 def build(board: str) -> Path:
-    """Build a board's image on Debian and return its folder; this is quick if little has changed."""
+    """Build a board's image on Debian, and return its folder. This is quick if little has changed."""
     command = [sys.executable, "-m", "provisioning.image", "--board", board, "--base", "debian"]
     cache = os.environ.get("LOGBOAT_IMAGE_CACHE", str(OUTPUT / "cache"))
     subprocess.run([*command, "--output", str(OUTPUT), "--cache", cache], check=True, cwd=REPOSITORY)
@@ -34,7 +34,7 @@ def image() -> Path:
 
 @pytest.fixture(scope="session")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of a private key, whose public key is beside it."""
+    """Return the path of a private key. The public key is in the same folder."""
     path = tmp_path_factory.mktemp("key") / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path
@@ -48,7 +48,7 @@ def vessel(key: Path, name: str = "argo", more: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def booted(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """Yield a vessel that has been switched on for the first time and is recording."""
+    """Yield a vessel that has been switched on for the first time, and that accepts logins."""
     place = tmp_path_factory.mktemp("guest")
     flashed = card.copy(image, place)
     flashed.put({"vessel.toml": vessel(key)})

@@ -1,4 +1,4 @@
-"""Program for a guest that makes pulses on a line of a simulated chip, or watches a line for a while."""
+"""Program for a guest that sends pulses to a line of a simulated chip, or samples the levels of a line."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def pulses(path: str, count: int, hertz: float) -> float:
-    """Make `count` pulses, as evenly as this machine can, and return the actual rate in pulses per second."""
+    """Send `count` evenly spaced pulses, and return the actual rate in pulses per second."""
     line = os.open(path, os.O_WRONLY)
     begun = time.monotonic()
     for number in range(count):
@@ -20,7 +20,7 @@ def pulses(path: str, count: int, hertz: float) -> float:
 
 
 def look(path: str, count: int, hertz: float) -> str:
-    """Return the level of a line at `count` moments: `#` for lit, `.` for dark."""
+    """Sample the level of a line `count` times, and return `#` for each high and `.` for each low level."""
     seen = ""
     for _ in range(count):
         seen += "#" if Path(path).read_bytes().startswith(b"1") else "."

@@ -1,7 +1,7 @@
-"""A simulated GPIO chip inside a guest. Debian's kernel has no gpio-sim, so the module is built from source.
+"""A simulated GPIO chip inside a guest.
 
-No kernel source is stored in this repository. The source comes from Debian's package, and the build changes
-it where the module requires that.
+Debian's kernel has no gpio-sim, so the module is built from source. The source comes from Debian's package,
+and the build changes it where a separate module requires that.
 """
 
 import os
@@ -36,7 +36,7 @@ cp irq_sim.ko gpio-sim.ko OUTPUT/
 
 
 def build(kernel: str, architecture: str, cache: Path) -> Path:
-    """Return a folder with the modules for a kernel, which are built once."""
+    """Return a folder with the modules for a kernel. The modules are built only once."""
     folder = cache / f"gpio-sim-{kernel}"
     if (folder / "gpio-sim.ko").exists():
         return folder
@@ -80,12 +80,12 @@ class Header:
         return cls(guest)
 
     def set(self, pin: int, level: bool) -> None:
-        """Hold a line at the given level, as an external contact would."""
+        """Set a line to the given level, as an external contact would."""
         pull = "pull-up" if level else "pull-down"
         self.guest.root(f"echo {pull} > {CHIP}/sim_gpio{pin}/pull")
 
     def pulses(self, pin: int, count: int, hertz: float) -> float:
-        """Make this many pulses, and return the rate in pulses per second."""
+        """Send `count` pulses, and return the actual rate in pulses per second."""
         said = self.guest.root(
             f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/pull {count} {hertz}",
             seconds=count / hertz * 4 + 120,
@@ -93,10 +93,10 @@ class Header:
         return float(said)
 
     def look(self, pin: int, seconds: float) -> str:
-        """Return the levels to which the guest drives a line, 40 times a second: `#` high, `.` low."""
+        """Return the levels to which the guest drives a line, 40 times a second: `#` is high, `.` is low."""
         script = f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/value {round(seconds * 40)} 40"
         return self.guest.root(script, seconds=seconds * 4 + 60)
 
     def level(self, pin: int) -> bool:
-        """Return the level to which the guest drives a line."""
+        """Return True if the guest drives a line to the high level."""
         return self.guest.root(f"cat {CHIP}/sim_gpio{pin}/value") == "1"

@@ -2,7 +2,7 @@
 
 KVM is not used, because on machines where KVM is broken, kernels crash only late. Emulation is slow but
 reliable. If the guest crashes, QEMU ends (`-no-reboot`, `panic=-1`). A waiting test then fails at once, and
-shows the end of the console.
+shows the end of the console output.
 """
 
 import base64
@@ -24,11 +24,11 @@ from tests.ports import free_port
 
 USER = "skipper"
 BOOT_S = 480.0
-"""Time limit for a start in seconds, for a busy machine; on an idle one a start takes half a minute."""
+"""Time limit for a start in seconds, for a busy machine. On an idle machine, a start takes half a minute."""
 
 
 class GuestError(Exception):
-    """The guest crashed, or the event that a test waited for did not happen in time."""
+    """The guest crashed, or an event that a test waited for did not happen in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +46,35 @@ MACHINES: Mapping[str, Machine] = {
 
 @dataclass(slots=True)
 class Guest:
-    """A virtual machine in QEMU; as a context manager, it is stopped at the end."""
+    """Virtual machine in QEMU. As a context manager, it is stopped at the end of the block."""
 
     card: Card
     place: Path
     key: Path
-    """Private key of the user who may log in."""
+    """Private key of the user who can log in."""
     architecture: str = "amd64"
     number: int = 1
     memory: int = 1024
     drop_ins: Mapping[str, str] = field(default_factory=dict)
-    """Drop-ins for units, by their names.
+    """Drop-ins for units, by the names of the units.
 
-    systemd gets them as credentials, so that the card is not changed.
+    systemd receives them as credentials, so that the card is not changed.
     """
     extra_units: Mapping[str, str] = field(default_factory=dict)
-    """Additional units by their names; each is started together with the system."""
+    """Additional units by their names. Each is started together with the system."""
     forwards: Sequence[int] = ()
     """Ports of the guest that are forwarded to this machine, in addition to SSH."""
     nanoseconds: int | None = None
-    """Duration of an instruction, given as n for 2^n nanoseconds; None for full speed.
+    """Duration of an instruction, given as n for 2^n nanoseconds, or None for full speed.
 
-    With a value, the guest's time depends only on the guest's work, however busy this machine is.
+    With a value, the guest's time depends only on the guest's work, not on this machine's load.
     """
     drive: str | None = None
-    """QEMU's definition of the card's drive; None to use the card's file itself."""
+    """QEMU's definition of the card's drive, or None to use the card's file itself."""
     serial: Path | None = None
     """File for the output of the guest's second serial port."""
     network: str | None = None
-    """Multicast address and port; guests with the same value share a network."""
+    """Multicast address and port. Guests with the same value share a network."""
     ports: dict[int, int] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -148,7 +148,8 @@ class Guest:
     ) -> None:
         """Wait until `done` returns True.
 
-        Raises GuestError on timeout, or at once if the guest has crashed.
+        Raises:
+            GuestError: the time limit was reached, or the guest has crashed.
         """
         end = time.monotonic() + seconds
         while not done():
@@ -161,7 +162,8 @@ class Guest:
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
         """Wait until the guest switches off or restarts, which ends QEMU too.
 
-        Raises GuestError on timeout.
+        Raises:
+            GuestError: the time limit was reached.
         """
         if self._process is None:
             raise GuestError(f"no guest runs before {what}")
@@ -171,7 +173,7 @@ class Guest:
             raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}") from error
 
     def wait_for_login(self) -> None:
-        """Wait until it is possible to log in."""
+        """Wait until the guest accepts logins."""
         self.wait_for("login", lambda: self._ssh("true", seconds=20).returncode == 0)
 
     def last_words(self) -> str:
@@ -181,7 +183,7 @@ class Guest:
         return self.console.read_bytes()[-2500:].decode(errors="replace")
 
     def run(self, command: str, *, seconds: float = 120, check: bool = True) -> str:
-        """Run a shell command as the skipper, and return its output."""
+        """Run a shell command as the user `skipper`, and return its output."""
         done = self._ssh(command, seconds=seconds)
         if check and done.returncode:
             raise GuestError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
@@ -233,7 +235,7 @@ class Guest:
 
 
 def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
-    """Return True if a service behind a forwarded port completes a TLS handshake.
+    """Return True if a service behind a forwarded port takes part in a TLS handshake.
 
     QEMU itself accepts connections, so a connection alone does not prove that the service runs.
     """
@@ -243,7 +245,7 @@ def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
             context.wrap_socket(plain).close()
-    except ssl.SSLError as error:  # the service speaks TLS, and requires a certificate from us
+    except ssl.SSLError as error:  # the service uses TLS, and requires a client certificate
         return "ALERT" in str(error) or "CERTIFICATE" in str(error)
     except OSError:
         return False

@@ -2,10 +2,10 @@
 
 `python -m tests.image.slow IMAGE` boots an image and prints how much processor time passes until the first
 reading is durable, as a multiple of `python3 -c pass` on the same machine. In this mode the guest's clock
-advances with the instructions that it executes, so the figures do not depend on how busy this machine is.
+advances with the instructions that the guest executes, so the figures do not depend on this machine's load.
 
-`python -m tests.image.slow IMAGE BUSY` boots it at full speed, next to BUSY busy processes, and prints the
-state of its units.
+`python -m tests.image.slow IMAGE BUSY` boots the image at full speed, next to BUSY busy processes, and prints
+the state of its units.
 """
 
 import json
@@ -37,12 +37,12 @@ ExecStart=/bin/sh -c 'while :; do \\
 """
 PASSES = 20
 NANOSECONDS = 3
-"""Exponent of the time per instruction: 2^3 ns, a tenth of a Raspberry Pi Zero 2 W core's speed."""
+"""Exponent of the time per instruction: 2^3 ns, a tenth of the speed of a Raspberry Pi Zero 2 W core."""
 
 
 @contextmanager
 def busy_host(processes: int = 2) -> Iterator[None]:
-    """Run this many busy processes on this machine for the duration of the block."""
+    """Run busy processes on this machine for the duration of the block."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
@@ -60,7 +60,7 @@ def slow_guest(
     flashed = card.copy(image, place)
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     flashed.put({"vessel.toml": f'[vessel]\nid = "argo"\n\n[network]\nssh_keys = ["{public}"]\n'})
-    # If QEMU gets little processor time, timers are too late to pass the kernel's check.
+    # If QEMU gets little processor time, timers fire too late for the kernel's check.
     flashed = replace(flashed, command_line=f"{flashed.command_line} no_timer_check")
     with (
         busy_host(busy),
@@ -102,7 +102,7 @@ class Cost:
 def first_reading(guest: Guest) -> tuple[float, float]:
     """Wait until the first reading is durable.
 
-    Returns the processor time until then, and the seconds since the kernel's start.
+    Return the processor time until then, and the time since the kernel's start, in seconds.
     """
     assert guest.serial is not None
     serial = guest.serial
@@ -116,7 +116,7 @@ def first_reading(guest: Guest) -> tuple[float, float]:
 
 
 def wait_until_up(guest: Guest) -> None:
-    """Wait until systemd has finished starting; checks are rare, because each one costs the guest time."""
+    """Wait until systemd has finished starting. Checks are rare, because each costs the guest time."""
     state = "systemctl is-system-running"
     guest.wait_for(
         "started",
@@ -127,7 +127,7 @@ def wait_until_up(guest: Guest) -> None:
 
 
 def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
-    """Measure `python3 -c pass` with all daemons stopped; the guest must not be used afterwards."""
+    """Stop all daemons and measure `python3 -c pass`. The guest must not be used afterwards."""
     guest.root("systemctl stop 'logboat-*.service' 'logboat-*.timer'", seconds=1200)
     loop = "i=0; while [ $i -lt {} ]; do python3 -c pass; i=$((i+1)); done; times"
     guest.run(loop.format(2), seconds=1200)
@@ -145,7 +145,7 @@ def _children(times: str) -> float:
 
 
 def main() -> int:
-    """Boot an image on a slow machine, and print the cost of the start or the state of the units."""
+    """Boot an image on a slow machine, and print the cost of the start and the state of the units."""
     image, *rest = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="logboat-slow-") as folder:
         place, key = Path(folder), Path(folder, "key")
@@ -164,7 +164,7 @@ def main() -> int:
 
 
 def units(guest: Guest) -> dict[str, dict[str, str]]:
-    """Return systemd's properties of our services, by their names."""
+    """Return systemd's properties of Logboat's services, by their names."""
     keys = "Id,ActiveState,Result,NRestarts,CPUUsageNSec"
     told = guest.run(f"systemctl show -p {keys} 'logboat-*.service'", seconds=300)
     found = [dict(line.split("=", 1) for line in block.splitlines()) for block in told.split("\n\n")]

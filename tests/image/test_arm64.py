@@ -1,4 +1,4 @@
-"""The card's own root file system boots once in an arm64 machine of QEMU, without firmware, and records."""
+"""The card's root file system boots in an arm64 machine of QEMU, without firmware, and records."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.image.guest import Guest
 pytestmark = [pytest.mark.image, pytest.mark.timeout(7200)]
 
 
-def test_the_cards_root_boots_to_a_recorder_that_records(key: Path, tmp_path: Path) -> None:
+def test_root_file_system_boots_and_the_recorder_records(key: Path, tmp_path: Path) -> None:
     folder = build("pi")
     raw = tmp_path / "raw.img"
     packed = folder / f"{folder.name}.img.xz"

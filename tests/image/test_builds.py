@@ -1,4 +1,4 @@
-"""Two builds are identical byte for byte, and a build that cannot succeed leaves nothing behind."""
+"""Two builds are identical byte for byte, and a build that cannot succeed leaves no image."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
 
 
 def unfinished(output: Path) -> list[str]:
-    """Return every file that looks like an image or the remains of one."""
+    """Return the names of files that may be an image or the remains of one."""
     return [path.name for path in output.iterdir() if path.suffix != ".log"]
 
 
@@ -67,7 +67,7 @@ def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").glob(".scratch/*"))
 
 
-def test_an_interrupted_build_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+def test_interrupted_build_leaves_no_image(tmp_path: Path) -> None:
     output, cache = tmp_path / "out", tmp_path / "cache"
     command = [sys.executable, "-m", "provisioning.image", "--board", "virt", "--base", "debian"]
     with subprocess.Popen(
@@ -92,7 +92,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_whole(tmp_path: Path) ->
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """Yield a disk of 500 MB, which a build fills."""
+    """Yield a file system of 500 MB, which a build fills."""
     place = tmp_path / "small"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500m,mode=755", "tmpfs", str(place)], check=True)
@@ -100,7 +100,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_disk_that_fills_is_told_and_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported_and_leaves_no_image(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageError, match="free some space"):
         build.Build(virt(), REPOSITORY, small / "out", OUTPUT / "cache").run()
     monkeypatch.setattr(build, "NEEDED", 0)

@@ -1,6 +1,7 @@
 """Cards made by an operator turn two machines into vessels on one network, without further configuration.
 
-One card was written completely (`fleet card --image`), the other got its bundle on FAT (`--bundle-only`).
+One card was written completely (`fleet card --image`). On the other, only the bundle was written to FAT
+(`--bundle-only`).
 """
 
 import json
@@ -37,7 +38,7 @@ window = "10 s"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The operator's folder, and a card for each vessel, none of which has been booted."""
+    """The operator's folder, and an unused card for each vessel."""
 
     folder: Path
     cards: Mapping[str, card.Card]
@@ -79,7 +80,7 @@ def fleet(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> F
 
 @pytest.fixture(scope="module")
 def guests(fleet: Fleet) -> Iterator[tuple[Guest, Guest]]:
-    with pytest.raises(AssertionError):  # the search does find secrets that are there
+    with pytest.raises(AssertionError):  # the check finds secrets before the first start
         assert_gone_from_fat(fleet.cards["brigid"].disk, fleet.folder, "brigid")
     assert_gone_from_fat(fleet.cards["argo"].disk, fleet.folder, "argo")
     with fleet.guest("argo", 1) as argo, fleet.guest("brigid", 2) as brigid:
@@ -89,7 +90,7 @@ def guests(fleet: Fleet) -> Iterator[tuple[Guest, Guest]]:
 
 
 def status(guest: Guest) -> dict[str, Any]:
-    """Return the output of `logboat status`; empty while the command fails."""
+    """Return the output of `logboat status`, or an empty dictionary while the command fails."""
     said = guest.run("logboat status --json", check=False)
     found: dict[str, Any] = json.loads(said) if said.startswith("{") else {}
     return found
@@ -108,7 +109,7 @@ def tells(guest: Guest, fact: str) -> bool:
 
 
 def readings(guest: Guest, of: str) -> int:
-    """Return the number of readings by the vessel `of` in this guest's store."""
+    """Return the number of readings of the vessel `of` in this guest's store."""
     listed = guest.run("logboat db ls /var/lib/logboat/log.db", check=False).splitlines()
     return sum(line.startswith(f"reading:{of}:") for line in listed)
 
@@ -117,7 +118,7 @@ def has(guest: Guest, other: str) -> bool:
     return readings(guest, other) > 0
 
 
-def test_each_vessel_is_itself(fleet: Fleet, guests: tuple[Guest, Guest]) -> None:
+def test_each_vessel_has_its_own_identity(fleet: Fleet, guests: tuple[Guest, Guest]) -> None:
     own = {}
     for guest, name in zip(guests, ("argo", "brigid"), strict=True):
         guest.wait_for("recording", partial(recording, guest))
@@ -134,7 +135,7 @@ def test_each_vessel_is_itself(fleet: Fleet, guests: tuple[Guest, Guest]) -> Non
     assert not set(own["argo"]) & set(own["brigid"])
 
 
-def test_the_vessels_mesh(guests: tuple[Guest, Guest]) -> None:
+def test_vessels_replicate_with_each_other(guests: tuple[Guest, Guest]) -> None:
     for guest, other in zip(guests, ("brigid", "argo"), strict=True):
         guest.wait_for("linked", partial(tells, guest, "linked"))
         guest.wait_for("readings of the other", partial(has, guest, other))

@@ -1,4 +1,4 @@
-"""A simulated chip at the header, driven from outside, produces readings through our pin factory."""
+"""A simulated chip at the header, controlled from outside, causes readings through Logboat's pin factory."""
 
 import os
 import time
@@ -72,18 +72,18 @@ def count(guest: Guest) -> int:
     return int(body["count"])
 
 
-def test_header_is_the_groups(booted: Guest, header: Header) -> None:
+def test_header_belongs_to_the_gpio_group(booted: Guest, header: Header) -> None:
     assert booted.run("stat -c '%G %a' /dev/gpiochip0") == "gpio 660"
 
 
-def test_contact_is_seen_as_a_reading(booted: Guest, header: Header) -> None:
+def test_contact_changes_the_reading(booted: Guest, header: Header) -> None:
     for level in (True, False, True):
         header.set(17, level)
         booted.wait_for(f"a reading of {level}", partial(reads, booted, level))
 
 
 @pytest.mark.parametrize(("number", "hertz"), [(5, 1.0), (300, 100.0), (2000, 1000.0), (10000, 5000.0)])
-def test_every_pulse_counts(booted: Guest, header: Header, number: int, hertz: float) -> None:
+def test_every_pulse_is_counted(booted: Guest, header: Header, number: int, hertz: float) -> None:
     booted.wait_for("the first count", lambda: "count" in booted.run(_BODY, check=False))
     before = count(booted)
     reached = header.pulses(27, number, hertz)
@@ -98,8 +98,8 @@ def test_every_pulse_counts(booted: Guest, header: Header, number: int, hertz: f
 _BODY = "logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm"
 
 
-def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
-    """The output is driven as a light is: by gpiozero, on our pin factory, as the daemons' user."""
+def test_output_level_is_read_back(booted: Guest, header: Header) -> None:
+    """The daemons' user drives the output as a light, with gpiozero on Logboat's pin factory."""
     program = (
         "import os,sys; os.environ['GPIOZERO_PIN_FACTORY']='gpiod'\n"
         "from gpiozero import LED\n"
@@ -118,7 +118,7 @@ def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
 
 
 def test_lights_follow_the_recorder(booted: Guest, header: Header) -> None:
-    """The light is steady while the recorder records; otherwise it blinks fast, which no other state does."""
+    """The light is steady while the recorder records. It blinks fast if the recorder is stopped."""
     for _ in range(2):
         booted.wait_for("a steady light", partial(is_steady, header, RECORD_LIGHT))
         assert header.level(POWER_LIGHT)
@@ -137,7 +137,7 @@ def is_steady(header: Header, pin: int) -> bool:
 def is_blinking(header: Header, pin: int) -> bool:
     """Return True if the light flashes about four times a second.
 
-    The test is not strict, because emulation on a busy machine is not exact.
+    The check is not strict, because emulation on a busy machine is not exact.
     """
     return header.look(pin, 2.0).count(".#") >= 4
 

@@ -1,4 +1,4 @@
-"""The appliance boots in QEMU from an official image; a similar image that we build stands in for it."""
+"""The appliance boots in QEMU from an official image. The test builds a similar image to replace it."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(7200)]
 MIB = 2**20
 FAT, ROOT = (8192 * 512, 64 * MIB), (80 * MIB, 1600 * MIB)
 LACKS = "i2c-tools"
-"""Package that the appliance needs and that this image lacks."""
+"""Package that the appliance needs and that the official image lacks."""
 
 
 def official(place: Path, cache: Path) -> Path:
-    """Make an xz-compressed image with a FAT and a root, and a unit that asks questions at first boot."""
+    """Create an xz-compressed image with FAT and root partitions, and a unit for questions at first boot."""
     found = recipe.read(card.REPOSITORY / "image", board="virt", base="debian", native=build.native())
     root, disk = place / "root", place / "raspios.img"
     roots.unpack(roots.base(found, cache, log=place / "log"), root)
@@ -51,7 +51,7 @@ def official(place: Path, cache: Path) -> Path:
     return disk.with_name("raspios.img.xz")
 
 
-def test_an_official_image_becomes_a_vessels(tmp_path: Path, key: Path) -> None:
+def test_official_image_becomes_an_appliance(tmp_path: Path, key: Path) -> None:
     cache = Path(os.environ.get("LOGBOAT_IMAGE_CACHE", str(OUTPUT / "cache")))
     given = official(tmp_path, cache)
     output = tmp_path / "out"
@@ -72,7 +72,7 @@ def test_an_official_image_becomes_a_vessels(tmp_path: Path, key: Path) -> None:
         assert guest.run("systemctl --failed --no-legend --plain") == ""
 
 
-def test_a_damaged_official_image_is_told(tmp_path: Path) -> None:
+def test_damaged_official_image_is_reported(tmp_path: Path) -> None:
     damaged = tmp_path / "raspios.img.xz"
     subprocess.run(f"head -c 4000000 /dev/urandom | xz -0 > {damaged}", shell=True, check=True)
     with damaged.open("r+b") as file:

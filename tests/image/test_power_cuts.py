@@ -1,7 +1,8 @@
-"""Power cuts with a disk that loses unflushed data; the ledger is kept outside the guest, over a serial port.
+"""The vessel survives power cuts with a disk that loses unflushed data.
 
-Killing only QEMU loses nothing that the guest has written, in any of its cache modes. The disk is therefore
-served by nbdkit with a cache of its own. Both are killed, and unflushed data is lost.
+The ledger is kept outside the guest, and arrives over a serial port. Killing only QEMU loses nothing that the
+guest has written, in any of its cache modes. The disk is therefore served by nbdkit with a cache of its own.
+Both are killed, and unflushed data is lost.
 """
 
 import os
@@ -52,7 +53,7 @@ window = "1 min"
 
 
 class Disk:
-    """Card that loses unflushed data when the power fails."""
+    """Disk that loses unflushed data when the power fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,7 +89,7 @@ class Disk:
 
 
 def told(serial: Path) -> dict[tuple[str, str], int]:
-    """Return the last number in the ledger for each sensor and log; a truncated line is ignored."""
+    """Return the last number in the ledger for each sensor and log. A truncated line is ignored."""
     found: dict[tuple[str, str], int] = defaultdict(int)
     for line in serial.read_bytes().replace(b"\r", b"").split(b"\n")[:-1]:
         words = line.decode(errors="replace").split(",")
@@ -106,7 +107,9 @@ def on_record(guest: Guest) -> Any:
 
 
 @pytest.mark.parametrize("cuts", [2, pytest.param(20, marks=pytest.mark.torture)])
-def test_what_was_told_durable_survives(image: Path, key: Path, tmp_path: Path, cuts: int) -> None:
+def test_samples_in_the_ledger_survive_power_cuts_of_the_guest(
+    image: Path, key: Path, tmp_path: Path, cuts: int
+) -> None:
     chance = random.Random(seed := os.environ.get("LOGBOAT_SEED", "1"))
     print(f"seed {seed}")
     flashed = card.copy(image, tmp_path)

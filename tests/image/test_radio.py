@@ -1,4 +1,4 @@
-"""The radio link between vessels, and the crew's network, on the kernel's simulated radios."""
+"""Vessels connect over a radio link, and the crew connects to its network, on simulated radios."""
 
 import subprocess
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.provisioning.operator import cards
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 
-def test_vessels_and_the_crew_meet_over_the_air(image: Path, key: Path, tmp_path: Path) -> None:
+def test_vessels_and_the_crew_connect_by_radio(image: Path, key: Path, tmp_path: Path) -> None:
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     written = f'[vessel]\nid = "argo"\n{guest_radio.NETWORK}ssh_keys = ["{public}"]\n'
     written_cards = cards(

@@ -13,7 +13,9 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
 MOST = 370
-"""Limit for the first reading, as a multiple of `python3 -c pass`; most of it passes before our units run."""
+"""Limit for the first reading, as a multiple of `python3 -c pass`. Most of it passes before Logboat's units
+run.
+"""
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 
@@ -26,7 +28,7 @@ def slow(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield guest
 
 
-def test_everything_runs_and_nothing_failed_or_was_started_twice(slow: Guest) -> None:
+def test_all_units_run_without_failures_or_restarts(slow: Guest) -> None:
     found = units(slow)
     assert slow.run("systemctl --failed --no-legend --plain", seconds=300) == ""
     for name in RUNNING:
@@ -45,7 +47,7 @@ def test_recording_goes_on(slow: Guest) -> None:
     slow.wait_for("more samples", lambda: samples() > before + 3, seconds=PATIENT_S)
 
 
-def test_a_start_that_makes_progress_outlives_its_limit(slow: Guest) -> None:
+def test_start_that_reports_progress_may_exceed_its_limit(slow: Guest) -> None:
     start(
         slow,
         "patient",
@@ -55,7 +57,7 @@ def test_a_start_that_makes_progress_outlives_its_limit(slow: Guest) -> None:
     assert slow.run("systemctl show -p Result --value test-patient", seconds=300) == "success"
 
 
-def test_a_start_that_hangs_is_ended_and_told(slow: Guest) -> None:
+def test_start_that_hangs_is_ended_and_reported(slow: Guest) -> None:
     with pytest.raises(GuestError):
         start(slow, "hanging", "import time\ntime.sleep(3600)")
     assert slow.run("systemctl show -p Result --value test-hanging", seconds=300) == "timeout"
@@ -65,7 +67,7 @@ def test_a_start_that_hangs_is_ended_and_told(slow: Guest) -> None:
 
 
 def start(guest: Guest, name: str, program: str) -> None:
-    """Run a program under a unit like ours, with a time limit that is too short for the program."""
+    """Run a program in a unit like Logboat's, with a time limit that is too short for the program."""
     unit = f"""[Service]
 Type=oneshot
 NotifyAccess=main
@@ -79,7 +81,7 @@ TimeoutStartSec=15s
     guest.root(f"systemctl daemon-reload && systemctl start test-{name}", seconds=600)
 
 
-def test_a_start_costs_a_slow_board_little(image: Path, key: Path, tmp_path: Path) -> None:
+def test_start_is_cheap_enough_for_a_slow_board(image: Path, key: Path, tmp_path: Path) -> None:
     """The cost is printed and limited.
 
     It was 507 times that of `python3 -c pass` before starts were made cheaper.

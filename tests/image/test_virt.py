@@ -28,14 +28,14 @@ def test_recorder_is_active_and_readings_grow(booted: Guest) -> None:
     booted.wait_for("more samples", lambda: samples(booted) > before + 3)
 
 
-def test_nothing_failed(booted: Guest) -> None:
+def test_no_unit_failed(booted: Guest) -> None:
     booted.wait_for("started", lambda: booted.run("systemctl is-system-running", check=False) != "starting")
     assert booted.run("systemctl --failed --no-legend --plain") == ""
     assert booted.run("systemctl is-system-running") == "running"
 
 
 def test_time_to_the_first_durable_reading(booted: Guest) -> None:
-    """The time is printed but not judged, because emulation says nothing about a real board."""
+    """The time is printed but has no limit, because emulation says nothing about a real board."""
     booted.wait_for("a document", lambda: "good" in booted.run("logboat log example --csv", check=False))
     first = booted.run("logboat log example --csv | grep -m 1 good").split(",")[0]
     started = float(booted.run("date +%s.%N")) - float(booted.run("cut -d' ' -f1 /proc/uptime"))
@@ -44,7 +44,7 @@ def test_time_to_the_first_durable_reading(booted: Guest) -> None:
     assert at > started
 
 
-def test_root_is_read_only_and_what_is_written_is_on_data_or_in_memory(booted: Guest) -> None:
+def test_root_is_read_only_and_written_folders_are_on_data_or_in_memory(booted: Guest) -> None:
     assert booted.run("findmnt -n -o OPTIONS /").split(",")[0] == "ro"
     assert booted.root("touch /usr/x 2>/dev/null && echo written", check=False) == ""
     for path in ("/var/lib/logboat", "/etc/logboat", "/home", "/var/lib/NetworkManager", "/var/lib/systemd"):
@@ -69,7 +69,7 @@ def test_data_was_grown_to_the_end_of_the_card(booted: Guest) -> None:
     assert int(booted.run("df --output=size -B1 /data | tail -1")) > (size - start) * 0.9
 
 
-def test_only_keys_open_the_door(booted: Guest) -> None:
+def test_login_requires_a_key(booted: Guest) -> None:
     refused = booted.ssh("-o", "PubkeyAuthentication=no", "-o", "ControlPath=none", "-v")
     assert refused.returncode == 255
     assert "Permission denied (publickey)" in refused.stderr
@@ -80,12 +80,12 @@ def test_only_keys_open_the_door(booted: Guest) -> None:
     assert "kbdinteractiveauthentication no" in effective
 
 
-def test_host_keys_were_made_here(booted: Guest) -> None:
+def test_host_keys_are_made_on_the_appliance(booted: Guest) -> None:
     assert booted.root("ls /etc/logboat/ssh/ssh_host_ed25519_key")
     assert booted.run("ls /etc/ssh/ssh_host_* 2>/dev/null | wc -l") == "0"
 
 
-def test_the_firewall_lets_in_what_it_says_and_no_more(booted: Guest) -> None:
+def test_firewall_accepts_only_the_listed_ports(booted: Guest) -> None:
     booted.run(f"nohup python3 -m http.server {HTTP} >/dev/null 2>&1 & sleep 3")
     assert "HTTP" in booted.run(f'python3 -c "{_ASK}" {HTTP}')
     assert not answers_http(booted.ports[HTTP])
@@ -107,7 +107,7 @@ def test_sync_listens_once_the_vessel_has_an_identity(booted: Guest, tmp_path: P
 
 
 def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None:
-    """Give the guest an identity as README tells the operator: copy the folder and change its owner."""
+    """Give the guest an identity as README describes: copy the folder and change its owner."""
     folder = make_fleet(place, fleet) if not (place / fleet).exists() else place / fleet
     logboat = [sys.executable, "-m", "services"]
     passphrase = ["--passphrase-file", str(place / "passphrase")]
@@ -125,7 +125,7 @@ def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None
 
 
 def make_fleet(place: Path, fleet: str) -> Path:
-    """Make an operator's folder for a fleet."""
+    """Create an operator's folder for a fleet."""
     (place / "passphrase").write_text("correct horse battery staple\n")
     subprocess.run(
         [
@@ -154,7 +154,7 @@ def test_the_last_known_time_is_kept_on_data(booted: Guest) -> None:
     booted.root(f"touch {clock}")
 
 
-def test_devices_are_the_groups_not_roots_alone(booted: Guest) -> None:
+def test_devices_belong_to_groups_of_the_daemons_user(booted: Guest) -> None:
     assert set(booted.run("id -nG logboat").split()) >= {"logboat", "gpio", "i2c", "spi"}
     assert booted.run("ps -o user= -C logboat | sort -u") == "logboat"
 
@@ -170,7 +170,7 @@ def test_a_kernel_that_hangs_is_restarted(booted: Guest) -> None:
     assert booted.run("cat /proc/sys/kernel/panic") == "10"
 
 
-def test_who_logs_in_is_greeted_by_the_vessels_state(booted: Guest) -> None:
+def test_login_shows_the_vessels_state(booted: Guest) -> None:
     greeting = booted.ssh("-tt", "-o", "ControlPath=none", command="cat /run/motd.dynamic").stdout
     assert "recording" in greeting
     assert booted.run("command -v logboat") == "/usr/bin/logboat"
@@ -181,8 +181,8 @@ def test_the_log_is_complete(booted: Guest) -> None:
     booted.run("logboat verify")
 
 
-def test_a_stop_keeps_what_was_there(booted: Guest) -> None:
-    """Host keys, machine id and log are the same after a restart, and nothing is taken in twice."""
+def test_restart_keeps_keys_identity_and_log(booted: Guest) -> None:
+    """Host keys, machine id and log are the same after a restart, and no file is ingested twice."""
     asked = (
         "cat /etc/machine-id /etc/logboat/ssh/ssh_host_ed25519_key.pub;"
         ' logboat status --json | grep -o \'"log":"[a-z]*"\''

@@ -37,7 +37,7 @@ def test_a_sensor_that_needs_a_driver_restarts_the_machine_once(
 ) -> None:
     flashed = card.copy(image, tmp_path)
     flashed.put({"vessel.toml": vessel(key), "sensors.toml": SENSORS})
-    config(flashed, "arm_64bit=1\n")  # QEMU has no such firmware; our part runs all the same
+    config(flashed, "arm_64bit=1\n")  # QEMU ignores config.txt, but Logboat still edits the file
     with Guest(flashed, tmp_path, key, architecture=native()) as guest:
         guest.wait_for_end("the restart for the driver")
         assert "dtoverlay=w1-gpio" in config(flashed)
