@@ -6,7 +6,7 @@
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
 - `backup`: the fleet's folder in one encrypted file
 - `errors`: the exceptions of this package
-- `bundle`: the files that turn a card into the card of one vessel, made from the fleet's folder
+- `bundle`: the files for the card of one vessel, which are made from the fleet's folder
 - `card`: writes a bundle to a card, with or without an image
 - `image`: builds the card's image
 - `ingest`: checks a bundle when the appliance starts, and puts it in force

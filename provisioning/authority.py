@@ -42,7 +42,7 @@ Anyone who has copied the root key's file can try any number of passphrases. Wit
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A fleet's certificate authority with its unlocked key."""
+    """A fleet's certificate authority, with its decrypted key."""
 
     certificate: x509.Certificate
     private_key: ec.EllipticCurvePrivateKey = field(repr=False)

@@ -9,7 +9,8 @@
     vessels/<vessel>/
         vessel.toml                 its configuration: at first id, name, MMSI, and examples as comments
         certificates/<serial>.pem   every certificate ever issued to it, for listing and revoking
-        sensors.toml                its sensors: at first none, and examples as comments; files used by either
+        sensors.toml                its sensors: at first none, and examples as comments
+        NAME.password, NAME.csv …   files to which the two configuration files refer
         identity/                   the content of /etc/logboat/identity/ on its appliance
         carded.json                 which of its certificates was written to a card, and when
 

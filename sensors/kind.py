@@ -73,7 +73,7 @@ class SensorKind:
     measures: str
     """Quantities that the kind measures, as a short phrase."""
     description: str
-    """Paragraphs for people, in Markdown."""
+    """Text for the documentation, in Markdown."""
     options: type[Options]
     """Class that declares the kind's own keys."""
     driver: Callable[[SensorSettings, DriverContext], Driver]

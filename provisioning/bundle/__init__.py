@@ -1,4 +1,4 @@
-"""A bundle: all files that make a card the card of one vessel.
+"""A bundle: all files for the card of one vessel, in a folder.
 
 - `contents`: defines the files in a bundle and its versions, and reads bundles of any version
 - `identity`: checks whether an identity may be put in force on a vessel

@@ -1,6 +1,6 @@
-"""Reads bundles of all versions; a bundle is a folder that makes a card the card of one vessel.
+"""Reads bundles of all versions; a bundle is a folder with all files for the card of one vessel.
 
-    bundle.json           version, vessel, fleet, and the SHA-256 of each file that nobody should edit
+    bundle.json           version, vessel, fleet, and the SHA-256 of each file that must not be edited
     vessel.toml           the vessel's configuration
     sensors.toml          the vessel's sensors; may be missing
     identity/             vessel.pem, vessel.key, fleet.pem, revocations.json; radio.key from version 2 on;

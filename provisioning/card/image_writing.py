@@ -1,7 +1,7 @@
 """Writes an image to a card or a file, reads it back, and makes it bootable only once it is complete.
 
 The first sector, with the partition table, is cleared first and written last. If writing is interrupted, the
-card therefore does not boot, and can simply be written again. A file gets its name only when it is complete.
+card therefore does not boot, and can simply be written again. A file gets its final name only at the end.
 Ranges that are zero in the image are not written: the device is asked to clear them. If it cannot clear a
 range, the range is read, and zeros are written if needed.
 """

@@ -1,7 +1,7 @@
 """An archive of packages, used in addition to the builder's own mirror, and the keys that sign it.
 
 The keys come from the archive's own keyring package, whose digest is in the recipe. A single key file would
-not be enough: Raspberry Pi's is signed only with SHA-1, which apt has refused since February 2026.
+not be enough: that of Raspberry Pi is signed only with SHA-1, which apt has refused since February 2026.
 """
 
 import shutil

@@ -20,7 +20,7 @@ from provisioning.image.tools import ProgressReporter, run
 from . import bootfiles, build_cache, disk, firmware, lock, outputs, roots, sbom, system, wheels
 
 NEEDED: Final = 6 * 2**30
-"""Free bytes that a build needs for the root tree, the sparse disk, the compressed files and the cache."""
+"""Number of free bytes that a build needs for the root tree, the disk, the compressed files and the cache."""
 _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -64,9 +64,9 @@ class Build:
 
     @contextmanager
     def _work(self) -> Iterator[tuple[Path, Path]]:
-        """Yield two temporary folders, which are always removed afterwards.
+        """Provide two temporary folders, which are always removed afterwards.
 
-        The folders that a killed build left behind are removed first.
+        Folders that a killed build left behind are removed first.
         """
         for old in self.output.glob(".work-*"):
             shutil.rmtree(old)
@@ -138,7 +138,7 @@ class Build:
         return final
 
     def _differs(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
-        """Report and return the differences from the lock; raise ImageError if the lock is binding."""
+        """Report and return the differences from the lock; raise ImageError if none are allowed."""
         path = self.recipe.lock
         if not path.exists():
             differences: tuple[str, ...] = ("this board and base have no lock",)

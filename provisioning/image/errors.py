@@ -45,4 +45,4 @@ class RoomError(ImageError):
 
 
 class BaseError(ImageError):
-    """A base is damaged, or is not a base."""
+    """A base or its package archive is unreachable, damaged, or not what it claims to be."""

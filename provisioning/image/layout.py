@@ -30,7 +30,7 @@ class ImagePartition:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All partitions by number, with sizes in bytes."""
+    """All partitions of a card in order of their numbers, with positions and sizes in bytes."""
 
     disk_id: int
     partitions: tuple[ImagePartition, ...]

@@ -23,7 +23,7 @@ HANDBOOK: Final = "usr/share/logboat/handbook"
 ABOUT: Final = "usr/lib/logboat/image.json"
 _SOURCES: Final = "# All packages are part of the image. For maintenance, add a Debian mirror here.\n"
 _FORGET: Final = ("var/cache/*", "var/lib/apt/lists/*", "var/lib/apt/mirrors/*", "var/log/*")
-"""Files that apt made from the builder's mirror, and folders that are kept in memory on an appliance."""
+"""Patterns of files to remove: apt's lists from the builder's mirror, and folders that are kept in memory."""
 _SCRIPT: Final = f"""#!/{wheels.VENV}/bin/python3 -IS
 # Python's site module is skipped because it would take a third of the time of an empty start.
 import sys

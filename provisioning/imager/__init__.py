@@ -5,5 +5,5 @@
 - `userdata`: `user-data`, and `networkconfig`: `network-config`, of Imager 2 (cloud-init, netplan)
 - `script`: `firstrun.sh` of Imager 1, which is read but never run
 - `customtoml`: `custom.toml`, which people write themselves
-- `reader`: all of the files together
+- `reader`: reads all of these files, and combines their settings
 """

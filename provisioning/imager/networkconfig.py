@@ -73,7 +73,7 @@ class _NetworkConfig:
 
 
 class _Point:
-    """Access point, which is joined if its kind of security is understood."""
+    """Access point in the file, which is joined if its kind of security is supported."""
 
     def __init__(self, sheet: SettingsSheet, ssid: Text) -> None:
         self._sheet = sheet

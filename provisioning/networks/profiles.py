@@ -24,7 +24,7 @@ class Profile:
     """Keyfile for one network."""
 
     name: str
-    """Name of the file without its ending, which is also the shown name of the network."""
+    """Name of the file without its ending, which is also the name of the connection in NetworkManager."""
     sections: Mapping[str, Section]
 
     @property

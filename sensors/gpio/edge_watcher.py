@@ -49,7 +49,7 @@ class WatchedLine(Protocol):
     def fileno(self) -> int | None:
         """Return the file descriptor that is readable when the kernel has an event.
 
-        None once the line is closed.
+        After the line has been closed, return None.
         """
         ...
 

@@ -14,7 +14,7 @@ Monotonic = Callable[[], int]
 """Function that returns nanoseconds on `CLOCK_MONOTONIC`."""
 
 MEASUREMENTS: Final = 5
-"""Number of measurements of the offset; the least disturbed one is used."""
+"""Number of measurements of the offset, of which the fastest is used."""
 SUSPENDED_NS: Final = 10_000_000
 """Smallest change of the offset that counts as a suspend, in nanoseconds.
 

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 PIN_EVENTS: Final = 64
 """Number of edges that the kernel buffers for a pin.
 
-A pin is meant for changes that people can follow; anything faster is noise.
+A pin is meant for contacts, which change slowly; faster changes are noise.
 """
 FLOOD: Final = 32
 """Number of edges within `FLOOD_NS` that count as a flood.
@@ -296,7 +296,7 @@ class GpiodPin(LocalPiPin):
     def fileno(self) -> int | None:
         """Return the file descriptor that is readable when the kernel has an edge.
 
-        None once the pin is closed.
+        After the pin has been closed, return None.
         """
         with self.lock:
             return None if self._request is None else self._request.fd

@@ -43,7 +43,7 @@ class PulseLine:
     def fileno(self) -> int | None:
         """Return the file descriptor that is readable when the kernel has a pulse.
 
-        None once the line is closed.
+        After the line has been closed, return None.
         """
         with self.lock:
             return None if self._request is None else self._request.fd

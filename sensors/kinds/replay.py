@@ -70,7 +70,7 @@ class ReplayOptions(Options):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The file of the recording."""
+        """Path of the recording, which is the only file."""
         return (self.file,)
 
 

@@ -167,7 +167,7 @@ class ContactDriver(Driver):
         self._emit(sample)
 
     def close(self) -> None:
-        """Release the pin, so that others can use it."""
+        """Release the pin, so that another driver or program can use it."""
         device = self._device
         if device is not None:
             device.close()

@@ -40,7 +40,7 @@ class Declaration:
     meaning: str
     """Meaning for people, in whole sentences."""
     example: str = ""
-    """Value as a file would write it (`"50 ms"` with its quotes)."""
+    """Value as it would be written in a file (`"50 ms"` with its quotes)."""
     without: str = ""
     """What applies if the key is missing, unless the default shows it."""
     only_for: str = ""

@@ -49,7 +49,7 @@ _encode: Final = json.JSONEncoder(
 ).encode
 _NEGATIVE_ZERO: Final = re.compile(r"-0\.0[,\]}]")
 _LONG_INTEGER: Final = re.compile(r"(?<![.\d])\d{16}")
-"""Numbers that `json` writes but canonical JSON does not, or that may have to be refused."""
+"""Pattern of integers that may be beyond INTEGER_LIMIT, and that only `rfc8785` handles correctly."""
 _WHOLE: Final = re.compile(r"\.0(?=[,\]}])")
 """Fraction `.0` of a whole number that `json` writes as a double; canonical JSON omits it."""
 _SORTED_BY_UTF16: Final = re.compile("[\ue000-\U0010ffff]")

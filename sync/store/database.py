@@ -326,7 +326,7 @@ class Database:
         return self._reader.missing(offered)
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each offered (id, revision), True if its branch is closed and another is live."""
+        """Return, for each offered (id, revision), True if its branch is closed but another is live."""
         return self._reader.ended(offered)
 
     def stored_bytes(self, doc_id: str) -> int:
@@ -418,7 +418,7 @@ class Database:
         return self._remotes.all(doc_id)
 
     def forget_remote(self, remote: str) -> None:
-        """Forget all revisions that a remote is known to have."""
+        """Delete the record of the revisions that a remote is known to have."""
         self._remotes.forget(remote)
 
     def get_local(self, key: str) -> LocalDocument | None:

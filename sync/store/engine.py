@@ -18,7 +18,7 @@ from .writer_queue import WriterQueue
 
 
 class Scope:
-    """A context manager made of two functions; the one for leaving receives the exception, or None."""
+    """A context manager made of an entry and an exit function; the latter receives the exception, or None."""
 
     __slots__ = ("_enter", "_leave")
 

@@ -120,7 +120,7 @@ class Reader:
         return answers
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), the ancestors stored here, or None if it is not wanted."""
+        """Return, for each offered (id, revision), the ancestors stored here; None if not wanted."""
         answers: list[list[str] | None] = []
         with self._engine.reading:
             self._floors.look()

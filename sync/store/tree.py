@@ -137,16 +137,16 @@ class RevisionTree:
         return [*line[: max(limit - 1, 0)], line[named]]
 
     def keep_branch(self, revision: str) -> None:
-        """Forget all revisions that are not ancestors of this one.
+        """Remove all revisions except this one and its ancestors.
 
-        A document with one writer has one branch.
+        A document with a single writer has only one branch.
         """
         branch = set(self.line(revision))
         for other in [r for r in self.nodes if r not in branch]:
             del self.nodes[other]
 
     def forget_unsound(self) -> None:
-        """Forget the revisions with unsound generations, and the bodiless ancestors that then become leaves.
+        """Remove the revisions with unsound generations, and the bodiless ancestors that then become leaves.
 
         The tree may be empty afterwards.
         """
@@ -161,7 +161,7 @@ class RevisionTree:
                 leaf = nodes.pop(leaf).parent
 
     def prune(self, keep: Collection[str] = ()) -> None:
-        """Forget ancestors at least HORIZON generations below every leaf, except the revisions in `keep`.
+        """Remove ancestors at least HORIZON generations below every leaf, except the revisions in `keep`.
 
         The remaining revisions are linked across the gaps.
         """
@@ -181,7 +181,7 @@ class RevisionTree:
             del nodes[revision]
 
     def drop_bodies(self, keep: Collection[str] = ()) -> None:
-        """Forget the bodies of revisions that are neither leaves nor in `keep`."""
+        """Remove the bodies of revisions that are neither leaves nor in `keep`."""
         for node in self.nodes.values():
             if node.parent is not None and node.parent not in keep:
                 self.nodes[node.parent].body = None
