@@ -58,12 +58,12 @@ class ArchiveFile:
     text: str
 
 
-def secrets_of(patient: Appliance) -> set[str]:
+def secrets_of(appliance: Appliance) -> set[str]:
     """Return the secrets in the vessel's own files."""
     secrets: set[str] = set()
-    for path in _settings_files(patient).values():
+    for path in _settings_files(appliance).values():
         secrets.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
-    folders = {patient.config.parent, patient.firmware / "logboat", patient.identity}
+    folders = {appliance.config.parent, appliance.firmware / "logboat", appliance.identity}
     for folder in folders:
         for pattern in _SECRET_FILES:
             for path in folder.glob(pattern):
@@ -74,10 +74,10 @@ def secrets_of(patient: Appliance) -> set[str]:
     return {value for value in secrets if not value.startswith("-----")}
 
 
-def parts(patient: Appliance) -> Iterator[ArchiveFile]:
+def parts(appliance: Appliance) -> Iterator[ArchiveFile]:
     """Yield all files of the archive, with secrets removed."""
-    remover = Remover(secrets_of(patient))
-    for name, make in _parts(patient):
+    remover = Remover(secrets_of(appliance))
+    for name, make in _parts(appliance):
         try:
             text = make()
         except Exception as error:  # noqa: BLE001  # the archive is there to show what is broken
@@ -88,39 +88,42 @@ def parts(patient: Appliance) -> Iterator[ArchiveFile]:
         yield ArchiveFile(name, text)
 
 
-def _parts(patient: Appliance) -> Iterator[tuple[str, Callable[[], str]]]:
-    yield "versions.txt", partial(_versions, patient)
-    yield "doctor.txt", partial(_doctor, patient)
-    for name, path in _settings_files(patient).items():
+def _parts(appliance: Appliance) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "versions.txt", partial(_versions, appliance)
+    yield "doctor.txt", partial(_doctor, appliance)
+    for name, path in _settings_files(appliance).items():
         yield name, partial(_settings, path)
-    yield "card/PROBLEMS.txt", partial(_text, patient.firmware / "logboat" / PROBLEMS)
-    yield "card/config.txt", lambda: _firmware((patient.firmware / "config.txt").read_text(errors="replace"))
-    yield "left-out.txt", partial(_left_out, patient)
-    for path in sorted(patient.run.glob("*.json")):
+    yield "card/PROBLEMS.txt", partial(_text, appliance.firmware / "logboat" / PROBLEMS)
+    yield (
+        "card/config.txt",
+        lambda: _firmware((appliance.firmware / "config.txt").read_text(errors="replace")),
+    )
+    yield "left-out.txt", partial(_left_out, appliance)
+    for path in sorted(appliance.run.glob("*.json")):
         yield f"live/{path.name}", partial(_indented, path)
-    for path in sorted(patient.run.glob("ended-*")):
+    for path in sorted(appliance.run.glob("ended-*")):
         yield f"live/{path.name}.txt", partial(path.read_text, errors="replace")
-    yield "data.txt", partial(_listing, patient.data)
-    yield "last-repair.json", partial(_indented, patient.data / "last-repair.json")
-    yield "documents.json", partial(_documents, patient)
-    yield "logs/daemons.txt", lambda: patient.ask((*_JOURNAL, "-u", "logboat-*"))
-    yield "logs/kernel.txt", lambda: patient.ask((*_JOURNAL, "-k", "-p", "warning"))
-    yield "logs/kept.txt", partial(_kept, patient.data)
+    yield "data.txt", partial(_listing, appliance.data)
+    yield "last-repair.json", partial(_indented, appliance.data / "last-repair.json")
+    yield "documents.json", partial(_documents, appliance)
+    yield "logs/daemons.txt", lambda: appliance.ask((*_JOURNAL, "-u", "logboat-*"))
+    yield "logs/kernel.txt", lambda: appliance.ask((*_JOURNAL, "-k", "-p", "warning"))
+    yield "logs/kept.txt", partial(_kept, appliance.data)
     yield (
         "system/units.txt",
-        lambda: patient.ask(("systemctl", "list-units", "--all", "--no-pager", "logboat-*")),
+        lambda: appliance.ask(("systemctl", "list-units", "--all", "--no-pager", "logboat-*")),
     )
-    yield "system/mounts.txt", partial((patient.root / "proc/mounts").read_text)
-    yield "system/memory.txt", partial((patient.root / "proc/meminfo").read_text)
-    yield "system/network.txt", lambda: patient.ask(("ip", "-brief", "address"))
+    yield "system/mounts.txt", partial((appliance.root / "proc/mounts").read_text)
+    yield "system/memory.txt", partial((appliance.root / "proc/meminfo").read_text)
+    yield "system/network.txt", lambda: appliance.ask(("ip", "-brief", "address"))
 
 
-def _settings_files(patient: Appliance) -> dict[str, Path]:
+def _settings_files(appliance: Appliance) -> dict[str, Path]:
     """Return the paths of the configuration files by their names in the archive."""
-    card = patient.firmware / "logboat"
+    card = appliance.firmware / "logboat"
     return {
-        f"config/{patient.config.name}": patient.config,
-        f"config/{patient.sensors_file.name}": patient.sensors_file,
+        f"config/{appliance.config.name}": appliance.config,
+        f"config/{appliance.sensors_file.name}": appliance.sensors_file,
         **{f"card/{name}": card / name for name in CARD_FILES if (card / name).exists()},
     }
 
@@ -137,12 +140,12 @@ def _firmware(text: str) -> str:
     return "".join(f"{line if not line or _FIRMWARE.fullmatch(line) else REMOVED}\n" for line in lines)
 
 
-def _left_out(patient: Appliance) -> str:
+def _left_out(appliance: Appliance) -> str:
     lines = [_LEFT_OUT]
-    for name, path in _settings_files(patient).items():
+    for name, path in _settings_files(appliance).items():
         if path.is_file() and path.stat().st_size <= toml_file.MOST_BYTES:
             lines.append(f"{name}: {redact(_text(path))}")
-    others = sorted(path.name for path in (patient.firmware / "logboat").glob("*") if path.is_file())
+    others = sorted(path.name for path in (appliance.firmware / "logboat").glob("*") if path.is_file())
     others = [name for name in others if name not in (*CARD_FILES, PROBLEMS)]
     if others:
         lines.append(f"card: {len(others)} other files, not read")
@@ -159,36 +162,36 @@ Each removed text is replaced by (removed). Line numbers are unchanged. The orig
 """
 
 
-def _versions(patient: Appliance) -> str:
+def _versions(appliance: Appliance) -> str:
     lines = {
         "logboat": machine.logboat_version(),
         "python": platform.python_version(),
         "kernel": platform.release(),
         "machine": platform.machine(),
-        "board": patient.text("proc/device-tree/model") or "not a Raspberry Pi",
-        "boot clock, seconds": f"{patient.boottime:.0f}",
-        "UTC, seconds since 1970": f"{patient.utc:.0f}",
+        "board": appliance.text("proc/device-tree/model") or "not a Raspberry Pi",
+        "boot clock, seconds": f"{appliance.boottime:.0f}",
+        "UTC, seconds since 1970": f"{appliance.utc:.0f}",
     }
-    release = (patient.text("etc/os-release") or "").splitlines()
+    release = (appliance.text("etc/os-release") or "").splitlines()
     lines["system"] = next(
         (line.partition("=")[2] for line in release if line.startswith("PRETTY_NAME=")), "?"
     )
     return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
 
-def _doctor(patient: Appliance) -> str:
+def _doctor(appliance: Appliance) -> str:
     lines = []
-    for check, finding in examine(patient):
+    for check, finding in examine(appliance):
         lines.append(f"{finding.verdict.value:<8} {check.name:<14} {finding.seen}")
         if finding.cure:
             lines.append(f"{'':<8} {'':<14} -> {finding.cure}")
     return "\n".join(lines) + "\n"
 
 
-def _documents(patient: Appliance) -> str:
+def _documents(appliance: Appliance) -> str:
     """Return the newest documents of each kind as JSON, with most samples left out."""
     counts: dict[str, Any] = {}
-    path = patient.data / "log.db"
+    path = appliance.data / "log.db"
     with Database.open(path, policy=POLICY, checkpoint_pages=0, create=False) as database:
         for kind in DocumentType:
             prefix = f"{kind}:"

@@ -31,10 +31,10 @@ def bundle(args: Namespace, world: Environment) -> int:
     from services.bundle.archive import packed
     from services.bundle.contents import parts
 
-    patient = appliance_of(args, world)
+    appliance = appliance_of(args, world)
     moment = f"{datetime.fromtimestamp(world.utc, UTC):%Y%m%d-%H%M%S}"
-    name = f"logboat-{patient.configuration.vessel.id}-{moment}"
-    data = packed(parts(patient), folder=name, utc=world.utc)
+    name = f"logboat-{appliance.configuration.vessel.id}-{moment}"
+    data = packed(parts(appliance), folder=name, utc=world.utc)
     if args.file == "-":
         sys.stdout.buffer.write(data)
         return 0

@@ -17,14 +17,16 @@ value 9 means 80 to 90 %.
 """
 
 
-def space(patient: Appliance) -> Finding:
+def space(appliance: Appliance) -> Finding:
     """Check the free space on the card, and how much of its budget the history uses."""
     try:
-        usage = shutil.disk_usage(patient.data)
+        usage = shutil.disk_usage(appliance.data)
     except OSError as error:
-        return bad(f"{patient.data}: {error.strerror or error}", "Check that the data partition is mounted.")
+        return bad(
+            f"{appliance.data}: {error.strerror or error}", "Check that the data partition is mounted."
+        )
     free = f"{format_bytes(usage.free)} of {format_bytes(usage.total)} is free"
-    state = patient.recorder
+    state = appliance.recorder
     storage = None if state is None else state.storage
     if is_nearly_full(free=usage.free, total=usage.total):
         return bad(free, "Send the log ashore, or fit a larger card; the oldest history is removed first.")
@@ -35,10 +37,10 @@ def space(patient: Appliance) -> Finding:
     return good(free)
 
 
-def mounted(patient: Appliance) -> Finding:
+def mounted(appliance: Appliance) -> Finding:
     """Check that the data partition is mounted writable."""
-    lines = [line.split() for line in (patient.text("proc/mounts") or "").splitlines()]
-    chosen = [fields for fields in lines if len(fields) > 3 and str(patient.data).startswith(fields[1])]
+    lines = [line.split() for line in (appliance.text("proc/mounts") or "").splitlines()]
+    chosen = [fields for fields in lines if len(fields) > 3 and str(appliance.data).startswith(fields[1])]
     if not chosen:
         return skipped("mounts cannot be read")
     fields = max(chosen, key=lambda each: len(each[1]))
@@ -51,10 +53,10 @@ def mounted(patient: Appliance) -> Finding:
     return good(f"{fields[1]} is writable ({fields[2]})")
 
 
-def filesystem(patient: Appliance) -> Finding:
+def filesystem(appliance: Appliance) -> Finding:
     """Check whether the kernel has counted errors in any file system."""
     counts = {
-        path.parent.name: path.read_text().strip() for path in patient.glob("sys/fs/ext4/*/errors_count")
+        path.parent.name: path.read_text().strip() for path in appliance.glob("sys/fs/ext4/*/errors_count")
     }
     if not counts:
         return skipped("no ext4 file system reports an error count")
@@ -67,10 +69,10 @@ def filesystem(patient: Appliance) -> Finding:
     return good(f"{', '.join(counts)}: no errors counted")
 
 
-def wear(patient: Appliance) -> Finding:
+def wear(appliance: Appliance) -> Finding:
     """Check how much of its lifetime the card reports as used."""
     life_times = [
-        path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")
+        path.read_text().split() for path in appliance.glob("sys/class/block/mmcblk*/device/life_time")
     ]
     used = [int(value, 16) for values in life_times for value in values if value.startswith("0x")]
     if not used or max(used) == 0:

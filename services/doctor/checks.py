@@ -79,14 +79,14 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def examine(patient: Appliance, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
+def examine(appliance: Appliance, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
     """Yield each check with its finding, in order.
 
     A check that raises an error yields a finding that reports the error, and the following checks still run.
     """
     for check in checks:
         try:
-            finding = check.ask(patient)
+            finding = check.ask(appliance)
         except OSError as error:
             finding = skipped(f"cannot be checked: {error.strerror or error}")
         except Exception as error:  # noqa: BLE001  # a fault in one check must not hide the others

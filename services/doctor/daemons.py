@@ -18,11 +18,11 @@ _MANY: Final = 5
 _RESTART: Final = "Run systemctl restart logboat-recorder; check the card."
 
 
-def recorder(patient: Appliance) -> Finding:
+def recorder(appliance: Appliance) -> Finding:
     """Check that the recorder is recording."""
-    sight = patient.recorder_sight
+    sight = appliance.recorder_sight
     state = sight.state
-    match recording_status(sight, boottime=patient.boottime):
+    match recording_status(sight, boottime=appliance.boottime):
         case RecordingStatus.NOT_RUNNING:
             return bad(
                 sight.why_not,
@@ -39,13 +39,13 @@ def recorder(patient: Appliance) -> Finding:
         case RecordingStatus.RECORDING:
             assert state is not None
             assert state.last_durable is not None
-            age = max(0.0, patient.boottime - state.last_durable.clock)
+            age = max(0.0, appliance.boottime - state.last_durable.clock)
             return good(f"last sample committed {age:.1f} s ago")
 
 
-def sync(patient: Appliance) -> Finding:
+def sync(appliance: Appliance) -> Finding:
     """Check that the sync daemon is running."""
-    sight = patient.sync_sight
+    sight = appliance.sync_sight
     if not sight.is_live:
         return bad(
             sight.why_not,
@@ -54,9 +54,9 @@ def sync(patient: Appliance) -> Finding:
     return good("running")
 
 
-def lights(patient: Appliance) -> Finding:
+def lights(appliance: Appliance) -> Finding:
     """Check that the lights are showing the current state."""
-    sight = patient.lights_sight
+    sight = appliance.lights_sight
     if sight.state is None:
         return warn(f"{sight.why_not}: the lights are off", "Run systemctl start logboat-lights.")
     if not sight.is_live:
@@ -72,10 +72,10 @@ def lights(patient: Appliance) -> Finding:
     return good("the lights show the current state")
 
 
-def failed(patient: Appliance) -> Finding:
+def failed(appliance: Appliance) -> Finding:
     """Check whether systemd lists any failed units."""
     try:
-        output = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
+        output = appliance.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
     except OSError:
         return skipped("this machine has no systemd")
     names = [line.split()[0] for line in output.splitlines() if line.strip()]
@@ -84,14 +84,14 @@ def failed(patient: Appliance) -> Finding:
     return good("no failed units")
 
 
-def restarts(patient: Appliance) -> Finding:
+def restarts(appliance: Appliance) -> Finding:
     """Check whether a daemon exits repeatedly."""
-    now = crash_loops.find_crash_loops(patient.run, clock=patient.boottime)
+    now = crash_loops.find_crash_loops(appliance.run, clock=appliance.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
         return bad(str(now[0]), f"journalctl -u {unit} shows why. It is restarted every 30 s.")
     try:
-        output = patient.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
+        output = appliance.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
     except OSError:
         return skipped("this machine has no systemd")
     name, many = "", []
@@ -106,9 +106,9 @@ def restarts(patient: Appliance) -> Finding:
     return good("no daemon has restarted often")
 
 
-def errors(patient: Appliance) -> Finding:
+def errors(appliance: Appliance) -> Finding:
     """Check whether the daemons have logged errors recently, including errors saved across power cuts."""
-    lines = error_log.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
+    lines = error_log.recent(appliance.data, utc=appliance.utc, within_s=_LATELY_S)
     if not lines:
         return good(f"no errors in the last {format_duration(_LATELY_S)}")
     last = lines[-1]
@@ -116,7 +116,7 @@ def errors(patient: Appliance) -> Finding:
     return warn(
         f"{count(len(lines), 'error')} in the last {format_duration(_LATELY_S)}; last from"
         f" {last.line.daemon}, {moment:%Y-%m-%d %H:%M:%S}Z: {last.line.text}",
-        f"{patient.data / error_log.NAME} contains all of them; logboat bundle collects them for your support"
+        f"{appliance.data / error_log.NAME} contains all of them; logboat bundle collects them for your support"
         " contact.",
     )
 

@@ -13,9 +13,9 @@ _SLOW_NOW: Final = 0x4 | 0x8
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
-def clock(patient: Appliance) -> Finding:
+def clock(appliance: Appliance) -> Finding:
     """Check whether the time is known, and how accurately."""
-    state = patient.recorder
+    state = appliance.recorder
     if state is None:
         return skipped("the recorder is not running")
     if not state.clock.is_known:
@@ -31,19 +31,19 @@ def clock(patient: Appliance) -> Finding:
     return good(f"set by {state.clock.source}, ± {state.clock.uncertainty:.3g} s")
 
 
-def rtc(patient: Appliance) -> Finding:
+def rtc(appliance: Appliance) -> Finding:
     """Check that the configured clock chip responds."""
-    name = patient.configuration.clock.rtc
+    name = appliance.configuration.clock.rtc
     if name is None:
         return skipped("no clock chip configured")
-    if not patient.glob("sys/class/rtc/rtc0"):
+    if not appliance.glob("sys/class/rtc/rtc0"):
         return bad(f"{name} does not respond", "Check its connection to the header, and its battery.")
-    return good(f"{patient.text('sys/class/rtc/rtc0/name') or name} responds")
+    return good(f"{appliance.text('sys/class/rtc/rtc0/name') or name} responds")
 
 
-def sane_time(patient: Appliance) -> Finding:
+def sane_time(appliance: Appliance) -> Finding:
     """Check that the clock does not show a date before 2025, when Logboat did not yet exist."""
-    if patient.utc < _EARLIEST:
+    if appliance.utc < _EARLIEST:
         return warn(
             "the clock shows a date before 2025",
             "Set the clock (see the clock check); certificates are checked against the last known time.",
@@ -51,9 +51,9 @@ def sane_time(patient: Appliance) -> Finding:
     return good("the date is plausible")
 
 
-def voltage(patient: Appliance) -> Finding:
+def voltage(appliance: Appliance) -> Finding:
     """Check that the supply voltage has been high enough since boot."""
-    bits = patient.number(_FIRMWARE, 16)
+    bits = appliance.number(_FIRMWARE, 16)
     if bits is None:
         return skipped("this board does not report its supply voltage")
     if bits & _NOW:
@@ -69,10 +69,10 @@ def voltage(patient: Appliance) -> Finding:
     return good("the supply voltage has been sufficient since boot")
 
 
-def heat(patient: Appliance) -> Finding:
+def heat(appliance: Appliance) -> Finding:
     """Check whether the processor is too hot."""
-    millidegrees = patient.number("sys/class/thermal/thermal_zone0/temp")
-    bits = patient.number(_FIRMWARE, 16) or 0
+    millidegrees = appliance.number("sys/class/thermal/thermal_zone0/temp")
+    bits = appliance.number(_FIRMWARE, 16) or 0
     if millidegrees is None:
         return skipped("this board does not report its temperature")
     degrees = millidegrees / 1_000
@@ -84,9 +84,9 @@ def heat(patient: Appliance) -> Finding:
     return good(f"{degrees:.0f} °C")
 
 
-def memory(patient: Appliance) -> Finding:
+def memory(appliance: Appliance) -> Finding:
     """Check that enough memory is available."""
-    meminfo = patient.text("proc/meminfo")
+    meminfo = appliance.text("proc/meminfo")
     if meminfo is None:
         return skipped("memory cannot be read")
     sizes = {line.split(":")[0]: int(line.split()[1]) for line in meminfo.splitlines() if ":" in line}

@@ -27,11 +27,11 @@ The group's scope is the local link (RFC 2365, section 6.1), and no other servic
 _PROBE_S: Final = 1.0
 
 
-def interfaces(patient: Appliance) -> Finding:
+def interfaces(appliance: Appliance) -> Finding:
     """Check that at least one network interface is up."""
     up = [
         path.parent.name
-        for path in patient.glob("sys/class/net/*/operstate")
+        for path in appliance.glob("sys/class/net/*/operstate")
         if path.read_text().strip() in ("up", "unknown") and path.parent.name != "lo"
     ]
     if not up:
@@ -42,15 +42,15 @@ def interfaces(patient: Appliance) -> Finding:
     return good(", ".join(up))
 
 
-def country(patient: Appliance) -> Finding:
+def country(appliance: Appliance) -> Finding:
     """Check whether Wi-Fi is allowed to transmit, which requires a country."""
-    network = patient.configuration.network
+    network = appliance.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
         return skipped("no radio configured")
     blocked = [
         path.parent.name
         for kind in ("soft", "hard")
-        for path in patient.glob(f"sys/class/rfkill/*/{kind}")
+        for path in appliance.glob(f"sys/class/rfkill/*/{kind}")
         if path.read_text().strip() == "1" and (path.parent / "type").read_text().strip() == "wlan"
     ]
     if blocked:
@@ -58,9 +58,9 @@ def country(patient: Appliance) -> Finding:
     return good(f"Wi-Fi may transmit, country {network.country}")
 
 
-def signal(patient: Appliance) -> Finding:
+def signal(appliance: Appliance) -> Finding:
     """Check the strength of the Wi-Fi signal."""
-    lines = (patient.text("proc/net/wireless") or "").splitlines()[2:]
+    lines = (appliance.text("proc/net/wireless") or "").splitlines()[2:]
     levels = {line.split(":")[0].strip(): float(line.split()[3].rstrip(".")) for line in lines if ":" in line}
     if not levels:
         return skipped("no Wi-Fi is connected")
@@ -73,9 +73,9 @@ def signal(patient: Appliance) -> Finding:
     return good(f"{name}: {level:.0f} dBm")
 
 
-def multicast(patient: Appliance) -> Finding:
+def multicast(appliance: Appliance) -> Finding:
     """Check that multicast works, by sending a probe on each interface and receiving it back."""
-    del patient
+    del appliance
     try:
         usable = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
     except OSError as error:
@@ -107,15 +107,15 @@ def _comes_back(index: int) -> bool:
             return False
 
 
-def firewall(patient: Appliance) -> Finding:
+def firewall(appliance: Appliance) -> Finding:
     """Check that the firewall allows connections to the listener's port."""
     try:
-        rules = patient.ask(("nft", "list", "ruleset"))
+        rules = appliance.ask(("nft", "list", "ruleset"))
     except OSError:
         return skipped("nftables is not installed")
     if not rules.strip():
         return skipped("no rules, or no permission to read them: sudo logboat doctor")
-    port = str(patient.configuration.listener.port)
+    port = str(appliance.configuration.listener.port)
     if port not in rules:
         return bad(
             f"port {port} is closed in the firewall",
@@ -124,10 +124,10 @@ def firewall(patient: Appliance) -> Finding:
     return good(f"port {port} is open in the firewall")
 
 
-def identity(patient: Appliance) -> Finding:
+def identity(appliance: Appliance) -> Finding:
     """Check that this vessel has a valid identity."""
     try:
-        loaded = identity_files.load(patient.identity)
+        loaded = identity_files.load(appliance.identity)
     except NoIdentityError:
         return warn(
             "this vessel belongs to no fleet, and shares nothing",
@@ -136,12 +136,12 @@ def identity(patient: Appliance) -> Finding:
     except IdentityError as error:
         return bad(str(error), "Copy the identity to the card again: logboat fleet card --bundle-only.")
     ends = loaded.tls.certificate.not_valid_after_utc.timestamp()
-    if ends <= patient.utc:
+    if ends <= appliance.utc:
         return bad(
             f"the certificate expired on {day(ends)}",
             "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
         )
-    if expires_soon(ends, utc=patient.utc):
+    if expires_soon(ends, utc=appliance.utc):
         return warn(
             f"the certificate expires on {day(ends)}",
             "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
@@ -149,15 +149,15 @@ def identity(patient: Appliance) -> Finding:
     return good(f"{loaded.vessel}, fleet {loaded.fleet}, valid until {day(ends)}")
 
 
-def mesh(patient: Appliance) -> Finding:
+def mesh(appliance: Appliance) -> Finding:
     """Check the links to vessels nearby."""
-    state = patient.sync
+    state = appliance.sync
     if state is None:
         return skipped("the sync daemon is not running")
     if state.fault is not None:
         return skipped(state.fault) if state.waits_for_identity else bad(state.fault, "Fix the fault shown.")
     near = f"linked to {len(state.linked)} of {len(state.nearby)} nearby vessels"
-    if (hindrance := _hindrance(state, near, patient.utc)) is not None:
+    if (hindrance := _hindrance(state, near, appliance.utc)) is not None:
         return hindrance
     change = state.radio_key
     return good(f"{near}; {radio_key_words(change)}" if change is not None and change.is_ahead else near)
@@ -194,9 +194,9 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     return None
 
 
-def clones(patient: Appliance) -> Finding:
+def clones(appliance: Appliance) -> Finding:
     """Check whether two boards claim to be the same vessel."""
-    state = patient.sync
+    state = appliance.sync
     if state is None or state.fault is not None:
         return skipped("no mesh")
     if state.clones:
@@ -204,9 +204,9 @@ def clones(patient: Appliance) -> Finding:
     return good("no other board claims to be this vessel")
 
 
-def gateways(patient: Appliance) -> Finding:
+def gateways(appliance: Appliance) -> Finding:
     """Check the sync daemon's connections to the gateways."""
-    state = patient.sync
+    state = appliance.sync
     if state is None:
         return skipped("the sync daemon is not running")
     if not state.gateways:

@@ -17,14 +17,14 @@ from .findings import Finding, bad, good, skipped, warn
 _STORE: Final = "log.db"
 
 
-def configuration(patient: Appliance) -> Finding:
+def configuration(appliance: Appliance) -> Finding:
     """Check that the configuration files are valid."""
-    problems = [*patient.boot.problems]
-    for path in (patient.config, patient.sensors_file):
+    problems = [*appliance.boot.problems]
+    for path in (appliance.config, appliance.sensors_file):
         if path.exists():
             problems += [str(problem) for problem in check(path).problems]
-    if not patient.sensors_file.exists():
-        problems.append(str(nothing_described(patient.sensors_file)))
+    if not appliance.sensors_file.exists():
+        problems.append(str(nothing_described(appliance.sensors_file)))
     if problems:
         return bad(
             problems[0],
@@ -33,17 +33,17 @@ def configuration(patient: Appliance) -> Finding:
     return good("logboat.toml and sensors.toml are valid")
 
 
-def vessel_name(patient: Appliance) -> Finding:
+def vessel_name(appliance: Appliance) -> Finding:
     """Check whether an id is configured for this vessel."""
-    if patient.boot.generated:
+    if appliance.boot.generated:
         return warn("no vessel id is configured; a generated one is in use", "Put vessel.toml on the card.")
     return good("a vessel id is configured")
 
 
-def store(patient: Appliance) -> Finding:
+def store(appliance: Appliance) -> Finding:
     """Check the document store with a quick check, which does not find all damage."""
-    path = patient.data / _STORE
-    if store_check.is_marked(patient.data):
+    path = appliance.data / _STORE
+    if store_check.is_marked(appliance.data):
         return bad(
             "a process has found damage in a store",
             "Run logboat store check --repair, or restart the appliance.",
@@ -51,7 +51,7 @@ def store(patient: Appliance) -> Finding:
     if not path.exists():
         return skipped("no document store yet")
     try:
-        with _open(patient) as database:
+        with _open(appliance) as database:
             faults = database.check(deep=False)
     except StoreError as error:
         return bad(str(error), "Run logboat store check --repair, or restart the appliance.")
@@ -60,9 +60,9 @@ def store(patient: Appliance) -> Finding:
     )
 
 
-def copies(patient: Appliance) -> Finding:
+def copies(appliance: Appliance) -> Finding:
     """Check that second copies are being written."""
-    state = patient.recorder
+    state = appliance.recorder
     if state is None:
         return skipped("the recorder is not running")
     why = state.documents or state.copies
@@ -73,9 +73,9 @@ def copies(patient: Appliance) -> Finding:
     )
 
 
-def gaps(patient: Appliance) -> Finding:
+def gaps(appliance: Appliance) -> Finding:
     """Check that this vessel's log is complete."""
-    report = _report(patient)
+    report = _report(appliance)
     if report is None:
         return skipped("no history of this vessel yet")
     missing = sum(sensor.missing.samples for sensor in report.sensors)
@@ -89,16 +89,18 @@ def gaps(patient: Appliance) -> Finding:
     return good(f"{count(sum(sensor.samples for sensor in report.sensors), 'sample')}, none missing")
 
 
-def _report(patient: Appliance) -> VesselReport | None:
-    if not (patient.data / _STORE).exists():
+def _report(appliance: Appliance) -> VesselReport | None:
+    if not (appliance.data / _STORE).exists():
         return None
-    vessel = patient.recorder.vessel if patient.recorder is not None else patient.configuration.vessel.id
+    vessel = (
+        appliance.recorder.vessel if appliance.recorder is not None else appliance.configuration.vessel.id
+    )
     try:
-        with _open(patient) as database:
+        with _open(appliance) as database:
             return next((each for each in completeness.verify(database, [vessel]) if each.sensors), None)
     except StoreError:
         return None  # the check `store` reports this
 
 
-def _open(patient: Appliance) -> Database:
-    return Database.open(patient.data / _STORE, policy=POLICY, checkpoint_pages=0, create=False)
+def _open(appliance: Appliance) -> Database:
+    return Database.open(appliance.data / _STORE, policy=POLICY, checkpoint_pages=0, create=False)

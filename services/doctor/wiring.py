@@ -22,9 +22,9 @@ Source: `/boot/firmware/overlays/README`.
 _HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-sim", "pinctrl-bcm2711")
 
 
-def pins_of(patient: Appliance) -> dict[int, str]:
+def pins_of(appliance: Appliance) -> dict[int, str]:
     """Return the pins that sensors use, each with the sensor's id."""
-    return {pin: sensor.id for sensor in patient.sensors if (pin := pin_of(sensor)) is not None}
+    return {pin: sensor.id for sensor in appliance.sensors if (pin := pin_of(sensor)) is not None}
 
 
 def pin_of(sensor: SensorSettings) -> int | None:
@@ -33,17 +33,17 @@ def pin_of(sensor: SensorSettings) -> int | None:
     return pin if isinstance(pin, int) else None
 
 
-def chip(patient: Appliance) -> Finding:
+def chip(appliance: Appliance) -> Finding:
     """Check that the header's GPIO chip, identified by its label, is present."""
-    if not pins_of(patient):
+    if not pins_of(appliance):
         return skipped("no sensor uses a pin")
-    devices = [path.name for path in patient.glob("dev/gpiochip*")]
+    devices = [path.name for path in appliance.glob("dev/gpiochip*")]
     if not devices:
         return bad(
             "/dev/gpiochip* does not exist",
             "Check that this is a Raspberry Pi; otherwise load the chip's kernel module.",
         )
-    labels = [path.read_text().strip() for path in patient.glob("sys/class/gpio/gpiochip*/label")]
+    labels = [path.read_text().strip() for path in appliance.glob("sys/class/gpio/gpiochip*/label")]
     known = [label for label in labels if label.startswith(_HEADER_LABELS)]
     if labels and not known:
         return bad(
@@ -53,12 +53,12 @@ def chip(patient: Appliance) -> Finding:
     return good(f"{', '.join(devices)}{f': {known[0]}' if known else ''}")
 
 
-def pins(patient: Appliance) -> Finding:
+def pins(appliance: Appliance) -> Finding:
     """Check whether a bus that config.txt enables occupies a sensor's pin."""
-    used = pins_of(patient)
+    used = pins_of(appliance)
     if not used:
         return skipped("no sensor uses a pin")
-    lines = patient.config_txt()
+    lines = appliance.config_txt()
     for line, (what, taken) in _SHARED.items():
         if any(each.replace(" ", "").startswith(line) for each in lines):
             for pin in taken:
@@ -70,17 +70,17 @@ def pins(patient: Appliance) -> Finding:
     return good(f"{len(used)} pins used, none of them by a bus")
 
 
-def overlays(patient: Appliance) -> Finding:
+def overlays(appliance: Appliance) -> Finding:
     """Check that config.txt contains the lines that the sensors need."""
     needed = kernel_configuration(
-        patient.sensors, rtc=patient.configuration.clock.rtc, pps=patient.configuration.clock.pps
+        appliance.sensors, rtc=appliance.configuration.clock.rtc, pps=appliance.configuration.clock.pps
     )
     if not needed.lines:
         return skipped("no sensor needs a kernel driver")
-    lines = patient.config_txt()
+    lines = appliance.config_txt()
     if not lines:
         return warn(
-            f"{patient.firmware / 'config.txt'} cannot be read",
+            f"{appliance.firmware / 'config.txt'} cannot be read",
             "Check that the card's first partition is mounted.",
         )
     missing = [line for line in needed.lines if line not in lines]
@@ -92,11 +92,11 @@ def overlays(patient: Appliance) -> Finding:
     return good(f"config.txt has all {len(needed.lines)} lines that the sensors need")
 
 
-def one_wire(patient: Appliance) -> Finding:
+def one_wire(appliance: Appliance) -> Finding:
     """Check that thermometers respond on the 1-wire bus."""
-    if not any(sensor.kind == "ds18b20" for sensor in patient.sensors):
+    if not any(sensor.kind == "ds18b20" for sensor in appliance.sensors):
         return skipped("no sensor uses 1-Wire")
-    thermometers = patient.glob("sys/bus/w1/devices/28-*")
+    thermometers = appliance.glob("sys/bus/w1/devices/28-*")
     if not thermometers:
         return bad(
             "no thermometer responds",
@@ -105,12 +105,12 @@ def one_wire(patient: Appliance) -> Finding:
     return good(f"{count(len(thermometers), 'thermometer')} found")
 
 
-def i2c(patient: Appliance) -> Finding:
+def i2c(appliance: Appliance) -> Finding:
     """Check that the header's I2C bus is present."""
-    needed = kernel_configuration(patient.sensors, rtc=patient.configuration.clock.rtc).lines
+    needed = kernel_configuration(appliance.sensors, rtc=appliance.configuration.clock.rtc).lines
     if "dtparam=i2c_arm=on" not in needed:
         return skipped("no sensor uses I2C")
-    if not patient.glob("dev/i2c-1"):
+    if not appliance.glob("dev/i2c-1"):
         return bad(
             "/dev/i2c-1 does not exist",
             "Restart the appliance after a change of wiring; see the overlays check.",
@@ -118,21 +118,21 @@ def i2c(patient: Appliance) -> Finding:
     return good("/dev/i2c-1 exists")
 
 
-def spi(patient: Appliance) -> Finding:
+def spi(appliance: Appliance) -> Finding:
     """Check that a device is present on the header's SPI bus."""
-    needed = kernel_configuration(patient.sensors).lines
+    needed = kernel_configuration(appliance.sensors).lines
     if "dtparam=spi=on" not in needed:
         return skipped("no sensor uses SPI")
-    if not patient.glob("sys/bus/spi/devices/spi0.*"):
+    if not appliance.glob("sys/bus/spi/devices/spi0.*"):
         return bad(
             "no SPI device exists", "Restart the appliance after a change of wiring; see the overlays check."
         )
     return good("the SPI bus exists")
 
 
-def sensors(patient: Appliance) -> Finding:
+def sensors(appliance: Appliance) -> Finding:
     """Check that no sensor has a fault."""
-    state = patient.recorder
+    state = appliance.recorder
     if state is None:
         return skipped("the recorder is not running")
     faulty = [(name, each) for name, each in state.sensors.items() if each.is_faulty]
@@ -144,22 +144,22 @@ def sensors(patient: Appliance) -> Finding:
     return good(f"{count(len(state.sensors), 'sensor')}, none faulty")
 
 
-def silent(patient: Appliance) -> Finding:
+def silent(appliance: Appliance) -> Finding:
     """Check whether any sensor has sent nothing since the recorder started."""
-    state = patient.recorder
+    state = appliance.recorder
     if state is None:
         return skipped("the recorder is not running")
     mute = [name for name, each in state.sensors.items() if each.state is None and each.kind != "manual"]
-    if mute and patient.boottime - state.started > _SETTLES_S:
+    if mute and appliance.boottime - state.started > _SETTLES_S:
         return warn(
             f"{', '.join(mute)}: no data since the recorder started", "Check its wiring and its address."
         )
     return good("every sensor has sent data")
 
 
-def edges(patient: Appliance) -> Finding:
+def edges(appliance: Appliance) -> Finding:
     """Check whether the kernel has dropped GPIO edges."""
-    state = patient.recorder
+    state = appliance.recorder
     if state is None:
         return skipped("the recorder is not running")
     lost = [name for name, each in state.sensors.items() if each.state == "edges-lost"]

@@ -98,7 +98,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
         sensors={"fuel-level": LiveSensor(state="open", detail=DETAIL), "cabin": LiveSensor(state="good")}
     )
     rig.put("sys/class/rfkill/rfkill0/soft", "1")
-    monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.patient())
+    monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.appliance())
     for name, value in (("COLUMNS", str(COLUMNS)), ("LINES", "24"), ("NO_COLOR", "1"), ("TERM", "xterm")):
         monkeypatch.setenv(name, value)
 

@@ -63,7 +63,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def contents(rig: Rig) -> dict[str, str]:
-    data = packed(parts(rig.patient()), folder="x", utc=0.0)
+    data = packed(parts(rig.appliance()), folder="x", utc=0.0)
     found = {}
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for entry in archive:

@@ -304,7 +304,7 @@ def _lights(stage: Stage) -> Iterator[str]:
 @prints("doctor", "doctor", "doctor-guide")
 def _doctor(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
-    stage.monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.patient())
+    stage.monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.appliance())
     yield stage.told("doctor")
     rig.recorder(problems=["bad pin"], fault="full")
     rig.remove("run/sync.json")
@@ -317,7 +317,7 @@ def _doctor(stage: Stage) -> Iterator[str]:
 @prints("bundle", "bundle")
 def _bundle(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
-    stage.monkeypatch.setattr("services.cli.bundle.appliance_of", lambda _args, _world: rig.patient())
+    stage.monkeypatch.setattr("services.cli.bundle.appliance_of", lambda _args, _world: rig.appliance())
     yield stage.told("bundle", str(stage.logboat.root / "x.tar.gz"))
 
 

@@ -209,7 +209,7 @@ def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = healthy(appliance.root / "rig", monkeypatch)
     rig.recorder(problems=["sensors.toml:3: bad pin"])
     rig.remove("run/lights.json")
-    monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.patient())
+    monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.appliance())
 
 
 def silent(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ class Rig:
             raise OSError(2, "No such file or directory")
         return found
 
-    def patient(self, **more: Any) -> Appliance:
+    def appliance(self, **more: Any) -> Appliance:
         given = {"boottime": NOW, "utc": UTC, "alive": lambda _pid: True, **more}
         return Appliance(
             config=self.root / "etc/logboat.toml",
@@ -176,10 +176,10 @@ def check(name: str) -> Check:
 @pytest.mark.parametrize("name", [each.name for each in CHECKS])
 def test_healthy(rig: Rig, name: str) -> None:
     if name in ("gaps", "name"):
-        finding = check(name).ask(rig.patient())
+        finding = check(name).ask(rig.appliance())
         assert finding.verdict in (CheckStatus.GOOD, CheckStatus.SKIPPED)
         return
-    finding = check(name).ask(rig.patient())
+    finding = check(name).ask(rig.appliance())
     assert finding.verdict is CheckStatus.GOOD, finding
     assert finding.seen
 
@@ -323,7 +323,7 @@ def test_planted_fault_is_seen(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # restored afterwards, whatever is planted
     plant(rig)
-    finding = check(name).ask(rig.patient())
+    finding = check(name).ask(rig.appliance())
     assert finding.verdict in (CheckStatus.WARN, CheckStatus.BAD), finding
     assert words in finding.seen
     assert finding.cure
@@ -332,8 +332,8 @@ def test_planted_fault_is_seen(
 def test_what_is_over_is_told_no_more(rig: Rig) -> None:
     end_often(rig, NOW - 120)
     keep_error(rig, UTC - 90_000)
-    assert check("restarts").ask(rig.patient()).verdict is CheckStatus.GOOD
-    assert check("errors").ask(rig.patient()).verdict is CheckStatus.GOOD
+    assert check("restarts").ask(rig.appliance()).verdict is CheckStatus.GOOD
+    assert check("errors").ask(rig.appliance()).verdict is CheckStatus.GOOD
 
 
 def test_every_check_has_a_fault_that_it_sees() -> None:
@@ -342,23 +342,23 @@ def test_every_check_has_a_fault_that_it_sees() -> None:
 
 
 def test_clock_before_this_age_is_seen(rig: Rig) -> None:
-    assert check("age").ask(rig.patient(utc=1_000.0)).verdict is CheckStatus.WARN
+    assert check("age").ask(rig.appliance(utc=1_000.0)).verdict is CheckStatus.WARN
 
 
 def test_certificate_that_expires_is_seen(rig: Rig) -> None:
-    assert "expired" in check("identity").ask(rig.patient(utc=UTC + 200 * 365 * 86_400)).seen
+    assert "expired" in check("identity").ask(rig.appliance(utc=UTC + 200 * 365 * 86_400)).seen
 
 
 def test_multicast_that_does_not_come_back_is_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_comes_back", lambda _index: False)
-    finding = check("multicast").ask(rig.patient())
+    finding = check("multicast").ask(rig.appliance())
     assert finding.verdict is CheckStatus.WARN
     assert "eth0" in finding.seen
 
 
 def test_damaged_store_is_seen(rig: Rig) -> None:
     (rig.root / "data/log.db").write_bytes(b"SQLite format 3\0" + bytes(8_000))
-    assert check("store").ask(rig.patient()).verdict is CheckStatus.BAD
+    assert check("store").ask(rig.appliance()).verdict is CheckStatus.BAD
 
 
 def test_store_of_another_program_is_seen(rig: Rig) -> None:
@@ -366,23 +366,23 @@ def test_store_of_another_program_is_seen(rig: Rig) -> None:
     with sqlite3.connect(rig.root / "data/log.db") as other:
         other.execute("create table x (y)")
     other.close()
-    assert check("store").ask(rig.patient()).verdict is CheckStatus.BAD
+    assert check("store").ask(rig.appliance()).verdict is CheckStatus.BAD
 
 
 def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
     def fail(_patient: Appliance) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    ((_, finding),) = examine(rig.patient(), [Check("x", fail, "y")])
+    ((_, finding),) = examine(rig.appliance(), [Check("x", fail, "y")])
     assert finding.verdict is CheckStatus.SKIPPED
     assert "Permission denied" in finding.seen
 
 
 def test_warnings_do_not_make_it_ill(rig: Rig) -> None:
     rig.remove("run/lights.json")
-    assert is_well(list(examine(rig.patient())))
+    assert is_well(list(examine(rig.appliance())))
     rig.remove("run/recorder.json")
-    assert not is_well(list(examine(rig.patient())))
+    assert not is_well(list(examine(rig.appliance())))
 
 
 def test_command_says_what_is_wrong_and_exits_1(

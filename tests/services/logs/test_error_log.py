@@ -220,7 +220,7 @@ def test_the_archive_for_whoever_helps_has_both_files(rig: Any) -> None:
     log = ErrorLog(rig.root / "data")
     for number in range(500):
         write(log, words(number), at=float(number))
-    found = {part.name: part.text for part in parts(rig.patient())}["logs/kept.txt"]
+    found = {part.name: part.text for part in parts(rig.appliance())}["logs/kept.txt"]
     assert found.count("\n") > LIMIT / 500
     assert words(499) in found
 
