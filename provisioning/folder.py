@@ -322,7 +322,7 @@ class FleetFolder:
             self._copy_statements()
         return added
 
-    # Within
+    # Internal
 
     def _at(self, vessel: str) -> Path:
         return self.path / VESSELS / vessel

@@ -30,7 +30,7 @@ def load(folder: Path) -> "FleetIdentity | None":
         return None
     try:
         return whole(folder)
-    except Exception:  # noqa: BLE001  # whatever the damage is
+    except Exception:  # noqa: BLE001  # a damaged file can cause any exception
         return None
 
 
@@ -53,7 +53,7 @@ def vessel_of(certificate: bytes) -> str | None:
 
     try:
         name = trusting.vessel_name_in(x509.load_pem_x509_certificate(certificate))
-    except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
+    except Exception:  # noqa: BLE001  # `cryptography` raises many types of exceptions
         return None
     return None if name is None else name.vessel
 
@@ -73,7 +73,7 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
         what, _, remedy = str(error).partition("; ")
         yield what.removeprefix(f"{offered}/"), f"{remedy[:1].upper()}{remedy[1:]}."
         return
-    except Exception as error:  # noqa: BLE001  # whatever the damage is
+    except Exception as error:  # noqa: BLE001  # a damaged file can cause any exception
         text, _ = unforeseen(error)
         yield text, "Write the bundle again."
         return

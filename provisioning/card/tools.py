@@ -29,7 +29,7 @@ PACKAGES: Final = {
 _ENVIRONMENT: Final = {
     "LC_ALL": "C",
     "MTOOLS_SKIP_CHECK": "1",
-    "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",  # not on every user's path
+    "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",  # these folders are not in every user's PATH
 }
 
 

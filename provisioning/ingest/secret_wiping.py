@@ -28,7 +28,7 @@ def wipe(pending: Mapping[str, str]) -> None:
         if digest(content) == taken or _is_half_overwritten(content):
             files.overwrite(path)
             files.remove(path)
-    for folder in sorted({Path(name).parent for name in pending}, reverse=True):  # the inner ones first
+    for folder in sorted({Path(name).parent for name in pending}, reverse=True):  # inner folders first
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

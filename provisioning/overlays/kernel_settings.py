@@ -58,7 +58,7 @@ class _Collected:
     def add(self, chip: Chip, bus: int | None, address: int | None) -> None:
         bus = chip.wiring.usual_bus if bus is None else bus
         address = chip.usual_address if address is None else address
-        if chip.wiring is not Wiring.ONE_WIRE:  # its overlay is also that of the bus
+        if chip.wiring is not Wiring.ONE_WIRE:  # its overlay also enables the bus
             self.buses[_bus_line(chip.wiring, bus)] = None
         if chip.overlay is None:
             self.devices[bus, chip.device, address] = None

@@ -118,7 +118,7 @@ class ContactDriver(Driver):
         """Handle a change of the pin; called with the pin's lock held."""
         tracker, device = self._tracker, self._device
         if tracker is None or device is None:
-            return  # `open` has not read the pin yet, and will do so
+            return  # `open` has not read the pin yet, and will report its level
         was_noisy = tracker.noisy
         news = tracker.observe(
             self._gpio.event_clock.boottime_ns(ticks),

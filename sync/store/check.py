@@ -144,7 +144,7 @@ def _faults(row: DocumentRow) -> Iterator[str]:
     yield from faults
     if faults:
         return
-    # Earlier versions accepted a winning revision at or beyond SOUND_LIMIT. The next edit replaces it.
+    # Earlier versions of Logboat accepted a winner at or beyond SOUND_LIMIT. The next edit replaces it.
     if revisions.is_sound(row.revision) and tree.winner() != row.revision:
         yield f"its current revision is {row.revision}, but should be {tree.winner()}"
     if rows.flags_of(tree) | rows.HAS_BLOBS != row.flags | rows.HAS_BLOBS:

@@ -138,7 +138,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     writable = not connection.readonly("main")
     version = _version_now(connection, path)
-    if writable and connection.readonly("main"):  # byte 18 of its header (file format, 1.3.3)
+    if writable and connection.readonly("main"):  # byte 18 of the header causes this (file format, 1.3.3)
         raise damaged(path, "its header requires a version of SQLite that does not exist")
     if version == 0:  # this writes, so only to a new file
         connection.pragma("auto_vacuum", _INCREMENTAL)
