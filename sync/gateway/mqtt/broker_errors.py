@@ -1,4 +1,4 @@
-"""Errors reported by MQTT brokers: a message for people, and how to react.
+"""Errors reported by MQTT brokers, each with a human-readable message and a reaction.
 
 ::
 
@@ -19,22 +19,22 @@ from sync.net import certificates
 from sync.peer.problems import ProblemError
 
 FAILURE: Final = 0x80
-"""First reason code that is an error (MQTT 5, section 2.4)."""
+"""Lowest reason code that is an error (MQTT 5, section 2.4)."""
 
 
 class ErrorReaction(Enum):
-    """The reaction to an error."""
+    """The gateway's reaction to an error."""
 
     TRY_AGAIN = "try again"
-    """The error may be temporary, so try again."""
+    """Try again, because the error may be temporary."""
     TRY_SOON = "try soon"
-    """The machine answers, but no broker is running, as during a restart. Try again soon."""
+    """Try again soon. The machine answers but no broker is running, for example during a restart."""
     ASK_SOMEBODY = "ask somebody"
-    """A person must act. Try again all the same, but less often."""
+    """Try again, but less often, because a person must act first."""
     SPEAK_OLDER = "speak older"
-    """The broker does not support MQTT 5. Try the older version."""
+    """Try MQTT 3.1.1, because the broker does not support MQTT 5."""
     SET_ASIDE = "set aside"
-    """The error concerns only this document. Set the document aside."""
+    """Set the document aside, because the error concerns only this document."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,13 @@ def of_connack(code: int, name: str, where: str) -> BrokerConnectError:
 
 
 def of_disconnect(code: int, name: str, where: str) -> BrokerLostError:
-    """Return the error for the reason code with which a connection ended."""
+    """Return the error for the reason code of a connection that has ended."""
     text, what = _DISCONNECT.get(code, (f"has ended the connection: {name}", ErrorReaction.TRY_AGAIN))
     return BrokerLostError(f"the broker at {where} {text}", what)
 
 
 def of_failure(error: Exception, where: str) -> BrokerLostError:
-    """Return the error for a connection that cannot be read or written any longer."""
+    """Return the error for a connection that can no longer be read or written."""
     text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     return BrokerLostError(
         f"the connection to the broker at {where} has failed: {text}", ErrorReaction.TRY_AGAIN
@@ -164,7 +164,7 @@ def of_subscription(topics: str) -> BrokerRefusalError:
 
 
 def of_error(error: BaseException, where: str) -> BrokerConnectError:
-    """Return the error to report if a system error or a TLS error prevented a connection."""
+    """Return the broker error for a system error or a TLS error that prevented a connection."""
     if isinstance(error, ProblemError):
         return BrokerConnectError(f"connecting to {where}: {error.problem.text}", ErrorReaction.ASK_SOMEBODY)
     if isinstance(error, ssl.SSLError):
@@ -187,7 +187,7 @@ def of_error(error: BaseException, where: str) -> BrokerConnectError:
 
 
 def of_stranger(first: bytes, where: str) -> BrokerConnectError | None:
-    """Return the error to report if a server's first bytes show that it is not a broker, else None."""
+    """Return an error if a server's first bytes show that it is not a broker, otherwise None."""
     if first.startswith(b"HTTP/") or first.lstrip()[:1] == b"<":
         text = (
             f"connecting to {where}: a web server answers instead of a broker; the port is wrong, or"

@@ -1,7 +1,9 @@
-"""The configuration of an MQTT gateway, validated when created, so that typos are found before connecting.
+"""The configuration of an MQTT gateway.
+
+It is validated on creation, so that typos are found before connecting.
 
 On an appliance, `services.syncd.gateways` creates it from a gateway's section of `logboat.toml`. The keys of
-that section are in `services.config.model`, except those for MQTT only, which are in `options`.
+that section are declared in `services.config.model`, except those for MQTT only, which are in `options`.
 """
 
 from collections.abc import Callable
@@ -21,9 +23,9 @@ _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True, slots=True)
 class MqttGatewayConfiguration:
-    """Configuration of one broker, and of what is published there.
+    """Configuration of one broker, and of the messages published at it.
 
-    Raises ValueError, with a description, if it is invalid.
+    Raises ValueError with a description if it is invalid.
     """
 
     name: str
@@ -33,24 +35,24 @@ class MqttGatewayConfiguration:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     read_password: Callable[[], str | None] | None = field(default=None, repr=False)
-    """Function called before each attempt to connect, instead of `password`, for a file that may change.
+    """Function that reads the password before each attempt to connect. It is used instead of `password`.
 
-    Raises OSError, or ValueError with a description.
+    The function raises OSError, or ValueError with a description, if it fails.
     """
     ca: Path | None = None
-    """PEM file with the CAs that may vouch for the broker's certificate; None for the system's CAs."""
+    """PEM file with the CAs that are trusted for the broker's certificate; None for the system's CAs."""
     certificate: Path | None = None
     key: Path | None = None
-    """PEM files for a broker that asks for a client certificate; both or none."""
+    """PEM files with the client certificate and its key, for a broker that requires them; both or none."""
     options: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
-    """Function that tells in which units Home Assistant and Signal K show a quantity; SI units by default."""
+    """Function that returns the units that Home Assistant and Signal K show; SI units by default."""
     limit: float | None = None
     """Maximum sending rate of all lanes together, in bytes per second; None for no limit."""
     wants: Wants | None = None
-    """Function that returns True for documents to publish, by id and body; None for all.
+    """Function that returns True if a document, given its id and body, is to be published; None for all.
 
-    A rejected document is skipped permanently. A document that should only wait belongs in a closed lane.
+    A document for which it returns False is skipped permanently. To delay a document, use a closed lane.
     """
     lanes: tuple[LaneSettings, ...] = DEFAULT
     """Lanes in order of priority."""

@@ -1,8 +1,8 @@
 """Progress of a gateway, stored as the local document `gateway:<name>`.
 
 The key depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
-changes from the beginning. All documents are then sent again, because sending a document twice is better than
-never sending it.
+changes from the beginning. In that case all documents are sent again, because a duplicate does less harm than
+a missing document.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +15,11 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of documents set aside in a lane. If more are refused, the cause is not in the documents."""
+"""Maximum number of documents set aside in a lane. If more are refused, the documents are not the cause."""
 
 
 def local_key(name: str) -> str:
-    """Return the key of the local document with a gateway's positions."""
+    """Return the key of the local document that contains a gateway's positions."""
     return f"gateway:{name}"
 
 
@@ -47,10 +47,10 @@ class _StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class LastPublishedState:
-    """State that was published at a broker in addition to documents."""
+    """The state that was last published at a broker in addition to documents."""
 
     online: frozenset[str] = frozenset()
-    """Other vessels that were published as online."""
+    """Vessels, other than this one, that were published as online."""
     has_discovery: bool = False
     """True if discovery messages for Home Assistant were published."""
 
@@ -59,7 +59,7 @@ NOTHING: Final = LastPublishedState()
 
 
 class Cursor:
-    """The positions of a gateway's lanes, and the state it last left at the broker."""
+    """The positions of a gateway's lanes, and the state that it last left at the broker."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
@@ -96,20 +96,23 @@ class Cursor:
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": positions})
 
     def standings(self) -> dict[str, MessageAge]:
-        """Return the standing of the last message left at the broker, for each topic."""
+        """Return the age of the last message left at the broker, for each topic."""
         body = self._retained.load(self._database)
         ages = body.get("topics", {})
         return {topic: MessageAge(*fields) for topic, fields in ages.items()}
 
     def left(self) -> LastPublishedState:
-        """Return the other state left at the broker. Raises StoreError if it cannot be read."""
+        """Return the state left at the broker in addition to documents.
+
+        Raises StoreError if it cannot be read.
+        """
         body = self._retained.load(self._database)
         return LastPublishedState(
             frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery"))
         )
 
     def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
-        """Write the retained state if it has changed.
+        """Write the state left at the broker if it has changed.
 
         Return True if it was written. Raises StoreError if the store fails.
         """
@@ -126,7 +129,7 @@ class Cursor:
 
 
 def _aside(entries: Iterable[Any]) -> dict[str, RefusedDocument]:
-    """Return the documents that were set aside. Earlier versions stored ids only."""
+    """Return the documents that were set aside, by id. Earlier versions stored only ids."""
     refusals = [
         RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
         for entry in entries

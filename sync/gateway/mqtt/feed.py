@@ -1,4 +1,4 @@
-"""A reader of the store's feed of changes for the lanes, page by page."""
+"""Reader of the store's feed of changes for the lanes, page by page."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +16,11 @@ from .signs_of_life import SignsOfLife
 log = logging.getLogger(__name__)
 
 Wants = Callable[[str, Mapping[str, Any]], bool]
-"""Function that returns True if a document is published, by its id and its body."""
+"""Function that returns True if a document, given its id and body, is to be published."""
 
 
 class LaneFeed:
-    """The documents of a store as entries of lanes."""
+    """Source of lane entries, read from the store's feed of changes."""
 
     def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
         self.database = database
@@ -40,7 +40,7 @@ class LaneFeed:
         return facts
 
     def changed(self, vessel: str | None = None) -> None:
-        """Mark the document of a vessel, or of every vessel if None, to be read again when needed."""
+        """Discard the cached facts about a vessel, or about all vessels if None. They may have changed."""
         if vessel is None:
             self._facts.clear()
         else:
@@ -49,7 +49,7 @@ class LaneFeed:
     def load(self, lane: DocumentLane) -> bool:
         """Read the next part of the feed into a lane.
 
-        Return True if the end was reached. Raises StoreError if the store fails.
+        Return True if the end of the feed was reached. Raises StoreError if the store fails.
         """
         changes = self.database.changes(lane.scanned, limit=limits.SCAN)
         chosen: list[DocumentChange] = []
@@ -68,7 +68,7 @@ class LaneFeed:
         return not is_cut and len(changes) < limits.SCAN
 
     def load_aside(self, lane: DocumentLane, *, one_for_each_reason: bool = False) -> int:
-        """Offer documents again that were set aside, unless they are in flight. Return their number."""
+        """Offer the documents that were set aside again, unless they are in flight. Return their number."""
         entries = []
         chosen = lane.aside.values()
         if one_for_each_reason:
@@ -84,7 +84,7 @@ class LaneFeed:
         return len(entries)
 
     def count(self, lanes: Sequence[DocumentLane]) -> bool:
-        """Count a part of the feed that is not counted yet.
+        """Count the documents in the next uncounted part of the feed.
 
         Return True if more parts remain. Raises StoreError if the store fails.
         """
@@ -100,7 +100,7 @@ class LaneFeed:
         return len(changes) == limits.SCAN
 
     def start_counting(self, lanes: Sequence[DocumentLane]) -> None:
-        """Start counting after the positions of the lanes."""
+        """Start counting after the lowest position of all lanes."""
         self._counted = min((lane.position for lane in lanes), default=0)
 
     def _entries(self, chosen: Sequence[DocumentChange]) -> list[LaneEntry]:
@@ -108,7 +108,7 @@ class LaneFeed:
             return []
         span = chosen[-1].sequence - chosen[0].sequence + 1
         # Most of a backlog consists of consecutive readings, each with one revision, so they are read at
-        # once. Where other documents lie between the readings, their bodies would be read in vain.
+        # once. If there are other documents between the readings, their bodies would be read for nothing.
         many = (
             self.database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
             if span <= 2 * len(chosen)
@@ -120,7 +120,7 @@ class LaneFeed:
             if content is None:
                 document = content = self.database.get(change.id)
                 if document is None or document.sequence != change.sequence:
-                    continue  # the document has changed in the meantime, and comes later in the feed
+                    continue  # the document has changed in the meantime, so it appears later in the feed
             assert content is not None
             entry = self._entry(change.sequence, content)
             if entry is not None:
@@ -160,7 +160,7 @@ class LaneFeed:
                 options=self.options,
             )
         except DocumentError as error:
-            # The store accepts JSON objects only. If there is another body all the same, it must not block
+            # The store accepts only JSON objects. If a body is nevertheless something else, it must not block
             # the documents after it.
             log.error("not published: %s", error)
             return None

@@ -3,8 +3,8 @@
     gateway = MqttGateway(database, MqttGatewayConfiguration("shore", "mqtts://broker"), vessel="argo")
     gateway.start()
 
-`outbox` decides what is sent and when, and `broker_errors` decides what an error means. This module owns the
-connection and the timers.
+`outbox` decides which message is sent when, and `broker_errors` decides how to react to an error. This module
+owns the connection and the timers.
 """
 
 import asyncio
@@ -49,15 +49,18 @@ log = logging.getLogger(__name__)
 _TURN: Final = 32
 """Number of messages sent before other tasks of the event loop may run."""
 _LOOK_EVERY: Final = 5.0
-"""Seconds between checks of inputs without notification, such as whether the policy allows sending."""
+"""Seconds between checks of inputs that send no notification, such as whether the policy allows sending."""
 _PERSON_S: Final = 60.0
 """Minimum seconds between attempts if a person must act first."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of the forwarded bounds while they grow."""
+"""Seconds between two writes of the forwarded bounds while they advance."""
 _STOOD_S: Final = 60.0
-"""Duration in seconds from which a connection counts as good, so that the next attempt follows at once."""
+"""Seconds after which a connection counts as good.
+
+When a good connection ends, the next attempt is immediate.
+"""
 _LAST_LOOKS: Final = 40
-"""Number of steps of advancing the bounds when a connection ends."""
+"""Maximum number of steps to advance the bounds when a connection ends."""
 
 
 class MqttGateway:
@@ -81,11 +84,11 @@ class MqttGateway:
             database: the store whose documents are forwarded.
             configuration: the gateway's configuration.
             vessel: id of this vessel.
-            forwarded: the bounds that vessels share about this gateway; None if they do not.
+            forwarded: the bounds for this gateway that vessels share; None if they do not share any.
             is_recording: returns True if this vessel's recorder is storing samples durably now.
-            now: returns the aware time for checking certificates.
+            now: returns an aware datetime for checking certificates.
             patience: the timeouts; None for the defaults.
-            rng: source of the jitter in waiting times.
+            rng: random source of the jitter in waiting times.
         """
         self.configuration: Final = configuration
         self._database, self._vessel = database, vessel
@@ -109,14 +112,14 @@ class MqttGateway:
         self._saved_at = 0.0
         self._saved_standings = 0
         self._has_spoken_5 = self._is_known = False
-        """True if the broker should have our session from an earlier connection."""
+        """True if the broker should still have our session from an earlier connection."""
         self._rate = Rate(time.monotonic)
         self._listening: Subscriptions | None = None
         self._attendance = PresencePublisher(
             configuration.name, vessel, is_recording=is_recording, look_every=self._patience.recorder
         )
         self._left = cursor.NOTHING
-        """The saved part of the state left at the broker in addition to documents."""
+        """The state left at the broker in addition to documents, as stored."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
         self._endurance = TaskErrors(database, configuration.name)
 
@@ -193,7 +196,7 @@ class MqttGateway:
         Raises StoreError if the store fails.
         """
         outbox = self._outbox = self._begin()
-        while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else the report would show no backlog
+        while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- otherwise the report would show no backlog
             await asyncio.sleep(0)
         while not self._is_stopping:
             if not outbox.is_open:
@@ -236,7 +239,7 @@ class MqttGateway:
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> BrokerError | None:
-        """Make a connection and use it until its end. Return why it ended, or None if we ended it.
+        """Make a connection and use it until it ends. Return why it ended, or None if this gateway ended it.
 
         Raises StoreError if the store fails.
         """
@@ -260,7 +263,7 @@ class MqttGateway:
             self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
-        """Connect, or give up when the gateway is stopped. Raises BrokerError if the connection fails."""
+        """Connect, unless the gateway is stopped first. Raises BrokerError if the connection fails."""
         opening = asyncio.ensure_future(client.open())
         while not opening.done() and not self._is_stopping:
             self._wake.clear()
@@ -275,7 +278,7 @@ class MqttGateway:
         await opening
 
     def _make_client(self) -> Client:
-        """Return a client for the next connection. Raises BrokerError, ProblemError."""
+        """Return a client for the next connection. Raises BrokerError or ProblemError if that fails."""
         configuration = self.configuration
         if configuration.read_password is not None:
             try:
@@ -325,7 +328,7 @@ class MqttGateway:
 
     async def _rest_after(self, outbox: Outbox, trouble: BrokerError) -> None:
         if trouble.what is ErrorReaction.SPEAK_OLDER:
-            return  # at once, with the older version
+            return  # connect at once, with the older version
         if isinstance(trouble, BrokerConnectError) and trouble.what is ErrorReaction.TRY_AGAIN:
             trouble = await self._stranger() or trouble
         delay = self._backoff.next_delay() or 0.0
@@ -340,7 +343,7 @@ class MqttGateway:
         await self._rest(outbox, delay)
 
     async def _stranger(self) -> BrokerError | None:
-        """Return an error that describes what answers at the address; None if a broker answers."""
+        """Return an error if the server at the address is recognised as not being a broker, or None."""
         configuration = self.configuration
         with suppress(ProblemError, BrokerError):
             security = self._security()
@@ -354,7 +357,10 @@ class MqttGateway:
         return None
 
     async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Wait for this many seconds or until woken, and count new changes in the meantime."""
+        """Wait for `seconds`, until woken, or until `until` returns True.
+
+        Count new changes in the meantime.
+        """
         end = time.monotonic() + seconds
         with self._database.watch() as watcher:
             while not self._is_stopping and (left := end - time.monotonic()) > 0:
@@ -376,7 +382,7 @@ class MqttGateway:
     # A connection
 
     async def _talk(self, client: Client, outbox: Outbox) -> BrokerError | None:
-        """Use a connection until it or the gateway ends.
+        """Use a connection until the connection or the gateway ends.
 
         Return why it ended. Raises StoreError if the store fails.
         """
@@ -464,7 +470,7 @@ class MqttGateway:
         return 0.0
 
     async def _read_retained(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
-        """Read the retained messages of a vessel, so that nothing older replaces them and gaps are filled.
+        """Read a vessel's retained messages, so that no older ones replace them and missing ones are found.
 
         Raises BrokerError if the connection fails, and StoreError if the store fails.
         """
@@ -474,7 +480,7 @@ class MqttGateway:
             is_complete = await listening.read_retained(vessel, self._attendance.presence.own_payload)
         finally:
             outbox.standings.end_reading(is_complete=is_complete)
-        # A broker that still has our session, but does not let us read, still has its messages.
+        # If the broker still has our session but does not let us read, it still has the retained messages.
         outbox.prepared(
             vessel, seeks_missing=is_complete or self._client is None or not self._client.is_known
         )
@@ -482,7 +488,7 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
-        """Return the new signs of life, and refresh the values they confirm.
+        """Return the new signs of life, and publish the values that they confirm again if necessary.
 
         Raises StoreError if the store fails.
         """
@@ -495,7 +501,7 @@ class MqttGateway:
         return signs
 
     async def _await_acknowledgements(self, client: Client, is_owed: Callable[[], bool]) -> None:
-        """Wait while acknowledgements are pending, for at most a third of `Timeouts.stop`."""
+        """Wait for pending acknowledgements, for at most a third of `Timeouts.stop`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.stop / 3):
                 while is_owed() and client.ended is None:
@@ -505,10 +511,10 @@ class MqttGateway:
     async def _say_goodbye(self, client: Client) -> None:
         """Publish `offline` for this vessel and for those published as online here, and disconnect.
 
-        This is done whatever ended the connection, and however slow the broker is. After a normal end the
-        broker publishes no last will, and for other vessels it has none. The broker is given time to answer,
-        since an answer that reaches a closed socket resets the connection, and everything that the broker has
-        not read is then lost.
+        This is done for any reason of the end, and even if the broker is slow. After a normal end, the broker
+        publishes no last will, and for other vessels it has none. The gateway waits for the broker's answers,
+        because an answer that reaches a closed socket resets the connection, and the broker then loses all
+        messages that it has not read.
         """
         try:
             with suppress(BrokerError):
@@ -551,7 +557,7 @@ class MqttGateway:
         self._outbox.message_received(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
-        """Record which documents were acknowledged or refused by the broker.
+        """Record the documents that the broker has acknowledged or refused.
 
         Raises StoreError if the store fails.
         """
@@ -561,7 +567,7 @@ class MqttGateway:
             self._rate.add(len(ended))
             self._backoff.succeeded()
             if not all(entry.sequence for entry in ended):
-                outbox.offer_refused()  # one of them has now been accepted
+                outbox.offer_refused()  # the broker has now accepted one of them
             if self._forwarded is not None:
                 for entry in ended:
                     self._forwarded.acknowledged(entry.document_id)
@@ -582,7 +588,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """Offer one document for each reason of refusal again if that is due.
+        """Offer one refused document for each reason again if that is due.
 
         Raises StoreError if the store fails.
         """

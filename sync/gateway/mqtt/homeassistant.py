@@ -1,7 +1,7 @@
 """Home Assistant discovery messages for a vessel's sensors (home-assistant.io, "MQTT discovery").
 
 Logboat's values are in SI units. A template in each message converts them to the unit that the gateway's
-`presenter` states. If Home Assistant has a device class for the quantity, its users can select another unit.
+`presenter` returns. If Home Assistant has a device class for a quantity, its users can select another unit.
 """
 
 import math
@@ -17,20 +17,20 @@ _CONTACT: Final = "bool"
 
 
 GIVEN_KINDS: Final = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values people supply, so that it is unknown when the next one is due."""
+"""Kinds of sensors whose values are supplied by people, so that the time of the next value is unknown."""
 SLACK_S: Final = 15.0
-"""Seconds from a sample to its publication on a link that keeps up.
+"""Maximum seconds from a sample to its publication if the link has no backlog.
 
 The recorder writes current values every 10 s.
 """
 
 
 def expires_after(sensor: SensorFacts) -> int | None:
-    """Return the seconds without a message after which a sensor's value expires, or None if irregular.
+    """Return the seconds without a message after which a sensor's value expires; None if irregular.
 
-    A constant value is recorded with the first sample after its window ends, and is published again then
-    (`signs_of_life`). The returned time is twice as long as that takes, so that one late message does no
-    harm.
+    A constant value is recorded with the first sample after its window ends, and is then published again
+    (`signs_of_life`). The returned time is twice the maximum interval between these messages, so that one
+    late message does no harm.
     """
     if sensor.kind in GIVEN_KINDS or sensor.window is None or sensor.interval is None:
         return None
@@ -38,7 +38,7 @@ def expires_after(sensor: SensorFacts) -> int | None:
 
 
 def discovery(vessel: VesselFacts, presenter: Presenter) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the discovery topic and its configuration for each sensor of a vessel, to be retained."""
+    """Yield the discovery topic and the retained configuration message for each sensor of a vessel."""
     device: dict[str, Any] = {
         "identifiers": [topics.node(vessel.id)],
         "name": vessel.name or vessel.id,
@@ -110,4 +110,4 @@ def _template(shown: Presentation) -> str:
 
 
 _ROUNDED: Final = 6
-"""Decimals that Home Assistant stores."""
+"""Number of decimals to which Home Assistant's values are rounded."""

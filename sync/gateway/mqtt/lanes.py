@@ -1,9 +1,9 @@
-"""Lanes: groups of documents that are forwarded side by side, each in the order of the feed.
+"""Lanes: groups of documents that are forwarded independently, each in the order of the feed.
 
-This module does no I/O. A lane records how far the feed has been read for it, and which documents read so far
-are not confirmed yet. The lane's position is stored durably: everything up to that position was forwarded.
-When a connection breaks, all later documents are sent again, even if some were confirmed. At most one window
-of documents is sent again.
+This module does no I/O. A lane records the position up to which the feed was read, and the documents that
+were read but are not confirmed yet. The lane's own position is stored durably: all documents up to that
+position were forwarded. When a connection breaks, all later documents are sent again, even if some were
+confirmed. At most one window of documents is sent again.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from sync.mesh.link_streams import HISTORY
 TRAIL: Final = WINDOW_MESSAGES
 """Number of documents sent again to a broker that has lost our session.
 
-When a broker is killed, messages that it acknowledged but did not pass on are lost.
+When a broker is killed, it loses messages that it has acknowledged but not delivered yet.
 """
 
 
@@ -31,17 +31,20 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """Settings of a lane. The first of several lanes has priority."""
+    """Settings of a lane. The order of the lanes is their priority."""
 
     name: str
     """Name under which the position is stored. A lane with a new name begins with the first document."""
     holds: Callable[[str], bool]
-    """Function that returns True if a document belongs to the lane, by its id.
+    """Function that returns True if the document with a given id belongs to the lane.
 
     A document that belongs to no lane is not published.
     """
     is_open: Callable[[], bool] = _always
-    """Function that returns True if the lane may send now, called at every event and every few seconds."""
+    """Function that returns True if the lane may send now.
+
+    It is called at every event and every few seconds.
+    """
     limit: float | None = None
     """Maximum rate in bytes per second; None for no limit."""
 
@@ -49,26 +52,26 @@ class LaneSettings:
 LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
 """Lane of alarms, current values, notes, boots and vessels."""
 PAST: Final = LaneSettings("history", HISTORY.holds)
-"""Lane of readings, and of the gaps that explain missing ones."""
+"""Lane of readings, and of the gaps that account for missing readings."""
 DEFAULT: Final = (LIVE, PAST)
 
 
 class RepairReason(Enum):
-    """Reason why something is published again, or cleared, at a broker."""
+    """The reason why a message is published again, or a topic is cleared, at a broker."""
 
     MISSING = "missing"
-    """The broker lacks messages of a document, or retains older ones. These messages are published."""
+    """The broker lacks messages of a document, or retains older ones. The current messages are published."""
     LEFT_OVER = "left over"
     """The broker retains a message of a sensor that no longer exists. The topic is cleared."""
     UNKNOWN = "unknown"
     """Home Assistant has started. The discovery messages of a vessel are published."""
     ELDERLY = "elderly"
-    """A current value is unchanged and would soon expire in Home Assistant. It is published."""
+    """A current value is unchanged, and would soon expire in Home Assistant. The value is published again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A correction of what a broker retains."""
+    """A correction of the messages that a broker retains."""
 
     document_id: str
     wrong: RepairReason = RepairReason.MISSING
@@ -81,21 +84,24 @@ class LaneEntry:
     """A document in a lane."""
 
     sequence: int
-    """Sequence in the feed; 0 for a document that was set aside before, or for a repair."""
+    """Sequence number in the feed; 0 for a document that was set aside before, or for a repair."""
     document_id: str
     vessel: str
     messages: tuple[Message, ...]
     size: int
-    """Size of its body in bytes."""
+    """Size of the document's body in bytes."""
     offered: int = 0
     """Number of messages that were sent."""
     confirmed: int = 0
     is_aside: bool = False
-    """True if it was set aside, so that later documents continue."""
+    """True if the document was set aside, so that later documents can be sent."""
     is_void: bool = False
-    """True if its lane was rewound to before it, so that the outcome of its messages is ignored."""
+    """True if the lane was rewound to a position before this entry.
+
+    The outcome of its messages is then ignored.
+    """
     repair: Repair | None = None
-    """The correction for which it is published again; None for a regular document."""
+    """The correction for which the document is published again; None for a regular document."""
 
     @property
     def is_done(self) -> bool:
@@ -109,19 +115,19 @@ class DocumentLane:
 
     settings: LaneSettings
     position: int = 0
-    """Sequence up to which everything in the feed is forwarded, except the documents in `aside`."""
+    """Sequence number up to which all documents of the lane are forwarded, except those in `aside`."""
     aside: dict[str, RefusedDocument] = field(default_factory=dict)
     """Documents that the broker rejects although it accepts others, by id.
 
-    They are offered again on each connection, and from time to time.
+    They are offered again on each connection, and at regular intervals.
     """
     scanned: int = 0
-    """Sequence up to which the feed has been read."""
+    """Sequence number up to which the feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """Corrections of what the broker retains, which must be sent before anything else."""
+    """Corrections of what the broker retains. They are sent before new documents, a few at a time."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
-    """Positions before each of the last forwarded documents."""
+    """The lane's positions before each of the most recently forwarded documents."""
     _sent: deque[LaneEntry] = field(default_factory=deque)
     _waiting: deque[LaneEntry] = field(default_factory=deque)
 
@@ -134,7 +140,7 @@ class DocumentLane:
 
     @property
     def in_flight(self) -> int:
-        """Number of documents that were sent in part or whole, and are not confirmed in order."""
+        """Number of sent documents that are not confirmed, or that follow an unconfirmed document."""
         return len(self._sent)
 
     @property
@@ -148,22 +154,25 @@ class DocumentLane:
 
     @property
     def is_empty(self) -> bool:
-        """True if no document that was read is waiting or in flight."""
+        """True if no documents are waiting or in flight."""
         return not (self._sent or self._waiting)
 
     def load(self, entries: Iterable[LaneEntry], scanned: int) -> None:
-        """Append entries read from the feed. `scanned` is the sequence up to which it was read."""
+        """Append entries read from the feed.
+
+        `scanned` is the sequence number up to which the feed was read.
+        """
         self._waiting.extend(entries)
         self.scanned = scanned
         self._advance()
 
     def next(self) -> tuple[LaneEntry, Message] | None:
-        """Return the entry and message to send next, or None if more must be read first."""
+        """Return the entry and message to send next, or None if more of the feed must be read first."""
         while self._waiting:
             entry = self._waiting[0]
             if entry.offered < len(entry.messages):
                 return entry, entry.messages[entry.offered]
-            self._sent.append(self._waiting.popleft())  # a document that has no messages after all
+            self._sent.append(self._waiting.popleft())  # a document that has no messages
             self._advance()
         return None
 
@@ -175,7 +184,10 @@ class DocumentLane:
             self._sent.append(self._waiting.popleft())
 
     def skipped(self) -> list[LaneEntry]:
-        """Record that the message returned by `next` need not be sent. Return what `confirmed` returns."""
+        """Record that the message returned by `next` does not need to be sent.
+
+        Return what `confirmed` returns.
+        """
         entry = self._waiting[0]
         self.sent()
         return self.confirmed(entry)
@@ -184,7 +196,8 @@ class DocumentLane:
         """Record that one more message of an entry is confirmed.
 
         Returns:
-            The entries of which all messages are now confirmed, in order, with all entries before them.
+            The entries that are now forwarded: their messages, and those of all earlier entries, are
+            confirmed.
         """
         if entry.is_void or entry.is_aside:
             return []
@@ -200,7 +213,7 @@ class DocumentLane:
             return []
         known = self.aside.get(entry.document_id)
         is_news = known is None or known.reason != refused.reason
-        if is_news and entry.repair is None:  # a repair was forwarded before
+        if is_news and entry.repair is None:  # the document of a repair was already forwarded
             self.aside[entry.document_id] = refused
         if entry in self._waiting:
             self._waiting.remove(entry)
@@ -216,7 +229,7 @@ class DocumentLane:
         return {entry.document_id for entry in on_the_way if not entry.sequence and entry.repair is None}
 
     def step_back(self) -> None:
-        """Move back to send the last acknowledged documents again, as the broker has lost our session."""
+        """Move back, to send the last acknowledged documents again after the broker has lost our session."""
         self.rewind()
         if self._trail:
             self.position = self.scanned = self._trail[0]
@@ -224,7 +237,7 @@ class DocumentLane:
             self._trail.clear()
 
     def rewind(self) -> None:
-        """Restart from the first document that was not forwarded."""
+        """Restart from the first document that is not forwarded."""
         for entries in (self._sent, self._waiting):
             for entry in entries:
                 entry.is_void = True
@@ -234,7 +247,7 @@ class DocumentLane:
         self.scanned = self.position
 
     def end_reached(self) -> None:
-        """Reset the backlog, because the end of the feed is reached and everything is confirmed."""
+        """Reset the backlog, because the end of the feed is reached and all documents are confirmed."""
         self.backlog.reset(len(self.aside))
 
     def _advance(self) -> list[LaneEntry]:

@@ -1,75 +1,77 @@
-"""Constants of the MQTT gateway, each with its reason, and the window that enforces them."""
+"""Constants of the MQTT gateway, each with its reason, and the window of messages in flight."""
 
 from dataclasses import dataclass
 from typing import Final
 
 WINDOW_MESSAGES: Final = 100
-"""Maximum number of messages in flight, which a broken connection may send twice.
+"""Maximum number of messages in flight. After a connection breaks, these may be sent twice.
 
-At a round trip of 600 ms (a satellite), that is 160 messages a second, more than such a link carries.
+With a round-trip time of 600 ms (a satellite link), that is 160 messages a second, more than such a link can
+transfer.
 """
 WINDOW_BYTES: Final = 1_000_000
-"""Maximum number of bytes in flight. One message of any size may always be in flight."""
+"""Maximum number of bytes in flight. A single message may exceed this limit."""
 RESERVED: Final = 4
-"""Divisor of the share of the window reserved for the first lane, so that an alarm never waits for space."""
+"""Divisor for the part of the window that is reserved for the first lane, so that an alarm never waits."""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
-"""Minimum size in bytes of the window, which starts at `FIRST_BYTES`."""
+"""Minimum size of the window in bytes. The initial size is `FIRST_BYTES`."""
 SLOW_S: Final = 2.0
-"""Seconds after which a late acknowledgement shows that queues in the link are filling.
+"""Seconds after which an acknowledgement is late, which shows that queues in the link are filling.
 
 The window then shrinks, so that an alarm does not wait behind a minute of readings in a buffer of the kernel
 or of a modem.
 """
 PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
-"""Maximum bytes read from the store at once, which bounds the memory used for a backlog of any length."""
+"""Maximum bytes read from the store at once. This limits the memory used, however long the backlog is."""
 REPAIRS: Final = 16
-"""Number of repairs published before new documents are sent, which limits the wait of an alarm."""
+"""Number of repairs published before new documents are sent. This limits how long an alarm waits."""
 SAVE_DOCUMENTS: Final = 50
-"""Number of confirmed documents after which the cursor is written, whatever the time."""
+"""Number of confirmed documents after which the cursor is written at once."""
 SCAN: Final = 1_000
-"""Number of entries of the feed checked before other tasks of the event loop may run."""
+"""Number of feed entries that are checked before other tasks of the event loop may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Timeouts in seconds, which tests shorten."""
+    """Timeouts and intervals in seconds. Tests use shorter ones."""
 
     connect: float = 15.0
-    """Timeout of TCP, of TLS and of the broker's answer, each."""
+    """Timeout for each of TCP, TLS and the broker's answer."""
     keepalive: int = 30
-    """Interval of keepalive packets while nothing else is sent."""
+    """Interval of keepalive packets while no other packets are sent."""
     acknowledgement: float = 60.0
-    """Time without any acknowledgement, while some are pending, after which the connection is given up."""
+    """Time without any acknowledgement, while some are pending, after which the connection is closed."""
     echo: float = 20.0
-    """Time from a broker's acknowledgement until the message must be read back (MQTT 3.1.1)."""
+    """Time after a broker's acknowledgement within which the message must be read back (MQTT 3.1.1)."""
     recorder: float = 2.0
-    """Interval of checks whether this vessel's recorder works."""
+    """Interval of checks of whether this vessel's recorder works."""
     reading: float = 2.0
     """Time for retained messages to arrive after the broker's answer to the next request."""
     save: float = 10.0
-    """Time until a small number of acknowledgements is written to the store."""
+    """Maximum time until acknowledgements are written to the store if there are only a few."""
     refusal: float = 5.0
     """Time before a refused message is offered again; doubles up to `longest`."""
     retry: float = 2.0
     """Time before a connection is tried again; doubles up to `longest`."""
     longest: float = 300.0
     soon: float = 30.0
-    """Maximum instead of `longest` when the machine answers that no broker is running.
+    """Maximum time used instead of `longest` if the machine answers that no broker is running.
 
-    A subscriber of a restarted broker then does not wait for minutes. An attempt costs one packet each way.
+    So the subscribers of a restarted broker do not wait for minutes. An attempt costs one packet in each
+    direction.
     """
     probe: float = 5.0
-    """Time for a server that is not a broker to show what it is."""
+    """Time to wait for a response by which a server can be recognised as not being a broker."""
     stop: float = 3.0
-    """Time that disconnecting may take."""
+    """Maximum time to disconnect."""
     refused: float = 3600.0
     """Interval at which one refused document for each reason is offered again during a connection."""
 
 
 class SendWindow:
-    """The number of messages and bytes that may be in flight, the bytes adapted to the link.
+    """Limit on messages and bytes in flight. The limit on bytes adapts to the link.
 
     As in TCP, the window grows while acknowledgements are prompt, and is halved when one is late.
     """
@@ -106,6 +108,6 @@ class SendWindow:
         if now - sent_at <= SLOW_S:
             self.bytes = min(self._most, self.bytes + size)
         elif sent_at >= self._no_halving_before:
-            # Once per round trip: messages sent earlier are late for the same reason.
+            # Halve only once per round trip, because messages sent earlier are late for the same reason.
             self.bytes = max(LEAST_BYTES, self.bytes // 2)
             self._no_halving_before = now

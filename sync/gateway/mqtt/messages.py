@@ -1,8 +1,8 @@
 """Conversion of a stored document to MQTT messages, without I/O.
 
-Each document becomes one message on its own topic: the document's JSON with `_id` in front. Options add
-messages: a vessel's document also yields Home Assistant discovery messages, and a current value also yields a
-Signal K delta.
+Each document is converted to one message on its own topic: the document's JSON with `_id` as the first
+member. Depending on the options, a vessel's document also yields Home Assistant discovery messages, and a
+current value also yields a Signal K delta.
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ class RetainRule(Enum):
     LATEST = "latest"
     """The message is published and retained only if it is not older than the retained one."""
     LATEST_OR_PASSING = "latest or passing"
-    """The message is published in any case, and retained unless it is older than the retained one."""
+    """The message is always published. It is retained only if it is not older than the retained one."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageAge:
-    """Age of a message's content within a vessel, for comparison; see `retained_messages`."""
+    """The age of a message's content, for comparison within a vessel (see `retained_messages`)."""
 
     log: str
     sequence: int
@@ -52,7 +52,7 @@ class Message:
     retention: RetainRule = RetainRule.NO
     standing: MessageAge | None = None
     ranked_by: str | None = None
-    """Topic whose retained message decides whether to publish this one; None for this one's topic."""
+    """Topic whose retained message decides whether this one is published; None for this message's topic."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
@@ -66,13 +66,13 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Approximate bytes on the wire, to which MQTT adds up to ten."""
+        """Approximate size on the wire in bytes, including ten for MQTT's headers."""
         return len(self.topic) + len(self.payload) + 10
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options for messages in addition to the documents themselves."""
+    """Options that determine which messages are published in addition to the documents."""
 
     forwarder: str
     """The vessel whose gateway this is."""
@@ -93,7 +93,7 @@ _OF_SENSORS: Final[Mapping[DocumentType, _Shape]] = {
     DocumentType.GAP: _Shape("gap"),
 }
 _NEVER: Final = frozenset({DocumentType.FLEET, DocumentType.FORWARDED})
-"""Kinds of documents that only vessels exchange."""
+"""Types of documents that only vessels exchange."""
 
 
 def topic_of(name: DocumentName, document_id: str) -> str | None:
@@ -113,7 +113,10 @@ def topic_of(name: DocumentName, document_id: str) -> str | None:
 
 
 def is_published(document_id: str) -> bool:
-    """Return True if documents with this id are published: not the fleet's own, nor those of crew apps."""
+    """Return True if the document with this id is published.
+
+    The fleet's own and crew apps' documents are not.
+    """
     name = documents.parse_id(document_id)
     return name is not None and name.kind not in _NEVER
 
@@ -128,12 +131,12 @@ def messages_of(
 
     Args:
         document_id: the document's id.
-        raw: its body as JSON text.
-        deleted: whether it is a tombstone, which is published with `_deleted`. The tombstone of a current
-            value clears its topic.
+        raw: the document's body as JSON text.
+        deleted: whether the document is a tombstone, which is published with `_deleted`. The tombstone of a
+            current value clears its topic.
         facts: facts about the document's vessel.
-        options: which other messages to publish.
-        rev: its revision, which shows which of two states of a vessel's document is newer.
+        options: determines which other messages to publish.
+        rev: the document's revision, which shows which of two versions of a vessel's document is newer.
 
     Raises:
         DocumentError: the body is not a JSON object.
@@ -186,18 +189,18 @@ def _of_vessel(
 
 
 def with_id(document_id: str, raw: bytes) -> bytes:
-    """Return the body with `_id` inserted, in canonical form if the body is."""
+    """Return the body with `_id` inserted. The result is in canonical form if the body is."""
     head = b'{"_id":' + msgspec.json.encode(document_id)
     if raw[:2] == b"{}":
         return head + b"}"
-    # Canonical JSON sorts keys. All of ours begin with a lower-case letter, which sorts after "_".
+    # Canonical JSON sorts keys. All of our keys begin with a lower-case letter, which sorts after "_".
     if raw[:2] == b'{"' and raw[2:3].islower():
         return head + b"," + raw[1:]
     return msgspec.json.encode({"_id": document_id, **bodies.decode(document_id, raw)})
 
 
 def message_age(body: Mapping[str, Any]) -> MessageAge | None:
-    """Return the standing of a current value, an alarm or a vessel's document; None if it has none."""
+    """Return the age of a current value, an alarm or a vessel's document; None if it has none."""
     if body.get("type") == DocumentType.VESSEL.value:
         logs = body.get("logs")
         last = logs[-1] if isinstance(logs, list) and logs else None
@@ -208,7 +211,7 @@ def message_age(body: Mapping[str, Any]) -> MessageAge | None:
     if not isinstance(log, str) or not _is_whole(sequence):
         return None
     if body.get("type") == DocumentType.ALARM.value:
-        # An alarm that was cleared or acknowledged is newer than the same alarm before.
+        # Clearing or acknowledging an alarm makes a newer state of that alarm.
         changes = sum(len(body[key]) for key in ("acks", "history") if isinstance(body.get(key), list))
         return MessageAge(log, sequence, 1 if body.get("cleared") else 0, float(changes))
     boot, clock = body.get("boot"), body.get("clock")

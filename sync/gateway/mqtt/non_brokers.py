@@ -1,14 +1,14 @@
-"""Detection of servers that are not brokers: a web server, or a captive portal."""
+"""Detection of servers that are not brokers, such as web servers and captive portals."""
 
 import asyncio
 import ssl
 
 _ASKS = b"GET / HTTP/1.0\r\n\r\n"
-"""Request on which a broker closes the connection, and to which a web server responds."""
+"""Request to which a web server responds. A broker closes the connection."""
 
 
 async def first_bytes(host: str, port: int, context: ssl.SSLContext | None, seconds: float) -> bytes:
-    """Return the first bytes of an answer, at most 64; empty if there is none within `seconds`."""
+    """Return the first bytes of a server's answer, at most 64, or none if it does not answer in time."""
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(seconds):

@@ -1,7 +1,7 @@
-"""Options of an MQTT gateway that people choose, with their meaning and an example of each.
+"""Options of an MQTT gateway that users set, with the meaning and an example of each.
 
-The declarations of `logboat.toml` (`services.config.model`) make a key from each field. So an option is
-stated once, here: its name, its type, its default, and what the reference says about it.
+The declarations of `logboat.toml` (`services.config.model`) derive a key from each field. So an option's
+name, type, default and description are stated only here.
 """
 
 from dataclasses import dataclass, field
@@ -29,4 +29,4 @@ class MqttOptions:
 
 
 DEFAULTS: Final = MqttOptions()
-"""Options of a gateway for which nobody has chosen any."""
+"""The default options."""

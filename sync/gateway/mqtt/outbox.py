@@ -1,12 +1,12 @@
-"""The messages in flight to a broker, and their outcomes, across all of a gateway's connections.
+"""The messages in flight to a broker and their outcomes, across all of a gateway's connections.
 
-This module does no I/O. The owner of a connection asks what is `due`, sends it, and reports what was
-`acknowledged` and `message_received`. A document counts as forwarded when the broker has accepted all its
-messages. With MQTT 3.1.1, whose acknowledgement has no reason code, each message must also be received back
-from the broker.
+This module does no I/O. The owner of a connection calls `due`, sends the message that it returns, and reports
+answers and messages with `acknowledged` and `message_received`. A document counts as forwarded when the
+broker has accepted all its messages. With MQTT 3.1.1, whose acknowledgement has no reason code, each message
+must also be received back from the broker.
 
-A refusal stops its lane, because later documents must not overtake a refused one. Other lanes continue. After
-a while, the lane continues with the refused document alone.
+A refusal stops the document's lane, because later documents must not overtake a refused one. Other lanes
+continue. After a while, the lane sends the refused document alone.
 """
 
 import time
@@ -36,9 +36,9 @@ class _LaneTransmission:
     lane: DocumentLane
     bucket: TokenBucket | None
     is_read: bool = False
-    """True if the feed has nothing more for the lane now."""
+    """True if the feed currently contains no more documents for the lane."""
     has_repaired: bool = False
-    """True if repairs were sent last. Repairs and new documents alternate, a few at a time."""
+    """True if the lane last sent repairs. Repairs and new documents alternate, a few at a time."""
     refusal: BrokerRefusalError | None = None
     patience: float = 0.0
     """Seconds from the last refusal until the next attempt."""
@@ -60,7 +60,7 @@ class _MessageInFlight:
 
 @dataclass(frozen=True, slots=True)
 class ReadyMessage:
-    """A message to send now; call `Outbox.sent` afterwards."""
+    """A message to send now. The caller must call `Outbox.sent` afterwards."""
 
     line: _LaneTransmission
     entry: LaneEntry
@@ -69,14 +69,17 @@ class ReadyMessage:
 
 @dataclass(frozen=True, slots=True)
 class UnpreparedVessel:
-    """A vessel whose retained messages must be read first; call `Outbox.prepared` afterwards."""
+    """A vessel whose retained messages must be read first.
+
+    The caller must call `Outbox.prepared` afterwards.
+    """
 
     vessel: str
 
 
 @dataclass(frozen=True, slots=True)
 class NothingDue:
-    """Nothing to send now; ask again after this many seconds, or after an event."""
+    """No message to send now. The caller must ask again after `seconds`, or after an event."""
 
     seconds: float
 
@@ -88,7 +91,7 @@ _PUT_BACK: Final = 3
 Two gateways that disagree about which message is newer must not correct each other indefinitely.
 """
 _REFRESHED: Final = 4
-"""Divisor of the expiry time. A value published within that fraction is not refreshed."""
+"""Divisor for the expiry time. A value is not published again within this fraction of its expiry time."""
 _IDLE: Final = 5.0
 """Seconds after which a closed lane is checked again."""
 
@@ -113,12 +116,12 @@ class Outbox:
         Args:
             lanes: the lanes, in order of priority.
             feed: the reader of the store's feed of changes.
-            standings: what the broker retains.
+            standings: the messages that the broker retains.
             limit: maximum rate of all lanes together, in bytes per second; None for no limit.
-            now: seconds of the clock that all calls use.
+            now: current time in seconds, by the same clock as in all other calls.
             patience: the timeouts; None for the defaults.
-            hears_discovery: whether discovery messages for Home Assistant are read, and this gateway may
-                clear them.
+            hears_discovery: whether discovery messages for Home Assistant are read, and may be cleared by
+                this gateway.
             utc: returns seconds since 1970.
         """
         self._utc = utc
@@ -127,7 +130,7 @@ class Outbox:
         self.unsaved = 0
         """Number of documents confirmed since `saved`."""
         self.ended: list[LaneEntry] = []
-        """Forwarded documents that the gateway has not recorded yet."""
+        """Forwarded documents that the owner has not recorded yet."""
         self._feed, self._patience = feed, patience or Timeouts()
         whole = None if limit is None else TokenBucket(limit, now=now)
         self._whole = whole
@@ -160,14 +163,14 @@ class Outbox:
     def begin(
         self, now: float, *, window: SendWindow, must_hear: bool, largest: int, is_forgotten: bool = False
     ) -> None:
-        """Begin a connection, offering again everything that was not forwarded.
+        """Begin a connection, and offer all documents again that were not forwarded.
 
         Args:
-            now: time of the clock in seconds.
+            now: current time in seconds.
             window: the limit of messages in flight.
-            must_hear: whether published messages must be read back to count.
+            must_hear: whether published messages count as forwarded only when they were read back.
             largest: maximum bytes of a packet.
-            is_forgotten: whether the broker has lost our session, so that it was started from scratch.
+            is_forgotten: whether the broker has lost our session, because it was restarted without its state.
         """
         self.end()
         if is_forgotten:
@@ -216,7 +219,7 @@ class Outbox:
         return vessel in self._ready
 
     def next_unheard(self) -> str | None:
-        """Return a vessel whose retained messages have not been read yet, or None."""
+        """Return a vessel whose retained messages have not been read yet on this connection, or None."""
         while self._unheard_vessels:
             if self._unheard_vessels[0] not in self._ready:
                 return self._unheard_vessels[0]
@@ -225,12 +228,12 @@ class Outbox:
 
     @property
     def has_compared(self) -> bool:
-        """True if everything retained was read on this connection, and all differences are corrected."""
+        """True if all retained messages were read on this connection, and all differences are corrected."""
         is_heard = self._is_begun and self.next_unheard() is None
         return is_heard and not any(lane.repairing for lane in self.lanes)
 
     def has_current_values(self, vessel: str) -> bool:
-        """Return True if current values of a vessel are published here."""
+        """Return True if this gateway publishes current values of a vessel."""
         prefix = f"{_CURRENT}{vessel}:"
         first = next(iter(self._feed.database.documents(prefix, limit=1)), None)
         return first is not None and any(lane.includes(first.id) for lane in self.lanes)
@@ -241,7 +244,7 @@ class Outbox:
             self._repair(Repair(documents.vessel_id(vessel), RepairReason.UNKNOWN))
 
     def refresh(self, vessel: str, sensor: str, now: float) -> None:
-        """Publish an unchanged current value again before Home Assistant lets it expire."""
+        """Publish an unchanged current value again before it expires in Home Assistant."""
         facts = self._feed.facts(vessel).sensor(sensor)
         expires = None if facts is None else homeassistant.expires_after(facts)
         last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
@@ -254,7 +257,7 @@ class Outbox:
             line.again_at = 0.0
 
     def offer_refused(self, *, one_for_each_reason: bool = False) -> int:
-        """Offer documents again that were set aside.
+        """Offer the documents that were set aside again.
 
         Return their number. Raises StoreError if the store fails.
         """
@@ -271,7 +274,7 @@ class Outbox:
     # Sending
 
     def due(self, now: float) -> Due:
-        """Return what to do next. Raises StoreError if the store cannot be read."""
+        """Return the next step. Raises StoreError if the store cannot be read."""
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
             return NothingDue(later)  # acknowledged, but not read back
@@ -293,20 +296,20 @@ class Outbox:
             upcoming = self._next(line)
             if upcoming is None:
                 if not line.is_read:
-                    # Priority holds even if the feed must be read far to find the next document. Other tasks
-                    # of the event loop run in between.
+                    # The lane keeps its priority even if much of the feed must be read to find its next
+                    # document. Other tasks of the event loop run in between.
                     return NothingDue(0.0)
                 continue
             entry, message = upcoming
             if entry.vessel not in self._ready:
                 return UnpreparedVessel(entry.vessel)
             if not self._window.has_room_for(message.size, first=place == 0):
-                break  # only an answer makes room, and priority must hold
+                break  # only an acknowledgement makes room, and lower-priority lanes must wait too
             return ReadyMessage(line, entry, message)
         return NothingDue(later)
 
     def sent(self, ready: ReadyMessage, number: int, now: float) -> None:
-        """Record that a message was sent, and the id by which it will be acknowledged."""
+        """Record that a message was sent, and the message id with which it will be acknowledged."""
         size = ready.message.size
         flight = _MessageInFlight(ready.line, ready.entry, ready.message, size, now)
         if not self._flights:
@@ -321,7 +324,7 @@ class Outbox:
         ready.line.lane.sent()
 
     def _next(self, line: _LaneTransmission) -> tuple[LaneEntry, Message] | None:
-        """Return the next message of a lane in publishable form, or None if there is none yet."""
+        """Return the next message of a lane in the form to publish, or None if there is none yet."""
         lane = line.lane
         has_loaded = False
         while True:
@@ -359,7 +362,7 @@ class Outbox:
         """Process the broker's answer to a message. Return the error if the broker refuses the message."""
         flight = self._flights.get(number)
         if flight is None:
-            return None  # a presence, or a message of an earlier connection
+            return None  # a presence message, or a message of an earlier connection
         self._answered_at = now
         if flight.answered_at is None:
             self._window.answered(flight.size, sent_at=flight.sent_at, now=now)
@@ -374,7 +377,7 @@ class Outbox:
     def message_received(
         self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float
     ) -> None:
-        """Process a received message: a retained one, one of another gateway, or our own."""
+        """Process a received message: a retained message, another gateway's message, or our own."""
         waiting = None if is_retained else self._unheard.get((topic, payload))
         if waiting:
             flight = waiting.pop(0)
@@ -388,7 +391,7 @@ class Outbox:
             return
         if vessel is None:
             return
-        # With MQTT 5 each message says whether it is retained, with 3.1.1 only messages retained before.
+        # In MQTT 5, each message shows whether it is retained. In 3.1.1, only those retained before show it.
         is_kept = None if self._must_hear and not is_retained else is_retained
         is_worse = self.standings.record_foreign(
             topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept
@@ -399,7 +402,10 @@ class Outbox:
             self._compare(vessel, only=topic)
 
     def overdue(self, now: float) -> BrokerLostError | BrokerRefusalError | None:
-        """Return an error if an answer has been pending for too long. Call this method regularly."""
+        """Return an error if an answer has been pending for too long, otherwise None.
+
+        Call this method regularly.
+        """
         if not self._flights:
             return None
         if any(flight.answered_at is None for flight in self._flights.values()) and (
@@ -454,13 +460,13 @@ class Outbox:
             flight.line.refusal, flight.line.patience = None, 0.0
         self._note(flight.line.lane.confirmed(entry))
         if entry.is_done and entry.repair is None and entry.document_id.startswith(_VESSEL):
-            # Its sensors may have changed. Documents of unknown sensors were skipped, so all of this vessel's
-            # documents are compared.
+            # The vessel's sensors may have changed. Documents of unknown sensors were skipped, so all of the
+            # vessel's documents are compared again.
             self._compare(entry.vessel)
 
     def _compare(self, vessel: str, *, seeks_missing: bool = True, only: str | None = None) -> None:
-        # The feed may not have reported the document yet. A topic may be cleared only if its document is gone
-        # from the store.
+        # The feed may not have reported the document yet. A topic may be cleared only if its document is no
+        # longer in the store.
         self._feed.changed(vessel)
         where = vessel, self._feed, self.lanes, self.standings
         if seeks_missing:

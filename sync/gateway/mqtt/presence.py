@@ -1,13 +1,14 @@
-"""The decision about what to publish on presence topics. This module does no I/O.
+"""The rules that decide what to publish on presence topics. This module does no I/O.
 
 There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
-vessel is recording and that its values arrive. For this vessel, the recorder decides. The broker publishes
-the last will if the connection breaks. For other vessels, their documents decide (see `signs_of_life`). They
-have no last will, but Home Assistant lets their old values expire (`expire_after`).
+vessel is recording and that its values arrive. For this vessel, that depends on the recorder, and if the
+connection breaks, the broker publishes the last will. For other vessels, it depends on their documents (see
+`signs_of_life`). They have no last will, but their old values expire in Home Assistant (`expire_after`).
 
-Each vessel has the last word on its own presence. When another gateway contradicts a vessel's presence, the
-vessel publishes it again. A gateway replaces `online` with `offline` for another vessel only if the gateway
-published that `online` itself, and nobody else has published on the topic since.
+A vessel's own gateway takes precedence for the vessel's presence. If another gateway publishes a different
+presence, the vessel's own gateway publishes its own again. For another vessel, a gateway replaces `online`
+with `offline` only if it published that `online` itself, and no other gateway has published on the topic
+since.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from sync.gateway.mqtt.topics import OFFLINE, ONLINE
 from .signs_of_life import LATE_S
 
 CORRECTED_EVERY: Final = 5.0
-"""Minimum seconds between two corrections of what others publish about this vessel."""
+"""Minimum seconds between two corrections of what other gateways publish about this vessel."""
 
 
 class Presence:
@@ -30,30 +31,30 @@ class Presence:
         Args:
             own: id of this vessel.
             online: other vessels that an earlier run last published as online.
-            now: time of the clock in seconds.
+            now: current time in seconds.
         """
         self._own = own
         self.online: set[str] = set(online)
-        """Other vessels published as online here, on whose topic nobody else has published since."""
+        """Other vessels published as online here, on whose topic no other gateway has published since."""
         self._until = dict.fromkeys(self.online, now + LATE_S)
-        """Time until which the last sign of each vessel is valid."""
+        """Time until which the last sign of life of each vessel is valid."""
         self._signed_at: dict[str, float] = {}
         self._contradicted_at: dict[str, float] = {}
         self._brought: set[str] = set()
         self._there: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
-        """The payload last published here, by vessel."""
+        """The payload that was last published here, by vessel."""
         self._corrected_at = float("-inf")
 
     def begin(self) -> None:
-        """Begin a connection, on which the state of the topics is unknown."""
+        """Begin a connection. The state of the topics is not known yet."""
         self._brought.clear()
         self._there.clear()
         self._published.clear()
 
     @property
     def own_payload(self) -> bytes:
-        """The payload last published for this vessel."""
+        """The payload that was last published for this vessel."""
         return self._published.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
@@ -61,7 +62,10 @@ class Presence:
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:
-        """Record a sign that a vessel is recording, valid for `holds_for` seconds."""
+        """Record a sign of life that shows that a vessel is recording.
+
+        It is valid for `holds_for` seconds.
+        """
         self._until[vessel] = max(self._until.get(vessel, now), now + holds_for)
         self._signed_at[vessel] = now
 
@@ -76,7 +80,7 @@ class Presence:
     def record_received(self, vessel: str, payload: bytes, now: float, *, is_retained: bool) -> None:
         """Record a payload received on a vessel's presence topic."""
         if not is_retained and payload == self._published.get(vessel):
-            return  # our own message came back, or another gateway published the same
+            return  # our own message was delivered back, or another gateway published the same
         self._there[vessel] = payload
         if not is_retained:
             self.online.discard(vessel)

@@ -1,4 +1,4 @@
-"""Publication of the presence of vessels on a connection, as decided by `presence`."""
+"""Publisher of the presence messages that `presence` decides on."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class PresencePublisher:
-    """Publisher of presence at one broker, over all connections of a gateway."""
+    """Publisher of the presence of vessels at one broker, across all connections of a gateway."""
 
     def __init__(
         self, name: str, vessel: str, *, is_recording: Callable[[], bool], look_every: float
@@ -32,10 +32,13 @@ class PresencePublisher:
         self._records, self._asked_at = False, float("-inf")
         self.presence = Presence(vessel, now=time.monotonic())
         self._numbers: dict[int, str] = {}
-        """Vessels whose presence was published, by message id."""
+        """The vessel whose presence was published, by message id of an unacknowledged message."""
 
     def resume(self, online: Iterable[str]) -> None:
-        """Continue after a restart. `online` are the other vessels last published as online."""
+        """Continue after a restart.
+
+        `online` contains the other vessels that were last published as online.
+        """
         self.presence = Presence(self._vessel, online=online, now=time.monotonic())
 
     def begin(self) -> bytes:
@@ -46,7 +49,7 @@ class PresencePublisher:
         return self.presence.own_payload
 
     def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
-        """Publish presence that has changed. `signs` are the new signs of life.
+        """Publish each presence that has changed. `signs` contains the new signs of life.
 
         Raises BrokerError if the connection has ended.
         """
@@ -66,11 +69,11 @@ class PresencePublisher:
 
     @property
     def awaits_acknowledgement(self) -> bool:
-        """True until the broker has acknowledged everything published on this connection."""
+        """True until the broker has acknowledged all presence messages published on this connection."""
         return bool(self._numbers)
 
     def acknowledged(self, number: int, code: int, name: str) -> bool:
-        """Process the acknowledgement of a message. Return True if the message was a presence."""
+        """Process the acknowledgement of a message. Return True if it was a presence message."""
         vessel = self._numbers.pop(number, None)
         if vessel is not None and code >= broker_errors.FAILURE:
             trouble = broker_errors.of_puback(code, name, topics.presence(vessel))

@@ -1,4 +1,4 @@
-"""Protocol by which the application says how quantities are shown in Home Assistant and Signal K.
+"""Protocol by which the application defines how Home Assistant and Signal K show quantities.
 
 This package contains no table of quantities. The application passes a `Presenter` to the gateway.
 """
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Presentation(Protocol):
-    """Unit and form in which a quantity is shown."""
+    """Unit and number format in which a quantity is shown."""
 
     @property
     def factor(self) -> float:
@@ -16,11 +16,11 @@ class Presentation(Protocol):
 
     @property
     def offset(self) -> float:
-        """Offset of the same conversion."""
+        """Offset of the conversion: SI value = shown number * factor + offset."""
 
     @property
     def decimals(self) -> int | None:
-        """Decimals of the shown number; None if there is no usual number of decimals."""
+        """Number of decimals to show; None if there is no usual number."""
 
     @property
     def home_assistant_unit(self) -> str | None:
@@ -28,7 +28,7 @@ class Presentation(Protocol):
 
     @property
     def device_class(self) -> str | None:
-        """Home Assistant's device class; None if it has none for the quantity."""
+        """Home Assistant's device class; None if Home Assistant has none for the quantity."""
 
     @property
     def state_class(self) -> str:
@@ -40,9 +40,9 @@ class Presentation(Protocol):
 
 
 Presenter = Callable[[str, str], Presentation | None]
-"""Function that returns the presentation of a quantity, by SI unit and path.
+"""Function that returns the presentation of a quantity, given its SI unit and path.
 
-None means that the quantity is published as it is stored.
+If the function returns None, the quantity is published as it is stored.
 """
 
 

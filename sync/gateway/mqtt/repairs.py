@@ -1,10 +1,10 @@
-"""Detection and correction of what a broker retains wrongly for a vessel.
+"""Detection and correction of a vessel's missing, outdated and left-over messages at a broker.
 
-A broker that restarts without persistence has lost everything. A broker with persistence may return to an
-earlier state, for example half an hour old. A sensor that was removed or renamed leaves its topics behind,
-even if the daemon was not running then. So an acknowledgement does not prove that a message is still
-retained. On each connection, the retained messages are compared with the store, vessel by vessel. Documents
-that were not sent yet are ignored, because they come with the feed.
+A broker that restarts without persistence has lost all retained messages. A broker with persistence may
+return to an earlier state, for example half an hour old. So an acknowledgement does not prove that a message
+is still retained. In addition, the broker still retains the messages of sensors that were removed or renamed,
+perhaps while the daemon was not running. So on each connection, the retained messages are compared with the
+store, vessel by vessel. Documents that were not sent yet are ignored, because they are sent from the feed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _ANY_LOG = "aaaaaa"
 
 
 def vessels(database: Database, lanes: Sequence[DocumentLane]) -> list[str]:
-    """Return the vessels for which a broker retains messages. Raises StoreError if the store fails."""
+    """Return the vessels for which a broker should retain messages. Raises StoreError if the store fails."""
     ids: dict[str, None] = {}
     for kind in (DocumentType.VESSEL, DocumentType.EQUIPMENT, DocumentType.ALARM):
         after = ""
@@ -51,7 +51,7 @@ def find_missing(
     *,
     only: str | None = None,
 ) -> None:
-    """Find messages of a vessel that should be retained and are missing or outdated.
+    """Find messages of a vessel that should be retained but are missing or outdated.
 
     Raises StoreError if the store fails.
 
@@ -90,7 +90,7 @@ def find_left_over(
         place = topics.parse(topic)
         if place is None or place.sensor is None or topic in wanted:
             continue
-        # A retained message that is not one of our documents was not published by us.
+        # We have not published a retained message that is not one of our documents.
         is_ours = clears_discovery if place.part == "config" else topic in standings.known
         document_id = _document_of(place)
         lane = _lane_of(document_id, lanes)
@@ -134,12 +134,15 @@ def _messages(
 
 
 def _is_to_come(document: Document, lane: DocumentLane) -> bool:
-    """Return True if a document is still to be sent from the feed, or if the broker rejects it."""
+    """Return True if a document has not been sent from the feed yet, or if the broker rejects it."""
     return document.sequence > lane.position or document.id in lane.aside
 
 
 def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the documents of which a broker retains a message, with only the newest alarm of each sensor."""
+    """Yield the documents whose messages a broker retains.
+
+    Of alarms, yield only the newest of each sensor.
+    """
     about = database.get(documents.vessel_id(facts.id))
     if about is not None and not about.deleted:
         yield about
@@ -151,7 +154,7 @@ def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
 
 
 def _at(topic: str, database: Database, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the document among those of `_retained` that belongs to a topic, if there is one."""
+    """Yield the document to which a retained topic belongs, if `_retained` includes such a document."""
     place = topics.parse(topic)
     if place is None:
         return
@@ -177,7 +180,7 @@ def _knows_best(
 ) -> bool:
     """Return True if the store has the newest known list of the vessel's sensors.
 
-    Another vessel may have forwarded a newer list, with one more sensor, that this vessel has not received
+    Another vessel may have forwarded a newer list, with one more sensor, which has not been received here
     yet.
     """
     document_id = documents.vessel_id(facts.id)
@@ -204,7 +207,7 @@ def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
 
 
 def _document_of(place: RetainedTopic) -> str:
-    """Return the id of a document with this topic, which determines the topic's lane."""
+    """Return the id of a document with this topic. The id determines the topic's lane."""
     if place.sensor is None or place.part == "config":
         return documents.vessel_id(place.vessel)
     if place.part == "state":

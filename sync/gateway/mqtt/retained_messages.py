@@ -1,9 +1,9 @@
-"""Comparison of retained messages, so that an older one never replaces a newer one.
+"""Comparison of the ages of retained messages, so that an older message never replaces a newer one.
 
-A vessel's documents may be forwarded in several ways: by its own gateway, and by those of vessels that met it
-a week ago. So a message is compared with the retained message before replacing it. The log is compared first,
-in the order in which the vessel's document lists logs (a new card begins a new one). Then follow sequence
-number, boot and boot clock.
+A vessel's documents may be forwarded by its own gateway, and also by gateways of vessels that met it a week
+ago. So a message is compared with the retained message before it replaces that message. The logs are compared
+first, in the order in which the vessel's document lists them (a new card begins a new log). Then the sequence
+number, boot number and boot clock are compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,18 +20,18 @@ def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
     """Return True if `ours` must not replace `theirs`. `logs` are the vessel's logs, oldest first."""
     if ours.log != theirs.log:
         if theirs.log not in logs:
-            # A log that is unknown here was begun after those that are known.
+            # A log that is unknown here was begun after the known logs.
             return ours.log in logs
         return ours.log in logs and logs.index(ours.log) < logs.index(theirs.log)
     return (ours.sequence, ours.boot, ours.clock) < (theirs.sequence, theirs.boot, theirs.clock)
 
 
 class RetainedMessages:
-    """The messages that a broker is known to retain, by topic: those that we have published or received.
+    """The messages that a broker is known to retain, by topic, because we have published or received them.
 
-    `known` records the age of these messages, and is kept across connections for brokers that do not let us
-    read. `_there` contains only messages received or published on this connection, because since the last
-    connection a broker may have lost everything or been restored to an earlier state.
+    `known` contains the age of these messages. It is kept across connections, for brokers that do not let us
+    read. `_there` contains only messages received or published on this connection. A broker may have lost its
+    messages, or been restored to an earlier state, since the last connection.
     """
 
     def __init__(self, known: Mapping[str, MessageAge] | None = None) -> None:
@@ -39,23 +39,26 @@ class RetainedMessages:
         self._there: dict[str, int] = {}
         """Hash of the retained payload of each topic."""
         self._topics: dict[str, dict[str, None]] = {}
-        """Topics in `_known` and `_there` by vessel; some may no longer be in either."""
+        """Topics in `_known` and `_there`, by vessel.
+
+        It may also contain topics that are no longer in either.
+        """
         for topic in self._known:
             self._index(topic)
         self._before: dict[str, MessageAge] = {}
-        """Standings known before of the vessel that is being read."""
+        """Ages that were known before, of the vessel whose messages are being read."""
         self.changes = 0
-        """Number of changes so far, for callers that store the standings durably."""
+        """Number of changes so far, for callers that store the ages durably."""
 
     @property
     def known(self) -> Mapping[str, MessageAge]:
-        """The standing of the retained message, by topic."""
+        """The age of the retained message, by topic."""
         return self._known
 
     # Reading what is retained
 
     def begin(self) -> None:
-        """Begin a connection, on which the retained messages are unknown."""
+        """Begin a connection. The retained messages are not known yet."""
         self._there.clear()
 
     def begin_reading(self, vessel: str) -> None:
@@ -66,7 +69,10 @@ class RetainedMessages:
             self._there.pop(topic, None)
 
     def end_reading(self, *, is_complete: bool) -> None:
-        """End reading. If not `is_complete`, standings known before stay valid for topics not received."""
+        """End reading.
+
+        If not `is_complete`, ages that were known before stay valid for topics not received.
+        """
         before, self._before = self._before, {}
         for topic, standing in before.items():
             if not is_complete:
@@ -76,12 +82,12 @@ class RetainedMessages:
                 self.changes += 1
 
     def topics(self, vessel: str) -> list[str]:
-        """Return the topics of a vessel that have a retained message, as far as known."""
+        """Return the topics of a vessel that are known to have a retained message."""
         topics = self._topics.get(vessel, {})
         return sorted(topic for topic in topics if topic in self._known or topic in self._there)
 
     def lacks(self, message: Message, logs: Sequence[str]) -> bool:
-        """Return True if the broker should retain a message, but has neither it nor a newer one."""
+        """Return True if the broker should retain a message, but has neither that message nor a newer one."""
         if not message.is_retained:
             return False
         there = self._there.get(message.topic)
@@ -101,7 +107,7 @@ class RetainedMessages:
     # Publishing
 
     def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
-        """Return the message in the form in which to publish it now; None if it must not be published."""
+        """Return the message as it may be published now; None if it must not be published."""
         if message.standing is None or message.retention is RetainRule.NO:
             return message
         known = self._known.get(message.ranked_by or message.topic)
@@ -128,13 +134,13 @@ class RetainedMessages:
         """Record a message that another client has published.
 
         Args:
-            topic: its topic.
-            payload: its payload.
+            topic: the message's topic.
+            payload: the message's payload.
             logs: the vessel's logs, oldest first.
-            is_kept: whether the broker retains it; None if unknown.
+            is_kept: whether the broker retains the message; None if unknown.
 
         Returns:
-            True if it has replaced a newer message, or cleared the topic.
+            True if the message has replaced a newer message, or cleared the topic.
         """
         if is_kept is False:
             return False
@@ -148,8 +154,8 @@ class RetainedMessages:
         known, place = self._known.get(topic), topics.parse(topic)
         is_behind = theirs is not None and known is not None and is_older(theirs, known, logs)
         if is_behind and is_kept is None and (place is None or place.part != "state"):
-            return False  # it was published without retention, which is never done for an older current value
-        if place is not None:  # otherwise it is on a topic that is never retained
+            return False  # it was not retained; an older current value would not be published at all
+        if place is not None:  # otherwise messages on the topic are never retained
             self._put(topic, payload)
         if theirs is not None:
             self._note(topic, theirs)

@@ -1,4 +1,4 @@
-"""Conversion of a current value to Signal K's delta format (Signal K 1.8, "Delta Format")."""
+"""Conversion of a current value to a Signal K delta (Signal K 1.8, "Delta Format")."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,13 +9,13 @@ _NO_UNIT: Final = frozenset({"", "bool"})
 
 
 def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) -> dict[str, Any] | None:
-    """Return the delta of a current value, or None without a path or the vessel's UUID.
+    """Return the delta of a current value, or None if the path or the vessel's UUID is missing.
 
     Args:
         uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
         equipment: the body of the sensor's document. A value that is not good is published as null, as Signal
             K specifies.
-        presenter: returns the unit as Signal K writes it. A unit unknown to it is passed on unchanged.
+        presenter: returns the unit as Signal K writes it. A unit for which it returns None is used unchanged.
     """
     path, sensor = equipment.get("path"), equipment.get("sensor")
     if uuid is None or not isinstance(path, str) or not path:

@@ -1,9 +1,9 @@
-"""Signs of life: detection, from new documents, of which sensors are being recorded.
+"""Signs of life: evidence, from new documents, that sensors are being recorded.
 
-A sensor whose value does not change writes no new current value, but still one reading for each window. The
-reading shows that the value is still valid. For another vessel whose documents are forwarded here, it also
-shows that the vessel is still recording. A document contains its own time, so a document that arrives late
-does not count as a sign.
+While a sensor's value does not change, no new current value is written, but one reading is still written for
+each window. The reading shows that the value is still valid. For another vessel whose documents are forwarded
+here, the reading also shows that the vessel is still recording. Each document contains its own time, so a
+document that arrives late does not count as a sign.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ from sync.store import Database, DocumentChange, DocumentError
 LATE_S: Final = 900.0
 """Maximum seconds that a document may take to arrive here and still count as a sign."""
 WINDOW_S: Final = 300.0
-"""Window in seconds for a document that does not state its own: the recorder's default."""
+"""Window in seconds for a document that does not state its window: the recorder's default."""
 _KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
-"""Kinds of documents that are signs, with the field that contains their time."""
+"""Types of documents that count as signs, with the field that contains their time."""
 _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
 
@@ -38,7 +38,7 @@ class SignsOfLife:
     """Collector of signs of life from changes to the store."""
 
     def __init__(self, database: Database) -> None:
-        """Start with future changes, since documents already stored are not signs.
+        """Start with future changes, because documents that are already stored do not count as signs.
 
         Raises StoreError if the store fails.
         """
@@ -69,9 +69,9 @@ class SignsOfLife:
             try:
                 body = document.body
             except DocumentError:
-                continue  # another vessel may have sent anything
+                continue  # a document from another vessel may contain anything
             window, when = _window(body), _when(body, _KINDS[name.kind])
-            # A constant value is reported once a window, with the time at which the window began.
+            # A constant value is recorded once per window, with the time at which the window began.
             if when is not None and when >= utc - window - LATE_S:
                 signs.append(SignOfLife(vessel, sensor, 2 * window + LATE_S))
         return signs

@@ -1,9 +1,10 @@
-"""Messages received on one connection: what the broker retains, and the confirmation of our presence.
+"""Messages received on one connection: retained messages, and the confirmation of our presence.
 
-With MQTT 5, retained messages are requested at QoS 0, and arrive before the answer to the next request. Some
-brokers answer earlier, so our own presence, which is certain to be retained, is requested each time. A broker
-that does not deliver our presence does not let us read, so missing messages prove nothing. With MQTT 3.1.1
-everything is read back at QoS 1 and in order, followed by our presence.
+With MQTT 5, retained messages are requested at QoS 0, and normally arrive before the answer to the next
+request. Some brokers answer earlier, so our own presence, which is certain to be retained, is requested each
+time. If a broker does not deliver our presence, it does not let us read, so other messages that were not
+received may still be retained. With MQTT 3.1.1, all messages are read back at QoS 1 and in order, followed by
+our presence.
 """
 
 import asyncio
@@ -41,11 +42,11 @@ class Subscriptions:
             client: the connection.
             name: name of the gateway.
             vessel: id of this vessel.
-            must_hear: whether everything must be read back (MQTT 3.1.1).
-            hears_discovery: whether discovery messages of Home Assistant are read too.
+            must_hear: whether all messages must be read back (MQTT 3.1.1).
+            hears_discovery: whether discovery messages for Home Assistant are read too.
             patience: the timeouts.
             wake: set whenever a message has arrived, the connection has ended, or `is_over` has changed.
-            is_over: returns True once the gateway stops, so that nothing is awaited any longer.
+            is_over: returns True once the gateway stops, so that waiting ends.
         """
         self._client, self._name = client, name
         self._must_hear, self._hears_discovery = must_hear, hears_discovery
@@ -75,7 +76,7 @@ class Subscriptions:
         `payload` is this vessel's presence, which is published again with MQTT 3.1.1.
 
         Returns:
-            True if that was complete, so that missing messages are not retained.
+            True if reading was complete, so that messages that were not received are not retained.
 
         Raises:
             BrokerError: the connection has ended, or the broker does not let us read.
@@ -90,7 +91,8 @@ class Subscriptions:
         useful = (*dict.fromkeys((self._presence, topics.presence(vessel))), *discovery)
         documents = (*needed, *discovery)
         self._is_proven = False
-        # If we do not ask for our own messages, a broker may hold back those that we left there.
+        # If we do not request our own messages, a broker may not deliver the retained messages that we
+        # published.
         refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
         self._require(refused, needed)
         for each in refused:
@@ -107,7 +109,7 @@ class Subscriptions:
         return self._is_proven
 
     def acknowledged(self, number: int, code: int, name: str) -> bool:
-        """Process the acknowledgement of a message. Return True if it was this object's message."""
+        """Process the acknowledgement of a message. Return True if this object sent the message."""
         if number != self._number:
             return False
         if code >= broker_errors.FAILURE:

@@ -1,4 +1,4 @@
-"""The MQTT topics of a fleet's documents, to which users subscribe.
+"""The MQTT topics on which a fleet's documents are published.
 
 A new topic needs a function here and, if it is retained, a part that `parse` recognises. `messages` creates
 the messages on each topic.
@@ -10,16 +10,16 @@ from typing import Final
 ROOT: Final = "logboat"
 """First level of all our topics, except those of Home Assistant."""
 HOME_ASSISTANT: Final = "homeassistant"
-"""First level of Home Assistant's discovery topics, by default."""
+"""First level of Home Assistant's discovery topics (Home Assistant's default)."""
 BIRTH: Final = f"{HOME_ASSISTANT}/status"
-"""Topic on which Home Assistant publishes `ONLINE` when it has started (its default `birth_message`)."""
+"""Topic on which Home Assistant publishes `ONLINE` after it has started (its default `birth_message`)."""
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 
 
 @dataclass(frozen=True, slots=True)
 class RetainedTopic:
-    """The subject of a retained topic."""
+    """A retained topic, parsed into its parts."""
 
     vessel: str
     part: str
@@ -28,7 +28,7 @@ class RetainedTopic:
 
 
 def parse(topic: str) -> RetainedTopic | None:
-    """Return the subject of one of our retained topics, or None for any other topic."""
+    """Parse one of our retained topics. Return None for any other topic."""
     match topic.split("/"):
         case [root, vessel, ("presence" | "vessel") as part] if root == ROOT:
             return RetainedTopic(vessel, part)
@@ -41,7 +41,7 @@ def parse(topic: str) -> RetainedTopic | None:
 
 
 def presence(vessel: str) -> str:
-    """Return the topic that says whether a vessel is recording: `ONLINE` or `OFFLINE`, retained."""
+    """Return the topic for whether a vessel is recording. Its payload is `ONLINE` or `OFFLINE`, retained."""
     return f"{ROOT}/{vessel}/presence"
 
 
@@ -61,7 +61,10 @@ def note(vessel: str, ulid: str) -> str:
 
 
 def sensor(vessel: str, sensor: str, part: str) -> str:
-    """Return a topic of a sensor: its `state`, `reading`, `alarm` or `gap`. Use "+" for any sensor."""
+    """Return a topic of a sensor.
+
+    `part` is `state`, `reading`, `alarm` or `gap`; `sensor` may be "+" for any.
+    """
     return f"{ROOT}/{vessel}/sensor/{sensor}/{part}"
 
 
@@ -87,12 +90,12 @@ def node(vessel: str) -> str:
 
 
 def everything_of(vessel: str) -> tuple[str, ...]:
-    """Return filters that match everything published about a vessel."""
+    """Return filters that match all messages about a vessel."""
     return f"{ROOT}/{vessel}/#", f"{HOME_ASSISTANT}/+/{node(vessel)}/#"
 
 
 def retained_of(name: str) -> tuple[str, ...]:
-    """Return filters that match a vessel's retained messages that only newer messages may replace."""
+    """Return filters for those retained messages of a vessel that only newer messages may replace."""
     return sensor(name, "+", "state"), sensor(name, "+", "alarm"), vessel(name)
 
 

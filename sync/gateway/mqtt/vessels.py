@@ -1,6 +1,6 @@
-"""The facts in a vessel's document that messages need.
+"""The facts from a vessel's document that are needed to make messages.
 
-The documents come from other vessels, so every field is checked.
+The documents are received from other vessels, so every field is checked.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class SensorFacts:
     unit: str
     kind: str
     window: float | None = None
-    """Seconds after which its samples are stored as a reading, whether its value changes or not."""
+    """Seconds after which the samples are stored as a reading, whether the value has changed or not."""
     interval: float | None = None
-    """Seconds between its samples, 0 for a kind without a rate; None if unknown."""
+    """Seconds between samples; 0 for a kind without a rate, None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class VesselFacts:
     """The vessel's logs, oldest first."""
     sensors: tuple[SensorFacts, ...] = field(default=())
     lists_sensors: bool = False
-    """True if `sensors` is complete. If not, its sensors are unknown."""
+    """True if `sensors` is complete. If False, the vessel's sensors are unknown."""
 
     def may_have(self, sensor: str) -> bool:
         """Return False if the vessel is known not to have this sensor."""
@@ -97,4 +97,4 @@ def _interval(body: Mapping[str, Any]) -> float | None:
 
 
 _MOST_SECONDS: Final = 1e6
-"""Limit in seconds (eleven days) that no interval or window exceeds."""
+"""Maximum accepted interval or window in seconds (eleven days)."""
