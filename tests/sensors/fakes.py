@@ -1,4 +1,4 @@
-"""Helpers for tests of sensors: a simulated clock, settings in one line, a collector of samples."""
+"""Helpers for tests of sensors, such as a simulated clock and a collector of samples."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SECOND = 1_000_000_000
 
 
 class FakeClock:
-    """Clock that stands still until `advance` is called."""
+    """Clock that changes only when `advance` is called."""
 
     def __init__(self, boottime_ns: int = 100 * SECOND, utc_ns: int = 0) -> None:
         self.now_ns = boottime_ns
@@ -31,7 +31,7 @@ class FakeClock:
 
 
 def sensor(options: Options, *, kind: str = "simulated", unit: str = "", **more: object) -> SensorSettings:
-    """Return the settings of one sensor; values that a test does not set are irrelevant to it."""
+    """Return the settings of one sensor, with arbitrary values where a test does not set any."""
     named: dict[str, object] = {"id": "probe", "name": "Probe", "path": "test.probe"} | more
     return SensorSettings(kind=kind, unit=unit, options=options, **named)  # type: ignore[arg-type]
 
@@ -64,4 +64,4 @@ def read_once(driver: Driver, now_ns: int = 0) -> Sample:
 
 
 RECORDING = Path(__file__).parents[2] / "sensors/recordings/yacht-2014-08-15.csv"
-"""Path of the real recording that is part of Logboat."""
+"""Path of the recording from a real vessel that is part of Logboat."""

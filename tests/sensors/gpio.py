@@ -1,4 +1,4 @@
-"""A machine with GPIO chips, as gpiod presents it: fakes of `gpiod.Chip` and `gpiod.LineRequest`.
+"""A simulated machine with GPIO chips, as fakes of `gpiod.Chip` and `gpiod.LineRequest`.
 
 The lines behave as in the kernel's `drivers/gpio/gpiolib-cdev.c`. Edges get their numbers before they are
 buffered. A full buffer drops its oldest event. Debounce reports a level that has been stable for the debounce
@@ -28,7 +28,7 @@ from tests.sensors.fakes import SECOND, Collector
 
 MS = 1_000_000
 TICK = 4 * MS
-"""Length in nanoseconds of a tick in a kernel with 250 ticks a second, such as that of Raspberry Pi OS."""
+"""Length in nanoseconds of a timer tick in a kernel with 250 ticks per second, as in Raspberry Pi OS."""
 BOOT_OFFSET = 7 * SECOND
 """Time in nanoseconds for which the machine has been suspended."""
 
@@ -36,7 +36,7 @@ RISING, FALLING = (kind.value for kind in gpiod.EdgeEvent.Type)
 
 
 class Kernel:
-    """Simulated time with a queue of future events; it is also the clock that the sensors use."""
+    """Simulated time with a queue of future events, used also as the sensors' clock."""
 
     def __init__(self) -> None:
         self.now_ns = 1_000 * SECOND
@@ -69,13 +69,13 @@ class Kernel:
 
 
 class Line:
-    """Line of a chip, and the wire that is connected to it."""
+    """Line of a GPIO chip, and the wire connected to the line."""
 
     def __init__(self, kernel: Kernel, offset: int) -> None:
         self.kernel = kernel
         self.offset = offset
         self.holder = ""
-        """Name of another program that has taken the line; empty if no program has."""
+        """Name of another program that uses the line; empty if none does."""
         self.refuses: OSError | None = None
         """Error that configuring the line raises; None if it succeeds."""
         self.interrupts = True
@@ -102,7 +102,7 @@ class Line:
         return self.settings.bias is Bias.PULL_UP
 
     def drive(self, level: bool | None) -> None:
-        """Put a voltage on the wire; None leaves the wire open."""
+        """Set the level of the wire, or leave the wire open if the level is None."""
         self._wire = level
         self._interrupt()
 
@@ -186,7 +186,7 @@ def _as_the_bindings_do(number: int) -> int:
 
 
 class FakeRequest(gpiod.LineRequest):
-    """Request for a line, after the line has been taken."""
+    """Request for a line, which has been granted."""
 
     def __init__(self, line: Line, room: int) -> None:
         self.line = line
@@ -201,7 +201,7 @@ class FakeRequest(gpiod.LineRequest):
     def put(self, event: gpiod.EdgeEvent) -> None:
         with self._lock:
             if self._fd is None:
-                return  # another thread has just released it
+                return  # another thread has just released the line
             if not self._events:
                 os.eventfd_write(self._fd, 1)
             self._events.append(event)
@@ -352,7 +352,7 @@ class Machine:
 
 
 class HandCranked(EdgeWatcher):
-    """Watcher whose rounds are run by the test."""
+    """Edge watcher that has no thread and is run by the test."""
 
     def start(self) -> None:
         return None
@@ -367,7 +367,7 @@ def not_a_pi() -> int:
 
 @dataclass(slots=True)
 class Board:
-    """Machine with a header, its pin factory, and a watcher that is run by the test."""
+    """Machine with a GPIO header, its pin factory, and an edge watcher that the test runs."""
 
     machine: Machine
     chip: FakeChip
@@ -394,7 +394,7 @@ class Board:
         return request
 
     def advance(self, seconds: float) -> None:
-        """Advance time, and run the watcher at the times when its thread would have run."""
+        """Advance time, and run the watcher whenever its thread would have run."""
         end_ns = self.kernel.now_ns + round(seconds * SECOND)
         self.watcher.step(0)
         while True:
@@ -410,7 +410,7 @@ class Board:
         self.kernel.move_to(self.kernel.now_ns + round(seconds * SECOND))
 
     def square(self, pin: int, hz: float, seconds: float, *, stalled: bool = False) -> int:
-        """Put a square wave on a pin, and return the number of full periods."""
+        """Apply a square wave to a pin, and return the number of full periods."""
         periods = round(hz * seconds)
         line, half = self.line(pin), 0.5 / hz
         for _ in range(2 * periods):
@@ -431,7 +431,7 @@ class Board:
 def board(
     devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[EdgeWatcher] = HandCranked
 ) -> Board:
-    """Return a simulated Pi whose pin factory is open."""
+    """Return a simulated Raspberry Pi with an open pin factory."""
     machine = Machine(devices)
     chip = machine.chip(label)
     factory = GpiodFactory(

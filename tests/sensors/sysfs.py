@@ -1,4 +1,4 @@
-"""Builds sysfs trees as the kernel lays them out, including links, in any folder."""
+"""Builds trees with the kernel's sysfs layout, including links, in any folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ UNREADABLE = Path("/proc/self/mem")
 
 @dataclass(frozen=True, slots=True)
 class Sysfs:
-    """Root folder that contains the folder `sys`."""
+    """Builder of the folder `sys` in a root folder."""
 
     root: Path
 

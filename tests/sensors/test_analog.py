@@ -1,4 +1,4 @@
-"""The voltage at an ADC becomes a value inside the electrical range, and `open` or `short` outside it."""
+"""The voltage at an ADC is a value inside the electrical range, and `open` or `short` outside it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -51,12 +51,14 @@ class TestCalibration:
         assert interpolate(FUEL.calibration, (0.94 + 1.72) / 2) == pytest.approx(0.25)
 
     @given(points=points)
-    def test_at_a_point_the_value_is_the_points(self, points: tuple[tuple[float, float], ...]) -> None:
+    def test_value_at_a_calibration_point_is_that_of_the_point(
+        self, points: tuple[tuple[float, float], ...]
+    ) -> None:
         for volts, value in points:
             assert interpolate(points, volts) == pytest.approx(value)
 
     @given(points=points, volts=st.floats(-5, 40))
-    def test_no_value_is_outside_the_calibrated_values(
+    def test_every_value_is_within_the_calibrated_values(
         self, points: tuple[tuple[float, float], ...], volts: float
     ) -> None:
         values = [value for _, value in points]
@@ -64,7 +66,7 @@ class TestCalibration:
         assert min(values) - margin <= interpolate(points, volts) <= max(values) + margin
 
     @given(points=points, beyond=st.floats(0, 10))
-    def test_beyond_an_end_the_value_is_the_ends(
+    def test_value_beyond_an_end_is_that_of_the_end(
         self, points: tuple[tuple[float, float], ...], beyond: float
     ) -> None:
         assert interpolate(points, points[0][0] - beyond) == points[0][1]
@@ -73,7 +75,7 @@ class TestCalibration:
 
 class TestElectricalRange:
     @given(volts=st.floats(-1, 6), high=st.booleans())
-    def test_a_value_is_given_exactly_inside_the_range(self, volts: float, high: bool) -> None:
+    def test_there_is_a_value_only_inside_the_range(self, volts: float, high: bool) -> None:
         reading = measure(volts, replace(FUEL, open_is_high=high))
         inside = FUEL.valid[0] <= volts <= FUEL.valid[1]
         assert (reading.state is SensorState.GOOD) is inside
@@ -95,7 +97,7 @@ class TestElectricalRange:
     ) -> None:
         assert wire_state(volts, FUEL.valid, open_is_high=open_is_high) is state
 
-    def test_a_fault_says_what_was_measured(self) -> None:
+    def test_fault_states_the_measured_voltage(self) -> None:
         assert measure(2.97, FUEL).detail == "2.97 V is above 2.9 V"
         assert measure(0.1, FUEL).detail == "0.1 V is below 0.5 V"
 
@@ -124,7 +126,7 @@ class TestResistiveSenders:
 
     @pytest.mark.parametrize(("empty_ohm", "full_ohm"), [(240.0, 33.0), (10.0, 180.0)])
     @pytest.mark.parametrize(("ohm", "state"), [(1e9, SensorState.OPEN), (0.5, SensorState.SHORT)])
-    def test_a_broken_wire_is_open_and_a_grounded_one_is_short(
+    def test_broken_wire_is_open_and_grounded_wire_is_short(
         self, empty_ohm: float, full_ohm: float, ohm: float, state: SensorState
     ) -> None:
         sender = resistive_sender(empty_ohm, full_ohm, pull_up_ohm=240, supply_v=3.3)
@@ -152,7 +154,7 @@ class TestCurrentLoops:
             (21.1, None, SensorState.SHORT),
         ],
     )
-    def test_failures_are_told_from_values_as_namur_ne_43_says(
+    def test_failures_are_distinguished_from_values_as_in_namur_ne_43(
         self, milliamperes: float, value: float | None, state: SensorState
     ) -> None:
         loop = current_loop(150, at_4_ma=0.0, at_20_ma=5.0)
@@ -161,7 +163,7 @@ class TestCurrentLoops:
         assert reading.value == (None if value is None else pytest.approx(value))
 
 
-def test_a_divider_is_volts_at_the_sender_per_volt_at_the_chip() -> None:
+def test_divider_is_volts_at_the_sender_per_volt_at_the_chip() -> None:
     assert divider(10_000, 3_300) == pytest.approx(13.3 / 3.3)
 
 
@@ -174,7 +176,7 @@ class TestChips:
         return read_once(AnalogDriver(sensor(options, kind="analog", unit="ratio"), root=sysfs.root))
 
     @pytest.mark.parametrize(("chip", "code"), [("mcp3008", 512), ("mcp3208", 2048)])
-    def test_a_code_of_an_mcp_is_a_part_of_its_reference(self, sysfs: Sysfs, chip: str, code: int) -> None:
+    def test_code_of_an_mcp_is_a_fraction_of_its_reference(self, sysfs: Sysfs, chip: str, code: int) -> None:
         sysfs.iio(chip, "spi0/spi0.0", {"in_voltage2_raw": code})
         sample = self.read(sysfs, replace(FUEL, chip=chip))
         assert sample.value == pytest.approx(interpolate(FUEL.calibration, 1.65), abs=1e-6)
@@ -185,39 +187,39 @@ class TestChips:
         sample = self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
         assert sample.value == pytest.approx(interpolate(FUEL.calibration, 1.65), abs=1e-6)
 
-    def test_a_divider_is_multiplied_back(self, sysfs: Sysfs) -> None:
+    def test_voltage_before_a_divider_is_computed(self, sysfs: Sysfs) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 512})
         battery = replace(FUEL, calibration=((0, 0), (20, 20)), valid=(5, 16), divider=8.0)
         assert self.read(sysfs, battery).value == pytest.approx(13.2)
 
     @pytest.mark.parametrize(("code", "state"), [(1023, "open"), (0, "short"), (512, "good")])
-    def test_a_fault_of_the_wires_is_a_state(self, sysfs: Sysfs, code: int, state: str) -> None:
+    def test_wiring_fault_is_a_state(self, sysfs: Sysfs, code: int, state: str) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": code})
         sample = self.read(sysfs, FUEL)
         assert sample.state == state
         assert (sample.value is None) is (state != "good")
 
-    def test_an_offset_below_ground_is_no_short(self, sysfs: Sysfs) -> None:
+    def test_offset_below_ground_is_not_a_short(self, sysfs: Sysfs) -> None:
         attributes = {"in_voltage2_raw": -3, "in_voltage2_scale": 0.125}
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
         sample = self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.0, 2.9)))
         assert (sample.value, sample.state) == (0.0, SensorState.GOOD)
 
-    def test_a_range_that_the_chip_cannot_see_is_refused(self, sysfs: Sysfs) -> None:
+    def test_range_that_the_chip_cannot_measure_is_refused(self, sysfs: Sysfs) -> None:
         attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": 0.0625}
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
         with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
             self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
 
-    def test_a_range_up_to_the_reference_is_fine(self, sysfs: Sysfs) -> None:
+    def test_range_up_to_the_reference_is_accepted(self, sysfs: Sysfs) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 1023})
         assert self.read(sysfs, replace(FUEL, valid=(0.0, 3.3))).value == 1.0
 
-    def test_a_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
+    def test_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": UNREADABLE})
         with pytest.raises(DriverError, match="in_voltage2_raw cannot be read"):
             self.read(sysfs, FUEL)
 
-    def test_a_chip_that_is_not_bound_says_what_config_txt_lacks(self, sysfs: Sysfs) -> None:
+    def test_error_for_an_unbound_chip_names_the_missing_line_of_config_txt(self, sysfs: Sysfs) -> None:
         with pytest.raises(DriverError, match="dtoverlay=mcp3008,spi0-0-present"):
             self.read(sysfs, FUEL)

@@ -1,4 +1,4 @@
-"""A BME680 is read in SI units; what its data sheet rules out never becomes a number."""
+"""A BME680 is read in SI units, and readings outside its data sheet's ranges have no value."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -44,7 +44,9 @@ class TestReading:
             ("gasResistance", 7234.0),
         ],
     )
-    def test_readings_are_kelvin_ratio_pascal_and_ohm(self, sysfs: Sysfs, measure: str, value: float) -> None:
+    def test_readings_are_in_kelvin_ratio_pascal_and_ohm(
+        self, sysfs: Sysfs, measure: str, value: float
+    ) -> None:
         sysfs.iio("bme680", "i2c-1/1-0076", self.ATTRIBUTES)
         assert read_once(bme680(sysfs, measure)).value == value
 
@@ -55,11 +57,11 @@ class TestReading:
             ("temperature", "in_temp_input", -40_000, -40_010),
             ("relativeHumidity", "in_humidityrelative_input", 100, 100.001),
             ("pressure", "in_pressure_input", 110, 110.001),
-            ("pressure", "in_pressure_input", 98.463, 984.63),  # in hPa, as older kernels give it
+            ("pressure", "in_pressure_input", 98.463, 984.63),  # in hPa, as in older kernels
             ("gasResistance", "in_resistance_input", 1, 0),
         ],
     )
-    def test_out_of_the_range_has_no_value(
+    def test_reading_out_of_range_has_no_value(
         self, sysfs: Sysfs, measure: str, attribute: str, most: float, beyond: float
     ) -> None:
         device = sysfs.iio("bme680", "i2c-1/1-0076", self.ATTRIBUTES)
@@ -69,12 +71,12 @@ class TestReading:
         sample = read_once(bme680(sysfs, measure))
         assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
 
-    def test_a_heater_that_does_not_reach_its_temperature_is_an_error(self, sysfs: Sysfs) -> None:
+    def test_heater_that_does_not_reach_its_temperature_is_an_error(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme680", "i2c-1/1-0076", self.ATTRIBUTES | {"in_resistance_input": UNREADABLE})
         with pytest.raises(DriverError, match="in_resistance_input cannot be read"):
             read_once(bme680(sysfs, "gasResistance"))
 
-    def test_a_bme280_is_not_taken_for_a_bme680(self, sysfs: Sysfs) -> None:
+    def test_bme280_is_not_mistaken_for_a_bme680(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
         with pytest.raises(DriverError, match=r"no BME680 on i2c-1, 0x76; .*i2c-sensor,bme680,addr=0x76"):
             bme680(sysfs, "temperature").open(Collector(), resume=Totals())
@@ -92,10 +94,10 @@ class TestConfiguration:
         assert found.options == Bme680Options(bus=1, address=None, measure="gasResistance")
         assert (found.unit, found.interval_s) == ("ohm", 10.0)
 
-    def test_the_kernel_gets_the_overlay_of_the_chip(self, tmp_path: Path) -> None:
+    def test_overlay_of_the_chip_is_requested(self, tmp_path: Path) -> None:
         (tmp_path / "sensors.toml").write_text(self.TEXT + "address = 0x77\n")
         lines = kernel_configuration(load_sensors(tmp_path / "sensors.toml")).lines
         assert lines == ("dtparam=i2c_arm=on", "dtoverlay=i2c-sensor,bme680,addr=0x77")
 
-    def test_addresses_are_those_of_the_data_sheet(self) -> None:
+    def test_addresses_are_those_in_the_data_sheet(self) -> None:
         assert list(CHIP.addresses) == [0x76, 0x77]

@@ -1,4 +1,4 @@
-"""Each rule of `sensors.toml`, broken and kept; every mistake is reported with its line."""
+"""Valid files of sensors are accepted, and every mistake in `sensors.toml` is reported with its line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +87,7 @@ def problems(load: Load) -> Problems:
 # A whole file --------------------------------------------------------------------------------------
 
 
-def test_every_key_of_a_switch_arrives_in_si(load: Load) -> None:
+def test_every_key_of_a_switch_is_read_and_converted_to_si(load: Load) -> None:
     [found] = load(
         sensors(
             dedent("""\
@@ -189,37 +189,35 @@ def test_each_kind_has_its_defaults(
     assert (found.name, found.window_s, found.deadband, found.alarms) == (found.id, 300.0, 0.0, ())
 
 
-def test_a_replayed_recording_is_found_beside_the_file(load: Load, tmp_path: Path) -> None:
+def test_relative_path_of_a_recording_starts_at_the_files_folder(load: Load, tmp_path: Path) -> None:
     [found] = load(sensors(REPLAY + "speed = 10.0\nrepeat = true\n"))
     assert found.options == ReplayOptions(file=tmp_path / "yacht.csv", speed=10.0, repeat=True)
 
 
-def test_a_vessel_without_sensors_says_so(load: Load) -> None:
+def test_no_sensors_is_accepted(load: Load) -> None:
     assert load("no_sensors = true\n") == ()
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# later\r\n", "no_sensors = false\n", "sensor = []\n"])
-def test_a_file_that_describes_no_sensor_and_does_not_say_so_is_refused(
-    problems: Problems, text: str
-) -> None:
+def test_file_without_sensors_that_does_not_set_no_sensors_is_refused(problems: Problems, text: str) -> None:
     [found] = problems(text)
     assert "no sensor is described, so nothing would be recorded" in found
     assert "write no_sensors = true if nothing is wired" in found
 
 
-def test_a_file_that_says_it_has_no_sensors_has_none(problems: Problems) -> None:
+def test_file_that_sets_no_sensors_must_have_none(problems: Problems) -> None:
     [found] = problems("no_sensors = true\n" + sensors(switch()))
     assert found.startswith("1: no_sensors: this is true, but the file describes sensors")
 
 
-def test_a_missing_file_is_fine_only_when_told(tmp_path: Path) -> None:
+def test_missing_file_is_accepted_only_with_missing_ok(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     assert load_sensors(path, missing_ok=True) == ()
     with pytest.raises(ConfigurationError, match="does not exist"):
         load_sensors(path)
 
 
-def test_sensors_come_in_the_order_of_the_file(load: Load) -> None:
+def test_sensors_are_in_the_order_of_the_file(load: Load) -> None:
     assert [s.id for s in load(sensors(RPM, switch(), MANUAL))] == ["rpm", "float", "oil"]
 
 
@@ -264,7 +262,7 @@ path = "tanks.fuel.main.currentLevel"
 """
 
 
-def test_ten_mistakes_are_ten_useful_lines(problems: Problems) -> None:
+def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
     found = problems(TEN_MISTAKES)
     expected = [
         ('4: sensor "bilge-float", pin: 5 is used by the power light', "set power = 0 under [lights]"),
@@ -305,7 +303,7 @@ def test_ten_mistakes_are_ten_useful_lines(problems: Problems) -> None:
         ("[sensor]\nid = 'a'\n", "1: sensor: [[sensor]] is written without two brackets"),
         ("[[sensors]]\nid = 'a'\n", 'sensors: this key is not known. Did you mean "sensor"?'),
         ("[vessel]\nid = 'a'\n", "1: vessel: this section belongs in logboat.toml"),
-        # keys that every sensor has
+        # keys common to all sensors
         (sensors(switch("Float")), '2: sensor "Float", id: "Float" is not a valid id'),
         (sensors(switch("x" * 33)), "id: "),
         (sensors('kind = "manual"\npath = "a.b"\nunit = ""\n'), "1: sensor 1, id: this key is missing"),
@@ -548,7 +546,9 @@ def test_ten_mistakes_are_ten_useful_lines(problems: Problems) -> None:
     ],
     ids=lambda wrong: wrong[-1],
 )
-def test_a_mistake_is_told_once_with_its_line_and_remedy(problems: Problems, wrong: tuple[str, ...]) -> None:
+def test_mistake_is_reported_once_with_its_line_and_remedy(
+    problems: Problems, wrong: tuple[str, ...]
+) -> None:
     text, start, *parts = wrong
     [said] = problems(text)
     if start[0].isdigit():
@@ -561,7 +561,7 @@ def test_a_mistake_is_told_once_with_its_line_and_remedy(problems: Problems, wro
     "text",
     [
         sensors(switch("a", pin=17), switch("b", pin=18)),
-        sensors(switch(pin=2)),  # without a sensor on I2C
+        sensors(switch(pin=2)),  # free, as no sensor is on I2C
         sensors(switch(pin=8), switch("b", pin=4), CLIMATE),
         sensors(switch(pin=14)),
         sensors(switch("x" * 32)),
@@ -609,11 +609,11 @@ def test_a_mistake_is_told_once_with_its_line_and_remedy(problems: Problems, wro
         sensors(switch() + '[[sensor.alarm]]\nwhen = "active"\nfor = "0 s"\nseverity = "alarm"\n'),
     ],
 )
-def test_what_is_right_is_not_complained_of(problems: Problems, text: str) -> None:
+def test_valid_settings_cause_no_problem(problems: Problems, text: str) -> None:
     assert problems(text) == []
 
 
-def test_limits_and_deadbands_with_units_arrive_in_si(load: Load) -> None:
+def test_limits_and_deadbands_with_units_are_converted_to_si(load: Load) -> None:
     [found] = load(
         sensors(
             'id = "coolant"\nkind = "manual"\npath = "propulsion.main.coolantTemperature"\n'
@@ -627,7 +627,7 @@ def test_limits_and_deadbands_with_units_arrive_in_si(load: Load) -> None:
     assert rule.hysteresis == 3.0
 
 
-def test_a_calibration_with_units_arrives_in_si(load: Load) -> None:
+def test_calibration_with_units_is_converted_to_si(load: Load) -> None:
     [found] = load(
         sensors(
             FUEL.replace("tanks.fuel.main.currentLevel", "propulsion.main.oilPressure").replace(
@@ -639,31 +639,31 @@ def test_a_calibration_with_units_arrives_in_si(load: Load) -> None:
     assert found.options.calibration == ((0.94, 0.0), (2.41, 1e6))
 
 
-def test_rate_and_every_say_the_same(load: Load) -> None:
+def test_rate_and_every_are_equivalent(load: Load) -> None:
     [by_rate] = load(sensors(RPM + 'rate = "0.1 Hz"\n'))
     [by_interval] = load(sensors(RPM + 'every = "10 s"\n'))
     assert by_rate.interval_s == pytest.approx(10.0)
     assert by_interval.interval_s == 10.0
 
 
-def test_one_slip_in_a_required_key_is_one_problem(problems: Problems) -> None:
+def test_misspelled_required_key_is_one_problem(problems: Problems) -> None:
     assert [line.partition(".")[0] for line in problems(sensors(switch().replace("pin", "pni")))] == [
         '4: sensor "float", pni: this key is not known'
     ]
 
 
-def test_an_unknown_kind_does_not_condemn_its_keys(problems: Problems) -> None:
+def test_unknown_kind_causes_no_problems_with_its_keys(problems: Problems) -> None:
     [said] = problems(sensors(FUEL.replace('"analog"', '"anlog"')))
     assert said.startswith('3: sensor "fuel", kind: "anlog" is not an allowed value. Did you mean "analog"?')
 
 
-def test_pins_are_free_again_when_their_light_is_off(tmp_path: Path) -> None:
+def test_pins_are_free_when_their_light_is_off(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text(sensors(switch(pin=5)))
     assert len(load_sensors(path, reserved={6: "record"})) == 1
 
 
-def test_the_files_order_is_the_problems_order(problems: Problems) -> None:
+def test_problems_are_in_the_order_of_the_file(problems: Problems) -> None:
     found = problems(TEN_MISTAKES)
     lines = [int(said.split(":")[0]) for said in found]
     assert lines == sorted(lines)
@@ -707,6 +707,6 @@ TABLES = st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=9).map(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TABLES, min_size=1, max_size=3))
-def test_whatever_stands_in_the_file_gives_sensors_or_lines(problems: Problems, tables: list[str]) -> None:
+def test_any_file_yields_sensors_or_problem_lines(problems: Problems, tables: list[str]) -> None:
     said = problems(sensors(*tables))
     assert all(line.partition(":")[0].isdigit() and "\n" not in line for line in said)

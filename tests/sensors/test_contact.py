@@ -1,4 +1,4 @@
-"""Switches and running hours, based on a contact on a pin."""
+"""Switches and running-hours meters read a contact on a pin."""
 
 import errno
 import itertools
@@ -22,7 +22,7 @@ from tests.sensors.gpio import Board, board, last, last_totals, opened
 
 PIN = 17
 CLOSED, OPEN = False, True
-"""Levels of a pulled-up pin whose contact to ground is closed, and open."""
+"""Levels of a pulled-up pin whose contact to ground is closed and open, respectively."""
 
 
 @pytest.fixture
@@ -50,13 +50,13 @@ def drive(pi: Board, *levels: bool, every: float = 0.2) -> None:
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_a_switch_says_what_it_is_when_it_opens(pi: Board, closed: bool) -> None:
+def test_switch_emits_its_state_when_it_is_opened(pi: Board, closed: bool) -> None:
     pi.line(PIN).drive(CLOSED if closed else OPEN)
     said = opened(switch(pi), Totals(3, 40.0))
     assert said == [Sample("probe", pi.kernel.boottime_ns(), closed, totals=Totals(3, 40.0))]
 
 
-def test_a_switch_speaks_when_it_changes_and_only_then(pi: Board) -> None:
+def test_switch_emits_a_sample_only_when_it_changes(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     pi.run(driver, 5)
@@ -68,7 +68,7 @@ def test_a_switch_speaks_when_it_changes_and_only_then(pi: Board) -> None:
     assert set(said.states) == {SensorState.GOOD}
 
 
-def test_a_change_is_stamped_with_the_kernel_s_time_on_the_boot_clock(pi: Board) -> None:
+def test_change_has_the_kernels_time_stamp_on_the_boot_clock(pi: Board) -> None:
     said = opened(switch(pi, debounce_s=0.0))
     pi.stall(3.0)
     closed_ns = pi.kernel.boottime_ns()
@@ -78,7 +78,7 @@ def test_a_change_is_stamped_with_the_kernel_s_time_on_the_boot_clock(pi: Board)
     assert last(said).boottime_ns == closed_ns
 
 
-def test_after_a_suspend_changes_are_on_the_boot_clock_again_at_the_next_poll(pi: Board) -> None:
+def test_after_a_suspend_changes_are_on_the_boot_clock_from_the_next_poll(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     pi.kernel.offset_ns += 3600 * SECOND
@@ -88,13 +88,13 @@ def test_after_a_suspend_changes_are_on_the_boot_clock_again_at_the_next_poll(pi
     assert 0 < pi.kernel.boottime_ns() - last(said).boottime_ns < SECOND
 
 
-def test_activations_and_active_seconds_add_up(pi: Board) -> None:
+def test_activations_and_active_seconds_are_totalled(pi: Board) -> None:
     said = opened(switch(pi, debounce_s=0.0), Totals(10, 1000.0))
     drive(pi, CLOSED, OPEN, CLOSED, OPEN, every=2.5)
     assert last(said).totals == Totals(12, 1005.0)
 
 
-def test_a_bounce_is_one_activation(pi: Board) -> None:
+def test_bounce_counts_as_one_activation(pi: Board) -> None:
     said = opened(switch(pi))
     for _ in range(9):
         pi.line(PIN).flip()
@@ -104,7 +104,7 @@ def test_a_bounce_is_one_activation(pi: Board) -> None:
     assert last(said).totals == Totals(1, 0.0)
 
 
-def test_a_glitch_is_no_activation(pi: Board) -> None:
+def test_glitch_does_not_count_as_an_activation(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     drive(pi, CLOSED, OPEN, every=0.01)
@@ -112,7 +112,7 @@ def test_a_glitch_is_no_activation(pi: Board) -> None:
     assert said.values == [False]
 
 
-def test_a_release_inside_the_debounce_time_is_not_lost(pi: Board) -> None:
+def test_release_within_the_debounce_time_is_not_lost(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     drive(pi, CLOSED, every=0.06)
@@ -141,7 +141,7 @@ def test_pull_polarity_and_normally_closed_are_independent(
     assert is_active(driver._options, level=level) is active
 
 
-def test_a_wire_that_breaks_on_a_normally_closed_contact_is_active(pi: Board) -> None:
+def test_broken_wire_of_a_normally_closed_contact_is_active(pi: Board) -> None:
     pi.line(PIN).drive(CLOSED)
     said = opened(switch(pi, normally_closed=True))
     pi.line(PIN).drive(None)
@@ -149,7 +149,7 @@ def test_a_wire_that_breaks_on_a_normally_closed_contact_is_active(pi: Board) ->
     assert said.values == [False, True]
 
 
-def test_a_change_whose_edge_never_came_is_found_by_the_next_poll(pi: Board) -> None:
+def test_change_without_an_edge_is_found_by_the_next_poll(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.0)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -161,8 +161,8 @@ def test_a_change_whose_edge_never_came_is_found_by_the_next_poll(pi: Board) -> 
     assert last(said).totals == Totals(1, 0.0)
 
 
-def test_a_change_that_the_kernel_s_debounce_missed_is_found_within_ten_seconds(pi: Board) -> None:
-    """A debounced line reads as its interrupts last reported, so the kernel must be made to read it again."""
+def test_change_missed_by_the_kernels_debounce_is_found_within_ten_seconds(pi: Board) -> None:
+    """A debounced line keeps the level of its last interrupt, so the kernel must be made to read it again."""
     driver = switch(pi, debounce_s=0.05)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -174,7 +174,7 @@ def test_a_change_that_the_kernel_s_debounce_missed_is_found_within_ten_seconds(
     assert last(said).totals == Totals(1, pytest.approx(0, abs=1.1))  # type: ignore[arg-type]
 
 
-def test_a_contact_that_stays_active_speaks_once_a_window_with_its_seconds(pi: Board) -> None:
+def test_contact_that_stays_active_emits_its_seconds_once_per_window(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     drive(pi, CLOSED)
@@ -184,7 +184,7 @@ def test_a_contact_that_stays_active_speaks_once_a_window_with_its_seconds(pi: B
     assert seconds == pytest.approx([0, 0, 299, 598, 897], abs=1.5)
 
 
-def test_a_contact_that_stays_inactive_says_nothing(pi: Board) -> None:
+def test_contact_that_stays_inactive_emits_nothing(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     pi.run(driver, 900)
@@ -194,7 +194,7 @@ def test_a_contact_that_stays_inactive_says_nothing(pi: Board) -> None:
 # Running hours -------------------------------------------------------------------------------------
 
 
-def test_running_hours_go_on_from_where_they_were(pi: Board) -> None:
+def test_running_hours_continue_from_the_stored_total(pi: Board) -> None:
     driver = switch(pi, kind="runtime")
     said = opened(driver, Totals(8, 3600.0))
     assert said.values == [3600.0]
@@ -207,7 +207,7 @@ def test_running_hours_go_on_from_where_they_were(pi: Board) -> None:
     assert last_totals(said).seconds == said.values[-1]
 
 
-def test_an_engine_that_stands_still_says_nothing(pi: Board) -> None:
+def test_stopped_engine_emits_nothing(pi: Board) -> None:
     driver = switch(pi, kind="runtime")
     said = opened(driver)
     pi.run(driver, 60)
@@ -236,7 +236,7 @@ def noise(pi: Board, driver: ContactDriver, hz: float, seconds: int) -> None:
         pi.poll(driver)
 
 
-def test_a_contact_that_changes_too_often_is_noisy_and_tells_its_count_at_polls_alone(pi: Board) -> None:
+def test_contact_that_changes_too_often_is_noisy_and_emits_its_count_only_at_polls(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.01, noisy_above_hz=10.0)
     said = opened(driver)
     noise(pi, driver, 16, 60)
@@ -246,14 +246,14 @@ def test_a_contact_that_changes_too_often_is_noisy_and_tells_its_count_at_polls_
     assert 100 < len(said) < 100 + 60
 
 
-def test_a_contact_that_changes_as_often_as_it_may_is_good(pi: Board) -> None:
+def test_contact_at_the_permitted_rate_is_good(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.01, noisy_above_hz=10.0)
     said = opened(driver)
     noise(pi, driver, 9, 60)
     assert set(said.states) == {SensorState.GOOD}
 
 
-def test_after_the_noise_a_contact_is_good_again_and_says_what_it_is(pi: Board) -> None:
+def test_contact_emits_its_state_when_the_noise_has_ended(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.01)
     said = opened(driver)
     noise(pi, driver, 16, 20)
@@ -275,7 +275,7 @@ def test_noise_too_fast_for_the_buffer_is_noisy_and_still_counted(pi: Board) -> 
     assert last_totals(said).count == 2_000
 
 
-def test_edges_that_the_kernel_lost_are_counted_and_said(pi: Board) -> None:
+def test_edges_lost_by_the_kernel_are_counted_and_reported(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.0, noisy_above_hz=100.0)
     said = opened(driver)
     pi.square(PIN, 200, 0.2, stalled=True)
@@ -287,7 +287,7 @@ def test_edges_that_the_kernel_lost_are_counted_and_said(pi: Board) -> None:
     assert last_totals(said).count == 40
 
 
-def test_edges_that_waited_in_the_kernel_s_buffer_are_not_lost(pi: Board) -> None:
+def test_edges_in_the_kernels_buffer_are_not_lost(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.0, noisy_above_hz=100.0)
     said = opened(driver)
     pi.square(PIN, 200, 0.15, stalled=True)
@@ -296,7 +296,7 @@ def test_edges_that_waited_in_the_kernel_s_buffer_are_not_lost(pi: Board) -> Non
     assert last_totals(said).count == 30
 
 
-def test_a_pin_whose_interrupts_do_not_come_disagrees_and_its_level_is_told(pi: Board) -> None:
+def test_pin_without_interrupts_disagrees_and_its_level_is_reported(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.0)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -314,7 +314,7 @@ def test_a_pin_whose_interrupts_do_not_come_disagrees_and_its_level_is_told(pi: 
     assert (last(said).state, last(said).value) == (SensorState.DISAGREES, False)
 
 
-def test_a_debounced_pin_whose_interrupts_do_not_come_disagrees_too(pi: Board) -> None:
+def test_debounced_pin_without_interrupts_disagrees_too(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -329,7 +329,7 @@ def test_a_debounced_pin_whose_interrupts_do_not_come_disagrees_too(pi: Board) -
     )
 
 
-def test_a_contact_that_never_holds_still_disagrees_after_a_while(pi: Board) -> None:
+def test_contact_that_never_settles_disagrees_after_a_while(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     for level in random.Random(1).choices((CLOSED, OPEN), k=120):
@@ -339,7 +339,7 @@ def test_a_contact_that_never_holds_still_disagrees_after_a_while(pi: Board) -> 
     assert last(said).state is SensorState.DISAGREES
 
 
-def test_the_first_edge_that_comes_again_ends_the_disagreement(pi: Board) -> None:
+def test_first_new_edge_ends_the_disagreement(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.0)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -351,7 +351,7 @@ def test_the_first_edge_that_comes_again_ends_the_disagreement(pi: Board) -> Non
     assert (last(said).state, last(said).value) == (SensorState.GOOD, True)
 
 
-def test_a_contact_with_its_interrupts_never_disagrees(pi: Board) -> None:
+def test_contact_with_working_interrupts_never_disagrees(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     for level in (CLOSED, OPEN) * 10:
@@ -360,30 +360,30 @@ def test_a_contact_with_its_interrupts_never_disagrees(pi: Board) -> None:
     assert set(said.states) == {SensorState.GOOD}
 
 
-def test_a_pin_in_use_fails_with_who_holds_it_and_works_once_it_is_free(pi: Board) -> None:
+def test_error_for_a_pin_in_use_names_its_user_and_the_pin_works_once_it_is_free(pi: Board) -> None:
     driver = switch(pi)
     pi.line(PIN).holder = "w1-gpio"
     kept = []
     for _ in range(2):
         with pytest.raises(DriverError, match="GPIO17 on pinctrl-bcm2711 is in use by w1-gpio") as caught:
             driver.open(Collector(), resume=Totals())
-        kept.append(caught.value)  # kept with its traceback, as a log keeps it
+        kept.append(caught.value)  # kept with its traceback, as a log record does
     pi.line(PIN).holder = ""
     assert opened(driver).values == [False]
 
 
-def test_two_sensors_on_one_pin_are_refused_in_words(pi: Board) -> None:
+def test_two_sensors_on_one_pin_are_refused_with_a_message(pi: Board) -> None:
     opened(switch(pi))
     with pytest.raises(DriverError, match="GPIO17 cannot be used: pin GPIO17 is already in use"):
         switch(pi).open(Collector(), resume=Totals())
 
 
-def test_a_pin_that_the_header_does_not_have_is_refused_in_words(pi: Board) -> None:
+def test_pin_that_the_header_does_not_have_is_refused_with_a_message(pi: Board) -> None:
     with pytest.raises(DriverError, match="GPIO40 cannot be used: 40 is not a valid pin name"):
         switch(pi, pin=40).open(Collector(), resume=Totals())
 
 
-def test_what_the_kernel_refuses_while_opening_leaves_the_pin_free(pi: Board) -> None:
+def test_failed_opening_leaves_the_pin_free(pi: Board) -> None:
     pi.line(PIN).refuses = OSError(errno.EINVAL, "Invalid argument")
     driver = switch(pi)
     with pytest.raises(DriverError, match="GPIO17 on pinctrl-bcm2711 cannot be used: the kernel rejects"):
@@ -394,7 +394,7 @@ def test_what_the_kernel_refuses_while_opening_leaves_the_pin_free(pi: Board) ->
 
 
 @pytest.mark.parametrize("debounce_s", [0.0, 0.05])
-def test_a_line_without_interrupts_fails_and_is_left_free(pi: Board, debounce_s: float) -> None:
+def test_line_without_interrupts_fails_and_is_left_free(pi: Board, debounce_s: float) -> None:
     pi.line(PIN).interrupts = False
     driver = switch(pi, debounce_s=debounce_s)
     with pytest.raises(DriverError, match="the line has no interrupts"):
@@ -404,7 +404,7 @@ def test_a_line_without_interrupts_fails_and_is_left_free(pi: Board, debounce_s:
     assert opened(driver).values == [False]
 
 
-def test_a_chip_that_goes_away_fails_the_poll_and_the_driver_can_be_closed(pi: Board) -> None:
+def test_removed_chip_fails_the_poll_and_the_driver_can_be_closed(pi: Board) -> None:
     driver = switch(pi)
     opened(driver)
     pi.request(PIN).lose_chip()
@@ -417,7 +417,7 @@ def test_a_chip_that_goes_away_fails_the_poll_and_the_driver_can_be_closed(pi: B
 # Opening, closing, sampling ------------------------------------------------------------------------
 
 
-def test_a_closed_driver_says_nothing_and_cannot_be_polled(pi: Board) -> None:
+def test_closed_driver_emits_nothing_and_cannot_be_polled(pi: Board) -> None:
     driver = switch(pi)
     said = opened(driver)
     driver.close()
@@ -428,13 +428,13 @@ def test_a_closed_driver_says_nothing_and_cannot_be_polled(pi: Board) -> None:
         pi.poll(driver)
 
 
-def test_options_of_another_kind_are_refused(pi: Board) -> None:
+def test_options_of_another_sensor_kind_are_refused(pi: Board) -> None:
     with pytest.raises(TypeError, match="options that are not those of kind"):
         ContactDriver(sensor(ManualOptions(), kind="switch"), gpio=pi.gpio)
 
 
-def test_sampled_with_others_it_fails_alone_and_recovers(pi: Board) -> None:
-    """The sensors run in a lane, as in the recorder, but without a thread."""
+def test_failing_contact_affects_no_other_sensor_and_recovers(pi: Board) -> None:
+    """The sensors share a lane, as in the recorder, but without a thread."""
     said = Collector()
     busy, well = switch(pi, pin=27), switch(pi)
     pi.line(27).holder = "pps"

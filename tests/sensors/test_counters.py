@@ -1,4 +1,4 @@
-"""Calculations on edges: states, rates, and counts that stay right when edges are lost."""
+"""States, rates and counts are calculated from edges, and counts remain correct when edges are lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def test_edges_are_counted_across_the_wrap_of_32_bits(before: int, edges: int) -
     assert edges_between(before, (before + edges) % 2**32) == edges
 
 
-def test_edges_are_counted_when_the_bindings_hand_the_number_over_as_negative() -> None:
+def test_edges_are_counted_when_the_bindings_return_a_negative_number() -> None:
     assert edges_between(2**31 - 1, -(2**31)) == 1
     assert edges_between(-1, 0) == 1
 
@@ -55,7 +55,7 @@ def said(contact: ContactTracker) -> tuple[SensorState, str]:
 
 
 def chatter(contact: ContactTracker, hz: float, seconds: float, *, start_ns: int = 0) -> int:
-    """Change the contact at this rate, and return the time when the changes end."""
+    """Toggle the contact at this rate, and return the time of the last change."""
     at_ns = start_ns
     for _ in range(round(hz * seconds)):
         at_ns += round(SECOND / hz)
@@ -63,20 +63,20 @@ def chatter(contact: ContactTracker, hz: float, seconds: float, *, start_ns: int
     return at_ns
 
 
-def test_a_contact_adds_up_how_often_and_how_long_it_was_active() -> None:
+def test_contact_totals_its_activations_and_active_time() -> None:
     contact = tracker(totals=Totals(7, 100.0))
     for at_s, active in ((1, True), (4, False), (10, True), (10.5, False)):
         assert contact.observe(round(at_s * SECOND), active=active, lost=0)
     assert contact.totals == Totals(9, 103.5)
 
 
-def test_time_counts_up_to_the_last_observation() -> None:
+def test_active_time_counts_up_to_the_last_observation() -> None:
     contact = tracker(active=True)
     contact.poll(2 * SECOND, active=True, look=LOW)
     assert contact.totals == Totals(0, 2.0)
 
 
-def test_an_observation_that_comes_late_takes_no_time_back() -> None:
+def test_late_observation_does_not_reduce_the_active_time() -> None:
     contact = tracker(active=True)
     contact.poll(2 * SECOND, active=True, look=LOW)
     contact.observe(1 * SECOND, active=False, lost=0)
@@ -85,8 +85,8 @@ def test_an_observation_that_comes_late_takes_no_time_back() -> None:
 
 
 @given(st.lists(st.integers(0, 9), max_size=30))
-def test_lost_edges_are_counted_as_if_they_had_been_seen(lost_before_each: list[int]) -> None:
-    """The edges come in runs, and only the last edge of each run is seen."""
+def test_lost_edges_are_counted_correctly(lost_before_each: list[int]) -> None:
+    """The edges occur in runs, and only the last edge of each run is received."""
     contact, level, truth, lost = tracker(), False, 0, 0
     for gap in lost_before_each:
         for _ in range(gap + 1):
@@ -98,7 +98,7 @@ def test_lost_edges_are_counted_as_if_they_had_been_seen(lost_before_each: list[
     assert contact.active is level
 
 
-def test_a_lost_edge_is_a_state_until_the_next_observation() -> None:
+def test_lost_edge_is_reported_until_the_next_observation() -> None:
     contact = tracker()
     assert contact.observe(SECOND, active=False, lost=2)
     assert said(contact) == (SensorState.EDGES_LOST, "the kernel's buffer overflowed; the count is right")
@@ -106,32 +106,32 @@ def test_a_lost_edge_is_a_state_until_the_next_observation() -> None:
     assert said(contact) == (SensorState.GOOD, "")
 
 
-def test_a_contact_may_change_as_often_as_it_is_allowed_to() -> None:
+def test_contact_that_changes_at_the_permitted_rate_is_good() -> None:
     contact = tracker(noisy_above_hz=10.0)
     chatter(contact, 9.9, 60)
     assert contact.state is SensorState.GOOD
 
 
-def test_a_contact_that_changes_too_often_within_ten_seconds_is_noisy() -> None:
+def test_contact_that_changes_too_often_within_ten_seconds_is_noisy() -> None:
     contact = tracker(noisy_above_hz=10.0)
     chatter(contact, 11, 10)
     assert contact.state is SensorState.NOISY
     assert "more than 100 changes within 10 s" in contact.detail
 
 
-def test_a_burst_as_long_as_ten_seconds_allow_is_not_noise() -> None:
+def test_burst_within_the_allowance_of_ten_seconds_is_not_noise() -> None:
     contact = tracker(noisy_above_hz=10.0)
     chatter(contact, 1000, 0.1)
     assert contact.state is SensorState.GOOD
 
 
-def test_edges_that_were_lost_are_noise_too() -> None:
+def test_lost_edges_count_as_noise_too() -> None:
     contact = tracker(noisy_above_hz=10.0)
     contact.observe(SECOND, active=True, lost=5_000)
     assert contact.state is SensorState.NOISY
 
 
-def test_noise_is_over_when_half_of_what_is_allowed_is_not_exceeded() -> None:
+def test_noise_ends_when_the_rate_falls_to_half_of_the_limit() -> None:
     contact = tracker(noisy_above_hz=10.0)
     at_ns = chatter(contact, 20, 10)
     contact.poll(at_ns + 4 * SECOND, active=contact.active, look=LOW)
@@ -164,22 +164,22 @@ def test_level_and_edges_that_differ_for_three_polls_disagree() -> None:
     )
 
 
-def test_level_and_edges_that_differ_for_two_polls_may_be_an_edge_on_its_way() -> None:
+def test_level_and_edges_that_differ_for_two_polls_may_be_a_pending_edge() -> None:
     seen = [(True, False, 0), (True, False, 0), (True, True, 1), (True, True, 1)]
     assert set(poll_all(tracker(), *seen)) == {SensorState.GOOD}
 
 
-def test_a_level_that_returns_by_itself_proves_nothing() -> None:
+def test_level_that_returns_without_an_edge_still_disagrees() -> None:
     states = poll_all(tracker(), *[(True, False, 0)] * 3, (False, False, 0), (False, False, 0))
     assert states[-2:] == [SensorState.DISAGREES, SensorState.DISAGREES]
 
 
-def test_an_edge_that_agrees_with_the_level_ends_the_disagreement() -> None:
+def test_edge_that_agrees_with_the_level_ends_the_disagreement() -> None:
     states = poll_all(tracker(), *[(True, False, 0)] * 3, (False, False, 2))
     assert states[-1] is SensorState.GOOD
 
 
-def test_changes_without_an_edge_disagree_until_one_comes() -> None:
+def test_changes_without_an_edge_disagree_until_an_edge_occurs() -> None:
     contact, states = tracker(), []
     for found in (1, 2, 3, 3, 0):
         level = found % 2 == 1
@@ -221,13 +221,13 @@ def rate(made: PulseMeter, at_s: float) -> float | None:
     return made.rate(round(at_s * SECOND))
 
 
-def test_the_rate_is_the_pulses_over_the_time_between_their_stamps_not_over_the_interval() -> None:
+def test_rate_is_calculated_from_time_stamps_and_not_from_the_poll_interval() -> None:
     made = meter()
     made.take(ticks(0.30, 0.40, 0.50, 0.60))
     assert rate(made, 0.65) == pytest.approx(10.0)
 
 
-def test_from_one_interval_to_the_next_no_pulse_and_no_time_is_left_out() -> None:
+def test_no_pulse_and_no_time_is_left_out_between_intervals() -> None:
     made = meter()
     made.take(ticks(0.1, 0.9))
     assert rate(made, 1.0) == pytest.approx(1 / 0.8)
@@ -235,19 +235,19 @@ def test_from_one_interval_to_the_next_no_pulse_and_no_time_is_left_out() -> Non
     assert rate(made, 2.0) == pytest.approx(1.0)
 
 
-def test_one_pulse_alone_is_no_rate() -> None:
+def test_single_pulse_gives_no_rate() -> None:
     made = meter()
     made.take(ticks(0.5))
     assert rate(made, 1.0) is None
 
 
-def test_before_the_first_pulse_nothing_is_said_until_silence_has_lasted() -> None:
+def test_no_rate_is_reported_before_the_first_pulse_until_silence_has_lasted() -> None:
     made = meter(zero_after_s=2.0)
     assert rate(made, 1.9) is None
     assert rate(made, 2.0) == 0
 
 
-def test_silence_lowers_the_rate_to_what_it_still_allows_and_then_to_zero() -> None:
+def test_silence_lowers_the_rate_gradually_and_then_to_zero() -> None:
     made = meter(zero_after_s=2.0)
     made.take(train(10, 1.0))
     assert rate(made, 0.95) == pytest.approx(10)
@@ -256,7 +256,7 @@ def test_silence_lowers_the_rate_to_what_it_still_allows_and_then_to_zero() -> N
     assert rate(made, 2.90) == 0
 
 
-def test_after_a_standstill_the_pause_is_no_part_of_the_rate() -> None:
+def test_pause_before_a_restart_does_not_affect_the_rate() -> None:
     made = meter(zero_after_s=2.0)
     made.take(train(10, 1.0))
     assert rate(made, 0.95) == pytest.approx(10)
@@ -264,7 +264,7 @@ def test_after_a_standstill_the_pause_is_no_part_of_the_rate() -> None:
     assert rate(made, 60.5) == pytest.approx(20)
 
 
-def test_the_first_pulse_after_a_standstill_does_not_make_it_run() -> None:
+def test_first_pulse_after_a_standstill_gives_no_rate() -> None:
     made = meter(zero_after_s=2.0)
     made.take(train(10, 1.0))
     assert rate(made, 10.0) == 0
@@ -274,7 +274,7 @@ def test_the_first_pulse_after_a_standstill_does_not_make_it_run() -> None:
     assert rate(made, 11.6) == pytest.approx(1.0)
 
 
-def test_lost_pulses_are_counted_and_leave_the_rate_right() -> None:
+def test_lost_pulses_are_counted_and_the_rate_is_correct() -> None:
     made = meter(count=1000)
     pulses = train(5000, 2.0)
     made.take(pulses[:100])
@@ -285,7 +285,7 @@ def test_lost_pulses_are_counted_and_leave_the_rate_right() -> None:
     assert made.take_lost() == 0
 
 
-def test_a_gap_full_of_lost_pulses_is_no_standstill() -> None:
+def test_gap_with_lost_pulses_is_not_a_standstill() -> None:
     made = meter(zero_after_s=0.5)
     made.take(ticks(0.0, 0.01))
     assert rate(made, 0.01) == pytest.approx(100)
@@ -294,7 +294,7 @@ def test_a_gap_full_of_lost_pulses_is_no_standstill() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 300)), max_size=12), st.integers(0, 2**32 - 1))
-def test_the_count_is_right_whatever_is_lost_and_wherever_the_numbers_wrap(
+def test_count_is_correct_whatever_is_lost_and_wherever_the_numbers_wrap(
     runs: list[tuple[int, int]], start: int
 ) -> None:
     made, number = meter(), start
@@ -308,27 +308,27 @@ def test_the_count_is_right_whatever_is_lost_and_wherever_the_numbers_wrap(
     assert made.take_lost() == sum(lost for lost, _ in runs)
 
 
-def test_a_glitch_within_the_dead_time_is_no_pulse() -> None:
+def test_glitch_within_the_dead_time_is_not_a_pulse() -> None:
     made = meter(dead_ns=1 * MS)
     made.take(ticks(0.1000, 0.1002, 0.1007, 0.2000, 0.2009, 0.3000))
     assert made.count == 3
     assert rate(made, 0.31) == pytest.approx(10)
 
 
-def test_a_glitch_is_a_glitch_in_a_batch_of_its_own_too() -> None:
+def test_glitch_in_a_batch_of_its_own_is_not_a_pulse() -> None:
     made = meter(dead_ns=1 * MS)
     made.take(ticks(0.1))
     made.take(ticks(0.1002, first=2))
     assert made.count == 1
 
 
-def test_a_pulse_just_after_the_dead_time_counts() -> None:
+def test_pulse_just_after_the_dead_time_counts() -> None:
     made = meter(dead_ns=1 * MS)
     made.take(ticks(0.100, 0.101))
     assert made.count == 2
 
 
-def test_nothing_taken_changes_nothing() -> None:
+def test_empty_batch_changes_nothing() -> None:
     made = meter(count=5)
     made.take([])
     assert made.count == 5

@@ -1,4 +1,4 @@
-"""Declarations of keys: the schema, the object and the reference that follow from a class."""
+"""A class that declares keys yields their schema, object and reference."""
 
 from dataclasses import FrozenInstanceError, dataclass, field, replace
 from enum import StrEnum
@@ -76,7 +76,7 @@ class Device:
     rules: tuple[Rule, ...] = tables(Rule, name="rule", default=(), meaning="Rules.")
     cable: Cable = table(Cable, default=Cable(), meaning="Cable.")
     found: str = ""
-    """A field that is not a key."""
+    """Field that is not a key of the file."""
 
 
 def read_device(content: str, **options: Any) -> tuple[Device, list[str]]:
@@ -85,7 +85,7 @@ def read_device(content: str, **options: Any) -> tuple[Device, list[str]]:
     return device, [str(problem) for problem in root.problems]
 
 
-def test_table_becomes_object_with_the_tables_in_it() -> None:
+def test_table_and_its_subtables_become_objects() -> None:
     device, problems = read_device(
         'pin = 3\npassword = "s"\nactive = "high"\nrule = [{ above = 2, for = "1 s" }, { above = 3 }]\n'
         'cable = { length = "20 cm" }\n'
@@ -96,7 +96,7 @@ def test_table_becomes_object_with_the_tables_in_it() -> None:
     )
 
 
-def test_problems_have_their_lines_and_the_names_in_the_file() -> None:
+def test_problems_have_lines_and_the_names_in_the_file() -> None:
     _, problems = read_device('pin = 1\nactive = "on"\nhiden = true\nrule = [{ for = "1 h" }]\n')
     assert [problem.partition(": ")[2] for problem in problems] == [
         'hiden: this key is not known. Did you mean "hidden"?',
@@ -115,7 +115,7 @@ def test_single_table_can_appear_only_once() -> None:
     assert device.cable == Cable()
 
 
-def test_checks_see_the_table_and_the_section() -> None:
+def test_checks_receive_the_table_and_the_section() -> None:
     def check(source: Table, rule: Rule) -> None:
         if rule.above > 2:
             source.complain("above", "this is a lot")
@@ -126,7 +126,7 @@ def test_checks_see_the_table_and_the_section() -> None:
     assert problems == ["device.toml:3: rule, above: this is a lot"]
 
 
-def test_fields_that_are_no_keys_are_given_by_the_caller() -> None:
+def test_fields_that_are_not_keys_are_set_by_the_caller() -> None:
     assert "found" not in schema_of(Device)
     values = {name: each.default for name, each in schema_of(Device).items()}
     assert from_values(Device, values, found="here").found == "here"
@@ -134,7 +134,7 @@ def test_fields_that_are_no_keys_are_given_by_the_caller() -> None:
 
 @dataclass(frozen=True, slots=True)
 class PlainOptions:
-    """Options of a package that does not know files."""
+    """Options of a package that does not read files."""
 
     bright: bool = field(default=False, metadata={"meaning": "Bright.", "example": "true"})
     count: int = field(default=2, metadata={"meaning": "Count.", "example": "3", "limits": (1, 5)})
@@ -196,7 +196,7 @@ def test_section_is_frozen_and_has_slots() -> None:
     assert not hasattr(device, "__dict__")
 
 
-def test_description_takes_type_unit_limits_and_words_from_the_parser() -> None:
+def test_description_has_type_unit_limits_and_choices_of_the_parser() -> None:
     rows = {row.name: row for row in describe(Device)}
     assert list(rows) == ["pin", "password", "colour", "active", "names", "hidden", "rule", "cable"]
     assert (rows["pin"].type_name, rows["pin"].limits, rows["pin"].is_required) == (
@@ -237,19 +237,19 @@ def test_description_takes_type_unit_limits_and_words_from_the_parser() -> None:
         (None, text(), ""),
     ],
 )
-def test_default_is_written_as_the_file_would_write_it(value: object, parser: Any, written: str) -> None:
+def test_default_is_written_in_the_files_syntax(value: object, parser: Any, written: str) -> None:
     assert as_written(value, form_of(parser)) == written
     if written:
         content = toml_file.parse(Path("f.toml"), f"value = {written}".encode())
         assert parser(content.data["value"]) == value
 
 
-def test_value_that_is_parsed_later_stays_as_it_is() -> None:
+def test_value_that_is_parsed_later_is_not_changed() -> None:
     parser = parsed_later(ValueForm("a number or a quantity", "the sensor's unit"))
     assert parser("3 bar") == "3 bar"
     assert form_of(parser).unit == "the sensor's unit"
 
 
-def test_word_outside_the_table_is_refused() -> None:
+def test_value_outside_the_table_of_choices_is_refused() -> None:
     with pytest.raises(InputError, match="not an allowed value"):
         word_for({"low": True})("high")

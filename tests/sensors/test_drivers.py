@@ -40,7 +40,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "simulated": SimulatedDriver,
     "replay": ReplayDriver,
 }
-"""Driver of each kind that has a driver class of its own."""
+"""Driver classes of the kinds that have one of their own."""
 
 
 def described(kind: str, folder: Path) -> SensorSettings:
@@ -61,7 +61,7 @@ def context(tmp_path: Path) -> DriverContext:
     return DriverContext(FakeClock(), root=tmp_path)
 
 
-def test_the_name_of_a_module_that_is_no_kind_is_no_kind() -> None:
+def test_module_that_is_not_a_kind_is_refused() -> None:
     assert "__init__" not in kind_names()
     for name in ("__init__", "../kind", "sensors.kind", ""):
         with pytest.raises(KeyError):
@@ -69,7 +69,7 @@ def test_the_name_of_a_module_that_is_no_kind_is_no_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_sensors_toml_says_of_a_kind_makes_its_driver_which_touches_nothing_before_it_is_opened(
+def test_driver_of_each_kind_is_made_from_its_settings_without_touching_hardware(
     kind: str, context: DriverContext, tmp_path: Path
 ) -> None:
     settings = described(kind, tmp_path)
@@ -81,7 +81,7 @@ def test_what_sensors_toml_says_of_a_kind_makes_its_driver_which_touches_nothing
 
 
 @pytest.mark.parametrize("kind", [kind for kind, entry in KINDS.items() if entry.interval_s is not None])
-def test_a_driver_is_polled_at_the_interval_of_its_kind(
+def test_driver_is_polled_at_the_interval_of_its_kind(
     kind: str, context: DriverContext, tmp_path: Path
 ) -> None:
     usual_s = KINDS[kind].interval_s
@@ -97,7 +97,7 @@ def test_a_driver_is_polled_at_the_interval_of_its_kind(
 
 
 @pytest.mark.parametrize("kind", [kind for kind, entry in KINDS.items() if entry.chips])
-def test_a_chip_that_is_not_there_is_a_driver_error_and_leaves_it_closed(
+def test_missing_chip_is_a_driver_error_and_leaves_the_driver_closed(
     kind: str, context: DriverContext, tmp_path: Path
 ) -> None:
     driver = make_driver(described(kind, tmp_path), context=context)
@@ -107,7 +107,7 @@ def test_a_chip_that_is_not_there_is_a_driver_error_and_leaves_it_closed(
     driver.close()
 
 
-def test_a_recording_that_has_gone_is_a_driver_error(context: DriverContext, tmp_path: Path) -> None:
+def test_missing_recording_is_a_driver_error(context: DriverContext, tmp_path: Path) -> None:
     driver = make_driver(described("replay", tmp_path), context=context)
     (tmp_path / RECORDING.name).unlink()
     with pytest.raises(DriverError):
@@ -115,19 +115,19 @@ def test_a_recording_that_has_gone_is_a_driver_error(context: DriverContext, tmp
     driver.close()
 
 
-def test_the_root_of_the_context_is_where_chips_are_looked_for(context: DriverContext) -> None:
+def test_chips_are_searched_for_under_the_root_of_the_context(context: DriverContext) -> None:
     Sysfs(context.root).iio("mcp3008", "spi0/spi0.0", {"in_voltage0_raw": 466})
     driver = make_driver(described("analog", context.root), context=context)
     assert read_once(driver).value == pytest.approx(0.1186, abs=0.0001)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"manual"}))
-def test_options_of_another_kind_are_refused(kind: str, context: DriverContext) -> None:
+def test_options_of_another_sensor_kind_are_refused(kind: str, context: DriverContext) -> None:
     with pytest.raises(TypeError, match="options that are not those of kind"):
         make_driver(sensor(ManualOptions(), kind=kind), context=context)
 
 
-def test_a_kind_that_does_not_exist_is_refused(context: DriverContext) -> None:
+def test_unknown_kind_is_refused(context: DriverContext) -> None:
     with pytest.raises(KeyError, match="sonar"):
         make_driver(sensor(ManualOptions(), kind="sonar"), context=context)
 
@@ -138,7 +138,7 @@ def test_sensors_on_pins_share_one_gpio(context: DriverContext) -> None:
     context.close()
 
 
-def test_a_vessel_without_gpio_needs_no_gpio_library() -> None:
+def test_vessel_without_gpio_does_not_need_the_gpio_library() -> None:
     code = (
         "import sys; from sensors.registry import all_kinds; all_kinds();"
         " print({'gpiod', 'gpiozero'} & set(sys.modules) or 'none')"

@@ -1,4 +1,4 @@
-"""A single thread serves all lines: it calls a line when the line has an event, or at the requested time."""
+"""A single thread serves all lines, and calls a line for an event or at the time that the line requested."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from tests.sensors.gpio import HandCranked, Kernel
 
 
 class Probe:
-    """Line that records its calls and answers as the test tells it."""
+    """Line that records its calls and returns what the test sets."""
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -50,7 +50,7 @@ def watcher(kernel: Kernel) -> Iterator[EdgeWatcher]:
 
 @pytest.fixture
 def probe(watcher: EdgeWatcher) -> Iterator[Probe]:
-    """Yield a line that the watcher serves."""
+    """Yield a line that has been added to the watcher."""
     made = Probe()
     watcher.add(made)
     yield made
@@ -68,7 +68,7 @@ def test_a_line_is_called_when_it_has_an_event(watcher: EdgeWatcher, probe: Prob
     assert len(probe.calls) == 1
 
 
-def test_a_line_is_called_at_the_time_that_it_asked_for_and_not_before(
+def test_line_is_called_at_the_requested_time_and_not_before(
     watcher: EdgeWatcher, probe: Probe, kernel: Kernel
 ) -> None:
     due_ns = kernel.now_ns + SECOND
@@ -82,7 +82,7 @@ def test_a_line_is_called_at_the_time_that_it_asked_for_and_not_before(
     assert probe.calls == [due_ns]
 
 
-def test_a_line_that_wants_a_rest_is_not_called_for_its_events(
+def test_line_that_requests_a_pause_is_not_called_for_events(
     watcher: EdgeWatcher, probe: Probe, kernel: Kernel
 ) -> None:
     probe.wake = NextCall(kernel.now_ns + SECOND, on_events=False)
@@ -94,7 +94,7 @@ def test_a_line_that_wants_a_rest_is_not_called_for_its_events(
     assert len(probe.calls) == 1
 
 
-def test_a_line_that_is_closed_is_not_waited_for(watcher: EdgeWatcher, probe: Probe) -> None:
+def test_closed_line_is_not_waited_for(watcher: EdgeWatcher, probe: Probe) -> None:
     class Closed(Probe):
         def fileno(self) -> int | None:
             return None
@@ -107,19 +107,19 @@ def test_a_line_that_is_closed_is_not_waited_for(watcher: EdgeWatcher, probe: Pr
     os.close(closed.fd)
 
 
-def test_a_line_that_was_removed_is_not_called(watcher: EdgeWatcher, probe: Probe) -> None:
+def test_removed_line_is_not_called(watcher: EdgeWatcher, probe: Probe) -> None:
     probe.speak()
     watcher.remove(probe)
     watcher.step(0)
     assert probe.calls == []
 
 
-def test_to_remove_a_line_that_is_not_there_is_no_error(watcher: EdgeWatcher, probe: Probe) -> None:
+def test_removing_an_unknown_line_is_not_an_error(watcher: EdgeWatcher, probe: Probe) -> None:
     watcher.remove(probe)
     watcher.remove(probe)
 
 
-def test_a_fault_in_one_line_is_logged_and_leaves_the_others(
+def test_error_in_one_line_is_logged_and_does_not_affect_others(
     watcher: EdgeWatcher, probe: Probe, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = Probe()
@@ -136,7 +136,7 @@ def test_a_fault_in_one_line_is_logged_and_leaves_the_others(
     os.close(broken.fd)
 
 
-def test_the_garbage_collector_may_remove_lines_in_the_midst_of_a_round(watcher: EdgeWatcher) -> None:
+def test_garbage_collector_may_remove_lines_during_an_iteration(watcher: EdgeWatcher) -> None:
     lines = [Probe() for _ in range(3)]
 
     class Collecting(Probe):
@@ -160,7 +160,7 @@ def test_the_garbage_collector_may_remove_lines_in_the_midst_of_a_round(watcher:
         os.close(line.fd)
 
 
-def test_the_thread_calls_lines_at_events_and_at_times_and_ends_when_closed() -> None:
+def test_thread_calls_lines_for_events_and_at_times_and_ends_when_closed() -> None:
     watcher, line = EdgeWatcher(), Probe()
     watcher.add(line)
     for _ in range(3):
@@ -180,7 +180,7 @@ def test_the_thread_calls_lines_at_events_and_at_times_and_ends_when_closed() ->
     os.close(line.fd)
 
 
-def test_it_may_be_closed_twice_and_by_a_line_that_it_calls() -> None:
+def test_watcher_may_be_closed_twice_and_from_a_line() -> None:
     watcher = EdgeWatcher()
     closed = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The kernel's event clock and its relation to the boot clock."""
+"""Time stamps on the kernel's event clock are converted to the boot clock."""
 
 import time
 
@@ -17,7 +17,7 @@ from tests.sensors.gpio import BOOT_OFFSET, Kernel
         st.tuples(st.integers(0, 10**15), st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1
     ),
 )
-def test_the_offset_is_off_by_no_more_than_half_of_the_least_disturbed_measurement(
+def test_error_of_the_offset_is_at_most_half_of_the_shortest_measurement(
     offset: int, readings: list[tuple[int, int, int]]
 ) -> None:
     measured = clock_offset(
@@ -26,13 +26,13 @@ def test_the_offset_is_off_by_no_more_than_half_of_the_least_disturbed_measureme
     assert abs(measured - offset) <= min(first + second for _, first, second in readings) // 2 + 1
 
 
-def test_a_stamp_becomes_the_boot_clock_time() -> None:
+def test_time_stamp_is_converted_to_the_boot_clock() -> None:
     kernel = Kernel()
     clock = EventClock(kernel, kernel.monotonic_ns)
     assert clock.boottime_ns(kernel.now_ns) == kernel.now_ns + BOOT_OFFSET
 
 
-def test_a_suspend_moves_the_offset() -> None:
+def test_suspend_changes_the_offset() -> None:
     kernel = Kernel()
     clock = EventClock(kernel, kernel.monotonic_ns)
     kernel.offset_ns += 60 * SECOND
@@ -40,7 +40,7 @@ def test_a_suspend_moves_the_offset() -> None:
     assert clock.boottime_ns(kernel.now_ns) == kernel.boottime_ns()
 
 
-def test_what_measuring_costs_does_not_move_the_offset() -> None:
+def test_small_measurement_differences_do_not_change_the_offset() -> None:
     kernel = Kernel()
     clock = EventClock(kernel, kernel.monotonic_ns)
     kernel.offset_ns += 1_000_000
@@ -48,7 +48,7 @@ def test_what_measuring_costs_does_not_move_the_offset() -> None:
     assert clock.boottime_ns(kernel.now_ns) == kernel.now_ns + BOOT_OFFSET
 
 
-def test_on_this_machine_a_stamp_lies_between_the_boot_clock_before_and_after_it() -> None:
+def test_time_stamp_on_this_machine_is_between_earlier_and_later_boot_clock_readings() -> None:
     clock, slack_ns = EventClock(SystemClock()), SECOND // 10
     before_ns = SystemClock().boottime_ns()
     stamp_ns = time.monotonic_ns()

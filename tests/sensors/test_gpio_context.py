@@ -1,4 +1,4 @@
-"""The GPIO context that the drivers of sensors on pins share."""
+"""Drivers of sensors on pins share one GPIO context."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def drivers(gpio: GpioContext) -> list[Driver]:
     ]
 
 
-def test_on_a_machine_without_a_header_only_the_sensors_on_pins_fail(tmp_path: Path) -> None:
+def test_without_a_header_only_the_sensors_on_pins_fail(tmp_path: Path) -> None:
     machine, said = Machine(tmp_path), Collector()
     machine.chip("pl061", lines=8)
     for lane in Sampler(drivers(context(machine)), said, clock=machine.kernel).lanes:
@@ -57,7 +57,7 @@ def test_on_a_machine_without_a_header_only_the_sensors_on_pins_fail(tmp_path: P
     assert all("found gpiochip0 (pl061)" in sample.detail for sample in said if sample.value is None)
 
 
-def test_a_header_that_comes_later_is_found_then(tmp_path: Path) -> None:
+def test_header_that_appears_later_is_found(tmp_path: Path) -> None:
     machine, said = Machine(tmp_path), Collector()
     (lane, _) = Sampler(drivers(context(machine)), said, clock=machine.kernel).lanes
     lane.begin()
@@ -73,7 +73,7 @@ def test_a_header_that_comes_later_is_found_then(tmp_path: Path) -> None:
     assert machine.chips[str(tmp_path / "gpiochip0")].lines[27].request is not None
 
 
-def test_all_drivers_share_one_chip_and_closing_lets_go_of_all(tmp_path: Path) -> None:
+def test_all_drivers_share_one_chip_and_closing_releases_everything(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     chip = machine.chip("pinctrl-rp1")
     gpio = context(machine)
@@ -90,7 +90,7 @@ def test_all_drivers_share_one_chip_and_closing_lets_go_of_all(tmp_path: Path) -
     assert [line.offset for line in chip.lines if line.request] == []
 
 
-def test_nothing_is_taken_before_a_driver_asks(tmp_path: Path) -> None:
+def test_no_line_is_requested_before_a_driver_opens(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     chip = machine.chip("pinctrl-rp1")
     gpio = context(machine)
@@ -99,7 +99,7 @@ def test_nothing_is_taken_before_a_driver_asks(tmp_path: Path) -> None:
     gpio.close()
 
 
-def test_an_error_that_is_no_error_of_a_pin_is_left_alone(tmp_path: Path) -> None:
+def test_error_unrelated_to_a_pin_is_not_translated(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.chip("pinctrl-rp1")
     gpio = context(machine)

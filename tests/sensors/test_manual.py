@@ -1,4 +1,4 @@
-"""Sensors whose values people type in."""
+"""Values that people enter for manual sensors are validated and stamped."""
 
 import pytest
 
@@ -16,14 +16,14 @@ def manual(unit: str = "m3") -> tuple[ManualDriver, Collector]:
 
 
 @pytest.mark.parametrize("value", [0.35, 7, -1.0])
-def test_a_number_is_taken_and_stamped_with_the_boot_clock(value: Value) -> None:
+def test_number_is_accepted_and_stamped_with_the_boot_clock(value: Value) -> None:
     driver, said = manual()
     sample = driver.submit(value)
     assert said == [sample] == [Sample("probe", 42, value)]
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_truth_is_taken_where_the_unit_is_bool(value: bool) -> None:
+def test_boolean_is_accepted_where_the_unit_is_bool(value: bool) -> None:
     driver, said = manual("bool")
     driver.submit(value)
     assert said.values == [value]
@@ -33,19 +33,19 @@ def test_a_truth_is_taken_where_the_unit_is_bool(value: bool) -> None:
     ("unit", "value"),
     [("m3", True), ("m3", None), ("m3", float("nan")), ("m3", float("inf")), ("bool", 1), ("bool", None)],
 )
-def test_a_value_of_another_type_is_refused(unit: str, value: Value) -> None:
+def test_value_of_another_type_is_refused(unit: str, value: Value) -> None:
     driver, said = manual(unit)
     with pytest.raises(ValueError, match="probe must be"):
         driver.submit(value)
     assert said == []
 
 
-def test_it_is_never_polled_so_it_never_goes_stale() -> None:
+def test_manual_sensor_is_never_polled() -> None:
     driver, _ = manual()
     assert driver.interval_ns is None
 
 
-def test_a_closed_one_takes_nothing() -> None:
+def test_closed_driver_accepts_nothing() -> None:
     driver, said = manual()
     driver.close()
     driver.close()

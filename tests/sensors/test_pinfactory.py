@@ -1,4 +1,4 @@
-"""gpiozero's devices on our pin factory have the kernel's times, its debounce, and its counts of losses."""
+"""gpiozero's devices on our pin factory use the kernel's time stamps, debounce and edge numbers."""
 
 import errno
 import gc
@@ -44,7 +44,7 @@ def pi(tmp_path: Path) -> Iterator[Board]:
 
 
 class Heard(list[tuple[int, bool]]):
-    """Events of a device's pin: (ticks, level)."""
+    """Events of a device's pin, as pairs of ticks and level."""
 
     def __call__(self, ticks: int, level: bool) -> None:
         self.append((ticks, bool(level)))
@@ -72,7 +72,7 @@ def watched(pi: Board, **setup: object) -> tuple[GpiodPin, Heard]:
 # Requests to the kernel --------------------------------------------------------------------------
 
 
-def test_taking_a_pin_does_not_change_it(pi: Board) -> None:
+def test_reserving_a_pin_does_not_change_it(pi: Board) -> None:
     pi.line(PIN).settings = gpiod.LineSettings(
         direction=Direction.OUTPUT, output_value=gpiod.line.Value.ACTIVE
     )
@@ -80,7 +80,7 @@ def test_taking_a_pin_does_not_change_it(pi: Board) -> None:
     assert pi.line(PIN).writes == []
 
 
-def test_a_button_is_an_input_with_pull_edges_and_debounce_on_the_monotonic_clock(pi: Board) -> None:
+def test_button_is_an_input_with_pull_edges_and_debounce_on_the_monotonic_clock(pi: Board) -> None:
     with Button(PIN, bounce_time=0.05, pin_factory=pi.factory) as button:
         asked = pi.line(PIN).settings
         assert asked.direction is Direction.INPUT
@@ -96,7 +96,7 @@ def test_a_button_is_an_input_with_pull_edges_and_debounce_on_the_monotonic_cloc
     ("pull_up", "active_state", "bias"),
     [(True, None, Bias.PULL_UP), (False, None, Bias.PULL_DOWN), (None, True, Bias.DISABLED)],
 )
-def test_the_pull_that_a_device_wants_is_the_pull_that_it_gets(
+def test_device_gets_the_requested_pull(
     pi: Board, pull_up: bool | None, active_state: bool | None, bias: Bias
 ) -> None:
     with DigitalInputDevice(
@@ -106,14 +106,14 @@ def test_the_pull_that_a_device_wants_is_the_pull_that_it_gets(
         assert device.pull_up is pull_up
 
 
-def test_nobody_listens_no_edges(pi: Board) -> None:
+def test_edges_are_not_requested_without_a_callback(pi: Board) -> None:
     device = DigitalInputDevice(PIN, pin_factory=pi.factory)
     device.pin.when_changed = None
     assert pi.line(PIN).settings.edge_detection is Edge.NONE
     device.close()
 
 
-def test_a_setting_that_the_kernel_refuses_is_not_taken_for_set(pi: Board) -> None:
+def test_setting_refused_by_the_kernel_is_not_reported_as_set(pi: Board) -> None:
     made = pin(pi)
     made.function = "input"
     pi.line(PIN).refuses = OSError(524, "Unknown error 524")
@@ -122,7 +122,7 @@ def test_a_setting_that_the_kernel_refuses_is_not_taken_for_set(pi: Board) -> No
     assert made.pull == "floating"
 
 
-def test_edges_that_the_kernel_refuses_leave_the_pin_unwatched(pi: Board) -> None:
+def test_pin_is_not_watched_when_the_kernel_refuses_edges(pi: Board) -> None:
     made, heard = pin(pi), Heard()
     pi.line(PIN).refuses = OSError(errno.ENXIO, "No such device or address")
     with pytest.raises(OSError, match="No such device"):
@@ -146,14 +146,14 @@ def test_edges_that_the_kernel_refuses_leave_the_pin_unwatched(pi: Board) -> Non
         ("frequency", 100, PinPWMUnsupported),
     ],
 )
-def test_what_a_pin_cannot_be_is_refused_in_gpiozero_s_terms(
+def test_impossible_pin_settings_raise_gpiozeros_errors(
     pi: Board, attribute: str, value: object, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         setattr(pin(pi), attribute, value)
 
 
-def test_the_i2c_pins_have_resistors_that_cannot_be_pulled_the_other_way(pi: Board) -> None:
+def test_pull_down_is_refused_on_i2c_pins_with_pull_up_resistors(pi: Board) -> None:
     made = pin(pi, 2)
     made.function = "input"
     assert made.pull == "up"
@@ -163,14 +163,14 @@ def test_the_i2c_pins_have_resistors_that_cannot_be_pulled_the_other_way(pi: Boa
         made.input_with_pull("floating")
 
 
-def test_an_output_cannot_be_pulled(pi: Board) -> None:
+def test_pull_of_an_output_is_refused(pi: Board) -> None:
     made = pin(pi)
     made.function = "output"
     with pytest.raises(PinFixedPull):
         made.pull = "up"
 
 
-def test_a_number_that_is_not_on_the_header_is_refused(pi: Board) -> None:
+def test_number_that_is_not_on_the_header_is_refused(pi: Board) -> None:
     with pytest.raises(PinInvalidPin):
         pi.factory.pin(45)
 
@@ -178,7 +178,7 @@ def test_a_number_that_is_not_on_the_header_is_refused(pi: Board) -> None:
 # Events --------------------------------------------------------------------------------------------
 
 
-def test_an_edge_arrives_with_the_kernel_s_time(pi: Board) -> None:
+def test_edge_has_the_kernels_time_stamp(pi: Board) -> None:
     _, heard = watched(pi)
     pi.stall(1.0)
     pressed_ns = pi.kernel.now_ns
@@ -188,7 +188,7 @@ def test_an_edge_arrives_with_the_kernel_s_time(pi: Board) -> None:
     assert heard == [(pressed_ns, False)]
 
 
-def test_a_device_knows_how_long_it_has_been_active_by_the_kernel_s_time(pi: Board) -> None:
+def test_active_time_of_a_device_uses_the_kernels_time_stamps(pi: Board) -> None:
     with DigitalInputDevice(PIN, pull_up=True, pin_factory=pi.factory) as device:
         pi.line(PIN).drive(False)
         pi.stall(2.5)
@@ -197,14 +197,14 @@ def test_a_device_knows_how_long_it_has_been_active_by_the_kernel_s_time(pi: Boa
         assert device.inactive_time is None
 
 
-def test_ticks_are_the_event_clock(pi: Board) -> None:
+def test_ticks_are_on_the_event_clock(pi: Board) -> None:
     earlier = pi.factory.ticks()
     assert earlier == pi.kernel.now_ns
     pi.stall(1.25)
     assert pi.factory.ticks_diff(pi.factory.ticks(), earlier) == 1.25
 
 
-def test_a_bounce_is_one_change(pi: Board) -> None:
+def test_bounce_is_one_change(pi: Board) -> None:
     _, heard = watched(pi, bounce=0.05)
     for _ in range(7):
         pi.line(PIN).flip()
@@ -215,7 +215,7 @@ def test_a_bounce_is_one_change(pi: Board) -> None:
     assert heard.levels == [False]
 
 
-def test_a_bounce_without_a_bounce_time_is_every_change(pi: Board) -> None:
+def test_without_a_bounce_time_every_change_of_a_bounce_is_reported(pi: Board) -> None:
     _, heard = watched(pi)
     for _ in range(7):
         pi.line(PIN).flip()
@@ -223,7 +223,7 @@ def test_a_bounce_without_a_bounce_time_is_every_change(pi: Board) -> None:
     assert heard.levels == [False, True] * 3 + [False]
 
 
-def test_a_glitch_shorter_than_the_bounce_time_is_no_change(pi: Board) -> None:
+def test_glitch_shorter_than_the_bounce_time_is_not_a_change(pi: Board) -> None:
     _, heard = watched(pi, bounce=0.05)
     pi.line(PIN).drive(False)
     pi.advance(0.02)
@@ -232,7 +232,7 @@ def test_a_glitch_shorter_than_the_bounce_time_is_no_change(pi: Board) -> None:
     assert heard == []
 
 
-def test_a_release_inside_the_bounce_time_is_still_delivered(pi: Board) -> None:
+def test_release_within_the_bounce_time_is_still_delivered(pi: Board) -> None:
     """The release happens while the press is still being debounced, and must not be missed."""
     with Button(PIN, bounce_time=0.05, pin_factory=pi.factory) as button:
         pi.line(PIN).drive(False)
@@ -249,8 +249,8 @@ def test_a_release_inside_the_bounce_time_is_still_delivered(pi: Board) -> None:
         assert button.inactive_time == pytest.approx(0.1 - 0.052)
 
 
-def test_a_release_whose_edge_never_came_is_delivered_after_the_quiet_period(pi: Board) -> None:
-    """The edge may be lost because of debouncing in hardware, or because of a missed interrupt."""
+def test_release_without_an_edge_is_delivered_after_the_quiet_period(pi: Board) -> None:
+    """The edge may have been lost through debouncing in hardware or a missed interrupt."""
     _, heard = watched(pi, bounce=None)
     line = pi.line(PIN)
     line.drive(False)
@@ -264,7 +264,7 @@ def test_a_release_whose_edge_never_came_is_delivered_after_the_quiet_period(pi:
     assert heard[1][0] == heard[0][0] + 20 * MS
 
 
-def test_the_quiet_period_begins_anew_with_every_edge(pi: Board) -> None:
+def test_quiet_period_restarts_with_every_edge(pi: Board) -> None:
     _, heard = watched(pi)
     line = pi.line(PIN)
     for _ in range(5):
@@ -278,7 +278,7 @@ def test_the_quiet_period_begins_anew_with_every_edge(pi: Board) -> None:
     assert heard.levels[-1] is True
 
 
-def test_a_change_while_the_kernel_was_told_something_new_is_not_missed(pi: Board) -> None:
+def test_change_during_reconfiguration_is_not_missed(pi: Board) -> None:
     made, heard = watched(pi)
     line = pi.line(PIN)
     line.deaf = True
@@ -294,7 +294,7 @@ def test_a_change_while_the_kernel_was_told_something_new_is_not_missed(pi: Boar
     changes=st.lists(st.tuples(st.integers(1, 120), st.booleans()), max_size=40),
     bounce=st.sampled_from([None, 0.001, 0.01, 0.05]),
 )
-def test_after_any_waveform_a_device_is_what_its_pin_is(
+def test_device_has_its_pins_level_after_any_waveform(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bool]], bounce: float | None
 ) -> None:
     pi = board(tmp_path_factory.mktemp("dev"))
@@ -311,7 +311,7 @@ def test_after_any_waveform_a_device_is_what_its_pin_is(
 @pytest.mark.parametrize(
     ("edges", "levels"), [("rising", [True, True]), ("falling", [False, False]), ("none", [])]
 )
-def test_only_the_edges_asked_for_are_delivered(pi: Board, edges: str, levels: list[bool]) -> None:
+def test_only_the_requested_edges_are_delivered(pi: Board, edges: str, levels: list[bool]) -> None:
     _, heard = watched(pi, edges=edges)
     for level in (False, True, False, True):
         pi.line(PIN).drive(level)
@@ -319,7 +319,7 @@ def test_only_the_edges_asked_for_are_delivered(pi: Board, edges: str, levels: l
     assert heard.levels == levels
 
 
-def test_an_edge_that_was_left_from_an_earlier_watch_is_not_delivered(pi: Board) -> None:
+def test_edge_left_from_an_earlier_watch_is_not_delivered(pi: Board) -> None:
     made, heard = watched(pi)
     pi.line(PIN).drive(False)
     made.when_changed = None
@@ -330,7 +330,7 @@ def test_an_edge_that_was_left_from_an_earlier_watch_is_not_delivered(pi: Board)
     assert made.edges_lost == 0
 
 
-def test_a_callback_that_fails_is_logged_and_the_next_change_is_delivered(
+def test_failing_callback_is_logged_and_the_next_change_is_delivered(
     pi: Board, caplog: pytest.LogCaptureFixture
 ) -> None:
     with DigitalInputDevice(PIN, pull_up=True, pin_factory=pi.factory) as device:
@@ -360,7 +360,7 @@ def test_a_callback_may_close_its_device(pi: Board) -> None:
     assert pi.line(PIN).request is None
 
 
-def test_a_debounce_that_missed_an_interrupt_is_made_to_read_the_pin_anew(pi: Board) -> None:
+def test_resync_makes_the_kernels_debounce_read_the_pin_again(pi: Board) -> None:
     made, heard = watched(pi, bounce=0.05)
     line = pi.line(PIN)
     line.deaf = True
@@ -378,7 +378,7 @@ def test_a_debounce_that_missed_an_interrupt_is_made_to_read_the_pin_anew(pi: Bo
     assert made.look() == PinLevels(level=True, implied_level=True, edges=1, lost=0, found=0)
 
 
-def test_a_glitch_while_the_debounce_reads_anew_is_no_change(pi: Board) -> None:
+def test_glitch_during_a_resync_is_not_a_change(pi: Board) -> None:
     made, heard = watched(pi, bounce=0.05)
     pi.line(PIN).drive(False)
     pi.advance(0.005)
@@ -388,7 +388,7 @@ def test_a_glitch_while_the_debounce_reads_anew_is_no_change(pi: Board) -> None:
     assert set(heard.levels) == {True}
 
 
-def test_a_bounce_while_the_debounce_reads_anew_is_one_change(pi: Board) -> None:
+def test_bounce_during_a_resync_is_one_change(pi: Board) -> None:
     made, heard = watched(pi, bounce=0.05)
     for _ in range(3):
         pi.line(PIN).flip()
@@ -398,7 +398,7 @@ def test_a_bounce_while_the_debounce_reads_anew_is_one_change(pi: Board) -> None
     assert heard.levels == [False]
 
 
-def test_a_pin_without_bounce_time_needs_no_new_reading(pi: Board) -> None:
+def test_pin_without_bounce_time_needs_no_resync(pi: Board) -> None:
     made, _ = watched(pi)
     before = pi.line(PIN).settings
     made.resync()
@@ -408,7 +408,7 @@ def test_a_pin_without_bounce_time_needs_no_new_reading(pi: Board) -> None:
 # Losses --------------------------------------------------------------------------------------------
 
 
-def test_edges_that_the_kernel_dropped_are_known_and_the_state_is_right(pi: Board) -> None:
+def test_edges_dropped_by_the_kernel_are_counted_and_the_state_is_correct(pi: Board) -> None:
     made, heard = watched(pi)
     pi.square(PIN, 1_000, 0.1, stalled=True)
     pi.line(PIN).drive(False)
@@ -418,7 +418,7 @@ def test_edges_that_the_kernel_dropped_are_known_and_the_state_is_right(pi: Boar
     assert heard.levels[-1] is False
 
 
-def test_without_a_loss_none_is_reported(pi: Board) -> None:
+def test_no_loss_is_reported_without_a_loss(pi: Board) -> None:
     made, heard = watched(pi)
     pi.square(PIN, 1_000, 0.032, stalled=True)
     pi.advance(0)
@@ -426,7 +426,7 @@ def test_without_a_loss_none_is_reported(pi: Board) -> None:
     assert len(heard) == 64
 
 
-def test_a_flood_on_one_pin_does_not_keep_the_thread_from_the_others(pi: Board) -> None:
+def test_flood_of_edges_on_one_pin_does_not_block_other_pins(pi: Board) -> None:
     made, _ = watched(pi)
     before = pi.request(PIN).reads
     pi.square(PIN, 5_000, 0.5)
@@ -434,7 +434,7 @@ def test_a_flood_on_one_pin_does_not_keep_the_thread_from_the_others(pi: Board) 
     assert made.look().edges == 5_000
 
 
-def test_level_and_edges_tell_their_own_stories(pi: Board) -> None:
+def test_level_and_edge_count_are_reported_separately(pi: Board) -> None:
     made, heard = watched(pi)
     pi.line(PIN).deaf = True
     pi.line(PIN).drive(False)
@@ -442,7 +442,7 @@ def test_level_and_edges_tell_their_own_stories(pi: Board) -> None:
     assert heard == [(pi.kernel.now_ns, False)]
 
 
-def test_a_pin_whose_chip_is_gone_says_so_and_does_not_keep_the_thread_busy(
+def test_pin_of_a_removed_chip_is_reported_and_does_not_busy_the_thread(
     pi: Board, caplog: pytest.LogCaptureFixture
 ) -> None:
     made, _ = watched(pi)
@@ -458,7 +458,7 @@ def test_a_pin_whose_chip_is_gone_says_so_and_does_not_keep_the_thread_busy(
 # Outputs -------------------------------------------------------------------------------------------
 
 
-def test_a_led_is_an_output_that_never_blinks_on_its_own(pi: Board) -> None:
+def test_led_is_an_output_that_changes_only_on_request(pi: Board) -> None:
     led = LED(PIN, pin_factory=pi.factory)
     led.on()
     led.toggle()
@@ -482,13 +482,13 @@ def test_an_active_low_output_is_off_when_it_is_high(pi: Board) -> None:
         assert pi.line(PIN).level is False
 
 
-def test_an_output_without_an_initial_value_stays_as_it_was(pi: Board) -> None:
+def test_output_without_an_initial_value_is_not_changed(pi: Board) -> None:
     pi.line(PIN).drive(True)
     with OutputDevice(PIN, initial_value=None, pin_factory=pi.factory):
         assert pi.line(PIN).writes == [True]
 
 
-def test_pulse_width_modulation_is_not_promised(pi: Board) -> None:
+def test_pulse_width_modulation_is_not_supported(pi: Board) -> None:
     with pytest.raises(PinPWMUnsupported):
         PWMLED(PIN, pin_factory=pi.factory)
 
@@ -496,7 +496,7 @@ def test_pulse_width_modulation_is_not_promised(pi: Board) -> None:
 # Reserving, releasing, closing ---------------------------------------------------------------------
 
 
-def test_a_pin_belongs_to_one_device_until_that_is_closed(pi: Board) -> None:
+def test_pin_belongs_to_one_device_until_it_is_closed(pi: Board) -> None:
     with DigitalInputDevice(PIN, pin_factory=pi.factory):
         with pytest.raises(GPIOPinInUse):
             LED(PIN, pin_factory=pi.factory)
@@ -504,7 +504,7 @@ def test_a_pin_belongs_to_one_device_until_that_is_closed(pi: Board) -> None:
     LED(PIN, pin_factory=pi.factory).close()
 
 
-def test_a_closed_device_gives_its_line_back_to_the_machine(pi: Board) -> None:
+def test_closed_device_releases_its_line(pi: Board) -> None:
     device = DigitalInputDevice(PIN, pin_factory=pi.factory)
     closed = device.pin
     device.close()
@@ -514,7 +514,7 @@ def test_a_closed_device_gives_its_line_back_to_the_machine(pi: Board) -> None:
     closed.close()
 
 
-def test_a_closed_device_hears_nothing_more(pi: Board) -> None:
+def test_closed_device_receives_no_more_events(pi: Board) -> None:
     heard = []
     device = DigitalInputDevice(PIN, pull_up=True, pin_factory=pi.factory)
     device.when_activated = lambda: heard.append(True)
@@ -524,13 +524,13 @@ def test_a_closed_device_hears_nothing_more(pi: Board) -> None:
     assert heard == []
 
 
-def test_a_line_that_someone_else_holds_is_an_os_error(pi: Board) -> None:
+def test_line_used_by_another_program_is_an_os_error(pi: Board) -> None:
     pi.line(PIN).holder = "w1-gpio"
     with pytest.raises(OSError, match="busy"):
         pi.factory.pin(PIN)
 
 
-def test_a_closed_factory_holds_nothing_and_may_be_closed_again(pi: Board) -> None:
+def test_closed_factory_releases_everything_and_may_be_closed_again(pi: Board) -> None:
     devices = [DigitalInputDevice(PIN, pin_factory=pi.factory), LED(27, pin_factory=pi.factory)]
     pi.factory.close()
     pi.factory.close()
@@ -540,7 +540,7 @@ def test_a_closed_factory_holds_nothing_and_may_be_closed_again(pi: Board) -> No
         device.close()
 
 
-def test_a_forgotten_device_that_the_garbage_collector_closes_in_the_midst_of_things_blocks_nothing(
+def test_device_closed_by_the_garbage_collector_at_any_time_does_not_deadlock(
     pi: Board,
 ) -> None:
     class Collecting(DigitalInputDevice):
@@ -558,7 +558,7 @@ def test_a_forgotten_device_that_the_garbage_collector_closes_in_the_midst_of_th
         Forgotten()
         with DigitalInputDevice(PIN, pin_factory=pi.factory):
             assert pi.line(27).request is not None
-            with pytest.raises(GPIOPinInUse):  # while gpiozero holds the lock on its reservations
+            with pytest.raises(GPIOPinInUse):  # while gpiozero holds the lock for its reservations
                 Collecting(PIN, pin_factory=pi.factory)
             assert pi.line(27).request is None
     finally:
@@ -579,13 +579,13 @@ def test_two_factories_do_not_share_their_pins(pi: Board, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("label", "model"), [("pinctrl-bcm2835", "3B"), ("pinctrl-bcm2711", "4B"), ("pinctrl-rp1", "5B")]
 )
-def test_a_board_that_cannot_be_asked_is_known_by_its_chip(tmp_path: Path, label: str, model: str) -> None:
+def test_board_without_a_revision_is_identified_by_its_chip(tmp_path: Path, label: str, model: str) -> None:
     pi = board(tmp_path, label)
     assert pi.factory.board_info.model == model
     pi.factory.close()
 
 
-def test_a_board_that_answers_nonsense_is_known_by_its_chip(tmp_path: Path) -> None:
+def test_board_with_an_invalid_revision_is_identified_by_its_chip(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.chip("pinctrl-rp1")
     factory = GpiodFactory(opener=machine.opener, devices=tmp_path, revision=lambda: 0)
@@ -593,7 +593,7 @@ def test_a_board_that_answers_nonsense_is_known_by_its_chip(tmp_path: Path) -> N
     factory.close()
 
 
-def test_a_board_that_can_be_asked_is(tmp_path: Path) -> None:
+def test_board_is_identified_by_its_revision(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.chip("pinctrl-bcm2835")
     factory = GpiodFactory(opener=machine.opener, devices=tmp_path, revision=lambda: 0x902120)
@@ -615,7 +615,7 @@ def test_gpiozero_finds_the_factory_under_the_name_gpiod() -> None:
 # The thread ----------------------------------------------------------------------------------------
 
 
-def test_edges_are_delivered_by_a_thread_of_the_factory_s_own(tmp_path: Path) -> None:
+def test_edges_are_delivered_by_the_factorys_own_thread(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     chip = machine.chip("pinctrl-bcm2711")
     with GpiodFactory(
@@ -634,7 +634,7 @@ def test_edges_are_delivered_by_a_thread_of_the_factory_s_own(tmp_path: Path) ->
         assert device.wait_for_active(10), "the level was not read again"
 
 
-def test_devices_may_come_and_go_while_edges_arrive(tmp_path: Path) -> None:
+def test_devices_may_be_opened_and_closed_while_edges_arrive(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     chip = machine.chip("pinctrl-bcm2711")
     with GpiodFactory(opener=machine.opener, devices=tmp_path, revision=not_a_pi) as factory:
@@ -663,7 +663,7 @@ def test_devices_may_come_and_go_while_edges_arrive(tmp_path: Path) -> None:
             assert device.wait_for_active(10)
 
 
-def test_time_passes_in_the_fakes_as_told(pi: Board) -> None:
+def test_simulated_time_advances_as_requested(pi: Board) -> None:
     before = pi.kernel.now_ns
     pi.advance(1.5)
     assert pi.kernel.now_ns - before == 1.5 * SECOND

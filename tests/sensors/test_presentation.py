@@ -1,4 +1,4 @@
-"""Each quantity in the unit in which people, Home Assistant and Signal K expect it."""
+"""Quantities are shown in the units that people, Home Assistant and Signal K expect."""
 
 import json
 import math
@@ -138,7 +138,7 @@ ROWS: Final = [
     (512, "B", "a.size", "512 B", 512, "B", "data_size", "measurement"),
     (512, "B/s", "a.rate", "512 B/s", 512, "B/s", "data_rate", "measurement"),
 ]
-"""An example of each row of the table."""
+"""Example of each row of the table."""
 
 
 def announced(unit: str, path: str) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def test_every_row_of_the_table_has_an_example() -> None:
 
 
 @pytest.mark.parametrize(("value", "unit", "path", "text", "number", "shown", "kind", "statistics"), ROWS)
-def test_quantity_is_shown_in_the_same_unit_to_people_and_in_home_assistant(
+def test_quantity_has_the_same_unit_on_screens_and_in_home_assistant(
     value: float,
     unit: str,
     path: str,
@@ -186,7 +186,9 @@ def test_quantity_is_shown_in_the_same_unit_to_people_and_in_home_assistant(
 
 
 @pytest.mark.parametrize(("unit", "path"), [(unit, path) for _, unit, path, *_ in ROWS])
-def test_home_assistant_documents_unit_and_statistics_of_each_device_class(unit: str, path: str) -> None:
+def test_unit_and_state_class_are_documented_by_home_assistant_for_each_device_class(
+    unit: str, path: str
+) -> None:
     config = announced(unit, path)
     if "device_class" in config:
         units, statistics = DOCUMENTED[config["device_class"]]
@@ -195,7 +197,7 @@ def test_home_assistant_documents_unit_and_statistics_of_each_device_class(unit:
 
 
 @pytest.mark.parametrize("unit", sorted(TABLE))
-def test_signal_k_is_told_only_units_that_it_defines(unit: str) -> None:
+def test_signal_k_receives_only_units_that_it_defines(unit: str) -> None:
     current = {"sensor": "main", "path": "a.b", "value": 1, "unit": unit}
     delta = signalk.delta("urn:mrn:signalk:uuid:x", current, presentation)
     assert delta is not None
@@ -209,16 +211,16 @@ def test_every_path_has_a_row(path: str) -> None:
     assert (presentation(unit, path.replace("*", "x")) is None) == (unit == signalk_paths.CONTACT)
 
 
-def test_every_unit_that_people_write_has_a_row() -> None:
+def test_every_accepted_unit_has_a_row() -> None:
     assert DIMENSIONS.keys() <= TABLE.keys()
 
 
 @pytest.mark.parametrize("rows", TABLE.values())
-def test_last_row_of_a_unit_fits_every_path(rows: tuple[Any, ...]) -> None:
+def test_last_row_of_a_unit_matches_every_path(rows: tuple[Any, ...]) -> None:
     assert rows[-1].fits("")
 
 
-def test_quantity_without_a_row_is_announced_as_it_is_stored() -> None:
+def test_quantity_without_a_row_is_announced_unconverted() -> None:
     config = announced("furlong", "a.b")
     assert config["value_template"] == "{{ value_json.value }}"
     assert not {"unit_of_measurement", "device_class", "state_class"} & config.keys()
@@ -249,9 +251,7 @@ def test_quantity_without_a_row_is_announced_as_it_is_stored() -> None:
         (None, "K", "", "-"),
     ],
 )
-def test_a_value_is_shown_the_way_sailors_read_it(
-    value: float | None, unit: str, path: str, text: str
-) -> None:
+def test_value_is_formatted_as_sailors_expect(value: float | None, unit: str, path: str, text: str) -> None:
     assert format_value(value, unit, path=path) == text
 
 
@@ -260,9 +260,9 @@ def test_a_value_is_shown_the_way_sailors_read_it(
     st.floats(min_value=-1e12, max_value=1e12),
     st.sampled_from(["", "a.revolutions"]),
 )
-def test_a_shown_value_reads_back_within_its_last_digit(unit: str, value: float, path: str) -> None:
+def test_formatted_value_can_be_parsed_back_within_its_last_digit(unit: str, value: float, path: str) -> None:
     number, shown_unit = display(value, unit, path=path)
-    assume(unit not in ("s", "B", "B/s"))  # these are shown by functions of their own
+    assume(unit not in ("s", "B", "B/s"))  # these have formatting functions of their own
     last_digit = 10.0 ** -len(number.partition(".")[2]) if "e" not in number else abs(float(number)) * 1e-5
     step = abs(parse(f"{last_digit} {shown_unit}", unit) - parse(f"0 {shown_unit}", unit))
     assert parse(f"{number} {shown_unit}", unit) == pytest.approx(value, rel=1e-5, abs=step)

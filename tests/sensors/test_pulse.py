@@ -38,7 +38,7 @@ def pulse(pi: Board, **options: Any) -> PulseDriver:
 
 
 def spin(pi: Board, driver: PulseDriver, hz: float, seconds: int) -> int:
-    """Make pulses for some seconds, poll once a second, and return the number of pulses."""
+    """Make pulses for `seconds`, poll once a second, and return the number of pulses."""
     made = 0
     for _ in range(seconds):
         made += pi.square(PIN, hz, 1.0)
@@ -49,7 +49,7 @@ def spin(pi: Board, driver: PulseDriver, hz: float, seconds: int) -> int:
 # Rate ----------------------------------------------------------------------------------------------
 
 
-def test_the_rate_is_in_units_not_in_pulses(pi: Board) -> None:
+def test_rate_is_in_units_and_not_in_pulses(pi: Board) -> None:
     driver = pulse(pi, pulses_per_unit=12)
     said = opened(driver)
     spin(pi, driver, 360, 3)
@@ -57,7 +57,7 @@ def test_the_rate_is_in_units_not_in_pulses(pi: Board) -> None:
     assert set(said.states) == {SensorState.GOOD}
 
 
-def test_the_rate_comes_from_the_kernel_s_stamps_however_late_the_poll(pi: Board) -> None:
+def test_rate_uses_the_kernels_time_stamps_however_late_the_poll(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     for late_s in (0.0, 0.3, 0.0):
@@ -65,10 +65,10 @@ def test_the_rate_comes_from_the_kernel_s_stamps_however_late_the_poll(pi: Board
         pi.stall(late_s)
         pi.poll(driver)
     assert said.values[:2] == pytest.approx([50.0, 50.0])
-    assert said.values[2] == pytest.approx(50 / 1.3)  # there was indeed a pause in the pulses
+    assert said.values[2] == pytest.approx(50 / 1.3)  # there was a real pause in the pulses
 
 
-def test_slow_pulses_are_measured_from_one_poll_to_the_next(pi: Board) -> None:
+def test_slow_pulses_are_measured_across_polls(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     for _ in range(20):
@@ -77,7 +77,7 @@ def test_slow_pulses_are_measured_from_one_poll_to_the_next(pi: Board) -> None:
     assert said.values[1:] == pytest.approx([0.8] * (len(said) - 1))
 
 
-def test_an_engine_that_stops_is_at_zero_after_the_silence_that_was_set(pi: Board) -> None:
+def test_engine_that_stops_is_at_zero_after_the_configured_silence(pi: Board) -> None:
     driver = pulse(pi, zero_after_s=2.0)
     said = opened(driver)
     spin(pi, driver, 100, 2)
@@ -87,7 +87,7 @@ def test_an_engine_that_stops_is_at_zero_after_the_silence_that_was_set(pi: Boar
     assert said.values[3:] == [0, 0, 0]
 
 
-def test_an_engine_that_stands_still_is_at_zero(pi: Board) -> None:
+def test_stopped_engine_is_at_zero(pi: Board) -> None:
     driver = pulse(pi, zero_after_s=2.0)
     said = opened(driver)
     pi.run(driver, 4)
@@ -95,7 +95,7 @@ def test_an_engine_that_stands_still_is_at_zero(pi: Board) -> None:
     assert last(said) == Sample("probe", pi.kernel.boottime_ns(), 0.0, totals=Totals())
 
 
-def test_the_pause_before_a_start_is_no_part_of_the_rate(pi: Board) -> None:
+def test_pause_before_a_start_does_not_affect_the_rate(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     spin(pi, driver, 100, 2)
@@ -107,7 +107,7 @@ def test_the_pause_before_a_start_is_no_part_of_the_rate(pi: Board) -> None:
 # Total ---------------------------------------------------------------------------------------------
 
 
-def test_the_total_goes_on_from_where_it_was(pi: Board) -> None:
+def test_total_continues_from_the_stored_value(pi: Board) -> None:
     driver = pulse(pi, measure="total", pulses_per_unit=450_000.0)
     said = opened(driver, Totals(900_000, 12.0))
     spin(pi, driver, 450, 2)
@@ -116,21 +116,21 @@ def test_the_total_goes_on_from_where_it_was(pi: Board) -> None:
     assert last(said).totals == Totals(900_900, 12.0)
 
 
-def test_a_total_is_said_before_the_first_pulse(pi: Board) -> None:
+def test_total_is_emitted_before_the_first_pulse(pi: Board) -> None:
     driver = pulse(pi, measure="total")
     said = opened(driver, Totals(42))
     pi.poll(driver)
     assert said.values == [42]
 
 
-def test_the_rate_too_carries_the_count(pi: Board) -> None:
+def test_rate_samples_also_contain_the_count(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver, Totals(1_000))
     made = spin(pi, driver, 100, 3)
     assert last(said).totals == Totals(1_000 + made)
 
 
-def test_pulses_are_counted_on_across_a_restart_of_the_driver(pi: Board) -> None:
+def test_count_continues_across_a_restart_of_the_driver(pi: Board) -> None:
     driver = pulse(pi, measure="total")
     said = opened(driver)
     spin(pi, driver, 100, 2)
@@ -144,7 +144,7 @@ def test_pulses_are_counted_on_across_a_restart_of_the_driver(pi: Board) -> None
 # Speed and loss ------------------------------------------------------------------------------------
 
 
-def test_five_kilohertz_are_counted_to_the_pulse_without_a_loss(pi: Board) -> None:
+def test_five_kilohertz_are_counted_exactly(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     made = spin(pi, driver, 5_000, 2)
@@ -153,14 +153,14 @@ def test_five_kilohertz_are_counted_to_the_pulse_without_a_loss(pi: Board) -> No
     assert last(said).totals == Totals(made)
 
 
-def test_a_fast_sensor_wakes_the_thread_no_more_than_25_times_a_second(pi: Board) -> None:
+def test_fast_sensor_wakes_the_thread_at_most_25_times_a_second(pi: Board) -> None:
     driver = pulse(pi)
     opened(driver)
     pi.square(PIN, 5_000, 1.0)
     assert pi.request(PIN).reads <= 26
 
 
-def test_pulses_that_wait_for_a_thread_that_stalls_are_not_lost_while_the_buffer_lasts(pi: Board) -> None:
+def test_pulses_during_a_stall_of_the_thread_are_not_lost_while_the_buffer_lasts(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     pi.square(PIN, 5_000, 0.2, stalled=True)
@@ -169,7 +169,7 @@ def test_pulses_that_wait_for_a_thread_that_stalls_are_not_lost_while_the_buffer
     assert last(said).value == pytest.approx(5_000)
 
 
-def test_an_overflow_of_the_kernel_s_buffer_is_known_and_count_and_rate_are_right(pi: Board) -> None:
+def test_overflow_of_the_kernels_buffer_is_reported_and_count_and_rate_are_correct(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     made = spin(pi, driver, 5_000, 1)
@@ -178,7 +178,7 @@ def test_an_overflow_of_the_kernel_s_buffer_is_known_and_count_and_rate_are_righ
     assert last(said).state is SensorState.EDGES_LOST
     assert last(said).value == pytest.approx(5_000)
     assert last(said).totals == Totals(made)
-    # the thread's last pause was 40 ms long, so pulses from that time were in the buffer too
+    # the thread's last pause was 40 ms long, so the buffer also contained pulses from that time
     assert 3_900 < int(last(said).detail.split()[3]) < 4_200
     spin(pi, driver, 5_000, 1)
     assert last(said).state is SensorState.GOOD
@@ -189,7 +189,7 @@ def test_an_overflow_of_the_kernel_s_buffer_is_known_and_count_and_rate_are_righ
     bursts=st.lists(st.tuples(st.integers(0, 2_500), st.booleans(), st.booleans()), max_size=8),
     start=st.sampled_from([0, 2**31 - 500, 2**32 - 500]),
 )
-def test_the_count_is_right_after_any_bursts_stalls_and_polls(
+def test_count_is_correct_after_any_bursts_stalls_and_polls(
     tmp_path_factory: pytest.TempPathFactory, bursts: list[tuple[int, bool, bool]], start: int
 ) -> None:
     pi = board(tmp_path_factory.mktemp("dev"))
@@ -207,7 +207,7 @@ def test_the_count_is_right_after_any_bursts_stalls_and_polls(
     pi.factory.close()
 
 
-def test_a_rate_that_the_equipment_cannot_have_is_noise(pi: Board) -> None:
+def test_rate_above_the_equipments_maximum_is_noise(pi: Board) -> None:
     driver = pulse(pi, max_hz=1_000.0)
     said = opened(driver)
     spin(pi, driver, 1_500, 2)
@@ -216,7 +216,7 @@ def test_a_rate_that_the_equipment_cannot_have_is_noise(pi: Board) -> None:
     assert last(said).detail == "1500 pulses/s exceed the limit of 1000 pulses/s"
 
 
-def test_a_rate_that_the_equipment_may_have_is_not(pi: Board) -> None:
+def test_rate_up_to_the_equipments_maximum_is_not_noise(pi: Board) -> None:
     driver = pulse(pi, max_hz=1_000.0)
     said = opened(driver)
     spin(pi, driver, 990, 2)
@@ -227,7 +227,7 @@ def test_a_rate_that_the_equipment_may_have_is_not(pi: Board) -> None:
 
 
 def ring(pi: Board, pulses: int, *, gap_s: float) -> None:
-    """Make pulses that ring: two glitches follow each pulse."""
+    """Make pulses, each of which is followed by two glitches."""
     line = pi.line(PIN)
     for _ in range(pulses):
         for _ in range(6):
@@ -236,7 +236,7 @@ def ring(pi: Board, pulses: int, *, gap_s: float) -> None:
         pi.advance(gap_s - 0.0003)
 
 
-def test_a_glitch_filter_shorter_than_a_tick_of_the_kernel_lets_fast_pulses_through(pi: Board) -> None:
+def test_glitch_filter_shorter_than_a_kernel_tick_passes_fast_pulses(pi: Board) -> None:
     driver = pulse(pi, debounce_s=0.0005)
     said = opened(driver)
     ring(pi, 500, gap_s=0.002)
@@ -253,7 +253,7 @@ def test_without_a_glitch_filter_every_edge_counts(pi: Board) -> None:
     assert last(said).totals == Totals(1500)
 
 
-def test_a_long_glitch_filter_is_the_kernel_s(pi: Board) -> None:
+def test_long_glitch_filter_uses_the_kernels_debounce(pi: Board) -> None:
     driver = pulse(pi, debounce_s=0.02)
     said = opened(driver)
     assert pi.line(PIN).settings.debounce_period.total_seconds() == 0.02
@@ -276,7 +276,7 @@ def test_a_long_glitch_filter_is_the_kernel_s(pi: Board) -> None:
     ("pull", "bias"), [(Pull.UP, Bias.PULL_UP), (Pull.DOWN, Bias.PULL_DOWN), (Pull.NONE, Bias.DISABLED)]
 )
 @pytest.mark.parametrize("active_low", [False, True])
-def test_a_pulse_is_one_edge_from_inactive_to_active(
+def test_pulse_is_one_edge_from_inactive_to_active(
     pi: Board, pull: Pull, bias: Bias, active_low: bool
 ) -> None:
     pi.line(PIN).drive(active_low)
@@ -292,7 +292,7 @@ def test_a_pulse_is_one_edge_from_inactive_to_active(
     assert said.values == [1, 1]
 
 
-def test_a_line_in_use_fails_with_who_holds_it(pi: Board) -> None:
+def test_error_for_a_line_in_use_names_its_user(pi: Board) -> None:
     pi.line(PIN).holder = "pps"
     driver = pulse(pi)
     with pytest.raises(DriverError, match="GPIO27 on pinctrl-bcm2711 is in use by pps"):
@@ -303,26 +303,26 @@ def test_a_line_in_use_fails_with_who_holds_it(pi: Board) -> None:
 
 
 @pytest.mark.parametrize("pin", [28, 48, 100])
-def test_a_line_that_is_not_on_the_header_is_never_touched(pi: Board, pin: int) -> None:
+def test_line_that_is_not_on_the_header_is_never_touched(pi: Board, pin: int) -> None:
     """Lines 48 to 53 belong to the SD card on a Pi 3."""
     with pytest.raises(DriverError, match=f"GPIO{pin} cannot be used: {pin} is not a valid pin name"):
         pulse(pi, pin=pin).open(Collector(), resume=Totals())
 
 
-def test_a_chip_that_goes_away_fails_the_poll_and_does_not_keep_the_thread_busy(pi: Board) -> None:
+def test_removed_chip_fails_the_poll_and_does_not_busy_the_thread(pi: Board) -> None:
     driver = pulse(pi)
     opened(driver)
     pi.request(PIN).lose_chip()
     pi.advance(1.0)
     assert pi.watcher.next_ns() is None
-    pi.request(PIN).gone = None  # the watcher does not wait for this line again, even if it comes back
+    pi.request(PIN).gone = None  # the watcher does not wait for this line again, even if it reappears
     with pytest.raises(DriverError, match="GPIO27 on pinctrl-bcm2711 cannot be used: the chip is gone"):
         pi.poll(driver)
     driver.close()
     driver.close()
 
 
-def test_a_closed_driver_gives_its_line_back_and_cannot_be_polled(pi: Board) -> None:
+def test_closed_driver_releases_its_line_and_cannot_be_polled(pi: Board) -> None:
     driver = pulse(pi)
     said = opened(driver)
     driver.close()
@@ -333,12 +333,12 @@ def test_a_closed_driver_gives_its_line_back_and_cannot_be_polled(pi: Board) -> 
     assert said == []
 
 
-def test_options_of_another_kind_are_refused(pi: Board) -> None:
+def test_options_of_another_sensor_kind_are_refused(pi: Board) -> None:
     with pytest.raises(TypeError, match="options that are not those of kind"):
         PulseDriver(sensor(ManualOptions(), kind="pulse"), gpio=pi.gpio)
 
 
-def test_the_factory_s_thread_empties_the_buffer_between_polls(tmp_path: Path) -> None:
+def test_factorys_thread_empties_the_buffer_between_polls(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     chip = machine.chip("pinctrl-bcm2835")
     factory = GpiodFactory(opener=machine.opener, devices=tmp_path, revision=not_a_pi)

@@ -1,4 +1,4 @@
-"""A recording is played so that every row is emitted once, in order, and at the recording's own pace."""
+"""A recording is replayed so that every row is emitted once, in order, and at the recording's own pace."""
 
 import csv
 from datetime import datetime
@@ -35,7 +35,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 class Player:
-    """A replay driver on a simulated clock."""
+    """Replay driver on a simulated clock."""
 
     def __init__(
         self, file: Path, path: str = "a", *, speed: float = 1.0, repeat: bool = False, unit: str = "V"
@@ -53,7 +53,7 @@ class Player:
 
     @property
     def seconds(self) -> list[float]:
-        """Due time of each sample in seconds since the beginning."""
+        """Due times of the samples in seconds since the start of the replay."""
         return [(sample.boottime_ns - self.began_ns) / SECOND for sample in self.said]
 
 
@@ -65,30 +65,30 @@ class TestPace:
         assert player.said.values == [1.5, 2.5, 2.5, 3.5]
         assert player.seconds == [0.0, 1.0, 1.0, 4.0]
 
-    def test_a_row_is_not_emitted_before_it_is_due(self, short: Path) -> None:
+    def test_row_is_not_emitted_before_it_is_due(self, short: Path) -> None:
         player = Player(short)
         player.advance(0.999)
         assert player.said.values == [1.5]
         player.advance(0.001)
         assert player.said.values == [1.5, 2.5, 2.5]
 
-    def test_ten_times_as_fast_is_a_tenth_of_the_spacing(self, short: Path) -> None:
+    def test_tenfold_speed_divides_the_spacing_by_ten(self, short: Path) -> None:
         player = Player(short, speed=10.0)
         player.advance(0.4)
         assert player.seconds == [0.0, 0.1, 0.1, 0.4]
 
-    def test_late_rows_come_at_once_in_order_with_their_due_times(self, short: Path) -> None:
+    def test_late_rows_are_emitted_at_once_in_order_with_their_due_times(self, short: Path) -> None:
         player = Player(short)
         player.advance(3600)
         assert player.said.values == [1.5, 2.5, 2.5, 3.5]
         assert player.seconds == [0.0, 1.0, 1.0, 4.0]
 
-    def test_paths_of_one_file_stay_together(self, short: Path) -> None:
+    def test_paths_of_one_file_stay_synchronised(self, short: Path) -> None:
         player = Player(short, "b")
         player.advance(1)
         assert (player.said.values, player.seconds) == ([-7.0], [0.25])
 
-    def test_after_the_end_nothing_more_comes_and_it_says_so(self, short: Path) -> None:
+    def test_driver_is_finished_and_emits_nothing_after_the_end(self, short: Path) -> None:
         player = Player(short)
         finished = []
         for seconds in (3.9, 0.1, 1000):
@@ -97,19 +97,19 @@ class TestPace:
         assert finished == [False, True, True]
         assert len(player.said) == 4
 
-    def test_repeated_it_begins_again_one_mean_spacing_after_the_files_end(self, short: Path) -> None:
+    def test_repetition_begins_one_mean_spacing_after_the_end_of_the_file(self, short: Path) -> None:
         player = Player(short, repeat=True)
         player.advance(11)
         assert player.said.values == [1.5, 2.5, 2.5, 3.5, 1.5, 2.5, 2.5, 3.5, 1.5, 2.5, 2.5]
         assert player.seconds[4:9] == [5.0, 6.0, 6.0, 9.0, 10.0]
         assert not player.driver.finished
 
-    def test_a_recording_of_one_row_may_repeat(self, tmp_path: Path) -> None:
+    def test_recording_of_one_row_may_repeat(self, tmp_path: Path) -> None:
         player = Player(written(tmp_path, "time,path,value\n0,a,1\n"), repeat=True)
         player.advance(0.01)
         assert len(player.said) == 11
 
-    def test_closed_and_opened_again_it_goes_on_and_loses_nothing(self, short: Path) -> None:
+    def test_reopened_driver_continues_without_losing_rows(self, short: Path) -> None:
         player = Player(short)
         player.driver.close()
         with pytest.raises(DriverError, match="not open"):
@@ -119,7 +119,7 @@ class TestPace:
         assert player.said.values == [1.5, 2.5, 2.5]
         assert player.seconds == [0.0, 1.0, 1.0]
 
-    def test_truths_are_booleans_where_the_unit_is_bool(self, tmp_path: Path) -> None:
+    def test_values_are_booleans_where_the_unit_is_bool(self, tmp_path: Path) -> None:
         file = written(tmp_path, "time,path,value\n0,a,true\n1,a,0\n2,a,1\n3,a,false\n")
         player = Player(file, unit="bool")
         player.advance(3)
@@ -129,7 +129,7 @@ class TestPace:
 
 class TestRealRecording:
     @pytest.mark.parametrize("path", PATHS)
-    def test_it_is_replayed_row_for_row(self, path: str) -> None:
+    def test_real_recording_is_replayed_row_by_row(self, path: str) -> None:
         player = Player(RECORDING, path, speed=7.0)
         while not player.driver.finished:
             player.advance(0.05)
@@ -141,14 +141,14 @@ class TestRealRecording:
         assert player.seconds == pytest.approx(due, abs=1e-6)
         assert set(player.said.states) == {"good"}
 
-    def test_rows_are_what_the_driver_plays(self) -> None:
+    def test_rows_equal_the_samples_of_the_driver(self) -> None:
         player = Player(RECORDING, PATHS[0])
         player.advance(3600)
         assert tuple(
             RecordingRow(s.boottime_ns - player.began_ns, float(s.value or 0)) for s in player.said
         ) == rows(RECORDING, PATHS[0])
 
-    def test_its_three_paths_are_all_of_it(self) -> None:
+    def test_real_recording_consists_of_its_three_paths(self) -> None:
         assert [len(rows(RECORDING, path)) for path in PATHS] == [1005, 1005, 1201]
 
 
@@ -158,7 +158,7 @@ class TestRealRecording:
     pauses=st.lists(st.floats(0, 20), max_size=40),
     speed=st.sampled_from([0.5, 1.0, 3.0, 10.0]),
 )
-def test_however_late_it_is_polled_each_row_comes_once_in_order_and_never_early(
+def test_each_row_is_emitted_once_in_order_and_never_early_however_late_the_polls(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], pauses: list[float], speed: float
 ) -> None:
     times = [sum(steps[: n + 1]) / 1000 for n in range(len(steps))]
@@ -169,7 +169,7 @@ def test_however_late_it_is_polled_each_row_comes_once_in_order_and_never_early(
         assert all(sample.boottime_ns <= player.clock.now_ns for sample in player.said)
     player.advance(10_000)
     assert player.said.values == list(range(len(steps)))
-    # Due times are whole nanoseconds.
+    # due times are rounded to whole nanoseconds
     assert player.seconds == pytest.approx([(time - times[0]) / speed for time in times], abs=2e-9)
     assert player.driver.finished
 
@@ -194,7 +194,7 @@ class TestMistakes:
             ),
         ],
     )
-    def test_a_bad_recording_is_refused_by_file_and_line(
+    def test_invalid_recording_is_refused_with_its_file_and_line(
         self, tmp_path: Path, text: str, complaint: str
     ) -> None:
         file = written(tmp_path, text)
@@ -202,14 +202,14 @@ class TestMistakes:
             load(file, "a")
         assert str(file) in str(raised.value)
 
-    def test_a_missing_recording_is_refused(self, tmp_path: Path) -> None:
+    def test_missing_recording_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DriverError, match="cannot be read"):
             Player(tmp_path / "none.csv")
 
-    def test_a_file_that_is_no_text_is_refused(self, tmp_path: Path) -> None:
+    def test_file_that_is_not_text_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "binary.csv").write_bytes(b"time,path,value\n\xff\xfe\x00")
         with pytest.raises(DriverError, match="cannot be read"):
             load(tmp_path / "binary.csv", "a")
 
-    def test_a_byte_order_mark_is_no_mistake(self, tmp_path: Path) -> None:
+    def test_byte_order_mark_is_accepted(self, tmp_path: Path) -> None:
         assert rows(written(tmp_path, "\ufefftime,path,value\n0,a,1\n"), "a") == (RecordingRow(0, 1.0),)

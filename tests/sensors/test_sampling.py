@@ -1,4 +1,4 @@
-"""Tests of lanes, cadence and retries; no sensor disturbs any other sensor."""
+"""Sensors are polled regularly and retried after failures, and no sensor disturbs any other."""
 
 import logging
 import queue
@@ -63,7 +63,7 @@ class ScriptedDriver(Driver):
 
 
 def fails(*errors: Exception | None) -> Callable[..., None]:
-    """Return a function that raises these errors in turn (None for no error), and then repeats the last."""
+    """Return a function that raises one error at each call, or none for None, and then repeats the last."""
     left = list(errors)
 
     def call(*_: object) -> None:
@@ -75,7 +75,7 @@ def fails(*errors: Exception | None) -> Callable[..., None]:
 
 
 class Bench:
-    """Lanes of a sampler on a simulated clock, without threads."""
+    """Sampler on a simulated clock, whose lanes the test calls without threads."""
 
     def __init__(self, *drivers: Driver) -> None:
         self.clock = FakeClock()
@@ -85,7 +85,7 @@ class Bench:
             lane.begin()
 
     def run(self, seconds: float, *, step_s: float = 0.25) -> None:
-        """Let time pass, and call every lane at each step."""
+        """Advance time in steps, and call every lane at each step."""
         for _ in range(round(seconds / step_s)):
             for lane in self.sampler.lanes:
                 lane.step()
@@ -97,7 +97,7 @@ class Bench:
 
 class TestCadence:
     @given(due_ns=st.integers(0, 10**18), interval_ns=st.integers(1, 10**13), late_ns=st.integers(0, 10**15))
-    def test_the_next_poll_is_the_next_whole_interval(
+    def test_next_poll_is_at_the_next_whole_interval(
         self, due_ns: int, interval_ns: int, late_ns: int
     ) -> None:
         now_ns = due_ns + late_ns
@@ -106,11 +106,11 @@ class TestCadence:
         assert (following - due_ns) % interval_ns == 0
 
     @given(due_ns=st.integers(100, 10**18), interval_ns=st.integers(1, 10**13))
-    def test_polled_early_it_is_due_one_interval_later(self, due_ns: int, interval_ns: int) -> None:
+    def test_sensor_polled_early_is_due_one_interval_later(self, due_ns: int, interval_ns: int) -> None:
         assert next_on_cadence(due_ns, interval_ns, due_ns - 100) == due_ns + interval_ns
 
     @given(dues=st.lists(st.integers(0, 20), max_size=30), now_ns=st.integers(0, 25))
-    def test_a_schedule_gives_each_due_one_once_longest_waiting_first(
+    def test_schedule_returns_each_due_sensor_once_with_the_longest_waiting_first(
         self, dues: list[int], now_ns: int
     ) -> None:
         schedule = Schedule()
@@ -125,7 +125,7 @@ class TestCadence:
         later = [due for due in dues if due > now_ns]
         assert schedule.next_ns == (min(later) if later else None)
 
-    def test_polls_keep_their_cadence_and_do_not_drift(self) -> None:
+    def test_polls_do_not_drift(self) -> None:
         bench = Bench(driver := ScriptedDriver(interval_s=1.0))
         began_ns = bench.clock.now_ns
 
@@ -138,7 +138,7 @@ class TestCadence:
         times = [(sample.boottime_ns - began_ns) / SECOND for sample in bench.said]
         assert times == pytest.approx([0, 1, 2, 3, 4], abs=0.051)
 
-    def test_missed_polls_are_left_out_not_bunched(self) -> None:
+    def test_missed_polls_are_skipped(self) -> None:
         bench = Bench(ScriptedDriver(interval_s=1.0))
         began_ns = bench.clock.now_ns
         bench.run(2)
@@ -146,14 +146,14 @@ class TestCadence:
         bench.run(2.5)
         assert [(s.boottime_ns - began_ns) / SECOND for s in bench.said] == [0, 1, 3602, 3603, 3604]
 
-    def test_sensors_of_one_pace_are_due_in_one_waking_up(self) -> None:
+    def test_sensors_with_one_interval_are_due_at_the_same_time(self) -> None:
         bench = Bench(*(ScriptedDriver(str(n), interval_s=0.05) for n in range(50)))
         bench.run(0.05, step_s=0.05)
         assert len(bench.said) == 50
         bench.run(0.05, step_s=0.05)
         assert len(bench.said) == 100
 
-    def test_in_a_lane_too_slow_for_all_each_gets_its_turn(self) -> None:
+    def test_sensors_of_an_overloaded_lane_are_polled_equally_often(self) -> None:
         drivers = [ScriptedDriver(str(n), interval_s=1.0) for n in range(5)]
         bench = Bench(*drivers)
         lane = bench.sampler.lanes[0]
@@ -175,35 +175,35 @@ class TestCadence:
 
 
 class TestFailures:
-    def test_a_driver_that_cannot_open_is_failed_and_says_why(self) -> None:
+    def test_driver_that_cannot_open_is_failed_with_the_reason(self) -> None:
         bench = Bench(ScriptedDriver(on_open=fails(DriverError("no chip"))))
         bench.run(0.5)
         assert [(s.value, s.state, s.detail) for s in bench.said] == [(None, SensorState.FAILED, "no chip")]
 
-    def test_it_says_so_once_not_at_each_try(self) -> None:
+    def test_failure_is_reported_once_and_not_at_each_attempt(self) -> None:
         bench = Bench(driver := ScriptedDriver(on_open=fails(DriverError("no chip"))))
         bench.run(600)
         assert len(driver.resumed) > 10
         assert len(bench.said) == 1
 
-    def test_another_reason_is_said(self) -> None:
+    def test_new_reason_is_reported(self) -> None:
         bench = Bench(ScriptedDriver(on_open=fails(DriverError("no bus"), DriverError("no chip"))))
         bench.run(60)
         assert [sample.detail for sample in bench.said] == ["no bus", "no chip"]
 
-    def test_a_driver_that_can_open_at_last_samples(self) -> None:
+    def test_driver_that_finally_opens_is_sampled(self) -> None:
         bench = Bench(ScriptedDriver(on_open=fails(DriverError("no"), DriverError("no"), None)))
         bench.run(6)
         assert bench.said.states[0] == "failed"
         assert set(bench.said.states[1:]) == {"good"}
         assert len(bench.said) > 2
 
-    def test_tries_become_rarer_up_to_a_minute(self) -> None:
+    def test_interval_of_attempts_grows_up_to_a_minute(self) -> None:
         assert retry_after(1) == RETRY_FIRST_NS
         assert [retry_after(n + 1) // retry_after(n) for n in range(1, 6)] == [2] * 5
         assert retry_after(7) == retry_after(10**6) == RETRY_MOST_NS
 
-    def test_a_failed_poll_is_closed_and_opened_again(self) -> None:
+    def test_driver_is_closed_and_reopened_after_a_failed_poll(self) -> None:
         bench = Bench(driver := ScriptedDriver())
         good = driver.on_poll
         driver.on_poll = fails(DriverError("gone"))
@@ -214,7 +214,7 @@ class TestFailures:
         assert set(bench.said.states[1:]) == {"good"}
         assert len(driver.resumed) == 2
 
-    def test_after_a_recovery_a_failure_is_said_again(self) -> None:
+    def test_failure_after_a_recovery_is_reported_again(self) -> None:
         bench = Bench(driver := ScriptedDriver())
         good = driver.on_poll
         for on_poll in (fails(DriverError("gone")), good, fails(DriverError("gone"))):
@@ -224,7 +224,7 @@ class TestFailures:
         assert states == ["failed", "good", "failed"]
         assert bench.said.states.count("failed") == 2
 
-    def test_an_unexpected_exception_is_logged_once_with_its_traceback(
+    def test_unexpected_exception_is_logged_once_with_its_traceback(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         bench = Bench(ScriptedDriver(on_poll=fails(ZeroDivisionError("by zero"))))
@@ -237,7 +237,7 @@ class TestFailures:
         assert bench.said.states == ["failed"]
         assert "ZeroDivisionError" in bench.said[0].detail
 
-    def test_one_failing_driver_disturbs_no_other_of_its_lane(self) -> None:
+    def test_failing_driver_does_not_affect_others_in_its_lane(self) -> None:
         bench = Bench(
             ScriptedDriver("a"),
             ScriptedDriver("b", on_poll=fails(RuntimeError("bug"))),
@@ -247,7 +247,7 @@ class TestFailures:
         bench.run(10)
         assert [len(bench.of(name)) for name in "abcd"] == [10, 1, 1, 10]
 
-    def test_a_driver_that_fails_to_close_disturbs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_driver_that_fails_to_close_affects_nothing_else(self, caplog: pytest.LogCaptureFixture) -> None:
         broken = ScriptedDriver("a", on_poll=fails(DriverError("gone")))
         broken.close = fails(RuntimeError("stuck"))  # type: ignore[method-assign]
         bench = Bench(broken, ScriptedDriver("b"))
@@ -255,7 +255,7 @@ class TestFailures:
         assert len(bench.of("b")) == 3
         assert "stuck" in caplog.text
 
-    def test_totals_go_on_from_the_last_sample_when_opened_again(self) -> None:
+    def test_totals_continue_from_the_last_sample_when_reopened(self) -> None:
         driver = ScriptedDriver()
         driver.on_poll = lambda emit, now_ns: emit(Sample("probe", now_ns, 1.0, totals=Totals(7, 1.5)))
         bench = Bench(driver)
@@ -267,14 +267,14 @@ class TestFailures:
 
 
 class TestOrder:
-    def test_a_sample_that_comes_after_a_later_one_takes_its_time(self) -> None:
+    def test_sample_older_than_the_previous_one_gets_the_previous_time(self) -> None:
         said = Collector()
         channel = Channel(ScriptedDriver(), said)
         for boottime_ns in (5, 9, 7, 10):
             channel.accept(Sample("probe", boottime_ns, 1.0))
         assert [sample.boottime_ns for sample in said] == [5, 9, 9, 10]
 
-    def test_sensors_have_orders_of_their_own(self) -> None:
+    def test_order_is_kept_separately_for_each_sensor(self) -> None:
         said = Collector()
         first, second = Channel(ScriptedDriver("a"), said), Channel(ScriptedDriver("b"), said)
         first.accept(Sample("a", 9, 1.0))
@@ -283,7 +283,7 @@ class TestOrder:
 
 
 class TestOverdue:
-    """Tests of a lane that hangs, which is simulated by not calling it."""
+    """Tests of a lane that hangs, simulated by not calling it."""
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -298,7 +298,7 @@ class TestOverdue:
         return bench
 
     def leave(self, bench: Bench, seconds: int) -> list[tuple[str, ...]]:
-        """Let the 1-wire lane hang for a while, and return the newly overdue sensors for each second."""
+        """Let the 1-wire lane hang for `seconds`, and return the newly overdue sensors of each second."""
         found = []
         lanes = [lane for lane in bench.sampler.lanes if lane.name != "w1"]
         for _ in range(seconds):
@@ -308,39 +308,39 @@ class TestOverdue:
             bench.clock.advance(1)
         return found
 
-    def test_nothing_is_overdue_while_all_goes_well(self, bench: Bench) -> None:
+    def test_no_sensor_is_overdue_while_all_lanes_run(self, bench: Bench) -> None:
         for _ in range(100):
             bench.run(1)
             assert bench.sampler.overdue(bench.clock.now_ns) == ()
         assert set(bench.said.states) == {"good"}
 
-    def test_a_sensor_of_a_hung_lane_becomes_stale_after_ten_seconds(self, bench: Bench) -> None:
+    def test_sensor_of_a_hung_lane_becomes_stale_after_ten_seconds(self, bench: Bench) -> None:
         found = self.leave(bench, 30)
-        assert found.index(("hung",)) == 11  # the first whole second after ten
+        assert found.index(("hung",)) == 11  # the first whole second after ten seconds
         stale = [sample for sample in bench.said if sample.state is SensorState.STALE]
         assert [(s.sensor, s.value) for s in stale] == [("hung", None)]
         assert "w1" in stale[0].detail
 
-    def test_a_slow_sensor_becomes_stale_after_three_intervals(self, bench: Bench) -> None:
+    def test_slow_sensor_becomes_stale_after_three_intervals(self, bench: Bench) -> None:
         found = self.leave(bench, 300)
         assert 59 + 3 * 60 <= found.index(("slow",)) <= 61 + 3 * 60
 
-    def test_the_other_lanes_go_on(self, bench: Bench) -> None:
+    def test_other_lanes_continue(self, bench: Bench) -> None:
         self.leave(bench, 30)
         assert [sample.value for sample in bench.of("alive")] == [1.0] * 30
 
-    def test_what_is_never_polled_never_goes_stale(self, bench: Bench) -> None:
+    def test_sensor_that_is_never_polled_never_becomes_stale(self, bench: Bench) -> None:
         self.leave(bench, 300)
         assert bench.of("typed") == []
 
-    def test_when_the_lane_goes_on_the_sensor_is_good_again(self, bench: Bench) -> None:
+    def test_sensor_is_good_again_when_its_lane_continues(self, bench: Bench) -> None:
         self.leave(bench, 30)
         bench.run(3)
         states = [sample.state.value for sample in bench.of("hung")]
         assert states == ["stale", "good", "good", "good"]
         assert bench.sampler.overdue(bench.clock.now_ns) == ()
 
-    def test_one_that_speaks_of_changes_alone_is_opened_anew_to_say_what_it_is(self) -> None:
+    def test_sensor_that_emits_only_changes_is_reopened_to_emit_its_state(self) -> None:
         contact = ScriptedDriver(
             "contact", on_open=lambda emit: emit(Sample("contact", 0, True)), on_poll=lambda _, __: None
         )
@@ -352,18 +352,18 @@ class TestOverdue:
         assert bench.said.states == ["good", "stale", "good"]
         assert len(contact.resumed) == 2
 
-    def test_a_failed_sensor_stays_failed(self) -> None:
+    def test_failed_sensor_stays_failed(self) -> None:
         bench = Bench(ScriptedDriver(on_poll=fails(DriverError("gone"))))
         bench.run(5)
         bench.clock.advance(3600)
         assert bench.sampler.overdue(bench.clock.now_ns) == ()
         assert bench.said.states == ["failed"]
 
-    def test_an_event_driven_sensor_that_hangs_while_it_opens_is_overdue(self) -> None:
+    def test_event_driven_sensor_that_hangs_while_opening_is_overdue(self) -> None:
         bench = Bench(ScriptedDriver(interval_s=None))
         assert bench.sampler.overdue(bench.clock.advance(11)) == ("probe",)
 
-    def test_a_bus_too_slow_for_its_sensors_is_not_taken_for_a_hung_one(self) -> None:
+    def test_overloaded_bus_is_not_mistaken_for_a_hung_one(self) -> None:
         drivers = [ScriptedDriver(str(n)) for n in range(30)]
         bench = Bench(*drivers)
         lane = bench.sampler.lanes[0]
@@ -383,7 +383,7 @@ class TestOverdue:
         assert polls == 200
         assert "failed" not in bench.said.states
 
-    def test_a_slow_bus_that_hangs_is_told_after_ten_seconds_however_late_its_sensors_were(self) -> None:
+    def test_slow_bus_that_hangs_is_reported_after_ten_seconds_however_late_its_sensors_were(self) -> None:
         drivers = [ScriptedDriver(str(n), lane="w1") for n in range(30)]
         bench = Bench(*drivers)
         lane = bench.sampler.lanes[0]
@@ -410,7 +410,7 @@ class TestOverdue:
             "lane w1 has been blocked for 11 s by the driver of 9"
         }
 
-    def test_a_bus_that_cannot_keep_its_rate_is_told_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_overloaded_bus_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
         drivers = [ScriptedDriver(f"t{n:02d}", lane="w1") for n in range(14)]
         bench = Bench(*drivers)
         lane = bench.sampler.lanes[0]
@@ -433,7 +433,7 @@ class TestOverdue:
             " set a longer interval for the sensors of this lane"
         )
 
-    def test_one_busy_moment_does_not_make_a_bus_too_slow(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_short_overload_of_a_bus_is_not_reported(self, caplog: pytest.LogCaptureFixture) -> None:
         bench = Bench(ScriptedDriver())
         for _ in range(3):
             bench.run(5)
@@ -446,12 +446,12 @@ class TestThreads:
 
     @pytest.fixture
     def release(self) -> Iterator[threading.Event]:
-        """Release any driver that still hangs at the end of the test."""
+        """Release drivers that still hang at the end of the test."""
         event = threading.Event()
         yield event
         event.set()
 
-    def test_a_hung_lane_disturbs_no_other_and_is_left_behind(
+    def test_hung_lane_does_not_affect_others_and_is_abandoned_at_the_stop(
         self, release: threading.Event, caplog: pytest.LogCaptureFixture
     ) -> None:
         said: queue.SimpleQueue[Sample] = queue.SimpleQueue()
@@ -477,7 +477,7 @@ class TestThreads:
         assert sampler.stop(timeout_s=0.2) == ("w1",)
         assert "w1" in caplog.text
 
-    def test_after_a_stop_a_driver_that_comes_back_is_not_heard(self, release: threading.Event) -> None:
+    def test_samples_of_a_hung_driver_are_ignored_after_a_stop(self, release: threading.Event) -> None:
         said = Collector()
         hanging = threading.Event()
 
@@ -514,7 +514,7 @@ class TestThreads:
         assert drivers[0].resumed == [Totals(3, 4.0)]
         assert drivers[1].resumed == [Totals()]
 
-    def test_what_a_driver_says_while_it_closes_is_handed_on(self) -> None:
+    def test_sample_emitted_while_closing_is_passed_on(self) -> None:
         said = Collector()
         opened = threading.Event()
 
@@ -532,14 +532,14 @@ class TestThreads:
         assert sampler.stop() == ()
         assert said.values == [2.0]
 
-    def test_a_sampler_of_no_sensors_starts_and_stops(self) -> None:
+    def test_sampler_without_sensors_starts_and_stops(self) -> None:
         sampler = Sampler([], Collector(), clock=SystemClock())
         sampler.start({})
         assert sampler.stop() == ()
         assert sampler.overdue(0) == ()
 
 
-def test_a_lane_with_nothing_to_do_is_due_never() -> None:
+def test_lane_without_polled_sensors_is_never_due() -> None:
     lane = BusLane("manual", [Channel(ScriptedDriver(interval_s=None), Collector())], FakeClock())
     lane.begin()
     assert lane.step() is None

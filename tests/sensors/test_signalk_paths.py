@@ -1,4 +1,4 @@
-"""Signal K's own paths, and the ones that Logboat adds."""
+"""Paths of Signal K and Logboat's additions to them are checked, and have units."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ from sensors.units import DIMENSIONS
         ("propulsion.main.runTime", "s"),
     ],
 )
-def test_the_unit_follows_from_the_path(path: str, unit: str) -> None:
+def test_path_determines_the_unit(path: str, unit: str) -> None:
     assert signalk_paths.unit_of(path) == unit
     found = signalk_paths.meta(path)
     assert found is not None
@@ -46,18 +46,18 @@ def test_the_unit_follows_from_the_path(path: str, unit: str) -> None:
     "path",
     ["propulsion.main", "propulsion.main.revolutions.x", "bilge.highWater", "a.b", "propulsion..revolutions"],
 )
-def test_a_path_that_is_not_in_the_table_has_no_unit(path: str) -> None:
+def test_path_that_is_not_in_the_table_has_no_unit(path: str) -> None:
     assert signalk_paths.unit_of(path) is None
     assert signalk_paths.meta(path) is None
 
 
 @pytest.mark.parametrize("path", ["a.b", "tanks.fuel.0.currentLevel", "x-1.Y.z-2"])
-def test_names_with_points_between_are_well_formed(path: str) -> None:
+def test_names_separated_by_dots_are_well_formed(path: str) -> None:
     assert signalk_paths.is_well_formed(path)
 
 
 @pytest.mark.parametrize("path", ["", "a", ".a", "a.", "a..b", "a b.c", "a.b\n", "ä.b", "a/b.c", "a.*"])
-def test_anything_else_is_not(path: str) -> None:
+def test_other_text_is_not_well_formed(path: str) -> None:
     assert not signalk_paths.is_well_formed(path)
 
 
@@ -70,16 +70,16 @@ def test_anything_else_is_not(path: str) -> None:
         ("qqq.zzz", ""),
     ],
 )
-def test_the_path_that_was_meant_is_found_with_the_vessels_own_names(path: str, meant: str) -> None:
+def test_intended_path_is_suggested_with_the_vessels_own_names(path: str, meant: str) -> None:
     assert signalk_paths.similar(path) == meant
 
 
 @given(st.sampled_from(sorted(signalk_paths.TABLE)), st.from_regex(r"[A-Za-z0-9-]{1,12}", fullmatch=True))
-def test_every_pattern_matches_whatever_name_the_vessel_gives(pattern: str, name: str) -> None:
+def test_every_pattern_matches_any_name(pattern: str, name: str) -> None:
     path = pattern.replace("*", name)
     assert signalk_paths.is_well_formed(path)
     assert signalk_paths.unit_of(path) is not None
 
 
-def test_every_unit_is_one_that_can_be_parsed_or_needs_no_parsing() -> None:
+def test_every_unit_can_be_parsed_or_needs_no_parsing() -> None:
     assert {meta.units for meta in signalk_paths.TABLE.values()} <= {*DIMENSIONS, "bool", "", "kg/m3", "Lux"}

@@ -1,4 +1,4 @@
-"""Simulated machinery is reproducible from its seed, and behaves like the machinery of a real boat."""
+"""Simulated machinery is reproducible from its seed, and behaves like real machinery."""
 
 from itertools import pairwise
 
@@ -40,10 +40,10 @@ def play(
 
 @pytest.mark.parametrize("model", UNITS)
 class TestEveryModel:
-    def test_the_same_seed_tells_the_same_story(self, model: str) -> None:
+    def test_same_seed_gives_the_same_samples(self, model: str) -> None:
         assert play(model, faults=True) == play(model, faults=True)
 
-    def test_another_seed_tells_another(self, model: str) -> None:
+    def test_another_seed_gives_other_samples(self, model: str) -> None:
         assert play(model, seed=1).values != play(model, seed=2).values
 
     def test_a_number_has_a_value_at_every_poll(self, model: str) -> None:
@@ -52,14 +52,14 @@ class TestEveryModel:
         assert all(isinstance(value, float) for value in said.values)
         assert set(said.states) == {"good"}
 
-    def test_as_a_contact_it_speaks_of_changes_alone(self, model: str) -> None:
+    def test_model_of_a_contact_emits_only_changes(self, model: str) -> None:
         said = play(model, unit="bool", seconds=400)
         assert said.values
         assert all(isinstance(value, bool) for value in said.values)
         assert all(before is not after for before, after in pairwise(said.values))
 
     @given(seed=st.integers(0, 2**32), t_s=st.floats(0, 1e7))
-    def test_a_waveform_depends_on_its_arguments_alone(self, model: str, seed: int, t_s: float) -> None:
+    def test_waveform_depends_only_on_its_arguments(self, model: str, seed: int, t_s: float) -> None:
         for waveform in simulation_models.MODELS[model].numbers.values():
             first = waveform(seed, 5, t_s)
             waveform(seed + 1, 6, t_s / 2)
@@ -71,7 +71,7 @@ class TestEveryModel:
 
 
 class TestStories:
-    def test_an_engine_starts_idles_cruises_and_stops(self) -> None:
+    def test_engine_starts_idles_cruises_and_stops(self) -> None:
         values = [simulation_models.engine_hz(3, 0, t) for t in range(600)]
         start, stop = simulation_models.engine_run(3, 0)
         assert all(value == 0 for t, value in enumerate(values) if t < start or t > stop + 2)
@@ -81,25 +81,25 @@ class TestStories:
         assert all(25 < value < 41 for value in cruise)
 
     @given(seed=st.integers(0, 10_000))
-    def test_the_first_minute_has_a_starting_engine_and_a_bilge_alarm(self, seed: int) -> None:
+    def test_first_minute_has_a_starting_engine_and_a_bilge_alarm(self, seed: int) -> None:
         assert any(simulation_models.engine_runs(seed, t) for t in range(60))
         assert not simulation_models.engine_runs(seed, 0)
         assert any(simulation_models.bilge_high(seed, t) for t in range(60))
         assert not simulation_models.bilge_high(seed, 0)
 
     @given(seed=st.integers(0, 10_000))
-    def test_a_bilge_never_overflows_for_its_pump_runs(self, seed: int) -> None:
+    def test_bilge_pump_prevents_an_overflow(self, seed: int) -> None:
         depths = [simulation_models.bilge_m(seed, 0, t) for t in range(0, 900, 3)]
         assert min(depths) >= 0
         assert max(depths) < 0.15
 
     @given(seed=st.integers(0, 10_000), start_s=st.integers(0, 3 * 3600))
-    def test_a_tank_moves_slowly_and_stays_a_ratio(self, seed: int, start_s: int) -> None:
+    def test_tank_level_changes_slowly_and_stays_a_ratio(self, seed: int, start_s: int) -> None:
         levels = [simulation_models.tank_ratio(seed, 0, start_s + t) for t in range(120)]
         assert all(0 <= level <= 1 for level in levels)
         assert all(abs(after - before) < 0.05 for before, after in pairwise(levels))
 
-    def test_a_battery_charges_while_the_engine_runs(self) -> None:
+    def test_battery_charges_while_the_engine_runs(self) -> None:
         start, stop = simulation_models.engine_run(3, 0)
         assert all(simulation_models.battery_v(3, 0, t) < 12.9 for t in range(int(start)))
         assert all(simulation_models.battery_v(3, 0, t) > 14 for t in range(int(start) + 180, int(stop)))
@@ -111,13 +111,13 @@ class TestStories:
         [simulation_models.coolant_k, simulation_models.battery_v, simulation_models.battery_ratio],
     )
     @given(seed=st.integers(0, 10_000), cycle=st.integers(1, 50))
-    def test_nothing_jumps_where_one_cycle_ends(
+    def test_values_do_not_jump_at_the_end_of_a_cycle(
         self, waveform: simulation_models.Waveform, seed: int, cycle: int
     ) -> None:
         end_s = cycle * simulation_models.ENGINE_CYCLE_S
         assert waveform(seed, 0, end_s - 0.01) == pytest.approx(waveform(seed, 0, end_s), abs=0.2)
 
-    def test_a_contacts_totals_go_on_from_before(self) -> None:
+    def test_totals_of_a_contact_continue(self) -> None:
         driver = SimulatedDriver(sensor(SimulatedOptions("door", 4), unit="bool"))
         said = Collector()
         driver.open(said, resume=Totals(count=10, seconds=100.0))
@@ -135,7 +135,7 @@ class TestStories:
         )
         assert last.seconds == pytest.approx(100.0 + stood_open)
 
-    def test_after_a_reopening_a_contact_says_what_it_is(self) -> None:
+    def test_reopened_contact_emits_its_state(self) -> None:
         driver = SimulatedDriver(sensor(SimulatedOptions("door", 4), unit="bool"))
         said = Collector()
         for now_ns in (0, SECOND):
@@ -146,25 +146,25 @@ class TestStories:
 
 
 class TestFaults:
-    def test_with_faults_it_plays_open_short_and_stale_now_and_then(self) -> None:
+    def test_simulated_faults_include_open_short_and_stale(self) -> None:
         said = play("tank", faults=True, seconds=1800)
         assert set(said.states) == {"good", "open", "short", "stale"}
         assert said.states.count("good") > 0.8 * len(said)
 
     @pytest.mark.parametrize("wire", [SensorState.OPEN, SensorState.SHORT])
-    def test_a_wire_that_is_broken_stays_broken(self, wire: SensorState) -> None:
+    def test_broken_wire_stays_broken(self, wire: SensorState) -> None:
         said = play("tank", wire=wire)
         assert set(said.states) == {wire}
         assert set(said.values) == {None}
 
-    def test_a_fault_never_has_a_value(self) -> None:
+    def test_fault_never_has_a_value(self) -> None:
         for model in UNITS:
             said = play(model, faults=True, seconds=900)
             assert len(set(said.states)) > 1, model
             for sample in said:
                 assert (sample.value is None) is (sample.state is not SensorState.GOOD)
 
-    def test_one_that_is_silent_says_so_once(self) -> None:
+    def test_stale_sensor_reports_it_once(self) -> None:
         said = play("tank", faults=True, seconds=1800)
         assert "stale" in said.states
         for before, after in pairwise(said):
@@ -172,7 +172,7 @@ class TestFaults:
                 assert after.state is not SensorState.STALE
                 assert after.boottime_ns - before.boottime_ns > 3 * SECOND
 
-    def test_after_a_fault_a_contact_says_what_it_is(self) -> None:
+    def test_contact_emits_its_state_after_a_fault(self) -> None:
         said = play("door", unit="bool", faults=True, seconds=900)
         for before, after in pairwise(said):
             if before.state is not SensorState.GOOD:

@@ -1,4 +1,4 @@
-"""Chips with a kernel driver are found in sysfs and read in SI units; a fault never becomes a number."""
+"""Chips with a kernel driver are found in sysfs and read in SI units, and a fault never becomes a number."""
 
 import errno
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
 
 ADDRESS = "28-0316a2f9b1ff"
 ZEROS = f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n"
-"""Scratchpad that is read while the data wire is held low; its CRC is right."""
+"""Scratchpad that is read while the data wire is held low; its CRC is valid."""
 
 
 CHIPS = {
@@ -76,19 +76,19 @@ def climate(sysfs: Sysfs, measure: str, bus: int = 1, address: int | None = 0x76
 
 
 class TestFinding:
-    def test_a_chip_is_found_by_name_bus_and_address(self, sysfs: Sysfs) -> None:
+    def test_chip_is_found_by_name_bus_and_address(self, sysfs: Sysfs) -> None:
         sysfs.iio("bmp280", "i2c-1/1-0076", number=0)
         sysfs.iio("bme280", "i2c-3/3-0076", number=1)
         sysfs.iio("bme280", "i2c-1/1-0077", number=2)
         wanted = sysfs.iio("bme280", "i2c-11/11-0076", number=3)
         assert CHIPS["bme280"].find(sysfs.root, bus=11, address=0x76) == wanted
 
-    def test_a_chip_elsewhere_is_pointed_out(self, sysfs: Sysfs) -> None:
+    def test_error_names_a_chip_found_at_another_address(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0077")
         with pytest.raises(DriverError, match="no BME280 on i2c-1, 0x76, but one is on i2c-1, 0x77; set bus"):
             CHIPS["bme280"].find(sysfs.root, bus=1, address=0x76)
 
-    def test_the_only_chip_needs_no_address(self, sysfs: Sysfs) -> None:
+    def test_single_chip_needs_no_address(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0077", {"in_temp_input": 20_000})
         assert read_once(climate(sysfs, "temperature", address=None)).value == 293.15
 
@@ -100,7 +100,7 @@ class TestFinding:
         ):
             CHIPS["bme280"].find(sysfs.root, bus=None, address=None)
 
-    def test_a_chip_is_found_again_under_another_number(self, sysfs: Sysfs) -> None:
+    def test_chip_is_found_again_under_another_number(self, sysfs: Sysfs) -> None:
         driver = climate(sysfs, "temperature")
         first = sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": 20_000}, number=0)
         assert read_once(driver).value == 293.15
@@ -121,7 +121,7 @@ class TestFinding:
             ("ina226", 1, 0x41, "echo ina226 0x41 > /sys/bus/i2c/devices/i2c-1/new_device"),
         ],
     )
-    def test_a_chip_that_is_not_bound_says_what_config_txt_lacks(
+    def test_error_for_an_unbound_chip_names_the_missing_line_of_config_txt(
         self, sysfs: Sysfs, chip: str, bus: int | None, address: int | None, line: str
     ) -> None:
         with pytest.raises(DriverError) as raised:
@@ -139,12 +139,12 @@ class TestFinding:
 
 
 class TestReading:
-    def test_an_attribute_that_is_gone_says_so(self, tmp_path: Path) -> None:
+    def test_missing_attribute_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(reader.UnreadableError, match="in_temp_raw no longer exists") as raised:
             read_text(tmp_path / "in_temp_raw")
         assert raised.value.is_gone
 
-    def test_an_attribute_that_does_not_answer_says_why(self, sysfs: Sysfs) -> None:
+    def test_unreadable_attribute_is_reported_with_the_reason(self, sysfs: Sysfs) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": UNREADABLE})
         with pytest.raises(reader.UnreadableError, match="cannot be read") as raised:
             read_number(device / "in_temp_input")
@@ -152,17 +152,17 @@ class TestReading:
         assert not raised.value.is_gone
 
     @pytest.mark.parametrize("text", ["", "busy", "1.2.3", "nan", "inf", "\xff"])
-    def test_text_that_is_no_number_is_an_error(self, tmp_path: Path, text: str) -> None:
+    def test_text_that_is_not_a_number_is_an_error(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "in_temp_raw").write_text(text)
         with pytest.raises(DriverError, match="instead of a number"):
             read_number(tmp_path / "in_temp_raw")
 
-    def test_a_driver_that_is_not_open_is_an_error(self, sysfs: Sysfs) -> None:
+    def test_polling_a_closed_driver_is_an_error(self, sysfs: Sysfs) -> None:
         driver = climate(sysfs, "temperature")
         with pytest.raises(DriverError, match="probe is not open"):
             driver.poll(0)
 
-    def test_a_driver_may_be_closed_twice_and_after_a_failed_open(self, sysfs: Sysfs) -> None:
+    def test_driver_may_be_closed_twice_and_after_a_failed_open(self, sysfs: Sysfs) -> None:
         driver = climate(sysfs, "temperature")
         with pytest.raises(DriverError):
             driver.open(Collector(), resume=Totals())
@@ -171,7 +171,7 @@ class TestReading:
 
 
 class Bench:
-    """A thermometer that is polled once a second on a simulated clock."""
+    """Thermometer that is polled once a second on a simulated clock."""
 
     def __init__(self, driver: KernelDriver) -> None:
         self.clock = FakeClock()
@@ -185,35 +185,35 @@ class Bench:
 
 
 class TestThermometer:
-    def test_a_good_reading_is_kelvin(self, sysfs: Sysfs) -> None:
+    def test_reading_is_in_kelvin(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(21.3125))
         sample = read_once(thermometer(sysfs), now_ns=7)
         assert (sample.value, sample.state, sample.boottime_ns) == (294.462, SensorState.GOOD, 7)
 
-    def test_below_zero_is_below_zero(self, sysfs: Sysfs) -> None:
+    def test_negative_temperature_is_read(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(-10.5))
         assert read_once(thermometer(sysfs)).value == 262.65
 
-    def test_the_only_one_needs_no_address(self, sysfs: Sysfs) -> None:
+    def test_single_thermometer_needs_no_address(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(20))
         assert read_once(thermometer(sysfs, address=None)).value == 293.15
 
-    def test_one_of_two_needs_an_address(self, sysfs: Sysfs) -> None:
+    def test_two_thermometers_need_an_address(self, sysfs: Sysfs) -> None:
         sysfs.thermometer("28-aa", w1_slave(20))
         sysfs.thermometer("28-bb", w1_slave(20))
         with pytest.raises(DriverError, match="28-aa, 28-bb"):
             read_once(thermometer(sysfs, address=None))
 
-    def test_no_bus_says_what_config_txt_lacks(self, sysfs: Sysfs) -> None:
+    def test_error_for_a_missing_bus_names_the_missing_line_of_config_txt(self, sysfs: Sysfs) -> None:
         with pytest.raises(DriverError, match="dtoverlay=w1-gpio"):
             read_once(thermometer(sysfs))
 
-    def test_another_one_answering_is_named(self, sysfs: Sysfs) -> None:
+    def test_error_names_the_thermometer_found_instead(self, sysfs: Sysfs) -> None:
         sysfs.thermometer("28-other", w1_slave(20))
         with pytest.raises(DriverError, match="others that answer: 28-other"):
             read_once(thermometer(sysfs))
 
-    def test_an_empty_bus_is_an_error(self, sysfs: Sysfs) -> None:
+    def test_empty_bus_is_an_error(self, sysfs: Sysfs) -> None:
         sysfs.one_wire()
         with pytest.raises(DriverError, match="no other thermometer answers"):
             read_once(thermometer(sysfs))
@@ -231,7 +231,7 @@ class TestThermometer:
             ("nonsense", "w1_slave contains 'nonsense'"),
         ],
     )
-    def test_what_is_not_to_be_believed_is_never_a_number(self, sysfs: Sysfs, text: str, why: str) -> None:
+    def test_implausible_reading_has_no_value(self, sysfs: Sysfs, text: str, why: str) -> None:
         device = sysfs.thermometer(ADDRESS, w1_slave(21))
         bench = Bench(thermometer(sysfs))
         bench.poll()
@@ -241,11 +241,11 @@ class TestThermometer:
         with pytest.raises(DriverError, match=why):
             bench.poll()
 
-    def test_a_real_85_degrees_is_believed(self, sysfs: Sysfs) -> None:
+    def test_real_85_degrees_is_accepted(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(85, mark=0x10))
         assert read_once(thermometer(sysfs)).value == 358.15
 
-    def test_85_degrees_of_a_clone_are_believed_only_next_to_a_reading_near_them(self, sysfs: Sysfs) -> None:
+    def test_85_degrees_of_a_clone_are_accepted_only_after_a_similar_reading(self, sysfs: Sysfs) -> None:
         device = sysfs.thermometer(ADDRESS, w1_slave(85, mark=0x55))
         bench = Bench(thermometer(sysfs))
         bench.poll()
@@ -256,13 +256,13 @@ class TestThermometer:
             bench.poll()
             assert (len(bench.said) > before) is believed
 
-    def test_out_of_the_data_sheets_range_has_no_value(self, sysfs: Sysfs) -> None:
+    def test_reading_outside_the_data_sheets_range_has_no_value(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(126))
         sample = read_once(thermometer(sysfs))
         assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
         assert "399.15 K" in sample.detail
 
-    def test_a_short_drop_out_is_no_fault(self, sysfs: Sysfs) -> None:
+    def test_short_dropout_is_not_a_fault(self, sysfs: Sysfs) -> None:
         device = sysfs.thermometer(ADDRESS, w1_slave(21))
         link = sysfs.one_wire() / ADDRESS
         bench = Bench(thermometer(sysfs))
@@ -273,7 +273,7 @@ class TestThermometer:
         bench.poll()
         assert bench.said.states == ["good", "good"]
 
-    def test_a_sensor_that_stays_away_is_a_fault_and_is_found_again(self, sysfs: Sysfs) -> None:
+    def test_missing_sensor_is_a_fault_and_is_found_again(self, sysfs: Sysfs) -> None:
         device = sysfs.thermometer(ADDRESS, w1_slave(21))
         link = sysfs.one_wire() / ADDRESS
         bench = Bench(thermometer(sysfs))
@@ -290,7 +290,7 @@ class TestThermometer:
         bench.poll()
         assert bench.said.values == [294.15, 294.15]
 
-    def test_a_slow_sensor_is_given_three_intervals(self, sysfs: Sysfs) -> None:
+    def test_slow_sensor_is_given_three_intervals(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, "")
         driver = thermometer(sysfs, interval_s=60)
         driver.open(Collector(), resume=Totals())
@@ -299,9 +299,7 @@ class TestThermometer:
         with pytest.raises(DriverError, match="no good reading for 180 s"):
             driver.poll(181 * SECOND)
 
-    def test_one_bad_reading_on_a_bus_whose_round_takes_longer_than_ten_seconds_is_no_fault(
-        self, sysfs: Sysfs
-    ) -> None:
+    def test_single_bad_reading_on_a_slow_bus_is_not_a_fault(self, sysfs: Sysfs) -> None:
         device = sysfs.thermometer(ADDRESS, w1_slave(21))
         driver = thermometer(sysfs)
         driver.open(said := Collector(), resume=Totals())
@@ -318,7 +316,7 @@ class TestThermometer:
         with pytest.raises(DriverError, match="no good reading for 10 s: the CRC is wrong"):
             driver.poll(126 * SECOND)
 
-    def test_a_replaced_sensor_is_taken_when_no_address_is_set(self, sysfs: Sysfs) -> None:
+    def test_replaced_sensor_is_used_when_no_address_is_set(self, sysfs: Sysfs) -> None:
         sysfs.thermometer("28-old", w1_slave(21))
         bench = Bench(thermometer(sysfs, address=None))
         bench.poll()
@@ -330,7 +328,7 @@ class TestThermometer:
     @given(
         data=st.binary(min_size=9, max_size=9), good=st.booleans(), millidegrees=st.integers(-55000, 125000)
     )
-    def test_the_scratchpad_is_read_as_w1_therm_prints_it(
+    def test_scratchpad_is_parsed_from_the_output_of_w1_therm(
         self, data: bytes, good: bool, millidegrees: int
     ) -> None:
         line = " ".join(f"{byte:02x}" for byte in data)
@@ -340,7 +338,7 @@ class TestThermometer:
         assert (scratchpad.data, scratchpad.crc_good, scratchpad.millidegrees) == (data, good, millidegrees)
 
     @given(text=st.text(max_size=120))
-    def test_any_other_text_is_no_scratchpad(self, text: str) -> None:
+    def test_other_text_is_not_a_scratchpad(self, text: str) -> None:
         assert parse_scratchpad(text) is None
 
 
@@ -351,7 +349,7 @@ class TestManyThermometers:
         ("count", "interval_s", "conversion_s"),
         [(12, 1.0, 0.75), (14, 1.0, 0.75), (20, 5.0, 0.75), (45, 10.0, 0.75), (8, 1.0, 1.9), (6, 2.0, 1.9)],
     )
-    def test_none_of_them_is_a_fault_while_the_bus_moves(
+    def test_no_sensor_is_faulty_while_the_bus_works(
         self, sysfs: Sysfs, count: int, interval_s: float, conversion_s: float
     ) -> None:
         clock = FakeClock()
@@ -362,7 +360,7 @@ class TestManyThermometers:
 
         class Slow(ThermometerDriver):
             def read(self, directory: Path, now_ns: int) -> BusReading | None:
-                for _ in range(3):  # in between, the recorder looks for buses that hang
+                for _ in range(3):  # in between, the recorder checks for hung buses
                     sampler.overdue(clock.advance(conversion_s / 3))
                 if clock.now_ns >= end_ns:
                     lane.stopping.set()
@@ -399,28 +397,28 @@ class TestThermocouple:
         "in_temp_ambient_scale": "62.500000",
     }
 
-    def test_a_good_reading_is_kelvin(self, sysfs: Sysfs) -> None:
+    def test_reading_is_in_kelvin(self, sysfs: Sysfs) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 1601})
         assert read_once(thermocouple(sysfs)).value == 673.4
 
-    def test_below_zero_is_below_zero(self, sysfs: Sysfs) -> None:
+    def test_negative_temperature_is_read(self, sysfs: Sysfs) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": -40})
         assert read_once(thermocouple(sysfs)).value == 263.15
 
-    def test_zero_degrees_are_believed_of_a_chip_that_is_warm(self, sysfs: Sysfs) -> None:
+    def test_zero_degrees_are_accepted_from_a_chip_that_is_warm(self, sysfs: Sysfs) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 0})
         assert read_once(thermocouple(sysfs)).value == 273.15
 
-    def test_a_chip_that_answers_zeros_only_is_not_there(self, sysfs: Sysfs) -> None:
+    def test_chip_that_returns_only_zeros_is_missing(self, sysfs: Sysfs) -> None:
         attributes = self.ATTRIBUTES | {"in_temp_ambient_raw": 0}
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", attributes | {"in_temp_raw": 0})
         with pytest.raises(DriverError, match="zeros only"):
             read_once(thermocouple(sysfs))
 
-    def test_the_fault_bit_of_a_max31855_is_open(self, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_fault_bit_of_a_max31855_means_open(self, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 0})
 
-        def refuse(attribute: Path) -> str:  # no file on this machine answers a read with EINVAL
+        def refuse(attribute: Path) -> str:  # no ordinary file raises EINVAL when it is read
             raise reader.UnreadableError(f"{attribute.name} cannot be read", errno.EINVAL)
 
         driver = thermocouple(sysfs)
@@ -437,20 +435,20 @@ class TestThermocouple:
             ({"fault_oc": 0, "fault_ovuv": 1}, SensorState.SHORT),
         ],
     )
-    def test_the_faults_of_a_max31856_are_open_and_short(
+    def test_faults_of_a_max31856_mean_open_and_short(
         self, sysfs: Sysfs, faults: dict[str, int], state: SensorState
     ) -> None:
         sysfs.iio("max31856", "spi0/spi0.0", self.ATTRIBUTES | faults | {"in_temp_raw": UNREADABLE})
         sample = read_once(thermocouple(sysfs))
         assert (sample.value, sample.state) == (None, state)
 
-    def test_a_refused_read_without_a_fault_is_an_error(self, sysfs: Sysfs) -> None:
+    def test_refused_read_without_a_fault_is_an_error(self, sysfs: Sysfs) -> None:
         faults = {"fault_oc": 0, "fault_ovuv": 0}
         sysfs.iio("max31856", "spi0/spi0.0", self.ATTRIBUTES | faults | {"in_temp_raw": UNREADABLE})
         with pytest.raises(DriverError, match="cannot be read"):
             read_once(thermocouple(sysfs))
 
-    def test_hotter_than_any_thermocouple_has_no_value(self, sysfs: Sysfs) -> None:
+    def test_reading_above_any_thermocouples_range_has_no_value(self, sysfs: Sysfs) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 7300})
         assert read_once(thermocouple(sysfs)).state is SensorState.OUT_OF_RANGE
 
@@ -466,7 +464,7 @@ class TestPowerMonitor:
 
     @pytest.mark.parametrize(("measure", "value"), [("voltage", 12.84), ("current", -2.13), ("power", 27.35)])
     @pytest.mark.parametrize("kind", ["ina219", "ina226"])
-    def test_readings_are_volts_amperes_and_watts(
+    def test_readings_are_in_volts_amperes_and_watts(
         self, sysfs: Sysfs, kind: str, measure: str, value: float
     ) -> None:
         sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES)
@@ -475,7 +473,7 @@ class TestPowerMonitor:
     @pytest.mark.parametrize(
         ("measure", "value"), [("voltage", 12.84), ("current", -213.0), ("power", 2735.0)]
     )
-    def test_a_shunt_that_the_kernel_does_not_know_is_put_right(
+    def test_configured_shunt_corrects_the_kernels_reading(
         self, sysfs: Sysfs, measure: str, value: float
     ) -> None:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
@@ -491,7 +489,7 @@ class TestPowerMonitor:
             ("ina226", "power", "in0_input", 81, 82),
         ],
     )
-    def test_more_than_the_chip_can_measure_has_no_value(
+    def test_reading_above_the_chips_range_has_no_value(
         self, sysfs: Sysfs, kind: str, measure: str, attribute: str, most: int, beyond: int
     ) -> None:
         device = sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES)
@@ -501,12 +499,12 @@ class TestPowerMonitor:
         sample = read_once(monitor(sysfs, measure, kind))
         assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
 
-    def test_a_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
+    def test_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES | {"in1_input": UNREADABLE})
         with pytest.raises(DriverError, match="in1_input cannot be read"):
             read_once(monitor(sysfs, "voltage"))
 
-    def test_an_ina226_is_not_taken_for_an_ina219(self, sysfs: Sysfs) -> None:
+    def test_ina226_is_not_mistaken_for_an_ina219(self, sysfs: Sysfs) -> None:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
         with pytest.raises(DriverError, match="no INA219 on i2c-1, 0x40"):
             read_once(monitor(sysfs, "voltage", "ina219"))
@@ -523,7 +521,7 @@ class TestClimate:
         ("measure", "value"),
         [("temperature", 294.46), ("relativeHumidity", 0.46333), ("pressure", 101325.19)],
     )
-    def test_readings_are_kelvin_ratio_and_pascal(self, sysfs: Sysfs, measure: str, value: float) -> None:
+    def test_readings_are_in_kelvin_ratio_and_pascal(self, sysfs: Sysfs, measure: str, value: float) -> None:
         sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
         assert read_once(climate(sysfs, measure)).value == value
 
@@ -536,7 +534,7 @@ class TestClimate:
             ("pressure", "in_pressure_input", 110, 110.001),
         ],
     )
-    def test_out_of_the_data_sheets_range_has_no_value(
+    def test_reading_outside_the_data_sheets_range_has_no_value(
         self, sysfs: Sysfs, measure: str, attribute: str, most: float, beyond: float
     ) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
@@ -546,7 +544,7 @@ class TestClimate:
         sample = read_once(climate(sysfs, measure))
         assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
 
-    def test_a_chip_that_is_pulled_out_is_an_error_and_is_found_again(self, sysfs: Sysfs) -> None:
+    def test_unplugged_chip_is_an_error_and_is_found_again(self, sysfs: Sysfs) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
         attribute = device / "in_temp_input"
         driver = climate(sysfs, "temperature")

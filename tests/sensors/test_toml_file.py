@@ -1,4 +1,4 @@
-"""Line numbers in TOML files, and error messages in a fitter's words."""
+"""Values in TOML files have line numbers, and error messages use plain words."""
 
 import tomllib
 from collections.abc import Iterator
@@ -108,7 +108,7 @@ def test_every_table_key_and_element_has_its_line() -> None:
     assert locate(EXAMPLE) == LINES
 
 
-def test_what_is_not_there_stands_where_its_table_stands() -> None:
+def test_missing_key_has_the_line_of_its_table() -> None:
     file = parsed(EXAMPLE)
     assert file.line(("sensor", 1, "pin")) == 27
     assert file.line(("table", "literal.key", 3, "x", "y")) == 15
@@ -116,7 +116,7 @@ def test_what_is_not_there_stands_where_its_table_stands() -> None:
 
 
 def flat(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Yield the place of every value in a parsed document."""
+    """Yield the path of every value in a parsed document."""
     if place:
         yield place
     children = (
@@ -127,7 +127,7 @@ def flat(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 @given(st.text(alphabet="ab.=[]{}\"'\n#,1 \\-\t", max_size=40))
-def test_whatever_tomllib_accepts_is_located_whole(text: str) -> None:
+def test_every_value_in_a_valid_document_is_located(text: str) -> None:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -206,7 +206,7 @@ def documents(draw: st.DrawFn) -> str:
 
 
 @given(documents())
-def test_the_line_of_every_key_has_the_key_on_it(text: str) -> None:
+def test_line_of_every_key_contains_the_key(text: str) -> None:
     document = tomllib.loads(text)
     lines = locate(text)
     rows = text.split("\n")
@@ -220,13 +220,13 @@ def test_the_line_of_every_key_has_the_key_on_it(text: str) -> None:
 # Reading -------------------------------------------------------------------------------------------
 
 
-def test_windows_line_ends_and_a_byte_order_mark_do_no_harm() -> None:
+def test_windows_line_ends_and_a_byte_order_mark_are_accepted() -> None:
     file = parse(FILE, b'\xef\xbb\xbf[a]\r\nb = """x\r\ny"""\r\nc = 1\r\n')
     assert file.data == {"a": {"b": "x\ny", "c": 1}}
     assert file.line(("a", "c")) == 4
 
 
-def test_what_is_not_utf_8_is_told_with_its_line() -> None:
+def test_text_that_is_not_utf_8_is_reported_with_its_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(FILE, b'a = 1\nb = "\xe4"\n')
     assert str(caught.value) == (
@@ -234,24 +234,24 @@ def test_what_is_not_utf_8_is_told_with_its_line() -> None:
     )
 
 
-def test_utf_16_as_some_editors_save_it_is_told() -> None:
+def test_utf_16_is_reported() -> None:
     with pytest.raises(ConfigurationError, match="not UTF-8"):
         parse(FILE, "a = 1".encode("utf-16"))
 
 
-def test_a_missing_file_is_a_problem_unless_told_otherwise(tmp_path: Path) -> None:
+def test_missing_file_is_a_problem_unless_it_is_permitted(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         read(tmp_path / "sensors.toml")
     empty = read(tmp_path / "sensors.toml", missing_ok=True)
     assert (empty.data, empty.content) == ({}, None)
 
 
-def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read(tmp_path, missing_ok=True)
 
 
-def test_a_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
+def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_bytes(b"#" * (MOST_BYTES + 1))
     with pytest.raises(ConfigurationError, match="too long for a configuration"):
@@ -282,14 +282,16 @@ def test_a_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
         ("\x00", "sensors.toml:1:1: ", "not understood"),
     ],
 )
-def test_a_syntax_error_names_line_and_column_in_a_fitters_words(text: str, start: str, part: str) -> None:
+def test_syntax_error_is_reported_in_plain_words_with_line_and_column(
+    text: str, start: str, part: str
+) -> None:
     [said] = problems(text)
     assert said.startswith(start)
     assert part in said
     assert "\n" not in said
 
 
-def test_one_syntax_error_does_not_hide_the_next_nor_the_rest() -> None:
+def test_syntax_error_does_not_hide_later_errors() -> None:
     file = parsed('[[sensor]\nid = "a"\ndebounce = 50 ms\npin 17\nid = "b"\nrate = yes\nwindow = "5 min"\n')
     assert [problem.line for problem in file.problems] == [1, 3, 4, 5, 6]
     assert file.data == {
@@ -301,22 +303,22 @@ def test_one_syntax_error_does_not_hide_the_next_nor_the_rest() -> None:
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{b = " * 5000])
-def test_brackets_nested_beyond_reason_are_told(text: str) -> None:
+def test_excessively_nested_brackets_are_reported(text: str) -> None:
     [said] = problems(text)
     assert "nested too deeply" in said
 
 
-def test_a_number_with_thousands_of_digits_is_told() -> None:
+def test_number_with_thousands_of_digits_is_reported() -> None:
     [said] = problems("a = " + "1" * 5000)
     assert "cannot be read" in said
 
 
 @given(st.text() | st.text(alphabet="ab.=[]{}\"'\n#,1 \\-"))
-def test_any_text_is_read_or_told_in_single_lines(text: str) -> None:
+def test_any_text_is_read_or_reported_in_single_lines(text: str) -> None:
     assert all("\n" not in said for said in problems(text))
 
 
-def test_a_problem_is_one_printable_line_with_place_subject_text_and_remedy() -> None:
+def test_problem_is_one_printable_line_with_place_subject_text_and_remedy() -> None:
     problem = FileProblem(
         file=Path("/boot/firmware/logboat/sensors.toml"),
         line=14,

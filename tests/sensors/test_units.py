@@ -1,4 +1,4 @@
-"""Quantities as people write them and as people read them."""
+"""Quantities are parsed as people write them, and formatted as people read them."""
 
 import math
 import re
@@ -49,7 +49,7 @@ from sensors.units import (
         ("1e3 V", "V", 1000.0),
     ],
 )
-def test_a_quantity_is_read_into_si(written: str, unit: str, si: float) -> None:
+def test_quantity_is_converted_to_si(written: str, unit: str, si: float) -> None:
     assert parse(written, unit) == pytest.approx(si, rel=1e-9)
 
 
@@ -72,7 +72,7 @@ def test_a_quantity_is_read_into_si(written: str, unit: str, si: float) -> None:
         (10**400, "s", "a huge number", ""),
     ],
 )
-def test_what_is_not_a_quantity_is_told_with_its_remedy(
+def test_invalid_quantity_is_reported_with_a_remedy(
     written: object, unit: str, text: str, remedy: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -82,29 +82,29 @@ def test_what_is_not_a_quantity_is_told_with_its_remedy(
     assert "\n" not in str(caught.value)
 
 
-def test_a_bare_number_is_si_where_a_value_may_stand() -> None:
+def test_number_without_a_unit_is_si_where_a_value_is_expected() -> None:
     assert parse_value(63, "Hz") == 63.0
     assert parse_value("3600 rpm", "Hz") == pytest.approx(60.0)
 
 
 @pytest.mark.parametrize("number", [math.inf, math.nan, 10**400])
-def test_what_cannot_be_measured_is_no_value(number: float) -> None:
+def test_infinite_and_undefined_numbers_are_refused(number: float) -> None:
     with pytest.raises(InputError, match="is not a usable number"):
         parse_value(number, "V")
 
 
-def test_a_difference_of_temperatures_has_no_zero_point() -> None:
+def test_temperature_difference_is_converted_without_an_offset() -> None:
     assert parse_value("5 °C", "K", difference=True) == 5.0
     assert parse_value("9 °F", "K", difference=True) == pytest.approx(5.0)
 
 
-def test_a_unit_without_table_takes_numbers_only() -> None:
+def test_unknown_unit_accepts_only_numbers() -> None:
     assert parse_value(4, "") == 4.0
     with pytest.raises(InputError, match="not a plain number"):
         parse_value("4 V", "")
 
 
-def test_the_si_unit_of_what_a_person_would_write_is_known() -> None:
+def test_si_unit_of_a_written_unit_is_found() -> None:
     assert (si_of("bar"), si_of("°C"), si_of("m³"), si_of("furlong")) == ("Pa", "K", "m3", "")
 
 
@@ -130,20 +130,20 @@ def test_the_si_unit_of_what_a_person_would_write_is_known() -> None:
         (math.nan, "-"),
     ],
 )
-def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
+def test_duration_is_formatted_in_its_two_largest_units(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
 @given(st.floats(min_value=1e-6, max_value=1e9))
 @example(0.0009995)
-def test_a_shown_duration_reads_back_as_what_it_was_rounded_to(seconds: float) -> None:
+def test_formatted_duration_can_be_parsed_back_to_its_rounded_value(seconds: float) -> None:
     back = parse(format_duration(seconds), "s")
     assert back == pytest.approx(seconds, rel=0.05, abs=1e-9)
     assert format_duration(back) == format_duration(seconds)
 
 
 @given(st.integers(min_value=0, max_value=3600))
-def test_whole_seconds_up_to_an_hour_are_shown_exactly(seconds: int) -> None:
+def test_whole_seconds_up_to_an_hour_are_formatted_exactly(seconds: int) -> None:
     assert parse(format_duration(seconds), "s") == seconds
 
 
@@ -161,12 +161,12 @@ def test_whole_seconds_up_to_an_hour_are_shown_exactly(seconds: int) -> None:
         (-512, "-512 B"),
     ],
 )
-def test_bytes_are_shown_in_three_digits(number: float, text: str) -> None:
+def test_bytes_are_formatted_with_three_digits(number: float, text: str) -> None:
     assert format_bytes(number) == text
 
 
 @given(st.floats(min_value=0, max_value=1e15))
-def test_shown_bytes_read_back_within_half_a_percent(number: float) -> None:
+def test_formatted_bytes_can_be_parsed_back_within_half_a_percent(number: float) -> None:
     assert parse(format_bytes(number), "B") == pytest.approx(number, rel=0.006, abs=0.51)
 
 
@@ -174,14 +174,14 @@ def test_shown_bytes_read_back_within_half_a_percent(number: float) -> None:
     st.text() | st.integers() | st.floats() | st.booleans() | st.lists(st.integers()),
     st.sampled_from(["s", "K", "ratio", "m3", ""]),
 )
-def test_whatever_is_written_gives_a_number_or_a_mistake_in_one_line(written: object, unit: str) -> None:
+def test_any_input_yields_a_number_or_an_error_in_one_line(written: object, unit: str) -> None:
     try:
         assert math.isfinite(parse(written, unit))
     except InputError as error:
         assert re.fullmatch(r"[^\n\r\x1b]+", str(error))  # noqa: PT017
 
 
-def test_a_value_from_a_file_is_shown_short_and_on_one_line() -> None:
+def test_value_from_a_file_is_formatted_briefly_on_one_line() -> None:
     assert shown("a\nb\x1b[2J") == '"a·b·[2J"'
     assert len(shown("x" * 1000)) < 50
     assert (shown(True), shown(1.5), shown([1]), shown({})) == ("true", "1.5", "a list", "a table")
