@@ -1,16 +1,16 @@
-"""BLIP, version 3: messages over a transport of frames, as spoken by Couchbase Lite and Sync Gateway.
+"""BLIP, version 3: messages over a transport of frames, as used by Couchbase Lite and Sync Gateway.
 
 A caller needs only `BlipConnection`, `ConnectionLimits`, the events and the errors. The modules, in the order
-in which a message passes through them, first when it is sent and then when it is received:
+in which a message passes through them, first on the sending and then on the receiving side:
 
 - `properties`, `varint`, `replies`: the format of messages
 - `outgoing`: queued messages, and the order of their frames
 - `codec`, `frames`: encoding and decoding of frames: header, compression, checksum
 - `states`: the frames that are allowed in each state
-- `incoming`: messages of several frames, until they are complete
+- `incoming`: received messages of several frames that are incomplete
 - `events`: the events reported to the caller
-- `connection`: the connection, which uses all of these
-- `limits`, `errors`: limits on what a peer may do, and the errors if it exceeds them
+- `connection`: the connection, which uses all modules above
+- `limits`, `errors`: limits for a peer, and the errors if the peer exceeds them
 """
 
 from sync.blip.connection import BlipConnection

@@ -1,18 +1,18 @@
-"""Close codes of WebSocket connections, as BLIP's connections use them.
+"""Close codes of the WebSocket connections that BLIP uses.
 
-`websockets.frames.CloseCode` has the same codes. It is not used because importing it loads 20 modules, which
-takes longer than importing all of `sync.blip`, and because it lacks Couchbase Lite's own code.
+`websockets.frames.CloseCode` has the same codes. It is not used for two reasons. Importing it loads 20
+modules, which takes longer than importing all of `sync.blip`. It also lacks Couchbase Lite's own code.
 """
 
 from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """The reason for which a connection was closed (RFC 6455, section 7.4.1)."""
+    """The reason why a connection was closed (RFC 6455, section 7.4.1)."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
-    """The peer stops, and may start again."""
+    """The peer is stopping, and may start again."""
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
     NO_STATUS = 1005
@@ -27,7 +27,7 @@ class CloseCode(IntEnum):
     TRY_AGAIN_LATER = 1013
     BAD_GATEWAY = 1014
     RECONNECT = 4001
-    """Couchbase Lite's own code, which makes a peer connect again.
+    """Couchbase Lite's own code, which requests that the peer connect again.
 
-    After `GOING_AWAY`, the peer stops permanently.
+    After `GOING_AWAY`, Couchbase Lite does not connect again.
     """

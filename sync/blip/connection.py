@@ -3,18 +3,17 @@
     connection = BlipConnection()
     number = connection.send_request({"Profile": "getCheckpoint", "client": "…"})
     while (frame := connection.next_frame()) is not None:
-        ...                                  # write it, as one binary WebSocket message
+        ...                                  # write the frame, as one binary WebSocket message
     for event in connection.receive(frame):  # one whole message, as the transport read it
         ...
 
-Both sides of a BLIP connection are alike, so the connection does not know which side it is. It does no I/O,
-reads no clock, and has no callbacks. The owner calls `next_frame` only when the transport can accept more, so
-that urgent messages can overtake others until the last moment. The owner stops reading while `unanswered` or
-`queued` exceed its own limits. `next_frame` also returns acknowledgements, so the owner calls it after
-`receive`.
+Both sides of a BLIP connection have the same role, so this class does not distinguish them. It does no I/O,
+reads no clock, and has no callbacks. The owner calls `next_frame` only when the transport can accept a frame,
+so that urgent messages can overtake others until then. The owner stops reading while `unanswered` or `queued`
+exceed its own limits. `next_frame` also returns acknowledgements, so the owner calls it after `receive`.
 
-A ViolationError or BodyUnavailableError ends the connection. It then discards all messages and sends nothing
-more, and the owner closes the transport with the error's `close_code`.
+A ViolationError or BodyUnavailableError ends the connection. The connection then discards all messages and
+sends no more frames. The owner closes the transport with the error's `close_code`.
 """
 
 from collections.abc import Mapping
@@ -67,7 +66,7 @@ from sync.blip.replies import (
 )
 from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, ConnectionState, MessagePhase, Step, judge
 
-# Plain integers for the most frequent frames: comparing with an enum's member is slower.
+# Plain integers for the most frequent frames: comparing with an enum member is slower.
 _REQUEST: Final = int(FrameKind.REQUEST)
 _RESPONSE: Final = int(FrameKind.RESPONSE)
 _ERROR: Final = int(FrameKind.ERROR)
@@ -108,13 +107,13 @@ class BlipConnection:
         self._requests_sent = 0
         """Number of the last request that we queued."""
         self._requests_begun = 0
-        """Number of our last request whose first frame has been pulled."""
+        """Number of our last request whose first frame `next_frame` has returned."""
         self._requests_received = 0
         """Number of the peer's last request that began."""
         self._awaiting: dict[int, bool] = {}
-        """Our requests that have begun without a reply so far, and whether the reply is wanted in parts."""
+        """Our requests that wait for a reply, and whether the reply is requested in parts."""
         self._unanswered: dict[int, int] = {}
-        """The peer's complete requests: their urgency, or _ANSWERED until the reply is completely pulled."""
+        """Urgency of each complete request of the peer; _ANSWERED while the reply is being sent."""
         self._present = (0, 0, 0)
         """Number, flags and size in bytes of the frame that is being inflated in pieces."""
 
@@ -122,12 +121,12 @@ class BlipConnection:
 
     @property
     def queued(self) -> int:
-        """Number of our messages for which `next_frame` has not returned all frames yet."""
+        """Number of our messages that `next_frame` has not returned completely."""
         return len(self._outbox)
 
     @property
     def unanswered(self) -> int:
-        """Number of the peer's requests for whose reply `next_frame` has not returned all frames yet."""
+        """Number of the peer's requests whose replies `next_frame` has not returned completely."""
         return len(self._unanswered)
 
     @property
@@ -142,7 +141,7 @@ class BlipConnection:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held for the peer: messages arriving or to be sent, and both deflate streams."""
+        """Bytes of memory used for the peer: incomplete and queued messages, and both deflate streams."""
         return (
             self._inbox.bytes_held + self._outbox.held + self._encoder.bytes_held + self._decoder.bytes_held
         )
@@ -167,10 +166,10 @@ class BlipConnection:
         no_reply: bool = False,
         in_parts: bool = False,
     ) -> int:
-        """Queue a request. Return its number, which the events about its reply contain.
+        """Queue a request. Return its number. The events about the reply contain this number.
 
-        With `in_parts`, a response's body is reported as `ResponsePart` events while it arrives. Raises
-        UnsendableMessageError or ConnectionOverError.
+        With `in_parts`, the body of the response is reported in `ResponsePart` events while it arrives.
+        Raises UnsendableMessageError or ConnectionOverError.
         """
         content, source, held = self._prepare(properties, body)
         self._requests_sent = number = self._requests_sent + 1
@@ -216,7 +215,7 @@ class BlipConnection:
     def next_frame(self) -> bytes | None:
         """Return the next frame to write, or None if there is nothing to send now.
 
-        Once the connection is over, the result is always None. Raises BodyUnavailableError, and ends the
+        After the end of the connection, the result is always None. Raises BodyUnavailableError, and ends the
         connection, if the source of a body fails.
         """
         owed = self._inbox.next_owed()
@@ -252,16 +251,16 @@ class BlipConnection:
     # Incoming frames
 
     def receive(self, frame: bytes) -> list[Event]:
-        """Process one frame. Return the events it caused. Raises the same errors as `begin`."""
+        """Process one frame. Return the events that it caused. Raises the same errors as `begin`."""
         events = self.begin(frame)
         while self.is_amid:
             events += self.go_on()
         return events
 
     def begin(self, frame: bytes) -> list[Event]:
-        """Process one frame, or its first piece. Return the events it caused.
+        """Process one frame, or its first piece. Return the events that it caused.
 
-        If it `is_amid` afterwards, call `go_on` until it is not. Raises ViolationError, and ends the
+        If `is_amid` is True afterwards, call `go_on` until it is False. Raises ViolationError, and ends the
         connection, if the peer broke the protocol or a limit. Raises ConnectionOverError if the connection
         was already over.
         """
@@ -276,7 +275,7 @@ class BlipConnection:
     def go_on(self) -> list[Event]:
         """Process the next piece of a frame.
 
-        Return the events it caused. Raises the same errors as `begin`.
+        Return the events that it caused. Raises the same errors as `begin`.
         """
         if self.state is not ConnectionState.OPEN:
             raise self._over()
@@ -300,7 +299,7 @@ class BlipConnection:
             return self._acknowledged(kind, number, frame, start)
         content = self._decoder.begin(frame, start, flags)
         if self._decoder.is_amid:
-            # A piece is handled like a frame of which more are coming.
+            # A piece is handled like a frame that announces more frames.
             self._present = (number, flags, len(frame) - start)
             return self._message_frame(number, flags | MORE_COMING, content, 0)
         if kind == _REQUEST:
@@ -315,7 +314,7 @@ class BlipConnection:
     def _request_frame(self, number: int, flags: int, content: bytes, frame_bytes: int) -> list[Event]:
         inbox, key = self._inbox, number * 2
         if number == self._requests_received + 1:
-            if not flags & MORE_COMING:  # By far the most frequent case; the code below would do the same.
+            if not flags & MORE_COMING:  # By far the most frequent case. The code below has the same result.
                 self._requests_received = number
                 return [self._request(number, flags, content)]
             standing = MessagePhase.EXPECTED
@@ -368,7 +367,7 @@ class BlipConnection:
             raise AcknowledgementInvalidError(msg)
         message = self._outbox.find(number * 2 + is_reply)
         if message is None:
-            return []  # It is sent, or has its reply: peers acknowledge up to the last frame.
+            return []  # It is sent or answered. Peers acknowledge even the last frame.
         if frame_bytes > message.sent:
             msg = f"the peer acknowledges {frame_bytes} bytes of a message, but only {message.sent} were sent"
             raise AcknowledgementInvalidError(msg)

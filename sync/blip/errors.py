@@ -1,9 +1,9 @@
-"""Exceptions of BLIP, in one tree, so that a caller can catch as much of it as needed.
+"""Exceptions of BLIP, in one tree, so that a caller can catch a single exception or a whole branch.
 
     BlipError
     ├── LocalError                         an impossible request by the caller; nothing was sent
-    │   ├── ConnectionOverError            the connection was closed, or ended by a violation
-    │   ├── NotAwaitingReplyError          a reply to a request never received, or already answered
+    │   ├── ConnectionOverError            the connection was closed, or was ended by a violation
+    │   ├── NotAwaitingReplyError          a reply to a request never received or already answered
     │   └── UnsendableMessageError         a property with a NUL, or a message over our own limits
     ├── BodyUnavailableError               the source of a body failed; ends the connection
     └── ViolationError                     the peer broke the protocol or a limit; ends the connection
@@ -21,17 +21,17 @@
         │   ├── PropertiesTooLargeError
         │   └── TooManyPropertiesError
         ├── NumberInvalidError
-        │   ├── RequestOutOfOrderError     a request begun before the one with the number below it
+        │   ├── RequestOutOfOrderError     a request begun before the preceding request
         │   ├── RequestRepeatedError       a frame for a request that was complete
         │   └── ReplyUnexpectedError       a reply that was not requested, or a second one
         └── FlowInvalidError
             ├── TooManyRequestsError       too many unanswered requests
             ├── TooManyArrivingError       too many incomplete messages
             ├── ArrivingTooLargeError      too many bytes of incomplete messages
-            ├── AcknowledgementInvalidError   of more than was sent, or of what was never sent
-            └── FlowControlIgnoredError    sent on without waiting for acknowledgements
+            ├── AcknowledgementInvalidError   of more bytes than were sent, or of an unknown message
+            └── FlowControlIgnoredError    the peer did not wait for acknowledgements
 
-An error that the peer *replies* with is not an exception, but the event `ErrorReceived`.
+If the peer *replies* with an error, this is not an exception, but the event `ErrorReceived`.
 """
 
 from typing import ClassVar
@@ -60,7 +60,7 @@ class UnsendableMessageError(LocalError):
 
 
 class BodyUnavailableError(BlipError):
-    """The source of an outgoing body failed part-way.
+    """The source of an outgoing body failed before its end.
 
     The message cannot be completed, so the connection ends.
     """
@@ -72,7 +72,7 @@ class ViolationError(BlipError):
     """The peer broke the protocol or a limit, so the connection is over."""
 
     close_code: ClassVar[int] = CloseCode.PROTOCOL_ERROR
-    """WebSocket close code (RFC 6455, section 7.4.1) that reports this to the peer."""
+    """WebSocket close code (RFC 6455, section 7.4.1) that reports the violation to the peer."""
 
 
 class FrameInvalidError(ViolationError):
@@ -112,11 +112,11 @@ class InflatedTooLargeError(FrameInvalidError):
 
 
 class MessageInvalidError(ViolationError):
-    """A message that cannot be decoded, or is too large."""
+    """A message that cannot be decoded or is too large."""
 
 
 class MessageTooLargeError(MessageInvalidError):
-    """A message of more bytes, uncompressed, than `ConnectionLimits.message_bytes`."""
+    """A message with more uncompressed bytes than `ConnectionLimits.message_bytes`."""
 
     close_code = CloseCode.TOO_BIG
 
@@ -144,7 +144,7 @@ class NumberInvalidError(ViolationError):
 
 
 class RequestOutOfOrderError(NumberInvalidError):
-    """A request begun before the one with the number below it."""
+    """A request whose first frame arrived before the first frame of the request with the preceding number."""
 
 
 class RequestRepeatedError(NumberInvalidError):
@@ -152,11 +152,11 @@ class RequestRepeatedError(NumberInvalidError):
 
 
 class ReplyUnexpectedError(NumberInvalidError):
-    """A reply to a request that was never sent, wanted no reply, or has its reply."""
+    """A reply to a request that was never sent, needed no reply, or was already answered."""
 
 
 class FlowInvalidError(ViolationError):
-    """The peer did more at once than is allowed."""
+    """The peer exceeded a limit on what may be in progress at the same time."""
 
     close_code = CloseCode.POLICY_VIOLATION
 
@@ -170,11 +170,11 @@ class TooManyArrivingError(FlowInvalidError):
 
 
 class ArrivingTooLargeError(FlowInvalidError):
-    """Incomplete messages of more bytes together than `ConnectionLimits.arriving_bytes`."""
+    """Incomplete messages with more bytes in total than `ConnectionLimits.arriving_bytes`."""
 
 
 class AcknowledgementInvalidError(FlowInvalidError):
-    """An acknowledgement of more bytes than were sent, or of a message never sent."""
+    """An acknowledgement of more bytes than were sent, or of a message that was never sent."""
 
 
 class FlowControlIgnoredError(FlowInvalidError):

@@ -1,14 +1,14 @@
 """Events that a connection reports to its owner: small immutable records.
 
-They are msgspec structs rather than dataclasses because one is made for every message: 0.1 µs each, against
-0.7 µs for a frozen dataclass.
+They are msgspec structs rather than dataclasses, because each message creates one. A struct takes 0.1 µs, and
+a frozen dataclass takes 0.7 µs.
 """
 
 import msgspec
 
 
 class RequestReceived(msgspec.Struct, frozen=True, gc=False):
-    """A complete request, which waits for `send_response` or `send_error` unless `no_reply`."""
+    """A complete request. Unless `no_reply` is True, it waits for `send_response` or `send_error`."""
 
     number: int
     properties: dict[str, str]
@@ -17,7 +17,7 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
     compressed: bool = False
     no_reply: bool = False
     too_large: bool = False
-    """True if its body was longer than is kept here, and is left out."""
+    """True if the body exceeded `ConnectionLimits.kept_bytes`, so that `body` is empty."""
 
     @property
     def profile(self) -> str:
@@ -25,21 +25,24 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
         return self.properties.get("Profile", "")
 
     def bare(self) -> "RequestReceived":
-        """Return the request without its properties and body, to reply to it once it is decoded."""
+        """Return the request without its properties and body, which are not needed for the reply."""
         return RequestReceived(
             self.number, {}, b"", self.urgent, self.compressed, self.no_reply, self.too_large
         )
 
 
 class ResponsePart(msgspec.Struct, frozen=True, gc=False):
-    """The next bytes of the body of a response requested in parts; `ResponseReceived` ends it."""
+    """The next bytes of the body of a response requested in parts.
+
+    `ResponseReceived` follows the last part.
+    """
 
     number: int
     data: bytes
 
 
 class ResponseReceived(msgspec.Struct, frozen=True, gc=False):
-    """A complete response to request `number`; its body is empty if it was delivered in parts."""
+    """A complete response to request `number`. Its body is empty if it was delivered in parts."""
 
     number: int
     properties: dict[str, str]
@@ -51,21 +54,21 @@ class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
 
     number: int
     domain: str
-    """Domain of the code: `BLIP` unless the peer states another; Sync Gateway uses `HTTP`."""
+    """Domain of the code: `BLIP` by default. Sync Gateway uses `HTTP`."""
     code: int
-    """Error code; 0 if the peer gave none, or one that is not a 32-bit integer."""
+    """Error code; 0 if it is missing or not a 32-bit integer."""
     message: str
     properties: dict[str, str]
 
 
 class Acknowledged(msgspec.Struct, frozen=True, gc=False):
-    """An acknowledgement of part of one of our long messages, for showing progress."""
+    """An acknowledgement of a part of one of our long messages, for a display of progress."""
 
     number: int
     is_reply: bool
-    """True if the message is our reply to the peer's request `number`, otherwise it is our request."""
+    """True if the message is our reply to the peer's request `number`; False if it is our request."""
     frame_bytes: int
-    """Number of bytes of its frames, as sent, that have arrived."""
+    """Number of sent bytes of its frames that have arrived."""
 
 
 Event = RequestReceived | ResponsePart | ResponseReceived | ErrorReceived | Acknowledged

@@ -1,4 +1,4 @@
-"""The header of a frame: the message's number, and the flags with the kind of the frame."""
+"""The header of a frame: the message's number, and the flags, which contain the kind of the frame."""
 
 from enum import IntEnum
 from typing import Final
@@ -34,7 +34,7 @@ def encode_header(number: int, flags: int) -> bytes:
 def decode_header(frame: bytes) -> tuple[int, int, int]:
     """Return the message's number, the flags, and the offset of the content in a frame.
 
-    Bits of the flags that BLIP does not define may be set. Raises FrameTruncatedError or VarintInvalidError.
+    Bits that BLIP does not define may be set in the flags. Raises FrameTruncatedError or VarintInvalidError.
     """
     if len(frame) < 3:
         msg = f"the frame is too short: {len(frame)} bytes"

@@ -1,4 +1,4 @@
-"""Received messages of more than one frame, until they are complete, and the acknowledgements for them.
+"""Incomplete received messages of more than one frame, and the acknowledgements for them.
 
 Limits are checked as bytes arrive, and the limits on properties as soon as their size is known. This module
 does not handle messages of a single frame.
@@ -36,18 +36,18 @@ class IncomingMessage:
         self.flags = flags
         """Flags of its first frame, which apply to the message."""
         self.in_parts = in_parts
-        """True if its body is passed on in parts as it arrives, and not held."""
+        """True if the body is passed on in parts as it arrives, and not kept in memory."""
         self.content = bytearray()
         self.total = 0
-        """Number of bytes of properties and body so far, held or not."""
+        """Number of bytes of properties and body received so far, including bytes that are not kept."""
         self.too_large = False
-        """True if the body is longer than the limit for held bodies; then nothing of it is held."""
+        """True if the body is longer than `kept_bytes`. Then no part of it is kept."""
         self.received = 0
         """Number of bytes of its frames after their headers."""
         self.noted = 0
-        """Number of those bytes in the last acknowledgement queued for it."""
+        """Value of `received` in the last acknowledgement that was queued."""
         self.acknowledged = 0
-        """Number of those bytes acknowledged to the peer."""
+        """Value of `received` in the last acknowledgement that was sent."""
         self._properties_end: int | None = None
         """Offset in `content` where the properties end and the body begins; None until known."""
 
@@ -65,7 +65,7 @@ class IncomingMessage:
             del self.content[end:]
 
     def take_part(self) -> bytes:
-        """Return the received part of the body, which is then no longer held."""
+        """Return the received part of the body, and remove it from `content`."""
         end = self._properties_end
         if end is None or len(self.content) <= end:
             return b""
@@ -83,13 +83,13 @@ class Inbox:
         self._limits = limits
         self._arriving: dict[int, IncomingMessage] = {}
         self._held = 0
-        """Number of bytes of all these messages together."""
+        """Total number of bytes kept for all incomplete messages."""
         self._owed: dict[int, IncomingMessage] = {}
         """Messages to acknowledge. Each is queued at most once, so a slow peer cannot fill the memory."""
 
     @property
     def bytes_held(self) -> int:
-        """Number of bytes of all these messages together."""
+        """Total number of bytes kept for all incomplete messages."""
         return self._held
 
     def is_incomplete(self, key: int) -> bool:

@@ -1,11 +1,11 @@
-"""Outgoing messages, and the order in which they send their frames.
+"""Outgoing messages, and the order in which their frames are sent.
 
 Messages begin in the order in which they were queued. A message with more than one frame is under way after
-its first frame. It then takes turns with the other messages under way until it is sent. It pauses while
-`WINDOW` bytes of it are unacknowledged.
+its first frame. The messages under way send one frame each in rotation. A message pauses while `WINDOW` bytes
+of it are unacknowledged.
 
-An urgent message overtakes all messages that are under way, but none that has not begun yet. While both
-urgent and ordinary frames are ready, they alternate, so that neither kind has to wait forever.
+An urgent message overtakes messages that are under way, but not messages that have not begun. While both
+urgent and ordinary frames are ready, they alternate, so that neither kind waits indefinitely.
 """
 
 import io
@@ -25,7 +25,7 @@ OVERHEAD: Final = 32
 
 
 class BodySource(Protocol):
-    """A source of an outgoing message's body, such as a binary file, which is read as it is sent."""
+    """A source of an outgoing message's body, such as a binary file. It is read while the body is sent."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes; empty at the end."""
@@ -36,26 +36,26 @@ class OutgoingMessage(msgspec.Struct, eq=False):
 
     number: int
     key: int
-    """Twice the number, plus one for a reply, since requests and replies are numbered separately."""
+    """Twice the number, plus one for a reply, because requests and replies are numbered separately."""
     flags: int
     content: bytes
-    """Bytes that have been read from the source, but not been taken for a frame."""
+    """Bytes that were read from the source, but not taken for a frame yet."""
     source: BodySource | None = None
-    """Source of the remaining bytes; None if there are none."""
+    """Source of the remaining bytes; None if no bytes remain."""
     in_parts: bool = False
-    """True if the reply to this request is wanted in parts."""
+    """True if the reply to this request is requested in parts."""
     sent: int = 0
-    """Number of bytes sent in frames, without headers, as the peer counts them in acknowledgements."""
+    """Number of bytes sent in frames, without headers. The peer's acknowledgements count the same bytes."""
     acknowledged: int = 0
     ticket: int = 0
-    """Position in the round of turns."""
+    """Position in the rotation of messages."""
     held: int = 0
-    """Bytes held in memory until the message is sent, not counting bytes in a file."""
+    """Bytes of memory for the message until it is sent, not including bytes in a file."""
 
     def take(self, size: int) -> bytes:
         """Return the next bytes for a frame, at most `size`. Afterwards `flags` shows whether more follow.
 
-        Exceptions raised by the source are passed on.
+        Exceptions of the source are passed on.
         """
         content = self.content
         source = self.source
@@ -81,9 +81,9 @@ class OutgoingMessage(msgspec.Struct, eq=False):
 def prepare(
     properties: Mapping[str, str], body: bytes | BodySource, limits: ConnectionLimits
 ) -> tuple[bytes, BodySource | None, int]:
-    """Return a message's encoded beginning, the source of its rest or None, and the bytes held for it.
+    """Return a message's encoded beginning, the source of the rest or None, and the bytes in memory.
 
-    A body of up to about a frame is joined to the properties, and a larger one is not copied. Raises
+    A body of up to about one frame is joined to the properties. A larger body is not copied. Raises
     UnsendableMessageError if the message cannot be encoded or exceeds a limit.
     """
     head = properties_form.encode(properties, limits)
@@ -96,7 +96,7 @@ def prepare(
 
 
 class SendQueue:
-    """The queue of outgoing messages, which decides which one sends the next frame."""
+    """Queue of outgoing messages, which selects the message that sends the next frame."""
 
     __slots__ = (
         "_after_urgent",
@@ -116,13 +116,13 @@ class SendQueue:
         self._paused: dict[int, OutgoingMessage] = {}
         self._under_way: dict[int, OutgoingMessage] = {}
         self._ticket = 0
-        """Counter of queued turns, so that waiting messages and those under way share one round."""
+        """Counter of positions, so that waiting messages and messages under way share one rotation."""
         self._after_urgent = False
         self.held = 0
-        """Number of bytes held for all messages not yet completely taken."""
+        """Bytes of memory for all messages that are not sent completely."""
 
     def __len__(self) -> int:
-        """Return the number of messages not yet completely taken."""
+        """Return the number of messages that are not sent completely."""
         return len(self._waiting) + len(self._under_way)
 
     def add(self, message: OutgoingMessage) -> None:
@@ -132,9 +132,9 @@ class SendQueue:
         self._waiting.append(message)
 
     def pop(self) -> OutgoingMessage | None:
-        """Return the message with the next turn, or None.
+        """Return the message that sends the next frame, or None.
 
-        `put_back` it if it has more to send, else `finish` it.
+        Call `put_back` afterwards if the message has more frames to send, otherwise call `finish`.
         """
         waiting, normal, urgent = self._waiting, self._normal, self._urgent
         if not normal and not urgent:
@@ -153,7 +153,7 @@ class SendQueue:
         return bool(self._urgent or (self._waiting and self._waiting[0].flags & URGENT))
 
     def put_back(self, message: OutgoingMessage, frame_bytes: int) -> None:
-        """Return a message that has sent this many bytes to the end of its round, or pause it."""
+        """Move a message that has sent `frame_bytes` bytes to the end of the rotation, or pause it."""
         message.sent += frame_bytes
         self._under_way[message.key] = message
         if message.must_pause:
@@ -167,11 +167,11 @@ class SendQueue:
         self._under_way.pop(message.key, None)
 
     def find(self, key: int) -> OutgoingMessage | None:
-        """Return the message with this key if it is under way, else None."""
+        """Return the message with this key if it is under way; otherwise None."""
         return self._under_way.get(key)
 
     def acknowledge(self, message: OutgoingMessage, frame_bytes: int) -> None:
-        """Record how much of a message the peer has, and resume it if it was paused."""
+        """Record the number of bytes that the peer has acknowledged, and resume a paused message."""
         message.acknowledged = max(message.acknowledged, frame_bytes)
         if message.key in self._paused and not message.must_pause:
             del self._paused[message.key]

@@ -1,4 +1,4 @@
-"""The properties of a message: a byte count, then names and values in turn, each UTF-8 ended by a NUL."""
+"""The properties of a message: a byte count, then alternate names and values, as NUL-terminated UTF-8."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -43,7 +43,7 @@ def encode(properties: Mapping[str, str], limits: ConnectionLimits) -> bytes:
 
 
 def announced_end(message: bytes | bytearray, limits: ConnectionLimits) -> int | None:
-    """Return the offset where an incomplete message's properties end; None while the count is cut off.
+    """Return the offset where an incomplete message's properties end; None while the count is incomplete.
 
     Raises PropertiesTooLargeError as soon as the count is known to be too large.
     """

@@ -7,7 +7,7 @@ from typing import Final
 from sync.blip.errors import UnsendableMessageError
 
 BLIP_DOMAIN: Final = "BLIP"
-"""Domain of errors that state no other domain."""
+"""Domain of errors that name no domain."""
 HTTP_DOMAIN: Final = "HTTP"
 """Domain of HTTP's status codes, used by Sync Gateway and the replication protocol."""
 ERROR_DOMAIN: Final = "Error-Domain"

@@ -4,8 +4,8 @@ The rules are the same for both sides of a connection.
 
 A connection is OPEN until it is closed (CLOSED) or an error ends it (FAILED). It never reopens.
 
-Each frame is checked against the standing of its message. After an allowed frame whose flags announce more
-frames, the message is ARRIVING; without that flag, it is COMPLETE:
+Each frame is checked against the phase of its message. After an allowed frame whose flags announce more
+frames, the message is ARRIVING. After a frame without that flag, the message is COMPLETE:
 
     requests:  IMPOSSIBLE ──(its predecessor began)──► EXPECTED ──► ARRIVING ──► COMPLETE
     replies:   IMPOSSIBLE ──(our request began)──────► EXPECTED ──► ARRIVING ──► COMPLETE
@@ -32,16 +32,16 @@ class ConnectionState(Enum):
 
 
 class MessagePhase(Enum):
-    """The standing of a frame's message before that frame."""
+    """The phase of a message before the next frame."""
 
     IMPOSSIBLE = "not expected yet"
-    """The request's predecessor, or our request to be answered, has not begun."""
+    """For a request, the preceding request has not begun. For a reply, our request has not begun."""
     EXPECTED = "expected"
     """The first frame of the message may arrive."""
     ARRIVING = "arriving"
     """Some frames of the message have arrived, and more were announced."""
     COMPLETE = "over"
-    """The last frame has arrived, or the message is a reply to a request of ours that wanted no reply."""
+    """The last frame has arrived, or the message is a reply to our request that needs no reply."""
 
 
 class Step(Enum):

@@ -1,4 +1,4 @@
-"""Variable-length unsigned integers: seven bits a byte, lowest first; the high bit announces more bytes."""
+"""Variable-length unsigned integers: seven bits a byte, lowest first. The high bit announces more bytes."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from sync.blip.errors import VarintInvalidError
 
 MAXIMUM: Final = 2**64 - 1
 LONGEST: Final = 10
-"""Number of bytes that 64 bits need at seven bits each."""
+"""Maximum number of bytes: 64 bits at seven bits a byte."""
 
 _LAST: Final = tuple(bytes([value]) for value in range(128))
 _MORE: Final = tuple(bytes([value | 128]) for value in range(128))

@@ -1,8 +1,8 @@
-"""Timing of the connections of one gateway: the first replication leads, and all share one back-off.
+"""Timing of one gateway's connections: one replication connects first, and all share one back-off.
 
-After an outage, only the first replication that the policy allows connects. The others connect after it has
-sent everything, so that an alarm is sent before a month of readings. If the first replication cannot connect,
-the other replications could not either, so they wait too.
+After an outage, only the first replication that the policy allows connects. The others connect after this one
+has sent all its documents, so that an alarm is sent before a month of readings. If the first replication
+cannot connect, the other replications could not either, so they wait too.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from sync.peer.problems import Problem
 from .problem_classification import classify_problem
 
 LEAD_S: Final = 10.0
-"""Seconds after which the other replications connect even if the first one is still sending.
+"""Seconds after which the other replications connect even if the first replication is still sending.
 
-The first one may have much to send, or a low rate limit of its own.
+The first replication may have much data to send, or a low rate limit.
 """
 
 
@@ -26,48 +26,48 @@ class TimedReplication(Protocol):
 
     @property
     def is_up(self) -> bool:
-        """True while it has a connection."""
+        """True while the replication has a connection."""
 
     @property
     def is_stopped(self) -> bool:
-        """True if it has no connection and is not trying to make one."""
+        """True if the replication has no connection and is not trying to connect."""
 
     @property
     def is_caught_up(self) -> bool:
-        """True if everything was sent."""
+        """True if all documents were sent."""
 
     @property
     def up_since(self) -> float | None:
-        """Time of the clock at which its connection was made; None without a connection."""
+        """Time of the clock at which the connection was opened; None without a connection."""
 
     @property
     def fails_alone(self) -> bool:
-        """True if the gateway accepted its last connection, and then refused its requests."""
+        """True if the gateway accepted the last connection, and then refused the replication's requests."""
 
     def take_end(self) -> tuple[bool, Problem | None]:
         """Return True if a connection or attempt has ended since the last call, and the problem."""
 
     def connect(self) -> None:
-        """Make one attempt to connect."""
+        """Start one attempt to connect."""
 
 
 class ConnectionTimer:
-    """The timing of one gateway's connections. All times are those of one monotonic clock of the caller."""
+    """The timing of one gateway's connections. All times are from one monotonic clock of the caller."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
-        """Create the timing. `person_wait` is the minimum wait in seconds if a person must act first."""
+        """Create a timer. `person_wait` is the minimum wait in seconds if a person must act first."""
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
     def attend(self, replications: Sequence[TimedReplication], now: float) -> float | None:
-        """Let each replication connect whose turn has come.
+        """Start the connections that are due.
 
         Args:
             replications: the replications that the policy allows, in order of priority.
             now: time of the clock in seconds.
 
         Returns:
-            Seconds until this must be called again; None if there is nothing to do until an event.
+            Seconds until this method must be called again; None if there is nothing to do before an event.
         """
         self._take_ends(replications, now)
         if not replications:
@@ -106,7 +106,7 @@ class ConnectionTimer:
 
     @staticmethod
     def _lead(first: TimedReplication, now: float) -> float | None:
-        """Return the seconds until the others may connect, or None if they must wait for the first one."""
+        """Return the seconds until the others may connect; None until the first replication is connected."""
         if first.fails_alone:
             return 0.0
         if first.up_since is None:

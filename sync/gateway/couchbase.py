@@ -4,14 +4,14 @@
     gateway = CouchbaseGateway(database, configuration, vessel="argo")
     gateway.start()
 
-Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait behind
-a month of readings. One more replication pulls documents from the office (`gateway_replication`). The first
+Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait for a
+month of readings. One more replication pulls documents from the office (`gateway_replication`). The first
 replication connects before the others (`connection_timing`). If a person must act before a connection is
 possible, the gateway continues its attempts, but less often.
 
 A document that the gateway refuses counts as not forwarded. It is listed with the reason, reported, and
-offered again. All refused documents are offered again after a start and on `retry`, and one for each reason
-at regular intervals.
+offered again. All refused documents are offered again after a start and on `retry`. At regular intervals, one
+document is offered again for each reason.
 """
 
 import asyncio
@@ -61,11 +61,14 @@ from .task_errors import PAUSE_S, TaskErrors
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 5.0
-"""Seconds between checks of things that change without notification, such as the time in the policy."""
+"""Seconds between checks of inputs that change without notification, such as the time in the policy."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two writes of our bounds while documents are being forwarded."""
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps to advance our bounds at a stop. The rest is checked after the next start."""
+"""Maximum number of steps to advance our bounds at a stop.
+
+The other logs are checked after the next start.
+"""
 _SCAN: Final = 500
 """Number of changes counted before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
@@ -85,19 +88,19 @@ class CouchbaseGatewayConfiguration:
     name: str
     """Name of the gateway, which must be the same on all vessels that forward to it.
 
-    The names of its checkpoints depend on this name, not on its address.
+    The names of the gateway's checkpoints depend on this name, not on the gateway's address.
     """
     url: str
     """Address of the database: `wss://host:port/database`, or `ws://…`."""
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The trusted CAs for the gateway's certificate; None for the system's."""
+    """The trusted CAs for the gateway's certificate; None for the CAs of the system."""
     credentials: Callable[[], Credentials] | None = None
-    """Function called before each attempt to connect, used instead of `authenticator` and `roots`."""
+    """Function called before each attempt to connect, instead of using `authenticator` and `roots`."""
     pinned: str | None = None
     """SHA-256 fingerprint of the gateway's certificate.
 
-    If it is given, nothing else about the certificate is checked.
+    If it is given, the certificate is not checked in any other way.
     """
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
@@ -106,12 +109,12 @@ class CouchbaseGatewayConfiguration:
     channels: frozenset[str] = frozenset()
     """Channels to pull; empty for all channels that we may read."""
     pull_rule: Rule | None = None
-    """Function that returns why a pulled document is rejected, or None to accept it."""
+    """Function that returns the reason to reject a pulled document, or None to accept it."""
     pull_quota: Quota | None = None
     """Quota for pulled documents; None for no limit."""
     parts: tuple[PolicyPart, ...] = field(default_factory=lambda: parts(()))
     limit: float | None = None
-    """Maximum rate of all parts together, in bytes per second; None for no limit."""
+    """Maximum total rate of all parts, in bytes per second; None for no limit."""
 
     def __post_init__(self) -> None:
         URLEndpoint(self.url)
@@ -153,9 +156,9 @@ class CouchbaseGateway:
             rng: source of the jitter in waiting times; None for a new one.
             longest_wait: maximum seconds between attempts.
             person_wait: minimum seconds between attempts if a person must act first.
-            look_every: seconds between checks of things that change without notification.
+            look_every: seconds between checks of inputs that change without notification.
             retry_every: seconds between offers of refused documents.
-            sign: signs this vessel's document about what has been forwarded.
+            sign: signs this vessel's `forwarded` document.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -180,7 +183,7 @@ class CouchbaseGateway:
         self._known = {
             each.id: each.revision for replication in self._replications for each in replication.failed
         }
-        """Revision of each refused document whose refusal was already logged."""
+        """Revision of each document whose refusal was already logged."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
     # Public methods
@@ -199,12 +202,12 @@ class CouchbaseGateway:
             await self._task
 
     def network_changed(self) -> None:
-        """Try to connect at once, because network interfaces have changed."""
+        """Try to connect immediately, because network interfaces have changed."""
         self._dialling.try_at_once()
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again. Return the number of these documents.
+        """Connect immediately, and offer all refused documents again. Return the number of these documents.
 
         Raises StoreError if the store fails.
         """
@@ -235,12 +238,12 @@ class CouchbaseGateway:
 
     @property
     def database(self) -> Database:
-        """The store that is forwarded."""
+        """The store whose documents are forwarded."""
         return self._database
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received so far on all connections."""
+        """Total bytes sent and received on all connections."""
         both = [replication.transferred for replication in self._replications]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
@@ -308,9 +311,9 @@ class CouchbaseGateway:
             self._endurance.outlasts(error)
 
     async def _turn(self, watcher: ChangeWatcher) -> float:
-        """Do the work that is due.
+        """Do the work that is due now.
 
-        Return the seconds until the next call. Raises StoreError if that fails.
+        Return the seconds until the next call. Raises StoreError if the store fails.
         """
         is_told = watcher.drain() | watcher.ask() and self.forwarded.read_bounds()
         if is_told:
@@ -327,7 +330,7 @@ class CouchbaseGateway:
         return 0.0 if has_more else min(wait, self._look_every)
 
     async def _connect(self) -> float:
-        """Start and stop replications as the policy demands. Return the seconds until the next check."""
+        """Start and stop replications as the policy requires. Return the seconds until the next check."""
         situation = self._situation()
         for replication in self._replications:
             replication.is_wanted = replication.part is None or replication.part.when.are_met(situation)
@@ -338,10 +341,10 @@ class CouchbaseGateway:
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
-        """Offer some of the refused documents again if that is due. Raises StoreError if the store fails."""
+        """Offer some refused documents again if an offer is due. Raises StoreError if the store fails."""
         for replication in self._replications:
             if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
-                await replication.reset()  # only the whole feed contains the documents that are not listed
+                await replication.reset()  # only the whole feed contains the unlisted documents
         if time.monotonic() - self._probed_at >= self._retry_every:
             self._probed_at = time.monotonic()
             for replication in self._replications:
@@ -364,7 +367,10 @@ class CouchbaseGateway:
         return len(changes) == _SCAN
 
     def _note(self, *, ends: bool) -> bool:
-        """Advance our bounds, and write them if that is due. Return True if there is more to check."""
+        """Advance our bounds, and write them if a write is due.
+
+        Return True if more documents must be checked.
+        """
         has_more = self.forwarded.advance(self._has_arrived)
         for _ in range(_LAST_LOOKS if ends else 0):
             has_more = has_more and self.forwarded.advance(self._has_arrived)
@@ -437,7 +443,7 @@ class CouchbaseGateway:
         )
 
     def _adopt_refused(self) -> None:
-        """Convert an earlier version's list of refused documents, which has only ids.
+        """Convert an earlier version's list of refused documents, which contains only ids.
 
         Raises StoreError if the store fails.
         """
@@ -483,9 +489,9 @@ class CouchbaseGateway:
         self._wake.set()
 
     def push_begins(self, replication: GatewayReplication, progress: PushProgress) -> None:
-        """Check, when a connection begins, whether the gateway has lost documents."""
-        # Each checkpoint is stored at the gateway first, then here. So the gateway's copy is behind ours only
-        # if the gateway was restored to an earlier state, in which later documents are missing too.
+        """Check whether the gateway has lost documents, at the beginning of a connection."""
+        # Each checkpoint is stored at the gateway first, then here. So the gateway's copy is older than ours
+        # only if the gateway was restored to an earlier state. Then later documents are missing too.
         has_lost = progress.lacks(replication.stored)
         if (has_lost or (progress.local == 0 and replication.has_pushed)) and not self.forwarded.is_empty:
             log.warning("gateway %s has lost its documents: sending all documents again", self._report.name)

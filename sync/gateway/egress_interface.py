@@ -1,4 +1,4 @@
-"""Detection of the interface through which a gateway is reached, for policies about metered links."""
+"""Detection of the network interface through which a gateway is reached, for policies about metered links."""
 
 import socket
 from collections.abc import Callable
@@ -21,8 +21,8 @@ def egress_interface_names(
 ) -> frozenset[str] | None:
     """Return all names of the interface through which a host is reached, or None if there is no route.
 
-    The names are the interface's own, its alias (`ip link set eth1 alias satellite`), and its kind:
-    `ethernet`, `wifi` or `cellular`. Nothing is sent to the host, but its name may be resolved.
+    The names are the interface's own name, its alias (`ip link set eth1 alias satellite`), and its kind:
+    `ethernet`, `wifi` or `cellular`. No data is sent to the host, but the host's name may be resolved.
     """
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM):
@@ -41,7 +41,7 @@ def egress_interface_names(
 
 
 def interface_names(interface: str, sys: Path = _SYS) -> frozenset[str]:
-    """Return all names of an interface: its own, its alias, and its kind."""
+    """Return all names of an interface: its own name, its alias, and its kind."""
     folder = sys / interface
     alias = _read(folder / "ifalias")
     kind = "ethernet"

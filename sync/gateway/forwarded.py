@@ -1,12 +1,12 @@
 """The record of documents that have been forwarded, so that no document is forwarded twice.
 
 The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a bound for each log of
-each sensor. The vessel has seen the gateway acknowledge all readings and gaps of that log up to the bound.
+each sensor. The gateway has acknowledged all readings and gaps of that log up to the bound to this vessel.
 Readers use the highest bound of all vessels.
 
 A bound advances only from one document to the next without a gap in their numbers. It starts at the first
 number in a log, or where another vessel's bound ends. So a vessel that has only part of a log makes no
-statement about the rest.
+statement about the other part.
 
 A gateway that was recreated, or restored from a backup, has lost documents that it had acknowledged. The
 vessel that detects this begins the next *epoch*. Bounds of earlier epochs are then ignored, and every vessel
@@ -24,9 +24,9 @@ from sync.store import Database, Document, DocumentError
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Function that takes a document's id and body, and returns the signed body.
+"""Function that returns the signed body for a document's id and body.
 
-Without an identity, it returns the body unchanged.
+On a vessel without an identity, it returns the body unchanged.
 """
 
 
@@ -43,8 +43,8 @@ AT_ONCE: Final = 500
 EPOCHS_AHEAD: Final = 1000
 """Maximum number by which an accepted epoch may exceed ours.
 
-No gateway is recreated so often, so a higher epoch is forged. It is ignored, because otherwise a forger could
-use up all numbers for later epochs.
+No gateway is recreated so often, so a higher epoch is a forgery. It is ignored, because otherwise the forger
+could use up all numbers for later epochs.
 """
 _HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
@@ -75,7 +75,7 @@ def epoch_of(document: Document) -> int:
 
 
 class Forwarded:
-    """The bounds for one gateway: those of all vessels, and our own, which this class advances."""
+    """The bounds for one gateway: those of all vessels, and our own bounds, which this class advances."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Forwarded:
         self.epoch = 0
         self._fault = ""
         self._own_body: Mapping[str, Any] = {}
-        """The body that was written last."""
+        """Body of our document at the last write."""
         if own is not None and not own.deleted:
             self._own, self.epoch = bounds_of(own), epoch_of(own)
             self._own_body = own.body
@@ -112,7 +112,7 @@ class Forwarded:
         return not self._own
 
     def read_bounds(self) -> bool:
-        """Read the bounds of all vessels. Return True if one of them has begun a later epoch.
+        """Read the bounds of all vessels. Return True if a vessel has begun a later epoch.
 
         Raises StoreError if the store fails.
         """
@@ -143,7 +143,7 @@ class Forwarded:
         self._due.clear()
 
     def is_ashore(self, document_id: str) -> bool:
-        """Return True if a document is a reading or gap that is known to have been forwarded."""
+        """Return True if a document is a reading or gap that a vessel has forwarded."""
         if not document_id.startswith(_PREFIXES):
             return False
         name = documents.parse_id(document_id)
@@ -159,7 +159,7 @@ class Forwarded:
                 self._due[key] = None
 
     def everything(self) -> None:
-        """Let `advance` check all logs, because acknowledgements before a crash may not be recorded."""
+        """Make `advance` check all logs, because acknowledgements before a crash may not be recorded."""
         for prefix in _PREFIXES:
             for document_id in _first_of_each_log(self._database, prefix):
                 self.acknowledged(document_id)
@@ -192,7 +192,7 @@ class Forwarded:
                 if now is None or now.deleted or now.body != body:
                     self._database.put(self._id, body, parent=None if now is None else now.rev)
         except DocumentError as error:
-            # Forwarding can continue. The log message names the document, and the bounds are written later.
+            # Forwarding can continue. The log message names the document. The bounds are written later.
             if str(error) != self._fault:
                 self._fault = str(error)
                 log.error("the record of forwarded documents cannot be stored: %s", error)

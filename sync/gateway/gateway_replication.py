@@ -1,7 +1,7 @@
-"""A replication with a Couchbase gateway, which either pushes one part of the policy or pulls.
+"""A replication with a Couchbase gateway. It either pushes one part of the policy, or pulls.
 
-It makes one attempt to connect for each call of `connect`; `connection_timing` decides when to call it.
-Documents that the gateway refuses are listed in `failed_documents`, and offered again.
+Each call of `connect` starts one attempt to connect. `connection_timing` decides when to call it. Documents
+that the gateway refuses are listed in `failed_documents`, and offered again.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _STOP_S: Final = 3.0
 _PROBES: Final = 10
 """Maximum number of refused documents offered again at one time, one for each reason.
 
-If a document is accepted, all others that were refused for the same reason are offered too.
+If a document is accepted, all other documents refused for the same reason are offered too.
 """
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
@@ -60,16 +60,16 @@ class GatewayReplicationOptions:
     """Options of a replication."""
 
     part: PolicyPart | None
-    """The part to push; None to pull."""
+    """Part of the policy to push; None to pull."""
     failed: FailedDocuments
     is_spared: Callable[[str], bool]
-    """Function that returns True if another vessel is known to have forwarded a document."""
+    """Function that returns True if another vessel has forwarded a document."""
     limit: TokenBucket | None
-    """Rate limit of all replications together; None for no limit."""
+    """Rate limit shared by all replications; None for no limit."""
 
 
 class GatewayReplication:
-    """A replication that can be connected and ended repeatedly."""
+    """A replication that can be connected and stopped repeatedly."""
 
     def __init__(
         self,
@@ -85,8 +85,7 @@ class GatewayReplication:
             owner: the gateway, which is informed of events.
             options: the options of this replication.
             configure: returns the replicator's configuration. It is called with the stream to push, or None
-            to
-                pull, and with options of `ReplicatorConfiguration` by name.
+                to pull, and with options of `ReplicatorConfiguration` by name.
             rng: source of the jitter in waiting times.
         """
         part = options.part
@@ -117,7 +116,7 @@ class GatewayReplication:
             rng=rng,
         )
         self.has_pushed = part is not None and self._replicator.pushed.local > 0
-        """True if documents were pushed to the gateway before."""
+        """True if documents were pushed to the gateway earlier."""
 
     # Documents
 
@@ -126,11 +125,11 @@ class GatewayReplication:
         return self.part is not None and self.part.holds(document_id)
 
     def is_sent(self, document_id: str) -> bool:
-        """Return True if a document is pushed here, because no other vessel has forwarded it."""
+        """Return True if this replication pushes a document, because no other vessel has forwarded it."""
         return self.includes(document_id) and not self._options.is_spared(document_id)
 
     def is_waiting(self, change: DocumentChange) -> bool:
-        """Return True if a change is to be pushed here and is not pushed yet."""
+        """Return True if this replication will push a change, and has not pushed it yet."""
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
     def has_arrived(self, document_id: str, sequence: int) -> bool:
@@ -148,24 +147,24 @@ class GatewayReplication:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received so far."""
+        """Total bytes sent and received."""
         return self._replicator.transferred
 
     # State
 
     @property
     def is_up(self) -> bool:
-        """True while it has a connection."""
+        """True while the replication has a connection."""
         return self._replicator.status.activity in _UP
 
     @property
     def is_stopped(self) -> bool:
-        """True if it has no connection and is not trying to make one."""
+        """True if the replication has no connection and is not trying to connect."""
         return self._replicator.status.activity is Activity.STOPPED
 
     @property
     def is_caught_up(self) -> bool:
-        """True if everything was sent."""
+        """True if all documents were sent."""
         return self._replicator.status.activity is Activity.IDLE
 
     @property
@@ -175,7 +174,7 @@ class GatewayReplication:
 
     @property
     def is_held(self) -> bool:
-        """True if this replication is waiting for the first one to connect."""
+        """True if this replication is waiting until the first replication has connected."""
         return self.is_stopped and self._problem is None
 
     @property
@@ -189,7 +188,7 @@ class GatewayReplication:
     # Control by the gateway
 
     def connect(self) -> None:
-        """Make one attempt to connect."""
+        """Start one attempt to connect."""
         self._has_ended = False
         self._replicator.start(reset_checkpoint=self._resets)
 
@@ -199,21 +198,21 @@ class GatewayReplication:
         return has_ended, self._problem
 
     async def suspend(self) -> None:
-        """Stop for now, because the policy does not allow a connection."""
+        """Stop until the next `connect`, because the policy does not allow a connection."""
         self._problem = None
         if not self.is_stopped:
             await self._replicator.stop()
         self._has_ended = False
 
     async def reset(self) -> None:
-        """Stop, and start from the beginning of the feed on the next connection."""
+        """Stop, so that the next connection starts from the beginning of the feed."""
         if self.part is not None:
             self._resets, self.has_pushed = True, False
             await self._replicator.stop()
             self._has_ended, self._problem = False, None
 
     async def end(self) -> None:
-        """Stop, storing the checkpoint if the gateway answers within a few seconds."""
+        """Stop, and store the checkpoint if the gateway answers within a few seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await self._replicator.stop()
@@ -222,7 +221,10 @@ class GatewayReplication:
 
     @property
     def refused(self) -> list[FailedDocument]:
-        """Documents that the gateway refuses, or that cannot be stored here, the most recent failure last."""
+        """Documents that the gateway refuses, or that cannot be stored here.
+
+        The most recent failure is last.
+        """
         return list(self.failed)
 
     def offer_refused(self) -> int:
@@ -234,7 +236,7 @@ class GatewayReplication:
     def probe(self) -> None:
         """Offer again one refused document for each reason.
 
-        If it is accepted, all others that were refused for the same reason are offered too.
+        If it is accepted, all other documents refused for the same reason are offered too.
         """
         self._mended.clear()
         by_reason: dict[str, str] = {}
@@ -245,7 +247,7 @@ class GatewayReplication:
             self._replicator.offer_again(list(by_reason.values())[:_PROBES])
 
     def forget_spared(self) -> None:
-        """Forget refused documents that another vessel has forwarded.
+        """Remove refused documents from the list if another vessel has forwarded them.
 
         Raises StoreError if the store fails.
         """

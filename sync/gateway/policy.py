@@ -1,7 +1,7 @@
-"""The forwarding policy: which documents are forwarded to a gateway, when, and how fast.
+"""The forwarding policy: the documents to forward to a gateway, the times, and the rates.
 
-The policy in the configuration divides the documents into parts. This module does no I/O: the interface
-through which the gateway is reached, and the time of day, are passed in as a `Situation`.
+The policy in the configuration divides the documents into parts. This module does no I/O. The caller passes
+in a `Situation`: the interface through which the gateway is reached, and the time of day.
 """
 
 import re
@@ -20,20 +20,23 @@ class Situation:
     """The facts on which the conditions in a policy depend."""
 
     interface: frozenset[str] | None = None
-    """All names of the interface through which the gateway is reached; None if there is no route."""
+    """All names of the network interface through which the gateway is reached; None if there is no route."""
     minute: int = 0
     """Minute of the day in the vessel's local time."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceIs:
-    """The condition that the gateway is reached through the named interface; if negated, through another."""
+    """The condition that the gateway is reached through the named interface, or not, if negated."""
 
     name: str
     negated: bool
 
     def is_met(self, situation: Situation) -> bool:
-        """Return True if the condition holds. Without a route it never holds, as the link may be metered."""
+        """Return True if the condition holds.
+
+        It never holds without a route, because the link may be metered.
+        """
         return situation.interface is not None and (self.name in situation.interface) is not self.negated
 
     def __str__(self) -> str:
@@ -42,7 +45,10 @@ class InterfaceIs:
 
 @dataclass(frozen=True, slots=True)
 class HoursAre:
-    """The condition that the time of day is in a range, which may include midnight, or if negated, is not."""
+    """The condition that the time of day is in a range, or if negated, not in it.
+
+    A range may include midnight.
+    """
 
     begin: int
     end: int
@@ -74,8 +80,7 @@ class PolicyConditions:
     def parse(cls, text: str) -> Self:
         """Parse conditions such as `interface != NAME` and `hours == HH:MM-HH:MM`, joined by `and`.
 
-        The operators `==` and `!=` are both allowed in either condition. Raises ValueError if the text is not
-        valid.
+        Both conditions allow both operators, `==` and `!=`. Raises ValueError if the text is not valid.
         """
         conditions: list[InterfaceIs | HoursAre] = []
         for part in re.split(r"\s+and\s+", text.strip()):
@@ -121,12 +126,12 @@ class PolicyEntry:
 
 @dataclass(frozen=True, slots=True)
 class PolicyPart:
-    """A part of the documents, which is forwarded independently, so that it does not delay other parts."""
+    """A part of the documents that is forwarded independently, so that it does not delay other parts."""
 
     name: str
     """Name under which the state of the part is stored. It depends only on the documents in the part."""
     holds: Callable[[str], bool]
-    """Function that returns True if the document with an id belongs to the part."""
+    """Function that returns True if the document with this id belongs to the part."""
     when: PolicyConditions = ALWAYS
     limit: float | None = None
 

@@ -1,4 +1,4 @@
-"""Classification of problems with a Couchbase gateway: temporary or not, and an explanation of each."""
+"""Classification of problems with a Couchbase gateway as temporary or permanent, with explanations."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

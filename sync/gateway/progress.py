@@ -1,4 +1,4 @@
-"""Measurement of a gateway's backlog and rate, for reports."""
+"""Counters for a gateway's backlog and rate, for reports."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +8,7 @@ from sync.store import DocumentChange
 
 
 class Rate:
-    """The number of documents per second over the last ten seconds."""
+    """Counter of the documents per second over the last ten seconds."""
 
     SPAN: Final = 10
 
@@ -18,7 +18,7 @@ class Rate:
         self._began: float | None = None
 
     def add(self, count: int = 1) -> None:
-        """Count `count` documents now."""
+        """Add `count` documents at the current time."""
         now = self._clock()
         if not self._counts:
             self._began = now
@@ -41,7 +41,7 @@ class Rate:
 
 
 class Backlog:
-    """The number of waiting documents and their bytes.
+    """Counter of waiting documents and their bytes.
 
     A document that is rewritten while it waits counts once.
     """

@@ -1,4 +1,4 @@
-"""The current state of a gateway, for people, in the same form for every kind of gateway."""
+"""The current state of a gateway, for display, in the same form for every kind of gateway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class RefusedDocument:
     reason: str
     """The gateway's reason."""
     when: float
-    """Seconds since 1970 when it was first refused for this reason."""
+    """Seconds since 1970 when the document was first refused for this reason."""
 
 
 MOST_NAMED: Final = 10
@@ -34,11 +34,11 @@ MOST_NAMED: Final = 10
 
 
 def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
-    """Return a message about refused documents, and what to do about them.
+    """Return a message about refused documents and how to resolve the problem.
 
     Args:
         gateway: name of the gateway.
-        refused: the refused documents, at least one, the newest last.
+        refused: the refused documents, at least one. The newest is last.
         has_more: whether there are more refused documents than these.
     """
     last, number = refused[-1], len(refused)
@@ -59,15 +59,15 @@ class GatewayReport:
     url: str
     state: GatewayState = GatewayState.CONNECTING
     since: float | None = None
-    """Seconds since 1970 when it entered this state."""
+    """Seconds since 1970 when the gateway entered this state."""
     last_acknowledged: float | None = None
-    """Seconds since 1970 when it last accepted a document."""
+    """Seconds since 1970 when the gateway last accepted a document."""
     backlog_documents: int = 0
-    """Number of documents that may be missing there, including refused ones; 0 only if none is missing."""
+    """Number of documents that may be missing there, including refused documents; 0 if none is missing."""
     backlog_bytes: int = 0
-    """Approximate total bytes of their bodies."""
+    """Approximate total bytes of the bodies of these documents."""
     refused_documents: int = 0
-    """Number of documents that the gateway has refused, which are offered again from time to time."""
+    """Number of documents that the gateway has refused. They are offered again at regular intervals."""
     refused: list[RefusedDocument] = field(default_factory=list)
     """The most recent refused documents, newest last."""
     rate: float | None = None
@@ -85,7 +85,7 @@ class GatewayReport:
 
 
 class Gateway(Protocol):
-    """A gateway, which runs from `start` to `stop` in the sync daemon's event loop."""
+    """A gateway that runs from `start` to `stop` in the sync daemon's event loop."""
 
     def start(self) -> None:
         """Start in the running event loop. `report` shows errors that occur later."""
@@ -94,10 +94,13 @@ class Gateway(Protocol):
         """Stop, and store the record of forwarded documents."""
 
     def network_changed(self) -> None:
-        """Try to connect at once, because network interfaces have changed."""
+        """Try to connect immediately, because network interfaces have changed."""
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again. Return the number of these documents."""
+        """Connect immediately, and offer all refused documents again.
+
+        Return the number of these documents.
+        """
 
     def report(self) -> GatewayReport:
         """Return the current state."""

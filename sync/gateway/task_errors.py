@@ -1,4 +1,4 @@
-"""Handling of an error in one turn of a gateway's task, after which the task continues with the next turn.
+"""Handling of errors in an iteration of a gateway's task, so that the task continues with the next iteration.
 
 Only a damaged store ends the task. The daemon detects the damage and exits, so that the store is repaired.
 """
@@ -15,22 +15,23 @@ PAUSE_S: Final = 5.0
 
 
 class TaskErrors:
-    """The errors of one gateway's task. Each is logged if it differs from the last."""
+    """The errors of one gateway's task. An error is logged if it differs from the last error."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
         self.words: str | None = None
-        """Current problem, for people; None if there is none."""
+        """Message about the current problem; None if there is none."""
 
     def outlasts(self, error: Exception) -> bool:
-        """Record an error. Return False if the task must end because of it."""
+        """Record an error. Return False if the task must end because of this error."""
         if isinstance(error, StoreError) and self._database.damage is not None:
             log.error("gateway %s: error of the store: %s", self._name, error)
             return False
         is_store = isinstance(error, StoreError)
         words = str(error) if is_store else f"internal error: {type(error).__name__}: {error}"
         if words != self.words:
-            # Errors that foreign documents may cause are logged as a message, and bugs with their traceback.
+            # Errors that other vessels' documents may cause are logged as a message. Bugs are logged with a
+            # traceback.
             log.error(
                 "gateway %s continues after an error: %s",
                 self._name,
@@ -41,5 +42,5 @@ class TaskErrors:
         return True
 
     def is_over(self) -> None:
-        """Record that a turn has passed without an error."""
+        """Record that an iteration has ended without an error."""
         self.words = None

@@ -2,14 +2,14 @@
 
 Applications use `replicator` with `endpoints` for the active side, `listener` for the passive side, and
 `authenticators` and `tls_identity` for both. Over transports that are not IP networks, they use
-`message_endpoint` with `byte_streams`. These modules are built on:
+`message_endpoint` with `byte_streams`. These modules use the following ones:
 
 - `peer_driver`: connects a peer to a transport; `store_watch`: wakes the peer when its store changes
-- `backoff`: which problems are temporary, and how long to wait
+- `backoff`: classification of temporary problems, and the time to wait before a retry
 - `transport`: the interface between sockets and everything else
 - `ws_client`, `ws_server`, `handshake`, `happy_eyeballs`, `upgrade_handlers`: opening a WebSocket
 - `websocket`, `framing`, `heartbeat`, `endpoint_pipe`: an open WebSocket
-- `login_rate_limit`: limits on guessing passwords
+- `login_rate_limit`: limits on wrong passwords
 - `known_addresses`: the addresses from which users have logged in before
 - `certificates`, `tls_contexts`: checks of certificates; `tls_alerts`: reporting failures to the other side
 - `error_mapping`: conversion of errors from the operating system to problems

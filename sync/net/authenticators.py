@@ -1,4 +1,4 @@
-"""Authentication: the credentials that a client presents, and how a listener checks them.
+"""Authentication: the credentials of a client, and their verification by a listener.
 
 A client has one authenticator, which supplies HTTP headers for the WebSocket handshake, a TLS identity, or
 both:
@@ -7,7 +7,7 @@ both:
 
 A listener has `ListenerAuthenticators`, which authenticate clients by password, by client certificate, or by
 either. They identify a client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal`, which
-is the response to send.
+describes the response to send.
 
 No repr, error message or log message contains a password or a session id.
 """
@@ -37,11 +37,12 @@ from . import certificates
 from .login_rate_limit import LoginAttempts
 
 LONGEST_CREDENTIALS: Final = 4096
-"""Maximum length of an Authorization header in characters, more than any user name and password need."""
+"""Maximum length of an Authorization header in characters. User names and passwords are much shorter."""
 PASSWORDS_AT_ONCE: Final = 2
 """Maximum number of passwords checked at the same time.
 
-A good password hash takes at least 50 ms and much memory. Many clients at once must not use up all memory.
+A good password hash takes at least 50 ms and much memory. Many simultaneous clients must not use up the
+memory.
 """
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -66,7 +67,7 @@ class Authenticator(Protocol):
 
     @property
     def identity(self) -> TLSIdentity | None:
-        """The identity to present in the TLS handshake if the server asks for one, or None."""
+        """The identity to present in the TLS handshake if the server requests one, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Credentials:
 
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The trusted CAs for the server's certificate; None for the system's."""
+    """The trusted CAs for the server's certificate; None for the CAs of the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +153,14 @@ class ClientCertificateAuthenticator:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A client that has given a user name and the right password."""
+    """A client that has sent a user name and the correct password."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateHolder:
-    """A client that has the private key of an accepted certificate."""
+    """A client that has proved possession of the private key of an accepted certificate."""
 
     certificate: x509.Certificate
 
@@ -185,13 +186,12 @@ Client = User | CertificateHolder | Anonymous
 # Listener side: checking
 
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
-"""Function that takes a user name and a password, and returns True if the password is right."""
+"""Function that accepts a user name and a password, and returns True if the password is correct."""
 CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
 """Function that returns True if the holder of the first certificate may connect.
 
-The other certificates in the list are its issuers, if known. The function may return a string instead, which
-is the reason for a refusal, such as "the certificate of argo was revoked on 2026-11-01". Both sides
-see it.
+The other certificates in the list are its issuers, if known. To refuse the client with a reason, the function
+may return a string such as "the certificate of argo was revoked on 2026-11-01". Both sides see this reason.
 """
 
 
@@ -199,8 +199,8 @@ class ListenerPasswordAuthenticator:
     """Authentication of users by name and password.
 
     A callback that is not a coroutine function runs in a separate thread, because a good password hash is
-    slow. At most `at_once` callbacks run at the same time; other attempts wait. `ok` raises any exception
-    that the callback raises.
+    slow. At most `at_once` callbacks run at the same time; other attempts wait. An exception of the callback
+    is passed on by `ok`.
     """
 
     def __init__(
@@ -212,13 +212,13 @@ class ListenerPasswordAuthenticator:
     ) -> None:
         self._callback = callback
         self.guesses = guesses or LoginAttempts(time.monotonic)
-        """The record of attempts, with the limits on wrong passwords for each address and user."""
+        """Record of attempts, with the limits on wrong passwords for each address and each user."""
         # A pool of our own threads limits the number of callbacks. A semaphore would not limit it: when a
         # client disconnects, its semaphore is released, but its thread continues.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
 
     async def ok(self, user: str, password: str) -> bool:
-        """Return True if this is the user's password."""
+        """Return True if `password` is the password of `user`."""
         judge = partial(self._callback, user, password)
         if inspect.iscoroutinefunction(self._callback):
             return await _awaited(judge())
@@ -233,7 +233,7 @@ class ListenerCertificateAuthenticator:
     leads to no root is refused in the TLS handshake, before the callback is called. Roots are required,
     because Python's `ssl` does not reveal a certificate that it has not verified. An empty `roots` raises
     ValueError. The callback runs in the event loop, so it must be fast or a coroutine function. It is called
-    twice for each connection: right after the TLS handshake, and when the client has sent its request.
+    twice for each connection: after the TLS handshake, and after the client's request.
     """
 
     def __init__(
@@ -249,8 +249,8 @@ class ListenerCertificateAuthenticator:
             callback: decides whether a client may connect; None to accept each certificate that leads to a
                 root.
             roots: trusted certificates, at least one.
-            revoked: returns why a certificate was revoked, or None. A client with such a certificate is
-                refused right after the TLS handshake, and is not asked for a password.
+            revoked: returns why a certificate was revoked, or None. A client with a revoked certificate is
+                refused after the TLS handshake, and cannot use a password instead.
         """
         if not roots:
             msg = "no roots given; pass the CAs, or the clients' own certificates, that are trusted"
@@ -261,11 +261,11 @@ class ListenerCertificateAuthenticator:
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
-        """Return True if the holder of the first certificate may connect. The handshake has verified it."""
+        """Return True if the holder of the first certificate, which TLS has verified, may connect."""
         return await self.objection(certificates) is None
 
     async def objection(self, certificates: list[x509.Certificate]) -> str | None:
-        """Return why the holder of the first certificate is refused; None if it is admitted.
+        """Return the reason to refuse the holder of the first certificate; None to admit the client.
 
         Both sides see the reason.
         """
@@ -284,7 +284,7 @@ def _clock() -> datetime:
 class ListenerAuthenticators:
     """The authenticators of a listener.
 
-    A client is admitted if one of them accepts it. Without any authenticators, every client is admitted.
+    A client is admitted if one authenticator accepts it. Without authenticators, every client is admitted.
     """
 
     def __init__(
@@ -299,8 +299,8 @@ class ListenerAuthenticators:
         Args:
             password: authenticates users by password; None if passwords are not used.
             certificate: authenticates clients by certificate; None if certificates are not used.
-            now: returns the aware time for checking the dates of certificates. It must not be earlier than a
-                time that is known to have passed.
+            now: returns the aware time for checking the dates of certificates. The result must not be earlier
+                than a time that has certainly passed.
         """
         self.password = password
         self.certificate = certificate
@@ -320,7 +320,8 @@ class ListenerAuthenticators:
         """Judge a certificate that the TLS handshake has verified, before the client has sent a request.
 
         Returns:
-            True if its holder is admitted. False if a password may still admit it. Otherwise, the refusal.
+            True if the client is admitted; False if the client may still log in with a password; otherwise a
+            refusal.
         """
         if self.certificate is None:
             return False
@@ -339,9 +340,8 @@ class ListenerAuthenticators:
     ) -> Client | Refusal:
         """Return the identity of a client, or the refusal to send to the client.
 
-        If the client has a valid certificate, its password is not checked. If its certificate is not
-        accepted, the password is checked. An exception raised by a callback is passed on, and the client must
-        not be admitted.
+        The password is checked only if no certificate of the client is accepted. An exception of a callback
+        is passed on. The caller must then not admit the client.
 
         Args:
             authorization: the client's Authorization header; None if it has sent none.
@@ -389,7 +389,7 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            text = content.decode("latin-1")  # Couchbase Lite for Java uses this encoding where possible
+            text = content.decode("latin-1")  # Couchbase Lite for Java uses this encoding if possible
     except (binascii.Error, ValueError):
         msg = "the credentials of the Authorization header are not base64"
         raise ValueError(msg) from None

@@ -1,8 +1,8 @@
-"""Retry policy: which problems are temporary, and how long to wait.
+"""Retry policy: classification of temporary problems, and the time to wait before a retry.
 
-The classification follows Couchbase Lite, except that two more problems count as temporary, because an
-appliance runs unattended: a peer that is restarting or was killed, and an error from our own store, such as a
-full card.
+The classification follows Couchbase Lite, with two additions, because an appliance runs unattended. A peer
+that is restarting or was killed counts as temporary, and so does an error from our own store, such as a full
+card.
 """
 
 import errno
@@ -34,7 +34,7 @@ _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
             errno.ECONNRESET,
             errno.ETIMEDOUT,
             errno.ECONNREFUSED,
-            errno.EPIPE,  # like ECONNRESET, if the kernel knew before we wrote
+            errno.EPIPE,  # like ECONNRESET, if the kernel detected it before we wrote
         }
     ),
     Domain.WEBSOCKET: frozenset(
@@ -71,7 +71,7 @@ _UNKNOWN_HOST: Final = frozenset(
 
 
 def is_transient(problem: Problem) -> bool:
-    """Return True if another attempt may soon succeed although nothing changes on this machine."""
+    """Return True if another attempt may soon succeed without a change on this machine."""
     if problem.domain is Domain.STORE:
         return True
     if problem.domain is Domain.DNS:
@@ -95,9 +95,9 @@ def is_worth_retrying(problem: Problem, *, continuous: bool) -> bool:
 class Backoff:
     """Waiting times between attempts: exponential backoff with jitter.
 
-    The n-th wait is nominally `base_s * 2**(n - 1)`, at most `max_wait_s`, and the actual wait is between
-    half of the nominal wait and all of it. So until the maximum is reached, no wait is shorter than the
-    previous wait.
+    The nominal n-th wait is `base_s * 2**(n - 1)`, but at most `max_wait_s`. The actual wait is between half
+    of the nominal wait and the whole nominal wait. So until the maximum is reached, no wait is shorter than
+    the previous wait.
     """
 
     __slots__ = ("_at_once", "_base_s", "_failures", "_max_attempts", "_max_wait_s", "_rng")
@@ -148,15 +148,15 @@ class Backoff:
         return nominal * (1 - JITTER * self._rng.random())
 
     def succeeded(self) -> None:
-        """Reset the count of failures, because a connection was made."""
+        """Reset the count of failures, because a connection was opened."""
         self._failures = 0
         self._at_once = False
 
     def reachability_changed(self) -> None:
         """Reset the count of failures, because the network has changed.
 
-        A caller that is waiting should try now. If that attempt fails, the next one follows without a wait
-        too, because a network that has just come up is often not ready yet.
+        A caller that is waiting should try again now. If that attempt fails, the next attempt also follows
+        without a wait, because a new network is often not ready at once.
         """
         self._failures = 0
         self._at_once = True

@@ -1,4 +1,4 @@
-"""Connections for `ProtocolType.BYTE_STREAM` over asyncio's streams and over file descriptors."""
+"""Connections of the type `ProtocolType.BYTE_STREAM` over asyncio streams and over file descriptors."""
 
 import asyncio
 import errno
@@ -30,13 +30,13 @@ class StreamConnection:
         await self._writer.drain()
 
     async def close(self, error: Exception | None) -> None:
-        """Close the reader and the writer, at once if there is an error."""
+        """Close the reader and the writer. If there is an error, discard unsent data."""
         if self._task is not None:
             self._task.cancel()
         if error is not None:
             self._writer.transport.abort()
         self._writer.close()
-        with suppress(OSError):  # The stream was already broken, and this was reported when it was detected.
+        with suppress(OSError):  # The stream was already broken, which has been reported.
             await self._writer.wait_closed()
 
     async def _read(self, connection: ReplicatorConnection) -> None:
@@ -102,7 +102,7 @@ class DescriptorConnection:
                 await _wait(loop.add_reader, loop.remove_reader, self._read_fd)
                 continue
             except OSError as error:
-                # A pty reports this when its other end is closed, and so does an unplugged serial adapter.
+                # A pty raises EIO when its other end is closed. An unplugged serial adapter raises it too.
                 connection.close(None if error.errno == errno.EIO else MessagingError(error))
                 return
             if not data:
@@ -114,7 +114,7 @@ class DescriptorConnection:
 async def _wait(
     add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool], fd: int
 ) -> None:
-    """Wait until the descriptor can be read or written."""
+    """Wait until the descriptor is ready for reading or writing."""
     is_due = asyncio.Event()
     add(fd, is_due.set)
     try:

@@ -1,12 +1,12 @@
-"""Reading and checking of certificates: fingerprints, pins, dates and names, with error messages for people.
+"""Reads and checks certificates: fingerprints, pins, dates and names, with error messages for people.
 
 Dates are not checked in the TLS handshake (see `tls_contexts`). A Raspberry Pi may boot with its clock in
-1970, and must not refuse a certificate because of that. `check_dates` checks them afterwards, against the
-best known time.
+1970, and must not refuse a certificate because of its clock. `check_dates` checks the dates after the
+handshake, against the best known time.
 
 A failed check raises ProblemError with Domain.TLS. For malformed certificates, `cryptography` raises
 exceptions of many types (`x509.InvalidVersion`, `UnsupportedGeneralNameType`, `UnsupportedAlgorithm`,
-`ValueError`), some only when a field is read. So any exception means that the certificate is invalid.
+`ValueError`), some of them only when a field is read. So any exception means that the certificate is invalid.
 """
 
 import re
@@ -42,7 +42,7 @@ def tls_error(text: str) -> ProblemError:
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the certificate's DER form as `AB:CD:…`.
 
-    `openssl x509 -fingerprint -sha256` prints it in the same form.
+    `openssl x509 -fingerprint -sha256` prints the fingerprint in the same form.
     """
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
@@ -66,8 +66,8 @@ def parse_fingerprint(text: str) -> str:
 def load_certificates(path: Path) -> list[x509.Certificate]:
     """Return all certificates in a PEM file, at least one.
 
-    Raises ProblemError, whose message names the file, if the file cannot be read or contains no valid
-    certificate.
+    Raises ProblemError if the file cannot be read or contains no valid certificate. The message names the
+    file.
     """
     return parse_certificates(read_file(path, "certificate"), path)
 
@@ -75,7 +75,7 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     """Return all certificates in the content of a PEM file, at least one.
 
-    Raises ProblemError, whose message names the file `path`, if the content has no valid certificate.
+    Raises ProblemError if the content has no valid certificate. The message names the file `path`.
     """
     if b"-----BEGIN CERTIFICATE-----" not in content:
         text = f"{path} contains no certificate in PEM format (beginning with -----BEGIN CERTIFICATE-----)"
@@ -120,7 +120,7 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def subject_uris(certificate: x509.Certificate) -> list[str]:
-    """Return the URIs in the subject's alternative names, by which peers can identify each other.
+    """Return the URIs in the subject's alternative names, which identify the peer.
 
     The result is empty if there are none, or if the extensions are malformed.
     """
@@ -213,14 +213,14 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
-"""Endings of OpenSSL's reason strings, and what each means. The beginnings differ between TLS versions."""
+"""Endings of OpenSSL's reason strings, with their meanings. The beginnings differ between TLS versions."""
 
 
 def explain(error: ssl.SSLError) -> str:
     """Return a description of the TLS error that made a handshake fail or ended a connection later.
 
     In TLS 1.3, a server checks the client's certificate after the client has finished its handshake. So the
-    client learns of a refusal only on its first read. If the server sends no alert with the reason (see
+    client detects a refusal only on its first read. If the server sends no alert with the reason (see
     `tls_alerts`), that read fails with a reset or an end of the stream, and not with an SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):

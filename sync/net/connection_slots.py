@@ -1,11 +1,11 @@
 """The limits on a listener's connections: in total, for strangers, and for clients without a certificate.
 
-A stranger is a client that has connected and is not admitted yet. Anyone can connect at no cost, so each
-address has few slots for strangers. When the slots for strangers are full, the longest-waiting stranger from
-the address with the most strangers is dropped. Some slots for admitted connections are reserved for clients
-whose certificate was accepted, so that users cannot take all slots. Before its certificate is accepted, such
-a client is an ordinary stranger, because a certificate that leads to one of our roots may be revoked. When
-the slots for users are full, the oldest connection of the user with the most connections is dropped.
+A stranger is a client that has connected and is not admitted yet. Connecting costs nothing, so each address
+has few slots for strangers. When the slots for strangers are full, the longest-waiting stranger from the
+address with the most strangers is dropped. Some slots for admitted connections are reserved for clients whose
+certificate was accepted, so that users cannot take all slots. Before its certificate is accepted, such a
+client is an ordinary stranger, because a certificate that leads to one of our roots may be revoked. When the
+slots for users are full, the oldest connection of the user with the most connections is dropped.
 
 This module does no I/O: it returns the connections to drop.
 """
@@ -14,9 +14,9 @@ from collections import Counter
 from typing import Final, Generic, TypeVar
 
 PER_ADDRESS: Final = 8
-"""Maximum number of strangers from one address, or one IPv6 /64, at the same time.
+"""Maximum number of simultaneous strangers from one address or one IPv6 /64.
 
-A peer may make two connections, and a handshake over a poor radio link takes a second.
+A peer may open two connections, and a handshake over a poor radio link takes a second.
 """
 STRANGERS: Final = 40
 """Maximum number of strangers in total."""
@@ -27,7 +27,7 @@ K = TypeVar("K")
 
 
 class NoFreeSlotError(Exception):
-    """No slot is free. The message says which limit was reached."""
+    """No slot is free. The message states the limit that was reached."""
 
 
 class ConnectionSlots(Generic[K]):
@@ -36,11 +36,11 @@ class ConnectionSlots(Generic[K]):
     def __init__(
         self, most: int, *, reserved: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
     ) -> None:
-        """Create the slots, all of them free.
+        """Create slots, all of which are free.
 
         Args:
             most: maximum number of admitted connections.
-            reserved: how many of these slots are reserved for clients with a certificate.
+            reserved: number of these slots that are reserved for clients with a certificate.
             per_address: maximum number of strangers from one address.
             strangers: maximum number of strangers in total.
         """
@@ -115,8 +115,8 @@ class ConnectionSlots(Generic[K]):
     def _most_of_one(self, newcomer: str | None) -> K | None:
         """Return the oldest connection of the owner with the most connections.
 
-        Return None if replacing that connection would leave `newcomer` with at least as many connections as
-        that owner had. If `newcomer` is None, the new client has a certificate and always gets a slot.
+        Return None if `newcomer` would then have at least as many connections as that owner had. If
+        `newcomer` is None, the new client has a certificate, and this comparison is omitted.
         """
         by_owner = Counter(self._others.values())
         if not by_owner:

@@ -1,4 +1,4 @@
-"""An application's connection wrapped as an asyncio transport, with bounded buffers in both directions."""
+"""Adapter that presents an application's connection as an asyncio transport with bounded buffers."""
 
 import asyncio
 import errno
@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 _PIECE: Final = 16 * 1024
 """Maximum bytes passed to the connection at once where boundaries do not matter.
 
-A slow line takes seconds to send this many bytes. Over TLS, they are one record.
+A slow line takes seconds to send this number of bytes. Over TLS, they form one record.
 """
 _READY_BYTES: Final = 64 * 1024
-"""Number of received bytes not yet delivered above which `ready` waits."""
+"""Number of received but undelivered bytes above which `ready` waits."""
 _MOST_BYTES: Final = 1024 * 1024
-"""Number of received bytes not yet delivered above which the connection is closed for ignoring `ready`."""
+"""Number of received but undelivered bytes above which the connection is closed for ignoring `ready`."""
 
 
 class EndpointPipe(asyncio.Transport):
@@ -75,7 +75,7 @@ class EndpointPipe(asyncio.Transport):
         await self._ready.wait()
 
     def ended(self, error: Exception | None) -> None:
-        """Handle the end of the connection: deliver the buffered bytes first, unless there was an error."""
+        """Handle the end of the connection. Unless there was an error, deliver the buffered bytes first."""
         if error is not None:
             self._finish(error)
             return
@@ -90,7 +90,7 @@ class EndpointPipe(asyncio.Transport):
         self._protocol = protocol
 
     def is_closing(self) -> bool:
-        """Return True if nothing more can be written."""
+        """Return True if the transport is closing, so that no more data can be written."""
         return self._is_closing
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -108,7 +108,7 @@ class EndpointPipe(asyncio.Transport):
         self.writelines(bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Write pieces, each of which is passed to the connection separately."""
+        """Write pieces. Each piece is passed to the connection separately."""
         if self._is_closing:
             return
         for piece in list_of_data:
@@ -218,7 +218,7 @@ class EndpointPipe(asyncio.Transport):
         try:
             async with asyncio.timeout(self._close_timeout):
                 await self._close(reported)
-        except Exception as failure:  # noqa: BLE001 -- as above; the connection is over in any case
+        except Exception as failure:  # noqa: BLE001 -- application code: the connection ends in any case
             log.warning("closing the application's connection failed: %s", failure or type(failure).__name__)
         if self._protocol is not None:
             self._protocol.connection_lost(error)

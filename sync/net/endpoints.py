@@ -23,18 +23,21 @@ _ENDPOINT: Final = "/_blipsync"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Our credentials, and how the server's certificate is checked."""
+    """Our credentials, and the checks of the server's certificate."""
 
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
-    """SHA-256 fingerprint of the only accepted certificate, or that certificate itself."""
+    """The only accepted certificate, or its SHA-256 fingerprint."""
     accept_only_self_signed: bool = False
     roots: Sequence[x509.Certificate] | None = None
-    """Trusted roots for the server's certificate; None for the system's."""
+    """Trusted roots for the server's certificate; None for the roots of the system."""
     expected_uri: str | None = None
-    """URI that the server's certificate must contain, instead of the host in the URL."""
+    """URI that the server's certificate must contain. It replaces the check of the host name."""
     judge: Judge | None = None
-    """Function that checks a certificate that leads to `roots`, instead of the checks of dates and host."""
+    """Function that checks a certificate that leads to `roots`.
+
+    It replaces the checks of dates and host name.
+    """
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
 
@@ -48,7 +51,7 @@ class Endpoint(Protocol):
 
     @property
     def peer(self) -> Peer:
-        """Identity of the peer for the checkpoint, unless the application supplies one."""
+        """Identity of the peer for the checkpoint, used if the application supplies none."""
 
     async def connect(
         self,
@@ -57,7 +60,7 @@ class Endpoint(Protocol):
         headers: dict[str, str],
         heartbeat: float,
     ) -> Transport:
-        """Connect, and return the transport. Raises ProblemError if that fails."""
+        """Connect, and return the transport. Raises ProblemError if the connection fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class URLEndpoint:
     ) -> Transport:
         """Connect, with TLS if the URL begins with `wss:`, and return the transport.
 
-        Raises ProblemError if that fails.
+        Raises ProblemError if the connection fails.
         """
         authenticator = security.authenticator
         sent = dict(headers)
@@ -140,10 +143,10 @@ class URLEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class MessageEndpoint:
-    """A peer reached through the application's own connection: a serial line, Bluetooth, a radio."""
+    """A peer behind the application's own connection, such as a serial line, Bluetooth or a radio."""
 
     uid: str
-    """Unique id of the peer, which also identifies its checkpoint."""
+    """Unique id of the peer. It also identifies the checkpoint."""
     open: Callable[[], MessageEndpointConnection]
     """Function that creates a connection; called for each attempt."""
     protocol_type: ProtocolType
@@ -165,7 +168,7 @@ class MessageEndpoint:
         headers: dict[str, str],  # noqa: ARG002 -- not applicable: no HTTP handshake
         heartbeat: float,
     ) -> Transport:
-        """Open a connection, and return the transport. Raises ProblemError if that fails."""
+        """Open a connection, and return the transport. Raises ProblemError if the connection fails."""
         return await open_endpoint(
             self.open(),
             receiver,

@@ -15,7 +15,7 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
 
     Args:
         error: the error; None for a connection that has ended without an error.
-        doing: the action that failed, and where, such as "connecting to boat.local:4984".
+        doing: the action that failed, with its target, such as "connecting to boat.local:4984".
     """
     if error is None:
         return Problem(

@@ -2,10 +2,10 @@
 
 Nearly all traffic consists of unfragmented binary frames within the size limit. This module parses and builds
 such frames itself, because replication sends very many frames of 300 bytes. For each frame, the
-generator-based parser in the `websockets` package takes 5 µs, and the parser here 0.7 µs. All other frames
-are passed to the package's protocol as their bytes arrive, but no bytes beyond the end of such a frame. So
-the package's parser is always at the beginning of a frame when the parser here continues. Both parsers
-produce the same messages and the same close codes.
+generator-based parser of the `websockets` package takes 5 µs, and the parser in this module takes 0.7 µs. All
+other frames are passed to the package's protocol as their bytes arrive, without bytes of the following frame.
+So the package's parser is always at the beginning of a frame when the parser in this module continues. Both
+parsers produce the same messages and the same close codes.
 """
 
 import logging
@@ -21,13 +21,13 @@ from sync.blip.close_codes import CloseCode
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # built without a compiler: twenty times slower, but correct
+except ImportError:  # built without a compiler: the same result, twenty times slower
     from websockets.utils import apply_mask
 
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
 
 package_log: Final = logging.getLogger(f"{__name__}.websockets")
-"""Logger for the package's protocols. Our own log has better messages about each connection."""
+"""Logger for the package's protocols. Our own log messages about connections contain more information."""
 package_log.setLevel(logging.WARNING)
 
 # RFC 6455, 5.2. The first byte has FIN and the opcode. The second has MASK and the length; 126 and 127 mean
@@ -38,7 +38,7 @@ _MASK: Final = 0x80
 _HEADER_16: Final = struct.Struct("!BBH").pack
 _HEADER_64: Final = struct.Struct("!BBQ").pack
 _KEY_BYTES: Final = 4
-_KEYS_AT_ONCE: Final = 256  # One system call for many masking keys; each would take 1 µs otherwise.
+_KEYS_AT_ONCE: Final = 256  # One system call for many masking keys. A call for each would take 1 µs.
 _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame carries 125 bytes, of which the code takes two.
 
 
@@ -75,20 +75,23 @@ class Framing:
         self._tail = bytearray()
         """The beginning of a frame that is still incomplete."""
         self._needed = 0
-        """Length in bytes that `_tail` must reach before parsing can continue."""
+        """Number of bytes that `_tail` must contain before parsing can continue."""
         self._lent = 0
-        """Number of bytes that are still missing from a frame that is being passed to the package."""
+        """Number of missing bytes of the frame that is being passed to the package."""
         self._message: bytearray | None = None
         """The payload received so far of a fragmented message."""
         self.is_open = protocol.state is OPEN
         """True until one of the sides has sent a close frame."""
         self.failure: CloseReason | None = None
-        """How the peer violated the protocol; None if it did not.
+        """The peer's violation of the protocol; None if there was none.
 
-        A close frame that reports it to the peer is queued, and all further data is ignored.
+        A close frame that reports the violation to the peer is queued, and all further data is ignored.
         """
         self.peer_goodbye: CloseReason | None = None
-        """The peer's close frame; None if none has arrived. The answer is queued, and nothing follows it."""
+        """The peer's close frame; None if none has arrived.
+
+        Our close frame is then queued as the last frame.
+        """
 
     @property
     def has_output(self) -> bool:
@@ -98,7 +101,7 @@ class Framing:
     # Sending
 
     def send(self, frame: bytes) -> None:
-        """Queue one binary message. Call only while the connection is open."""
+        """Queue one binary message. Call this only while the connection is open."""
         length, masks = len(frame), self._masks_out
         if length < 126:
             header = bytes((_WHOLE_BINARY, masks | length))
@@ -120,12 +123,15 @@ class Framing:
         out.append(apply_mask(frame, key))
 
     def ping(self) -> None:
-        """Queue a ping. Call only while the connection is open."""
+        """Queue a ping. Call this only while the connection is open."""
         self._protocol.send_ping(b"")
         self._collect(self._out)
 
     def close(self, code: int, reason: str) -> None:
-        """Queue a close frame; nothing can be sent after it. Call only while the connection is open."""
+        """Queue a close frame, after which nothing can be sent.
+
+        Call this only while the connection is open.
+        """
         short = reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore")
         self._protocol.send_close(code, short)
         self.is_open = False
@@ -174,8 +180,8 @@ class Framing:
     def _take_apart(self, data: bytes, position: int, frames: list[bytes]) -> int:
         """Append the payload of each complete, unfragmented binary frame to `frames`.
 
-        Return the position after these frames. If another kind of frame follows, this sets `_lent` to its
-        length. If an incomplete frame follows, it sets `_needed` to the number of bytes required to continue.
+        Return the position after these frames. If another kind of frame follows, `_lent` is set to its
+        length. If an incomplete frame follows, `_needed` is set to the number of bytes required to continue.
         """
         end, masks, max_size = len(data), self._masks_in, self._max_size
         key_bytes = _KEY_BYTES if masks else 0

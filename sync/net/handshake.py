@@ -41,7 +41,7 @@ class Head:
         return self._bytes[0] if self._bytes else None
 
     def add(self, data: bytes) -> None:
-        """Append received bytes, which may go beyond the end of the head."""
+        """Append received bytes, which may include bytes after the head."""
         self._bytes += data
 
     def take(self) -> bytes:
@@ -63,8 +63,8 @@ class Head:
 def joined(headers: Headers) -> Headers:
     """Return the headers with each name once. Values of a repeated header are joined with commas.
 
-    In `Headers`, looking up a repeated name raises an exception that callers do not expect. Only the values
-    of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
+    `Headers` raises an exception for a look-up of a repeated name, which callers do not expect. Only the
+    values of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
     """
     combined = Headers()
     for name in headers:
@@ -78,7 +78,7 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
     """Parse a WebSocket URL.
 
     Returns:
-        The parsed URL, and the host to connect to, which has the zone of a link-local address.
+        The parsed URL, and the host to connect to. The host includes the zone of a link-local address.
 
     Raises:
         ProblemError: the URL is not valid, or contains user information. The message does not quote user
@@ -100,9 +100,9 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
         raise _refused(f"{shown} is not the address of a database: it contains spaces or control characters")
     host, is_scoped, zone = uri.host.partition("%")
     if is_scoped:
-        # RFC 6874 requires the percent sign before the zone to be escaped, but many people do not do that.
+        # RFC 6874 requires an escaped percent sign before the zone, but many people write it unescaped.
         zone = _as_written(url, zone.removeprefix("25") or zone)
-        uri.host = host  # The zone has a meaning only on this machine.
+        uri.host = host  # The zone is valid only on this machine.
         return uri, f"{host}%{zone}"
     return uri, host
 
@@ -127,7 +127,7 @@ def spell_remote(address: object) -> str:
             except ValueError:
                 return f"{host}:{port}"
             if isinstance(parsed, ipaddress.IPv6Address):
-                if parsed.ipv4_mapped is not None:  # A socket for both families shows IPv4 this way.
+                if parsed.ipv4_mapped is not None:  # form of IPv4 in a socket for both families
                     return f"{parsed.ipv4_mapped}:{port}"
                 return f"[{bare}{is_scoped}{zone}]:{port}"
             return f"{host}:{port}"

@@ -1,8 +1,8 @@
-"""Connecting a TCP socket to the first of a host's addresses that answers (RFC 8305).
+"""Connects a TCP socket to the first address of a host that answers (RFC 8305).
 
-The library `aiohappyeyeballs` also connects in this way, but it does not keep the errors of the attempts
-apart. If two addresses fail with different errors, such as 111 and 113, version 2.7.1 raises a single
-`OSError` without an `errno`. Here, the `errno` of each attempt determines which problem is reported.
+The library `aiohappyeyeballs` also connects in this way, but it does not report the error of each attempt. If
+two addresses fail with different errors, such as 111 and 113, version 2.7.1 raises a single `OSError` without
+an `errno`. This module needs the `errno` of each attempt to select the problem to report.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ STAGGER: Final = 0.25
 """Seconds before the next address is tried in parallel with the last one (RFC 8305, section 5)."""
 
 _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
-"""Errors for an address family that this network lacks. Errors for other addresses are reported first."""
+"""Errors of addresses in a family that this network does not support. Any other error is reported instead."""
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -47,7 +47,7 @@ async def dial(
     for one in addresses or (host,):
         try:
             targets += await _resolved(one, port)
-        except OSError as error:  # the interface of this address may be down; others may still work
+        except OSError as error:  # the interface of this address may be down; other addresses may work
             failures.append(error)
         except UnicodeError as error:
             text = f"{doing}: not a valid host name: {error}"
@@ -135,6 +135,6 @@ def _bind(sock: socket.socket, interface: str) -> None:
         entries = socket.getaddrinfo(
             interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
-    except socket.gaierror as error:  # The interface's address belongs to the other family.
+    except socket.gaierror as error:  # The interface's address belongs to a different family.
         raise OSError(errno.EADDRNOTAVAIL, f"{interface} is an address of a different family") from error
     sock.bind(entries[0][4])

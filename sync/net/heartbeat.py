@@ -1,4 +1,4 @@
-"""Detection of a connection that is lost without an error: a pulled cable, or a peer out of range."""
+"""Detection of connections that are lost without an error, by a pulled cable or a peer out of range."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,11 +9,11 @@ _NEAR: Final = 0.001
 
 
 class Heartbeat:
-    """A timer that pings regularly, and reports a connection on which nothing arrives after a ping.
+    """A timer that sends pings, and reports a lost connection if no data arrives after a ping.
 
-    It calls `ping` every `interval` seconds, and `lost` once if nothing arrives within `grace` seconds of a
-    ping. The owner sets `heard` whenever anything arrives, even one byte. It sets `is_deaf` while it has
-    paused reading, because silence then means nothing.
+    It calls `ping` every `interval` seconds, and `lost` once if no data arrives within `grace` seconds of a
+    ping. The owner sets `heard` whenever data arrives, even one byte. The owner sets `is_deaf` while it has
+    paused reading, because missing data is then no sign of a lost connection.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Heartbeat:
 
     @property
     def silence(self) -> float:
-        """Seconds since the last ping if nothing has arrived since; otherwise 0."""
+        """Seconds since the last ping if no data has arrived since then; otherwise 0."""
         return 0.0 if self.heard or self.is_deaf else self._loop.time() - self._pinged_at
 
     def stop(self) -> None:
@@ -53,8 +53,8 @@ class Heartbeat:
     def _judge(self) -> None:
         since = self._loop.time() - self._pinged_at
         if self.heard or self.is_deaf:
-            # The next ping is due one interval after the last ping, not after this check. So a peer that
-            # falls silent just after an answer is detected within `interval` plus `grace`.
+            # The next ping is due one interval after the last ping, not after this check. So a peer that is
+            # lost just after an answer is detected within `interval` plus `grace`.
             self._next = self._loop.call_later(max(0.0, self._interval - since), self._beat)
         elif since < self._grace - _NEAR:
             self._next = self._loop.call_later(self._grace - since, self._judge)

@@ -1,10 +1,10 @@
-"""Addresses from which users have logged in before, so that guesses by strangers do not lock users out.
+"""Addresses from which users have logged in before, so that strangers' wrong passwords do not lock users out.
 
 A few addresses are kept for each user, for 90 days after their last use. This module does no I/O: the caller
 passes in a clock, and stores the result of `as_json` between two runs.
 
     addresses = KnownAddresses(utc=time.time, stored=stored)
-    if addresses.note("anna", "192.0.2.7"):    # worth storing
+    if addresses.note("anna", "192.0.2.7"):    # True if the change must be stored
         store(addresses.as_json())
 """
 
@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 ADDRESSES: Final = 8
-"""Maximum number of addresses kept for each user: a phone and a tablet aboard, ashore and in harbour."""
+"""Maximum number of addresses kept for each user, for a phone and a tablet aboard and in other networks."""
 USERS: Final = 128
-"""Maximum number of users: more than any family or crew has. Only users who gave the right password count."""
+"""Maximum number of users, which no crew reaches. Only users who have sent the correct password count."""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds for which an unused address is kept: as long as a boat may be laid up in winter."""
+"""Seconds for which an unused address is kept, as long as a boat is laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
 """Minimum seconds between two updates of the same address, each of which is a write to the card."""
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
-"""Number of characters of a user name or an address that are used, because strangers may send long ones."""
+"""Maximum number of characters used of a user name or an address, because strangers may send long ones."""
 
 
 def exact(address: str) -> str:
@@ -67,13 +67,13 @@ class KnownAddresses:
         expires_s: float = EXPIRES_S,
         users: int = USERS,
     ) -> None:
-        """Create the addresses from stored content.
+        """Create the collection from stored content.
 
         Args:
             utc: returns seconds since 1970.
-            stored: the stored result of `as_json`. Malformed entries are ignored. A time in the future, which
-                a wrong clock has recorded, is replaced by the present time.
-            expires_s: seconds after its last use until an address is forgotten.
+            stored: the stored result of `as_json`. Malformed entries are ignored. A future time, recorded
+                from a wrong clock, is replaced by the present time.
+            expires_s: seconds from an address's last use until its removal.
             users: maximum number of users.
         """
         self._utc, self._expires_s, self._most = utc, expires_s, users
@@ -105,7 +105,7 @@ class KnownAddresses:
         return True
 
     def forget(self, users: Iterable[str]) -> bool:
-        """Forget the addresses of users whose passwords have changed. Return True if there were any."""
+        """Remove the addresses of users whose passwords have changed. Return True if any were stored."""
         known = {user[:_LONGEST] for user in users} & self._users.keys()
         for user in known:
             del self._users[user]

@@ -6,7 +6,7 @@
     …
     await listener.stop()
 
-If no TLS identity is configured, the listener creates a self-signed one, which clients pin by its
+If no TLS identity is configured, the listener creates a self-signed identity. Clients can pin it by its
 fingerprint.
 """
 
@@ -60,16 +60,19 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 """Supported subprotocols, in order of preference."""
 DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
-"""Seconds for which `stop` waits for peers to close their connections. Peers out of reach never do."""
+"""Seconds for which `stop` waits for peers to close their connections.
+
+Peers out of range never close them.
+"""
 PER_CLIENT: Final = 16
 """Maximum number of connections from one client.
 
-A device makes one or two, and several devices may share a user name.
+A device opens one or two connections, and several devices may share a user name.
 """
 FIRST_MESSAGE_S: Final = 60.0
 """Seconds within which a peer's first request must arrive.
 
-The peer sends it right after the handshake, but a satellite link may lose it twice.
+The peer sends this request immediately after the handshake, but a satellite link may lose the request twice.
 """
 _ENDPOINT: Final = "_blipsync"
 
@@ -80,7 +83,7 @@ class Visitor:
 
     client: Client
     database: str
-    """The name under which the database is served."""
+    """Name under which the database is served."""
     remote: str
     """The client's address and port, for people."""
     headers: Mapping[str, str]
@@ -88,7 +91,7 @@ class Visitor:
 
 
 Authorizer = Callable[[Visitor], PassiveOptions | Refusal | None]
-"""Function that returns what a visitor may do, or a refusal, or None to refuse it without a reason."""
+"""Function that returns a visitor's rights, a refusal, or None to refuse the visitor without a reason."""
 Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator | ListenerAuthenticators
 
 
@@ -105,7 +108,7 @@ class URLEndpointListenerConfiguration:
     welcomes: Callable[[str], bool] | None = None
     """Function that returns True to accept a connection that arrived at a local address; None accepts all.
 
-    It allows a listener on all interfaces to accept connections on some of them only.
+    With this function, a listener on all interfaces can accept connections only on some interfaces.
     """
     disable_tls: bool = False
     tls_identity: TLSIdentity | None = None
@@ -113,23 +116,26 @@ class URLEndpointListenerConfiguration:
     authenticator: Authenticator | None = None
     """Authenticator of clients; None to admit everyone."""
     authorize: Authorizer | None = None
-    """Function that decides what each client may do; None to allow all, except writing with `read_only`."""
+    """Function that returns the rights of each client.
+
+    If it is None, every client may read, and may write unless `read_only` is set.
+    """
     read_only: bool = False
     enable_delta_sync: bool = True
     conflict_resolver: ConflictResolver = default_resolver
-    """Resolver of conflicts between an edit and a deletion, unless `authorize` states one.
+    """Resolver of conflicts between an edit and a deletion, unless `authorize` returns a resolver.
 
     The listener refuses other conflicts, and the client resolves them.
     """
     heartbeat: float = 300.0
     """Seconds between pings."""
     grace: float = 30.0
-    """Seconds without any data after a ping, after which the connection counts as lost."""
+    """Seconds without data after a ping, after which the connection counts as lost."""
     max_connections: int = 100
     strangers_per_address: int = PER_ADDRESS
     """Maximum number of connections from one address that are not admitted yet."""
     per_client: int = PER_CLIENT
-    """Maximum number of connections of one user or certificate. A new one replaces the oldest."""
+    """Maximum number of connections of one user or certificate. A new connection replaces the oldest."""
     first_message: float = FIRST_MESSAGE_S
     """Seconds within which an admitted peer must send its first request."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -171,7 +177,7 @@ class PeerConnection:
 
 
 class _Admitted(NamedTuple):
-    """An admitted client, the database that it has requested, and what it may do there."""
+    """An admitted client, the database that it has requested, and its rights."""
 
     client: Client
     name: str
@@ -181,7 +187,7 @@ class _Admitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """Number of connected peers, and number of these that are replicating now."""
+    """Number of connected peers, and number of peers that are replicating now."""
 
     connection_count: int
     active_connection_count: int
@@ -232,7 +238,10 @@ class URLEndpointListener:
         )
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> None:
-        """Stop listening, and close all connections. Any still open after `grace` seconds are aborted."""
+        """Stop listening, and close all connections.
+
+        Connections still open after `grace` seconds are aborted.
+        """
         server, self._server = self._server, None
         if server is not None:
             for connection in list(self._connections):
@@ -266,7 +275,7 @@ class URLEndpointListener:
 
     @property
     def status(self) -> ConnectionStatus:
-        """Number of connected peers, and number of these that are replicating now."""
+        """Number of connected peers, and number of peers that are replicating now."""
         return ConnectionStatus(
             len(self._connections), sum(connection.is_busy for connection in self._connections)
         )
@@ -362,7 +371,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close the oldest connection of a client that has too many, because it is probably dead."""
+        """Close the oldest connection of a client with too many connections. It is probably dead."""
         theirs = [
             connection
             for connection in self._connections
@@ -374,7 +383,7 @@ class URLEndpointListener:
             oldest.link.shed("the same client has opened newer connections")
 
     def _owner(self, client: Client, remote: str) -> ConnectionOwner:
-        """Return the owner charged for the processor time of all the client's connections."""
+        """Return the owner to whom the processor time of all the client's connections is charged."""
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
@@ -396,7 +405,7 @@ class URLEndpointListener:
 
 
 def _account(client: Client, remote: str) -> str:
-    """Return the key by which a client's connections are counted: certificate, user name, or address."""
+    """Return the key that identifies a client in counts: its certificate, user name or address."""
     if isinstance(client, CertificateHolder):
         return certificates.fingerprint(client.certificate)
     return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
@@ -408,7 +417,7 @@ def _end_if_mute(connection: PeerConnection) -> None:
 
 
 def describe_client(client: Client) -> str:
-    """Describe a client for people."""
+    """Return a description of a client for log messages."""
     if isinstance(client, User):
         return f"user {client.name}"
     if isinstance(client, CertificateHolder):
@@ -447,7 +456,7 @@ def _database_name(path: str) -> str | None:
 
 
 def _address(interface: str | None) -> str:
-    """Return the address to bind: that of the named interface, the given address, or empty for all."""
+    """Return the address to bind for an interface's name or address; empty for all interfaces."""
     if interface is None:
         return ""
     try:

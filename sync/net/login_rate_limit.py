@@ -1,14 +1,14 @@
-"""Limits on guessing passwords.
+"""Limits on wrong passwords, against guessing.
 
 This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
-attempts gain nothing. If the password was right, the attempt is no longer counted. For some minutes, a wrong
-password counts against the address that sent it and against the user that it was for. An IPv6 address counts
-as its /64, because a host with one address in a /64 can use all of them. A client over a limit must wait, and
-no hash is computed for it.
+attempts do not exceed the limits. If the password was correct, the attempt is no longer counted. For some
+minutes, a wrong password counts against the sender's address and against the user. For an IPv6 address, its
+/64 is counted, because a host with one address in a /64 can use all other addresses of that /64. A client
+over a limit must wait, and no hash is computed for it.
 
 The limit for a user does not apply at addresses from which that user has logged in before. Otherwise anyone
-could lock out the user. The limit for the /64 does not apply at exactly such an address either: only this
-user's wrong passwords from this address count there.
+could lock out the user. The limit for the /64 does not apply at exactly such an address either. At such an
+address, only this user's wrong passwords from the same address count.
 """
 
 import math
@@ -24,22 +24,22 @@ WINDOW_S: Final = 300.0
 PER_ADDRESS: Final = 10
 """Limit of wrong passwords from one address within `WINDOW_S`.
 
-People do not mistype more often, and an attacker gets about 3,000 attempts a day.
+People do not mistype a password more often. An attacker is limited to about 3,000 attempts a day.
 """
 PER_USER: Final = 50
-"""Limit of wrong passwords for one user within `WINDOW_S`, from all addresses together."""
+"""Limit of wrong passwords for one user within `WINDOW_S`, from all addresses in total."""
 KEPT: Final = 1024
-"""Maximum number of addresses, of users, and of pairs of user and address that are remembered: 2 MB at most.
+"""Maximum number of stored addresses, of users, and of pairs of user and address: 2 MB at most.
 
-To displace an entry, an attacker must try wrong passwords for this many other entries.
+To displace an entry, an attacker must try wrong passwords for this number of other entries.
 """
 
 _NAME_CHARACTERS: Final = 100
-"""Number of characters of a user name that are used, because strangers may send long ones."""
+"""Maximum number of characters used of a user name, because strangers may send long names."""
 
 
 class LoginAttempts:
-    """The record of attempts to log in, and the limits on them."""
+    """Record of attempts to log in, with limits on wrong passwords."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class LoginAttempts:
             per_address: limit of wrong passwords for one address.
             per_user: limit of wrong passwords for one user.
             window_s: seconds for which a wrong password counts.
-            capacity: maximum number of addresses and of users to remember.
+            capacity: maximum number of addresses and of users in the record.
             welcome: the addresses from which users have logged in before.
             on_welcome: called when `welcome` has changed and must be stored.
 
@@ -82,8 +82,7 @@ class LoginAttempts:
         """Count an attempt, before its password is checked.
 
         Returns:
-            0.0 if the password may be checked. Otherwise the seconds to wait; the attempt is then not
-            counted.
+            0.0 if the password may be checked. Otherwise the seconds to wait, and the attempt is not counted.
         """
         now, site, user = self._clock(), site_of(address), user[:_NAME_CHARACTERS]
         since = now - self._window_s
@@ -109,7 +108,7 @@ class LoginAttempts:
         self._by_user.take_back(user)
 
     def succeeded(self, address: str, user: str) -> None:
-        """Record that the last attempt for a user from an address had the right password."""
+        """Record that the last attempt for a user from an address had the correct password."""
         self.take_back(address, user)
         if self.welcome.note(user[:_NAME_CHARACTERS], address):
             self._on_welcome()

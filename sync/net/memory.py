@@ -1,13 +1,13 @@
-"""A memory budget for all connections of a process, which closes connections that exceed it.
+"""A memory budget for all connections of a process. If it is exceeded, connections are closed.
 
-The memory of each connection is limited (`sync.blip.limits`), but there may be a hundred connections. So the
-bytes held by all connections are added up. When the total exceeds the budget, the largest connection of the
-owner that holds the most bytes is closed, with a close code that makes its peer connect again. Other peers
-are not affected.
+The memory of each connection is limited (`sync.blip.limits`), but there may be a hundred connections. So this
+module adds up the bytes of all connections. When the total exceeds the budget, it selects the owner whose
+connections use the most bytes, and closes the largest of these connections. The close code requests that the
+peer connect again. Other peers are not affected.
 
-    memory().report(link, bytes)      after each turn
+    memory().report(link, bytes)      after each scheduler turn
     memory().departed()               when a connection is over, even if it was never admitted
-    memory().most = …                 to set the budget of a small machine
+    memory().most = …                 sets the budget of a small machine
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from .turn_scheduler import ConnectionOwner
 log = logging.getLogger(__name__)
 
 MOST: Final = 512 * MIB
-"""Default limit of the bytes that all connections may hold together."""
+"""Default limit of the total bytes for all connections."""
 APPLIANCE_MOST: Final = 28 * MIB
-"""Limit of the bytes that all connections may hold together on a machine with 512 MiB.
+"""Limit of the total bytes for all connections on a machine with 512 MiB.
 
 In addition, the process needs 60 MiB for itself, 16 MiB to check two passwords at once, and about 15 MiB for
 a message that is being decoded. The sum is below the 120 MiB to which the process is limited.
 """
 CONNECTION: Final = 220 * KIB
-"""Bytes that each open connection takes for TLS buffers and objects (measured)."""
+"""Measured bytes of each open connection for TLS buffers and objects."""
 _READ: Final = 64 * KIB
 """Size in bytes of the buffer into which asyncio's TLS reads on each connection; by default 256 KiB."""
 _TRIM_FROM: Final = 4 * MIB
@@ -43,15 +43,15 @@ _TRIM_FROM: Final = 4 * MIB
 _DEPARTED: Final = 16
 """Number of ended connections after which garbage is collected.
 
-asyncio's TLS leaves objects that refer to each other in cycles, with their buffers. Python's collector counts
-objects, not bytes. Without this limit, hundreds of these buffers would remain.
+asyncio's TLS leaves reference cycles that contain buffers. Python's collector counts objects, not bytes.
+Without this limit, hundreds of these buffers would remain.
 """
 _COLLECT_AFTER: Final = 0.5
-"""Seconds by which such a collection is delayed, so that fewer are needed. Each takes about 20 ms."""
+"""Seconds by which a collection is delayed, so that fewer are needed. Each takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
 """Size in bytes from which a block of memory is returned to the system as soon as it is freed.
 
-This is glibc's default, but glibc raises its default automatically unless the value is set.
+This is glibc's default, but glibc increases it automatically unless the value is set.
 """
 # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -59,32 +59,32 @@ _M_ARENA_MAX: Final = -8
 
 
 class MemoryHolder(Protocol):
-    """A connection that holds memory for its peer."""
+    """A connection that uses memory for its peer."""
 
     owner: ConnectionOwner
 
     def shed(self) -> int:
-        """Close the connection, because too much memory is held. Return the bytes that it still holds."""
+        """Close the connection to free memory. Return the bytes that it still uses."""
 
 
 class MemoryBudget:
-    """The memory held by the connections of one event loop."""
+    """Memory budget of the connections of one event loop."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self.total = 0
         self._held: dict[MemoryHolder, int] = {}
         self._closing: set[MemoryHolder] = set()
-        """Holders that were told to close, and still hold memory until they are closed."""
+        """Holders that are closing, and use memory until they are closed."""
         self._peak = 0
         """Highest `total` since memory was last returned to the system."""
         self._departed = 0
         self._collection: asyncio.TimerHandle | None = None
 
     def report(self, holder: MemoryHolder, held: int) -> None:
-        """Record how many bytes a connection holds now.
+        """Record the number of bytes that a connection uses now.
 
-        If the total then exceeds the budget, close connections until it does not.
+        If the total then exceeds the budget, close connections until the total is within the budget.
         """
         self._note(holder, held)
         while self.total > self.most and len(self._held) > len(self._closing):
@@ -96,7 +96,7 @@ class MemoryBudget:
         self._peak = max(self._peak, self.total)
 
     def forget(self, holder: MemoryHolder) -> None:
-        """Record that a connection is over and holds nothing."""
+        """Record that a connection is over and uses no memory."""
         self.total -= self._held.pop(holder, 0)
         self._closing.discard(holder)
         if self._peak - self.total >= _TRIM_FROM:
@@ -146,7 +146,7 @@ def memory() -> MemoryBudget:
 def economise() -> None:
     """Configure this process to use little memory, and to return it early. Call this at the start."""
     sslproto.SSLProtocol.max_size = _READ
-    with suppress(OSError, AttributeError):  # a C library other than glibc has its own ways
+    with suppress(OSError, AttributeError):  # a C library other than glibc may have no mallopt
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
         libc.mallopt(_M_ARENA_MAX, 1)

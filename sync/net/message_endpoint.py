@@ -1,10 +1,10 @@
 """Replication over transports that are not IP networks, such as a serial line, Bluetooth or a radio.
 
-The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`. It gets a
-`ReplicatorConnection`, to which it passes the received data. If the application's connection preserves the
-boundaries of messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If it carries a stream
-of bytes (`BYTE_STREAM`), each BLIP frame is wrapped in a WebSocket frame, without an HTTP handshake. The
-active side is the WebSocket client.
+The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`. This object
+passes the received data to a `ReplicatorConnection`. If the application's connection preserves the boundaries
+of messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If the connection carries a
+stream of bytes (`BYTE_STREAM`), each BLIP frame is wrapped in a WebSocket frame, without an HTTP handshake.
+The active side is the WebSocket client.
 
 `sync.net.byte_streams` has connections for asyncio's streams and for file descriptors.
 """
@@ -47,13 +47,13 @@ class Side(Enum):
 
 
 class MessagingError(Exception):
-    """A failure of the application's connection, which raises it or passes it to `close`."""
+    """A failure of the application's connection. The connection raises this error or passes it to `close`."""
 
     def __init__(self, error: Exception, *, is_recoverable: bool = True) -> None:
         super().__init__(str(error) or type(error).__name__)
         self.error = error
         self.is_recoverable = is_recoverable
-        """True if another attempt may succeed soon."""
+        """True if another attempt to connect may succeed soon."""
 
 
 class ReplicatorConnection:
@@ -68,7 +68,7 @@ class ReplicatorConnection:
     def receive(self, data: bytes) -> None:
         """Process a received message or received bytes.
 
-        If more data is passed than fits into a buffer, without waiting for `ready`, the connection is closed.
+        If the caller does not wait for `ready` and the buffer overflows, the connection is closed.
         """
         self._pipe.received(data)
 
@@ -91,10 +91,10 @@ class MessageEndpointConnection(Protocol):
     """The interface that the application implements. An exception from any method ends the connection."""
 
     async def open(self, connection: ReplicatorConnection) -> None:
-        """Connect, and pass all data received from now on to `connection`."""
+        """Connect, and pass all data received from then on to `connection`."""
 
     async def send(self, data: bytes) -> None:
-        """Send a message, or bytes, to the other side. Return when the connection can accept more."""
+        """Send a message, or bytes, to the other side. Return when the connection can accept more data."""
 
     async def close(self, error: Exception | None) -> None:
         """Disconnect after sending all pending data. `error` is the cause; None for a normal close."""
@@ -158,10 +158,10 @@ def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
 
 
 class MessageTransport(asyncio.Protocol):
-    """A transport that carries each frame as one message; see `sync.net.transport.Transport` for the methods.
+    """A transport that sends each frame as one message. `sync.net.transport.Transport` describes the methods.
 
-    There is no closing handshake, so close codes are not sent to the other side. The end of the connection is
-    normal if the application's connection reports no error.
+    There is no closing handshake, so close codes are not sent to the other side. The connection ends normally
+    if the application's connection reports no error.
     """
 
     def __init__(self, pipe: EndpointPipe, *, remote: str, tuning: Tuning) -> None:
@@ -169,7 +169,7 @@ class MessageTransport(asyncio.Protocol):
         self.bytes_received = 0
         self.bytes_sent = 0
         self.silence = 0.0
-        """Always 0, because there are no pings: the application itself detects a lost connection."""
+        """Always 0, because there are no pings. The application itself detects a lost connection."""
         self._pipe = pipe
         self._tuning = tuning
         self._receiver: FrameReceiver | None = None
@@ -190,7 +190,7 @@ class MessageTransport(asyncio.Protocol):
 
     @property
     def is_writable(self) -> bool:
-        """True if more should be sent now, because the buffer is not full."""
+        """True if more data should be sent now, because the buffer is not full."""
         return not self._is_stuffed
 
     @property
@@ -231,7 +231,7 @@ class MessageTransport(asyncio.Protocol):
         self._pipe.close()
 
     def abort(self) -> None:
-        """Close at once, without sending the queued frames."""
+        """Close immediately, without sending the queued frames."""
         self._cut(f"{self.remote}: the connection was aborted on this side")
 
     def pause_writing(self) -> None:

@@ -1,4 +1,4 @@
-"""The passive side of connections that the application supplies: a serial line, Bluetooth, a radio.
+"""The passive side of connections that the application supplies, such as a serial line, Bluetooth or a radio.
 
     listener = MessageEndpointListener(database, ProtocolType.BYTE_STREAM)
     await listener.accept(connection)      # a MessageEndpointConnection, for each peer that connects
@@ -41,7 +41,7 @@ class MessageEndpointListener:
         Args:
             database: the database to serve.
             protocol_type: the kind of data that the connections carry.
-            options: limits on what peers may do; None to allow everything.
+            options: rights and limits of the peers; None to allow everything.
             heartbeat: seconds between pings.
         """
         self._database, self._protocol_type = database, protocol_type
@@ -59,10 +59,12 @@ class MessageEndpointListener:
     async def accept(
         self, connection: MessageEndpointConnection, *, remote: str = "a peer of the application's"
     ) -> PeerDriver:
-        """Open `connection`, and serve the peer at its other end. `remote` is the peer's name in the log.
+        """Open `connection`, and serve the peer at its other end.
 
-        Return when the connection is open; serving continues until it ends. Raises ProblemError if it does
-        not open.
+        `remote` is the peer's name in log messages.
+
+        Return when the connection is open. The peer is served until the connection ends. Raises ProblemError
+        if the connection does not open.
         """
         drivers: list[PeerDriver] = []
 

@@ -1,4 +1,4 @@
-"""The driver of a peer: it carries frames between the peer and a transport, and runs the peer's timers.
+"""The driver of a peer: passes frames between the peer and a transport, and runs the peer's timers.
 
 The peer does no I/O itself. The driver is the same for both roles and for every transport.
 """
@@ -23,7 +23,7 @@ from .turn_scheduler import TURN_S, ConnectionOwner, turn_scheduler
 log = logging.getLogger(__name__)
 
 _FLUSH_EVERY: Final = 64 * 1024
-"""Number of bytes that are queued before they are written, so that one system call writes many frames."""
+"""Number of bytes to queue before they are written, so that one system call writes many frames."""
 _FRAMES_AT_ONCE: Final = 100
 """Number of frames processed before replies are sent: half of a transaction of small documents."""
 INBOUND_MOST: Final = 256 * 1024
@@ -31,9 +31,10 @@ INBOUND_MOST: Final = 256 * 1024
 INBOUND_LEAST: Final = 64 * 1024
 """Number of received but unprocessed bytes below which reading resumes."""
 INFLATED_A_SECOND: Final = 32 * 1024 * 1024
-"""Bytes to which a connection's compressed frames may inflate in a second, and at once after a pause.
+"""Maximum bytes to which a connection's compressed frames may inflate in a second.
 
-The fastest replication measured inflates 15 MiB in a second, and text over Wi-Fi half of that.
+After a pause, this number of bytes may be inflated at once. In measurements, the fastest replication inflated
+15 MiB in a second, and text over Wi-Fi half of that.
 """
 
 
@@ -55,7 +56,7 @@ class PeerDriver:
             peer: the peer to drive.
             transport: the transport that carries its frames.
             over: called once when the transport is closed, with the problem that ended it.
-            turned: called whenever the peer has no more work for now.
+            turned: called whenever the peer has no more work.
             owner: the owner to whom the processor time of this connection is charged; None for a new owner.
         """
         self.peer, self.transport = peer, transport
@@ -79,13 +80,13 @@ class PeerDriver:
         """The problem with which the transport was closed, as a tuple; None while the transport is open."""
         self.is_closed = False
         peer.session.nudge = self._schedule_turn
-        self._loop.call_soon(self._report)  # Otherwise a peer that never sends anything is not counted.
+        self._loop.call_soon(self._report)  # Otherwise a peer that never sends data is not counted.
         self._unwatch = watch(peer.database, self, self._changed)
 
     # Calls from the transport
 
     def frames(self, frames: list[bytes]) -> None:
-        """Queue received frames, and request a turn to process them."""
+        """Queue received frames, and request a scheduler turn to process them."""
         if self.is_closed or self.peer.session.is_over:
             return
         self._inbound += frames
@@ -101,7 +102,7 @@ class PeerDriver:
         self.run()
 
     def closed(self, problem: Problem | None) -> None:
-        """Record that the transport is closed. Frames received before are still processed."""
+        """Record that the transport is closed. Frames received before the end are still processed."""
         if self.is_closed or self._ending is not None:
             return
         self._ending = (problem,)
@@ -125,7 +126,8 @@ class PeerDriver:
         try:
             self.peer.ledger.keep()
         except StoreError as error:
-            # The checkpoint has not passed these documents either, so they will be sent and fail again.
+            # The checkpoint has not advanced past these documents either, so they will be sent and fail
+            # again.
             log.warning("%s: the list of failed documents cannot be stored: %s", self.transport.remote, error)
         self.peer.ledger.flush()
         if self._over is not None:
@@ -135,7 +137,7 @@ class PeerDriver:
 
     @property
     def bytes_held(self) -> int:
-        """Number of bytes held in memory for the peer."""
+        """Bytes of memory used for the peer."""
         held = CONNECTION + self._inbound_bytes + self.transport.unwritten
         return held if self.peer.session.is_over else held + self.peer.bytes_held
 
@@ -144,9 +146,9 @@ class PeerDriver:
             self._memory.report(self, self.bytes_held)
 
     def shed(self, why: str = "too much memory is used for this peer") -> int:
-        """Close the connection to free memory, with a close code that makes the peer connect again.
+        """Close the connection to free memory. The close code requests that the peer connect again.
 
-        Return the bytes that are held until the connection is closed.
+        Return the bytes of memory that are used until the connection is closed.
         """
         if self.is_closed:
             return 0
@@ -165,7 +167,7 @@ class PeerDriver:
     # Turns
 
     def run(self) -> None:
-        """Request a turn to process frames and to write, which may start at once."""
+        """Request a scheduler turn to process and write frames. The turn may start immediately."""
         if not self.is_closed:
             self._turns.request(self)
 
@@ -203,14 +205,17 @@ class PeerDriver:
         return has_more
 
     def _work(self) -> bool:
-        """Process frames, and send replies and changes. Return True if the time was up before the end."""
+        """Process frames, and send replies and changes.
+
+        Return True if the time was too short for all work.
+        """
         session = self.peer.session
         until = session.until
         while True:
             if self._may_take_in():
                 self._take_in()
-                self._report()  # Otherwise a turn could exceed the budget by all that it processes.
-                # Reserve time for sending. Otherwise a peer that sends all the time would get no replies.
+                self._report()  # Otherwise all data processed in a turn could exceed the budget.
+                # Reserve time for sending. Otherwise a peer that sends without pause would get no replies.
                 session.until = max(until, self._loop.time() + TURN_S / 2)
             session.is_interrupted = False
             self._run()
@@ -228,7 +233,10 @@ class PeerDriver:
         return bool(self._inbound) or self.peer.session.connection.is_amid
 
     def _may_take_in(self) -> bool:
-        """Return True if received frames may be processed now. After much data was inflated, they wait."""
+        """Return True if received frames may be processed now.
+
+        They must wait after much data was inflated.
+        """
         if not self._has_inbound:
             return False
         now = self._loop.time()
@@ -288,7 +296,7 @@ class PeerDriver:
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
             if deadline is not None and self._due <= deadline:
-                return  # the timer fires earlier, and the next deadline is determined then
+                return  # the timer fires earlier, and then sets the next deadline
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
@@ -300,7 +308,7 @@ class PeerDriver:
         self.run()
 
     def _schedule_turn(self) -> None:
-        """Schedule a turn, because the peer may continue after an event in another session."""
+        """Schedule a turn, because an event in another session may allow the peer to continue."""
         if not (self._run_is_due or self._wake_is_due or self.is_closed):
             self._run_is_due = True
             self._loop.call_soon(self._run_soon)

@@ -1,10 +1,10 @@
-"""The active side of a replication between a local database and a remote one, with reconnection.
+"""The active side of a replication between a local and a remote database, with reconnection.
 
     replicator = Replicator(ReplicatorConfiguration(database, URLEndpoint("wss://10.1.2.3:4984/log")))
     status = await replicator.run()
 
-`sync.peer.active` does the work on one connection. This module makes connections, and decides when to make
-the next one.
+`sync.peer.active` does the work on one connection. This module opens connections, and decides when to connect
+again.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ _GATEWAY: Final = "Couchbase Sync Gateway"
 
 
 STOP_GRACE_S: Final = 10.0
-"""Seconds for which `stop` waits for the peer to store the checkpoint: a few round trips by satellite.
+"""Seconds for which `stop` waits for the peer to store the checkpoint: a few satellite round trips.
 
 Without the checkpoint, some work is repeated on the next connection.
 """
@@ -88,13 +88,14 @@ class ReplicatorConfiguration:
     pull_filter: DocumentFilter | None = None
     """Function that returns True to accept a pulled document."""
     pull_rule: Rule | None = None
-    """Function that returns why a pulled document is rejected, or None; used instead of `pull_filter`."""
+    """Function used instead of `pull_filter`. It returns the reason to reject a pulled document, or None."""
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for pulled documents; None for no limit."""
     filter_name: str | None = None
     """Name of the filters, which is part of the checkpoint's name.
 
-    Change it when a filter changes. Otherwise documents that the old filter rejected are not offered again.
+    Change this name when a filter changes. Otherwise documents that the old filter rejected are not offered
+    again.
     """
     conflict_resolver: ConflictResolver = default_resolver
     """Function that resolves conflicts between our revision and the peer's; see `sync.peer.conflicts`."""
@@ -103,21 +104,25 @@ class ReplicatorConfiguration:
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     credentials: Callable[[], Credentials] | None = None
-    """Function called before each attempt to connect, used instead of `authenticator` and `roots`.
+    """Function called before each attempt to connect, instead of using `authenticator` and `roots`.
 
-    It is for credentials in files that may change. It may raise ProblemError.
+    It is intended for credentials in files that may change. It may raise ProblemError.
     """
     expected_uri: str | None = None
-    """URI that the server's certificate must contain, instead of the host in the URL."""
+    """URI that the server's certificate must contain. It replaces the check of the host name."""
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
     judge: Judge | None = None
-    """Function that checks a certificate that leads to `roots`, instead of the checks of dates and host."""
+    """Function that checks a certificate that leads to `roots`.
+
+    It replaces the checks of dates and host name.
+    """
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
     """Maximum number of attempts to connect, including the first.
 
-    None or 0 (as in Couchbase Lite) means 10 for a one-shot replication, and no limit for a continuous one.
+    None or 0 (as in Couchbase Lite) means 10 for a one-shot replication, and no limit for a continuous
+    replication.
     """
     max_attempt_wait_time: float = MAX_WAIT_S
     heartbeat: float = 300.0
@@ -126,24 +131,24 @@ class ReplicatorConfiguration:
     enable_auto_purge: bool = False
     """True to purge a local document that we may no longer read at the peer.
 
-    This happens when it has left the pulled channels, or when access to them was lost. By default, the
-    document is kept. A deletion is not a loss of access, and is always pulled.
+    A document becomes unreadable when it leaves the pulled channels, or when access to the channels is lost.
+    By default, the local document is kept. A deletion is not a loss of access, and is always pulled.
     """
     stream: Stream | None = None
-    """Stream to replicate in both directions, which the peer must also have; used instead of `channels`."""
+    """Stream to replicate in both directions, instead of `channels`. The peer must have the same stream."""
     push_stream: Stream | None = None
-    """Stream to push, which the peer need not have; `channels` selects the documents to pull."""
+    """Stream to push. The peer need not have this stream. `channels` selects the documents to pull."""
     acknowledged: Acknowledged | None = None
-    """Called for each local change that the peer has confirmed, even if the peer had it already."""
+    """Called for each local change that the peer has confirmed, even if the peer had the revision before."""
     begun: Callable[[PushProgress], None] | None = None
     """Called on each connection before anything is pushed, with the progress from which pushing continues.
 
-    The progress's `local` is 0 if the whole feed is to be pushed.
+    Its `local` is 0 if the whole feed will be pushed.
     """
     failed: FailedDocuments | None = None
     """List in which to record documents that fail permanently.
 
-    If it is None, a list with the checkpoint's name is used, provided that the peer is known in advance.
+    If this is None, a list with the checkpoint's name is used, provided that the peer is known in advance.
     """
     bandwidth: TokenBucket | None = None
     """Limit of the sending rate; None for no limit."""
@@ -155,9 +160,9 @@ class ReplicatorConfiguration:
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
     on_connected: Callable[[PeerDriver], None] | None = None
-    """Called for each connection, before anything is sent on it."""
+    """Called for each connection, before data is sent on it."""
     replicator_type: ReplicatorType | None = None
-    """Direction of the replication, which sets `push` and `pull` if given."""
+    """Direction of the replication. If given, it sets `push` and `pull`."""
 
     def __post_init__(self) -> None:
         kind = self.replicator_type
@@ -177,14 +182,14 @@ class Status:
     activity: Activity
     progress: Progress
     problem: Problem | None = None
-    """Reason why the replicator has stopped, is not connected, or does not pull; None if there is none."""
+    """Reason why the replicator has stopped, is not connected, or does not pull; otherwise None."""
 
 
 StatusListener = Callable[[Status], None]
 
 
 class Replicator:
-    """A replication that runs from `start` until it is complete, is stopped, or fails permanently."""
+    """A replication that runs from `start` until it is complete, stopped, or permanently failed."""
 
     def __init__(
         self,
@@ -221,7 +226,7 @@ class Replicator:
         self._resets = False
         self._failed = configuration.failed
         self._has_offered = False
-        """True once the documents that failed in earlier runs are offered again."""
+        """True if the documents that failed in earlier runs were offered again."""
         self.bytes_sent = self.bytes_received = 0
         """Payload bytes on all connections that have ended; `transferred` includes the open connection."""
 
@@ -254,7 +259,7 @@ class Replicator:
     async def stop(self, *, grace: float = STOP_GRACE_S) -> Status:
         """Stop when the checkpoint is stored. Return the final status.
 
-        After `grace` seconds, the connection is closed in any case, because the peer may not answer.
+        After `grace` seconds, the connection is closed even if the peer has not answered.
         """
         self._stopping = True
         self._nudge.set()
@@ -275,7 +280,7 @@ class Replicator:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push documents again that failed before, now or on the next connection.
+        """Push documents again that failed before, immediately or on the next connection.
 
         Raises StoreError if the store fails.
 
@@ -289,7 +294,7 @@ class Replicator:
             self._peer.offer(offered)
 
     def reachability_changed(self) -> None:
-        """Connect at once, because the network has changed or the peer was seen."""
+        """Connect immediately, because the network has changed or the peer was detected."""
         self._backoff.reachability_changed()
         self._nudge.set()
 
@@ -307,15 +312,15 @@ class Replicator:
 
     @property
     def failures(self) -> Mapping[str, Problem]:
-        """The last problem of each failed document, for the 1000 documents that failed last."""
+        """The last problem of each of the 1000 documents that failed most recently."""
         return self._ledger.failures
 
     @property
     def failed(self) -> FailedDocuments | None:
         """The list of documents that have failed permanently in this run or earlier ones.
 
-        It is None if the peer is known only once there is a connection, and none is configured. Raises
-        StoreError if the store fails.
+        It is None if no list is configured and the peer is known only after connecting. Raises StoreError if
+        the store fails.
         """
         configuration = self.configuration
         peer = configuration.peer or configuration.endpoint.peer
@@ -326,12 +331,12 @@ class Replicator:
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily, and which the next run will retry."""
+        """Number of documents that failed temporarily. The next run retries them."""
         return 0 if self._peer is None else self._peer.must_be_repeated
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Payload bytes sent and received so far, on all connections."""
+        """Payload bytes sent and received on all connections since the start."""
         sent, received = self.bytes_sent, self.bytes_received
         if self._link is not None and not self._link.is_closed:
             sent += self._link.transport.bytes_sent
@@ -340,14 +345,14 @@ class Replicator:
 
     @property
     def silence(self) -> float | None:
-        """Seconds since the last ping if nothing has arrived since, else 0; None without a connection."""
+        """Seconds since a ping without later data; 0 if data has arrived; None without a connection."""
         return None if self._link is None or self._link.is_closed else self._link.transport.silence
 
     def pending_document_ids(self) -> set[str]:
-        """Return the ids of selected documents whose last change is not known to be at the peer.
+        """Return the ids of selected documents whose last change the peer has not confirmed.
 
-        Before the first connection, this is derived from the stored checkpoint. The feed of changes is read
-        from the first change that is not pushed.
+        Before the first connection, the result is derived from the stored checkpoint. The feed of changes is
+        read from the first change that is not pushed.
         """
         if not self.configuration.push:
             return set()
@@ -361,14 +366,14 @@ class Replicator:
 
     @property
     def pushed(self) -> PushProgress:
-        """Progress of pushing, which comes from the stored checkpoint until there is a connection.
+        """Progress of pushing. Before the first connection, it is derived from the stored checkpoint.
 
         The caller must not modify it.
         """
         return self._pushed()
 
     def is_document_pending(self, document_id: str) -> bool:
-        """Return True if a document is selected, and its last change is not known to be at the peer."""
+        """Return True if a document is selected, and the peer has not confirmed its last change."""
         database = self.configuration.database
         document = database.get(document_id)
         return (
@@ -394,7 +399,7 @@ class Replicator:
     def _stored(self) -> PushProgress:
         configuration, checkpoint = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
-        if not (self._resets or callable(peer)):  # A callable needs a connection to identify the peer.
+        if not (self._resets or callable(peer)):  # A function can identify the peer only with a connection.
             options = self._options(peer, is_gateway=False)
             checkpoint = stored(configuration.database, options.checkpoint_of(configuration.database))
         return PushProgress(None if checkpoint is None else checkpoint.completed)
@@ -436,7 +441,10 @@ class Replicator:
             return
 
     async def _once(self) -> Problem | None:
-        """Make one connection, and wait for its end. Return the problem that prevented or ended it."""
+        """Open one connection, and wait for its end.
+
+        Return the problem that prevented or ended the connection.
+        """
         configuration = self.configuration
         self._over = asyncio.get_running_loop().create_future()
         try:
@@ -466,7 +474,7 @@ class Replicator:
         return problem
 
     def _security(self) -> Security:
-        """Return the credentials and trusted roots for one attempt.
+        """Return the credentials and trusted roots for one attempt to connect.
 
         Raises ProblemError if they are unusable.
         """
@@ -520,8 +528,7 @@ class Replicator:
     def _remember(self) -> None:
         """Load the list of documents that failed before.
 
-        If more documents failed than can be listed, and the list has room again, the whole feed is read
-        again.
+        If the list overflowed in the past and has room again, the whole feed is read again.
         """
         failed = self._ledger.failed = self.failed
         if failed is None:
@@ -580,7 +587,7 @@ class Replicator:
                 self._say(activity, None)
 
     def _abandon(self) -> None:
-        """Abort the open connection, if there is one."""
+        """Abort the connection, if one is open."""
         if self._link is not None and not self._link.is_closed:
             self._link.peer.session.end()
             self._link.transport.abort()

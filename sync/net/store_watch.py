@@ -1,4 +1,4 @@
-"""Notification of changes to a store, with one watcher for all replications of the store in this process."""
+"""Notification of changes to a store. All replications of the store in this process share one watcher."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 from sync.store import Database, StoreError
 
 ASK_EVERY: Final = 0.5
-"""Seconds between polls of SQLite, to detect changes by processes that send no hints."""
+"""Seconds between polls of SQLite, which detect changes by processes that send no hints."""
 
 
 class StoreWatch:
-    """A watcher that calls callbacks when a store has changed. Applications use `watch`."""
+    """A watcher that calls callbacks when a store has changed. It is used through `watch`."""
 
     def __init__(self, database: Database) -> None:
         self._watcher = database.watch()

@@ -1,4 +1,4 @@
-"""Limits on the sending rate: a token bucket, and a transport that obeys it.
+"""Limits on the sending rate: a token bucket, and a transport that is limited by it.
 
 Data that must wait stays in the peer's queues, not in the kernel's buffers, so that more urgent data can
 still overtake it.
@@ -12,16 +12,16 @@ from sync.blip.close_codes import CloseCode
 from sync.net.transport import Transport
 
 BURST_S: Final = 1.0
-"""Seconds' worth of data that may be sent at once after a pause."""
+"""Burst after a pause, as the seconds in which the same data would be sent at the limited rate."""
 LEAST_BURST: Final = 4096
 """Minimum burst in bytes, so that a list of changes or a revision can be sent at once."""
 
 
 class TokenBucket:
-    """A budget of bytes that may be sent now, which grows with time. The caller passes in the time.
+    """A budget of bytes that may be sent, which grows with time. The caller passes in the time.
 
-    A frame of any size may be sent when the budget is not negative, and may make it negative. So over any
-    period, the bytes sent are at most `rate` times the seconds, plus one burst and one frame.
+    A frame of any size may be sent when the budget is not negative. The budget may be negative afterwards. So
+    over any period, the bytes sent are at most `rate` times the seconds, plus one burst and one frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")
@@ -33,7 +33,7 @@ class TokenBucket:
             rate: bytes per second, above 0.
             now: the time in seconds of any monotonic clock.
             lower: a bucket of lower priority, to which all bytes sent through this bucket are charged too. So
-                its senders wait for the senders of this bucket, but not vice versa.
+                senders on the lower bucket wait for senders on this bucket, but not vice versa.
         """
         if not rate > 0:
             raise ValueError(f"{rate} bytes per second is not a valid rate")
@@ -63,7 +63,7 @@ class ThrottledTransport:
     """A transport that sends no faster than a bucket allows. Close frames and pings are not counted."""
 
     def __init__(self, transport: Transport, bucket: TokenBucket) -> None:
-        """Wrap an open transport. The caller must set `has_room` before it sends anything."""
+        """Wrap an open transport. The caller must set `has_room` before it sends data."""
         self._transport, self._bucket = transport, bucket
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -97,7 +97,7 @@ class ThrottledTransport:
     def is_writable(self) -> bool:
         """True if the transport has room and the bucket's budget is not negative.
 
-        If the budget is negative, `has_room` is called when it no longer is.
+        If the budget is negative, `has_room` is called when the budget has recovered.
         """
         wait = self._bucket.wait(self._loop.time())
         if wait > 0 and self._timer is None and not self._is_over:

@@ -1,7 +1,7 @@
-"""TLS contexts that send the alert for a failed handshake to the other side.
+"""A TLS context that sends the alert of a failed handshake to the other side.
 
 When a handshake fails, OpenSSL produces an alert such as "unknown CA", but asyncio closes the connection
-without sending it (https://github.com/python/cpython/issues/98078, still so in Python 3.13). The other side
+without sending it (https://github.com/python/cpython/issues/98078, not fixed in Python 3.13). The other side
 sees only a reset. The context in this module sends the alert, using extension points that `ssl` documents.
 """
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 Send = Callable[[bytes], object]
-"""Function that tries at once to send bytes to the other side, bypassing TLS."""
+"""Function that immediately tries to send bytes to the other side without TLS."""
 
 _send: ContextVar[Send | None] = ContextVar("_send", default=None)
 
@@ -43,7 +43,7 @@ class _AlertingObject(ssl.SSLObject):
 
 
 class AlertingContext(ssl.SSLContext):
-    """A TLS context whose connections, if made within `alerts_by`, send an alert when a handshake fails."""
+    """A TLS context whose connections, if opened within `alerts_by`, send an alert when a handshake fails."""
 
     sslobject_class = _AlertingObject
 
@@ -55,7 +55,7 @@ class AlertingContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """Wrap a pair of BIOs as `ssl.SSLContext` does."""
+        """Wrap a pair of BIOs like `ssl.SSLContext.wrap_bio`, and store `send` for the alert."""
         connection = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         assert isinstance(connection, _AlertingObject)
         connection.outgoing, connection.send = outgoing, _send.get()

@@ -1,13 +1,13 @@
 """TLS contexts for asyncio, and the checks of the other side's certificate after the handshake.
 
 The handshake proves that the other side has the private key of its certificate. It also verifies that the
-certificate leads to a root, unless the server's certificate is pinned or must be self-signed. It ignores
-dates; see `certificates`.
+certificate leads to a root, unless the server's certificate is pinned or must be self-signed. The handshake
+ignores dates, for the reason given in `certificates`.
 
 A server with Python's `ssl` can request client certificates only if it also verifies them against roots in
 the handshake. An application cannot accept a certificate that leads to no root. So a server requests
 certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted, even a
-client's own self-signed one, so certificates can be accepted individually.
+client's own self-signed certificate. So certificates can be accepted individually.
 """
 
 import os
@@ -30,7 +30,7 @@ NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 
 
 Judge = Callable[[x509.Certificate], str | None]
-"""Function that returns why a certificate is not accepted, as a string; None if it is accepted."""
+"""Function that returns the reason why a certificate is not accepted, or None if it is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ClientTLS:
 
     context: ssl.SSLContext
     check: Callable[[ssl.SSLObject], None]
-    """Function to call after the handshake, before any byte is sent.
+    """Function to call after the handshake, before data is sent.
 
     It raises ProblemError if the server's certificate is not accepted.
     """
@@ -53,12 +53,12 @@ def server_context(
 ) -> ssl.SSLContext:
     """Return a context for a listener with TLS 1.2 or later, which presents `identity`.
 
-    When the roots change, create a new context. No session of another context is resumed in it.
+    When the roots change, create a new context. It resumes no sessions of other contexts.
 
     Args:
         identity: the listener's identity.
-        client_roots: the roots for clients' certificates. A client whose certificate leads to none of them is
-            refused in the handshake. If there are no roots, clients are not asked for a certificate.
+        client_roots: the roots for clients' certificates. A client whose certificate leads to none of the
+            roots is refused in the handshake. Without roots, no client certificates are requested.
         client_certificate_required: whether a client without a certificate is refused in the handshake.
 
     Raises:
@@ -69,8 +69,8 @@ def server_context(
         msg = "a client certificate is required, but no roots are given to verify it"
         raise ValueError(msg)
     context = _context(ssl.PROTOCOL_TLS_SERVER, identity)
-    # So no session is resumed in TLS 1.3. `ssl` cannot disable resumption in TLS 1.2. There, tickets remain
-    # enabled, because without them OpenSSL keeps each session in memory. A resumed session includes its
+    # This setting disables resumption in TLS 1.3. `ssl` cannot disable resumption in TLS 1.2. There, tickets
+    # remain enabled, because OpenSSL otherwise keeps each session in memory. A resumed session includes its
     # client's certificate.
     context.num_tickets = 0
     if client_roots:
@@ -94,9 +94,10 @@ def client_context(
     The server's certificate is checked in one of three ways:
 
     - With `pinned`, it must be this certificate, or the one with this SHA-256 fingerprint (in any usual
-      form). This must be the server's own certificate, not that of an issuer. Nothing else is checked.
-    - With `accept_only_self_signed`, it must be self-signed. Nothing else is checked, because nobody vouches
-      for the rest of its content.
+      form). This must be the server's own certificate, not the certificate of an issuer. There are no other
+      checks.
+    - With `accept_only_self_signed`, it must be self-signed. There are no other checks, because nobody
+      confirms the other content of such a certificate.
     - Otherwise it must lead to `roots` (the system's, if None), and be valid at the aware time returned by
       `now` (by default the system clock). The certificate must be issued to `expected_uri`, or if that is
       None, to the connection's `server_hostname`. With `judge`, that function is called instead of the checks
@@ -153,7 +154,8 @@ def _context(protocol: int, identity: TLSIdentity | None) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
-    # `ssl` can read keys only from files. This file is in memory, so the key is not written to a disk.
+    # `ssl` can read keys only from files. This file is in memory, so the key is not written to a card or
+    # disk.
     descriptor = os.memfd_create("identity")
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -168,7 +170,7 @@ def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
 
 def _trust(context: ssl.SSLContext, roots: Sequence[x509.Certificate]) -> None:
     context.load_verify_locations(cadata=b"".join(root.public_bytes(Encoding.DER) for root in roots))
-    # Trust each listed certificate even if it is not self-signed, such as that of an intermediate CA.
+    # Trust each listed certificate even if it is not self-signed, such as an intermediate CA's certificate.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 

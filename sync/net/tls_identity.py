@@ -27,14 +27,17 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """Types of private keys that TLS can sign with."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""Time by which a certificate is dated back, because a peer's clock may be behind the issuer's."""
+"""Time by which a certificate is dated back, because a peer's clock may be slow."""
 VALID_FOR: Final = timedelta(days=20 * 365)
-"""Validity of a self-signed certificate. It is long, because people must replace a pinned one by hand."""
+"""Validity of a self-signed certificate.
+
+It is long, because people must replace a pinned certificate by hand.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class TLSIdentity:
-    """A certificate chain and the private key of its first certificate, for servers and clients."""
+    """A certificate chain and the private key of its first certificate, for a server or a client."""
 
     certificates: tuple[x509.Certificate, ...]
     """The identity's own certificate, followed by its issuer, and so on. The root may be left out."""
@@ -107,8 +110,8 @@ class TLSIdentity:
     def load(cls, cert_file: Path | str, key_file: Path | str, password: str | bytes | None = None) -> Self:
         """Load an identity from two PEM files, or from one file that contains both.
 
-        The identity's own certificate must come first. If all users of this machine can read the key, it is
-        loaded, and a warning is logged: the listener must not go offline because of that.
+        The identity's own certificate must come first. If all users of this machine can read the key file,
+        the key is loaded and a warning is logged, so that the listener stays available.
 
         Raises:
             ProblemError: a file cannot be read or used. The message names the file and the reason.
@@ -129,8 +132,8 @@ class TLSIdentity:
         The key is not encrypted, and only the owner of its file can read it.
 
         Each file is replaced atomically and durably, one after the other. After a power cut in between, the
-        two do not match, and `load` reports that. To avoid this, use the same path for both. Raises OSError
-        if a file cannot be written.
+        two files do not match, and `load` reports an error. To avoid this, use the same path for both. Raises
+        OSError if a file cannot be written.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         if cert_path == key_path:

@@ -7,10 +7,10 @@ from sync.peer.problems import Problem
 
 
 class FrameReceiver(Protocol):
-    """The user of a transport. All calls come from the event loop, in order; `closed` is the last one."""
+    """The user of a transport. All calls come from the event loop, in order. The last call is `closed`."""
 
     def frames(self, frames: list[bytes]) -> None:
-        """Receive all frames that one read has completed, in order."""
+        """Process all frames that one read has completed, in order."""
 
     def writable(self) -> None:
         """Continue sending, because a transport that was not writable has room again."""
@@ -23,10 +23,10 @@ class FrameReceiver(Protocol):
 
 
 class Transport(Protocol):
-    """A connection that carries complete frames both ways, in order."""
+    """A connection that transports complete frames in both directions, in order."""
 
     remote: str
-    """Address and port, or name, of the other side, for people."""
+    """Address and port of the other side, or its name, for messages."""
 
     @property
     def bytes_received(self) -> int:
@@ -38,11 +38,11 @@ class Transport(Protocol):
 
     @property
     def is_writable(self) -> bool:
-        """True if more should be sent now, because the buffer is not full."""
+        """True if more data should be sent now, because the buffer is not full."""
 
     @property
     def unwritten(self) -> int:
-        """Number of sent bytes that are still waiting to be written, as far as known."""
+        """Number of sent bytes that are known to wait for writing."""
 
     @property
     def silence(self) -> float:
@@ -64,7 +64,7 @@ class Transport(Protocol):
         """Resume reading after `pause`."""
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Send the queued frames, close, and call `FrameReceiver.closed` when that is complete."""
+        """Send the queued frames and close. `FrameReceiver.closed` is called when the transport is closed."""
 
     def abort(self) -> None:
-        """Close at once, without a close frame."""
+        """Close immediately, without a close frame."""

@@ -1,11 +1,11 @@
-"""A fair scheduler: the connections of an event loop take turns of a few milliseconds each.
+"""A fair scheduler that gives the connections of an event loop turns of a few milliseconds each.
 
-Processing a peer's data can take much more time than the peer needs to send it. So a connection works until
-its turn is over. The event loop then handles all other events. The next turn goes to the connection whose
-owner has used the least time recently. So an owner with little work waits for at most one turn of another
-owner, however many owners have much work.
+Processing a peer's data can take much more time than the peer needs to send the data. So a connection works
+until its turn is over. The event loop then handles all other events. The next turn goes to the connection
+whose owner has used the least time recently. So an owner with little work waits for at most one turn of
+another owner, however many owners have much work.
 
-    turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: it wants another
+    turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: more work is left
 """
 
 import asyncio
@@ -14,18 +14,21 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Seconds of one turn, for which all other connections wait. Switching takes hundreds of times less."""
+"""Seconds of one turn, for which all other connections wait.
+
+Switching to another connection takes less than a hundredth of this time.
+"""
 HALF_LIFE_S: Final = 2.0
 """Half-life, in seconds, of the processor time charged to an owner."""
 
 
 class ConnectionOwner:
-    """The party to whom the time of its connections is charged: a client, or a single connection."""
+    """The party to whom the processor time of connections is charged: a client, or a single connection."""
 
     __slots__ = ("__weakref__", "_at", "_spent", "name")
 
     def __init__(self, name: str) -> None:
-        """Create an owner. `name` is for people."""
+        """Create an owner. `name` appears in messages."""
         self.name = name
         self._spent, self._at = 0.0, 0.0
 
@@ -42,7 +45,7 @@ class ConnectionOwner:
 
 
 class Worker(Protocol):
-    """An object that takes turns."""
+    """An object that works during turns."""
 
     owner: ConnectionOwner
 
@@ -59,11 +62,11 @@ class TurnScheduler:
         self._until = 0.0
         """Time at which the event loop must handle other events."""
         self._is_due = False
-        """True while `_next` is scheduled, which limits the workers' time in this pass of the event loop."""
+        """True while `_next` is scheduled. It limits the workers' time in one pass of the event loop."""
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:
-        """Give a worker a turn: at once if no other worker waits and there is time, otherwise later."""
+        """Give a worker a turn, immediately if no other worker waits and there is time, otherwise later."""
         if worker in self._ready:
             return
         now = self._loop.time()
@@ -88,7 +91,7 @@ class TurnScheduler:
         if self._ready:
             self._begin(now)
         while self._ready and now < self._until:
-            # Among equals, `min` returns the first, which is the one that has waited longest.
+            # Among equals, `min` returns the first worker, which has waited longest.
             worker = min(self._ready, key=self._spent)
             del self._ready[worker]
             self._give(worker)

@@ -3,7 +3,7 @@
 from typing import Final
 
 MOST_SHOWN: Final = 200
-"""Maximum number of characters shown, because the text may be the whole web page of a login portal."""
+"""Maximum number of characters shown, because the text may be the complete web page of a login portal."""
 
 
 def plain(text: str) -> str:

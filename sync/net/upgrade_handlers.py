@@ -1,4 +1,4 @@
-"""The requests that a listener must accept or reject, and the answers that it can give."""
+"""Requests that a listener must accept or reject, and the possible answers."""
 
 import ssl as tls
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from sync.net.websocket import WebSocketTransport
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client's request to connect. For `Decide`, it is a valid WebSocket upgrade."""
+    """A client's request to connect. For `Decide`, the request is a valid WebSocket upgrade."""
 
     path: str
     """The path and query, still percent-encoded."""
@@ -21,12 +21,12 @@ class Request:
     """The subprotocols that the client offers, in its order of preference."""
     remote: str
     ssl_object: tls.SSLObject | None
-    """The TLS connection, if there is one, for `getpeercert` and similar calls."""
+    """The TLS connection for `getpeercert` and similar calls; None without TLS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Acceptance of the request."""
+    """Acceptance of a request."""
 
     receiver: Callable[[WebSocketTransport], FrameReceiver]
     """Function that is called with the open transport, and returns the receiver of its frames."""
@@ -34,16 +34,19 @@ class Accept:
     """Subprotocol selected from the offered ones; empty for none."""
     headers: tuple[tuple[str, str], ...] = ()
     owner: str = ""
-    """Owner of the connection. When all slots are taken, the owner with the most connections loses one."""
+    """Owner of the connection.
+
+    When all slots are in use, a connection of the owner with the most is closed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An HTTP response without a WebSocket: a rejection, or an answer (even 200) to a plain HTTP request."""
+    """An HTTP response that opens no WebSocket: a rejection, or an answer (even 200) to plain HTTP."""
 
     status: int
     text: str = ""
-    """Body of the response, for people."""
+    """Body of the response, to be read by people."""
     headers: tuple[tuple[str, str], ...] = ()
     """Additional headers, such as `WWW-Authenticate`, or `Content-Type` if `text` is not plain text."""
 
@@ -53,7 +56,7 @@ Judge = Callable[[tls.SSLObject], Awaitable[bool | Reject]]
 """Function that judges a client's certificate right after the TLS handshake, which has verified its issuer.
 
 It returns True if the certificate is accepted, False if admission depends on the request, or a rejection to
-be sent at once.
+send immediately.
 """
 Look = Callable[[Request], Awaitable[Reject]]
 """Function that answers an HTTP request that is not a WebSocket upgrade."""

@@ -1,4 +1,4 @@
-"""A WebSocket after its handshake, as a `Transport` that is efficient for very many small frames.
+"""An open WebSocket after its handshake, as a `Transport` that is efficient for many small frames.
 
 All frames of one read are passed to the receiver in one call. `send` only queues a frame, and `flush` writes
 all queued frames at once. `ws_client` and `ws_server` perform handshakes and create these transports.
@@ -36,17 +36,20 @@ class Tuning:
     heartbeat: float | None = 300.0
     """Interval of pings, by default the same as in Couchbase Lite; None or 0 for no pings."""
     grace: float = 30.0
-    """Time without any data after a ping, after which the connection counts as lost."""
+    """Time without data after a ping, after which the connection counts as lost."""
     close_timeout: float = 10.0
     """Time after which a connection that is being closed is aborted."""
     frame_bytes: int = DEFAULT_FRAME_BYTES
     """Maximum size of a message from the peer."""
     buffer_bytes: int = 256 * 1024
-    """Number of unwritten bytes at which `is_writable` becomes False, until a quarter of them is left."""
+    """Number of unwritten bytes at which `is_writable` becomes False.
+
+    It becomes True at a quarter of that number.
+    """
 
 
 class WebSocketTransport(asyncio.Protocol):
-    """An open WebSocket; see `sync.net.transport.Transport` for the methods.
+    """An open WebSocket. `sync.net.transport.Transport` describes the methods.
 
     `FrameReceiver.closed` is called with None if we closed with 1000, 1001 or 4001 and the peer answered or
     disconnected, or if the peer closed with 1000. Otherwise it is called with a problem. The problem's code
@@ -64,7 +67,7 @@ class WebSocketTransport(asyncio.Protocol):
         tuning: Tuning | None = None,
         ended: Callable[["WebSocketTransport"], None] | None = None,
     ) -> None:
-        """Create a transport, which does nothing before `start`.
+        """Create a transport. It is inactive until `start`.
 
         Args:
             framing: the framing of the connection.
@@ -95,7 +98,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._is_over = False
         self._problem: Problem | None = None
         self._is_settled = False
-        """True once `_problem` is final, even if it is None: only the first cause is reported."""
+        """True if `_problem` is final, even if it is None. Only the first cause is reported."""
         self._heartbeat: Heartbeat | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -123,7 +126,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     @property
     def is_writable(self) -> bool:
-        """True if more should be sent now, because the buffer is not full."""
+        """True if more data should be sent now, because the buffer is not full."""
         return not self._is_stuffed
 
     @property
@@ -133,7 +136,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping; 0 if there is none or the send buffer is full."""
+        """Seconds since an unanswered ping; 0 if no ping is unanswered or if the send buffer is full."""
         return 0.0 if self._heartbeat is None or self._is_stuffed else self._heartbeat.silence
 
     def send(self, frame: bytes) -> None:
@@ -177,7 +180,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._give_time()
 
     def abort(self) -> None:
-        """Close at once, without a close frame."""
+        """Close immediately, without a close frame."""
         self._cut(
             Problem(
                 Domain.WEBSOCKET,
@@ -215,7 +218,7 @@ class WebSocketTransport(asyncio.Protocol):
             self.flush()
 
     def eof_received(self) -> None:
-        """Record that the peer will send nothing more; asyncio then closes the connection."""
+        """Record that the peer will send no more data. asyncio then closes the connection."""
         if not self._is_hung_up:
             self._settle(None if self._has_sent_close else problem_of(None, self.remote))
             self._is_hung_up = True
@@ -259,7 +262,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._problem = problem
 
     def _failed(self, code: int, reason: str) -> None:
-        """Close after a protocol violation by the peer, giving it some time to read the close frame."""
+        """Close after a violation by the peer, and allow the peer some time to read the close frame."""
         self._settle(
             Problem(Domain.WEBSOCKET, code, f"{self.remote} violated the WebSocket protocol: {reason}")
         )
@@ -268,7 +271,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._give_time()
 
     def _answered(self, code: int, reason: str) -> None:
-        """Close after both sides have sent a close frame, or will have after the next flush."""
+        """Close after both sides have sent a close frame. Our close frame may still be queued."""
         is_ordinary = code == CloseCode.NORMAL or (self._has_sent_close and code in _ANSWERS)
         text = f"{self.remote} closed the connection with code {code}" + (f": {reason}" if reason else "")
         self._settle(None if is_ordinary else Problem(Domain.WEBSOCKET, code, text))

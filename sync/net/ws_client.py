@@ -1,6 +1,7 @@
-"""The client side of a WebSocket: connecting to a URL, and the opening handshake.
+"""The client side of a WebSocket: connects to a URL, and performs the opening handshake.
 
-The `websockets` package computes the handshake. `sync.net.websocket` says why its connections are not used.
+The `websockets` package computes the handshake. `sync.net.websocket` explains why its connections are not
+used.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
 """Subprotocols in which no message names a collection."""
 
-# Codes that Couchbase Lite uses for a server that gives an unexpected answer.
+# Codes that Couchbase Lite uses for a server that answers unexpectedly.
 
 _FOR_OUR_CERTIFICATE: Final = (
     "this was right after the TLS handshake; the peer may not accept our certificate, or may require"
@@ -62,7 +63,7 @@ async def connect(
     check: Callable[[tls.SSLObject], None] | None = None,
     headers: Iterable[tuple[str, str]] = (),
     subprotocols: Sequence[str] = SUBPROTOCOLS,
-    timeout: float = 15.0,  # noqa: ASYNC109 -- it covers names, TCP, TLS and HTTP, each with its own error
+    timeout: float = 15.0,  # noqa: ASYNC109 -- it covers DNS, TCP, TLS and HTTP, each with its own error
     network_interface: str | None = None,
     addresses: Sequence[str] = (),
     tuning: Tuning | None = None,
@@ -73,11 +74,11 @@ async def connect(
         url: the address of the database.
         receiver: called with the transport; returns the receiver of its frames.
         ssl: the TLS context, which determines the trusted servers; None for the system's default.
-        check: called after the TLS handshake, before anything is sent. It raises ProblemError to reject the
+        check: called after the TLS handshake, before data is sent. It raises ProblemError to reject the
             server.
         headers: additional headers of the request.
         subprotocols: the subprotocols to offer, in order of preference.
-        timeout: seconds for name resolution, TCP, TLS and HTTP together.
+        timeout: total seconds for name resolution, TCP, TLS and HTTP.
         network_interface: the only interface to use, by name or address.
         addresses: known addresses of the URL's host. If given, the name is not resolved.
         tuning: limits and timings; None for the defaults.
@@ -85,7 +86,7 @@ async def connect(
     Raises:
         ProblemError: the connection cannot be made. The domain is LiteCore for an invalid URL, DNS, POSIX
             (refused, unreachable, timed out) or TLS. It is WebSocket with code 403 if the server accepts none
-            of `subprotocols`, and with code 1002 if the server does not speak the protocol.
+            of `subprotocols`, and with code 1002 if the server does not support the protocol.
         UpgradeRefusedError: the server has answered with an HTTP status other than 101.
     """
     uri, host = parse_address(url)
@@ -173,7 +174,7 @@ def _of_tls(error: OSError, doing: str) -> Problem:
 
 
 class _Handshake(asyncio.Protocol):
-    """The opening handshake on an open connection, until `WebSocketTransport` takes the connection over."""
+    """The opening handshake on a connection, until a `WebSocketTransport` uses the connection."""
 
     def __init__(
         self,
@@ -212,7 +213,7 @@ class _Handshake(asyncio.Protocol):
             return await asyncio.shield(self._done)
         except BaseException:
             if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
-                self._done.result().abort()  # cancelled at the moment of success
+                self._done.result().abort()  # cancelled just after the handshake has succeeded
             elif self._pipe is not None:
                 self._done.cancel()
                 self._pipe.abort()
@@ -234,7 +235,7 @@ class _Handshake(asyncio.Protocol):
         transport.write(b"".join(self._protocol.data_to_send()))
 
     def data_received(self, data: bytes) -> None:
-        """Process a part of the server's answer, or the answer and the frames after it."""
+        """Process a part of the server's answer, or the whole answer and the frames after it."""
         if self._done.done():
             return
         if self._head is None:  # The head is complete, so this is the body of a refusal.
@@ -263,7 +264,7 @@ class _Handshake(asyncio.Protocol):
             self._judge(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail if the connection has ended before the answer was complete."""
+        """Report a failure if the connection has ended before the answer was complete."""
         self._gone.set_result(None)
         if not self._done.done():
             problem = problem_of(exc, f"{self._where}: while waiting for the server's answer")
@@ -284,7 +285,7 @@ class _Handshake(asyncio.Protocol):
         return ssl_object is not None and ssl_object.version() == "TLSv1.3" and not has_answered
 
     def _judge(self, rest: bytes) -> None:
-        """Succeed or fail if the `websockets` package has finished processing the answer.
+        """Complete the handshake, or report its failure, once the package has processed the answer.
 
         `rest` contains the bytes after the head of the answer.
         """
@@ -325,7 +326,7 @@ class _Handshake(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self._done.done():
             self._done.set_exception(error)
-            self._done.exception()  # Mark the exception as retrieved, because the caller may be cancelled.
+            self._done.exception()  # Mark the exception as retrieved: the caller may have been cancelled.
         assert self._pipe is not None
         self._pipe.abort()
 

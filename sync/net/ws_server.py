@@ -1,6 +1,7 @@
-"""The server side of a WebSocket: listening, limits on pending connections, and the opening handshake.
+"""The server side of a WebSocket: listens, limits pending connections, and performs the opening handshake.
 
-The `websockets` package computes the handshake. `sync.net.websocket` says why its connections are not used.
+The `websockets` package computes the handshake. `sync.net.websocket` explains why its connections are not
+used.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UPGRADE_REQUIRED}
 )
-"""Statuses that the listener logs itself, and 426, which only asks a client to open a WebSocket."""
+"""Statuses that the listener logs itself, and 426, which only requests a WebSocket upgrade."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -81,7 +82,7 @@ async def serve(
         look: answers HTTP requests that are not WebSocket upgrades. None answers them with 426.
         welcomes: returns True to accept a connection that arrived at a local address; None accepts all.
         max_connections: maximum number of admitted connections.
-        reserved_for_certificates: how many of these are reserved for clients with a certificate; see
+        reserved_for_certificates: number of these that are reserved for clients with a certificate; see
             `sync.net.connection_slots`.
         strangers_per_address: maximum number of connections from one address that are not admitted yet.
         handshake_timeout: seconds for the handshakes of TLS and HTTP.
@@ -176,7 +177,7 @@ class Server:
     def close(self, *, connections: bool = True) -> None:
         """Stop listening, and drop pending connections.
 
-        By default, also close all connections, with a close code that makes the peers connect again.
+        By default, also close all connections, with a close code that requests that the peers connect again.
         """
         for listener in self._listeners:
             listener.close()
@@ -200,7 +201,7 @@ class Server:
     # Calls from guests
 
     def admit(self, guest: "_PendingConnection") -> bool:
-        """Assign a slot to a new connection. Return False if there is none."""
+        """Assign a slot to a new connection. Return False if no slot is free."""
         if not self._listeners:
             return False
         try:
@@ -226,7 +227,7 @@ class Server:
         self._places.show(guest)
 
     def enter(self, guest: "_PendingConnection", owner: str) -> None:
-        """Admit a pending connection of `owner`. Raises NoFreeSlotError if there is no slot for it."""
+        """Admit a pending connection of `owner`. Raises NoFreeSlotError if no slot is free."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: its place is needed for another connection", dropped.remote)
@@ -273,7 +274,7 @@ class _PendingConnection(asyncio.Protocol):
     # Methods of asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the handshake on the new TCP connection, if there is a slot for it."""
+        """Start the handshake on the new TCP connection, if a slot is free."""
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         self.remote = spell_remote(transport.get_extra_info("peername"))
@@ -298,7 +299,7 @@ class _PendingConnection(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Buffer the data of the request, and of frames after it."""
+        """Buffer the data of the request and of the frames after it."""
         self._has_spoken = True
         self._head.add(data)
         self._has_come.set()
@@ -390,7 +391,7 @@ class _PendingConnection(asyncio.Protocol):
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
         """Judge the client's certificate, if it has sent one. Return True if the client was rejected.
 
-        Before this, the client is an ordinary stranger, because a certificate that leads to a root may be
+        Until then, the client is an ordinary stranger, because a certificate that leads to a root may be
         revoked.
         """
         if not ssl_object.getpeercert(binary_form=True):
@@ -409,7 +410,7 @@ class _PendingConnection(asyncio.Protocol):
         return False
 
     async def _read_head(self) -> tuple[HttpRequest, bytes] | None:
-        """Return the request and the bytes after it; None if it was invalid and is answered with an error."""
+        """Return the request and the bytes after it; None if an invalid request was refused."""
         head = self._head
         while (parts := head.split()) is None:
             if head.is_too_long:
@@ -559,13 +560,13 @@ def _offered(headers: Headers) -> tuple[str, ...]:
 
 
 class _IgnoringReceiver:
-    """A receiver that ignores everything, for a connection that is closing."""
+    """A receiver that ignores all events, for a connection that is closing."""
 
     def frames(self, frames: list[bytes]) -> None:
         """Ignore the received frames."""
 
     def writable(self) -> None:
-        """Ignore that there is room."""
+        """Ignore that the transport has room."""
 
     def closed(self, problem: object) -> None:
         """Ignore the end of the transport."""

@@ -2,7 +2,7 @@
 
 This side owns the checkpoint, pushes, pulls and ends the connection.
 
-The life of one connection::
+The states of one connection::
 
     start ── getCheckpoint ──► reconciled ──► sender, subscription ──► idle ⇄ busy ──► checkpoint ──► over
 
@@ -53,7 +53,7 @@ class Activity(Enum):
     CONNECTING = "connecting"
     BUSY = "busy"
     IDLE = "idle"
-    """The replication is continuous, and there is nothing to do until something changes."""
+    """The replication is continuous, and is waiting for the next change."""
     OFFLINE = "offline"
     """The replication is waiting to reconnect."""
     STOPPED = "stopped"
@@ -174,11 +174,14 @@ class ActivePeer(PeerBase):
         self._checkpoint.load(self._begin, names_collection=self._options.names_collection)
 
     def stop(self) -> None:
-        """Stop once the checkpoint is stored. Documents still in flight are left to the next replication."""
+        """Stop once the checkpoint is stored. The next replication sends the documents still in flight."""
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents again that the peer has refused before, at once if the connection is open."""
+        """Propose documents again that the peer refused before.
+
+        This happens at once if the connection is open.
+        """
         if self.sender is None:
             self._offered.extend(document_ids)
             return
@@ -201,7 +204,7 @@ class ActivePeer(PeerBase):
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily, and which the next replication will retry."""
+        """Number of documents that failed temporarily. The next replication retries them."""
         unsent = 0 if self.sender is None else self.sender.failed_for_now
         return unsent + (0 if self.receiver is None else self.receiver.failed_for_now)
 

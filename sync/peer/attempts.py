@@ -2,7 +2,7 @@
 
 The record is limited in two ways, because a peer could refuse any number of times. It has at most `revisions`
 entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions are tried for one
-revision. The owner calls `forget` when a revision is done.
+revision. The owner calls `forget` when a revision needs no more attempts.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ class Attempts:
         return len(self._tried)
 
     def is_first(self, document_id: str, revision: str, solution: str) -> bool:
-        """Record a solution, and return True, if it is new and fewer than `ways` were tried before."""
+        """Return True and record a solution if it is new and fewer than `ways` were tried before."""
         key = (document_id, revision)
         tried = self._tried.get(key)
         if tried is None:

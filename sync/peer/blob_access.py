@@ -1,14 +1,14 @@
-"""Access to blobs: a peer may have a blob if it may read a document that refers to it.
+"""Access to blobs: a peer may fetch a blob if it may read a document that refers to that blob.
 
-A request for a blob names a document that refers to it. A request without a document is granted while a
+A request for a blob names a document that refers to the blob. A request without a document is granted while a
 revision that refers to the blob is being sent to the peer. Gateways name no document when they request a
 proof, and older gateways name none in any request. A tombstone gives no access to blobs, because its blobs
 are neither fetched nor proven before it is stored.
 
 A peer proves that it has a blob by a hash of the blob's bytes and the nonce of our request. While we wait for
-such a proof, we give the same proof to nobody on any connection. Otherwise a peer without the blob could get
-the proof from us and pass it back. Requests with other nonces are answered. So a peer that leaves our request
-unanswered does not prevent others from getting a proof of the same blob.
+such a proof, we send the same proof to no peer on any connection. Otherwise a peer without the blob could
+obtain the proof from us and return it as its own. Requests with other nonces are answered. So a peer that
+leaves our request unanswered does not prevent other peers from requesting a proof of the same blob.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ class BlobAccess:
         return not self._readable.is_everything
 
     def send(self, raw: bytes) -> tuple[str, ...]:
-        """Record that a body is being sent, which gives access to its blobs.
+        """Record that a body is being sent, so that the peer may fetch its blobs.
 
         Return the digests of these blobs.
         """
@@ -48,14 +48,17 @@ class BlobAccess:
         return digests
 
     def sent(self, digests: Iterable[str]) -> None:
-        """Record that the peer has replied to a body, for which `send` returned these digests."""
+        """Record that the peer has replied to a body. `digests` is what `send` returned for that body."""
         self._on_the_way.subtract(digests)
         for digest in digests:
             if self._on_the_way[digest] <= 0:
                 del self._on_the_way[digest]
 
     def check(self, digest: str, document_id: str | None) -> None:
-        """Raise MessageError (403) unless the peer may have a blob, given the document it has named."""
+        """Raise MessageError (403) if the peer may not fetch a blob.
+
+        `document_id` is the document that the peer has named, or None.
+        """
         if not self.is_limited or digest in self._on_the_way:
             return
         document = None if document_id is None else self._database.get(document_id)
@@ -72,7 +75,7 @@ class BlobAccess:
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
         """Check whether a peer's request for proof of a blob may be answered.
 
-        Raises MessageError: 403 if the peer must not have the blob, or 503 if we ourselves wait for a proof
+        Raises MessageError: 403 if the peer may not fetch the blob, or 503 if we ourselves wait for a proof
         with this nonce.
         """
         self.check(digest, document_id)

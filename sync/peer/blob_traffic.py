@@ -1,4 +1,4 @@
-"""Blob transfers: fetching the blobs of a received document before it is stored, and serving blobs.
+"""Blob transfers: fetches the blobs of a received document before it is stored, and serves blobs to the peer.
 
 Each blob is stored as soon as it is complete, and is never fetched again. So after an interruption, only the
 missing blobs of a document are fetched. A peer that pushes a document which refers to a blob stored here must
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 NONCE_BYTES: Final = 20
 
 Fetched = Callable[[MessageError | None, Any], None]
-"""Called when all blobs of a document are stored, or with the error if one of them cannot be fetched."""
+"""Callback with None when all blobs of a document are stored, or with the error if a blob is unavailable."""
 
 
 class _Waiting:
@@ -80,7 +80,7 @@ class _Transfer:
 
 
 class BlobFetcher:
-    """The fetching of blobs for documents that a peer sends."""
+    """Fetcher of the blobs of documents that a peer sends."""
 
     def __init__(
         self,
@@ -113,11 +113,11 @@ class BlobFetcher:
         return None if not self._unanswered else self._due(next(iter(self._unanswered)))
 
     def _due(self, digest: str) -> float:
-        """Return the time at which an open request for proof fails; each proof that arrives delays it."""
+        """Return the time at which an open request for proof fails. Each proof that arrives postpones it."""
         return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
-        """Let the documents that wait for an overdue proof fail temporarily."""
+        """Report a temporary failure for each document that waits for an overdue proof."""
         now = self._session.clock()
         for digest in list(self._unanswered):
             if digest not in self._unanswered:
@@ -242,7 +242,10 @@ class BlobFetcher:
         self._begin()
 
     def _charge(self, transfer: _Transfer) -> None:
-        """Charge the received bytes of a blob to the quota, even if it is invalid: they wear the card."""
+        """Charge the received bytes of a blob to the quota.
+
+        Bytes of an invalid blob are charged too, because writing them wears the card.
+        """
         left, transfer.charged = transfer.arrived - transfer.charged, transfer.arrived
         if left and (quota := self._quota()) is not None:
             quota.charge(left, revisions=0)
@@ -286,7 +289,7 @@ class BlobFetcher:
     def _answered(self, reply: Reply, question: tuple[str, bytes]) -> None:
         digest, nonce = question
         if self._unanswered.get(digest, (None, 0.0))[0] != nonce:
-            return  # Too late: since we stopped waiting, we may have given the same proof to others.
+            return  # Too late: we may have sent the same proof to other peers in the meantime.
         self._ask_no_more(digest)
         self._proof_at = self._session.clock()
         if isinstance(reply, ErrorReceived):
@@ -336,10 +339,10 @@ class BlobFetcher:
 
 
 class BlobServer:
-    """The serving of blobs to a peer."""
+    """Server of blobs to a peer."""
 
     def __init__(self, session: Session, database: Database, *, ledger: Ledger, access: BlobAccess) -> None:
-        """Handle the peer's requests for blobs and proofs. `access` decides which blobs it may have."""
+        """Handle the peer's requests for blobs and proofs. `access` decides which blobs it may fetch."""
         self._session, self._database, self._ledger = session, database, ledger
         self._access = access
         self._open: set[_File] = set()
@@ -389,7 +392,7 @@ class BlobServer:
             self._access.check_proof(request.digest, request.document_id, request.nonce)
         except BlobError as error:
             self._session.refuse(event, self._missing(request.digest, error))
-        except MessageError as error:  # access was lost, or we have asked for a proof ourselves
+        except MessageError as error:  # access was lost, or we have requested the same proof ourselves
             self._session.refuse(event, error)
         else:
             self._session.respond(event, ProveAttachmentReply(str(proof)).encode())

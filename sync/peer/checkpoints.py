@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
 _SAVE_EVERY: Final = 0.5
-"""Minimum seconds between checkpoints stored for one owner, on average, because each is a write to the card.
+"""Minimum average time in seconds between checkpoints stored for one owner. Each is a write to the card.
 
-While documents are transferred, Couchbase Lite saves a checkpoint at most every 5 s, as we do. If one user
-has many devices, their checkpoints wait for each other.
+While documents are transferred, Couchbase Lite saves a checkpoint at most every 5 s, as we do. All devices of
+one user share this rate.
 """
 _BURST: Final = 20
 """Number of an owner's checkpoints that may be stored at once after a pause."""
@@ -221,7 +221,7 @@ _paces: Final[WeakKeyDictionary[Database, dict[str, _Pace]]] = WeakKeyDictionary
 
 
 class PeersCheckpoints:
-    """The handling of a peer's requests to read and store its checkpoints here."""
+    """Handler of a peer's requests to read and store its checkpoints here."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
         """Handle requests for checkpoints of `owner`, whose form `sync.store.checkpoints` describes."""

@@ -5,8 +5,8 @@
 Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
 which revision is local. It receives two revisions, ordered by the store's ranking. If there are more than
 two, the result for the first two is resolved with the third, and so on. The final result is always stored on
-the branch that the store ranks first. Only there does the new revision outrank the revisions that it
-replaces. If that branch already has the result, it stays unchanged.
+the branch that the store ranks first. On any other branch, the new revision would not outrank the revisions
+that it replaces. If that branch already has the result, it stays unchanged.
 
 Peers that exchange revisions in a different order resolve different pairs. All of them reach the same result
 if the resolver fulfils one of two conditions. Either its decision depends only on the two bodies, as maximum
@@ -26,7 +26,7 @@ from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
 _DELETED: Final = b'{"deleted":true}'
-"""Body of a resolution that deletes, if the resolver gives none: a losing branch's tombstone has no body."""
+"""Body of a resolution that deletes, if the resolver returns none. A losing branch's tombstone is empty."""
 _ATTEMPTS: Final = 5
 
 
@@ -72,7 +72,7 @@ class Resolved:
 
     document_id: str
     rev: str
-    """The current revision."""
+    """Id of the current revision."""
     deleted: bool
     is_new: bool
     """True if a revision was created; otherwise the winning branch stays unchanged."""
@@ -167,7 +167,7 @@ class _ResolverError(Exception):
 def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
     """Return the result of resolving the parties' conflict.
 
-    Only the body and the deletion flag of the returned document matter. It may be none of the parties.
+    The returned document may be different from all parties. Only its body and its deletion flag are valid.
     """
     decided, *others = [replace(party, raw=bodies.recanonical(party.id, party.raw)) for party in parties]
     for other in others:
@@ -202,7 +202,7 @@ def _apply(conflict: Conflict, resolution: object) -> Document:
             raw = bodies.to_canonical(conflict.document_id, body)
         except DocumentError:
             raise
-        except Exception as error:  # a mapping of the application's own type
+        except Exception as error:  # the application's own mapping type may raise anything
             raise _ResolverError(
                 f"the conflict resolver returned an invalid body: {_described(error)}"
             ) from error
@@ -248,5 +248,5 @@ def _problem(document_id: str, text: str) -> Problem:
 def _described(error: Exception) -> str:
     try:
         return f"{type(error).__name__}: {error}"[:500]
-    except Exception:  # noqa: BLE001  # an exception of the application's own that cannot even be shown
+    except Exception:  # noqa: BLE001  # the application's exception may itself fail in __str__
         return type(error).__name__

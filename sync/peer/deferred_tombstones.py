@@ -3,8 +3,8 @@
 An active peer sends the result of a conflict that it has resolved in two parts. The first is the tombstone of
 the branch that is current here. The second is the replacing revision, which the peer had proposed before and
 which was refused as a conflict. If the tombstone were stored alone, the document would appear deleted
-although nobody has deleted it. This could last long if the connection broke in between. So the tombstone is
-held, and stored together with the replacing revision.
+although nobody has deleted it. This could last a long time if the connection broke in between. So the
+tombstone is held, and stored together with the replacing revision.
 
 The tombstone is acknowledged before it is durable. This loses nothing: until the replacing revision is
 acknowledged, the peer proposes it again on every connection, and sends both parts again.

@@ -1,4 +1,4 @@
-"""Sending of the revisions that the peer wants, whole or as deltas, and handling of its replies."""
+"""Delivery of the revisions that the peer requests, whole or as deltas, and handling of its replies."""
 
 from collections import deque
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _DELTA_REFUSED: Final = frozenset(
 
 
 class Deliveries:
-    """The sending of wanted revisions for one feed on one session."""
+    """Queue of the revisions that the peer requests from one feed on one session."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Deliveries:
         contested: Callable[[ChangeInFlight], None],
         follow: Callable[[ChangeInFlight], None],
     ) -> None:
-        """Create the sending of revisions.
+        """Create an empty queue.
 
         Args:
             session: the session with the peer.
@@ -65,17 +65,17 @@ class Deliveries:
         self._in_flight = 0
         self._bytes = 0
         self.bytes_held = 0
-        """Bytes of memory for the wanted revisions and those in flight, with the known ancestors."""
+        """Bytes of memory for revisions that are queued or in flight, including their known ancestors."""
         self._terms = DeliveryTerms(deltas=False)
 
     @property
     def waiting(self) -> int:
-        """Number of wanted revisions that are not sent yet."""
+        """Number of requested revisions that are not sent yet."""
         return len(self._wanted)
 
     @property
     def open(self) -> int:
-        """Number of wanted revisions that are not confirmed yet."""
+        """Number of requested revisions that are not confirmed yet."""
         return len(self._wanted) + self._in_flight
 
     @property
@@ -84,7 +84,10 @@ class Deliveries:
         return not (self._wanted or self._in_flight)
 
     def apply_terms(self, terms: DeliveryTerms) -> None:
-        """Apply the peer's terms for revisions. If they do not mention deltas, that term stays unchanged."""
+        """Apply the peer's terms for revisions.
+
+        Terms that do not mention deltas leave that setting unchanged.
+        """
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
 
@@ -101,7 +104,7 @@ class Deliveries:
         return wanted
 
     def clear(self) -> None:
-        """Discard all wanted revisions, because the session is over."""
+        """Discard all requested revisions, because the session is over."""
         self._wanted.clear()
         self._ahead.clear()
         self._options = replace(self._options, selection=EVERYTHING)
@@ -128,7 +131,7 @@ class Deliveries:
         replaced = None
         if revision is None:
             if sending.then is not None:
-                # The document has changed in the meantime, and the feed brings the change.
+                # The document has changed in the meantime, and the feed will contain that change.
                 self._outcomes.done(change)
                 return
             revision = self._replacement(sending)
@@ -177,10 +180,10 @@ class Deliveries:
         )
 
     def _read(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the revision to send, and read the revisions that follow it in the feed in advance.
+        """Return the revision to send, and read ahead the revisions that follow in the feed.
 
-        Only documents with a single revision are read in advance, all in one query. With one query for each,
-        most of the time would be spent on searching.
+        Only documents with a single revision are read in advance, all in one query. With one query for each
+        document, most of the time would be spent on searching.
         """
         change = sending.change
         revision = self._ahead.pop(change.sequence, None)
@@ -201,7 +204,7 @@ class Deliveries:
         return self._revision(change.id, change.rev, sending)
 
     def _revision(self, document_id: str, revision: str, sending: ChangeInFlight) -> Revision | None:
-        """Read a revision with its ancestors: down to one that the peer has, or as many as it accepts."""
+        """Read a revision with its ancestors, down to one that the peer has or to the maximum number."""
         known = () if sending.is_guess else sending.ancestors
         return self._database.revision(document_id, revision, ancestors=known, limit=self._depth)
 
@@ -224,7 +227,7 @@ class Deliveries:
         return revisions.handed_on(revision.rev, history, known=known, depth=self._depth)
 
     def _onto(self, revision: Revision, sending: ChangeInFlight) -> str | None:
-        """Return the peer's revision to replace if it is not an ancestor in our history, or None."""
+        """Return the peer's revision that ours replaces, if our history does not contain it; else None."""
         if (
             sending.onto is not None
             or not sending.ancestors
@@ -241,7 +244,7 @@ class Deliveries:
         return newest
 
     def _replacement(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the current revision to send instead of a wanted one that is no longer stored.
+        """Return the current revision to send instead of a requested one that is no longer stored.
 
         If the peer does not accept that, inform the peer that nothing will be sent, and return None.
         """
@@ -274,7 +277,7 @@ class Deliveries:
             if max(len(base.raw), len(revision.raw)) > limits.DELTA_BYTES:
                 break
             old, new = base.raw, revision.raw
-            if not blobs:  # the peer has the form that was sent to it
+            if not blobs:  # the peer stores the form of the body that was sent to it
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
                 new = wire_bodies.to_gateway(new, revisions.generation(revision.rev))
             difference = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)

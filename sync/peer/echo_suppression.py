@@ -1,4 +1,4 @@
-"""Revisions that a peer has sent or offered to us, which need not be sent back to it.
+"""Revisions that a peer has sent or offered to us, and that are not sent back to it.
 
 The receiver of a session records them. The sender of the same session skips and removes them.
 """
@@ -9,11 +9,11 @@ from typing import Final
 _ENTRY: Final = 300
 """Approximate bytes of memory for an entry: two strings, and their place in a dictionary."""
 _MOST: Final = 10_000
-"""Maximum number of entries, for memory. Other revisions are offered to the peer, which knows them."""
+"""Maximum number of entries, for memory. More revisions are offered to the peer, although it has them."""
 
 
 class EchoSuppression:
-    """The revisions to skip, by document, that come after the sender's position in the feed."""
+    """Revisions that the sender skips, by document, because the peer already has them."""
 
     __slots__ = ("_held", "read")
 
@@ -40,7 +40,8 @@ class EchoSuppression:
 
         Args:
             offered: the revisions, as (id, revision).
-            last: the highest local sequence. If the sender has read up to it, nothing needs to be recorded.
+            last: the highest local sequence. If the sender has already read up to this sequence, nothing is
+                recorded.
         """
         if last > self.read and len(self._held) < _MOST:
             self._held.update(offered)
@@ -50,7 +51,10 @@ class EchoSuppression:
         return self._held.pop(document_id, None)
 
     def read_through(self, sequence: int, *, is_all: bool) -> None:
-        """Record the sequence up to which the sender has read, and whether that was the whole feed."""
+        """Record the sequence up to which the sender has read.
+
+        The entries are removed if that was the whole feed.
+        """
         self.read = sequence
         if is_all:
             self._held.clear()

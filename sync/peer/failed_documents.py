@@ -1,7 +1,7 @@
-"""Documents that a replication could not transfer, listed durably until they are transferred.
+"""Durable list of the documents that a replication could not transfer.
 
 A document that either side refuses does not stop a replication. The checkpoint moves past such a document,
-and this list records the document. An entry is removed when the document is replicated after all, or when it
+and this list records the document. An entry is removed when the document is replicated, or when the document
 no longer exists. The list is one local document in the store, so it survives a restart and is never
 replicated.
 
@@ -24,9 +24,9 @@ from sync.peer.progress import Direction
 from sync.store import Database
 
 MOST: Final = 10_000
-"""Maximum number of listed documents, which take 1.5 MB in the store.
+"""Maximum number of listed documents. A list of this length takes 1.5 MB in the store.
 
-If every window from one sensor fails, one every five minutes, the list is full in a month.
+If every window of one sensor fails, one every five minutes, the list is full after a month.
 """
 _LONGEST_REASON: Final = 300
 """Maximum number of characters stored for a reason, whose wording the peer chooses."""
@@ -47,7 +47,7 @@ class FailedDocument(msgspec.Struct, frozen=True):
 
     @property
     def problem(self) -> Problem:
-        """The entry as a problem."""
+        """The problem that the entry describes."""
         return Problem(self.domain, self.code, f"{self.id}: {self.reason}")
 
 
@@ -83,7 +83,7 @@ class FailedDocuments:
         self._is_new = False
         stored = self._read()
         self.has_overflowed = stored.overflowed
-        """True if more documents have failed than are listed."""
+        """True if more documents have failed than the list can contain."""
         for document in stored.documents:
             self._documents[_Key(document.direction, document.id)] = document
 
@@ -107,7 +107,7 @@ class FailedDocuments:
         ]
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Record that these documents are offered again; they are `unanswered` until the outcome is known."""
+        """Record that these documents are offered again. They are `unanswered` until the outcome is known."""
         known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
         self._offered |= dict.fromkeys(known)
 

@@ -1,4 +1,4 @@
-"""Limits on how much a replication has in flight, waiting or in memory, each with its reason."""
+"""Limits on the data that a replication has in flight, in queues or in memory, each with its reason."""
 
 from typing import Final
 
@@ -9,9 +9,9 @@ Lists of Couchbase Lite have this size. Such a transaction takes about 10 ms, we
 other writers may have to wait for the store.
 """
 LOOKED_UP_AT_ONCE: Final = 50
-"""Number of items in a list looked up before other connections may have a turn: 3 ms on a laptop."""
+"""Number of items of a list looked up before other connections are served: 3 ms on a laptop."""
 SCANS_AT_ONCE: Final = 8
-"""Maximum number of times in one turn that BATCH changes of the feed are read.
+"""Maximum number of times that BATCH changes of the feed are read before other connections are served.
 
 A filter may exclude nearly all changes, for example all but a few among a year of documents. Without
 this limit, all other connections would wait until the whole store has been read.
@@ -22,21 +22,21 @@ REVISIONS_AWAITING: Final = 5 * BATCH
 """Maximum number of sent revisions without a reply.
 
 One transaction can be written at the peer while the next is in flight and a third is read here. So neither
-side waits for the other (measured: with 2 transactions, each side waits a third of the time).
+side waits for the other. In a measurement with 2 transactions, each side waited a third of the time.
 """
 BYTES_AWAITING: Final = 4 * 1024 * 1024
-"""Maximum total bytes of these revisions' bodies, so that the peer holds only a few large ones in memory."""
+"""Maximum total bytes of the bodies of sent revisions without a reply, to limit the peer's memory."""
 MESSAGES_QUEUED: Final = 64
 """Number of queued messages above which no further revision is read from the store.
 
 This saves memory, and keeps urgent messages from waiting long.
 """
 BYTES_QUEUED: Final = 1024 * 1024
-"""Bytes of queued messages above which nothing more is read from the store to be sent."""
+"""Bytes of queued messages above which no further revision is read from the store."""
 READ_AHEAD: Final = 50
 """Number of revisions read from the store at once."""
 REVISIONS_WANTED: Final = 6 * BATCH
-"""Number of requested revisions that are not stored yet, from which further lists are left unanswered."""
+"""Number of requested but not yet stored revisions from which further lists are left unanswered."""
 LISTS_UNANSWERED: Final = 64
 """Maximum number of lists of changes that a peer may send without waiting; Couchbase Lite sends 4."""
 REQUESTS_AHEAD: Final = 200_000
@@ -47,9 +47,12 @@ The longest message takes about 5000 frames, and other messages arrive between t
 CHANGES_OPEN: Final = 200_000
 """Maximum number of changes announced while an earlier change is incomplete: about 40 MB of records."""
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
-"""Maximum number of documents that wait for blobs: all that we have requested, and as many pushed ones."""
+"""Maximum number of documents that wait for blobs: all requested ones, and as many that are pushed."""
 BYTES_FETCHING: Final = 64 * 1024 * 1024
-"""Maximum total bytes of these documents' bodies. Our own peers send far fewer at a time (BYTES_AWAITING)."""
+"""Maximum total bytes of the bodies of documents that wait for blobs.
+
+Other vessels send far fewer bytes at a time (BYTES_AWAITING).
+"""
 FILES_OPEN: Final = 32
 """Maximum number of blobs being sent on one connection, each of which keeps a file open."""
 WORK_RATE: Final = 16 * 1024 * 1024
@@ -58,9 +61,9 @@ WORK_RATE: Final = 16 * 1024 * 1024
 This takes a fifth of one core of the smallest board, and is more than its Wi-Fi can transfer.
 """
 WORK_ALLOWANCE: Final = WORK_RATE // 4
-"""Bytes that may be hashed at once after a pause: about 50 ms on the smallest board, over several turns."""
+"""Bytes that may be hashed after a pause, in several slices: about 50 ms on the smallest board."""
 WORK_SLICE: Final = 256 * 1024
-"""Bytes that are hashed in one turn: 3 ms on the smallest board, for which all other connections wait."""
+"""Bytes that are hashed in one slice: 3 ms on the smallest board, for which all other connections wait."""
 JOBS_WAITING: Final = 1000
 """Maximum number of queued jobs, for memory.
 
@@ -69,24 +72,24 @@ An honest peer has no more requests open at once than revisions may be in flight
 PATCH_COST: Final = 4
 """Cost of applying a delta, for each byte of its base and of the delta, in hashed bytes.
 
-Applying a delta really takes longer than that (measured: 100 times as long as hashing where the processor
-hashes in hardware). With this value, a connection can apply about 200 deltas to documents of 20 kB a second,
-as many as without a limit. Other connections are not delayed, because the work is done in turns.
+The true cost is higher: a processor that hashes in hardware was measured to need 100 times as long for a
+delta. With this value, a connection can apply about 200 deltas to documents of 20 kB a second, as many as
+without a limit. Other connections are not delayed, because the work is done in slices.
 """
 DELTA_BYTES: Final = 128 * 1024
 """Maximum bytes of a base, a delta or a new body for which a delta is made or applied.
 
-A delta cannot be made or applied in slices (measured: 0.1 microseconds a byte, several times that on the
-smallest board). A longer body is sent whole.
+A delta cannot be made or applied in slices. The measured time is 0.1 microseconds a byte, and several times
+as long on the smallest board. A longer body is sent whole.
 """
 DELTA_STORED: Final = 8 * DELTA_BYTES
-"""Maximum bytes of all stored bodies of a document with deltas, because the bodies are read together."""
+"""Maximum total bytes of a document's stored bodies for deltas, because all bodies are read together."""
 PROOFS_KEPT: Final = 1000
-"""Maximum number of blobs remembered as proven on one connection, which need not be proven again."""
+"""Maximum number of proven blobs recorded for one connection. They need not be proven again."""
 PROOF_WITHIN: Final = 60.0
 """Seconds after a request for a proof, or any later proof, until documents that wait for it fail temporarily.
 
-A peer needs about half of that time for the largest blob at WORK_RATE, as its bytes count twice.
+At WORK_RATE, a peer needs about half of that time for the largest blob, because its bytes count twice.
 """
 BLOB_BYTES: Final = 256 * 1024 * 1024
 """Maximum bytes of a received blob: the space that a card can spare for a photograph or a manual."""
@@ -95,8 +98,8 @@ COMMIT_BYTES: Final = 1024 * 1024
 COMMIT_AFTER: Final = 0.05
 """Maximum seconds that a received revision waits for others, to be stored in one transaction with them.
 
-A card takes about 10 ms to synchronise. With one transaction for each revision, most of the time would be
-spent on synchronising.
+A card takes about 10 ms to synchronise. With one transaction for each revision, synchronising would take most
+of the time.
 """
 CHECKPOINT_EVERY: Final = 5.0
 """Seconds between checkpoints during transfers, as in Couchbase Lite.
@@ -106,14 +109,14 @@ After a crash, this many seconds of work are repeated.
 BLOBS_AT_ONCE: Final = 4
 """Maximum number of blobs being fetched at the same time."""
 FEED_PATIENCE: Final = 5.0
-"""Seconds for which the continuous feed may bring a revision before it is requested individually.
+"""Seconds to wait for a revision in the continuous feed before it is requested individually.
 
 A gateway announces a change within one or two seconds.
 """
 HISTORY: Final = 20
-"""Number of ancestors requested with a revision: as many as the store keeps."""
+"""Number of ancestors requested with a revision. The store keeps the same number."""
 DEPTH: Final = 50
-"""Number of ancestors sent to a peer that does not say how many it accepts.
+"""Number of ancestors sent to a peer that does not state its maximum.
 
 This is the depth of Couchbase Lite's revision trees. Couchbase Lite accepts a gap in a history only from that
 index on.
@@ -123,19 +126,19 @@ DEPTH_MOST: Final = 100
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed temporarily is tried again on the same connection."""
 RETRY_REFUSED: Final = 1800.0
-"""Like RETRY_DOCUMENT, if our daily quota at the peer is used up (429): each attempt sends the whole body."""
+"""Seconds until a retry if our daily quota at the peer is used up (429). Each retry sends the whole body."""
 RETRY_CONFLICT: Final = 300.0
 """Seconds until a change refused as a conflict is proposed again on the same connection.
 
 Such a conflict is resolved by people, not automatically. A proposal costs about 100 bytes.
 """
 CONFLICTS_RETRIED: Final = 10_000
-"""Maximum number of conflicts to propose again on the same connection, which take a few megabytes.
+"""Maximum number of conflicts to propose again on the same connection. They take a few megabytes.
 
-Any others are proposed again by the next connection.
+All other conflicts are proposed again on the next connection.
 """
 QUESTIONS_WAITING: Final = 5_000
-"""Maximum number of conflicts that wait for the pull to bring the peer's revision: about 3 MB of memory."""
+"""Maximum number of conflicts that wait for the pull to receive the peer's revision: about 3 MB of memory."""
 ATTEMPTS_KEPT: Final = 2 * QUESTIONS_WAITING
 """Maximum number of revisions whose tried solutions are recorded.
 
@@ -145,11 +148,11 @@ while it is needed.
 WAYS_MOST: Final = 8
 """Maximum number of solutions tried for one revision before it fails.
 
-With an honest peer, whose document sometimes changes between two proposals, 2 or 3 are enough. A peer that
-reports a different revision each time would otherwise get proposals indefinitely.
+With an honest peer, whose document sometimes changes between two proposals, 2 or 3 are enough. Without this
+limit, a peer that reports a different revision each time would get proposals indefinitely.
 """
 FAULTS_MOST: Final = 3
 """Number of times that the peer may fail on a revision (HTTP 500) before the revision counts as refused.
 
-A gateway's sync function that raises for a revision does so each time, after the whole body was sent.
+If a gateway's sync function raises for a revision, it raises at each attempt, after the whole body was sent.
 """

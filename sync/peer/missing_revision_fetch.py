@@ -1,11 +1,10 @@
-"""Requests for a peer's revision of a single document that its feed does not bring.
+"""Requests for a peer's revision of a single document that is not in the peer's feed.
 
-When a peer refuses a change as a conflict, it has a different revision. Normally our own pull brings that
-revision, or has brought it before. But a revision that was announced before the checkpoint may be unknown
+When a peer refuses a change as a conflict, it has a different revision. Normally our own pull receives that
+revision, or has received it before. But a revision that was announced before the checkpoint may be unknown
 here. Such a revision may have been purged here. Or the peer was restored to an earlier state, and its
-revision is a distant ancestor that was pruned here. When the pull has nothing more to bring, each revision
-that is still unknown is requested individually. It arrives without its history, and is resolved like any
-conflict.
+revision is a distant ancestor that was pruned here. When the pull is complete, each revision that is still
+unknown is requested individually. It arrives without its history, and is resolved like any conflict.
 """
 
 from collections import deque
@@ -34,7 +33,7 @@ class _Question:
 
 
 class MissingRevisionFetch:
-    """The requests on one session.
+    """Queue of the requests on one session.
 
     At most one request is made for each document, because a peer could report another revision each time.
     """
@@ -44,13 +43,13 @@ class MissingRevisionFetch:
     ) -> None:
         """Create an empty queue of requests.
 
-        `patience` is the time in seconds for which the feed may still bring what the peer has just stored.
+        `patience` is the time in seconds to wait for the feed to contain what the peer has just stored.
         """
         self._session, self._database, self._receiver = session, database, receiver
         self._patience = patience
         self._waiting: deque[_Question] = deque()
         self._asked: dict[str, None] = {}
-        """Ids of the documents that were requested, in that order."""
+        """Ids of the documents that were requested, in the order of the requests."""
         self._open = 0
         self._given_up: Failure | None = None
         """Reason why nothing is requested any longer."""
@@ -62,12 +61,12 @@ class MissingRevisionFetch:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do even if nothing happens; None if there is none."""
+        """Time at which `pump` has work to do even if no message arrives; None if there is no such time."""
         return self._waiting[0].due if self._waiting and self._may_ask else None
 
     @property
     def _may_ask(self) -> bool:
-        """True if nothing in flight may still bring the revision.
+        """True if no data in flight can contain the revision.
 
         This is checked again after each arrival.
         """
@@ -81,7 +80,7 @@ class MissingRevisionFetch:
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Request the peer's revision of a document, unless it is stored or the feed brings it in time.
+        """Request the peer's revision of a document, unless it is stored or arrives with the feed in time.
 
         Args:
             document_id: the document's id.
@@ -146,7 +145,7 @@ class MissingRevisionFetch:
         if self._given_up is not None:
             self._ended(question, None, self._given_up)
             return
-        if isinstance(reply, ErrorReceived):  # the document is gone, or the peer has no such requests
+        if isinstance(reply, ErrorReceived):  # the peer lacks the document or does not support the request
             self._ended(question, None, Failure.decode(reply))
             return
         answer = GetRevReply.decode(reply, self._session.limits)

@@ -1,4 +1,7 @@
-"""The passive peer: it accepted a connection, stores checkpoints, serves feeds, and receives changes."""
+"""The passive peer: the side that accepts a connection.
+
+This side stores the checkpoints of its peers, serves feeds, and receives changes.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -50,16 +53,16 @@ class PassiveOptions:
     readable: Selection = EVERYTHING
     """Selection of the documents that the peer may read, by `within` and `filter` only."""
     rule: Rule | None = None
-    """Function that decides which pushed documents are refused, and why."""
+    """Function that returns the reason to refuse a pushed document, or None to accept it."""
     id_rule: IdRule | None = None
     """Function that refuses documents by their ids alone, before a body is read."""
     deltas: bool = True
     remote: str | None = None
     """Name under which the peer's revisions are recorded; None to derive it from the peer's checkpoint."""
     owner: str = ""
-    """Owner of the peer's checkpoints: for example `user:<name>`; empty if it has no name."""
+    """Owner of the peer's checkpoints, for example `user:<name>`; empty if the owner has no name."""
     quota: Quota | None = None
-    """Quota of what the peer may push; None for no limit."""
+    """Quota for the documents that the peer pushes; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
     """Function that returns True for document ids for which the peer's revision is recorded."""
     conflict_resolver: ConflictResolver = default_resolver
@@ -215,7 +218,7 @@ class PassivePeer(PeerBase):
 
     @property
     def bytes_held(self) -> int:
-        """Number of bytes held in memory because of the other side."""
+        """Bytes of memory used for the other side."""
         return super().bytes_held + self._checkpoints.bytes_held
 
     def _own_deadline(self) -> float | None:
@@ -228,7 +231,7 @@ class PassivePeer(PeerBase):
 
 
 class _UnrecordedProgress:
-    """The progress of a subscription, which is not recorded here, because the peer does that."""
+    """The progress of a subscription. It is not recorded here, because the peer records it."""
 
     def is_complete(self, sequence: int) -> bool:  # noqa: ARG002
         """Return False, because nothing is recorded."""
@@ -245,7 +248,7 @@ class _UnrecordedProgress:
 
 
 def _number(since: str | None) -> int:
-    """Return the sequence from which a peer asks to continue; 0, the beginning, if it is invalid."""
+    """Return the sequence from which a peer requests to continue; 0, the beginning, if it is invalid."""
     if since is None:
         return 0
     try:

@@ -13,7 +13,7 @@ from sync.store import Database, StoreError
 
 
 class PeerBase(ABC):
-    """A side of a connection, either active or passive.
+    """The state of one side of a connection, either active or passive.
 
     The owner passes received frames to `receive`. It then calls `turn`, and calls `next_frame` until there
     are no frames or the transport is full. It calls `turn` again when the transport has room, when the store
@@ -62,7 +62,7 @@ class PeerBase(ABC):
 
     @property
     def deadline(self) -> float | None:
-        """Time of the session's clock at which `turn` has work to do even if nothing happens, or None."""
+        """Time of the session's clock at which `turn` has work to do even if no message arrives, or None."""
         if self.session.is_over:
             return None
         times = (
@@ -75,7 +75,7 @@ class PeerBase(ABC):
 
     @property
     def bytes_held(self) -> int:
-        """Number of bytes held in memory because of the other side."""
+        """Bytes of memory used for the other side."""
         held = self.session.bytes_held
         if self.receiver is not None:
             held += self.receiver.bytes_held

@@ -26,7 +26,7 @@ class Domain(StrEnum):
     BLIP = "BLIP"
     """Domain of violations of BLIP or of one of its limits by the peer."""
     CONFIGURATION = "Configuration"
-    """Domain without codes, for a file named in the configuration that cannot be used."""
+    """Domain without codes, for an unusable file that the configuration names."""
     STORE = "Store"
     """Domain of errors from our own store, which may be full, busy, read-only or damaged.
 
@@ -48,7 +48,7 @@ class Problem:
 
 
 class ProblemError(Exception):
-    """A connection cannot be made, or an open one ends, because of a problem."""
+    """A connection cannot be opened, or an open connection ends, because of a problem."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))

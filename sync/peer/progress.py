@@ -12,14 +12,14 @@ from sync.peer.problems import Problem
 
 
 class Direction(Enum):
-    """The direction of a document's transfer, seen from here."""
+    """The direction of a document's transfer, from the local store's point of view."""
 
     PUSH = "push"
     PULL = "pull"
 
 
 class DocumentEnded(msgspec.Struct, frozen=True, gc=False):
-    """The outcome of a document: replicated or failed."""
+    """The outcome of replicating one document: success or failure."""
 
     direction: Direction
     id: str
@@ -70,9 +70,9 @@ class Progress:
     blobs_pushed: int = 0
     blobs_pulled: int = 0
     completed: int = 0
-    """Number of changes found in this run that are done."""
+    """Number of changes found by this replication that are done."""
     total: int = 0
-    """Number of changes found in this run."""
+    """Number of changes found by this replication."""
 
 
 class Ledger:
@@ -88,7 +88,7 @@ class Ledger:
         self.progress = Progress()
         self.failed = failed
         self.failures: dict[str, Problem] = {}
-        """The last problem of each failed document, for the 1000 documents that failed last."""
+        """The last problem of each of the 1000 documents that failed most recently."""
         self._listener = listener
         self._events: list[DocumentEnded] = []
 
@@ -117,14 +117,14 @@ class Ledger:
             self.failed.note(direction, document_id, revision, problem)
 
     def settled(self, direction: Direction, document_id: str) -> None:
-        """Record that a document was replicated, or that nothing is left to replicate for it."""
+        """Record that a document was replicated, or needs no replication."""
         if self.failures:
             self.failures.pop(document_id, None)
         if self.failed:
             self.failed.forget(direction, document_id)
 
     def keep(self) -> None:
-        """Write the failed documents to the store, before a checkpoint passes them.
+        """Write the failed documents to the store, before a checkpoint advances past them.
 
         Raises StoreError if the store fails.
         """

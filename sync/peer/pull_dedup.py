@@ -1,18 +1,18 @@
-"""The revisions requested on each session, so that only one of many neighbours sends a revision.
+"""Claims on revisions, so that only one of many neighbours sends a revision.
 
 In a dense mesh, every neighbour offers a new revision within moments. A claim records that a session has
 requested a revision. All sessions of a process on one store share their claims. If a peer offers a revision
-that another session has claimed, its list of changes is left unanswered, until the revision has arrived or is
-no longer worth waiting for. Then the list is checked again, and usually nothing is left to request.
+that another session has claimed, the peer's list of changes stays unanswered until the revision arrives or
+takes too long. Then the list is checked again, and usually no revision is left to request.
 
     claims.ask(keys, session) ──► came(key)           it is stored, or will not arrive (`fails`)
                               ├► leave(session)      the session is over
                               └► holds(…) is false   it takes too long
 
-A revision takes too long after a second if little arrives from the peer that was asked for it. If that peer
-keeps sending, because its link is slow or much was requested from it, it gets up to ten seconds. So a slow,
-silent or lost peer delays the other sessions only once. A list that is left unanswered claims no revisions,
-so no session waits for a session that is itself waiting.
+A revision takes too long after one second if little data arrives from the peer from which it was requested. A
+peer that keeps sending, because its link is slow or it must send many revisions, gets up to ten seconds. So a
+slow, silent or lost peer delays the other sessions only once. A list that is left unanswered claims no
+revisions, so no session waits for a session that is itself waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,16 +27,19 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds that a requested revision may take: several round trips, which take 0.1 s on a poor radio link."""
+"""Seconds that a requested revision may take: several round trips of 0.1 s each on a poor radio link."""
 LONGEST: Final = 10.0
 """Seconds that a requested revision may take while other data arrives from the same peer.
 
 All revisions that may be requested at once (REVISIONS_WANTED) take this long over a link of 50 kB/s.
 """
 SLOWEST: Final = 16 * 1024
-"""Bytes per second from which a peer is worth waiting for; below that, another peer is probably faster."""
+"""Bytes per second from which waiting for a peer is worthwhile.
+
+If it is slower, another peer is probably faster.
+"""
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
-"""Maximum number of claims of one session, for memory. Revisions beyond that may be requested twice."""
+"""Maximum number of claims of one session, for memory. More revisions may be requested twice."""
 
 _CLAIM: Final = 350
 """Approximate bytes of memory for a claim: a key of two strings, and its place in a dictionary."""
@@ -46,12 +49,12 @@ Key = tuple[str, str]
 
 
 class _RequestedRevisions(msgspec.Struct, gc=False):
-    """The revisions that the answer to one list has requested on a session."""
+    """The revisions requested on a session by the answer to one list."""
 
     session: Session
     since: float
     looked: float
-    """Time at which the session was last found worth waiting for."""
+    """Time at which the session was last found fast enough to wait for."""
     received: int
     """Bytes that had arrived on the session by that time."""
 
@@ -93,14 +96,14 @@ class Claims:
         self._counts[session] = mine
 
     def claimed_elsewhere(self, keys: Iterable[Key], session: Session) -> list[Key]:
-        """Return the keys of the revisions that another session has claimed and are worth waiting for."""
+        """Return the keys of the revisions that another session has claimed and can deliver soon."""
         if len(self._asked) == self._counts.get(session, 0):
             return []
         now = session.clock()
         return [key for key in keys if key in self._asked and self.is_claimed_elsewhere(key, session, now)]
 
     def is_claimed_elsewhere(self, key: Key, session: Session, now: float) -> bool:
-        """Return True if another session has claimed a revision and is worth waiting for."""
+        """Return True if another session has claimed a revision and can deliver it soon."""
         asked = self._asked.get(key)
         if asked is None or asked.session is session:
             return False
@@ -113,12 +116,12 @@ class Claims:
         return False
 
     def until(self, key: Key) -> float | None:
-        """Return when to check again whether a claimed revision is worth waiting for; None if unclaimed."""
+        """Return the time of the next check of a claim's progress; None if the revision is unclaimed."""
         asked = self._asked.get(key)
         return None if asked is None else asked.looked + PATIENCE
 
     def wait(self, key: Key, session: Session) -> None:
-        """Register a session whose peer gets a turn when the claim on this revision ends."""
+        """Register a session whose peer is served when the claim on this revision ends."""
         self._waiting.setdefault(key, set()).add(session)
 
     def wait_no_more(self, key: Key, session: Session) -> None:
@@ -130,7 +133,7 @@ class Claims:
                 del self._waiting[key]
 
     def arrived(self, key: Key) -> None:
-        """End the claim on a revision that has arrived, from whichever peer."""
+        """End the claim on a revision that has arrived from any peer."""
         asked = self._asked.pop(key, None)
         if asked is not None:
             self._counts[asked.session] -= 1
@@ -138,7 +141,7 @@ class Claims:
             self._tell(key)
 
     def fails(self, key: Key, session: Session) -> None:
-        """End this session's claim on a revision, which will not arrive on it."""
+        """End this session's claim on a revision that will not arrive on this session."""
         asked = self._asked.get(key)
         if asked is not None and asked.session is session:
             self.arrived(key)
@@ -151,7 +154,7 @@ class Claims:
         self._counts.pop(session, None)
 
     def _forget_old(self, session: Session, now: float) -> None:
-        """End the old claims of a session. Some revisions never arrive, because they were replaced."""
+        """End the old claims of a session, because revisions that were replaced never arrive."""
         for key, asked in list(self._asked.items()):
             if asked.session is session and now >= asked.since + LONGEST:
                 self.arrived(key)
@@ -167,20 +170,20 @@ class AnswerTurn:
     def __init__(self, claims: Claims, session: Session) -> None:
         self._claims, self._session = claims, session
         self._since: float | None = None
-        """Time when the list was first held back."""
+        """Time at which the list was first left unanswered."""
         self._blockers: list[Key] = []
         session.at_end(self._end)
 
     @property
     def deadline(self) -> float | None:
-        """Time to check again even if nothing happens; None if no list is held back."""
+        """Time of the next check even if no message arrives; None if no list is left unanswered."""
         if not self._blockers or self._since is None:
             return None
         until = self._claims.until(self._blockers[-1])
         return self._since if until is None else min(until, self._since + LONGEST)
 
     def is_due(self) -> bool:
-        """Return True if the first list must be checked: it is new, or its claims elsewhere have ended."""
+        """Return True if the first list is new, or if other sessions' claims have ended in the meantime."""
         if not self._blockers:
             return True
         now, claims, session = self._session.clock(), self._claims, self._session
@@ -195,7 +198,7 @@ class AnswerTurn:
         return True
 
     def try_claim(self, keys: Sequence[Key]) -> bool:
-        """Claim the revisions of the first list, and return True, if the list may be answered now.
+        """Return True and claim the revisions of the first list if the list may be answered now.
 
         Otherwise return False. After True, the next list becomes the first.
         """

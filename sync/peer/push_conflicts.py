@@ -6,8 +6,8 @@
             ──► none of these                                ──► the document is reported as failed
 
 A revision is sent only just after the peer has accepted it for sending. Couchbase Lite closes the connection
-(4002) whenever it receives a revision that it has not requested. So each solution begins with a new proposal,
-and no solution is tried twice for the same revision at the peer (`attempts`). A change for which no solution
+(4002) if it receives a revision that it has not requested. So each solution begins with a new proposal, and
+no solution is tried twice for the same revision at the peer (`attempts`). A change for which no solution
 works is reported as failed. A continuous replication proposes it again later, and may then try every solution
 again.
 """
@@ -37,7 +37,7 @@ _AGAIN: Final = "again"
 
 
 class PushConflicts:
-    """The handling of one feed's changes that the peer refuses as conflicts."""
+    """Handler of one feed's changes that the peer refuses as conflicts."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PushConflicts:
         propose: Callable[[OfferedChange], None],
         offer: Callable[[model.DocumentChange], OfferedChange],
     ) -> None:
-        """Create the handling of conflicts.
+        """Create a handler without waiting changes.
 
         Args:
             session: the session with the peer.
@@ -59,7 +59,7 @@ class PushConflicts:
             outcomes: the outcomes of changes.
             attempts: the solutions tried for each revision.
             propose: proposes a change again.
-            offer: makes the offer with which a change is first proposed.
+            offer: returns the offer with which a change is first proposed.
         """
         self._session, self._database = session, database
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
@@ -67,12 +67,12 @@ class PushConflicts:
         self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
         """Revisions that were already proposed once more to a peer on an outdated branch."""
         self._given_up: Problem | None = None
-        """Reason why conflicts no longer wait for the pull; None while they do."""
+        """Reason why conflicts no longer wait for the pull; None while they wait."""
         self.asking = 0
         """Number of requests to the peer that are not answered yet."""
 
     def give_up(self, options: SendOptions, problem: Problem) -> None:
-        """Stop waiting for the pull to bring the peer's revisions. Waiting changes fail with `problem`."""
+        """Stop waiting for the pull to receive the peer's revisions. Waiting changes fail with `problem`."""
         inquirer, self._options = self._options.inquirer, options
         self._given_up = problem
         if inquirer is not None:
@@ -92,7 +92,7 @@ class PushConflicts:
             self._outcomes.done(change)
 
     def refused(self, offer: OfferedChange, current: str | None) -> None:
-        """Handle a proposal that the peer refuses because of its own revision, `current` if it is known."""
+        """Handle a proposal refused because of the peer's own revision, which is `current` if it is known."""
         change = _main(offer.change, offer.plan)
         if current is None:
             if offer.parent is not None and self._is_first(change, _NO_PARENT):
@@ -107,7 +107,7 @@ class PushConflicts:
             return
         revision = self._database.revision(change.id, change.rev, ancestors=(current,))
         if revision is None:
-            # The change was replaced in the meantime, and the feed brings its replacement.
+            # The change was replaced in the meantime, and the feed contains its replacement.
             self._outcomes.done(change)
         elif current in revision.history:
             self._try(OfferedChange(change, current), current)
@@ -123,7 +123,7 @@ class PushConflicts:
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
-            self._outcomes.done(change)  # accepted because the document is already deleted there
+            self._outcomes.done(change)  # accepted because the document is already deleted at the peer
         elif self._replaces(sending, change, parent):
             # The peer does not support tombstones of branches, so the revision must replace the peer's own.
             assert parent is not None
@@ -159,9 +159,10 @@ class PushConflicts:
         return self._attempts.is_first(change.id, change.rev, solution)
 
     def _overtake(self, change: model.DocumentChange, current: str) -> None:
-        """Propose to replace the peer's revision, if it is older, of a document with a single writer.
+        """Propose to replace the peer's revision of a single-writer document, if that revision is older.
 
-        Such a document has only one line of revisions. The peer has received another state of that line.
+        Such a document has no branches. The peer has received an earlier or later revision than the one
+        proposed.
         """
         if revisions.newer(change.rev, current):
             plan = ChangeInFlight(change, (current,), size=change.size, onto=current)
@@ -204,7 +205,7 @@ class PushConflicts:
         elif change.deleted and self._is_deletion(change.id, current):
             self._outcomes.done(change)
         elif self._options.inquirer is not None:
-            # Our own pull brings or has brought the peer's revision. The resolution will be a new change.
+            # Our own pull receives or has received the peer's revision. The resolution will be a new change.
             self._options.inquirer.about(
                 change.id,
                 current,
@@ -260,8 +261,8 @@ class PushConflicts:
         elif is_missing and self._options.is_gateway and not failure.is_unhandled:
             self._outcomes.done(change)  # deleted on both sides
         elif is_missing and self._is_first(change, _NO_PARENT):
-            # The document is deleted there or not readable, or the peer does not support such requests. All
-            # peers except gateways accept a change without a parent if their own document is deleted.
+            # The document is deleted or not readable at the peer, or the peer does not support such requests.
+            # All peers except gateways accept a change without a parent if their own document is deleted.
             self._propose(OfferedChange(change))
         elif failure.status in TRANSIENT_STATUSES:
             self._outcomes.failed_transiently(
@@ -285,7 +286,7 @@ class PushConflicts:
 
 
 def _main(change: model.DocumentChange, plan: ChangeInFlight | None) -> model.DocumentChange:
-    """Return the change to be sent after this one if this is a branch's tombstone, or else this one."""
+    """Return the change that follows if this one is a branch's tombstone; otherwise return this change."""
     return change if plan is None or plan.then is None else plan.then.change
 
 

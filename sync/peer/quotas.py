@@ -1,13 +1,13 @@
-"""Quotas: how much each owner of connections may send in a day, and the maximum size of a document.
+"""Quotas: the amount of data that each owner may send in a day, and the maximum size of a document.
 
     quotas = Quotas(lambda owner: Allowance(bytes=4_000_000, revisions=20_000), clock=time.monotonic)
-    quota = quotas.of("user:bridge")
-    quota.objection("pancakes", 300)      # None: it may come
-    quota.charge(300)                        # it was stored
+    quota = quotas.quota_of("user:bridge")
+    quota.objection("pancakes", 300)      # None: the document is allowed
+    quota.charge(300)                     # the document was stored
 
-A document that is too large is refused permanently (413); its sender keeps it and reports the failure. A
-document that exceeds the day's allowance is refused temporarily (429). Peers treat this status as a temporary
-failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
+A document that is too large is refused permanently (413). Its sender keeps the document and reports the
+failure. A document that exceeds the day's allowance is refused temporarily (429). Peers treat this status as
+a temporary failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
 A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So setting the
 system clock does not end it. The counts are lost when the daemon restarts.
@@ -60,7 +60,7 @@ class ExhaustedAllowance:
     seconds: float
     """Seconds until the next day begins."""
     refused: int
-    """Number of documents refused because of it today."""
+    """Number of documents refused in this day because of the allowance."""
 
 
 class Quota:
@@ -80,7 +80,7 @@ class Quota:
             owner: the owner: `user:<name>`, or another name that the application chooses.
             allowance: the allowance for a day.
             clock: returns monotonic seconds.
-            largest: returns the maximum bytes of the document with an id.
+            largest: returns the maximum bytes of the document with the given id.
         """
         self.owner, self.allowance = owner, allowance
         self._clock, self._largest = clock, largest
@@ -179,7 +179,7 @@ class Quotas:
         Args:
             allowance: returns the daily allowance of an owner.
             clock: returns monotonic seconds.
-            largest: returns the maximum bytes of the document with an id.
+            largest: returns the maximum bytes of the document with the given id.
         """
         self._allowance, self._clock, self._largest = allowance, clock, largest
         self._quotas: dict[str, Quota] = {}

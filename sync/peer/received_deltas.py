@@ -18,7 +18,7 @@ from .revision_writer import ReceivedRevision, RevisionWriter
 
 
 class ReceivedDeltas:
-    """The received deltas of one session."""
+    """Queue of the received deltas of one session."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ReceivedDeltas:
         arrivals: RevisionWriter,
         patched: Callable[[ReceivedRevision], None],
     ) -> None:
-        """Create the application of deltas.
+        """Create an empty queue.
 
         Args:
             session: the session with the peer.
@@ -40,7 +40,7 @@ class ReceivedDeltas:
         self.waiting = 0
         """Number of revisions whose deltas have not been applied yet."""
         self.bytes_held = 0
-        """Bytes of memory for those revisions."""
+        """Bytes of memory for the revisions that are waiting."""
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
         """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""
@@ -57,7 +57,7 @@ class ReceivedDeltas:
         self._patched(arrived)
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
-        """Return why a delta is refused without trying to apply it; None if it is tried."""
+        """Return the error if a delta must be refused without an attempt to apply it, or None."""
         if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):

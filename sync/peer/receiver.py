@@ -1,4 +1,4 @@
-"""Receiving of the peer's changes: answering its lists, and receiving and storing the wanted revisions.
+"""Receiver of a peer's changes: answers the peer's lists of changes, and stores the requested revisions.
 
     changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
                                                                          └► conflicts resolved (active only)
@@ -60,10 +60,11 @@ _KNOWN: Final = ProposalAnswer(304)
 _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
 """Verdict for a document that the peer may not read, for which no other session waits.
 
-This verdict equals `SEND`, so it reveals nothing to the peer. Here it is distinguished by object identity.
+This verdict equals `SEND`, so it reveals nothing to the peer. Our code distinguishes the two by object
+identity.
 """
 _NONE_SHOWN: Final[list[str]] = []
-"""Ancestors reported for a document that the peer may not read: none are revealed."""
+"""Ancestors reported for a document that the peer may not read. No ancestor is revealed."""
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _ITEM: Final = 250
 """Approximate bytes of memory for a decoded item in a list: a struct and two or three strings."""
@@ -83,7 +84,7 @@ class _WaitingList:
     """A list of changes that is not answered yet.
 
     Decoded items take about seven times the memory of their text. So a list is decoded only while it is
-    answered. Until then it is held in its encoded form, without whatever else the peer has sent with it.
+    answered. Until then the list is kept in its encoded form, without unknown properties of the message.
     """
 
     __slots__ = ("_encoded", "_message", "event", "is_empty")
@@ -104,7 +105,7 @@ class _WaitingList:
         return held
 
     def decoded(self, limits: MessageLimits) -> Changes | ProposeChanges:
-        """Return the list with its items, which are then held until `pack` is called."""
+        """Return the decoded list. Its items stay in memory until `pack` is called."""
         if self._message is None:
             assert self._encoded is not None
             message = messages.decode(self._encoded, limits)
@@ -113,7 +114,7 @@ class _WaitingList:
         return self._message
 
     def pack(self) -> None:
-        """Hold the list in its encoded form."""
+        """Keep only the encoded form of the list in memory."""
         if self._message is not None:
             encoded, event = self._message.encode(), self.event
             self._message = None
@@ -123,7 +124,7 @@ class _WaitingList:
 
 
 class ChangeReceiver:
-    """The receiving of one peer's changes on one session."""
+    """Receiver of one peer's changes on one session."""
 
     def __init__(
         self,
@@ -169,9 +170,12 @@ class ChangeReceiver:
         """Revisions requested from our subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._failed: dict[tuple[str, str], list[int]] = {}
-        """Tickets of temporary failures, by document and revision. Our own peers send these again."""
+        """Tickets of temporary failures, by document and revision.
+
+        Other vessels send these revisions again.
+        """
         self._proposed = 0
-        """Number of revisions that a pushing peer was told to send and has not sent yet."""
+        """Number of revisions that were requested from a pushing peer, and that it has not sent yet."""
         self._arrivals = RevisionWriter(session, database, options, echo)
         self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
         self._ends = DeferredTombstones[ReceivedRevision](database)
@@ -204,14 +208,14 @@ class ChangeReceiver:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do even if nothing happens; None if there is none."""
+        """Time at which `pump` has work to do even if no message arrives; None if there is no such time."""
         commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for unfinished bodies, lists, and records of awaited and known changes."""
+        """Bytes of memory for incomplete revisions, unanswered lists, and records of changes."""
         held = self._batch_bytes + self._fetching_bytes + self._patches.bytes_held + self._ends.bytes_held
         held += self._claims.bytes_held(self._session) + _AWAITED * (len(self._expected) + len(self._failed))
         for waiting in self._lists:
@@ -232,7 +236,7 @@ class ChangeReceiver:
     # Lists of changes
 
     def changes(self, message: Changes, event: RequestReceived) -> None:
-        """Process a list of changes that our subscription has brought."""
+        """Process a list of changes that the peer sends for our subscription."""
         self._check_room()
         self._early.append(_WaitingList(message, event))
         self._order_lists()
@@ -286,7 +290,7 @@ class ChangeReceiver:
                     if isinstance(message, ProposeChanges)
                     else self._answer_changes(message)
                 )
-            except DocumentError as error:  # the message is at fault, not the store
+            except DocumentError as error:  # the error is in the message, not in the store
                 self._lists.popleft()
                 self._looked = []
                 self._session.refuse(event, MessageError(str(error)))
@@ -675,7 +679,7 @@ class ChangeReceiver:
             self._done(arrived.tickets)
 
     def _take_away(self, change: AnnouncedChange, tickets: list[int]) -> None:
-        """Record that the peer withdraws a document, and purge it in its turn if `purges_removed` is set."""
+        """Record that the peer withdraws a document, and queue its purge if `purges_removed` is set."""
         if self._options.purges_removed:
             rev = Rev(change.id, change.revision, b"")
             self._put(ReceivedRevision(None, rev, b"", tickets, wire_bytes=0, is_removed=True))
@@ -690,7 +694,7 @@ class ChangeReceiver:
             self._ledger.progress.completed += len(tickets)
 
     def _release(self) -> None:
-        """Discard everything that is held for the peer, because the session is over.
+        """Discard all data kept for the peer, because the session is over.
 
         The objects of a connection refer to each other in cycles, so they remain until garbage is collected.
         """

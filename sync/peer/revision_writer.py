@@ -1,6 +1,7 @@
-"""Storing of received revisions, and the resolution of conflicts that they cause.
+"""Storage of received revisions, and resolution of the conflicts that they cause.
 
-A batch of revisions is stored in one transaction. Conflicts that it causes are resolved in the next one.
+A batch of revisions is stored in one transaction. The conflicts that it causes are resolved in the next
+transaction.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,12 +23,12 @@ from sync.store import ConflictError, Database, Document, DocumentError, InsertO
 from .echo_suppression import EchoSuppression
 
 Rule = Callable[[Document], str | None]
-"""Function that returns why a received document must not be stored, or None if it may be stored.
+"""Function that returns the reason why a received document must not be stored, or None to allow it.
 
 It is called with an `OfferedRevision` whose sequence is 0.
 """
 IdRule = Callable[[str, str, bool], str | None]
-"""Function that returns why a revision must not be stored, whatever its body.
+"""Function that returns the reason why a revision must not be stored, whatever its body.
 
 It is called before any expensive work, with the document's id, the revision, and whether it is a deletion. It
 returns None if the revision may be stored, or if that depends on the body.
@@ -35,7 +36,10 @@ returns None if the revision may be stored, or if that depends on the body.
 
 
 class TemporaryObjection(str):
-    """A reason, returned by a `Rule`, for refusing a document temporarily: the peer offers it again later."""
+    """A reason, returned by a `Rule`, for refusing a document temporarily.
+
+    The peer offers the document again later.
+    """
 
     __slots__ = ()
 
@@ -66,7 +70,7 @@ class ReceiveOptions:
     purges_removed: bool = False
     """True to purge a document here when it leaves the channels that we read at the peer."""
     prove_blobs: bool = False
-    """True if a pushed document may refer to a blob stored here only after the peer proves that it has it."""
+    """True if the peer must prove that it has a stored blob before its documents may refer to that blob."""
     quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the peer's quota once the peer is known; None for no limit."""
 
@@ -74,7 +78,8 @@ class ReceiveOptions:
 class ReceivedRevision(msgspec.Struct):
     """A received revision that is not stored yet.
 
-    The garbage collector tracks it, because an error or a waiting caller may make it part of a cycle.
+    The garbage collector tracks these objects, because an error or a waiting caller may cause a reference
+    cycle.
     """
 
     event: RequestReceived | None
@@ -89,26 +94,26 @@ class ReceivedRevision(msgspec.Struct):
     end: "ReceivedRevision | None" = None
     """The tombstone of the branch that this revision replaces. Either both are stored, or neither."""
     ended: "Callable[[MessageError | None], None] | None" = None
-    """Called when an individually requested revision is stored (with None), or with the error."""
+    """Called with None when an individually requested revision is stored, or with the error."""
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the revision: the message, and a body that differs from it."""
+        """Approximate bytes of memory for the message, and for the body if the two are different."""
         return self.rev.bytes_held + (0 if self.raw is self.rev.body else len(self.raw))
 
 
 class RevisionWriter:
-    """The storing of one peer's revisions."""
+    """Writer of one peer's revisions to the store."""
 
     def __init__(
         self, session: Session, database: Database, options: ReceiveOptions, echo: EchoSuppression | None
     ) -> None:
-        """Create the storing of revisions. Stored revisions are recorded in `echo`, if it is given."""
+        """Create a writer. It records the stored revisions in `echo`, if that is given."""
         self._session, self._database = session, database
         self._options, self._echo = options, echo
 
     def objection_to_id(self, rev: Rev) -> MessageError | None:
-        """Return the error for a revision that must not be stored whatever its body; None for others."""
+        """Return the error if a revision must not be stored, whatever its body; otherwise None."""
         rule = self._options.id_rule
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=HTTPStatus.FORBIDDEN)
@@ -118,7 +123,7 @@ class RevisionWriter:
         return arrived.is_removed or self._is_wanted(arrived)
 
     def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
-        """Return those of the ids whose existence must not be revealed to the peer."""
+        """Return the ids of those documents whose existence must not be revealed to the peer."""
         readable = self._options.readable
         if readable.is_everything:
             return frozenset()
@@ -236,7 +241,7 @@ class RevisionWriter:
 
     def _conflict(self, document_id: str, error: ConflictError) -> MessageError:
         if self.hidden([document_id]):
-            # No pull will bring the conflicting revision, and its id must not be revealed.
+            # The peer cannot pull the conflicting revision, and its id must not be revealed.
             return MessageError(
                 f"{document_id}: you do not have the right to write this document", code=HTTPStatus.FORBIDDEN
             )
@@ -263,7 +268,7 @@ class RevisionWriter:
             self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:
-        """Return the deletion that conflicts with a live branch now that this revision is stored; or None."""
+        """Return the deletion that conflicts with a live branch now that this revision is stored, or None."""
         if rev.deleted:
             return rev.revision
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]

@@ -11,7 +11,7 @@ from sync.store.channel_removals import channels_of
 log = logging.getLogger(__name__)
 
 DocumentFilter = Callable[[Document], bool]
-"""Function of the application that returns True to select a document, by id, deletion and body."""
+"""Application function that returns True to select a document. It may use the id, deletion flag and body."""
 
 
 def channels(policy: DocumentPolicy, document: Document) -> frozenset[str]:
@@ -22,11 +22,11 @@ def channels(policy: DocumentPolicy, document: Document) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A part of a database that is replicated independently. Both sides know the stream by its name."""
+    """A part of a database that is replicated independently. Both sides use the same name for the stream."""
 
     name: str
     holds: Callable[[str], bool]
-    """Function that returns True if the document with an id belongs to the stream, whatever its body."""
+    """Function that returns True if the document with this id belongs to the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Selection:
     """A selection of documents, by default all of them. All conditions must hold."""
 
     channels: frozenset[str] = frozenset()
-    """Channels, of which a document must be in at least one; empty for all documents."""
+    """Channels. A document must be in at least one of these; empty for all documents."""
     document_ids: frozenset[str] = frozenset()
     """Ids of the documents; empty for all documents."""
     filter: DocumentFilter | None = None
     live_only: bool = False
     """True to exclude deleted documents."""
     within: frozenset[str] = field(default_factory=frozenset)
-    """Channels that the reader may read, of which a document must be in at least one; empty for all."""
+    """Channels that the reader may read. A document must be in at least one of these; empty for all."""
     stream: Stream | None = None
     """Stream that a document must belong to."""
 
@@ -156,4 +156,4 @@ EVERYTHING: Final = Selection()
 
 
 class FilterError(Exception):
-    """The application's filter raised an exception, so it is unknown which documents to send."""
+    """The application's filter raised an exception, so the documents to send are unknown."""

@@ -34,7 +34,7 @@ class _Failed(NamedTuple):
 
 
 class SendOutcomes:
-    """The outcomes of one feed's changes, and the peer's known revisions."""
+    """Record of the outcomes of one feed's changes, and of the peer's known revisions."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class SendOutcomes:
         ledger: Ledger,
         attempts: Attempts,
     ) -> None:
-        """Create the outcomes.
+        """Create an empty record.
 
         Args:
             session: the session with the peer.
@@ -54,7 +54,8 @@ class SendOutcomes:
             feed: the progress of the feed.
             options: the options for sending.
             ledger: the counts and events of the replication.
-            attempts: the solutions tried for each revision, whose record is removed when it is done.
+            attempts: the solutions tried for each revision. The entry of a revision is removed when it is
+                done.
         """
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger, self._attempts = options, ledger, attempts
@@ -120,7 +121,7 @@ class SendOutcomes:
     def failed_transiently(self, sending: ChangeInFlight, status: int, reason: str) -> None:
         """Report a temporary failure, to be retried on this connection or by the next replication.
 
-        The checkpoint does not pass the change.
+        The checkpoint does not advance past the change.
         """
         change = sending.change
         text = f"{change.id}: {reason or 'the peer cannot accept it now'}"
@@ -137,7 +138,7 @@ class SendOutcomes:
             self._fail_for_now(change, problem)
 
     def _is_hopeless(self, change: model.DocumentChange) -> bool:
-        """Count one more failure of the peer on a revision. Return True if it is not retried any more."""
+        """Count one more failure of the peer on a revision. Return True if no retry should follow."""
         if self._ledger.failed is None or not self._options.continuous:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
@@ -162,7 +163,7 @@ class SendOutcomes:
         return is_same
 
     def _forget_failed(self, change: model.DocumentChange) -> None:
-        """Forget the failure of this change, or of an earlier change of the same document."""
+        """Remove the recorded failure of this change, or of an earlier change of the same document."""
         failed = self._failed_for_now.get(change.id)
         if failed is None or failed.sequence > change.sequence:
             return
@@ -190,7 +191,7 @@ class SendOutcomes:
         return bool(self._later)
 
     def due(self) -> list[ChangeInFlight]:
-        """Return the changes whose time to retry has come, and remove them from the queue."""
+        """Return the changes that are due for a retry, and remove them from the queue."""
         now = self._session.clock() if self._later else 0.0
         due = []
         while self._later and self._later[0][0] <= now:
@@ -202,7 +203,7 @@ class SendOutcomes:
     def conflicts_due(self, most: int) -> list[model.DocumentChange]:
         """Return up to `most` changes that were refused as conflicts and must be proposed again now.
 
-        Changes that were replaced in the meantime are recorded as done, because the feed brings their
+        Changes that were replaced in the meantime are recorded as done, because the feed contains their
         replacements.
         """
         now = self._session.clock() if self._conflicts else 0.0
@@ -236,7 +237,7 @@ class SendOutcomes:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which there is work to do even if nothing happens; None if there is none."""
+        """Time at which there is work to do even if no message arrives; None if there is no such time."""
         times = [due for due, _ in islice(self._later, 1)]
         if self._held:
             times.append(self._held_since + _HOLD_FOR)
@@ -259,7 +260,7 @@ class SendOutcomes:
         return known
 
     def settle_if_due(self) -> None:
-        """Write the peer's known revisions to the store if there are many, or if the oldest has waited."""
+        """Write the peer's known revisions to the store if there are many, or after a short time."""
         if self._held and (
             len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
         ):

@@ -1,4 +1,4 @@
-"""Sending of local changes: proposing or announcing the feed of changes, and sending the wanted revisions.
+"""Sender of local changes: proposes or announces the feed of changes, and sends the requested revisions.
 
     feed ──lists──► changes / proposeChanges ──replies──► wanted ──► rev ──replies──► done
 
@@ -55,7 +55,7 @@ _OFFER: Final = 50
 
 
 class FeedSender:
-    """The sending of one feed on one session."""
+    """Sender of one feed on one session."""
 
     def __init__(
         self,
@@ -88,11 +88,11 @@ class FeedSender:
         Between this sequence and `_scanned`, the feed may lack a change because its document has a newer one.
         """
         self.refused: Problem | None = None
-        """Reason why nothing is pushed any more, while the pull continues; None while changes are pushed."""
+        """Reason why pushing has stopped while the pull continues; None while changes are pushed."""
         self._woken = True
         self._told_all = False
         self._has_paused = False
-        """True if the feed was read only in part in this turn."""
+        """True if the feed was read only in part, so that `pump` must be called again soon."""
         self._lists = 0
         self._offered: dict[str, None] = {}
         """Ids of documents that failed before and are to be proposed again."""
@@ -132,7 +132,7 @@ class FeedSender:
     # Calls from the owner
 
     def _release(self) -> None:
-        """Discard everything that is held for the peer, because the session is over."""
+        """Discard all data kept for the peer, because the session is over."""
         self._deliveries.clear()
         self._proposals.clear()
         self._offered.clear()
@@ -147,7 +147,7 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for what the other side has selected and requested."""
+        """Bytes of memory for the other side's selection and for the revisions that it requested."""
         return self._selection_bytes + self._deliveries.bytes_held
 
     @property
@@ -167,12 +167,12 @@ class FeedSender:
 
     @property
     def is_over(self) -> bool:
-        """True if nothing more will be announced, after all changes of a one-shot subscription."""
+        """True if all changes of a one-shot subscription were announced, so that no more follow."""
         return self._told_all and not self._options.continuous
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do even if nothing happens; None if there is none."""
+        """Time at which `pump` has work to do even if no message arrives; None if there is no such time."""
         if self._has_paused:
             return self._session.clock()
         times = [self._outcomes.deadline, None if self._place is None else self._place[0]]
@@ -188,7 +188,7 @@ class FeedSender:
     # Work
 
     def pump(self) -> None:
-        """Send what may be sent now."""
+        """Send lists of changes and revisions, up to the limits of what may be in flight."""
         if self.refused is not None:
             self._echo.clear()  # nothing will be sent, so no echo needs to be skipped
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
@@ -219,7 +219,7 @@ class FeedSender:
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
-        """Record that the peer allows no pull, so that conflicts cannot be resolved and fail."""
+        """Record that the peer allows no pull. Conflicts then fail, because they cannot be resolved."""
         self._options = replace(self._options, inquirer=None)
         self._contests.give_up(self._options, problem)
 
@@ -281,7 +281,7 @@ class FeedSender:
             self._ledger.settled(Direction.PUSH, document_id)
             return None
         if not self._feed.is_complete(document.sequence):
-            return None  # the document has changed, and the feed brings that change
+            return None  # the document has changed, and the feed contains that change
         return model.DocumentChange(
             document.sequence,
             document.id,
@@ -336,7 +336,7 @@ class FeedSender:
         """
         ends = self._database.leaves(change.id)
         if not ends or ends[0].rev != change.rev:
-            return []  # it has changed in the meantime, and the feed brings the change later
+            return []  # the document has changed in the meantime, and the feed contains that change
         return [replace(change, rev=end.rev, size=len(end.raw)) for end in ends[1:] if end.deleted]
 
     def _move_past_echoes(self, pending: list[model.DocumentChange]) -> None:
@@ -416,7 +416,7 @@ class FeedSender:
         return OfferedChange(change, revision.history[0], is_guess=True)
 
     def _offer_again(self, due: list[model.DocumentChange]) -> None:
-        """Offer changes again whose time to retry has come.
+        """Offer changes again that are due for a retry.
 
         They are not sent without an offer, because Couchbase Lite would disconnect.
         """
@@ -431,7 +431,7 @@ class FeedSender:
             self._announce(offers)
 
     def propose_again(self) -> None:
-        """Propose refused changes in another way, and retry the conflicts whose time has come.
+        """Propose refused changes in another way, and retry the conflicts that are due.
 
         The limit of lists in flight applies here too, because a peer disconnects if too many arrive at once.
         """
@@ -508,7 +508,7 @@ class FeedSender:
             self._outcomes.failed(change, status, f"{change.id}: the peer refuses it")
 
     def _withhold(self, change: model.DocumentChange) -> None:
-        """Inform the peer that a requested revision will not be sent, so that it does not wait for it."""
+        """Inform the peer that a requested revision will not be sent, so that the peer stops waiting."""
         norev = NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection)
         self._session.request(norev.encode())
 
@@ -533,7 +533,7 @@ class FeedSender:
             self._session.end(problem)
 
     def tell_again(self, document_id: str) -> None:
-        """Propose a document's current revision again, as the peer is on a branch that was closed here."""
+        """Propose a document's current revision again, because the peer's branch was closed here."""
         document = self._database.get(document_id)
         if document is None or self.refused is not None or not self._feed.is_complete(document.sequence):
             return  # nothing can be pushed, or the current revision is still to be proposed anyway
@@ -553,5 +553,5 @@ class FeedSender:
 
 
 def _main(sending: ChangeInFlight) -> model.DocumentChange:
-    """Return the change to be sent after this one if this is a branch's tombstone, or else this one."""
+    """Return the change that follows if this one is a branch's tombstone; otherwise return this change."""
     return sending.change if sending.then is None else sending.then.change

@@ -41,7 +41,7 @@ class MissingRevisionSource(Protocol):
 
 
 Acknowledged = Callable[[model.DocumentChange], None]
-"""Called for each change that the peer has confirmed, even if the peer had it already."""
+"""Called for each change that the peer has confirmed, even if it had the revision before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,9 @@ class SendOptions:
     """Obtains the peer's revision of a document; None unless the same replication also pulls."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
-    """Is told of each body in flight, which gives the peer access to its blobs."""
+    """Access of the peer to blobs. Each body in flight gives access to the blobs in it."""
     tells_departures: bool = False
-    """True if the peer wants announcements of documents that have left what it reads."""
+    """True if the peer requests notices of documents that have left the channels that it reads."""
 
     @property
     def may_be_pulled(self) -> bool:
@@ -132,7 +132,7 @@ class ChangeInFlight(msgspec.Struct, gc=False):
     attempts: int = 0
     size: int = 0
     then: "ChangeInFlight | None" = None
-    """The change to propose after this one, which is a branch's tombstone, has arrived at the peer."""
+    """The change to propose once the peer has received this one, which is a branch's tombstone."""
     forks: frozenset[str] = frozenset()
     """Ancestors that the revision shares with a branch that was closed at the peer.
 

@@ -1,8 +1,8 @@
 """A connection between two peers: dispatch of requests and replies, and the end of the connection.
 
-This module does no I/O: its owner passes in frames with `receive`, and gets frames with `next_frame`. A
-session does not know which side is active, nor what a revision is. If an error ends a session, the session
-records the error as `problem` and raises nothing to its owner.
+This module does no I/O. The owner of a session passes in frames with `receive`, and obtains frames with
+`next_frame`. A session works in the same way on the active and the passive side. If an error ends a session,
+the session stores the error in `problem` and raises no exception.
 """
 
 import logging
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 Reply = ResponseReceived | ErrorReceived
 Answered = Callable[[Reply, Any], None]
-"""Called with the reply to a request, and with the value that was passed to `Session.request`."""
+"""Callback with the reply to a request, and the `context` that was passed to `Session.request`."""
 R = TypeVar("R")
 
 
@@ -68,7 +68,7 @@ _AHEAD: Final = 64
 _UNANSWERED: Final = 300
 """Approximate bytes of memory for a request until it is answered: its event, and later the queued reply."""
 _EMPTY: Final = b"{}"
-"""Body that replaces one that is too large to be processed."""
+"""Body that replaces a body that is too large to process."""
 
 
 class Session:
@@ -95,7 +95,7 @@ class Session:
         """The problem that ended the session; None after a normal end."""
         self.is_over = False
         self.collection: int | None = None
-        """Index by which messages name the collection; None if they name none."""
+        """Index of the collection in messages; None if messages name no collection."""
         self.remote: str | None = None
         """Name under which the peer's revisions are recorded; None to record none."""
         self.received = 0
@@ -103,11 +103,11 @@ class Session:
         self.work: Final = Work(clock)
         """Long-running jobs, with the limit of such work for the peer."""
         self.nudge: Callable[[], None] = _nothing
-        """Function that requests another turn soon; set by the owner."""
+        """Function that asks the owner to process the session again soon; set by the owner."""
         self.until = math.inf
         """Time of `clock` at which work is to be interrupted; set by the owner."""
         self.is_interrupted = False
-        """True if work was interrupted at `until`; the owner then gives another turn."""
+        """True if work was interrupted at `until`. The owner then processes the session again later."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._extensions: dict[str, type[ExtensionMessage]] = {}
@@ -129,7 +129,7 @@ class Session:
         *,
         part: Callable[[bytes], None] | None = None,
     ) -> None:
-        """Send a request. If the session is over, do nothing.
+        """Send a request, unless the session is over.
 
         Args:
             message: the encoded request.
@@ -167,12 +167,15 @@ class Session:
         """Set the handler for requests of a kind. The handler may raise MessageError and StoreError.
 
         The handler gets the decoded message, and the request without its properties and body. So a request
-        that waits for its answer does not hold properties that nobody reads.
+        that waits for its answer keeps no unused properties in memory.
         """
         self._handlers[kind] = handler
 
     def handle_extension(self, kind: type[E], handler: Callable[[E, RequestReceived], None]) -> None:
-        """Set the handler for the application's own requests of a kind. It may raise the same as others."""
+        """Set the handler for an application's own kind of request.
+
+        It may raise MessageError and StoreError.
+        """
         self._extensions[kind.profile] = kind
         self._handlers[kind] = handler
 
@@ -340,7 +343,7 @@ class Session:
             handler(request, event.bare())
         except MessageError as error:
             self.refuse(event, error)
-        except DocumentError as error:  # the message is at fault, not the store
+        except DocumentError as error:  # the error is in the message, not in the store
             self.refuse(event, MessageError(str(error)))
         except StoreError as error:
             self.refuse(

@@ -1,10 +1,11 @@
 """Differences between a document's body in the store and on the wire: blobs and reserved keys.
 
-A stored body contains its blobs where the application put them. Its key `_attachments` has only attachments
-made through Sync Gateway's REST interface, which are not blobs within the body. No other key begins with `_`.
-In a body sent to a peer that does not support blobs, `_attachments` also represents the body's blobs. From
-received bodies, such representations are removed, and so are all other keys that begin with `_`. Most bodies
-have neither blobs nor such keys, and are passed on unchanged without parsing.
+A stored body contains its blobs where the application put them. Its key `_attachments` contains only
+attachments that were created through Sync Gateway's REST interface. These are not blobs within the body. No
+other key begins with `_`. In a body sent to a peer that does not support blobs, `_attachments` also
+represents the body's blobs. From received bodies, such representations are removed, and so are all other keys
+that begin with `_`. Most bodies have neither blobs nor such keys, and are passed on unchanged without
+parsing.
 """
 
 import itertools
@@ -25,7 +26,7 @@ _STAND_IN: Final = "blob_"
 _CONTENT: Final = frozenset({"data", "follows"})
 """Fields of an attachment that is sent with its content, not by digest."""
 _ESCAPED: Final = b"\\u00"
-"""Text that occurs in every body in which a key is hidden from a search by an escaped ASCII character."""
+"""Text that occurs in each body that has keys with escaped ASCII characters, which a plain search misses."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _Link = tuple[Any, str | int] | None
 """The path to a value: its container's path, and the key or index in that container; None for the body."""
@@ -243,7 +244,7 @@ def _take_in(shown: object, body: dict[str, Any]) -> dict[str, Any]:
             continue
         pointer = name.removeprefix(_STAND_IN)
         if pointer != name and pointer[:1].isdigit():
-            continue  # Couchbase Lite 2.0 uses such names, which do not say which blob is meant
+            continue  # Couchbase Lite 2.0 uses such names, which do not identify the blob
         blob = _find(pointer, body, opened) if pointer != name else None
         if blob is None:
             own[name] = _plain(attachment)

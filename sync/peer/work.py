@@ -1,13 +1,13 @@
 """Long-running work, done in slices and limited for each connection.
 
 A message of 100 bytes can request a proof that takes a second of hashing. Such work is a job: a generator
-that does one slice at each step and yields the slice's cost in bytes. One slice is done at each turn of the
-peer, so that other connections have their turns in between. Each connection may cause a limited number of
-bytes of work per second. If a peer requests more, its requests are queued.
+that does one slice at each step and yields the slice's cost in bytes. One slice is done each time the peer is
+served, so that other connections are served in between. Each connection may cause a limited number of bytes
+of work per second. If a peer requests more, its requests are queued.
 
     work.add(self._proving(request, event))     # answers the request when it is done
     …
-    work.pump()                                 # at each turn, and at `deadline`
+    work.pump()                                 # each time the peer is served, and at `deadline`
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ It raises only StoreError.
 
 
 class Work:
-    """The queue of jobs of one connection, and the limit of work that it may cause."""
+    """Queue of one connection's jobs, with a limit on the work that they cause."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Work:
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Bytes of work that may be done now. It is negative after work that was done in advance."""
+        """Bytes of work that may be done now. The value is negative after work that was done in advance."""
         self._since = clock()
         """Time when the balance was last updated."""
         self._quick: deque[Job] = deque()
@@ -115,7 +115,7 @@ class Work:
         return cost
 
     def _earned(self, now: float) -> float:
-        """Add what was earned since the last update to the balance, and return the balance."""
+        """Add the bytes earned since the last update to the balance, and return the balance."""
         self._balance = min(self._most, self._balance + self._rate * (now - self._since))
         self._since = now
         return self._balance

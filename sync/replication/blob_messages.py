@@ -1,6 +1,7 @@
 """Messages about blobs, which Sync Gateway calls attachments: getAttachment, proveAttachment, and the proof.
 
-The reply to getAttachment contains only the blob's bytes. Receive it in parts, and check its digest.
+The reply to getAttachment contains only the blob's bytes. Receive these bytes in parts, and check their
+digest.
 """
 
 import base64
@@ -19,9 +20,9 @@ from sync.replication.limits import MessageLimits
 
 NONCE_LEAST: Final = 16
 NONCE_MOST: Final = 255
-"""Maximum bytes of a nonce that we make (protocol, proveAttachment).
+"""Maximum bytes of a nonce that we create (protocol, proveAttachment).
 
-As in Couchbase Lite, a received nonce may have any length from 1.
+As in Couchbase Lite, a received nonce may have any length from 1 to this maximum.
 """
 
 _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
@@ -30,16 +31,16 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 class GetAttachment(msgspec.Struct, frozen=True, gc=False):
     """A request for a blob.
 
-    If the blob is missing, or if the requester must not read the blob, the answer is an HTTP error.
+    If the blob is missing, or if the requester may not read the blob, the answer is an HTTP error.
     """
 
     profile: ClassVar[str] = "getAttachment"
 
     digest: str
     document_id: str | None = None
-    """Id of a document that refers to the blob, which Sync Gateway requires from CBMobile_3 on."""
+    """Id of a document that refers to the blob. Sync Gateway requires this id from CBMobile_3 on."""
     compress: bool = False
-    """True if the reply is worth compressing."""
+    """True if the reply should be compressed."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:
@@ -64,7 +65,7 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
-    """A request for proof that the other side has the bytes of a blob, not just its digest."""
+    """A request for proof that the receiver has the bytes of a blob, not only its digest."""
 
     profile: ClassVar[str] = "proveAttachment"
 
@@ -72,7 +73,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
     nonce: bytes
     """From NONCE_LEAST to NONCE_MOST random bytes, new for each request."""
     document_id: str | None = None
-    """Id of a document that refers to the blob. Gateways do not state this id."""
+    """Id of a document that refers to the blob. Gateways do not send this id."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:
@@ -123,8 +124,8 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
 class Proof:
     """The proof of having a blob: SHA-1 over the nonce's length as one byte, the nonce, and the content.
 
-    It has the form of a blob's digest, in base64. The code of both Couchbase Lite and Sync Gateway uses this
-    form, although the protocol's specification says hexadecimal.
+    The proof has the form of a blob's digest, in base64. The code of both Couchbase Lite and Sync Gateway
+    uses this form, although the protocol's specification says hexadecimal.
     """
 
     def __init__(self, nonce: bytes) -> None:

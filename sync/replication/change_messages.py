@@ -1,8 +1,8 @@
-"""Messages about changes, and which of them are wanted: changes, proposeChanges, and their replies.
+"""Messages that announce and request changes: changes, proposeChanges, and their replies.
 
 An omitted item at the end of a reply to `changes` means *not wanted*, but in a reply to `proposeChanges` it
-means *send it*. Decoding adds omitted items. Encoding omits such items at the end of a reply to
-`proposeChanges`, but none in a reply to `changes`.
+means *send it*. Decoding adds the omitted items. Encoding omits items at the end of a reply to
+`proposeChanges`, but not of a reply to `changes`.
 """
 
 from enum import IntFlag
@@ -18,21 +18,21 @@ from sync.replication.limits import MessageLimits
 
 
 class RemovalFlags(IntFlag):
-    """Flags of a change by which a document is no longer available (Sync Gateway 3, CBMobile_3)."""
+    """Flags of a change that makes a document unavailable to the reader (Sync Gateway 3, CBMobile_3)."""
 
     NO = 0
     DELETED = 1
     REVOKED = 2
     """The reader has lost access to the document."""
     REMOVED = 4
-    """The document has left the channels that are read."""
+    """The document has left the channels that the reader reads."""
 
 
 class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     """A changed document in a list of changes."""
 
     sequence: str
-    """Sequence at the sender, as JSON; opaque to the receiver."""
+    """Sequence at the sender, as JSON. It is opaque to the receiver."""
     id: str
     revision: str
     gone: int = 0
@@ -44,7 +44,7 @@ class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct, frozen=True, gc=False):
     """A list of changes, in order of their sequences.
 
-    An empty list means that there are no more changes, and needs no reply.
+    An empty list means that there are no more changes. It needs no reply.
     """
 
     profile: ClassVar[str] = "changes"
@@ -56,7 +56,8 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     insists: bool = False
     """True if the receiver must process the list even if it accepts no conflicts (`ignoreNoConflicts`).
 
-    An active Sync Gateway pushes in this way, and accepts no other lists when it pulls.
+    An active Sync Gateway sends this flag when it pushes, and accepts only lists with this flag when it
+    pulls.
     """
 
     def encode(self) -> EncodedMessage:
@@ -162,16 +163,19 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
-    """The receiver's terms for sending revisions, as properties of both replies."""
+    """The receiver's terms for revisions, as properties of replies to `changes` and `proposeChanges`."""
 
     max_history: int | None = None
     """Maximum number of ancestors in a history; None for no limit."""
     deltas: bool | None = None
-    """True if the receiver accepts deltas; None if it does not say, so that earlier terms stay valid."""
+    """True if the receiver accepts deltas; None if this is not stated, so that earlier terms stay valid."""
     blobs: bool = False
-    """True if the receiver supports blobs in bodies. Other receivers get blobs under `_attachments`."""
+    """True if the receiver supports blobs in bodies.
+
+    For other receivers, blobs are listed in `_attachments`.
+    """
     send_replacements: bool = False
-    """True if the receiver accepts a newer revision instead of a wanted one that no longer exists."""
+    """True if the receiver accepts a newer revision instead of a requested one that no longer exists."""
 
     def add_to(self, properties: dict[str, str]) -> None:
         """Add the terms to a reply's properties."""
@@ -194,7 +198,7 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
 
 
 Answer = tuple[str, ...] | int
-"""Answer to an announced change: a tuple to request it, or a number to refuse it.
+"""Answer to an announced change: a tuple to request the revision, or a number to refuse it.
 
 The tuple contains the ancestors that the receiver has, and may be empty. The number is NOT_WANTED or an HTTP
 status.
@@ -241,9 +245,9 @@ class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
     """The verdict on a proposal."""
 
     status: int = 0
-    """0 if the revision is to be sent, 304 if it is already known, 409 for a conflict, or another status."""
+    """0 to request the revision, 304 if it is already stored, 409 for a conflict, or another status."""
     current: str | None = None
-    """The receiver's current revision for status 409, if the proposer asked for it; otherwise None."""
+    """The receiver's current revision for status 409, if the proposer requested it; otherwise None."""
 
 
 SEND: Final = ProposalAnswer()
@@ -256,7 +260,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
     terms: DeliveryTerms = DeliveryTerms()
 
     def encode(self) -> EncodedMessage:
-        """Encode the reply for sending. Verdicts of 0 at the end are omitted, so no items mean all 0."""
+        """Encode the reply for sending. Verdicts of 0 at the end are omitted."""
         items = [
             {"status": verdict.status, "rev": verdict.current} if verdict.current else verdict.status
             for verdict in self.verdicts
@@ -305,7 +309,7 @@ _VERDICTS: Final = msgspec.json.Decoder(list[_Refusal | int | None] | None)
 
 
 def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> EncodedMessage:
-    """Encode a list as an urgent message, as Couchbase Lite does, so that large documents do not delay it."""
+    """Encode a list as an urgent message, as in Couchbase Lite, so that large documents do not delay it."""
     return EncodedMessage(properties, body, urgent=True, compressed=True, no_reply=empty)
 
 
@@ -339,7 +343,7 @@ def _verdict(item: _Refusal | int | None, limits: MessageLimits) -> ProposalAnsw
 def _replies(
     decoder: "msgspec.json.Decoder[list[fields.T] | None]", body: bytes, asked: int, what: str
 ) -> "list[fields.T]":
-    """Decode the items in a reply. An empty body, as Couchbase Lite and Sync Gateway send it, has none."""
+    """Decode the items in a reply. Couchbase Lite and Sync Gateway may send an empty body for no items."""
     items = (fields.body(decoder, body, what) if body else None) or []
     if len(items) > asked:
         raise MessageError(f"{what} has {len(items)} items, but {asked} were requested")

@@ -1,4 +1,4 @@
-"""Progress of a replication: the checkpoint that both sides store, and its updates during the replication.
+"""Progress of a replication: the checkpoint that both sides store, and its updates during the transfer.
 
     checkpoint = reconcile(ours, theirs).checkpoint           # both copies, read at the start
     push = PushProgress(checkpoint.completed)
@@ -7,8 +7,8 @@
     Checkpoint(push.completed, pull.position).encode()        # to be stored there, then here
 
 A checkpoint never contains a change that is not done. A pushed change is done when the peer has confirmed
-that it is durable there, and a pulled change when it is durable here. The encoding is that of Couchbase Lite,
-including sparse sets. `checkpoint_id` determines the checkpoint's name.
+that the change is durable there. A pulled change is done when it is durable here. The encoding is that of
+Couchbase Lite, including sparse sets. `checkpoint_id` determines the checkpoint's name.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from sync.replication.limits import DEFAULT, MessageLimits
 from sync.replication.sequences import LIMIT, SequenceSet
 
 _FIRST: Final = (0, 1)
-"""Range with sequence 0 only, which comes before all documents and so is always complete."""
+"""Range with sequence 0 only. It precedes the sequences of all documents, so it is always complete."""
 
 
 def _nothing() -> SequenceSet:
@@ -46,7 +46,7 @@ class Checkpoint:
         return _local(self.completed)
 
     def encode(self, *, time: int | None = None) -> bytes:
-        """Encode the body to store. `time`, in seconds since 1970, is only informational."""
+        """Encode the body to store. `time`, in seconds since 1970, is for information only."""
         body: dict[str, object] = {}
         if time is not None:
             body["time"] = time
@@ -61,7 +61,8 @@ class Checkpoint:
     def within(self, most: int) -> "Checkpoint":
         """Return this checkpoint, without the highest ranges if its body would have more than `most` bytes.
 
-        Omitted sequences count as not done. They are offered again, and the peer answers that it has them.
+        Omitted sequences count as not done. Their changes are offered again, and the peer answers that it has
+        them.
         """
         size = len(self.encode())
         if size <= most:
@@ -109,10 +110,10 @@ class ReconciledCheckpoint:
 def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledCheckpoint:
     """Return the progress that both copies of a checkpoint confirm.
 
-    A copy that is missing or malformed is given as None.
+    Pass None for a copy that is missing or malformed.
 
     Either side may have been restored to an earlier state, so progress in only one copy counts as not done.
-    The result has the local sequences that are in both copies, and the lower remote sequence. Remote
+    The result contains the local sequences that are in both copies, and the lower remote sequence. Remote
     sequences are compared only if both are plain numbers. If they have another form and differ, pulling
     starts from the beginning.
     """
@@ -125,12 +126,12 @@ def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledC
 
 
 class PushProgress:
-    """The progress of pushing: the local sequences that are done while the feed is read and pushed."""
+    """Progress of pushing: the local sequences that are done while the feed is read and pushed."""
 
     __slots__ = ("_completed", "_pending", "_scanned")
 
     def __init__(self, completed: SequenceSet | None = None) -> None:
-        """Start from the sequences in a checkpoint. The feed must then be read from after `local`."""
+        """Start from the sequences in a checkpoint. The feed must then be read after the sequence `local`."""
         self._completed = _nothing() if completed is None else completed.copy()
         self._completed.add(*_FIRST)
         self._scanned = _local(self._completed)
@@ -163,8 +164,8 @@ class PushProgress:
     def scanned(self, through: int, pending: Iterable[int]) -> None:
         """Record that the feed was read up to the sequence `through`, and which sequences are to be pushed.
 
-        All other sequences in that part are done: changes that are not selected, and sequences that no
-        document has any more. The feed must be read in order, starting after `local`.
+        All other sequences in that part are done: changes that are not selected, and sequences that no longer
+        belong to a document. The feed must be read in order, starting after `local`.
 
         Raises:
             ValueError: a pending sequence is not in the part that was just read.
@@ -184,7 +185,7 @@ class PushProgress:
         self._scanned = max(self._scanned, through)
 
     def complete(self, sequence: int) -> None:
-        """Record that a sequence is done: durable at the peer, already known there, or never to be sent.
+        """Record that a sequence is done: its change is durable at the peer, or will never be sent.
 
         Raises:
             ValueError: the sequence was not pending.
@@ -214,7 +215,7 @@ class PullProgress:
         self.position = position
         """Remote sequence up to which all changes are done; None for the beginning."""
         self._waiting: deque[str] = deque()
-        """Sequences that have arrived, beginning with the first one that is not done."""
+        """Announced sequences, beginning with the first one that is not done."""
         self._done: set[int] = set()
         """Tickets of those waiting sequences that are done."""
         self._first = self._begun = 0
@@ -228,7 +229,7 @@ class PullProgress:
 
     @property
     def waiting(self) -> int:
-        """Number of announced changes, done or not, from the first one that is not done."""
+        """Number of announced changes, beginning with the first one that is not done."""
         return len(self._waiting)
 
     @property
@@ -245,7 +246,7 @@ class PullProgress:
         return ticket
 
     def complete(self, ticket: int) -> None:
-        """Record that a change is done: durable here, not wanted, or never to arrive.
+        """Record that a change is done: it is durable here, not requested, or will never arrive.
 
         Raises:
             ValueError: there is no such ticket, or it was already used.

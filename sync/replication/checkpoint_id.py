@@ -1,9 +1,9 @@
 """The name of a checkpoint: always the same for one replication, and different for every other replication.
 
-It has the same form as in Couchbase Lite: `cp-` and the SHA-1 digest, in base64, of an encoded list
-(`Checkpointer.cc`). Couchbase Lite encodes the list in Fleece, and we in canonical JSON. That makes no
-difference to the other side, which sees only the name. Our name always distinguishes push-only, pull-only and
-both; Couchbase Lite makes this distinction only for named collections.
+The name has the same form as in Couchbase Lite: `cp-` and the SHA-1 digest, in base64, of an encoded list
+(`Checkpointer.cc`). Couchbase Lite encodes the list in Fleece, and we encode it in canonical JSON. This makes
+no difference to the other side, which receives only the name. Our name always distinguishes push only, pull
+only, and both. Couchbase Lite makes this distinction only for named collections.
 """
 
 import base64
@@ -19,12 +19,12 @@ class Peer:
     """The identity of a replication's peer. It does not depend on an address that may change."""
 
     kind: str
-    """Kind of peer, as the application distinguishes them."""
+    """Kind of peer, chosen by the application."""
     name: str
 
     @classmethod
     def member(cls, kind: str, name: str, database: str) -> "Peer":
-        """Return the identity of one of the databases of a named peer; a new UUID is a new peer."""
+        """Return the identity of one database of a named peer. A database with a new UUID is a new peer."""
         return cls(kind, f"{name}/{database.lower()}")
 
     @classmethod
@@ -38,7 +38,7 @@ class Replication:
     """The properties that identify a replication."""
 
     database: str
-    """UUID of our database. A salvaged or recreated store has a new one."""
+    """UUID of our database. A salvaged or recreated store has a new UUID."""
     peer: Peer
     push: bool
     pull: bool

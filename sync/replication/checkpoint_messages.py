@@ -1,6 +1,7 @@
 """Messages about stored checkpoints: getCheckpoint, setCheckpoint, getCollections.
 
-A checkpoint's body is bytes here, verified to be one JSON object. `sync.replication.checkpoint` decodes it.
+These messages contain a checkpoint's body as bytes, after a check that they are one JSON object.
+`sync.replication.checkpoint` decodes the body.
 """
 
 import re
@@ -20,8 +21,7 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
 _COLLECTION: Final = re.compile(r"([A-Za-z0-9_%-]{1,251}\.)?[A-Za-z0-9_%-]{1,251}", re.ASCII)
 _REVISION_NAMES: Final = ("rev", "_rev")
-"""Properties in which a reply to getCollections gives a checkpoint's revision: Couchbase Lite, Sync Gateway.
-"""
+"""Property with a checkpoint's revision in a reply to getCollections: Couchbase Lite's and Sync Gateway's."""
 
 
 class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +51,7 @@ class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
     """A reply with a stored checkpoint."""
 
     revision: str
-    """Revision of the checkpoint: opaque, and not in the form of a document's."""
+    """Revision of the checkpoint. It is opaque, and has another form than a document's revision."""
     body: bytes
 
     def encode(self) -> EncodedMessage:
@@ -112,13 +112,15 @@ class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class GetCollections(msgspec.Struct, frozen=True, gc=False):
-    """A request that makes the connection collection-aware, and asks for each collection's checkpoint."""
+    """A request that makes the connection collection-aware, and requests each collection's checkpoint."""
 
     profile: ClassVar[str] = "getCollections"
     collection: ClassVar[None] = None
 
     collections: tuple[str, ...]
-    """Names, preceded by their scope and a dot unless that is the default scope.
+    """Names of the collections.
+
+    A name begins with its scope and a dot, unless the scope is the default scope.
 
     Other messages identify a collection by its index in this list.
     """
@@ -152,13 +154,13 @@ class CollectionCheckpoint(msgspec.Struct, frozen=True, gc=False):
     """The other side's checkpoint of a collection that exists there."""
 
     revision: str | None = None
-    """Revision of the checkpoint; None if there is none, or if it is not given (Sync Gateway may omit it)."""
+    """Revision of the checkpoint; None if there is no checkpoint, or if Sync Gateway omits the revision."""
     body: bytes = b"{}"
     """Body of the checkpoint; an empty object if there is none."""
 
 
 class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
-    """The checkpoints of the requested collections, in order; None for one that does not exist there."""
+    """The checkpoints of the requested collections, in order; None for a collection that does not exist."""
 
     checkpoints: tuple[CollectionCheckpoint | None, ...]
 

@@ -1,4 +1,4 @@
-"""Errors of the replication protocol: our answers to a peer, and a peer's answers to us.
+"""Errors of the replication protocol: those that we send to a peer, and those that a peer sends to us.
 
 ::
 
@@ -27,7 +27,7 @@ TRANSIENT_STATUSES: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-"""Statuses after which the same document or request may succeed later."""
+"""Statuses of errors that may be temporary, so that the same request may succeed later."""
 
 
 class LiteCoreCode(IntEnum):
@@ -43,14 +43,14 @@ class LiteCoreCode(IntEnum):
     DELTA_BASE_UNKNOWN = 31
     CORRUPT_DELTA = 32
     NOT_IMPLEMENTED = 501
-    """LiteCore's answer to a second subscription, or to one with an unsupported form of revision ids.
+    """LiteCore's answer to a second subscription or to an unsupported form of revision ids.
 
-    The code is not in the list of `c4Error.h`.
+    This code is not listed in `c4Error.h`.
     """
 
 
 class MessageError(Exception):
-    """A peer's message is refused. The error message is for people, and is sent to the peer."""
+    """A peer's message is refused. The error's text is for people, and is sent to the peer."""
 
     def __init__(self, text: str, *, code: int = HTTPStatus.BAD_REQUEST, domain: str = HTTP_DOMAIN) -> None:
         super().__init__(text)
@@ -63,8 +63,9 @@ class MessageError(Exception):
     def without_traceback(self) -> Self:
         """Return the error without the frames in which it was raised.
 
-        An error that is stored keeps those frames and all their variables in memory, such as the refused
-        message. If that message refers to the error too, reference counting never frees either of them.
+        A stored error would otherwise keep those frames and all their variables in memory, including the
+        refused message. If that message also refers to the error, reference counting never frees either of
+        them.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
@@ -91,7 +92,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_unhandled(self) -> bool:
-        """True if the peer does not support this kind of request. A missing object does not count as that."""
+        """True if the peer does not support this kind of request, not merely if the object is missing."""
         return self.domain == BLIP_DOMAIN and self.code == Code.NOT_FOUND
 
 

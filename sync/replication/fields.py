@@ -1,4 +1,4 @@
-"""The parts that messages share: strict parsing from properties and bodies, and writing.
+"""Parts that messages share: strict parsing of properties and bodies, and writing of properties.
 
 Parsing functions raise MessageError. A sequence is opaque: it is stored as JSON text and sent back unchanged.
 """
@@ -32,7 +32,7 @@ class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
     """True for an urgent request. A response is as urgent as its request."""
     compressed: bool = False
     no_reply: bool = False
-    """True for a request that wants no reply."""
+    """True for a request that needs no reply."""
 
 
 # Properties
@@ -55,7 +55,7 @@ def required(properties: Mapping[str, str], name: str, most: int) -> str:
 
 
 def boolean(properties: Mapping[str, str], name: str) -> bool:
-    """Return a flag, which is False if it is absent."""
+    """Return a flag; False if the property is absent."""
     value = properties.get(name)
     if value is None:
         return False
@@ -78,7 +78,7 @@ def integer(properties: Mapping[str, str], name: str, *, least: int = 0, most: i
 
 
 def collection(properties: Mapping[str, str], limits: MessageLimits) -> int | None:
-    """Return the index of a message's collection, or None if it names none."""
+    """Return the index of a message's collection, or None if the message names no collection."""
     if "collection" not in properties:
         return None
     return integer(properties, "collection", most=limits.collections - 1)
@@ -105,7 +105,7 @@ def put_flag(properties: dict[str, str], name: str, *, value: bool) -> None:
 
 
 def request(profile: str, index: int | None) -> dict[str, str]:
-    """Return the properties that every request begins with."""
+    """Return the properties with which each request begins."""
     return {"Profile": profile} if index is None else {"Profile": profile, "collection": str(index)}
 
 
@@ -149,14 +149,17 @@ def history(value: str, of: str, limits: MessageLimits) -> tuple[str, ...]:
 
 
 def branch(value: str, limits: MessageLimits) -> tuple[str, ...]:
-    """Parse a revision and its ancestors, newest first; empty for an empty value, which LiteCore sends."""
+    """Parse a revision and its ancestors, newest first.
+
+    LiteCore may send an empty value, which returns ().
+    """
     first, _, rest = value.partition(",")
     newest = first.strip(" ")
     return (revision(newest, limits), *history(rest, newest, limits)) if newest else ()
 
 
 def sequence_text(value: bytes, name: str, limits: MessageLimits) -> str:
-    """Return a sequence from its JSON, without unnecessary whitespace. Null is not a sequence."""
+    """Return a sequence from its JSON, without unnecessary whitespace. JSON null is refused."""
     if len(value) > limits.sequence_bytes:
         raise MessageError(f"'{name}' has more than {limits.sequence_bytes} bytes")
     try:

@@ -1,13 +1,13 @@
 """An upper bound of the number of values in a JSON text, computed without decoding it.
 
-A decoder creates an object of at least 60 bytes for each value, and blocks the program while it works. So a
-text with too many values is refused without decoding it.
+A decoder creates an object of at least 60 bytes for each value, and blocks all connections while it runs. So
+a text with too many values is refused before it is decoded.
 """
 
 from typing import Final
 
 _MARKS: Final = (b",", b":", b"{", b"[")
-"""Characters, one of which precedes each value except the first. Those within strings are counted too."""
+"""Characters that precede each value except the first. Such characters within strings are counted too."""
 
 
 def nodes(text: bytes) -> int:

@@ -1,6 +1,7 @@
 """Limits on a peer's message. A message that exceeds a limit is refused with 400.
 
-The limits of BLIP (`sync.blip.limits`) apply to bytes, and these apply to the decoded content.
+The limits of BLIP (`sync.blip.limits`) apply to bytes. The limits in this module apply to the decoded
+content.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ class MessageLimits:
     id_bytes: int = 255
     """Maximum bytes of a document id.
 
-    Couchbase Lite accepts 255, and our store refuses documents above 250.
+    Couchbase Lite accepts ids of up to 255 bytes. Our store refuses ids of more than 250 bytes.
     """
     revision_bytes: int = 150
     """Maximum bytes of a revision id: ten digits of generation, and our store's longest digest."""
     sequence_bytes: int = 1024
-    """Maximum bytes of a sequence as JSON. Sync Gateway's have up to 62 bytes."""
+    """Maximum bytes of a sequence as JSON. Sync Gateway's sequences have up to 62 bytes."""
     history: int = 1000
-    """Maximum ancestors in a history, or in one answer. Couchbase Lite asks for 50 at most."""
+    """Maximum number of ancestors in a history or in one answer. Couchbase Lite requests at most 50."""
     batch: int = 10_000
     """Maximum number of items in `changes` or `proposeChanges`, and maximum value of `batch`.
 
@@ -32,21 +33,27 @@ class MessageLimits:
     checkpoint_bytes: int = 256 * 1024
     """Maximum bytes of a checkpoint's body: about 10,000 ranges of completed sequences."""
     collections: int = 1000
-    """Maximum collections of one connection. Couchbase Server's limit for a whole cluster is 1,200."""
+    """Maximum number of collections of one connection.
+
+    Couchbase Server's limit for a whole cluster is 1,200.
+    """
     text_bytes: int = 4096
-    """Maximum bytes of any other string: a filter's name, one of its parameters, a reason."""
+    """Maximum bytes of any other string, such as a filter's name, a filter's parameter or a reason."""
     channels: int = 1000
-    """Maximum channels of one subscription, and parameters of a filter."""
+    """Maximum number of channels of one subscription, and of parameters of a filter."""
     document_ids: int = 50_000
-    """Maximum documents listed by one subscription."""
+    """Maximum number of documents listed by one subscription."""
     nodes: int = 1_000_000
-    """Maximum values and keys in the JSON of one message, as `json_size` counts them; 413 beyond."""
+    """Maximum number of values and keys in the JSON of one message, counted by `json_size`.
+
+    Others get 413.
+    """
 
 
 DEFAULT: Final = MessageLimits()
 APPLIANCE: Final = MessageLimits(batch=1000, nodes=60_000)
 """Limits of a machine with 512 MiB.
 
-A document of 256 KiB, the maximum that peers may send there, has about 50,000 values if it contains only
-numbers of four digits. Our own have 10,000 at most.
+A document of 256 KiB, the maximum that peers may send to such a machine, has about 50,000 values if it
+contains only numbers of four digits. Documents that Logboat creates have at most 10,000 values.
 """

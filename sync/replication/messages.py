@@ -1,4 +1,4 @@
-"""All messages of replication in one place, with the decoding of a peer's requests.
+"""All messages of the replication protocol in one place, and the decoding of a peer's requests.
 
     event = …                                   # a sync.blip.RequestReceived
     request = messages.decode(event)            # GetCheckpoint, SubChanges, Rev …; or MessageError
@@ -7,9 +7,9 @@
     reply = ChangesReply(answers, DeliveryTerms(deltas=True)).encode()
     connection.send_response(event.number, reply.properties, reply.body, compressed=reply.compressed)
 
-A MessageError is sent as the answer: `send_error(event.number, error.code, error.text, domain=error.domain)`.
-Replies are decoded by the class for the request: `ChangesReply.decode(event, limits, asked=200)`. Unknown
-properties are ignored, as later versions of the protocol require.
+A MessageError is sent to the peer as the answer: `send_error(event.number, error.code, error.text,
+domain=error.domain)`. Replies are decoded by the class for the request: `ChangesReply.decode(event, limits,
+asked=200)`. Unknown properties are ignored, as later versions of the protocol require.
 """
 
 from enum import Enum
@@ -134,8 +134,8 @@ def decode(event: RequestReceived, limits: MessageLimits = DEFAULT) -> Request:
     """Decode a peer's request.
 
     Raises:
-        MessageError: the request is malformed or over a limit. A request of an unknown kind gets BLIP 404,
-            which tells the peer that this kind is not supported.
+        MessageError: the request is malformed or over a limit. The error for a request of an unknown kind has
+            the BLIP code 404, which means that this kind is not supported.
     """
     kind = _REQUESTS.get(event.profile)
     if kind is None:
@@ -149,13 +149,13 @@ class Mode(Enum):
     UNDECIDED = "undecided"
     """No message has been sent or received yet."""
     DEFAULT = "default"
-    """Messages name no collection: they are about the default collection."""
+    """Messages name no collection, and are about the default collection."""
     COLLECTIONS = "collections"
-    """All messages give an index in the list of getCollections."""
+    """All messages contain an index in the list of getCollections."""
 
 
 class Addressing:
-    """The mode of one connection, which its first message decides, whichever side sent it."""
+    """The mode of one connection. The first message in either direction determines the mode."""
 
     __slots__ = ("_count", "mode")
 
@@ -164,7 +164,7 @@ class Addressing:
         self._count = 0
 
     def admit(self, request: Request) -> None:
-        """Check a request that was received, or is about to be sent.
+        """Check a request that was received or will be sent.
 
         Raises:
             MessageError: the request does not match the mode, or names a collection that is not in the list.

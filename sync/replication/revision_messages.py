@@ -1,4 +1,4 @@
-"""Messages with revisions: rev, norev, getRev. Bodies are bytes, which the store decodes."""
+"""Messages with revisions: rev, norev, getRev. They contain bodies as bytes, which the store decodes."""
 
 from http import HTTPStatus
 from typing import ClassVar, Final
@@ -27,13 +27,13 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     """Body as JSON text: the document, or a delta from `delta_source`."""
     sequence: str | None = None
-    """Sequence from the `changes` message; for a replacement, that of the requested revision."""
+    """Sequence from the `changes` message. A replacement has the sequence of the requested revision."""
     deleted: bool = False
     history: tuple[str, ...] = ()
     """Ancestors, newest first. Some may be missing, and the history may end before the first revision."""
     delta_source: str | None = None
     no_conflicts: bool = False
-    """True if the receiver must refuse the revision (409) if it would be a conflict."""
+    """True if the receiver must refuse (409) a revision that would cause a conflict."""
     replaced: str | None = None
     """The requested revision, if this newer one is sent instead of it."""
     collection: int | None = None
@@ -41,12 +41,13 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     deleted_branch: tuple[str, ...] = ()
     """The tombstone that closed another branch in favour of this revision, and its ancestors.
 
-    The ancestors reach down to the one that the receiver is known to have, newest first (Couchbase Lite 3.3).
+    The ancestors are ordered newest first, and end with the one that the receiver is known to have (Couchbase
+    Lite 3.3).
     """
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the decoded message, of which a history may be the largest part."""
+        """Approximate bytes of memory for the decoded message, including the history."""
         ancestors = self.history + self.deleted_branch
         return _FIELDS + len(self.body) + _ANCESTOR * len(ancestors) + sum(map(len, ancestors))
 
@@ -58,7 +59,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
         if self.sequence is not None:
             properties["sequence"] = self.sequence
         if self.deleted:
-            properties["deleted"] = "1"  # both makers' peers use this spelling, but only in this message
+            properties["deleted"] = "1"  # Couchbase Lite and Sync Gateway use this spelling, only in rev
         if self.history:
             properties["history"] = ",".join(self.history)
         if self.delta_source is not None:
@@ -73,7 +74,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Rev":
-        """Decode a received revision. Id and revision must be properties, as Sync Gateway requires too.
+        """Decode a received revision. Like Sync Gateway, require the id and the revision as properties.
 
         Raises MessageError if it is invalid.
         """
@@ -102,14 +103,14 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
 
 class NoRev(msgspec.Struct, frozen=True, gc=False):
-    """A notice that a requested revision will not be sent. It is never replied to."""
+    """A notice that a requested revision will not be sent. No reply follows."""
 
     profile: ClassVar[str] = "norev"
 
     id: str | None
     revision: str | None
     sequence: str | None = None
-    """Sequence from `changes`."""
+    """Sequence from the `changes` message."""
     status: int = HTTPStatus.NOT_FOUND
     """Reason as an HTTP status."""
     reason: str | None = None
@@ -127,7 +128,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "NoRev":
-        """Decode a received notice, which must give a document and revision, or a sequence.
+        """Decode a received notice, which must contain a document id and a revision, or a sequence.
 
         Raises MessageError if it is invalid.
         """
@@ -148,7 +149,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
 
 
 class GetRev(msgspec.Struct, frozen=True, gc=False):
-    """A request for the current revision of one document, outside of any feed."""
+    """A request for the current revision of one document, independent of a feed."""
 
     profile: ClassVar[str] = "getRev"
 

@@ -1,4 +1,4 @@
-"""Sets of sequence numbers, stored as ranges. They record which local changes are done.
+"""Sets of sequence numbers, stored as ranges. A replication uses them to record which local changes are done.
 
 In a checkpoint, a set is a flat list of the first number and the length of each range, as in Couchbase Lite.
 """
@@ -20,7 +20,7 @@ class SequenceSet:
         """Create a set of the numbers in `ranges`, each given by its first number and its exclusive end."""
         self._starts: list[int] = []
         self._ends: list[int] = []
-        for start, end in sorted(ranges):  # sorted, to append each at the end: a peer may send thousands
+        for start, end in sorted(ranges):  # sorted, so that each of possibly thousands is appended at the end
             self.add(start, end)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:

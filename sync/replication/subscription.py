@@ -22,7 +22,7 @@ _FLAGS: Final = {
     "future": "future",
     "is_gateway": "client_sgr2",
 }
-"""Names of the fields that are flags, with their properties."""
+"""Names of the fields that are flags, with the names of their properties."""
 _OWN: Final = frozenset(
     {"Profile", "collection", "since", "batch", "filter", "channels", "versioning", *_FLAGS.values()}
 )
@@ -36,7 +36,7 @@ class Versioning(Enum):
 
 
 class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for the changes since a sequence, which are sent as `changes` messages.
+    """A request for the changes after a sequence. The peer sends them in `changes` messages.
 
     An empty `changes` message ends the list. If the subscription is continuous, later changes follow. Sync
     Gateway refuses `document_ids` in a continuous subscription.
@@ -52,7 +52,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     active_only: bool = False
     """True to leave out deleted documents."""
     revocations: bool = False
-    """True to announce also documents to which the subscriber has lost access."""
+    """True to also announce documents to which the subscriber has lost access."""
     send_replacements: bool = False
     """True if a newer revision may be sent instead of a requested one that no longer exists."""
     future: bool = False
@@ -63,12 +63,12 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     """Channels of the documents; empty for all.
 
-    If there are channels, the filter BY_CHANNEL is sent, which is not repeated in `filter`.
+    If channels are given, the filter BY_CHANNEL is sent, and `filter` is not set.
     """
     filter: str | None = None
-    """Name of any other filter."""
+    """Name of a filter other than BY_CHANNEL."""
     parameters: dict[str, str] = {}
-    """Parameters of that other filter."""
+    """Parameters of the filter in `filter`."""
     document_ids: tuple[str, ...] = ()
     """Ids of the documents; empty for all, as in Couchbase Lite and Sync Gateway."""
     collection: int | None = None

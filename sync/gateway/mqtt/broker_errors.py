@@ -49,11 +49,11 @@ class BrokerError(Exception):
 
 
 class BrokerConnectError(BrokerError):
-    """No connection could be made."""
+    """A connection could not be opened."""
 
 
 class BrokerLostError(BrokerError):
-    """An open connection has broken."""
+    """An open connection was lost."""
 
 
 class BrokerRefusalError(BrokerError):
@@ -146,7 +146,7 @@ def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
 
 
 def of_silence(topic: str) -> BrokerRefusalError:
-    """Return the error for a message that was acknowledged but not delivered back to us."""
+    """Return the error for a message that was acknowledged, but not delivered to our own subscription."""
     text = (
         f"the broker acknowledges {topic} but does not deliver it, which means a refusal in MQTT 3.1.1;"
         " give the user the right to write there, and to read, so that delivery can be checked"
@@ -155,7 +155,7 @@ def of_silence(topic: str) -> BrokerRefusalError:
 
 
 def of_subscription(topics: str) -> BrokerRefusalError:
-    """Return the error for a broker that does not let us read messages back."""
+    """Return the error for a broker that refuses our subscription to our own messages."""
     text = (
         f"the broker does not allow reading {topics}, which is needed to check delivery; give the user the"
         " right to read there"

@@ -29,7 +29,7 @@ class MqttGatewayConfiguration:
     """
 
     name: str
-    """Name of the gateway, which identifies its cursor in the store."""
+    """Name of the gateway. It identifies the gateway's cursor in the store."""
     url: str
     """Address of the broker: `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS."""
     user: str | None = None
@@ -48,7 +48,7 @@ class MqttGatewayConfiguration:
     presenter: Presenter = as_stored
     """Function that returns the units that Home Assistant and Signal K show; SI units by default."""
     limit: float | None = None
-    """Maximum sending rate of all lanes together, in bytes per second; None for no limit."""
+    """Maximum total sending rate of all lanes, in bytes per second; None for no limit."""
     wants: Wants | None = None
     """Function that returns True if a document, given its id and body, is to be published; None for all.
 

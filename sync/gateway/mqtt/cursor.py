@@ -1,4 +1,4 @@
-"""Progress of a gateway, stored as the local document `gateway:<name>`.
+"""Progress of a gateway, stored in the local document `gateway:<name>`.
 
 The key depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
 changes from the beginning. In that case all documents are sent again, because a duplicate does less harm than
@@ -114,7 +114,7 @@ class Cursor:
     def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
         """Write the state left at the broker if it has changed.
 
-        Return True if it was written. Raises StoreError if the store fails.
+        Return True if the state was written. Raises StoreError if the store fails.
         """
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]

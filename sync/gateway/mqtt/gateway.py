@@ -145,14 +145,14 @@ class MqttGateway:
                 await self._task
 
     def network_changed(self) -> None:
-        """Try to connect at once, because network interfaces have changed."""
+        """Try to connect immediately, because network interfaces have changed."""
         self._backoff.reachability_changed()
         if self._outbox is not None:
             self._outbox.try_again()
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again. Return the number of these documents.
+        """Connect immediately, and offer all refused documents again. Return the number of these documents.
 
         Raises StoreError if the store fails.
         """
@@ -316,7 +316,10 @@ class MqttGateway:
             ) from error
 
     def _classify_failure(self, trouble: BrokerError) -> BrokerError:
-        """Return why a connection failed, after selecting the MQTT version for the next connection."""
+        """Select the MQTT version for the next connection.
+
+        Return the reason why the last connection failed.
+        """
         if trouble.what is not ErrorReaction.SPEAK_OLDER:
             return trouble
         if self._protocol is aiomqtt.ProtocolVersion.V5 and not self._has_spoken_5:
@@ -384,7 +387,7 @@ class MqttGateway:
     async def _talk(self, client: Client, outbox: Outbox) -> BrokerError | None:
         """Use a connection until the connection or the gateway ends.
 
-        Return why it ended. Raises StoreError if the store fails.
+        Return the reason for the end. Raises StoreError if the store fails.
         """
         must_hear = self._protocol is not aiomqtt.ProtocolVersion.V5
         if client.terms.maximum_qos < 1:
@@ -509,7 +512,7 @@ class MqttGateway:
                     await self._wake.wait()
 
     async def _say_goodbye(self, client: Client) -> None:
-        """Publish `offline` for this vessel and for those published as online here, and disconnect.
+        """Publish `offline` for this vessel and for all vessels published as online, and disconnect.
 
         This is done for any reason of the end, and even if the broker is slow. After a normal end, the broker
         publishes no last will, and for other vessels it has none. The gateway waits for the broker's answers,
@@ -608,7 +611,7 @@ class MqttGateway:
         outbox.saved()
 
     def _published_state(self, outbox: Outbox) -> LastPublishedState:
-        """Return the state left at the broker in addition to documents, so that a later run can clear it."""
+        """Return the state published in addition to documents, so that a later run can clear it."""
         return LastPublishedState(
             frozenset(self._attendance.presence.online),
             has_discovery=self.configuration.options.home_assistant
@@ -616,14 +619,14 @@ class MqttGateway:
         )
 
     def _read_bounds(self) -> None:
-        """Read the bounds of other vessels if that is due. Raises StoreError if the store fails."""
+        """Read the bounds of other vessels if a check is due. Raises StoreError if the store fails."""
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._forwarded.read_bounds()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Advance the forwarded bounds, and write them if that is due.
+        """Advance the forwarded bounds, and write them if a write is due.
 
         Raises StoreError if the store fails.
         """

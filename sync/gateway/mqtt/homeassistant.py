@@ -105,7 +105,7 @@ def _template(shown: Presentation) -> str:
         value = f"{value} / {shown.factor:.15g}"
     if value == "value_json.value":
         return "{{ value_json.value }}"
-    # The conversion of 358.15 K leaves 84.99999999999994 °C, which Home Assistant would store.
+    # The conversion of 358.15 K results in 84.99999999999994 °C, which Home Assistant would store.
     return "{{ (" + value + f") | round({_ROUNDED}) if value_json.value is number else None }}}}"
 
 

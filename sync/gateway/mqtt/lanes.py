@@ -34,7 +34,7 @@ class LaneSettings:
     """Settings of a lane. The order of the lanes is their priority."""
 
     name: str
-    """Name under which the position is stored. A lane with a new name begins with the first document."""
+    """Name under which the position is stored. A lane with a new name begins at the start of the feed."""
     holds: Callable[[str], bool]
     """Function that returns True if the document with a given id belongs to the lane.
 
@@ -105,7 +105,7 @@ class LaneEntry:
 
     @property
     def is_done(self) -> bool:
-        """True if all its messages are confirmed."""
+        """True if all messages are confirmed."""
         return self.confirmed == len(self.messages)
 
 
@@ -217,7 +217,7 @@ class DocumentLane:
             self.aside[entry.document_id] = refused
         if entry in self._waiting:
             self._waiting.remove(entry)
-            self._sent.append(entry)  # in place: waiting entries come after it, sent entries before
+            self._sent.append(entry)  # at this position: waiting entries follow, sent entries precede
         entry.offered = entry.confirmed = len(entry.messages)
         entry.is_aside = True
         return self._advance()

@@ -19,8 +19,8 @@ LEAST_BYTES: Final = 16_384
 SLOW_S: Final = 2.0
 """Seconds after which an acknowledgement is late, which shows that queues in the link are filling.
 
-The window then shrinks, so that an alarm does not wait behind a minute of readings in a buffer of the kernel
-or of a modem.
+The window then shrinks, so that an alarm does not wait for a minute of readings in a buffer of the kernel or
+of a modem.
 """
 PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
@@ -52,9 +52,9 @@ class Timeouts:
     save: float = 10.0
     """Maximum time until acknowledgements are written to the store if there are only a few."""
     refusal: float = 5.0
-    """Time before a refused message is offered again; doubles up to `longest`."""
+    """Time before a refused message is offered again. It doubles after each refusal, up to `longest`."""
     retry: float = 2.0
-    """Time before a connection is tried again; doubles up to `longest`."""
+    """Time before another attempt to connect. It doubles after each failure, up to `longest`."""
     longest: float = 300.0
     soon: float = 30.0
     """Maximum time used instead of `longest` if the machine answers that no broker is running.
@@ -73,7 +73,8 @@ class Timeouts:
 class SendWindow:
     """Limit on messages and bytes in flight. The limit on bytes adapts to the link.
 
-    As in TCP, the window grows while acknowledgements are prompt, and is halved when one is late.
+    As in TCP, the window grows while acknowledgements are prompt, and is halved when an acknowledgement is
+    late.
     """
 
     def __init__(self, *, messages: int = WINDOW_MESSAGES, most_bytes: int = WINDOW_BYTES) -> None:

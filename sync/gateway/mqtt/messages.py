@@ -61,7 +61,7 @@ class Message:
 
     @property
     def is_retained(self) -> bool:
-        """True if the broker is asked to retain the message."""
+        """True if the broker is requested to retain the message."""
         return self.retention is not RetainRule.NO
 
     @property
@@ -126,8 +126,8 @@ def messages_of(
 ) -> tuple[Message, ...]:
     """Return the messages of a document, in the order of publication; empty if it is not published.
 
-    For a sensor that the vessel no longer has, nothing is retained: its current value is not published, and
-    an alarm is published without retention.
+    For a sensor that the vessel no longer has, no message is retained. Its current value is not published,
+    and an alarm is published without retention.
 
     Args:
         document_id: the document's id.
@@ -224,7 +224,7 @@ def message_age(body: Mapping[str, Any]) -> MessageAge | None:
 
 
 def _generation(rev: object) -> int:
-    """Return the generation of a revision, or 0 if it is invalid, since another vessel may have forged it."""
+    """Return the generation of a revision, or 0 if the revision is invalid, because it may be forged."""
     try:
         return revisions.generation(rev) if isinstance(rev, str) else 0
     except DocumentError:

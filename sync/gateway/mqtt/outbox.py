@@ -47,7 +47,7 @@ class _LaneTransmission:
 
 @dataclass(slots=True, eq=False)
 class _MessageInFlight:
-    """A message in flight."""
+    """A message that was sent, and whose outcome is not known yet."""
 
     line: _LaneTransmission
     entry: LaneEntry
@@ -117,7 +117,7 @@ class Outbox:
             lanes: the lanes, in order of priority.
             feed: the reader of the store's feed of changes.
             standings: the messages that the broker retains.
-            limit: maximum rate of all lanes together, in bytes per second; None for no limit.
+            limit: maximum total rate of all lanes, in bytes per second; None for no limit.
             now: current time in seconds, by the same clock as in all other calls.
             patience: the timeouts; None for the defaults.
             hears_discovery: whether discovery messages for Home Assistant are read, and may be cleared by
@@ -252,7 +252,7 @@ class Outbox:
             self._repair(Repair(documents.equipment_id(vessel, sensor), RepairReason.ELDERLY))
 
     def try_again(self) -> None:
-        """Offer refused messages again at once."""
+        """Offer refused messages again immediately."""
         for line in self._lines:
             line.again_at = 0.0
 
@@ -277,7 +277,7 @@ class Outbox:
         """Return the next step. Raises StoreError if the store cannot be read."""
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
-            return NothingDue(later)  # acknowledged, but not read back
+            return NothingDue(later)  # too many messages are acknowledged, but not read back
         for place, line in enumerate(self._lines):
             lane = line.lane
             if line.refusal is not None:
@@ -397,7 +397,7 @@ class Outbox:
             topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept
         )
         if is_worse and vessel in self._ready and self._put_back.get(topic, 0) < _PUT_BACK:
-            # Two gateways that read at the same time do not see each other's messages.
+            # Two gateways that read at the same time do not receive each other's messages.
             self._put_back[topic] = self._put_back.get(topic, 0) + 1
             self._compare(vessel, only=topic)
 
@@ -439,12 +439,12 @@ class Outbox:
 
     @property
     def is_open(self) -> bool:
-        """True if any lane may send now."""
+        """True if at least one lane may send now."""
         return any(lane.settings.is_open() for lane in self.lanes)
 
     @property
     def backlog(self) -> tuple[int, int]:
-        """Number of documents not forwarded or no longer retained, and the bytes of those not forwarded."""
+        """Number of documents that are waiting or no longer retained, and bytes of the waiting documents."""
         return (
             sum(lane.backlog.documents + lane.repairing for lane in self.lanes),
             sum(lane.backlog.bytes for lane in self.lanes),

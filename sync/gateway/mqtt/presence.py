@@ -58,7 +58,7 @@ class Presence:
         return self._published.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
-        """Record that a vessel's retained messages were read, and that its values are published here."""
+        """Record that a vessel's retained messages were read, and that this gateway publishes its values."""
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:
@@ -70,7 +70,7 @@ class Presence:
         self._signed_at[vessel] = now
 
     def record_published(self, vessel: str, payload: bytes) -> None:
-        """Record that a payload was published here."""
+        """Record that this gateway has published a payload."""
         self._there[vessel] = self._published[vessel] = payload
         if payload == OFFLINE or vessel == self._own:
             self.online.discard(vessel)
@@ -107,5 +107,5 @@ class Presence:
         return messages
 
     def vessels_to_leave(self) -> list[str]:
-        """Return the vessels to publish as offline, because this gateway is leaving."""
+        """Return the vessels to publish as offline, because this gateway is disconnecting."""
         return [self._own, *sorted(self.online)]

@@ -60,7 +60,7 @@ class PresencePublisher:
             self._say(client, vessel, payload)
 
     def publish_offline(self, client: Client) -> None:
-        """Publish `offline` for this vessel and all vessels published as online here.
+        """Publish `offline` for this vessel and all vessels that this gateway has published as online.
 
         Raises BrokerError if the connection has ended.
         """

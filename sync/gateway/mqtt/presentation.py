@@ -47,5 +47,5 @@ If the function returns None, the quantity is published as it is stored.
 
 
 def as_stored(_unit: str, _path: str) -> Presentation | None:
-    """Return None for every quantity: a gateway without a table publishes SI values."""
+    """Return None for every quantity, so that a gateway without a table publishes SI values."""
     return None

@@ -178,7 +178,7 @@ def _newest_alarm(sensor: str, database: Database, facts: VesselFacts) -> Docume
 def _knows_best(
     facts: VesselFacts, feed: LaneFeed, lanes: Sequence[DocumentLane], standings: RetainedMessages
 ) -> bool:
-    """Return True if the store has the newest known list of the vessel's sensors.
+    """Return True if the store contains the newest known list of the vessel's sensors.
 
     Another vessel may have forwarded a newer list, with one more sensor, which has not been received here
     yet.

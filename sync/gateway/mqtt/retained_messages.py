@@ -174,7 +174,7 @@ class RetainedMessages:
             self.changes += 1
 
     def _cleared(self, topic: str) -> bool:
-        """Record that a topic was cleared. Return True if it was known to have a message."""
+        """Record that a topic was cleared. Return True if a retained message was known."""
         self._there.pop(topic, None)
         was_known = self._known.pop(topic, None) is not None
         place = topics.parse(topic)

@@ -13,8 +13,8 @@ def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) 
 
     Args:
         uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
-        equipment: the body of the sensor's document. A value that is not good is published as null, as Signal
-            K specifies.
+        equipment: the body of the sensor's document. A value whose state is not good is published as null, as
+            Signal K specifies.
         presenter: returns the unit as Signal K writes it. A unit for which it returns None is used unchanged.
     """
     path, sensor = equipment.get("path"), equipment.get("sensor")

@@ -16,7 +16,7 @@ from sync.documents import DocumentType
 from sync.store import Database, DocumentChange, DocumentError
 
 LATE_S: Final = 900.0
-"""Maximum seconds that a document may take to arrive here and still count as a sign."""
+"""Maximum seconds from a document's time to its arrival for the document to count as a sign."""
 WINDOW_S: Final = 300.0
 """Window in seconds for a document that does not state its window: the recorder's default."""
 _KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
@@ -85,7 +85,7 @@ def _window(body: Mapping[str, Any]) -> float:
 
 
 _MOST_WINDOW_S: Final = 3600.0
-"""Maximum window that `sensors.toml` accepts, in seconds."""
+"""Maximum window in seconds that `sensors.toml` accepts."""
 
 
 def _when(body: Mapping[str, Any], key: str) -> float | None:

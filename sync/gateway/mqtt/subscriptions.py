@@ -79,7 +79,7 @@ class Subscriptions:
             True if reading was complete, so that messages that were not received are not retained.
 
         Raises:
-            BrokerError: the connection has ended, or the broker does not let us read.
+            BrokerError: the connection has ended, or the broker does not allow us to read.
         """
         if self._must_hear:
             wanted = topics.everything_of(vessel)
@@ -149,7 +149,7 @@ class Subscriptions:
             self._number = self._done = None
 
     async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a condition holds. Return True if it held in time.
+        """Wait until `holds` returns True. Return False after `seconds`.
 
         Raises BrokerError if the connection has ended.
         """

@@ -1,7 +1,7 @@
 """The MQTT topics on which a fleet's documents are published.
 
-A new topic needs a function here and, if it is retained, a part that `parse` recognises. `messages` creates
-the messages on each topic.
+A new topic needs a function in this module and, if it is retained, a part that `parse` recognises. `messages`
+creates the messages on each topic.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class RetainedTopic:
 
     vessel: str
     part: str
-    """The last level of the topic: `presence`, `vessel`, `state`, `alarm` or `config`."""
+    """Last level of the topic: `presence`, `vessel`, `state`, `alarm` or `config`."""
     sensor: str | None = None
 
 
