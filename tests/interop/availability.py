@@ -1,4 +1,4 @@
-"""Skips a test, or lets it fail, if the test's real peer cannot run on this machine."""
+"""Skips a test, or fails it in CI, if the test's real peer cannot run on this machine."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def or_skip(prepare: Callable[[], T]) -> T:
-    """Return the result of `prepare`; if something is missing, skip the test, or fail it if CI is set."""
+    """Return the result of `prepare`. If something is missing, skip the test, or fail it if `CI` is set."""
     try:
         return prepare()
     except MissingError as missing:

@@ -2,7 +2,7 @@
 
 A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. A change to a source
 therefore causes a new build, and another checkout of the same sources does not. Processes that need the same
-build at the same time wait for the one that makes it.
+build at the same time wait for the process that makes it.
 
 `make test` runs `python3 -m tests.interop.builds` before the virtual environment exists. This module, and the
 modules with the recipes, therefore import only the standard library.
@@ -24,18 +24,18 @@ CACHE: Final = Path(
     os.environ.get("LOGBOAT_PEERS_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logboat-peers"
 )
-"""Folder that survives `make clean` and the checkout, because building takes minutes of processor time."""
+"""Folder outside the checkout, which `make clean` does not remove, because building takes minutes."""
 
 
 class MissingError(Exception):
-    """A peer cannot be built or run on this machine; the message says what is missing."""
+    """A peer cannot be built or run on this machine. The message says what is missing."""
 
 
 def tool(name: str, *, hint: str) -> str:
     """Return the path of an installed program.
 
     Raises:
-        MissingError: the program is not installed; `hint` says what to install.
+        MissingError: the program is not installed. The message ends with `hint`, which says what to install.
     """
     path = shutil.which(name)
     if path is None:
@@ -49,7 +49,7 @@ def run(
     """Run one step of a build.
 
     Raises:
-        MissingError: the step failed or took longer than `seconds`; the message ends with the last output.
+        MissingError: the step failed or took longer than `seconds`. The message ends with the last output.
     """
     name = Path(command[0]).name
     try:
@@ -63,7 +63,7 @@ def run(
 
 
 def go_build(sources: Path, program: Path, *, seconds: int) -> None:
-    """Build the Go program in `sources`, without debugging information, which is not needed here.
+    """Build the Go program in `sources`, without debugging information.
 
     Raises:
         MissingError: Go is not installed, or the build failed.
@@ -80,10 +80,10 @@ def go_build(sources: Path, program: Path, *, seconds: int) -> None:
 
 
 def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path = CACHE) -> Path:
-    """Return the folder `<name>-<digest>` of the cache; `make` fills it if it does not exist yet.
+    """Return the folder `<name>-<digest>` of the cache. If it does not exist, `make` fills it.
 
-    `make` gets an empty folder, which is renamed once `make` has returned. An interrupted build therefore
-    leaves nothing that could be mistaken for a finished one.
+    `make` is called with an empty folder, which is renamed once `make` has returned. An interrupted build
+    therefore leaves no folder that looks like a finished build.
     """
     folder = cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
     cache.mkdir(parents=True, exist_ok=True)

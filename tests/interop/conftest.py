@@ -1,4 +1,4 @@
-"""The real peers, started once for all of a worker's tests; each test has its own databases in them."""
+"""Fixtures for the real peers, which each pytest worker starts once. Each test uses databases of its own."""
 
 from collections.abc import Iterator
 from itertools import count

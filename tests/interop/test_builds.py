@@ -21,7 +21,7 @@ def _build_noting(cache: Path, notes: Path) -> None:
     builds.built("peer", b"source", make, cache=cache)
 
 
-def test_processes_that_ask_at_once_build_once(tmp_path: Path) -> None:
+def test_processes_that_need_a_build_at_the_same_time_build_once(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_build_noting, args=(tmp_path / "cache", notes)) for _ in range(4)]
@@ -32,14 +32,14 @@ def test_processes_that_ask_at_once_build_once(tmp_path: Path) -> None:
     assert notes.read_text() == "built\n"
 
 
-def test_a_changed_source_is_built_anew_beside_the_old_one(tmp_path: Path) -> None:
+def test_changed_source_is_built_again_next_to_the_old_build(tmp_path: Path) -> None:
     first = builds.built("peer", b"source", _write, cache=tmp_path)
     second = builds.built("peer", b"changed source", _write, cache=tmp_path)
     assert first != second
     assert builds.built("peer", b"source", lambda _: pytest.fail("built again"), cache=tmp_path) == first
 
 
-def test_an_interrupted_build_does_not_pass_for_a_finished_one(tmp_path: Path) -> None:
+def test_interrupted_build_is_not_used_as_a_finished_one(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
         _write(folder)
         raise builds.MissingError("no compiler")
@@ -52,7 +52,7 @@ def test_an_interrupted_build_does_not_pass_for_a_finished_one(tmp_path: Path) -
     assert list(folder.iterdir()) == []
 
 
-def test_a_step_that_fails_says_what_it_printed(tmp_path: Path) -> None:
+def test_failed_step_reports_its_output(tmp_path: Path) -> None:
     with pytest.raises(builds.MissingError, match="sh failed: no such module"):
         builds.run(["sh", "-c", "echo no such module; exit 1"], seconds=10)
 

@@ -1,4 +1,4 @@
-"""A vessel that may read some channels at a real Sync Gateway: removals from channels, and deletions."""
+"""A vessel with access to some channels of a real Sync Gateway receives removals and deletions."""
 
 import asyncio
 import itertools
@@ -84,7 +84,7 @@ def test_deletion_over_rest_arrives_in_a_pull_of_some_channels(
     assert (found.rev, found.deleted) == (tombstone, True)
 
 
-def test_deletion_at_sea_reaches_another_vessel_by_way_of_the_gateway(
+def test_deletion_by_a_vessel_reaches_another_vessel_through_the_gateway(
     ours: Database, ashore: GatewayDatabase, tmp_path: Path
 ) -> None:
     with Database.open(tmp_path / "theirs.db") as theirs:
@@ -100,7 +100,7 @@ def test_deletion_at_sea_reaches_another_vessel_by_way_of_the_gateway(
 
 
 @pytest.mark.parametrize("purges", [False, True], ids=["keeps", "purges"])
-def test_lost_access_is_told_and_purges_where_that_is_wanted(
+def test_lost_access_is_reported_and_purges_if_enabled(
     ours: Database, ashore: GatewayDatabase, purges: bool
 ) -> None:
     ashore.put("n1", {"channels": ["notes"]})
@@ -117,7 +117,7 @@ def test_lost_access_is_told_and_purges_where_that_is_wanted(
 
 
 @pytest.mark.parametrize("purges", [False, True], ids=["keeps", "purges"])
-def test_document_that_left_the_channels_is_told_and_purged_where_that_is_wanted(
+def test_document_removed_from_its_channels_is_reported_and_purged_if_enabled(
     ours: Database, ashore: GatewayDatabase, purges: bool
 ) -> None:
     first = ashore.put("n1", {"channels": ["notes"]})
@@ -132,7 +132,7 @@ def test_document_that_left_the_channels_is_told_and_purged_where_that_is_wanted
 
 
 @pytest.mark.parametrize("purges", [False, True], ids=["keeps", "purges"])
-def test_document_that_was_deleted_after_access_to_it_was_lost_does_not_live_on(
+def test_document_deleted_after_access_was_lost_is_deleted_here_too(
     ours: Database, ashore: GatewayDatabase, purges: bool
 ) -> None:
     first = ashore.put("m1", {"channels": ["manuals"]})

@@ -1,4 +1,4 @@
-"""A real Couchbase Lite replicates with our listener."""
+"""A real Couchbase Lite replicates with Logboat's listener."""
 
 import os
 import time
@@ -53,7 +53,7 @@ def listener(log: Database) -> Iterator[ListenerThread]:
 
 
 def change(log: Database, document: str, **fields: Any) -> str:
-    """Store a document in our database, or its next revision with these fields changed."""
+    """Store a document in Logboat's database, or its next revision with these fields changed."""
     before = log.get(document)
     if before is None or before.deleted:
         return log.put(document, fields)
@@ -61,7 +61,7 @@ def change(log: Database, document: str, **fields: Any) -> str:
 
 
 def wait_until(log: Database, happened: Callable[[], bool]) -> None:
-    """Wait until a change to some document in our database makes the condition true."""
+    """Wait until a change in Logboat's database makes the condition true."""
     deadline = time.monotonic() + WAIT
     with log.watch() as watcher:
         while not happened():
@@ -98,7 +98,7 @@ def replicate(app: App, url: str, **options: Any) -> None:
 
 
 def meet(ours: Database, theirs: Database) -> None:
-    """Replicate two of our own stores with each other."""
+    """Replicate two of Logboat's databases with each other."""
     wire = Wire(ours, theirs)
     wire.settle()
     assert wire.active.session.problem is None
@@ -109,7 +109,7 @@ def meet(ours: Database, theirs: Database) -> None:
 # Directions
 
 
-def test_what_is_pushed_arrives_as_it_is(log: Database, app: App, listener: ListenerThread) -> None:
+def test_pushed_documents_arrive_unchanged(log: Database, app: App, listener: ListenerThread) -> None:
     app.put_many({f"note:argo:{n}": {"n": n, **VALUES} for n in range(500)})
     app.put("note:argo:0", {"n": -1})
     change(log, "note:brigid:1", ours=True)
@@ -120,7 +120,7 @@ def test_what_is_pushed_arrives_as_it_is(log: Database, app: App, listener: List
     assert body_of(log, "note:argo:499") == {"n": 499, **VALUES}
 
 
-def test_what_is_pulled_arrives_as_it_is(log: Database, app: App, listener: ListenerThread) -> None:
+def test_pulled_documents_arrive_unchanged(log: Database, app: App, listener: ListenerThread) -> None:
     with log.transaction():
         for n in range(500):
             log.put(f"note:argo:{n}", {"n": n, **VALUES})
@@ -133,7 +133,9 @@ def test_what_is_pulled_arrives_as_it_is(log: Database, app: App, listener: List
     assert app.body("note:argo:499") == {"n": 499, **VALUES}
 
 
-def test_both_ways_make_both_alike(log: Database, app: App, listener: ListenerThread) -> None:
+def test_push_and_pull_make_both_databases_identical(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
     for n in range(20):
         change(log, f"note:argo:{n}", n=n)
         app.put(f"note:brigid:{n}", {"n": n})
@@ -142,7 +144,7 @@ def test_both_ways_make_both_alike(log: Database, app: App, listener: ListenerTh
     assert_alike(log, app)
 
 
-def test_changes_go_to_and_fro(log: Database, app: App, listener: ListenerThread) -> None:
+def test_alternating_changes_are_replicated(log: Database, app: App, listener: ListenerThread) -> None:
     app.put("note:argo:1", {"turn": 0})
     replicate(app, listener.url)
     for turn in range(1, 7):
@@ -157,7 +159,7 @@ def test_changes_go_to_and_fro(log: Database, app: App, listener: ListenerThread
     assert (found.rev.split("-")[0], found.body) == ("7", {"turn": 6})
 
 
-def test_a_second_replication_carries_what_is_new_alone(
+def test_second_replication_transfers_only_new_documents(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     app.put_many({f"note:argo:{n}": {} for n in range(50)})
@@ -172,7 +174,7 @@ def test_a_second_replication_carries_what_is_new_alone(
     }
 
 
-def test_a_replication_that_goes_on_brings_each_change_at_once(
+def test_continuous_replication_transfers_each_change_at_once(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     replicator = app.replicator(listener.url, continuous=True)
@@ -190,7 +192,7 @@ def test_a_replication_that_goes_on_brings_each_change_at_once(
 
 
 @pytest.mark.parametrize("kind", [PUSH, PULL])
-def test_deletions_travel(log: Database, app: App, listener: ListenerThread, kind: Any) -> None:
+def test_deletions_are_replicated(log: Database, app: App, listener: ListenerThread, kind: Any) -> None:
     app.put("note:argo:1", {"n": 1})
     app.put("note:argo:2", {"n": 2})
     replicate(app, listener.url)
@@ -208,7 +210,7 @@ def test_deletions_travel(log: Database, app: App, listener: ListenerThread, kin
     assert_alike(log, app)
 
 
-def test_a_deleted_document_comes_to_life_again(log: Database, app: App, listener: ListenerThread) -> None:
+def test_deleted_document_can_be_created_again(log: Database, app: App, listener: ListenerThread) -> None:
     app.put("note:argo:1", {"n": 1})
     replicate(app, listener.url)
     app.delete("note:argo:1")
@@ -219,7 +221,9 @@ def test_a_deleted_document_comes_to_life_again(log: Database, app: App, listene
     assert_alike(log, app)
 
 
-def test_a_long_document_travels_both_ways(log: Database, app: App, listener: ListenerThread) -> None:
+def test_long_document_is_replicated_in_both_directions(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
     text = os.urandom(1_500_000).hex()
     app.put("note:argo:1", {"text": text})
     change(log, "note:brigid:1", text=text[::-1])
@@ -227,7 +231,7 @@ def test_a_long_document_travels_both_ways(log: Database, app: App, listener: Li
     assert_alike(log, app)
 
 
-def test_a_number_beyond_what_json_keeps_fails_its_document_alone(
+def test_number_that_json_cannot_preserve_fails_only_its_document(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     app.put("note:argo:1", {"n": -(2**63)})
@@ -241,7 +245,7 @@ def test_a_number_beyond_what_json_keeps_fails_its_document_alone(
     assert [document.id for document in log.documents()] == ["note:argo:2"]
 
 
-def test_a_document_edited_offline_and_passed_on_by_another_vessel_is_taken(
+def test_document_edited_offline_and_passed_on_by_another_vessel_is_accepted(
     log: Database, app: App, listener: ListenerThread, tmp_path: Path
 ) -> None:
     with Database.open(tmp_path / "other.db") as other:
@@ -261,10 +265,10 @@ def test_a_document_edited_offline_and_passed_on_by_another_vessel_is_taken(
 
 @pytest.mark.parametrize("kind", [PUSH, PULL])
 @pytest.mark.parametrize("deltas", [True, False], ids=["deltas", "no-deltas"])
-def test_a_small_change_of_a_long_document_is_small_on_the_wire_with_deltas(
+def test_small_change_of_a_long_document_takes_few_bytes_with_deltas(
     log: Database, app: App, kind: Any, deltas: bool
 ) -> None:
-    long = {"noise": os.urandom(10_000).hex(), "n": 0}  # still short enough that its old body is kept
+    long = {"noise": os.urandom(10_000).hex(), "n": 0}  # still short enough that the old body is kept
     with ListenerThread(log, deltas=deltas) as listener, CountingRelay(listener.port) as relay:
         url = f"ws://127.0.0.1:{relay.port}/log"
         app.put("note:argo:1", long)
@@ -281,7 +285,9 @@ def test_a_small_change_of_a_long_document_is_small_on_the_wire_with_deltas(
     assert (carried < 5_000) is deltas
 
 
-def test_deltas_of_many_turns_end_alike(log: Database, app: App, listener: ListenerThread) -> None:
+def test_repeated_deltas_make_both_databases_identical(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
     body: dict[str, Any] = {f"line {n}": f"what was said about line {n} of the log" for n in range(30)}
     app.put("note:argo:1", body)
     replicate(app, listener.url)
@@ -333,7 +339,7 @@ def test_a_blob_is_pulled(log: Database, app: App, listener: ListenerThread, siz
     assert (blob.data, blob.type, blob.digest) == (content, "image/png", reference["digest"])
 
 
-def test_attachment_that_is_no_blob_of_the_body_goes_to_an_app_and_survives_its_replication(
+def test_attachment_outside_the_body_reaches_an_app_and_survives_its_replication(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     content = bytes(range(256)) * 300
@@ -362,7 +368,7 @@ def test_attachment_that_is_no_blob_of_the_body_goes_to_an_app_and_survives_its_
         (Resolver.DELETE, None),
     ],
 )
-def test_a_conflict_is_resolved_over_there_and_ends_alike(
+def test_conflict_is_resolved_by_couchbase_lite_and_both_sides_are_identical(
     log: Database, app: App, listener: ListenerThread, resolver: Resolver, end: dict[str, Any] | None
 ) -> None:
     app.put("note:argo:1", {"of": "both"})
@@ -378,7 +384,7 @@ def test_a_conflict_is_resolved_over_there_and_ends_alike(
     assert_alike(log, app)
 
 
-def test_of_a_conflict_the_default_keeps_the_higher_generation(
+def test_default_resolution_keeps_the_higher_generation(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     app.put("note:argo:1", {"n": 0})
@@ -392,9 +398,7 @@ def test_of_a_conflict_the_default_keeps_the_higher_generation(
     assert_alike(log, app)
 
 
-def test_of_a_conflict_the_default_keeps_the_deletion(
-    log: Database, app: App, listener: ListenerThread
-) -> None:
+def test_default_resolution_keeps_the_deletion(log: Database, app: App, listener: ListenerThread) -> None:
     app.put("note:argo:1", {"n": 0})
     replicate(app, listener.url)
     app.delete("note:argo:1")
@@ -408,7 +412,7 @@ def test_of_a_conflict_the_default_keeps_the_deletion(
 
 
 @pytest.mark.parametrize("by", ["here", "elsewhere", "there"])
-def test_a_deletion_goes_through_although_another_branch_ended_above_it(
+def test_app_deletion_is_accepted_although_a_closed_branch_has_a_higher_generation(
     log: Database, app: App, listener: ListenerThread, tmp_path: Path, by: str
 ) -> None:
     current = log.put("note:argo:1", {"n": 0})
@@ -440,7 +444,7 @@ def test_a_deletion_goes_through_although_another_branch_ended_above_it(
 
 @pytest.mark.parametrize("by", ["here", "there"])
 @pytest.mark.parametrize("edits", [19, 20, 60])
-def test_a_document_rewritten_many_times_apart_is_no_conflict(
+def test_document_rewritten_many_times_on_one_side_is_no_conflict(
     log: Database, app: App, listener: ListenerThread, by: str, edits: int
 ) -> None:
     change(log, "note", n=0)
@@ -459,7 +463,7 @@ def test_a_document_rewritten_many_times_apart_is_no_conflict(
     assert_alike(log, app)
 
 
-def test_documents_made_on_both_sides_with_one_id_end_alike(
+def test_documents_created_on_both_sides_with_the_same_id_become_identical(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     app.put("note:argo:1", {"of": "app"})
@@ -470,7 +474,7 @@ def test_documents_made_on_both_sides_with_one_id_end_alike(
     assert_alike(log, app)
 
 
-def test_a_push_alone_of_a_conflict_is_refused_with_409(
+def test_push_only_replication_of_a_conflict_is_refused_with_409(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     app.put("note:argo:1", {"n": 0})
@@ -490,7 +494,7 @@ def test_a_push_alone_of_a_conflict_is_refused_with_409(
 
 
 @pytest.mark.parametrize("password", ["secret: 1", "sécret"])
-def test_a_user_gets_in_with_the_password(log: Database, app: App, password: str) -> None:
+def test_user_with_the_password_is_admitted(log: Database, app: App, password: str) -> None:
     app.put("note:argo:1", {})
     with ListenerThread(log, users={"bridge": password}) as listener:
         replicate(app, listener.url, user="bridge", password=password)
@@ -502,7 +506,9 @@ def test_a_user_gets_in_with_the_password(log: Database, app: App, password: str
     [("bridge", "wrong"), ("nobody", "secret"), (None, None)],
     ids=["wrong password", "wrong user", "none"],
 )
-def test_nobody_gets_in_without_it(log: Database, app: App, user: str | None, password: str | None) -> None:
+def test_client_without_the_password_is_refused(
+    log: Database, app: App, user: str | None, password: str | None
+) -> None:
     app.put("note:argo:1", {})
     with ListenerThread(log, users={"bridge": "secret"}) as listener:
         status = app.replicator(listener.url, user=user, password=password).run()
@@ -511,7 +517,7 @@ def test_nobody_gets_in_without_it(log: Database, app: App, user: str | None, pa
     assert log.count() == 0
 
 
-def test_a_database_that_is_not_served_is_not_found(app: App, listener: ListenerThread) -> None:
+def test_unknown_database_is_not_found(app: App, listener: ListenerThread) -> None:
     status = app.replicator(listener.url.replace("/log", "/other")).run()
     assert status.error is not None
     assert status.error.code == 10_404
@@ -537,7 +543,7 @@ def test_another_listeners_certificate_is_refused(log: Database, app: App, tmp_p
     assert log.count() == 0
 
 
-def test_a_read_only_listener_gives_and_does_not_take(log: Database, app: App) -> None:
+def test_read_only_listener_sends_but_accepts_no_documents(log: Database, app: App) -> None:
     app.put("note:argo:1", {})
     change(log, "note:brigid:1", n=1)
     with ListenerThread(log, read_only=True) as listener:
@@ -553,7 +559,9 @@ def test_a_read_only_listener_gives_and_does_not_take(log: Database, app: App) -
 # Selection
 
 
-def test_only_the_documents_asked_for_are_carried(log: Database, app: App, listener: ListenerThread) -> None:
+def test_only_the_requested_documents_are_replicated(
+    log: Database, app: App, listener: ListenerThread
+) -> None:
     for n in range(4):
         change(log, f"note:argo:{n}", n=n)
         app.put(f"note:brigid:{n}", {"n": n})
@@ -562,7 +570,7 @@ def test_only_the_documents_asked_for_are_carried(log: Database, app: App, liste
     assert {document.id for document in log.documents("note:brigid:")} == {"note:brigid:2"}
 
 
-def test_only_the_channels_asked_for_are_pulled(log: Database, app: App, listener: ListenerThread) -> None:
+def test_only_the_requested_channels_are_pulled(log: Database, app: App, listener: ListenerThread) -> None:
     change(log, "note:argo:1", channels=["notes", "vessel.argo"])
     change(log, "note:brigid:1", channels=["notes", "vessel.brigid"])
     change(log, "alarm:argo:bilge-float:abcdef:000000000001", channels=["alarms", "vessel.argo"])
@@ -572,7 +580,7 @@ def test_only_the_channels_asked_for_are_pulled(log: Database, app: App, listene
 
 
 @pytest.mark.parametrize("continuous", [False, True], ids=["one after another", "one that goes on"])
-def test_app_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them(
+def test_app_that_pulls_some_channels_receives_deletions_and_removals(
     log: Database, app: App, listener: ListenerThread, continuous: bool
 ) -> None:
     names = {"note-1", "note-2", "note-3"}
@@ -598,9 +606,7 @@ def test_app_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them
 # Rights and quotas
 
 
-def test_what_is_more_than_a_days_worth_stays_in_the_app_and_comes_the_next_day(
-    log: Database, app: App
-) -> None:
+def test_documents_over_the_daily_quota_are_pushed_on_the_next_day(log: Database, app: App) -> None:
     clock = Clock()
     quota = Quota("user:bridge", Allowance(100_000, 1_000), clock=clock)
     app.put_many({f"note:argo:{n}": {"text": "x" * 40_000} for n in range(5)})
@@ -619,7 +625,7 @@ def test_what_is_more_than_a_days_worth_stays_in_the_app_and_comes_the_next_day(
     assert log.get("note:argo:huge") is None
 
 
-def test_an_app_whose_checkpoint_was_dropped_begins_anew(
+def test_app_whose_checkpoint_was_dropped_starts_over(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     app.put_many({f"note:argo:{n}": {} for n in range(20)})
@@ -636,7 +642,7 @@ def test_an_app_whose_checkpoint_was_dropped_begins_anew(
     assert [each.client for each in log.checkpoints.all()] == [kept.client]
 
 
-def test_an_app_goes_on_when_its_checkpoint_is_dropped_meanwhile(
+def test_app_continues_when_its_checkpoint_is_dropped_during_replication(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     replicator = app.replicator(listener.url, continuous=True)
@@ -657,9 +663,7 @@ def test_an_app_goes_on_when_its_checkpoint_is_dropped_meanwhile(
 # Interruptions
 
 
-def test_after_a_restart_a_replication_resumes_where_it_was(
-    log: Database, app: App, listener: ListenerThread
-) -> None:
+def test_replication_resumes_after_a_restart(log: Database, app: App, listener: ListenerThread) -> None:
     app.put_many({f"note:argo:{n}": {} for n in range(20)})
     replicate(app, listener.url)
     listener.stop()
@@ -671,9 +675,7 @@ def test_after_a_restart_a_replication_resumes_where_it_was(
     assert_alike(log, app)
 
 
-def test_a_replication_that_goes_on_outlives_a_restart(
-    log: Database, app: App, listener: ListenerThread
-) -> None:
+def test_continuous_replication_survives_a_restart(log: Database, app: App, listener: ListenerThread) -> None:
     replicator = app.replicator(listener.url, continuous=True, max_attempts=None, max_attempt_wait_time=1)
     replicator.start()
     replicator.wait("idle")
@@ -688,7 +690,7 @@ def test_a_replication_that_goes_on_outlives_a_restart(
     assert_alike(log, app)
 
 
-def test_a_replication_that_goes_on_outlives_a_connection_that_breaks_off(
+def test_continuous_replication_survives_a_broken_connection(
     log: Database, app: App, listener: ListenerThread
 ) -> None:
     with CountingRelay(listener.port) as relay:

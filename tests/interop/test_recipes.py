@@ -1,4 +1,4 @@
-"""The example of a program with the library: a real Couchbase Lite replicates recipes with it."""
+"""The example program that uses the library replicates recipes with a real Couchbase Lite."""
 
 import re
 import ssl
@@ -39,7 +39,7 @@ def serving(path: Path) -> Iterator[str]:
 
 
 def certificate_at(url: str) -> str:
-    """Return the certificate of a listener in PEM, as a person would copy it into an app."""
+    """Return a listener's certificate in PEM format, as a person would copy it into an app."""
     found = re.fullmatch(r"wss://([\d.]+):(\d+)/recipes", url)
     assert found is not None
     return ssl.get_server_certificate((found[1], int(found[2])))

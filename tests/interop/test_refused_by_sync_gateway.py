@@ -1,4 +1,4 @@
-"""Documents that a real Sync Gateway refuses are kept, shown, not counted as forwarded, and offered again."""
+"""Documents that a real Sync Gateway refuses are kept, reported, offered again, and not counted as sent."""
 
 import itertools
 import json
@@ -76,7 +76,7 @@ def is_ashore(found: dict[str, Any]) -> bool:
     return office["state"] == "connected" and office["backlogDocuments"] == 0 and not office["refused"]
 
 
-def test_refused_document_is_shown_with_its_reason_and_goes_ashore_once_it_is_retried(
+def test_refused_document_is_shown_with_its_reason_and_sent_after_a_retry(
     argo: SyncProcess, office: GatewayDatabase
 ) -> None:
     argo.start()
@@ -101,7 +101,7 @@ def test_refused_document_is_shown_with_its_reason_and_goes_ashore_once_it_is_re
     assert bounds(argo) == {"argo:main:qwerty": 5}
 
 
-def test_refused_document_is_not_called_ashore_and_is_offered_again_after_a_restart(
+def test_refused_document_does_not_count_as_forwarded_and_is_offered_again_after_a_restart(
     argo: SyncProcess, office: GatewayDatabase
 ) -> None:
     argo.start()
@@ -109,7 +109,7 @@ def test_refused_document_is_not_called_ashore_and_is_offered_again_after_a_rest
     assert argo.stop() == 0
     assert bounds(argo) == {"argo:main:qwerty": 2}
     argo.start()
-    argo.until(is_told)  # it is still refused, and the daemon still knows that
+    argo.until(is_told)  # the daemon still knows that the document is refused
     assert argo.stop() == 0
     office.set_sync_function(TAKES_ALL)
     argo.start()
@@ -117,7 +117,7 @@ def test_refused_document_is_not_called_ashore_and_is_offered_again_after_a_rest
     assert REFUSED in office.revisions()
 
 
-def test_gateway_that_nobody_has_configured_cannot_be_retried(argo: SyncProcess) -> None:
+def test_unknown_gateway_cannot_be_retried(argo: SyncProcess) -> None:
     argo.start()
     argo.until(is_told)
     done = argo.logboat("gateway", "retry", "club")
@@ -127,7 +127,7 @@ def test_gateway_that_nobody_has_configured_cannot_be_retried(argo: SyncProcess)
     )
 
 
-# Replications by hand
+# Replications with `logboat db`
 
 Replicate = Callable[..., Done]
 
@@ -145,7 +145,7 @@ def replicate(here: Path, office: GatewayDatabase, tmp_path: Path) -> Replicate:
 
 
 @pytest.mark.parametrize("function", [REFUSES, FAILS], ids=["refuses", "fails"])
-def test_pushed_document_stays_failed_until_the_gateway_takes_it(
+def test_pushed_document_stays_failed_until_the_gateway_accepts_it(
     replicate: Replicate, here: Path, office: GatewayDatabase, function: str
 ) -> None:
     office.set_sync_function(function)
@@ -177,7 +177,7 @@ def test_pushed_document_is_no_longer_failed_once_it_is_superseded(
     [({"n": 2**60}, "has more digits than JSON parsers preserve"), ({"n": [[]]}, "nested deeper than 64")],
     ids=["large integer", "deep nesting"],
 )
-def test_pulled_document_that_cannot_be_taken_stays_failed_until_it_is_superseded(
+def test_pulled_document_that_cannot_be_stored_stays_failed_until_it_is_superseded(
     replicate: Replicate, office: GatewayDatabase, body: dict[str, Any], words: str
 ) -> None:
     for _ in range(80 if body["n"] == [[]] else 0):
@@ -195,7 +195,7 @@ def test_pulled_document_that_cannot_be_taken_stays_failed_until_it_is_supersede
     assert replicate("pull", "--json").json["failed"] == []
 
 
-def test_chosen_documents_that_are_not_followed_are_told_in_words_and_the_push_goes_on(
+def test_selected_documents_that_are_not_followed_are_reported_and_the_push_continues(
     here: Path, office: GatewayDatabase, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("secret\n")

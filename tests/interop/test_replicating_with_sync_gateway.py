@@ -1,4 +1,4 @@
-"""Our replicator with a real Sync Gateway, as in a vessel's Couchbase gateway."""
+"""Logboat's replicator with a real Sync Gateway, as in a vessel's Couchbase gateway."""
 
 import asyncio
 import base64
@@ -97,7 +97,7 @@ def assert_as_ashore(database: Database, ashore: GatewayDatabase) -> None:
     assert database.conflicts() == []
 
 
-def test_what_is_pushed_is_ashore_as_it_is(ours: Database, ashore: GatewayDatabase) -> None:
+def test_pushed_documents_are_unchanged_at_the_gateway(ours: Database, ashore: GatewayDatabase) -> None:
     with ours.transaction():
         for number in range(450):
             change(ours, f"note-{number}", n=number)
@@ -108,7 +108,7 @@ def test_what_is_pushed_is_ashore_as_it_is(ours: Database, ashore: GatewayDataba
     assert replicate(ours, ashore, pull=False).progress.pushed == 0
 
 
-def test_what_is_ashore_is_pulled_as_it_is(ours: Database, ashore: GatewayDatabase) -> None:
+def test_documents_of_the_gateway_are_pulled_unchanged(ours: Database, ashore: GatewayDatabase) -> None:
     revisions = {
         f"n{number}": ashore.put(f"n{number}", {"channels": ["notes"], "n": number}) for number in range(30)
     }
@@ -117,14 +117,14 @@ def test_what_is_ashore_is_pulled_as_it_is(ours: Database, ashore: GatewayDataba
     assert replicate(ours, ashore, push=False).progress.pulled == 0
 
 
-def test_only_the_channels_asked_for_are_pulled(ours: Database, ashore: GatewayDatabase) -> None:
+def test_only_the_requested_channels_are_pulled(ours: Database, ashore: GatewayDatabase) -> None:
     ashore.put("a", {"channels": ["alarms"]})
     ashore.put("n", {"channels": ["notes"]})
     replicate(ours, ashore, push=False, channels=frozenset({"alarms"}))
     assert [document.id for document in ours.documents()] == ["a"]
 
 
-def test_two_vessels_and_their_gateway_end_alike(
+def test_two_vessels_and_their_gateway_become_identical(
     ours: Database, theirs: Database, ashore: GatewayDatabase
 ) -> None:
     for number in range(20):
@@ -137,7 +137,7 @@ def test_two_vessels_and_their_gateway_end_alike(
     assert_as_ashore(theirs, ashore)
 
 
-def test_updates_and_deletions_travel_both_ways(
+def test_updates_and_deletions_are_replicated_in_both_directions(
     ours: Database, theirs: Database, ashore: GatewayDatabase
 ) -> None:
     for number in range(3):
@@ -156,7 +156,7 @@ def test_updates_and_deletions_travel_both_ways(
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_conflict_between_vessels_is_resolved_and_ends_alike(
+def test_conflict_between_vessels_is_resolved_identically(
     ours: Database, theirs: Database, ashore: GatewayDatabase, number: int
 ) -> None:
     change(ours, "note", n=number)
@@ -192,7 +192,7 @@ def test_acknowledgements_of_two_vessels_are_both_kept(
         assert {ack["who"] for ack in body["acks"]} == {"ann", "bob"}
 
 
-def test_document_rewritten_many_times_between_two_landfalls_is_no_conflict(
+def test_document_rewritten_many_times_between_replications_is_no_conflict(
     ours: Database, theirs: Database, ashore: GatewayDatabase
 ) -> None:
     for name in ("note", "equipment:argo:rpm"):
@@ -212,7 +212,7 @@ def test_document_rewritten_many_times_between_two_landfalls_is_no_conflict(
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_blob_goes_ashore_and_to_the_next_vessel(
+def test_blob_reaches_the_gateway_and_another_vessel(
     ours: Database, theirs: Database, ashore: GatewayDatabase, size: int
 ) -> None:
     content = bytes(number * 7 % 251 for number in range(size))
@@ -230,23 +230,21 @@ def test_blob_goes_ashore_and_to_the_next_vessel(
     assert ours.get("note").body == {"channels": ["notes"], "photo": blob, "caption": "the leak"}  # type: ignore[union-attr]
 
 
-def test_session_lets_us_in(ours: Database, ashore: GatewayDatabase) -> None:
+def test_session_is_accepted(ours: Database, ashore: GatewayDatabase) -> None:
     session = ashore.session("argo")
     change(ours, "note", n=1)
     replicate(ours, ashore, authenticator=SessionAuthenticator(session.session_id, session.cookie_name))
     assert body_ashore(ashore, "note") is not None
 
 
-def test_wrong_password_is_told_at_once(ours: Database, ashore: GatewayDatabase) -> None:
+def test_wrong_password_is_reported_at_once(ours: Database, ashore: GatewayDatabase) -> None:
     status = replicate(ours, ashore, authenticator=BasicAuthenticator("argo", "wrong"), well=False)
     assert status.activity is Activity.STOPPED
     assert status.problem is not None
     assert status.problem.code == 401
 
 
-def test_document_that_the_gateway_refuses_is_named_and_the_rest_goes_through(
-    ours: Database, gateway: Gateway
-) -> None:
+def test_refused_document_is_named_and_all_others_are_sent(ours: Database, gateway: Gateway) -> None:
     ashore = gateway.database(
         f"fleet{next(NUMBERS)}",
         sync='function(doc) { if (doc.n == 1) { throw({forbidden: "not that one"}) } channel(doc.channels) }',
@@ -266,7 +264,7 @@ def test_document_that_the_gateway_refuses_is_named_and_the_rest_goes_through(
 
 
 @pytest.mark.parametrize("pull", [True, False])
-def test_document_that_was_deleted_here_and_ashore_is_no_conflict(
+def test_document_deleted_on_board_and_ashore_is_no_conflict(
     ours: Database, ashore: GatewayDatabase, pull: bool
 ) -> None:
     first = change(ours, "note", text="here")
@@ -278,10 +276,10 @@ def test_document_that_was_deleted_here_and_ashore_is_no_conflict(
 
 
 @pytest.mark.parametrize("pull", [True, False])
-def test_edit_that_the_gateway_takes_no_way_is_a_failed_document_at_every_run(
+def test_edit_that_the_gateway_always_refuses_fails_at_every_run(
     ours: Database, ashore: GatewayDatabase, pull: bool
 ) -> None:
-    """The gateway's conflicting document is in a channel that the vessel must not read."""
+    """The gateway's conflicting document is in a channel that the vessel cannot read."""
     ashore.add_user("argo", "secret", channels=["notes"])
     ashore.put("note", {"channels": ["office"]})
     change(ours, "note", text="here")
@@ -291,7 +289,7 @@ def test_edit_that_the_gateway_takes_no_way_is_a_failed_document_at_every_run(
         assert [(ended.id, ended.problem.code) for ended in told if ended.problem] == [("note", 409)]
 
 
-def test_continuous_replication_carries_what_happens_on_either_side(
+def test_continuous_replication_transfers_changes_of_both_sides(
     ours: Database, ashore: GatewayDatabase
 ) -> None:
     async def main() -> None:
@@ -349,7 +347,7 @@ def test_deletion_after_a_conflict_reaches_the_other_vessel(
 
 
 @pytest.mark.parametrize("made", ["here", "elsewhere"])
-def test_deletion_goes_through_although_another_branch_ended_above_it(
+def test_deletion_is_accepted_although_a_closed_branch_has_a_higher_generation(
     ours: Database, theirs: Database, ashore: GatewayDatabase, made: str
 ) -> None:
     change(ours, "note", n=1)
@@ -399,7 +397,7 @@ async def forward(
     return gateway.transferred[0]
 
 
-def test_two_vessels_at_once_bring_one_copy_of_what_both_have(
+def test_two_vessels_send_one_copy_of_documents_that_both_have(
     ours: Database, theirs: Database, ashore: GatewayDatabase
 ) -> None:
     for database in (ours, theirs):
@@ -425,7 +423,7 @@ def test_two_vessels_at_once_bring_one_copy_of_what_both_have(
         assert noted.body["bounds"] == {"argo:main:qwerty": 150_000}
 
 
-def test_vessel_that_knows_only_the_newest_of_many_states_brings_it(
+def test_vessel_that_has_only_the_latest_of_many_revisions_sends_it(
     ours: Database, theirs: Database, ashore: GatewayDatabase
 ) -> None:
     builders.write_equipment(ours, "argo", "main", 0, 0.0)
@@ -457,7 +455,7 @@ def attach(ashore: GatewayDatabase, name: str, **body: Any) -> str:
     return ashore.put(name, {"channels": ["notes"], **body, "_attachments": attachments})
 
 
-def test_attachment_made_over_rest_comes_on_board_and_survives_our_edits(
+def test_attachment_created_over_rest_is_pulled_and_survives_edits_on_board(
     ours: Database, theirs: Database, ashore: GatewayDatabase
 ) -> None:
     attach(ashore, "note", text="see the photograph")
@@ -490,7 +488,7 @@ def test_attachment_made_over_rest_comes_on_board_and_survives_our_edits(
         assert (progress.pushed, progress.pulled) == (0, 0)
 
 
-def test_attachment_made_over_rest_goes_on_to_another_gateway(
+def test_attachment_created_over_rest_is_sent_to_another_gateway(
     ours: Database, ashore: GatewayDatabase, gateway: Gateway
 ) -> None:
     attach(ashore, "note", n=0)
@@ -504,7 +502,9 @@ def test_attachment_made_over_rest_goes_on_to_another_gateway(
     gateway.drop(other)
 
 
-def test_attachment_that_is_removed_at_sea_is_removed_ashore(ours: Database, ashore: GatewayDatabase) -> None:
+def test_attachment_removed_on_board_is_removed_at_the_gateway(
+    ours: Database, ashore: GatewayDatabase
+) -> None:
     attach(ashore, "note")
     replicate(ours, ashore)
     change(ours, "note", _attachments={})

@@ -1,4 +1,4 @@
-"""`logboat db` with a passive peer that behaves like LiteCore 4, over a real WebSocket."""
+"""`logboat db` replicates with a passive peer that behaves like LiteCore 4, over a real WebSocket."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def edited(path: Path, *names: str, times: int) -> dict[str, str]:
-    """Edit each of the documents this many times, and return their revisions."""
+    """Edit each of the documents `times` times, and return their revisions."""
     with Database.open(path) as database, database.transaction():
         for name in names:
             for number in range(times):
@@ -38,7 +38,7 @@ def edited(path: Path, *names: str, times: int) -> dict[str, str]:
 
 
 def replicate(verb: str, path: Path, server: LiteCoreServer) -> tuple[int, dict[str, Any], str]:
-    """Run the command once, and return its status, its output and its messages."""
+    """Run the command once, and return its status, its JSON output, and all of its output."""
     words = [LOGBOAT, "db", verb, str(path), server.url, "--attempts", "1", "--json"]
     done = processes.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
@@ -67,7 +67,7 @@ def test_without_cbmobile_3_no_message_names_a_collection(path: Path) -> None:
     assert "getCollections" not in {request.profile for request in litecore.requests}
 
 
-def test_document_edited_twice_since_another_vessel_pushed_it_is_taken(
+def test_document_edited_twice_since_another_vessel_pushed_it_is_accepted(
     path: Path, server: LiteCoreServer
 ) -> None:
     server.litecore.put("d", edited(path, "d", times=1)["d"])
@@ -78,7 +78,7 @@ def test_document_edited_twice_since_another_vessel_pushed_it_is_taken(
     assert server.litecore.current("d") == (last, False)
 
 
-def test_document_pushed_and_then_edited_many_times_is_taken(path: Path, server: LiteCoreServer) -> None:
+def test_document_pushed_and_then_edited_many_times_is_accepted(path: Path, server: LiteCoreServer) -> None:
     names = [f"d{number}" for number in range(3)]
     edited(path, *names, times=1)
     assert replicate("push", path, server)[0] == 0
@@ -92,12 +92,11 @@ def test_document_pushed_and_then_edited_many_times_is_taken(path: Path, server:
 
 
 @pytest.mark.parametrize("verb", ["push", "sync"])
-def test_edit_that_cannot_be_pushed_is_a_failed_document_at_every_run(
-    path: Path, server: LiteCoreServer, verb: str
-) -> None:
+def test_edit_that_cannot_be_pushed_fails_at_every_run(path: Path, server: LiteCoreServer, verb: str) -> None:
     litecore = server.litecore
     litecore.put("bad", "2-cc", "1-cc")
-    litecore.tells = verb == "push"  # otherwise its feed is silent, like one limited to some channels
+    # Otherwise the changes feed is empty, like a feed that is limited to some channels.
+    litecore.tells = verb == "push"
     revisions = edited(path, "bad", "good", times=2)
     for _ in range(2):
         status, _, said = replicate(verb, path, server)

@@ -1,4 +1,4 @@
-"""Checks the behaviour of a real Sync Gateway that the replicator relies on; see `sync_gateway/README.md`."""
+"""The behaviour of a real Sync Gateway on which the replicator relies; see `sync_gateway/README.md`."""
 
 import asyncio
 import base64
@@ -33,7 +33,7 @@ def talk(log: GatewayDatabase, conversation: Callable[[Conversation], Awaitable[
     asyncio.run(run())
 
 
-def test_of_several_subprotocols_the_gateway_takes_the_first_it_knows(log: GatewayDatabase) -> None:
+def test_gateway_selects_the_first_subprotocol_that_it_supports(log: GatewayDatabase) -> None:
     async def run() -> None:
         offered = ("BLIP_3+CBMobile_4", "BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
         async with talking(log, ARGO, subprotocols=offered) as talker:
@@ -45,7 +45,7 @@ def test_of_several_subprotocols_the_gateway_takes_the_first_it_knows(log: Gatew
     asyncio.run(run())
 
 
-def test_only_a_password_or_a_session_that_lasts_lets_a_user_in(log: GatewayDatabase) -> None:
+def test_only_a_password_or_a_valid_session_admits_a_user(log: GatewayDatabase) -> None:
     async def run() -> None:
         session = log.session("argo")
         cookie = {"Cookie": f"{session.cookie_name}={session.session_id}"}
@@ -61,7 +61,7 @@ def test_only_a_password_or_a_session_that_lasts_lets_a_user_in(log: GatewayData
     asyncio.run(run())
 
 
-def test_a_pushed_document_is_seen_by_whoever_sees_its_channels(log: GatewayDatabase) -> None:
+def test_pushed_document_is_visible_to_users_with_its_channels(log: GatewayDatabase) -> None:
     log.add_user("crew", "secret", channels=["alarms"])
 
     async def run() -> None:
@@ -79,7 +79,7 @@ def test_a_pushed_document_is_seen_by_whoever_sees_its_channels(log: GatewayData
     assert (document["_rev"], document["text"]) == ("1-a", "all well")
 
 
-def test_a_checkpoint_is_replaced_only_by_who_knows_its_revision(log: GatewayDatabase) -> None:
+def test_checkpoint_can_be_replaced_only_with_its_current_revision(log: GatewayDatabase) -> None:
     async def conversation(talker: Conversation) -> None:
         with pytest.raises(RefusedError, match="404"):
             await talker.say("getCheckpoint", client="c")
@@ -96,7 +96,7 @@ def test_a_checkpoint_is_replaced_only_by_who_knows_its_revision(log: GatewayDat
     talk(log, conversation)
 
 
-def test_a_revision_upon_any_but_the_current_one_is_a_conflict(log: GatewayDatabase) -> None:
+def test_revision_not_based_on_the_current_one_is_a_conflict(log: GatewayDatabase) -> None:
     async def conversation(talker: Conversation) -> None:
         await talker.push("note:argo:1", "1-a")
         await talker.push("note:argo:1", "2-b", "1-a")
@@ -113,7 +113,7 @@ def test_a_revision_upon_any_but_the_current_one_is_a_conflict(log: GatewayDatab
     talk(log, conversation)
 
 
-def test_over_a_tombstone_another_branch_goes_in_only_without_the_history_they_share(
+def test_branch_beside_a_tombstone_is_accepted_only_without_the_shared_history(
     log: GatewayDatabase,
 ) -> None:
     async def conversation(talker: Conversation) -> None:
@@ -125,7 +125,7 @@ def test_over_a_tombstone_another_branch_goes_in_only_without_the_history_they_s
         with pytest.raises(RefusedError, match="409"):
             await talker.push("note:argo:1", "3-c", "2-c", "1-a")
         await talker.push("note:argo:1", "3-c", "2-c")
-        # Only the newest ancestor that the gateway has matters, and it already has that one.
+        # Only the newest ancestor that the gateway has matters. The gateway already has that one.
         await talker.push("note:argo:1", "4-d", "3-c", "2-c", "1-a")
 
     talk(log, conversation)
@@ -134,7 +134,7 @@ def test_over_a_tombstone_another_branch_goes_in_only_without_the_history_they_s
     assert document["_revisions"] == {"start": 4, "ids": ["d", "c", "c"]}
 
 
-def test_a_resolution_upon_the_gateways_own_revision_goes_in(log: GatewayDatabase) -> None:
+def test_resolution_based_on_the_gateways_revision_is_accepted(log: GatewayDatabase) -> None:
     async def conversation(talker: Conversation) -> None:
         await talker.push("note:argo:1", "1-a")
         await talker.push("note:argo:1", "2-b", "1-a")
@@ -145,7 +145,7 @@ def test_a_resolution_upon_the_gateways_own_revision_goes_in(log: GatewayDatabas
     assert log.revisions() == {"note:argo:1": "3-merged"}
 
 
-def test_a_history_with_a_gap_is_handed_on_with_generations_that_never_were(log: GatewayDatabase) -> None:
+def test_history_with_a_gap_is_sent_with_invented_generations(log: GatewayDatabase) -> None:
     async def conversation(talker: Conversation) -> None:
         await talker.push("equipment:argo:rpm", "1-a")
         await talker.push("equipment:argo:rpm", "9-i", "1-a")
@@ -157,7 +157,7 @@ def test_a_history_with_a_gap_is_handed_on_with_generations_that_never_were(log:
     talk(log, conversation)
 
 
-def test_a_blob_is_asked_for_once_by_document_if_it_is_named_under_attachments(log: GatewayDatabase) -> None:
+def test_blob_listed_under_attachments_is_requested_once_per_document(log: GatewayDatabase) -> None:
     data = b"a photograph of the bilge"
     digest = "sha1-" + base64.b64encode(hashlib.sha1(data).digest()).decode()
     blob = {"digest": digest, "length": len(data), "content_type": "text/plain"}
@@ -178,7 +178,7 @@ def test_a_blob_is_asked_for_once_by_document_if_it_is_named_under_attachments(l
 
 
 @pytest.mark.parametrize("name", ["_id", "_rev", "_deleted", "_revisions", "_sync", "_purged", "_removed"])
-def test_a_property_of_the_gateways_own_is_refused(log: GatewayDatabase, name: str) -> None:
+def test_reserved_property_of_the_gateway_is_refused(log: GatewayDatabase, name: str) -> None:
     async def conversation(talker: Conversation) -> None:
         with pytest.raises(RefusedError, match=r"^40[04]"):
             await talker.push("note:argo:1", "1-a", **{name: True})

@@ -1,4 +1,4 @@
-"""Our replicator uses the default collection of databases at a real Sync Gateway that have collections."""
+"""Logboat's replicator uses only the default collection of a real Sync Gateway's databases."""
 
 import asyncio
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def replicate(database: Database, gateway: Gateway, name: str) -> Status:
     return asyncio.run(main())
 
 
-def test_of_several_collections_only_the_default_one_is_replicated(ours: Database, gateway: Gateway) -> None:
+def test_only_the_default_collection_is_replicated(ours: Database, gateway: Gateway) -> None:
     ours.put("from-sea", {"channels": ["notes"]})
     gateway.admin("PUT", "/mixed._default._default/from-shore", {"channels": ["notes"]})
     gateway.admin("PUT", "/mixed._default.notes/elsewhere", {"channels": ["notes"]})
@@ -57,7 +57,7 @@ def test_of_several_collections_only_the_default_one_is_replicated(ours: Databas
         assert [row["id"] for row in rows] == ids
 
 
-def test_database_without_a_default_collection_is_told_at_once(ours: Database, gateway: Gateway) -> None:
+def test_database_without_a_default_collection_is_reported_at_once(ours: Database, gateway: Gateway) -> None:
     ours.put("from-sea", {"channels": ["notes"]})
     problem = replicate(ours, gateway, "named").problem
     assert problem is not None

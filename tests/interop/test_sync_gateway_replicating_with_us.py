@@ -1,7 +1,7 @@
-"""A real Sync Gateway as active peer of our listener, with collections (`getCollections`) and without.
+"""A real Sync Gateway as the active peer of Logboat's listener, with and without collections.
 
-Because gateways can replicate with each other, Sync Gateway is the second real active peer, besides Couchbase
-Lite. Only Sync Gateway has collections.
+Gateways can replicate with each other, so Sync Gateway is the second real active peer, besides Couchbase
+Lite. Only Sync Gateway has collections (`getCollections`).
 """
 
 import itertools
@@ -118,7 +118,7 @@ def test_gateway_pushes_and_pulls(
     assert ours.count() == 480
 
 
-def test_updates_and_deletions_travel_both_ways(
+def test_updates_and_deletions_are_replicated_in_both_directions(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     for number in range(4):
@@ -137,7 +137,7 @@ def test_updates_and_deletions_travel_both_ways(
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_conflict_is_refused_here_resolved_ashore_and_ends_alike(
+def test_conflict_is_refused_by_the_listener_and_resolved_by_the_gateway(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any], number: int
 ) -> None:
     change(ours, "note", n=number)
@@ -152,7 +152,7 @@ def test_conflict_is_refused_here_resolved_ashore_and_ends_alike(
 
 
 @pytest.mark.parametrize("deletes", ["sea", "shore"])
-def test_deletion_that_meets_an_edit_ends_alike(
+def test_conflict_of_a_deletion_and_an_edit_is_resolved_identically(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any], deletes: str
 ) -> None:
     rev = change(ours, "note", n=1)
@@ -169,7 +169,7 @@ def test_deletion_that_meets_an_edit_ends_alike(
     assert body_ashore(ashore, "note") == (None if found.deleted else found.body)
 
 
-def test_blob_goes_ashore_and_comes_back_with_an_edit(
+def test_blob_reaches_the_gateway_and_returns_with_an_edit(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     content = bytes(range(256)) * 40
@@ -190,7 +190,7 @@ def test_blob_goes_ashore_and_comes_back_with_an_edit(
     assert ours.get("note").body == {"channels": ["notes"], "photo": blob, "caption": "the leak"}  # type: ignore[union-attr]
 
 
-def test_continuous_replication_carries_what_happens_and_goes_on_from_its_checkpoint(
+def test_continuous_replication_transfers_changes_and_resumes_from_its_checkpoint(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     def is_here(name: str) -> None:
@@ -221,7 +221,7 @@ def test_continuous_replication_carries_what_happens_and_goes_on_from_its_checkp
     assert live(ours) == ashore.revisions()
 
 
-def test_gateway_that_starts_again_does_not_list_what_we_had_already(
+def test_restarted_gateway_does_not_list_replicated_documents_again(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     def ended(checked: int) -> int:
@@ -250,7 +250,7 @@ def test_gateway_that_starts_again_does_not_list_what_we_had_already(
     assert live(ours) == ashore.revisions()
 
 
-def test_gateway_that_pulls_some_channels_hears_what_is_deleted_and_what_leaves_them(
+def test_gateway_that_pulls_some_channels_receives_deletions_and_removals(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     chosen = {
@@ -284,7 +284,7 @@ def test_gateway_replicates_over_tls(
         settle(ours, ashore, listener, options)
 
 
-def test_wrong_password_is_told(
+def test_wrong_password_is_reported(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     change(ours, "note", n=1)
@@ -294,7 +294,7 @@ def test_wrong_password_is_told(
     assert ashore.revisions() == {}
 
 
-def test_database_that_is_not_here_is_told(
+def test_unknown_database_is_reported(
     ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     status = ashore.replicate(
@@ -304,7 +304,7 @@ def test_database_that_is_not_here_is_told(
     assert "404" in status["error_message"]
 
 
-def test_collection_that_is_not_here_is_told(
+def test_unknown_collection_is_reported(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread
 ) -> None:
     change(ours, "note", n=1)

@@ -1,14 +1,15 @@
-"""A real Couchbase Lite, Java Community Edition, as a peer to test against.
+"""A real Couchbase Lite, Java Community Edition, as a peer for tests.
 
-It is version 3.0.0, which has no collections. Maven Central has none of the later versions (3.1.0, 3.1.9,
-3.2.0 and 3.2.4 were tried), because Couchbase publishes them in a repository of its own. Collections are
-tested with the other real implementation: see `tests/interop/test_sync_gateway_replicating_with_us.py`.
+The version is 3.0.0, which has no collections. Maven Central has none of the later versions (3.1.0, 3.1.9,
+3.2.0 and 3.2.4 were tried), because Couchbase publishes them in a separate repository. Collections are tested
+with Sync Gateway: see `tests/interop/test_sync_gateway_replicating_with_us.py`.
 
-- `pom.xml`, `harness/`: what Maven fetches, and the Java program that drives it, one JSON line per command
-- `icu_shim.c`: the ICU version to which its native library was linked, made from the installed one
-- `runtime`: fetches and builds these once
+- `pom.xml`, `harness/`: the dependencies that Maven fetches, and a Java program that accepts one JSON command
+  per line
+- `icu_shim.c`: the ICU version that the native library requires, as a shim on the installed version
+- `runtime`: fetches and builds these files once
 - `client`: the program's commands as methods
-- `running`: a fixture for the program; where it cannot run, tests are skipped or fail
-- `listening`: our listener in a thread, to which Couchbase Lite connects
-- `scripted_peer`: a passive peer that answers as the test says, and records requests
+- `running`: runs the program for tests; if it cannot run, tests are skipped or fail
+- `listening`: Logboat's listener in a thread, to which Couchbase Lite connects
+- `scripted_peer`: a passive peer that answers according to a script, and records requests
 """

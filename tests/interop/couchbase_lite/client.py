@@ -8,7 +8,7 @@
         assert replicator.wait("stopped").error is None
 
 One JVM serves any number of databases and replicators. A failure in the program raises a CouchbaseLiteError
-with its domain and code. A timeout raises a TimeoutError that says what happened instead.
+with the failure's domain and code. The message of a TimeoutError describes the events until the timeout.
 """
 
 import base64
@@ -28,7 +28,7 @@ from typing import Any, Final, Literal, Self
 from tests.interop.couchbase_lite.runtime import Runtime
 
 WAIT: Final = 60.0
-"""Timeout in seconds for waiting for any event."""
+"""Time limit in seconds for any event."""
 
 Level = Literal["stopped", "offline", "connecting", "idle", "busy"]
 LOG_FILE: Final = "couchbase-lite.log"
@@ -53,13 +53,13 @@ class Resolver(StrEnum):
     LOCAL = "local"
     REMOTE = "remote"
     MERGE = "merge"
-    """The result has the keys of both revisions, and the local value for a key that both have."""
+    """The result has the keys of both revisions. For a key that both have, it has the local value."""
     DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as Couchbase Lite reports it."""
+    """Error as reported by Couchbase Lite."""
 
     domain: str
     code: int
@@ -76,7 +76,7 @@ class CouchbaseLiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document in the program's database."""
+    """Document in the program's database."""
 
     rev: str
     body: dict[str, Any]
@@ -84,7 +84,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob; `data` is None if only the reference to the blob is there."""
+    """Blob in the program's database. `data` is None if the database has only a reference to the blob."""
 
     type: str
     digest: str
@@ -104,7 +104,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Report that a document has been pushed or pulled, or that this failed."""
+    """Report of a pushed or pulled document, or of a failed transfer."""
 
     id: str
     pushed: bool
@@ -115,7 +115,7 @@ class Ended:
 
 @dataclass
 class Replicator:
-    """A replicator, with the reports to its listeners in `statuses` and `documents`, oldest first."""
+    """Replicator in the program. `statuses` and `documents` contain its reports, oldest first."""
 
     harness: "CouchbaseLite"
     number: int
@@ -123,7 +123,7 @@ class Replicator:
     documents: list[Ended] = field(default_factory=list)
 
     def start(self, *, reset: bool = False) -> None:
-        """Start the replicator; with `reset`, ignore its checkpoint."""
+        """Start the replicator. If `reset` is True, it ignores its checkpoint."""
         with self.harness.told:
             self.statuses.clear()
             self.documents.clear()
@@ -135,11 +135,11 @@ class Replicator:
         return self.wait("stopped")
 
     def run(self, *, reset: bool = False, left: Callable[[], None] | None = None) -> Status:
-        """Run a replicator that is not continuous until it has stopped.
+        """Run a replicator that is not continuous until it has stopped, and return its final status.
 
-        `left` waits until nobody is connected to the other side, and raises if someone stays. If it is given,
-        a report of `stopped` at any time is sufficient: replicators that resolve conflicts have been seen to
-        report `stopped`, and then `busy` indefinitely.
+        `left` must wait until the other side has no connections, and raise an exception on a timeout. If
+        `left` is given, any report of `stopped` is sufficient. The reason is that replicators that resolve
+        conflicts have been seen to report `stopped`, and then `busy` indefinitely.
         """
         self.start(reset=reset)
         try:
@@ -168,12 +168,12 @@ class Replicator:
         return [base64.b64decode(certificate) for certificate in shown]
 
     def wait(self, *levels: Level) -> Status:
-        """Wait until the replicator has reached one of these levels since it was started."""
+        """Wait until the replicator has reported one of these levels since its start."""
         try:
             self._wait(f"to be {' or '.join(levels)}", lambda: self._at(levels))
         except TimeoutError:
-            # While conflicts are resolved it may report that it has stopped, then that it is busy: its
-            # answer to a query is its real state.
+            # While conflicts are resolved, the replicator may report that it has stopped and then that it is
+            # busy. Its answer to a query is its real state.
             now = self.status()
             if now.level not in levels:
                 raise
@@ -182,20 +182,20 @@ class Replicator:
             return self.statuses[-1]
 
     def wait_pushed(self, *ids: str) -> None:
-        """Wait until these documents have been pushed without an error since the replicator was started."""
+        """Wait until these documents have been pushed without an error since the replicator's start."""
         self._wait(f"to push {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=True))
 
     def wait_pulled(self, *ids: str) -> None:
-        """Wait until these documents have been pulled without an error since the replicator was started."""
+        """Wait until these documents have been pulled without an error since the replicator's start."""
         self._wait(f"to pull {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=False))
 
     def forget(self) -> None:
-        """Forget which documents were transferred, so that they can be waited for again."""
+        """Forget which documents were transferred, so that a test can wait for them again."""
         with self.harness.told:
             self.documents.clear()
 
     def failed(self) -> dict[str, Failure]:
-        """Return the documents that could not be transferred, each with the reason."""
+        """Return the ids of documents that could not be transferred, each with the reason."""
         with self.harness.told:
             return {ended.id: ended.error for ended in self.documents if ended.error is not None}
 
@@ -216,17 +216,17 @@ class Replicator:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database in the running program."""
+    """Database in the running program."""
 
     harness: "CouchbaseLite"
     name: str
 
     def close(self) -> None:
-        """Close the database, after its replicators have stopped."""
+        """Close the database. Its replicators must have stopped."""
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:
-        """Store a document, or the next revision of it, and return the revision id."""
+        """Store a new document or the next revision of a document, and return the revision id."""
         rev: str = self._ask("put", document=document, body=json.dumps(body))
         return rev
 
@@ -240,7 +240,7 @@ class Database:
         return None if found is None else Document(found["rev"], json.loads(found["body"]))
 
     def body(self, document: str) -> dict[str, Any] | None:
-        """Return the body of a document, or None if it is missing or deleted."""
+        """Return the body of a document, or None if the document is missing or deleted."""
         found = self.get(document)
         return None if found is None else found.body
 
@@ -287,7 +287,7 @@ class Database:
         max_attempts: int | None = 1,
         max_attempt_wait_time: int | None = None,
     ) -> Replicator:
-        """Set up a replicator with the database at a URL (`ws` or `wss`), without starting it.
+        """Create a replicator for the database at a URL (`ws` or `wss`), without starting it.
 
         Args:
             url: address of the database, without `/_blipsync`.
@@ -296,12 +296,13 @@ class Database:
             user: user name for Basic authentication.
             password: password of the user.
             session: id of a session, sent as the cookie SyncGatewaySession.
-            certificate: the only certificate to accept, in PEM; by default the JVM's trust store decides.
+            certificate: the only certificate to accept, in PEM format. By default, the JVM's trust store is
+            used.
             channels: the only channels whose documents are pulled.
             document_ids: the only documents to replicate.
             headers: additional headers for the HTTP request.
             resolver: rule by which conflicts are resolved.
-            max_attempts: most attempts to connect, including the first; None for Couchbase Lite's default.
+            max_attempts: maximum number of connection attempts, or None for Couchbase Lite's default.
             max_attempt_wait_time: longest wait between two attempts, in seconds.
         """
         options: dict[str, Any] = {
@@ -329,9 +330,9 @@ class CouchbaseLite:
     """The running program, which ends when its context is left."""
 
     def __init__(self, runtime: Runtime, directory: Path, *, log_level: str = "INFO") -> None:
-        """Start the program, with its databases and its log in `directory`.
+        """Start the program. Its databases and its log are in `directory`.
 
-        The level DEBUG or VERBOSE shows the replicator's messages in the log.
+        At level DEBUG or VERBOSE, the log contains the replicator's messages.
         """
         self.log: Final = directory / LOG_FILE
         self.told: Final = threading.Condition()
@@ -375,7 +376,7 @@ class CouchbaseLite:
             self._process.stdout.close()
 
     def open(self, name: str) -> Database:
-        """Open a database, which is created if it does not exist."""
+        """Open a database. If it does not exist, it is created."""
         self.ask("open", database=name)
         return Database(self, name)
 

@@ -1,4 +1,4 @@
-"""A relay between clients and a port of this machine that counts bytes and can break connections."""
+"""A relay between clients and a port of this machine, which counts bytes and can break connections."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class CountingRelay:
-    """Relay from a free port of 127.0.0.1 to `port` while its context is entered."""
+    """Relay from a free port of 127.0.0.1 to `port`, which runs until its context is left."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -80,6 +80,6 @@ class CountingRelay:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            pass  # One side has broken the connection; the other side is closed below.
+            pass  # One side has broken the connection. The other side is closed below.
         finally:
             writer.close()

@@ -1,4 +1,4 @@
-"""Our listener, which runs in a thread with its own event loop, and to which external programs connect.
+"""Logboat's listener, in a thread with its own event loop. External programs connect to it.
 
 with ListenerThread(database, users={"bridge": "secret"}, tls=True) as listener:
     app.replicator(listener.url, user="bridge", password="secret", certificate=listener.certificate).run()
@@ -38,7 +38,7 @@ def make_listener(
 ) -> URLEndpointListener:
     """Return a listener on 127.0.0.1 that serves one database.
 
-    `users` maps names to passwords; None admits everyone.
+    `users` maps names to passwords. If it is None, every client is admitted.
     """
     authenticator = None
     if users is not None:
@@ -60,7 +60,7 @@ def make_listener(
 
 
 class ListenerThread:
-    """Listener that can be started and stopped repeatedly, always on the same port; a context manager."""
+    """Listener that can be stopped and restarted on the same port. A context manager."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class ListenerThread:
         self._thread: threading.Thread | None = None
         self.port = free_port()
         self.certificate: str | None = None
-        """Certificate of the listener in PEM, which changes with each start; None without TLS."""
+        """The listener's certificate in PEM format, which changes with each start, or None without TLS."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,7 +94,7 @@ class ListenerThread:
         return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}/{NAME}"
 
     def start(self) -> None:
-        """Start to listen; raise any exception that starting the listener raises."""
+        """Start listening. Raise any exception that the start of the listener raises."""
         started: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="listener")
@@ -107,7 +107,7 @@ class ListenerThread:
             raise
 
     def wait_until_left(self) -> None:
-        """Wait until nobody is connected; raise TimeoutError if someone stays."""
+        """Wait until there are no connections. Raise TimeoutError if a connection stays open."""
         asyncio.run_coroutine_threadsafe(self._left(), self._loop).result(WAIT)
 
     async def _left(self) -> None:
@@ -116,7 +116,7 @@ class ListenerThread:
             await self._somebody_left.wait()
 
     def stop(self) -> None:
-        """Close all connections and stop listening; raise any exception that the listener has raised."""
+        """Close all connections and stop listening. Raise any exception that the listener has raised."""
         if self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._stopping.set)

@@ -1,4 +1,4 @@
-"""Runs Couchbase Lite while the tests in a module need it; where it cannot run, the tests are skipped."""
+"""Runs Couchbase Lite while tests need it. If it cannot run, the tests are skipped, or fail in CI."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from tests.interop.couchbase_lite.runtime import prepare
 
 @contextmanager
 def running(directory: Path) -> Iterator[CouchbaseLite]:
-    """Yield the running program, whose databases are in `directory`.
+    """Yield the running program. Its databases are in `directory`.
 
-    If a run may not skip tests, a missing program fails the test.
+    If the program is missing, the test is skipped, or fails in CI.
     """
     with CouchbaseLite(or_skip(prepare), directory) as couchbase_lite:
         yield couchbase_lite

@@ -1,7 +1,7 @@
-"""Provides what Couchbase Lite needs to run: jars from Maven, its ICU, and our compiled program.
+"""Provides the files that Couchbase Lite needs to run: jars from Maven, its ICU, and the compiled harness.
 
-This requires a JDK (11 or newer), Maven for the first time, and gcc, on x86-64: the library is not available
-for other machines.
+This requires a JDK (11 or newer), gcc, Maven for the first time, and an x86-64 machine. The library is not
+available for other processors.
 """
 
 import ctypes.util
@@ -25,10 +25,10 @@ JARS: Final = {
     "okhttp-3.14.7.jar": "620d4fa43c5c6a5ef625760204a88799e1e4a65e1c7a1d8da02e061c4cbb8000",
     "okio-1.17.2.jar": "f80ce42d2ffac47ad4c47e1d6f980d604d247ceb1a886705cf4581ab0c9fe2b8",
 }
-"""Jars that Maven fetches for pom.xml, with their SHA-256."""
+"""Jars that Maven fetches for pom.xml, each with its SHA-256 digest."""
 
 ICU_WANTED: Final = 54
-"""Version of ICU that the library in the jar above requires, according to `readelf -d libLiteCore.so`."""
+"""Version of ICU that the library in the jar requires, according to `readelf -d libLiteCore.so`."""
 ICU_LIBRARIES: Final = ("libicuuc", "libicui18n", "libicudata")
 
 FETCH_SECONDS: Final = 300
@@ -44,7 +44,7 @@ class Runtime:
 
 
 def prepare(cache: Path = builds.CACHE) -> Runtime:
-    """Fetch and build everything that does not exist yet.
+    """Fetch and build all files that do not exist yet.
 
     Raises:
         MissingError: a tool, the network or a suitable processor is missing.
@@ -66,7 +66,7 @@ def _fetch(folder: Path) -> None:
     where = f"-DoutputDirectory={folder}"
     try:
         builds.run([maven, "--offline", *arguments, where], seconds=FETCH_SECONDS)
-    except MissingError:  # Some of it has not been fetched yet.
+    except MissingError:  # Some jars have not been fetched yet.
         builds.run([maven, *arguments, where], seconds=FETCH_SECONDS)
     for name, digest in JARS.items():
         jar = folder / name

@@ -1,7 +1,7 @@
-"""A passive peer that answers only as a test tells it, and records all requests.
+"""A passive peer that answers according to a script, and records all requests.
 
-It serves to examine the messages of Couchbase Lite. If documents are pushed to it, it requests all of them.
-To a peer that pulls, it sends the revisions in its script.
+Tests use it to examine the messages of Couchbase Lite. It requests every document that is pushed. To a client
+that pulls, it sends the revisions in its script.
 """
 
 import json
@@ -23,19 +23,19 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A revision to send to a peer that pulls."""
+    """Revision to send to a client that pulls."""
 
     id: str
     rev: str
     body: JSON
     history: tuple[str, ...] = ()
     delta: tuple[str, Any] | None = None
-    """Base revision of a delta, and the delta, which is sent instead of the body if the peer allows it."""
+    """Base revision and delta. The delta is sent instead of the body if the client accepts deltas."""
 
 
 @dataclass
 class ScriptedPeer:
-    """Server on a free port of 127.0.0.1 while its context is entered."""
+    """Server on a free port of 127.0.0.1, which runs until its context is left."""
 
     offers: tuple[Offered, ...] = ()
     subprotocol: str = "BLIP_3+CBMobile_3"
@@ -47,9 +47,9 @@ class ScriptedPeer:
     path: str = ""
     headers: Headers = field(default_factory=Headers)
     requests: list[RequestReceived] = field(default_factory=list)
-    """Requests in the order in which they arrived, on all connections."""
+    """Requests on all connections, in the order of arrival."""
     replies: list[tuple[str, Event]] = field(default_factory=list)
-    """Profiles of our own requests, each with the event that answered the request."""
+    """Profile of each request that this peer sent, with the event that answered it."""
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     """Revision and body of each checkpoint, by client."""
 

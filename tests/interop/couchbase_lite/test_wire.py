@@ -1,31 +1,30 @@
 """The messages that Couchbase Lite sends as an active peer, to a peer that follows a script.
 
-These statements describe Couchbase Lite 3.0.0 (Java, Community Edition); a test below checks each of them:
+These statements describe Couchbase Lite 3.0.0 (Java, Community Edition). A test below checks each of them:
 
 - It requests `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and offers no
-WebSocket extension. It has no collections, and no listener.
-- It sends no credentials before a 401 with `WWW-Authenticate: Basic`; then it repeats the request with them,
-  on a new connection. It encodes them as ISO 8859-1, whatever charset the 401 contains. HTTP statuses become
-  its codes 10000 + status, and so do close codes of the WebSocket.
-- A continuous replicator tries again after close code 4001, and after a connection that broke off. Any other
-  code, also 1000, 1001 (going away) and 1011, stops it permanently; it treats 1012 to 1014 as protocol
-  errors.
-- Its pin is the whole certificate; the host name is then not checked. Another certificate is its error 5008.
-- A push: getCheckpoint; proposeChanges (urgent, compressed, `conflictIncludesRev`), each proposal with the
-  remote's last known revision ("" for none) and the body's size; rev with `noconflicts: 1`, `deleted: 1` for
-  deletions, and the history; setCheckpoint with `rev: ""` if it had none, and a body that has `time` beside
-  `local`. After a failed checkpoint it proposes all documents again, without a remote revision.
-- A continuous replicator reports that it has caught up by an empty proposeChanges, urgent and without a
-  reply.
-- A pull: subChanges with `batch: 200`, `versioning: rev-trees`, `revocations: true`, and `filter`, `channels`
-  and `continuous` where they apply; document ids are its body, `{"docIDs": […]}`. `since` is left out at the
-  first pull. Its reply to changes has `maxHistory: 20`, `blobs: true`, `deltas: true`, and for a wanted
-  document the ancestors whose bodies it still has, newest first.
-- Deltas are on, both ways. One is sent only to a peer that has `deltas` in its reply to proposeChanges.
-- `_attachments` (`blob_/<property>`, stubs) are added for peers without `blobs` in that reply, and only for
-  them.
-- A revision id whose digest has an odd number of hexadecimal digits is refused: HTTP 400.
-- A blob that the peer does not supply ends its document with an error, not the replication.
+  WebSocket extension. It has no collections, and no listener.
+- It sends no credentials before a 401 with `WWW-Authenticate: Basic`. It then repeats the request with
+  credentials, on a new connection. It encodes them as ISO 8859-1, even if the 401 names another charset. It
+  reports HTTP statuses and WebSocket close codes as error codes 10000 + status.
+- A continuous replicator retries after close code 4001, and after a broken connection. Any other code,
+  including 1000, 1001 (going away) and 1011, stops it permanently. It treats 1012 to 1014 as protocol errors.
+- It pins the whole certificate, and then does not check the host name. Another certificate causes error 5008.
+- A push consists of getCheckpoint, proposeChanges, rev and setCheckpoint. proposeChanges is urgent and
+  compressed, and has `conflictIncludesRev`. Each proposal has the remote's last known revision ("" for none)
+  and the body's size. rev has `noconflicts: 1`, the history, and `deleted: 1` for a deletion. setCheckpoint
+  has `rev: ""` if there was no checkpoint, and a body with `time` and `local`. After a failed checkpoint it
+  proposes all documents again, without a remote revision.
+- A continuous replicator that has caught up sends an empty proposeChanges, urgent and without a reply.
+- A pull begins with subChanges with `batch: 200`, `versioning: rev-trees`, `revocations: true`, and `filter`,
+  `channels` and `continuous` if they apply. Document ids are in the body, as `{"docIDs": […]}`. The first
+  pull has no `since`. The reply to changes has `maxHistory: 20`, `blobs: true` and `deltas: true`. For a
+  document to be sent, it contains the ancestors whose bodies are still stored, newest first.
+- Deltas are enabled in both directions. A delta is sent only to a peer whose reply to proposeChanges has
+  `deltas`.
+- `_attachments` (`blob_/<property>`, stubs) are added only for peers whose reply has no `blobs`.
+- A revision id whose digest has an odd number of hexadecimal digits is refused with HTTP 400.
+- If the peer does not supply a blob, its document ends with an error, but the replication continues.
 """
 
 import json
@@ -67,7 +66,7 @@ def bodies(requests: Any) -> list[Any]:
     return [json.loads(request.body) for request in requests]
 
 
-# The program by itself
+# The program without a peer
 
 
 def test_a_document_is_stored_changed_and_deleted(app: Database) -> None:
@@ -84,7 +83,7 @@ def test_a_document_is_stored_changed_and_deleted(app: Database) -> None:
     assert app.ids() == set()
 
 
-def test_a_blob_comes_back_as_it_was(app: Database) -> None:
+def test_blob_is_returned_unchanged(app: Database) -> None:
     app.put("note:argo:1", {"text": "see picture"})
     app.put_blob("note:argo:1", "picture", b"\0\xff" * 5000, content_type="image/png")
     blob = app.get_blob("note:argo:1", "picture")
@@ -92,12 +91,12 @@ def test_a_blob_comes_back_as_it_was(app: Database) -> None:
     assert (blob.data, blob.length, blob.type) == (b"\0\xff" * 5000, 10_000, "image/png")
 
 
-def test_what_fails_over_there_is_an_error_here(app: Database) -> None:
+def test_failed_command_raises_an_error(app: Database) -> None:
     with pytest.raises(CouchbaseLiteError, match="no such document: note:argo:none"):
         app.delete("note:argo:none")
 
 
-def test_a_port_where_nobody_listens_ends_a_replication_with_an_error(app: Database) -> None:
+def test_port_without_a_listener_ends_a_replication_with_an_error(app: Database) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         status = app.replicator(f"ws://127.0.0.1:{nobody.getsockname()[1]}/log").run()
@@ -108,7 +107,7 @@ def test_a_port_where_nobody_listens_ends_a_replication_with_an_error(app: Datab
 # The handshake
 
 
-def test_it_offers_two_subprotocols_and_no_extension(app: Database) -> None:
+def test_handshake_offers_two_subprotocols_and_no_extension(app: Database) -> None:
     with ScriptedPeer() as peer:
         assert app.replicator(peer.url, headers={"X-Vessel": "argo"}).run().error is None
     assert peer.path == "/log/_blipsync"
@@ -119,7 +118,7 @@ def test_it_offers_two_subprotocols_and_no_extension(app: Database) -> None:
     assert peer.headers["User-Agent"].startswith("CouchbaseLite/3.0.0")
 
 
-def test_it_takes_the_older_subprotocol_too(app: Database) -> None:
+def test_older_subprotocol_is_accepted(app: Database) -> None:
     app.put("note:argo:1", {})
     with ScriptedPeer(subprotocol="BLIP_3+CBMobile_2") as peer:
         assert app.replicator(peer.url, kind=PUSH).run().error is None
@@ -127,7 +126,7 @@ def test_it_takes_the_older_subprotocol_too(app: Database) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_an_http_status_becomes_its_code_plus_10000(app: Database, status: int) -> None:
+def test_http_status_is_reported_as_a_code_from_10000(app: Database, status: int) -> None:
     credentials: list[str | None] = []
 
     class Refuse(BaseHTTPRequestHandler):
@@ -170,9 +169,7 @@ def tls(identity: TLSIdentity, tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-def test_it_trusts_the_certificate_it_has_pinned(
-    app: Database, identity: TLSIdentity, tls: ssl.SSLContext
-) -> None:
+def test_pinned_certificate_is_accepted(app: Database, identity: TLSIdentity, tls: ssl.SSLContext) -> None:
     app.put("note:argo:1", {})
     with ScriptedPeer(tls=tls) as peer:
         replicator = app.replicator(peer.url, certificate=identity.chain_pem().decode())
@@ -181,7 +178,7 @@ def test_it_trusts_the_certificate_it_has_pinned(
     assert len(replicator.certificates()) == 1
 
 
-def test_it_refuses_any_other_certificate(app: Database, tls: ssl.SSLContext) -> None:
+def test_other_certificates_are_refused(app: Database, tls: ssl.SSLContext) -> None:
     other = TLSIdentity.self_signed("argo")
     with ScriptedPeer(tls=tls) as peer:
         pinned = app.replicator(peer.url, certificate=other.chain_pem().decode()).run()
@@ -193,7 +190,7 @@ def test_it_refuses_any_other_certificate(app: Database, tls: ssl.SSLContext) ->
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1008, 1011, 4001])
-def test_of_the_close_codes_only_4001_lets_it_try_again(app: Database, code: int) -> None:
+def test_only_close_code_4001_causes_a_retry(app: Database, code: int) -> None:
     with ScriptedPeer() as peer:
         replicator = app.replicator(peer.url, continuous=True, max_attempts=None)
         replicator.start()
@@ -209,7 +206,7 @@ def test_of_the_close_codes_only_4001_lets_it_try_again(app: Database, code: int
 # Pushing
 
 
-def test_a_first_push(app: Database) -> None:
+def test_messages_of_a_first_push(app: Database) -> None:
     live = app.put("note:argo:1", {"n": 1})
     app.put("note:argo:2", {"n": 2})
     app.delete("note:argo:2")
@@ -247,7 +244,7 @@ def test_a_first_push(app: Database) -> None:
     ]
 
 
-def test_an_update_is_pushed_as_a_delta_to_a_peer_that_takes_them(app: Database) -> None:
+def test_update_is_pushed_as_a_delta_to_a_peer_that_accepts_deltas(app: Database) -> None:
     first = app.put("note:argo:1", {**WORDS, "n": 1})
     with ScriptedPeer() as peer:
         app.replicator(peer.url, kind=PUSH).run()
@@ -268,7 +265,7 @@ def test_an_update_is_pushed_as_a_delta_to_a_peer_that_takes_them(app: Database)
     ]
 
 
-def test_a_checkpoint_that_the_peer_has_lost_begins_anew(app: Database) -> None:
+def test_push_starts_over_when_the_peer_has_lost_the_checkpoint(app: Database) -> None:
     app.put_many({f"note:argo:{n}": {"n": n} for n in range(3)})
     with ScriptedPeer() as peer:
         app.replicator(peer.url, kind=PUSH).run()
@@ -294,7 +291,7 @@ def test_attachments_are_added_for_peers_that_do_not_know_blobs(app: Database, k
         assert (stub["stub"], stub["digest"]) == (True, pushed["picture"]["digest"])
 
 
-def test_a_continuous_push_says_that_it_has_caught_up(app: Database) -> None:
+def test_continuous_push_reports_that_it_has_caught_up(app: Database) -> None:
     with ScriptedPeer() as peer:
         replicator = app.replicator(peer.url, kind=BOTH, continuous=True)
         replicator.start()
@@ -311,7 +308,7 @@ def test_a_continuous_push_says_that_it_has_caught_up(app: Database) -> None:
 # Pulling
 
 
-def test_a_pull_of_new_and_known_documents(app: Database) -> None:
+def test_messages_of_a_pull_of_new_and_known_documents(app: Database) -> None:
     app.put("note:argo:1", {"n": 1})
     second = app.put("note:argo:1", {"n": 2})
     offers = (
@@ -358,7 +355,7 @@ def test_a_delta_is_applied_when_pulled(app: Database) -> None:
     assert app.body("note:argo:1") == {**WORDS, "n": 2}
 
 
-def test_a_blob_that_the_peer_does_not_give_fails_its_document_alone(app: Database) -> None:
+def test_missing_blob_fails_only_its_document(app: Database) -> None:
     blob = {"@type": "blob", "digest": "sha1-pvvfcrHJIxYrwXFYtRv7FU/ZALI=", "length": 500}
     offers = (Offered("note:argo:1", "1-abcd", {"picture": blob}), Offered("note:argo:2", "1-abcd", {}))
     with ScriptedPeer(offers) as peer:

@@ -1,4 +1,4 @@
-"""Talks to the gateway message by message, to test the behaviour that the replicator relies on."""
+"""Sends single messages to the gateway, to test the behaviour on which the replicator relies."""
 
 import asyncio
 import base64
@@ -41,7 +41,8 @@ class Conversation(Talker):
     async def say(self, profile: str, body: Any = None, **properties: str) -> Any:
         """Send a request, and return the JSON body of the reply, or the reply's properties if it has no body.
 
-        Raises RefusedError if the gateway answers with an error.
+        Raises:
+            RefusedError: the gateway answered with an error.
         """
         sent = b"" if body is None else json.dumps(body).encode()
         reply = await self.ask(profile, sent, properties=properties)
@@ -50,7 +51,7 @@ class Conversation(Talker):
         return json.loads(reply.body) if reply.body else dict(reply.properties)
 
     async def push(self, doc_id: str, rev: str, *history: str, deleted: bool = False, **body: Any) -> None:
-        """Send a revision; raise RefusedError if the gateway refuses it."""
+        """Send a revision. Raise RefusedError if the gateway refuses it."""
         properties = {
             "id": doc_id,
             "rev": rev,
@@ -60,7 +61,7 @@ class Conversation(Talker):
         await self.say("rev", body, **{name: value for name, value in properties.items() if value})
 
     async def propose(self, doc_id: str, rev: str, parent: str = "") -> int:
-        """Propose a revision, and return the gateway's answer, which is 0 if it wants the revision."""
+        """Propose a revision, and return the gateway's answer, which is 0 if the revision is to be sent."""
         statuses = await self.say("proposeChanges", [[doc_id, rev, parent]])
         return int(statuses[0]) if statuses else 0
 
@@ -87,7 +88,7 @@ def password(user: str, secret: str) -> dict[str, str]:
 async def talking(
     database: GatewayDatabase, headers: Mapping[str, str], *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
 ) -> AsyncIterator[Conversation]:
-    """Yield a connection to this database; raises InvalidStatus from websockets if the gateway refuses it."""
+    """Yield a connection to this database. Raise InvalidStatus from websockets if the gateway refuses it."""
     async with (
         asyncio.timeout(WAIT),
         connect(
@@ -97,7 +98,7 @@ async def talking(
             compression=None,
             proxy=None,
         ) as socket,
-        asyncio.TaskGroup() as tasks,  # so that an error while reading ends the conversation too
+        asyncio.TaskGroup() as tasks,  # an error while reading ends the conversation too
     ):
         conversation = Conversation(socket)
         tasks.create_task(conversation.run())

@@ -1,4 +1,4 @@
-"""A Sync Gateway on the loopback interface that keeps its buckets in its own memory.
+"""A Sync Gateway on the loopback interface that keeps its buckets in memory.
 
     with running(tmp_path) as gateway:
         log = gateway.database("log")
@@ -31,9 +31,9 @@ START_SECONDS: Final = 60
 STOP_SECONDS: Final = 20
 ASK_SECONDS: Final = 30
 ATTEMPTS: Final = 5
-"""Number of attempts to start the gateway on ports that were free a moment ago."""
+"""Maximum number of attempts to start the gateway, because another process may take a free port first."""
 LOG_KEYS: Final = ("HTTP", "Sync", "SyncMsg", "WS", "CRUD")
-"""Keys of the gateway's log: every message of a replication, at level `info`."""
+"""Keys of the gateway's log, so that at level `info` the log contains every message of a replication."""
 
 Json = Any
 T = TypeVar("T")
@@ -42,7 +42,7 @@ _DONE: Final = frozenset({"stopped", "error"})
 
 
 class GatewayError(Exception):
-    """The gateway did not start, or answered a request of ours with an error."""
+    """The gateway did not start, or answered a request with an error."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -72,20 +72,21 @@ class GatewayDatabase:
     def admin(self, method: str, path: str, body: Json = None) -> Json:
         """Return the answer to a request for `/<database>/<path>`.
 
-        Raise GatewayError for a status from 400 on.
+        Raises:
+            GatewayError: the status is 400 or higher.
         """
         return self.gateway.admin(method, f"/{self.name}/{path}", body)
 
     def add_user(self, name: str, password: str, *, channels: Iterable[str] = ("*",)) -> None:
-        """Add a user who may see these channels, or replace the user with that name."""
+        """Add a user who can read these channels, or replace the user with that name."""
         self.admin("PUT", f"_user/{quote(name)}", {"password": password, "admin_channels": list(channels)})
 
     def set_sync_function(self, function: str) -> None:
-        """Set the function that validates and routes documents from now on; this closes connections."""
+        """Set the function that validates and routes documents from now on. This closes connections."""
         self.admin("PUT", "_config", {**self.admin("GET", "_config"), "sync": function})
 
     def remove_user(self, name: str) -> None:
-        """Remove a user; the gateway closes this user's connections after some time."""
+        """Remove a user. The gateway closes this user's connections after some time."""
         self.admin("DELETE", f"_user/{quote(name)}")
 
     def session(self, user: str, *, seconds: int = 3600) -> Session:
@@ -102,7 +103,7 @@ class GatewayDatabase:
         return str(self.admin("PUT", _path(doc_id, rev), body)["rev"])
 
     def delete(self, doc_id: str, *, rev: str) -> str:
-        """Delete a document whose current revision is `rev`; return the tombstone's id."""
+        """Delete a document whose current revision is `rev`, and return the tombstone's revision id."""
         return str(self.admin("DELETE", _path(doc_id, rev))["rev"])
 
     def purge(self, doc_id: str) -> None:
@@ -110,9 +111,9 @@ class GatewayDatabase:
         self.admin("POST", "_purge", {doc_id: ["*"]})
 
     def document(self, doc_id: str, *, rev: str | None = None) -> dict[str, Json] | None:
-        """Return the body of a document with `_id`, `_rev`, `_deleted`, `_revisions`.
+        """Return the body of a document with `_id`, `_rev`, `_deleted` and `_revisions`.
 
-        None if it does not exist.
+        Return None if the document does not exist.
         """
         query = "?revs=true" + (f"&rev={quote(rev)}" if rev else "")
         try:
@@ -128,21 +129,21 @@ class GatewayDatabase:
         return dict(self.admin("GET", f"_raw/{quote(doc_id, safe='')}"))
 
     def attachment(self, doc_id: str, name: str) -> bytes:
-        """Return a document's attachment, such as `blob_/photo`."""
+        """Return the content of a document's attachment, such as `blob_/photo`."""
         path = f"/{self.name}/{quote(doc_id, safe='')}/{quote(name, safe='')}"
         return self.gateway.bytes_of("GET", path)
 
     def start_replication(self, name: str, url: str, **options: Json) -> None:
         """Let the gateway replicate, as an active peer, with the database at `url` (ws or wss).
 
-        `options` are those of its replication configuration, for example `direction="push"` (`pull`,
-        `pushAndPull`), `continuous`, `remote_username`, `remote_password`, `collections_enabled`.
+        `options` are keys of the gateway's replication configuration, for example `direction="push"` (`pull`,
+        `pushAndPull`), `continuous`, `remote_username`, `remote_password` and `collections_enabled`.
         """
         remote = url.replace("ws", "http", 1)
         self.admin("PUT", f"_replication/{name}", {"replication_id": name, "remote": remote, **options})
 
     def replication_status(self, name: str) -> dict[str, Json]:
-        """Return the status of a replication of the gateway: `status`, `error_message`, counts."""
+        """Return the status of a replication of the gateway: `status`, `error_message` and counts."""
         return dict(self.admin("GET", f"_replicationStatus/{name}"))
 
     def set_replication(self, name: str, action: str) -> None:
@@ -153,7 +154,7 @@ class GatewayDatabase:
         """Run a replication with a new name in one direction until it ends, and return its status.
 
         With `pushAndPull`, the gateway reports `stopped` when one direction has ended and the other has not
-        yet begun.
+        begun yet.
         """
         self.start_replication(name, url, **options)
         return eventually(lambda: self.replication_status(name), lambda status: status["status"] in _DONE)
@@ -165,7 +166,7 @@ class GatewayDatabase:
 
 @dataclass(slots=True)
 class Gateway:
-    """A running gateway; its documents are only in its memory, so it has none after a restart."""
+    """Running gateway. Its documents are only in memory, so they are lost at a restart."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -175,7 +176,7 @@ class Gateway:
     databases: list[str] = field(default_factory=list)
 
     def database(self, name: str = "log", **options: Json) -> GatewayDatabase:
-        """Create a new, empty database; `options` are those of the gateway's database configuration.
+        """Create a new, empty database. `options` are keys of the gateway's database configuration.
 
         Examples are `delta_sync={"enabled": True}`, `allow_conflicts=True`, `sync="function (doc) { … }"`,
         `guest={"disabled": False, "admin_channels": ["*"]}`.
@@ -191,15 +192,16 @@ class Gateway:
         self.databases.remove(database.name)
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """Return the answer of the administrators' interface to a request.
+        """Return the administrators' interface's decoded answer to a request.
 
-        Raises GatewayError for a status from 400 on.
+        Raises:
+            GatewayError: the status is 400 or higher.
         """
         content = self.bytes_of(method, path, body)
         return json.loads(content) if content else None
 
     def bytes_of(self, method: str, path: str, body: Json = None) -> bytes:
-        """Return the same answer as `admin`, as bytes that are not decoded."""
+        """Return the same answer as `admin`, as undecoded bytes."""
         status, content = _ask(self.admin_port, method, path, body)
         if status >= http.client.BAD_REQUEST:
             raise GatewayError(f"{method} {path}: {status} {content.decode(errors='replace')}", status)
@@ -218,7 +220,10 @@ class Gateway:
 def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
     """Repeat the request `ask` until the answer meets the condition `is_it`, and return that answer.
 
-    The gateway's REST interface has no notifications. Raises GatewayError after a timeout.
+    The gateway's REST interface has no notifications.
+
+    Raises:
+        GatewayError: the time limit was reached.
     """
     deadline = time.monotonic() + START_SECONDS
     while not is_it(answer := ask()):
@@ -230,14 +235,16 @@ def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
 
 @contextmanager
 def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator[Gateway]:
-    """Yield a gateway without databases, which stops with the block; configuration and log are in `home`.
+    """Yield a gateway, and stop it at the end of the block. Configuration and log are in `home`.
 
-    With `scopes`, the gateway has databases with these names. Their scopes and collections are given as in
-    the gateway's database configuration, for example `{"log": {"fleet": {"collections": {"notes": {}}}}}`. It
-    can then have no other databases.
+    Without `scopes`, the gateway has no databases at first. With `scopes`, it has databases with these names,
+    and can have no others. Their scopes and collections are given as in the gateway's database configuration,
+    for example `{"log": {"fleet": {"collections": {"notes": {}}}}}`.
 
-    If the gateway cannot be built, the test is skipped, or fails if CI is set. Raises GatewayError if the
-    gateway does not start.
+    If the gateway cannot be built, the test is skipped, or fails if `CI` is set.
+
+    Raises:
+        GatewayError: the gateway does not start.
     """
     program = or_skip(sync_gateway)
     gateway = next(filter(None, (_start(program, home, scopes or {}) for _ in range(ATTEMPTS))), None)
@@ -250,7 +257,7 @@ def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator
 
 
 def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | None:
-    """Start a gateway; return None if another process has taken one of the ports."""
+    """Start a gateway. Return None if another process has taken one of the ports."""
     public, admin, metrics = (free_port() for _ in range(3))
     token = f"started-{secrets.token_hex(8)}"
     config = {
@@ -261,7 +268,7 @@ def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | N
         "admin_interface_authentication": False,
         "metrics_interface_authentication": False,
         "logging": {"console": {"log_level": "info", "log_keys": LOG_KEYS}},
-        # Without a database it would look for a Couchbase Server. The name shows that this gateway is ours.
+        # Without a database, the gateway would look for a Couchbase Server. The name identifies this gateway.
         "databases": {token: {**_bucket(token), "users": {"GUEST": {"disabled": True}}}}
         | {
             name: {**_bucket(name), "use_views": False, "guest": {"disabled": True}, "scopes": chosen}
@@ -292,7 +299,7 @@ def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | N
 
 
 def _ready(gateway: Gateway, token: str) -> bool:
-    """Wait until both interfaces answer for the database `token`; return False if the ports were taken."""
+    """Wait until both interfaces answer for the database `token`. Return False if the ports were taken."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if gateway.process.poll() is not None:
@@ -305,7 +312,7 @@ def _ready(gateway: Gateway, token: str) -> bool:
             and _status(gateway.public_port, f"/{token}/") == http.client.UNAUTHORIZED
         ):
             return True
-        time.sleep(0.05)  # the gateway has no other way to show that it is listening
+        time.sleep(0.05)  # the gateway does not report that it is listening
     raise GatewayError(f"Sync Gateway was not ready after {START_SECONDS} s; see {gateway.log}")
 
 

@@ -12,7 +12,7 @@ _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
 def sync_gateway(cache: Path = builds.CACHE) -> Path:
-    """Return the path of the program, which is built if it does not exist yet.
+    """Return the path of the program. Build the program if it does not exist yet.
 
     Raises:
         MissingError: Go is not installed, or the build failed.
