@@ -114,7 +114,7 @@ class CouchbaseGatewayConfiguration:
     """Quota for pulled documents; None for no limit."""
     parts: tuple[PolicyPart, ...] = field(default_factory=lambda: parts(()))
     limit: float | None = None
-    """Maximum total rate of all parts, in bytes per second; None for no limit."""
+    """Maximum rate of all parts combined, in bytes per second; None for no limit."""
 
     def __post_init__(self) -> None:
         URLEndpoint(self.url)

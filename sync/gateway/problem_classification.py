@@ -34,7 +34,7 @@ _WORDS: Final[Mapping[int, str]] = {
 
 
 def classify_problem(problem: Problem) -> tuple[GatewayState, str]:
-    """Return the gateway's state after this problem, and an explanation for people."""
+    """Return the gateway's state after this problem, and a human-readable explanation."""
     if problem.domain is Domain.WEBSOCKET and problem.code in _PORTAL:
         return GatewayState.CONNECTING, f"{problem.text}: {_PORTAL_WORDS}"
     if problem.domain is Domain.WEBSOCKET and problem.code in _WORDS:

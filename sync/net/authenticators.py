@@ -176,7 +176,7 @@ class Refusal:
 
     status: int
     text: str
-    """The reason, for people. It must not reveal anything useful to a stranger."""
+    """Human-readable reason. It must not reveal anything useful to an unauthenticated client."""
     headers: dict[str, str]
 
 
@@ -227,10 +227,10 @@ class ListenerPasswordAuthenticator:
 
 
 class ListenerCertificateAuthenticator:
-    """Authentication of clients by certificates that lead to one of `roots` and that `callback` accepts.
+    """Authentication of clients by certificates that chain to one of `roots` and that `callback` accepts.
 
     A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
-    leads to no root is refused in the TLS handshake, before the callback is called. Roots are required,
+    chains to no root is refused in the TLS handshake, before the callback is called. Roots are required,
     because Python's `ssl` does not reveal a certificate that it has not verified. An empty `roots` raises
     ValueError. The callback runs in the event loop, so it must be fast or a coroutine function. It is called
     twice for each connection: after the TLS handshake, and after the client's request.
@@ -246,7 +246,7 @@ class ListenerCertificateAuthenticator:
         """Create the authenticator.
 
         Args:
-            callback: decides whether a client may connect; None to accept each certificate that leads to a
+            callback: decides whether a client may connect; None to accept each certificate that chains to a
                 root.
             roots: trusted certificates, at least one.
             revoked: returns why a certificate was revoked, or None. A client with a revoked certificate is

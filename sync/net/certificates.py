@@ -1,4 +1,4 @@
-"""Reads and checks certificates: fingerprints, pins, dates and names, with error messages for people.
+"""Reads and checks certificates: fingerprints, pins, dates and names. Errors have human-readable messages.
 
 Dates are not checked in the TLS handshake (see `tls_contexts`). A Raspberry Pi may boot with its clock in
 1970, and must not refuse a certificate because of its clock. `check_dates` checks the dates after the

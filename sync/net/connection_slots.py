@@ -1,11 +1,12 @@
-"""The limits on a listener's connections: in total, for strangers, and for clients without a certificate.
+"""Limits on a listener's connections: in total, of unauthenticated clients, and of password users.
 
-A stranger is a client that has connected and is not admitted yet. Connecting costs nothing, so each address
-has few slots for strangers. When the slots for strangers are full, the longest-waiting stranger from the
-address with the most strangers is dropped. Some slots for admitted connections are reserved for clients whose
-certificate was accepted, so that users cannot take all slots. Before its certificate is accepted, such a
-client is an ordinary stranger, because a certificate that leads to one of our roots may be revoked. When the
-slots for users are full, the oldest connection of the user with the most connections is dropped.
+A *stranger* is an unauthenticated client: it has connected and is not admitted yet. Connecting costs nothing,
+so each address has few slots for strangers. When the slots for strangers are full, the longest-waiting
+stranger from the address with the most strangers is dropped. Some slots for admitted connections are reserved
+for clients whose certificate was accepted, so that users cannot take all slots. Until its certificate is
+accepted, such a client also counts as a stranger, because a certificate that chains to one of our roots may
+be revoked. When the slots for users are full, the oldest connection of the user with the most connections is
+dropped.
 
 This module does no I/O: it returns the connections to drop.
 """
@@ -14,12 +15,12 @@ from collections import Counter
 from typing import Final, Generic, TypeVar
 
 PER_ADDRESS: Final = 8
-"""Maximum number of simultaneous strangers from one address or one IPv6 /64.
+"""Maximum number of unauthenticated clients from one address or one IPv6 /64 at the same time.
 
 A peer may open two connections, and a handshake over a poor radio link takes a second.
 """
 STRANGERS: Final = 40
-"""Maximum number of strangers in total."""
+"""Maximum number of unauthenticated clients in total."""
 KEPT: Final = 40
 """Number of slots reserved for clients with a certificate."""
 
@@ -41,15 +42,15 @@ class ConnectionSlots(Generic[K]):
         Args:
             most: maximum number of admitted connections.
             reserved: number of these slots that are reserved for clients with a certificate.
-            per_address: maximum number of strangers from one address.
-            strangers: maximum number of strangers in total.
+            per_address: maximum number of unauthenticated clients from one address.
+            strangers: maximum number of unauthenticated clients in total.
         """
         self.most, self._reserved = most, min(reserved, most)
         self._per_address, self._most_strangers = per_address, strangers
         self._strangers: dict[K, str] = {}
-        """The address of each stranger, the longest-waiting first."""
+        """Address of each unauthenticated client, the longest-waiting first."""
         self._known: set[K] = set()
-        """The strangers whose certificates were accepted."""
+        """Unauthenticated clients whose certificates were accepted."""
         self._members: dict[K, None] = {}
         self._others: dict[K, str] = {}
         """The owner of each admitted connection without a certificate."""
@@ -58,10 +59,12 @@ class ConnectionSlots(Generic[K]):
         return len(self._strangers) + len(self._members) + len(self._others)
 
     def arrive(self, who: K, site: str) -> K | None:
-        """Add a stranger from the address or IPv6 /64 `site`. Return another stranger to drop, or None.
+        """Add an unauthenticated client from `site`, an address or IPv6 /64.
+
+        Return another one to drop, or None.
 
         Raises:
-            NoFreeSlotError: there is no slot for the stranger.
+            NoFreeSlotError: no slot is free for the client.
         """
         if len(self._members) + (0 if self._reserved else len(self._others)) >= self.most:
             raise NoFreeSlotError(f"{self.most} connections are open, which is the limit")
@@ -85,15 +88,15 @@ class ConnectionSlots(Generic[K]):
         return dropped
 
     def show(self, who: K) -> None:
-        """Record that a stranger's certificate was accepted."""
+        """Record that an unauthenticated client's certificate was accepted."""
         if who in self._strangers:
             self._known.add(who)
 
     def enter(self, stranger: K, owner: str = "") -> K | None:
-        """Admit a stranger that belongs to `owner`. Return another connection to drop, or None.
+        """Admit a client that belongs to `owner`. Return another connection to drop, or None.
 
         Raises:
-            NoFreeSlotError: there is no slot for the connection.
+            NoFreeSlotError: no slot is free for the connection.
         """
         is_member = stranger in self._known
         is_full = len(self._members) + len(self._others) >= self.most

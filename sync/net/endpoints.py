@@ -32,9 +32,9 @@ class Security:
     roots: Sequence[x509.Certificate] | None = None
     """Trusted roots for the server's certificate; None for the roots of the system."""
     expected_uri: str | None = None
-    """URI that the server's certificate must contain. It replaces the check of the host name."""
+    """URI that the server's certificate must contain, instead of the check of the host name."""
     judge: Judge | None = None
-    """Function that checks a certificate that leads to `roots`.
+    """Function that checks a certificate that chains to `roots`.
 
     It replaces the checks of dates and host name.
     """
@@ -47,7 +47,7 @@ class Endpoint(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the endpoint, for people."""
+        """Human-readable name of the endpoint."""
 
     @property
     def peer(self) -> Peer:

@@ -118,7 +118,7 @@ def _refused(text: str) -> ProblemError:
 
 
 def spell_remote(address: object) -> str:
-    """Format a socket's address for people, such as `192.0.2.7:4984` or `[fe80::1%eth0]:4984`."""
+    """Return a socket's address in readable form, such as `192.0.2.7:4984` or `[fe80::1%eth0]:4984`."""
     match address:
         case (str() as host, int() as port, *_):
             bare, is_scoped, zone = host.partition("%")

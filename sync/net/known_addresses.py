@@ -1,4 +1,4 @@
-"""Addresses from which users have logged in before, so that strangers' wrong passwords do not lock users out.
+"""Addresses from which users have logged in before, so that attackers' wrong passwords do not lock users out.
 
 A few addresses are kept for each user, for 90 days after their last use. This module does no I/O: the caller
 passes in a clock, and stores the result of `as_json` between two runs.
@@ -23,7 +23,7 @@ NOTE_EVERY_S: Final = 86_400.0
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
-"""Maximum number of characters used of a user name or an address, because strangers may send long ones."""
+"""Maximum number of characters used of a user name or an address, because anyone may send long ones."""
 
 
 def exact(address: str) -> str:

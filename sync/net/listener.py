@@ -85,7 +85,7 @@ class Visitor:
     database: str
     """Name under which the database is served."""
     remote: str
-    """The client's address and port, for people."""
+    """The client's address and port, in readable form."""
     headers: Mapping[str, str]
     """Headers of the client's request."""
 
@@ -133,7 +133,7 @@ class URLEndpointListenerConfiguration:
     """Seconds without data after a ping, after which the connection counts as lost."""
     max_connections: int = 100
     strangers_per_address: int = PER_ADDRESS
-    """Maximum number of connections from one address that are not admitted yet."""
+    """Maximum number of unauthenticated connections from one address."""
     per_client: int = PER_CLIENT
     """Maximum number of connections of one user or certificate. A new connection replaces the oldest."""
     first_message: float = FIRST_MESSAGE_S

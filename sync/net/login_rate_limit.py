@@ -35,7 +35,7 @@ To displace an entry, an attacker must try wrong passwords for this number of ot
 """
 
 _NAME_CHARACTERS: Final = 100
-"""Maximum number of characters used of a user name, because strangers may send long names."""
+"""Maximum number of characters used of a user name, because anyone may send long names."""
 
 
 class LoginAttempts:

@@ -27,9 +27,9 @@ from .turn_scheduler import ConnectionOwner
 log = logging.getLogger(__name__)
 
 MOST: Final = 512 * MIB
-"""Default limit of the total bytes for all connections."""
+"""Default limit of the bytes of memory that all connections combined may use."""
 APPLIANCE_MOST: Final = 28 * MIB
-"""Limit of the total bytes for all connections on a machine with 512 MiB.
+"""Limit of the bytes of memory that all connections combined may use on a machine with 512 MiB.
 
 In addition, the process needs 60 MiB for itself, 16 MiB to check two passwords at once, and about 15 MiB for
 a message that is being decoded. The sum is below the 120 MiB to which the process is limited.

@@ -117,7 +117,7 @@ async def open_endpoint(
         receiver: called with the transport; returns the receiver of its frames.
         protocol_type: the kind of data that the connection carries.
         side: the role of this side.
-        remote: name of the other side, for people.
+        remote: human-readable name of the other side.
         timeout: seconds within which the connection must open.
         tuning: limits and timings; None for the defaults.
 

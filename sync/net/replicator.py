@@ -109,11 +109,11 @@ class ReplicatorConfiguration:
     It is intended for credentials in files that may change. It may raise ProblemError.
     """
     expected_uri: str | None = None
-    """URI that the server's certificate must contain. It replaces the check of the host name."""
+    """URI that the server's certificate must contain, instead of the check of the host name."""
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
     judge: Judge | None = None
-    """Function that checks a certificate that leads to `roots`.
+    """Function that checks a certificate that chains to `roots`.
 
     It replaces the checks of dates and host name.
     """

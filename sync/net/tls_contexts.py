@@ -1,11 +1,11 @@
 """TLS contexts for asyncio, and the checks of the other side's certificate after the handshake.
 
 The handshake proves that the other side has the private key of its certificate. It also verifies that the
-certificate leads to a root, unless the server's certificate is pinned or must be self-signed. The handshake
-ignores dates, for the reason given in `certificates`.
+certificate chains to a trusted root, unless the server's certificate is pinned or must be self-signed. The
+handshake ignores dates, for the reason given in `certificates`.
 
 A server with Python's `ssl` can request client certificates only if it also verifies them against roots in
-the handshake. An application cannot accept a certificate that leads to no root. So a server requests
+the handshake. An application cannot accept a certificate that chains to no root. So a server requests
 certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted, even a
 client's own self-signed certificate. So certificates can be accepted individually.
 """
@@ -57,7 +57,7 @@ def server_context(
 
     Args:
         identity: the listener's identity.
-        client_roots: the roots for clients' certificates. A client whose certificate leads to none of the
+        client_roots: the roots for clients' certificates. A client whose certificate chains to none of the
             roots is refused in the handshake. Without roots, no client certificates are requested.
         client_certificate_required: whether a client without a certificate is refused in the handshake.
 
@@ -98,10 +98,10 @@ def client_context(
       checks.
     - With `accept_only_self_signed`, it must be self-signed. There are no other checks, because nobody
       confirms the other content of such a certificate.
-    - Otherwise it must lead to `roots` (the system's, if None), and be valid at the aware time returned by
-      `now` (by default the system clock). The certificate must be issued to `expected_uri`, or if that is
-      None, to the connection's `server_hostname`. With `judge`, that function is called instead of the checks
-      of dates and host name.
+    - Otherwise it must chain to one of `roots` (the system's roots, if None), and be valid at the aware time
+      returned by `now` (by default the system clock). The certificate must be issued to `expected_uri`, or if
+      that is None, to the connection's `server_hostname`. With `judge`, that function is called instead of
+      the checks of dates and host name.
 
     Raises ValueError if the arguments contradict each other or the fingerprint is invalid, and ProblemError
     if OpenSSL rejects `identity`.

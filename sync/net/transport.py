@@ -26,7 +26,7 @@ class Transport(Protocol):
     """A connection that transports complete frames in both directions, in order."""
 
     remote: str
-    """Address and port of the other side, or its name, for messages."""
+    """Readable address and port of the other side, or its name."""
 
     @property
     def bytes_received(self) -> int:

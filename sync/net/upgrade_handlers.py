@@ -46,7 +46,7 @@ class Reject:
 
     status: int
     text: str = ""
-    """Body of the response, to be read by people."""
+    """Human-readable body of the response."""
     headers: tuple[tuple[str, str], ...] = ()
     """Additional headers, such as `WWW-Authenticate`, or `Content-Type` if `text` is not plain text."""
 

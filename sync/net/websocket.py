@@ -72,7 +72,7 @@ class WebSocketTransport(asyncio.Protocol):
         Args:
             framing: the framing of the connection.
             pipe: the open connection.
-            remote: the other side's address and port, or name, for people.
+            remote: readable address and port, or name, of the other side.
             subprotocol: the selected subprotocol; empty for none.
             headers: headers that the other side sent in the handshake.
             tuning: limits and timings; None for the defaults.

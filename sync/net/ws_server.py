@@ -78,13 +78,13 @@ async def serve(
         ssl: the TLS context; None for no TLS.
         check: called after each TLS handshake; raises ProblemError to drop the client.
         judge: judges each client certificate, within `handshake_timeout`. None accepts every certificate that
-            leads to a root.
+            chains to a root.
         look: answers HTTP requests that are not WebSocket upgrades. None answers them with 426.
         welcomes: returns True to accept a connection that arrived at a local address; None accepts all.
         max_connections: maximum number of admitted connections.
         reserved_for_certificates: number of these that are reserved for clients with a certificate; see
             `sync.net.connection_slots`.
-        strangers_per_address: maximum number of connections from one address that are not admitted yet.
+        strangers_per_address: maximum number of unauthenticated connections from one address.
         handshake_timeout: seconds for the handshakes of TLS and HTTP.
         tuning: limits and timings of connections; None for the defaults.
 
@@ -391,7 +391,7 @@ class _PendingConnection(asyncio.Protocol):
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
         """Judge the client's certificate, if it has sent one. Return True if the client was rejected.
 
-        Until then, the client is an ordinary stranger, because a certificate that leads to a root may be
+        Until then, the client counts as unauthenticated, because a certificate that chains to a root may be
         revoked.
         """
         if not ssl_object.getpeercert(binary_form=True):

@@ -1,4 +1,4 @@
-"""Problems with a connection or a document: a domain, a code, and a message for people.
+"""Problems with a connection or a document: a domain, a code, and a human-readable message.
 
 The domains and codes are the same as in Couchbase Lite where it has them.
 """
@@ -41,7 +41,7 @@ class Problem:
     domain: Domain
     code: int
     text: str
-    """Message for people: what happened, where, and what to do."""
+    """Human-readable message: what happened, where, and what to do."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.domain} {self.code})" if self.code else self.text

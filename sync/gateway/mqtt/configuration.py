@@ -48,7 +48,7 @@ class MqttGatewayConfiguration:
     presenter: Presenter = as_stored
     """Function that returns the units that Home Assistant and Signal K show; SI units by default."""
     limit: float | None = None
-    """Maximum total sending rate of all lanes, in bytes per second; None for no limit."""
+    """Maximum sending rate of all lanes combined, in bytes per second; None for no limit."""
     wants: Wants | None = None
     """Function that returns True if a document, given its id and body, is to be published; None for all.
 

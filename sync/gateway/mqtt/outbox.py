@@ -117,7 +117,7 @@ class Outbox:
             lanes: the lanes, in order of priority.
             feed: the reader of the store's feed of changes.
             standings: the messages that the broker retains.
-            limit: maximum total rate of all lanes, in bytes per second; None for no limit.
+            limit: maximum rate of all lanes combined, in bytes per second; None for no limit.
             now: current time in seconds, by the same clock as in all other calls.
             patience: the timeouts; None for the defaults.
             hears_discovery: whether discovery messages for Home Assistant are read, and may be cleared by
