@@ -25,13 +25,13 @@ from tests.namespaces import Host
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 60.0
-"""Seconds to wait for something that must happen, on a machine that may be busy."""
+"""Time limit in seconds for a condition to become true on a busy machine."""
 LOG: Final = "qwerty"
 READINGS: Final = 20
 
 
 class Appliance:
-    """Appliance of one vessel, in a folder of its own."""
+    """Appliance of one vessel, in a separate folder."""
 
     def __init__(
         self,
@@ -44,7 +44,10 @@ class Appliance:
         configuration: str = "",
         board: str | None = None,
     ) -> None:
-        """Prepare an appliance on `host`; if that is None, the appliance uses this machine's own network."""
+        """Prepare an appliance on `host`.
+
+        If `host` is None, the appliance uses this machine's own network.
+        """
         self.folder, self.vessel, self.host, self.board = folder, vessel, host, board or f"board of {vessel}"
         folder.mkdir(parents=True)
         (folder / "data").mkdir()
@@ -74,7 +77,7 @@ class Appliance:
         self._sync = processes.Popen(argv, **how) if self.host is None else self.host.popen(argv, **how)
 
     def stop(self) -> int:
-        """Tell the sync daemon to end, and return its exit status."""
+        """Stop the sync daemon with SIGTERM, and return its exit status."""
         assert self._sync is not None
         self._sync.terminate()
         return self._ended()
@@ -86,7 +89,7 @@ class Appliance:
             self._ended()
 
     def end(self) -> None:
-        """Kill both daemons at once."""
+        """Kill both daemons with SIGKILL, if they are running."""
         self.kill()
         if self.recorder.is_running:
             self.recorder.kill()
@@ -101,15 +104,15 @@ class Appliance:
 
     @property
     def log(self) -> str:
-        """Log of the sync daemon, from all its runs."""
+        """Log of all runs of the sync daemon."""
         return (self.folder / "sync.log").read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
-        """Return the sync daemon's live state; empty if there is none yet."""
+        """Return the sync daemon's live state, or an empty dictionary if there is none yet."""
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def peer(self, vessel: str) -> dict[str, Any]:
-        """Return the entry for a vessel in the daemon's live state; empty if there is none."""
+        """Return the entry for a vessel in the daemon's live state, or an empty dictionary."""
         return next((peer for peer in self.state().get("peers", ()) if peer["vessel"] == vessel), {})
 
     @property
@@ -128,7 +131,7 @@ class Appliance:
             yield database
 
     def write(self, count: int = READINGS) -> None:
-        """Write this many readings, followed by one alarm and one current value."""
+        """Write `count` readings, followed by one alarm and one current value."""
         with self.store() as database, database.transaction():
             for _ in range(count):
                 self.written += 1
@@ -165,7 +168,7 @@ def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders
 
 
 def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = builders.FLEET) -> None:
-    """Write the given statement of the fleet's CA, as a card brings it."""
+    """Write the given statement, signed by the fleet's CA, to an identity folder."""
     body = to_body(revocations, fleet=fleet, key=builders.authority(fleet).key)
     (folder / "revocations.json").write_text(json.dumps(body))
 
@@ -173,7 +176,10 @@ def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = bu
 def wait_until(
     holds: Callable[[], object], what: str, appliances: Iterable[Appliance] = (), *, within: float = PATIENCE
 ) -> float:
-    """Check repeatedly until the condition is true, and return the seconds that this took."""
+    """Poll a condition until it is true, and return the elapsed time in seconds.
+
+    On a timeout, the error contains the logs of `appliances`.
+    """
 
     def in_vain() -> str:
         said = "\n".join(f"== {each.vessel}: {each.log[-3000:]}" for each in appliances)
@@ -185,7 +191,7 @@ def wait_until(
 
 
 def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIENCE) -> float:
-    """Wait until all stores have the same revisions, compare everything, and return the seconds waited."""
+    """Wait until all stores have the same revisions, compare all documents, and return the seconds waited."""
 
     def agree() -> bool:
         counts = {appliance.count() for appliance in appliances}  # counts are cheaper to query

@@ -1,7 +1,8 @@
 """Runs one appliance's discovery as a process: `python -m tests.mesh.discovering argo logone …`.
 
-It prints one JSON object per line for each event. Input lines are commands: `links argo,brigid` sets the
-links that it advertises, `state` prints its state, `refresh` queries again. It stops at the end of the input.
+The process prints one JSON object per line for each event. Input lines are commands: `links argo,brigid` sets
+the advertised links, `state` prints the state, `refresh` sends a new query. The process stops at the end of
+its input.
 """
 
 import argparse
@@ -18,26 +19,26 @@ from sync.net.happy_eyeballs import dial
 
 
 def say(**what: object) -> None:
-    """Report an event to the test."""
+    """Print an event as JSON for the test."""
     print(json.dumps(what), flush=True)
 
 
 class Warnings(logging.Handler):
-    """Handler that reports log messages meant for the journal."""
+    """Handler that prints log messages as events."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="warning", text=record.getMessage())
 
 
 class Tracebacks(logging.Handler):
-    """Handler that reports exceptions from callbacks of the event loop."""
+    """Handler that prints exceptions from callbacks of the event loop as events."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="traceback", text=f"{record.getMessage()}: {record.exc_info and record.exc_info[1]!r}")
 
 
 async def main() -> None:
-    """Advertise and watch until the input ends."""
+    """Advertise and discover until the input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("vessel")
     parser.add_argument("log")

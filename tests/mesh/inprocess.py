@@ -31,12 +31,12 @@ from tests.polling import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PATIENCE = 60.0
-"""Seconds to wait; a vessel with the higher id waits 15 to 30 s before it dials."""
+"""Time limit in seconds. A vessel with the higher id waits 15 to 30 s before it connects."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet with a unique name, because other tests use the same loopback at the same time."""
+    """Fleet with a unique name, because other tests use the same loopback interface at the same time."""
 
     name: str
     authority: CA
@@ -73,7 +73,7 @@ async def vessel(
 ) -> AsyncIterator[Mesh]:
     """Yield a vessel in this process.
 
-    `knows` and `known` are other vessels whose addresses are in its configuration.
+    The vessel's configuration contains the addresses of the vessels in `knows`, and the addresses in `known`.
     """
     with Database.open(folder / f"{name}{board}.db", policy=documents.POLICY) as database:
         shown = identity or fleet.issue(name)
@@ -120,7 +120,7 @@ def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    """Run a test on a loopback interface of its own."""
+    """Run a test on a separate loopback interface."""
     with own_loopback():
         asyncio.run(asyncio.wait_for(main, 90))
 

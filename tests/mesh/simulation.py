@@ -1,6 +1,6 @@
 """A fleet on one machine and one simulated clock: real stores and peers, links with latency and bandwidth.
 
-Events are queued in order of time. Bytes need time to leave on a link, and more time to arrive. The two
+Events are queued in order of time. A frame takes time to be sent on a link, and more time to arrive. The two
 streams of a link share its bandwidth in each direction. `sync.mesh.link_plan` selects the links from the
 sightings. Nothing sleeps, so a simulated minute takes only as long as its work.
 """
@@ -39,7 +39,7 @@ BUFFER: Final = 64 * 1024
 MOST_EVENTS: Final = 20_000_000
 
 Sight = dict[str, set[str]]
-"""Vessels that each vessel sees; sight is mutual."""
+"""Vessels that each vessel sees. If one vessel sees another, the other also sees the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ class Traffic:
     """Traffic in the whole fleet, or on one link."""
 
     sent: Counter[str] = field(default_factory=Counter)
-    """Bytes on the wire, by profile of the request; `reply` stands for replies and acknowledgements."""
+    """Number of bytes on the wire, by profile of the request. `reply` stands for replies and
+    acknowledgements.
+    """
     told: Counter[str] = field(default_factory=Counter)
     """Number of entries in lists of changes, by document."""
     bodies: Counter[str] = field(default_factory=Counter)
@@ -73,7 +75,7 @@ class Traffic:
 
 
 class Simulation:
-    """The clock and the queue of future events."""
+    """Simulated clock, and a queue of future events."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -89,7 +91,7 @@ class Simulation:
         heapq.heappush(self._queue, (max(when, self.now), next(self._numbers), what))
 
     def run(self, until: float, *, done: Callable[[], bool] | None = None) -> None:
-        """Process events until `until` seconds from now, or until `done` returns True."""
+        """Process events for `until` simulated seconds, or until `done` returns True."""
         end = self.now + until
         for _ in range(MOST_EVENTS):
             if done is not None and done():
@@ -104,20 +106,20 @@ class Simulation:
 
 
 class Lane:
-    """Direction of a link, in which bytes leave one after another."""
+    """Direction of a link. Its frames are sent one after another."""
 
     def __init__(self, simulation: Simulation, radio: Radio) -> None:
         self._simulation, self._radio = simulation, radio
         self._free = 0.0
 
     def send(self, size: int) -> tuple[float, float]:
-        """Return the times at which this many bytes have left and have arrived."""
+        """Return the times at which a frame of this size has been sent and has arrived."""
         self._free = max(self._free, self._simulation.now) + size / self._radio.bandwidth
         return self._free, self._free + self._radio.latency
 
 
 class Endpoint:
-    """A peer on a simulated transport, with the role of `sync.net.peer_driver`."""
+    """Peer on a simulated transport, with the role of `sync.net.peer_driver`."""
 
     def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
         self.vessel, self.peer = vessel, peer
@@ -133,7 +135,7 @@ class Endpoint:
         vessel.endpoints.append(self)
 
     def run(self) -> None:
-        """Do everything that is possible now, and send as much as fits into the buffer."""
+        """Do all work that is possible now, and send as many frames as fit into the buffer."""
         self._runs = False
         peer = self.peer
         while not peer.session.is_over:
@@ -155,7 +157,7 @@ class Endpoint:
         self.vessel.look()
 
     def soon(self) -> None:
-        """Schedule a run for the end of this moment, after its other events."""
+        """Schedule a run at the current time, after the events that are already queued for it."""
         if not self._runs:
             self._runs = True
             self._simulation.at(self._simulation.now, self.run)
@@ -205,7 +207,8 @@ class Endpoint:
         request, requested = session.request, session._requested
 
         def sending(message: EncodedMessage, *given: Any, **more: Any) -> None:
-            self._profiles[len(self._profiles) + 1] = message.properties["Profile"]  # as BLIP numbers them
+            # BLIP numbers requests in the same way.
+            self._profiles[len(self._profiles) + 1] = message.properties["Profile"]
             request(message, *given, **more)
 
         def came(event: RequestReceived) -> None:
@@ -225,7 +228,7 @@ class Endpoint:
 
 
 class Vessel:
-    """A vessel with its store, and its ends of connections."""
+    """Vessel with its store, and its ends of connections."""
 
     def __init__(self, simulation: Simulation, name: str, folder: Path) -> None:
         self.simulation, self.name = simulation, name
@@ -235,7 +238,7 @@ class Vessel:
         self.writes = 0
 
     def look(self) -> None:
-        """Wake all connections that wait for the store, if the store has changed."""
+        """If the store has changed, wake all of the vessel's connections."""
         if self._watcher.drain():
             for endpoint in self.endpoints:
                 endpoint.wake()
@@ -267,7 +270,7 @@ class Vessel:
 
 
 class Fleet:
-    """A fleet of vessels with the links between them."""
+    """Fleet of vessels, with the links between them."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.simulation = Simulation()
@@ -287,12 +290,12 @@ class Fleet:
     # Links
 
     def meet(self, sight: Sight, *, max_peers: int, radio: Radio) -> None:
-        """Let all vessels select their links, and dial."""
+        """Let all vessels select their links, and connect."""
         for one, other in sorted(chosen_links(sight, max_peers)):
             self.connect(one, other, radio)
 
     def connect(self, one: str, other: str, radio: Radio) -> None:
-        """Connect two vessels on both streams; the first one dials the second."""
+        """Connect two vessels on both streams. The first vessel connects to the second."""
         dialling, listening = self.vessels[one], self.vessels[other]
         simulation, clock = self.simulation, self.simulation.clock
         there, here = Lane(simulation, radio), Lane(simulation, radio)
@@ -334,7 +337,7 @@ class Fleet:
         self.simulation.run(over)
 
     def converge(self, within: float) -> float:
-        """Run until all vessels have all documents; return the simulated seconds, in steps of 0.05."""
+        """Run until all vessels have all documents, and return the simulated seconds, in steps of 0.05."""
         began = self.simulation.now
         while self.simulation.now < began + within:
             if self.has_converged:
@@ -372,12 +375,12 @@ def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
 
 
 def everybody(names: list[str]) -> Sight:
-    """Return sightings in which every vessel sees every other."""
+    """Return sightings in which every vessel sees every other vessel."""
     return {name: set(names) - {name} for name in names}
 
 
 def in_a_row(names: list[str]) -> Sight:
-    """Return sightings in which each vessel sees the previous and the next one."""
+    """Return sightings in which each vessel sees the previous and the next vessel."""
     sight: Sight = {name: set() for name in names}
     for one, other in itertools.pairwise(names):
         sight[one].add(other)

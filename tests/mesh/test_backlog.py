@@ -1,4 +1,7 @@
-"""An alarm does not wait behind a backlog of readings; two processes use both streams over loopback TLS."""
+"""An alarm does not wait behind a backlog of readings.
+
+Two processes use both streams over loopback TLS.
+"""
 
 import asyncio
 import time
@@ -29,7 +32,7 @@ COUNTS: Final = [10_000, pytest.param(50_000, marks=pytest.mark.torture)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_alarm_overtakes_a_backlog_that_is_pushed(tmp_path: Path, count: int) -> None:
+def test_alarm_overtakes_a_pushed_backlog(tmp_path: Path, count: int) -> None:
     fill(tmp_path / "here.db", count)
     with open_store(tmp_path / "here.db") as here, served(tmp_path / "there.db", listen) as other:
 
@@ -44,14 +47,15 @@ def test_alarm_overtakes_a_backlog_that_is_pushed(tmp_path: Path, count: int) ->
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_alarm_overtakes_a_backlog_that_is_pulled(tmp_path: Path, count: int) -> None:
+def test_alarm_overtakes_a_pulled_backlog(tmp_path: Path, count: int) -> None:
     fill(tmp_path / "there.db", count)
     with open_store(tmp_path / "here.db") as here, served(tmp_path / "there.db", listen) as other:
 
         async def main() -> None:
             async with Link(here, other, count) as link:
                 began = time.monotonic()
-                here.put(REQUEST, {})  # the alarm is raised there when this has arrived: both ways are timed
+                # The other vessel raises the alarm when this arrives, so both directions are timed.
+                here.put(REQUEST, {})
                 ended = await link.has(ALARM, Direction.PULL)
                 await link.judge(count, began, ended)
 
@@ -92,7 +96,7 @@ class Link:
             return await self._of(document_id, direction)
 
     async def judge(self, count: int, raised: float, arrived: float) -> None:
-        """Assert that the alarm came in time and during the backlog, and that the whole backlog arrives."""
+        """Assert that the alarm arrived in time during the backlog, and that the whole backlog arrives."""
         done = self.done
         assert done < count, "the backlog was over too soon to be one"
         await self._until(count)

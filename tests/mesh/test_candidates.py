@@ -1,4 +1,4 @@
-"""A vessel is found at its real address, however many others claim to be that vessel."""
+"""A vessel is found at its real address, even if many forged records claim to be that vessel."""
 
 import asyncio
 import errno
@@ -74,7 +74,7 @@ class _Clock(asyncio.SelectorEventLoop):
 
 
 def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
-    """Return the candidate that is found, and the seconds that this took on the simulated clock."""
+    """Return the candidate that is found, and the elapsed seconds on the simulated clock."""
     loop = _Clock()
     try:
         return loop.run_until_complete(main), loop.now
@@ -83,12 +83,15 @@ def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
 
 
 class _Network:
-    """Addresses, one of which is real; the others refuse, or stay silent until the attempt times out."""
+    """Addresses of which one is real.
+
+    The others refuse connections, or stay silent until the attempt times out.
+    """
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
         self.real, self._silent = real, silent
         self.takes = 0.05
-        """Seconds until the real address has answered."""
+        """Time in seconds until the real address answers."""
         self.dialled: list[Candidate] = []
         self._begun: list[float] = []
 
@@ -108,7 +111,7 @@ class _Network:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_real_vessel_among_forged_ones_is_found_in_seconds(seed: int) -> None:
+def test_real_vessel_among_forged_ones_is_found_in_seconds(seed: int) -> None:
     every = [sighting(number) for number in range(FORGED + 1)]
     random.Random(seed).shuffle(every)
     candidates = Candidates()
@@ -122,7 +125,7 @@ def test_a_real_vessel_among_forged_ones_is_found_in_seconds(seed: int) -> None:
     assert network.most_at_once <= MOST_AT_ONCE
 
 
-def test_a_vessel_that_has_proved_itself_is_dialled_first() -> None:
+def test_proven_address_is_dialled_first() -> None:
     candidates = Candidates()
     real = Candidate.from_sighting(sighting(FORGED))
     candidates.proved("brigid", real, 0.0)
@@ -136,7 +139,7 @@ def test_a_vessel_that_has_proved_itself_is_dialled_first() -> None:
     assert took < 0.2
 
 
-def test_a_proven_place_is_tried_though_a_forged_record_stands_in_its_name() -> None:
+def test_proven_address_is_tried_although_a_forged_record_has_its_name() -> None:
     candidates = Candidates()
     real, forged = sighting(1, log="abcdef"), sighting(2, log="abcdef")
     candidates.see("brigid", [real], 0.0)
@@ -147,7 +150,7 @@ def test_a_proven_place_is_tried_though_a_forged_record_stands_in_its_name() -> 
     assert candidates.order("brigid") == (Candidate.from_sighting(forged),)
 
 
-def test_what_has_failed_comes_last_and_gets_its_turn_again() -> None:
+def test_failed_candidates_come_last_and_are_tried_again() -> None:
     candidates = Candidates()
     one, two, three = (Candidate.from_sighting(sighting(number)) for number in (1, 2, 3))
     candidates.see("brigid", [sighting(1), sighting(2), sighting(3)], 0.0)
@@ -163,7 +166,7 @@ def test_what_has_failed_comes_last_and_gets_its_turn_again() -> None:
     assert candidates.best("brigid", [sighting(3), sighting(2)]) == sighting(2)
 
 
-def test_who_is_heard_of_meanwhile_has_his_turn_before_all_others_have_failed() -> None:
+def test_candidate_found_during_an_attempt_is_tried_before_all_others_have_failed() -> None:
     candidates = Candidates()
     forged = [sighting(number) for number in range(FORGED)]
     candidates.see("brigid", forged, 0.0)
@@ -182,7 +185,7 @@ def test_who_is_heard_of_meanwhile_has_his_turn_before_all_others_have_failed() 
     assert took < 2.0 + 2 * HELD_FOR
 
 
-def test_a_link_with_round_trips_of_two_seconds_is_made_and_holds_nobody_up() -> None:
+def test_link_with_round_trips_of_two_seconds_is_made_without_delaying_others() -> None:
     """TCP, TLS and HTTP take four round trips."""
     every = [sighting(number) for number in range(FORGED + 1)]
     candidates = Candidates()
@@ -198,7 +201,7 @@ def test_a_link_with_round_trips_of_two_seconds_is_made_and_holds_nobody_up() ->
     assert len(network.dialled) > MOST_AT_ONCE
 
 
-def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
+def test_candidate_found_during_a_single_attempt_is_tried() -> None:
     candidates = Candidates()
     moved, real = sighting(1), sighting(2)
     candidates.see("brigid", [moved], 0.0)
@@ -215,8 +218,8 @@ def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
     assert took < 4.0
 
 
-def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another_attempt() -> None:
-    """An attempt tries each address only once, so it ends however many addresses are announced."""
+def test_new_forged_addresses_do_not_prevent_another_attempt_at_a_failed_address() -> None:
+    """An attempt tries each address only once, so it ends even if new addresses keep being announced."""
     candidates = Candidates()
     real = sighting(0)
     candidates.see("brigid", [real], 0.0)
@@ -249,7 +252,7 @@ def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another
     assert took <= BEGIN_WITHIN + CONNECT_WITHIN + 1.0
 
 
-def test_the_address_that_answered_last_comes_first_in_its_place_and_makes_a_new_one_proven() -> None:
+def test_last_address_that_answered_comes_first_and_proves_a_new_candidate() -> None:
     candidates = Candidates()
     first, forged = sighting(1, addresses=3), sighting(9)
     place = Candidate.from_sighting(first)
@@ -288,7 +291,8 @@ def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> Non
                     "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
                 )
                 security = Security(roots=[fleet.certificate], judge=lambda _: None)
-                for expected in (2, 1, 1):  # the first attempt finds it, and the others know where it is
+                # The first attempt finds the vessel, and later attempts use its known address.
+                for expected in (2, 1, 1):
                     transport = await where.connect(Recorder, security, {}, 0)
                     assert len(handshakes) == expected
                     assert candidates.order("brigid")[0] == now
@@ -299,7 +303,7 @@ def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> Non
     run(main())
 
 
-def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
+def test_vessel_that_refuses_a_connection_is_not_searched_at_other_addresses() -> None:
     async def main() -> None:
         fleet = CA.new()
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -324,9 +328,7 @@ def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(("name", "handshakes"), [("log", 5), ("db", FORGED + 5)])
-def test_forged_names_of_the_database_at_the_vessels_own_address_hold_up_no_link(
-    name: str, handshakes: int
-) -> None:
+def test_forged_database_names_at_the_real_address_do_not_prevent_a_link(name: str, handshakes: int) -> None:
     async def main() -> None:
         fleet = CA.new()
         seen: list[object] = []
@@ -356,7 +358,7 @@ def test_forged_names_of_the_database_at_the_vessels_own_address_hold_up_no_link
     run(main())
 
 
-def test_vessel_without_any_of_the_advertised_databases_is_told_once_all_are_tried() -> None:
+def test_missing_database_is_reported_once_all_advertised_names_were_tried() -> None:
     async def main() -> None:
         fleet = CA.new()
         async with host(
@@ -392,7 +394,7 @@ def test_another_database_at_an_address_that_answered_is_not_proven() -> None:
     assert candidates.order("brigid") == (place, *map(Candidate.from_sighting, (other, forged)))
 
 
-def test_when_all_fail_the_problem_is_that_of_the_likeliest() -> None:
+def test_problem_of_the_likeliest_candidate_is_reported_when_all_fail() -> None:
     every = [Candidate.from_sighting(sighting(number)) for number in range(20)]
     failed: list[Candidate] = []
 
@@ -405,7 +407,7 @@ def test_when_all_fail_the_problem_is_that_of_the_likeliest() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.integers(0, 30), st.booleans()), max_size=200))
-def test_what_is_remembered_is_bounded(events: list[tuple[int, int, bool]]) -> None:
+def test_number_of_remembered_candidates_is_bounded(events: list[tuple[int, int, bool]]) -> None:
     candidates = Candidates()
     for now, (name, number, proves) in enumerate(events):
         place = sighting(number, name=f"v{name}", addresses=20)
@@ -426,7 +428,7 @@ class TestTheTable:
         assert len(table) == 5
         assert table.record(sighting(0, name="carina")) is not None
 
-    def test_a_proven_instance_is_never_pushed_out_and_finds_room_again(self) -> None:
+    def test_proven_instance_is_never_evicted_and_is_admitted_again(self) -> None:
         table = Sightings(limit=20, limit_of_vessel=5)
         real = sighting(999)
         table.record(real)
@@ -441,7 +443,7 @@ class TestTheTable:
         assert len(table) == 5
         assert table.get(real.instance) == real
 
-    def test_a_full_table_makes_room_for_who_has_proved_himself(self) -> None:
+    def test_full_table_admits_a_proven_instance(self) -> None:
         table = Sightings(limit=20, limit_of_vessel=5)
         for number in range(100):
             table.record(sighting(number, name=f"v{number}"))
@@ -452,8 +454,8 @@ class TestTheTable:
         assert len(table) == 20
 
 
-def test_forged_records_on_the_network_do_not_hold_up_a_link(tmp_path: Path) -> None:
-    """The forged records come first in order of name; their ports accept connections and stay silent."""
+def test_forged_records_on_the_network_do_not_prevent_a_link(tmp_path: Path) -> None:
+    """The forged records sort before the real one. Their ports accept connections and stay silent."""
 
     async def main() -> None:
         fleet = Fleet.new()

@@ -28,14 +28,14 @@ def test_vessels_on_one_network_find_each_other_and_see_a_goodbye(network: Netwo
     assert first.state()["seen"] == []
 
 
-def test_link_local_addresses_alone_are_found_and_dialled() -> None:
+def test_vessels_with_only_link_local_addresses_connect() -> None:
     with Network.for_test(settle=True) as network:
         argo, brigid = network.hosts("argo", "brigid")
         network.segment("quay", argo, brigid, ipv4=False)
         first = Vessel(argo, "argo", "logone", "--dial")
         Vessel(brigid, "brigid")
         address = f"{brigid.link_local('eth0')}%eth0"
-        # An address whose uniqueness is still being checked cannot be announced yet, and may follow.
+        # Only addresses that have passed the check for duplicates are announced. Others may follow later.
         assert first.await_("dialled")["url"] == f"wss://[{address.replace('%', '%25')}]:4984/log"
 
 
@@ -52,21 +52,21 @@ def test_a_vessel_between_two_networks_sees_both(network: Network) -> None:
         assert end.state()["seen"] == ["brigid-logone"]
 
 
-def test_boats_with_like_networks_at_home_find_each_other_over_the_radio(network: Network) -> None:
+def test_vessels_with_identical_home_networks_find_each_other_over_the_radio(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     for host in (argo, brigid):
         network.segment(f"home-{host.name}", host)
         host.run(["ip", "addr", "add", "192.168.1.7/24" if host is argo else "192.168.1.8/24", "dev", "eth0"])
     network.segment("radio", argo, brigid, ipv4=False)
     first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
-    # The other vessel is also on a quay of its own, but on the radio it announces only its address there.
+    # Of brigid's link-local addresses, only the one of the radio is announced on the radio.
     found = first.await_("found", instance=second.name)
     assert found["addresses"][0] == f"{brigid.link_local('eth1')}%eth1"
     assert [address for address in found["addresses"] if address.startswith("fe80")] == found["addresses"][:1]
     assert "192.168.1.8" in found["addresses"]
 
 
-def test_an_interface_that_comes_late_is_used(network: Network) -> None:
+def test_interface_that_appears_later_is_used(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", brigid)
     early = Vessel(argo, "argo")
@@ -91,10 +91,10 @@ def test_an_interface_that_is_replaced_by_another_leads_to_the_same_neighbours(n
     first.await_("changed", instance=second.name, addresses=[f"{address}%eth1"])
 
 
-def test_what_was_missed_behind_a_flapping_plug_is_made_up(network: Network) -> None:
+def test_vessel_missed_while_the_link_flaps_is_found_afterwards(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", argo, brigid)
-    slow = ("--pace", "60", "60", "60", "120")  # so that replugging makes them ask
+    slow = ("--pace", "60", "60", "60", "120")  # so that only the replugging causes queries
     first, second = Vessel(argo, "argo", "logone", *slow), Vessel(brigid, "brigid", "logone", *slow)
     first.await_("found")
     second.await_("found")
@@ -107,7 +107,7 @@ def test_what_was_missed_behind_a_flapping_plug_is_made_up(network: Network) -> 
     assert second.state()["seen"] == [first.name]
 
 
-def test_a_network_that_heals_unnoticed_is_seen_by_the_next_question(network: Network) -> None:
+def test_vessel_is_found_by_the_next_query_after_a_silent_outage(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", argo, brigid)
     quay.cut_silently(argo)
@@ -120,21 +120,21 @@ def test_a_network_that_heals_unnoticed_is_seen_by_the_next_question(network: Ne
     second.await_("found", instance=first.name, within=4.0)
 
 
-def test_who_was_silent_for_a_while_is_reported_on_speaking_again(network: Network) -> None:
+def test_vessel_that_was_silent_is_reported_when_it_announces_itself_again(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", argo, brigid)
     pace = ("--pace", "0.2", "1", "3", "120")
     first, second = Vessel(argo, "argo", "logone", *pace), Vessel(brigid, "brigid", "logone", *pace)
     first.await_("found")
     quay.cut_silently(brigid)
-    time.sleep(3.2)  # More than 3 s of silence are what is tested.
+    time.sleep(3.2)  # The test is about a silence of more than 3 s.
     assert first.state()["seen"] == [second.name]
     assert not first.has_told("again")
     quay.heal_silently(brigid)
     assert first.await_("again")["instance"] == second.name
 
 
-def test_who_vanishes_without_a_goodbye_is_gone_when_its_word_expires(network: Network) -> None:
+def test_vessel_that_vanishes_without_a_goodbye_is_removed_when_its_records_expire(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     network.segment("quay", argo, brigid)
     pace = ("--pace", "0.3", "0.5", "60", "3")
@@ -144,7 +144,7 @@ def test_who_vanishes_without_a_goodbye_is_gone_when_its_word_expires(network: N
     assert first.await_("gone")["instance"] == second.name
 
 
-def test_a_copied_card_takes_another_name_and_both_are_seen(network: Network) -> None:
+def test_copied_card_chooses_another_name_and_both_are_seen(network: Network) -> None:
     argo, copy, brigid = network.hosts("argo", "copy", "brigid")
     network.segment("quay", argo, copy, brigid)
     original, witness = Vessel(argo, "argo"), Vessel(brigid, "brigid")
@@ -157,7 +157,7 @@ def test_a_copied_card_takes_another_name_and_both_are_seen(network: Network) ->
     clone.await_state(lambda state: state["seen"] == ["argo-logone", "brigid-logone"])
 
 
-def test_copied_cards_that_meet_later_come_to_two_names(network: Network) -> None:
+def test_copied_cards_that_meet_later_get_two_names(network: Network) -> None:
     argo, copy = network.hosts("argo", "copy")
     quay = network.segment("quay", argo, copy)
     quay.cut_silently(copy)
@@ -193,7 +193,7 @@ def test_three_processes_on_one_machine_find_each_other_over_loopback(network: N
         vessel.leave()
 
 
-def test_a_network_that_loses_a_third_of_all_packets_is_enough(network: Network) -> None:
+def test_vessels_find_each_other_despite_a_third_of_packets_being_lost(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     network.segment("radio", argo, brigid)
     for host in (argo, brigid):
@@ -216,7 +216,7 @@ sys.stdin.read()
 """
 
 
-def test_a_port_that_another_program_keeps_to_itself_is_named(network: Network) -> None:
+def test_mdns_port_used_exclusively_by_another_program_is_reported(network: Network) -> None:
     argo = network.host("argo")
     network.segment("quay", argo)
     with argo.popen([sys.executable, "-c", TAKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as taker:
@@ -246,7 +246,7 @@ sys.stdin.read()
 """
 
 
-def test_nonsense_on_the_network_is_named_once_and_ignored(network: Network) -> None:
+def test_malformed_advertisements_are_reported_once_and_ignored(network: Network) -> None:
     argo, stranger = network.hosts("argo", "stranger")
     network.segment("quay", argo, stranger)
     vessel = Vessel(argo, "argo")
@@ -313,22 +313,22 @@ for line in sys.stdin:
 """
 """Program that announces each name on its own, and then with records of several kinds.
 
-`ask` sends a question whose content no answer can quote. `listen` prints the next questions of 10.77.1.1, and
-whether their packets can be read to the end.
+`ask` sends a question that no answer can quote. `listen` prints the next questions of 10.77.1.1, and whether
+their packets can be read to the end.
 """
 
 
 STRANGE_NAMES = (
     b"Gate_01:\r\n",  # zeroconf refuses control characters in names
-    b"\xff" * 63,  # not text: the replacement is longer than a name may be
-    b"x..y",  # written label by label, it ends in the middle, and the rest of the packet is garbage
+    b"\xff" * 63,  # not text: the replacement is longer than the longest name
+    b"x..y",  # written label by label, this name ends in the middle, and the rest of the packet is garbage
     b"argo.",
     b"\0",
-    b"brigid-logone",  # a vessel's name, with records that contain nothing
+    b"brigid-logone",  # a vessel's name, with empty records
 )
 
 
-def test_whatever_names_hold_asking_goes_on_and_vessels_are_found(network: Network) -> None:
+def test_malformed_names_do_not_stop_queries_or_discovery(network: Network) -> None:
     argo, stranger, brigid = network.hosts("argo", "stranger", "brigid")
     network.segment("quay", argo, stranger, brigid)
     first = Vessel(argo, "argo")

@@ -13,11 +13,11 @@ def test_own_identity_on_another_board_is_a_clone_at_once() -> None:
     assert clones.found == [clone]
 
 
-def test_own_board_is_no_clone() -> None:
+def test_own_board_is_not_a_clone() -> None:
     assert DuplicateIdentities("argo", "b1").board_proved("argo", "b1", 0.0) is None
 
 
-def test_two_boards_of_a_third_vessel_in_turns_are_a_clone_and_told_once() -> None:
+def test_alternating_boards_of_another_vessel_are_a_clone_and_reported_once() -> None:
     clones = DuplicateIdentities("argo", "x")
     assert clones.board_proved("brigid", "b1", 0.0) is None
     assert clones.board_proved("brigid", "b2", 10.0) is None
@@ -45,7 +45,7 @@ def test_card_that_moved_back_after_a_while_is_no_clone() -> None:
     assert clones.board_proved("brigid", "b1", 2 * WITHIN + 1) is None
 
 
-def test_clone_that_was_put_right_is_forgotten() -> None:
+def test_clone_that_no_longer_appears_is_forgotten() -> None:
     clones = DuplicateIdentities("argo", "b1")
     clones.board_proved("argo", "b2", 0.0)
     clones.forget(100.0, after=60.0)
@@ -53,7 +53,7 @@ def test_clone_that_was_put_right_is_forgotten() -> None:
     assert clones.board_proved("argo", "b2", 100.0) is not None
 
 
-def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number() -> None:
+def test_vessel_with_more_of_our_log_is_reported_once_with_the_highest_number() -> None:
     clones = DuplicateIdentities("argo", "b1")
     ahead = clones.offered("brigid", Claim(log="abcdef", sensor="rpm", number=4_001), 5.0)
     assert ahead is not None
@@ -63,7 +63,7 @@ def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number(
     assert "brigid has readings of this vessel's log abcdef that are missing here" in str(ahead)
 
 
-def test_boot_with_our_own_signature_is_news_after_readings_and_readings_are_none_after_it() -> None:
+def test_signed_boot_is_reported_after_readings_but_readings_are_not_after_a_boot() -> None:
     clones = DuplicateIdentities("argo", "b1")
     reading = Claim(log="abcdef", sensor="rpm", number=4_001)
     signed = Claim(log="abcdef", number=9, is_signed=True)

@@ -1,4 +1,4 @@
-"""Vessels that meet reach the same log; complete appliances run on separate networks."""
+"""Complete appliances on separate networks reach the same log when they meet."""
 
 import itertools
 import random
@@ -23,7 +23,7 @@ Launch = Callable[..., Appliance]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Yield a function that starts an appliance with its own documents; all appliances end with the test."""
+    """Yield a function that starts an appliance with its own documents. All appliances end with the test."""
     launched: list[Appliance] = []
 
     def one(host: Host, *, records: bool = False, configuration: str = "") -> Appliance:
@@ -46,7 +46,7 @@ def links(fleet: list[Appliance]) -> int:
     return len({frozenset((each.vessel, other)) for each in fleet for other in each.linked})
 
 
-def test_vessels_that_all_see_each_other_record_and_agree(network: Network, launch: Launch) -> None:
+def test_vessels_in_a_full_mesh_record_and_agree(network: Network, launch: Launch) -> None:
     hosts = network.hosts(*NAMES)
     network.segment("roads", *hosts)
     fleet = [launch(host, records=True) for host in hosts]
@@ -72,7 +72,7 @@ def samples_in(appliance: Appliance) -> set[tuple[str, str, str, int]]:
         }
 
 
-def test_star_by_configuration_has_no_links_but_the_hubs(network: Network, launch: Launch) -> None:
+def test_configured_star_has_only_links_with_the_hub(network: Network, launch: Launch) -> None:
     hosts = network.hosts("depot", *NAMES[:4])
     network.segment("roads", *hosts)
     star = '[mesh]\nhub = ["depot"]\n'
@@ -83,7 +83,7 @@ def test_star_by_configuration_has_no_links_but_the_hubs(network: Network, launc
     print(f"star of 5: 4 links, agreed after {took:.1f} s")
 
 
-def test_chain_hands_on_what_it_learns_from_end_to_end(network: Network, launch: Launch) -> None:
+def test_chain_of_vessels_passes_documents_from_end_to_end(network: Network, launch: Launch) -> None:
     hosts = network.hosts(*NAMES)
     for number, (one, other) in enumerate(itertools.pairwise(hosts)):
         network.segment(f"strait{number}", one, other)
@@ -107,7 +107,7 @@ def test_chain_hands_on_what_it_learns_from_end_to_end(network: Network, launch:
     print(f"from end to end {wait_for_agreement(fleet):.1f} s")
 
 
-def test_mule_carries_between_islands_that_never_meet(network: Network, launch: Launch) -> None:
+def test_vessel_that_moves_between_two_networks_carries_documents(network: Network, launch: Launch) -> None:
     argo, brigid, carina, dione, mule = network.hosts(*NAMES[:4], "mule")
     west, east = network.segment("west", argo, brigid, mule), network.segment("east", carina, dione, mule)
     west.cut(mule)
@@ -130,16 +130,14 @@ def test_mule_carries_between_islands_that_never_meet(network: Network, launch: 
     assert "carina" not in islands[0].linked
 
 
-def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
-    network: Network, launch: Launch
-) -> None:
+def test_unreachable_vessel_is_reported_before_its_link_is_given_up(network: Network, launch: Launch) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     roads = network.segment("roads", argo, brigid)
     one, two = fleet = [launch(argo), launch(brigid)]
     told: dict[str, dict[str, Any]] = {}
 
     def are(*states: str) -> bool:
-        """Return True once each vessel has reported the other in one of these states, however briefly."""
+        """Return True once each vessel has reported the other in one of these states, even briefly."""
         for vessel, other in ((one, two), (two, one)):
             peer = vessel.peer(other.vessel)
             if peer.get("state") in states:
@@ -169,7 +167,7 @@ def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
     ("rounds", "longest"),
     [(4, 0.0), pytest.param(30, 40.0, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))],
 )
-def test_partitions_at_random_heal_within_seconds(
+def test_random_partitions_heal_within_seconds(
     network: Network, launch: Launch, rng: random.Random, rounds: int, longest: float
 ) -> None:
     """A partition lasts up to `longest` seconds longer than the other vessels need to agree."""
@@ -187,7 +185,7 @@ def test_partitions_at_random_heal_within_seconds(
             vessel.write(5)
         stay = [vessel for vessel in fleet if vessel.host not in away]
         wait_for_agreement(stay)
-        time.sleep(rng.uniform(0, longest))  # the duration is what varies here
+        time.sleep(rng.uniform(0, longest))  # the duration of the partition varies
         for host in away:
             (roads.heal_silently if silently else roads.heal)(host)
         times.append(wait_for_agreement(fleet))
@@ -197,7 +195,7 @@ def test_partitions_at_random_heal_within_seconds(
     assert max(times) < 10
 
 
-def test_interface_that_flaps_does_no_harm(network: Network, launch: Launch) -> None:
+def test_flapping_interface_loses_no_documents(network: Network, launch: Launch) -> None:
     hosts = network.hosts(*NAMES[:3])
     roads = network.segment("roads", *hosts)
     fleet = [launch(host) for host in hosts]
@@ -209,7 +207,7 @@ def test_interface_that_flaps_does_no_harm(network: Network, launch: Launch) -> 
     print(f"agreed {took:.1f} s after the last flap")
 
 
-def test_link_local_ipv6_alone_is_enough(tmp_path: Path, launch: Launch) -> None:
+def test_fleet_agrees_with_only_link_local_ipv6_addresses(tmp_path: Path, launch: Launch) -> None:
     with Network.for_test(settle=True) as network:
         hosts = network.hosts(*NAMES[:3])
         network.segment("radio", *hosts, ipv4=False)
@@ -226,7 +224,7 @@ def test_link_local_ipv6_alone_is_enough(tmp_path: Path, launch: Launch) -> None
     ("kills", "readings"),
     [(3, 1_500), pytest.param(30, 3_000, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))],
 )
-def test_peer_killed_in_mid_transfer_loses_nothing_and_doubles_nothing(
+def test_peer_killed_during_a_transfer_loses_and_repeats_no_documents(
     network: Network, launch: Launch, rng: random.Random, kills: int, readings: int
 ) -> None:
     hosts = network.hosts(*NAMES[:3])
@@ -241,7 +239,7 @@ def test_peer_killed_in_mid_transfer_loses_nothing_and_doubles_nothing(
         wanted = before + rng.randrange(1, readings)
         wait_until(lambda: victim.count() >= wanted, "some of it is there", fleet)  # noqa: B023
         victim.kill()
-        landed += victim.count() < before + readings  # otherwise it already had everything
+        landed += victim.count() < before + readings  # otherwise the vessel already had all documents
         victim.start()
         wait_for_agreement(fleet)
     written = sum(vessel.written for vessel in fleet)

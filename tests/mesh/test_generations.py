@@ -1,4 +1,4 @@
-"""High generations, with which one vessel could permanently prevent others from writing a document."""
+"""High generations cannot be used to prevent other vessels from writing a document permanently."""
 
 import logging
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def content(document_id: str, by: TLSIdentity, **more: Any) -> Mapping[str, Any]
 
 
 def at(database: Database, document_id: str, generation: int, said: Mapping[str, Any]) -> None:
-    """Store a revision with this generation, as someone with a modified Logboat could."""
+    """Store a revision with this generation, as a vessel with modified software could."""
     before = database.get(document_id)
     with as_before():
         database.insert(
@@ -57,12 +57,12 @@ def at(database: Database, document_id: str, generation: int, said: Mapping[str,
 
 
 async def pull(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity) -> None:
-    """Pull everything that argo has, over TLS."""
+    """Pull all of argo's documents over TLS."""
     assert await push(theirs, argo, fleet, shown, pulls=True) == 0
 
 
 async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *, pulls: bool = False) -> int:
-    """Push everything to argo over TLS, or pull from it; return the number of refused documents."""
+    """Push all documents to argo over TLS, or pull all of argo's. Return the number of refused documents."""
     status = await Replicator(
         ReplicatorConfiguration(
             theirs,
@@ -79,7 +79,10 @@ async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *
 
 
 def write(mesh: Mesh, by: TLSIdentity, **more: Any) -> dict[str, str]:
-    """Let a vessel write its documents once more, as its recorder would, and return the new revisions."""
+    """Let a vessel write a new revision of each of its documents, as its recorder would.
+
+    Return the revisions.
+    """
     found = {}
     for document_id in ALL:
         current = mesh.database.get(document_id)
@@ -97,7 +100,7 @@ def has_all(mesh: Mesh, expected: Mapping[str, str]) -> bool:
     return all(each is not None and each.rev == expected[name] for name, each in found.items())
 
 
-def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_afterwards_or_not(
+def test_no_vessel_of_the_fleet_can_freeze_a_document(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -129,7 +132,7 @@ def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_af
     run(main())
 
 
-def test_what_a_vessel_of_the_fleet_may_carry_ahead_its_own_vessel_overtakes_everywhere(
+def test_owner_of_a_document_can_exceed_every_permitted_generation(
     tmp_path: Path,
 ) -> None:
     """The rule permits bodies signed by argo, and unsigned ones up to a generation that argo vouches for."""
@@ -164,7 +167,7 @@ def test_what_a_vessel_of_the_fleet_may_carry_ahead_its_own_vessel_overtakes_eve
     run(main())
 
 
-def test_a_fleet_that_was_frozen_goes_on_after_the_update(tmp_path: Path) -> None:
+def test_fleet_with_frozen_documents_continues_after_the_update(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         own = fleet.issue("argo")
@@ -185,8 +188,11 @@ def test_a_fleet_that_was_frozen_goes_on_after_the_update(tmp_path: Path) -> Non
     run(main())
 
 
-def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Path) -> None:
-    """The vessel offers the documents again, although it did so long ago, because its link starts again."""
+def test_vessel_that_was_not_attacked_sends_removed_documents_again(tmp_path: Path) -> None:
+    """The vessel has already offered the documents long ago.
+
+    It offers them again because its link restarts.
+    """
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -202,7 +208,8 @@ def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Pa
                 at(store, document_id, LAST, content(document_id, own, state="frozen"))
             marked = store.get_local("generations-looked-at")
             assert marked is not None
-            store.delete_local(marked.key, parent=marked.rev)  # an earlier version leaves the store like this
+            # Earlier versions leave the store without this marker.
+            store.delete_local(marked.key, parent=marked.rev)
         async with (
             vessel(tmp_path, fleet, "argo", identity=own),
             vessel(tmp_path, fleet, "brigid") as brigid,
@@ -212,7 +219,7 @@ def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Pa
     run(main())
 
 
-def test_a_fresh_card_takes_the_millionth_revision_from_who_passes_it_on(tmp_path: Path) -> None:
+def test_new_card_accepts_the_millionth_revision_from_another_vessel(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         own = fleet.issue("argo")
@@ -230,7 +237,7 @@ def test_a_fresh_card_takes_the_millionth_revision_from_who_passes_it_on(tmp_pat
     run(main())
 
 
-def test_a_thief_who_vouched_for_all_generations_is_overtaken_once_it_is_revoked(tmp_path: Path) -> None:
+def test_owner_exceeds_generations_vouched_for_by_a_thief_after_the_revocation(tmp_path: Path) -> None:
     most = revisions.SOUND_LIMIT - 1
 
     async def main() -> None:

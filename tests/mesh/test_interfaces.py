@@ -1,4 +1,4 @@
-"""Interfaces that can be used, addresses that are announced and dialled, and reports by the kernel."""
+"""Usable interfaces, the addresses that are announced and dialled, and notifications from the kernel."""
 
 import asyncio
 import ipaddress
@@ -53,32 +53,32 @@ def names(found: Iterable[Interface]) -> list[str]:
         ([], []),
     ],
 )
-def test_interfaces_are_chosen_by_name_and_loopback_only_by_its_own(
+def test_interfaces_are_selected_by_pattern_but_loopback_only_by_name(
     wanted: list[str], found: list[str]
 ) -> None:
     assert names(suitable([LO, ETH, MESH], wanted)) == found
 
 
 @pytest.mark.parametrize("lacking", [UP, RUNNING, MULTICAST])
-def test_one_that_is_down_or_without_carrier_or_multicast_does_not_serve(lacking: int) -> None:
+def test_interface_without_link_carrier_or_multicast_is_not_used(lacking: int) -> None:
     assert suitable([interface("eth0", 2, "10.0.0.1/24", flags=LIVE & ~lacking)]) == ()
     assert suitable([interface("eth0", 2)]) == ()
 
 
-def test_each_interface_speaks_once_over_each_family_link_local_first() -> None:
+def test_one_address_per_interface_and_family_is_used_link_local_first() -> None:
     assert multicast_choice([LO, ETH, MESH]) == ["127.0.0.1", "10.0.0.1", "fe80::a", "fe80::b"]
 
 
-def test_one_link_local_address_on_two_interfaces_is_told_by_their_indices() -> None:
+def test_same_link_local_address_on_two_interfaces_is_distinguished_by_index() -> None:
     twins = [interface("eth0", 2, "fe80::a/64"), interface("eth0.7", 7, "fe80::a/64")]
     assert multicast_choice(twins) == [2, 7]
 
 
-def test_all_addresses_are_told_but_those_of_loopback_in_ipv6() -> None:
+def test_all_addresses_except_ipv6_loopback_are_advertised() -> None:
     assert advertised([LO, ETH]) == ["127.0.0.1", "10.0.0.1", "10.9.0.1", "fd00::1", "fe80::a"]
 
 
-def test_the_nearest_address_is_dialled_first_and_what_leads_nowhere_never() -> None:
+def test_nearest_address_is_dialled_first_and_unreachable_ones_never() -> None:
     told = [
         "192.0.2.9",
         "fe80::9%3",
@@ -95,7 +95,7 @@ def test_the_nearest_address_is_dialled_first_and_what_leads_nowhere_never() -> 
     assert dialable(["127.0.0.1"], [LO]) == ("127.0.0.1",)
 
 
-def test_where_a_neighbour_speaks_from_comes_before_where_it_might_be() -> None:
+def test_source_addresses_of_a_neighbour_come_before_advertised_ones() -> None:
     told = ["10.0.0.9", "192.0.2.9", "fe80::8%3", "fe80::9%3", "fe80::7%2"]
     assert dialable(told, [ETH, MESH], {"fe80::9%3", "192.0.2.9"}) == (
         "192.0.2.9",
@@ -121,19 +121,19 @@ def test_where_a_neighbour_speaks_from_comes_before_where_it_might_be() -> None:
         ("192.0.2.1", ("eth0", "wlan1", "lo"), False),
     ],
 )
-def test_connection_is_heard_if_it_came_in_by_a_named_interface(
+def test_connection_is_accepted_if_it_arrives_on_a_configured_interface(
     local: str, wanted: tuple[str, ...], is_heard: bool
 ) -> None:
     assert is_reached_by(local, (LO, ETH, MESH), wanted) is is_heard
 
 
-def test_the_kernel_tells_of_this_machine() -> None:
+def test_interfaces_of_this_machine_are_read_from_the_kernel() -> None:
     lo = next(each for each in read_interfaces() if each.name == "lo")
     assert lo.is_loopback
     assert ipaddress.ip_interface("127.0.0.1/8") in lo.addresses
 
 
-# --- netlink
+# Netlink
 
 
 def message(kind: int, body: bytes) -> bytes:
@@ -149,7 +149,7 @@ LINK = message(16, bytes(16) + attribute(3, b"eth0\0"))
 SCAN = message(16, bytes(16) + attribute(3, b"wlan0\0") + attribute(11, b"..."))
 
 
-def test_links_and_addresses_are_told_apart_and_a_scan_is_neither() -> None:
+def test_netlink_messages_about_links_and_addresses_are_distinguished_from_scans() -> None:
     assert list(parse_netlink(LINK + message(20, bytes(8)) + SCAN + message(17, bytes(16)))) == [
         Event.LINK,
         Event.ADDRESS,
@@ -159,11 +159,11 @@ def test_links_and_addresses_are_told_apart_and_a_scan_is_neither() -> None:
 
 
 @given(st.binary(max_size=200) | st.integers(0, 200).map(lambda n: (LINK + SCAN + LINK)[:n]))
-def test_any_bytes_from_the_kernel_come_to_an_end(data: bytes) -> None:
+def test_parsing_any_netlink_bytes_ends(data: bytes) -> None:
     assert all(isinstance(event, Event) for event in parse_netlink(data))
 
 
-def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interface_watch_polls_if_netlink_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -183,7 +183,7 @@ def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest
     assert asyncio.run(asyncio.wait_for(watch(), 5.0)) == [frozenset({Event.ADDRESS})] * 2
 
 
-def test_interfaces_are_read_once_a_second_however_often_they_are_asked_for() -> None:
+def test_interfaces_are_read_at_most_once_a_second() -> None:
     now, read = [10.0], list[float]()
 
     def reading() -> tuple[Interface, ...]:

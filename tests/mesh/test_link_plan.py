@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sync.mesh.link_plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
 
 Sight = dict[str, set[str]]
-"""Vessels that each vessel sees; sight is mutual."""
+"""Vessels that each vessel sees. If one vessel sees another, the other also sees the first."""
 
 
 def names(count: int) -> list[str]:
@@ -45,7 +45,7 @@ def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]
 
 
 def meet(sight: Sight, most: int) -> Sight:
-    """Let all vessels look, dial, and look again, until nothing changes any more."""
+    """Let all vessels select links, connect and give up surplus links, until nothing changes."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(40):
         before = {vessel: set(others) for vessel, others in links.items()}
@@ -74,20 +74,20 @@ def reached(links: Mapping[str, set[str]]) -> set[str]:
 
 
 @given(sights(), st.integers(2, 8))
-def test_whoever_can_be_reached_at_all_is_reached_over_links(sight: Sight, most: int) -> None:
+def test_links_reach_every_reachable_vessel(sight: Sight, most: int) -> None:
     links = meet(sight, most)
     assert reached(links) == set(sight)
 
 
 @given(st.integers(2, 40), st.integers(2, 10))
-def test_where_all_see_all_nobody_has_more_links_than_it_may(count: int, most: int) -> None:
+def test_no_vessel_exceeds_its_limit_if_all_see_each_other(count: int, most: int) -> None:
     links = meet(everybody(names(count)), most)
     assert reached(links) == set(links)
     assert max(len(others) for others in links.values()) <= most
 
 
 @given(st.integers(2, 40), st.integers(2, 10))
-def test_where_all_see_all_both_ends_want_the_same_links(count: int, most: int) -> None:
+def test_both_ends_select_the_same_links_if_all_see_each_other(count: int, most: int) -> None:
     vessels = names(count)
     sight = everybody(vessels)
     links = meet(sight, most)
@@ -100,7 +100,7 @@ def test_few_vessels_are_all_linked_with_each_other() -> None:
     assert wanted(MeshNode("b"), {"a": (), "c": (), "d": ()}) == {"a", "c", "d"}
 
 
-def test_vessel_that_no_known_link_leads_to_is_linked_with_beyond_the_limit() -> None:
+def test_vessel_without_any_known_link_is_linked_beyond_the_limit() -> None:
     near = {vessel: ["v00"] for vessel in names(9)[1:]}
     ring = wanted(MeshNode("v00", max_peers=2), near)
     assert "v08" in ring
@@ -108,20 +108,20 @@ def test_vessel_that_no_known_link_leads_to_is_linked_with_beyond_the_limit() ->
     assert "v99" in wanted(MeshNode("v04", max_peers=2), alone | {"v00": names(9)[1:]})
 
 
-def test_spoke_is_linked_with_its_hubs_only() -> None:
+def test_spoke_is_linked_only_with_its_hubs() -> None:
     spoke = MeshNode("argo", hubs=frozenset({"depot", "quay"}))
     assert wanted(spoke, {"brigid": (), "depot": ()}) == {"depot"}
     assert wanted(spoke, {"brigid": ()}) == frozenset()
 
 
-def test_hub_is_linked_with_all_and_gives_up_none() -> None:
+def test_hub_is_linked_with_all_vessels_and_gives_up_no_link() -> None:
     hub = MeshNode("depot", role=Role.HUB, max_peers=2)
     crowd = dict.fromkeys(names(20), ("depot",))
     assert wanted(hub, crowd) == set(names(20))
     assert surplus(hub, crowd, crowd, crowd) is None
 
 
-def test_only_a_link_that_others_make_up_for_is_given_up() -> None:
+def test_only_a_redundant_link_is_given_up() -> None:
     me, alone = MeshNode("a", max_peers=2), {vessel: ["a"] for vessel in "bcdefg"}
     assert surplus(me, alone, alone, alone) is None
     joined = alone | {"d": ["a", "e"], "e": ["a", "d"]}
@@ -129,7 +129,7 @@ def test_only_a_link_that_others_make_up_for_is_given_up() -> None:
 
 
 @given(st.floats(0, 1), st.floats(0, 60))
-def test_vessel_with_the_smaller_id_dials_at_once_and_the_other_after_a_while(
+def test_vessel_with_the_smaller_id_dials_at_once_and_the_other_later(
     chance: float, wanted_for: float
 ) -> None:
     assert may_dial(MeshNode("a"), "b", wanted_for=wanted_for, chance=chance) <= 0
@@ -137,17 +137,17 @@ def test_vessel_with_the_smaller_id_dials_at_once_and_the_other_after_a_while(
     assert may_dial(MeshNode("b"), "a", wanted_for=30, chance=chance) <= 0
 
 
-def test_vessel_that_listens_only_never_dials() -> None:
+def test_passive_only_vessel_never_dials() -> None:
     silent = MeshNode("a", role=Role.PASSIVE_ONLY)
     assert may_dial(silent, "b", wanted_for=1e9, chance=0) == float("inf")
 
 
-def test_vessel_that_cannot_be_dialled_or_sets_out_to_its_hub_waits_for_nobody() -> None:
+def test_vessel_that_cannot_be_dialled_or_dials_its_hub_does_not_wait() -> None:
     assert may_dial(MeshNode("b", role=Role.ACTIVE_ONLY), "a", wanted_for=0, chance=1) <= 0
     assert may_dial(MeshNode("b", hubs=frozenset({"a"})), "a", wanted_for=0, chance=1) <= 0
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
-def test_of_two_links_just_one_stays(one: str, other: str) -> None:
+def test_exactly_one_of_two_links_is_kept(one: str, other: str) -> None:
     if one != other:
         assert keeps_dialled(one, other) != keeps_dialled(other, one)

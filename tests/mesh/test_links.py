@@ -1,4 +1,4 @@
-"""Each pair of vessels gets one link, according to the configured roles, whichever side dials."""
+"""Each pair of vessels gets one link that matches the configured roles, even if both sides connect."""
 
 import asyncio
 import errno
@@ -24,14 +24,14 @@ PORTS = (4101, 4102)
 
 
 def links_of(mesh: Mesh, other: str) -> int:
-    """Return the number of links with another vessel, whichever side dialled."""
+    """Return the number of links with another vessel, in both directions of connecting."""
     dialled = sum(link.is_up and link.vessel == other for link in mesh.outward.values())
     return dialled + sum(link.is_up and link.vessel == other for link in mesh.inward)
 
 
 @asynccontextmanager
 async def dialled_unseen(folder: Path) -> AsyncIterator[tuple[Mesh, Mesh]]:
-    """Yield argo, which nobody sees, while it dials brigid at a configured address."""
+    """Yield argo and brigid. Argo does not advertise itself, and connects to brigid's configured address."""
     fleet, alone = Fleet.new(), MeshNode("argo", role=Role.ACTIVE_ONLY)
     async with (
         vessel(folder, fleet, "brigid") as brigid,
@@ -40,7 +40,7 @@ async def dialled_unseen(folder: Path) -> AsyncIterator[tuple[Mesh, Mesh]]:
         yield argo, brigid
 
 
-def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path: Path) -> None:
+def test_vessels_that_dial_each_other_keep_one_link(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         urls = [f"wss://127.0.0.1:{port}" for port in PORTS]
@@ -54,7 +54,7 @@ def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path:
             )
             wanted = {
                 mesh: mesh.turns + 3 for mesh in (argo, brigid)
-            }  # both at their own pace: a link may still come
+            }  # both at their own pace: a second link may still be made
             await until(
                 lambda: all(mesh.turns >= turns for mesh, turns in wanted.items()), "they looked again"
             )
@@ -68,7 +68,7 @@ def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path:
     run(main())
 
 
-def test_configured_address_is_enough_where_nobody_is_seen(tmp_path: Path) -> None:
+def test_configured_address_is_sufficient_without_discovery(tmp_path: Path) -> None:
     async def main() -> None:
         async with dialled_unseen(tmp_path) as (argo, brigid):
             await until(lambda: argo.linked == {"brigid"}, "it has dialled")
@@ -77,7 +77,7 @@ def test_configured_address_is_enough_where_nobody_is_seen(tmp_path: Path) -> No
     run(main())
 
 
-def test_vessel_that_only_dials_is_not_seen_and_does_not_listen(tmp_path: Path) -> None:
+def test_active_only_vessel_is_not_advertised_and_does_not_listen(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         async with (
@@ -92,7 +92,7 @@ def test_vessel_that_only_dials_is_not_seen_and_does_not_listen(tmp_path: Path) 
     run(main())
 
 
-def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(
+def test_passive_only_vessel_is_also_dialled_by_vessels_with_higher_ids(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
@@ -110,7 +110,7 @@ def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(
     run(main())
 
 
-def test_who_is_not_seen_and_does_not_answer_is_silent_too(
+def test_vessel_without_advertisement_that_does_not_answer_is_reported_as_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
@@ -124,7 +124,7 @@ def test_who_is_not_seen_and_does_not_answer_is_silent_too(
     run(main())
 
 
-def test_who_has_sailed_away_has_refused_nobody(tmp_path: Path) -> None:
+def test_vessel_that_is_out_of_reach_is_not_reported_as_refusing(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         async with vessel(tmp_path, fleet, "argo") as argo:
@@ -140,7 +140,7 @@ def test_who_has_sailed_away_has_refused_nobody(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_link_that_broke_with_a_vessel_in_sight_is_no_news_after_a_while(tmp_path: Path) -> None:
+def test_broken_link_with_a_visible_vessel_is_reported_only_for_a_while(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         async with vessel(tmp_path, fleet, "argo") as argo:
@@ -155,7 +155,7 @@ def test_a_link_that_broke_with_a_vessel_in_sight_is_no_news_after_a_while(tmp_p
     run(main())
 
 
-def test_vessel_that_comes_back_is_linked_at_once(tmp_path: Path) -> None:
+def test_vessel_that_returns_is_linked_at_once(tmp_path: Path) -> None:
     async def main() -> None:
         fleet, loop = Fleet.new(), asyncio.get_running_loop()
         async with vessel(tmp_path, fleet, "argo") as argo:
@@ -163,13 +163,13 @@ def test_vessel_that_comes_back_is_linked_at_once(tmp_path: Path) -> None:
                 async with vessel(tmp_path, fleet, "brigid") as brigid:
                     began = loop.time()
                     await until(lambda: argo.linked and brigid.linked, "they are linked")
-                    assert loop.time() - began < 15  # it waited neither for a refusal nor for a longer pause
+                    assert loop.time() - began < 15  # neither for a refusal nor for a longer pause
                 await until(lambda: not argo.linked, "it has gone")
 
     run(main())
 
 
-def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_link_given_up_during_connecting_leaves_no_connection(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         async with (
@@ -178,7 +178,7 @@ def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_
         ):
             link = argo._make(vessel_endpoint.endpoint_of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
             link.start()
-            await asyncio.sleep(0)  # the vessel is connecting
+            await asyncio.sleep(0)  # the vessel is now connecting
             await link.stop()
             assert {status.activity for status in link.statuses.values()} == {Activity.STOPPED}
             await until(lambda: not brigid.linked, "the other sees it go")

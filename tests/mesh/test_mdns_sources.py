@@ -1,4 +1,4 @@
-"""The record of which sources announced each name is bounded, expires, and ignores noise."""
+"""The record of the sources that announced each name is bounded, expires, and ignores malformed packets."""
 
 from contextlib import suppress
 
@@ -30,7 +30,7 @@ class Clock:
         return self.now
 
 
-def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
+def test_sources_are_kept_for_a_while_after_the_last_announcement() -> None:
     clock = Clock()
     hearing = MdnsSources(memory=120.0, clock=clock)
     hearing.process_packet(packet(ARGO), "10.0.0.1")
@@ -42,14 +42,14 @@ def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
     assert hearing.sources(f"brigid-abcdef.{SERVICE_TYPE}") == frozenset()
 
 
-def test_questions_and_goodbyes_say_nothing_of_where_somebody_is() -> None:
+def test_queries_and_goodbyes_are_not_recorded_as_sources() -> None:
     hearing = MdnsSources(memory=120.0, clock=Clock())
     hearing.process_packet(packet(ARGO, flags=QUERY), "10.0.0.1")
     hearing.process_packet(packet(ARGO, ttl=0), "10.0.0.1")
     assert hearing.sources(ARGO) == frozenset()
 
 
-def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
+def test_number_of_names_and_addresses_is_bounded() -> None:
     hearing = MdnsSources(memory=120.0, clock=Clock())
     for number in range(ADDRESSES + 3):
         hearing.process_packet(packet(ARGO), f"10.0.0.{number}")
@@ -61,7 +61,7 @@ def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
 
 
 @given(st.binary(max_size=200) | st.integers(0, 80).map(lambda n: packet(ARGO)[:n]), st.binary(max_size=20))
-def test_noise_is_none_or_is_refused_as_such(data: bytes, more: bytes) -> None:
+def test_malformed_packets_are_ignored_or_refused(data: bytes, more: bytes) -> None:
     hearing = MdnsSources(memory=120.0, clock=Clock())
     with suppress(ValueError):
         hearing.process_packet(data + b"_logboat" + more, "10.0.0.1")

@@ -1,4 +1,4 @@
-"""The test network cuts exactly the intended connections, and leaves nothing behind."""
+"""The test network cuts exactly the intended connections, and leaves no namespaces or processes."""
 
 import signal
 import subprocess
@@ -68,7 +68,7 @@ def ends(network: Network) -> tuple[Network, Host, Host]:
     return network, argo, brigid
 
 
-def test_plugs_and_silence_cut_and_heal(ends: tuple[Network, Host, Host]) -> None:
+def test_segments_can_be_cut_and_healed_visibly_and_silently(ends: tuple[Network, Host, Host]) -> None:
     network, argo, brigid = ends
     quay = network.segment("quay", argo, brigid)
     assert reaches(argo, "10.77.1.2")
@@ -84,7 +84,7 @@ def test_plugs_and_silence_cut_and_heal(ends: tuple[Network, Host, Host]) -> Non
     wait_until(lambda: reaches(argo, "10.77.1.2"), "it is in reach again")
 
 
-def test_loss_and_rate_are_as_told(ends: tuple[Network, Host, Host]) -> None:
+def test_loss_and_rate_are_as_configured(ends: tuple[Network, Host, Host]) -> None:
     network, argo, brigid = ends
     network.segment("radio", argo, brigid)
     argo.rate("eth0", 256)
@@ -95,13 +95,13 @@ def test_loss_and_rate_are_as_told(ends: tuple[Network, Host, Host]) -> None:
     assert int(argo.run([sys.executable, "-c", COUNT])) == 1000
 
 
-def test_what_a_killed_run_left_behind_is_removed_by_the_next(network: Network) -> None:
+def test_namespaces_left_by_a_killed_run_are_removed_by_the_next_run(network: Network) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     left, child = killed.stdout.split()
-    assert not Path(f"/proc/{child}/fd/0").exists()  # Processes end together with the run, at once.
+    assert not Path(f"/proc/{child}/fd/0").exists()  # Processes end together with the killed run.
     assert left in namespaces()
     own = network.host("own")
     with Network():
         assert left not in namespaces()
-        assert own.namespace in namespaces()  # The namespaces of a run in progress stay.
+        assert own.namespace in namespaces()  # The namespaces of a run in progress are kept.

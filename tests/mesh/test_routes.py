@@ -1,4 +1,4 @@
-"""A vessel knows the route by which documents came, whichever vessels carried them."""
+"""A vessel knows the route by which documents arrived, through any number of vessels."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +11,14 @@ from sync.replication.messages import GetCollections
 ids = st.sampled_from(["a", "b", "c", "d", "e", "?", "Not an id", ""])
 
 
-def test_documents_of_a_neighbour_come_by_one_hop() -> None:
+def test_documents_of_a_neighbour_arrive_by_one_hop() -> None:
     routes = Routes("c")
     routes.arrived("b", "b", 1.0)
     assert routes.all["b"].path == ("b",)
     assert routes.all["b"].hops == 1
 
 
-def test_documents_passed_on_come_by_the_way_that_the_neighbour_told() -> None:
+def test_documents_passed_on_have_the_route_that_the_neighbour_announced() -> None:
     b, c = Routes("b"), Routes("c")
     b.arrived("a", "a", 1.0)
     c.record_announcement("b", b.announcement())
@@ -27,13 +27,13 @@ def test_documents_passed_on_come_by_the_way_that_the_neighbour_told() -> None:
     assert str(c.all["a"]) == "a > b"
 
 
-def test_way_of_which_the_neighbour_has_not_told_is_known_to_be_unknown() -> None:
+def test_route_that_the_neighbour_has_not_announced_contains_an_unknown_hop() -> None:
     routes = Routes("c")
     routes.arrived("b", "a", 1.0)
     assert routes.all["a"].path == ("b", "?", "a")
 
 
-def test_way_is_known_as_soon_as_the_neighbour_tells_and_by_those_who_were_told_less() -> None:
+def test_unknown_hop_is_replaced_as_soon_as_the_neighbour_announces_the_route() -> None:
     c, d = Routes("c"), Routes("d")
     c.arrived("b", "a", 1.0)
     d.record_announcement("c", c.announcement())
@@ -44,7 +44,7 @@ def test_way_is_known_as_soon_as_the_neighbour_tells_and_by_those_who_were_told_
     assert str(d.all["a"]) == "a > b > c"
 
 
-def test_way_stays_when_the_neighbour_has_gone_and_changes_with_the_next_document() -> None:
+def test_route_is_kept_without_the_neighbour_and_changes_with_the_next_document() -> None:
     routes = Routes("d")
     routes.record_announcement("b", {"a": ("a",)})
     routes.arrived("b", "a", 1.0)
@@ -55,13 +55,13 @@ def test_way_stays_when_the_neighbour_has_gone_and_changes_with_the_next_documen
     assert str(routes.all["a"]) == "a > e > c"
 
 
-def test_own_documents_that_come_back_have_no_way() -> None:
+def test_own_documents_that_return_have_no_route() -> None:
     routes = Routes("a")
     routes.arrived("b", "a", 1.0)
     assert routes.all == {}
 
 
-def test_version_rises_only_when_there_is_something_new_to_tell() -> None:
+def test_version_increases_only_if_routes_have_changed() -> None:
     routes = Routes("c")
     routes.arrived("b", "b", 1.0)
     version = routes.version
@@ -70,7 +70,7 @@ def test_version_rises_only_when_there_is_something_new_to_tell() -> None:
 
 
 @given(st.dictionaries(ids, st.lists(ids, max_size=MOST_HOPS + 2).map(tuple)))
-def test_nonsense_that_a_neighbour_tells_does_no_harm(paths: dict[str, tuple[str, ...]]) -> None:
+def test_malformed_routes_of_a_neighbour_are_ignored(paths: dict[str, tuple[str, ...]]) -> None:
     routes = Routes("c")
     routes.record_announcement("b", paths)
     for vessel in ("a", "b", "d"):
@@ -81,7 +81,7 @@ def test_nonsense_that_a_neighbour_tells_does_no_harm(paths: dict[str, tuple[str
         assert "c" not in path
 
 
-def test_table_is_kept_and_a_broken_one_forgotten() -> None:
+def test_table_is_saved_and_a_damaged_one_is_discarded() -> None:
     routes = Routes("c")
     routes.arrived("b", "b", 1.0)
     again = Routes("c")
@@ -115,7 +115,7 @@ def test_routes_are_received_as_they_were_sent(paths: dict[str, tuple[str, ...]]
     assert told == [RoutesMessage(paths)]
 
 
-def test_routes_belong_to_no_collection_and_may_come_before_the_list_of_collections() -> None:
+def test_routes_belong_to_no_collection_and_may_precede_the_list_of_collections() -> None:
     near, far, told = sessions()
     far.handle(GetCollections, lambda _, event: far.respond(event))
     near.request(RoutesMessage({}).encode())
@@ -126,7 +126,7 @@ def test_routes_belong_to_no_collection_and_may_come_before_the_list_of_collecti
     assert far.problem is None
 
 
-def test_routes_of_more_vessels_than_a_fleet_has_are_ignored() -> None:
+def test_routes_of_too_many_vessels_are_ignored() -> None:
     near, far, told = sessions()
     near.request(RoutesMessage({str(number): () for number in range(MOST_VESSELS + 1)}).encode())
     carry(near, far)

@@ -1,4 +1,4 @@
-"""Advertisements of vessels survive the wire unchanged, and invalid records are rejected."""
+"""Advertisements of vessels survive encoding unchanged, and invalid records are rejected."""
 
 import string
 import uuid
@@ -44,7 +44,7 @@ def over_the_wire(advertisement: Advertisement) -> dict[bytes, bytes | None]:
 
 
 @given(ADVERTISEMENTS, st.sampled_from(["", "-2", "-17"]))
-def test_what_is_said_is_understood(said: Advertisement, suffix: str) -> None:
+def test_advertisement_is_decoded_as_it_was_encoded(said: Advertisement, suffix: str) -> None:
     instance = said.instance + suffix
     assert is_instance(instance)
     seen = Sighting.from_txt(instance, over_the_wire(said), ("10.0.0.1",), said.port)
@@ -62,7 +62,7 @@ def test_what_is_said_is_understood(said: Advertisement, suffix: str) -> None:
 
 
 @given(st.lists(NAMES, max_size=300, unique=True))
-def test_links_that_do_not_fit_are_left_out_from_the_end(links: list[str]) -> None:
+def test_last_links_are_omitted_if_they_do_not_fit(links: list[str]) -> None:
     said = replace(ARGO, links=tuple(links))
     assert all(len(f"{key}={value}".encode()) <= STRING_BYTES for key, value in said.to_txt().items())
     seen = Sighting.from_txt(said.instance, over_the_wire(said), (), 1).links
@@ -78,7 +78,7 @@ KEYS = st.sampled_from([b"v", b"vessel", b"fleet", b"db", b"store", b"links", b"
     st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=80) | NAMES.map(str.encode)), max_size=3),
     st.integers(0, 65535),
 )
-def test_anything_else_is_refused_with_a_line_that_can_be_shown(
+def test_invalid_advertisement_is_refused_with_a_printable_reason(
     instance: str, wrong: list[tuple[bytes, bytes | None]], port: int
 ) -> None:
     txt = over_the_wire(ARGO) | dict(wrong)
@@ -111,14 +111,14 @@ def test_anything_else_is_refused_with_a_line_that_can_be_shown(
         ("links2", b"A" * 250, "link"),
     ],
 )
-def test_a_field_that_is_wrong_is_named(key: str, value: bytes | None, what: str) -> None:
+def test_invalid_field_is_named(key: str, value: bytes | None, what: str) -> None:
     txt = over_the_wire(ARGO) | {key.encode(): value}
     with pytest.raises(AdvertisementError, match=what):
         Sighting.from_txt(ARGO.instance, txt, (), 4984)
 
 
 @pytest.mark.parametrize("instance", ["argo-abcdef-x", "argo-abcdef-²", "argo-", "argo", "argo-ABCDEF", ""])
-def test_a_name_that_is_not_vessel_log_and_perhaps_a_number_is_refused(instance: str) -> None:
+def test_instance_name_of_another_form_is_refused(instance: str) -> None:
     with pytest.raises(AdvertisementError):
         Sighting.from_txt(instance, over_the_wire(ARGO), (), 4984)
 
@@ -136,11 +136,11 @@ def test_a_name_that_is_not_vessel_log_and_perhaps_a_number_is_refused(instance:
         "\ufffd" * 63,
     ],
 )
-def test_a_name_that_no_vessel_has_is_known_by_itself(instance: str) -> None:
+def test_name_that_no_vessel_can_have_is_recognised(instance: str) -> None:
     assert not is_instance(instance)
 
 
-def test_nobody_can_advertise_what_nobody_would_accept() -> None:
+def test_advertisement_that_would_be_refused_cannot_be_made() -> None:
     for wrong in ({"vessel": "Argo"}, {"log": ""}, {"port": 0}, {"store": "x"}, {"links": ("a,b",)}):
         with pytest.raises(AdvertisementError):
             replace(ARGO, **wrong)
@@ -153,7 +153,7 @@ def test_addresses_become_urls() -> None:
     assert sighting.url("fe80::1%eth0") == "wss://[fe80::1%25eth0]:4984/log"
 
 
-def test_links_are_told_in_an_order_that_changes_nothing() -> None:
+def test_links_are_advertised_in_a_fixed_order() -> None:
     assert with_links(ARGO, ["cygnet", "brigid", "cygnet"]) == replace(ARGO, links=("brigid", "cygnet"))
 
 
@@ -169,7 +169,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS)
-def test_who_follows_the_changes_knows_the_table(events: list[tuple[str, str, int, bool]]) -> None:
+def test_reported_changes_reproduce_the_table(events: list[tuple[str, str, int, bool]]) -> None:
     table, follower = Sightings(limit=3), dict[str, Sighting]()
     for what, instance, port, was_silent in events:
         before = table.get(instance)
@@ -194,7 +194,7 @@ def test_who_follows_the_changes_knows_the_table(events: list[tuple[str, str, in
         assert set(table.of_vessel("argo")) == set(table)
 
 
-def test_a_full_table_refuses_strangers_and_still_follows_whom_it_knows() -> None:
+def test_full_table_refuses_new_instances_and_still_updates_known_ones() -> None:
     table = Sightings(limit=1)
     table.record(seen("argo-abcdef"))
     assert table.record(seen("argo-ghijkl")) is None

@@ -1,4 +1,4 @@
-"""On simulated links, each document reaches each vessel once, whether there are few links or many."""
+"""On simulated links, each document reaches each vessel once, with few links and with many."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SLOW = Radio(latency=0.1, bandwidth=20_000)
         pytest.param(in_a_row(NAMES), 8, 9, id="chain"),
     ],
 )
-def test_each_document_comes_to_each_vessel_once(
+def test_each_document_reaches_each_vessel_once(
     tmp_path: Path, sight: Sight, max_peers: int, links: int
 ) -> None:
     found = measure(tmp_path, sight, max_peers=max_peers, each=6)
@@ -30,14 +30,14 @@ def test_each_document_comes_to_each_vessel_once(
         assert found.told_per_link <= 1.02, "in a chain one of the two has nothing to tell"
 
 
-def test_slow_links_carry_each_document_once_too(tmp_path: Path) -> None:
+def test_each_document_is_sent_once_over_slow_links(tmp_path: Path) -> None:
     names = NAMES[:6]
     found = measure(tmp_path, everybody(names), max_peers=29, each=6, radio=SLOW)
     assert_lean(found)
     assert found.seconds < 10
 
 
-def test_vessels_that_meet_again_tell_each_other_next_to_nothing(tmp_path: Path) -> None:
+def test_vessels_that_reconnect_exchange_hardly_any_changes(tmp_path: Path) -> None:
     with fleet(tmp_path, 3) as vessels:
         names, told = list(vessels.vessels), vessels.traffic.told
         for again in range(3):
@@ -56,6 +56,6 @@ def test_vessels_that_meet_again_tell_each_other_next_to_nothing(tmp_path: Path)
 
 
 def assert_lean(found: Measured) -> None:
-    """Assert that all documents have arrived, and that few of them came twice."""
+    """Assert that all documents have arrived, and that few of them arrived twice."""
     assert found.copies <= 1.1
     assert found.told_per_link <= 2.0, "at worst each tells the other"

@@ -1,4 +1,4 @@
-"""Vessels that are admitted, and vessels that are refused: both ends know the reason for each refusal."""
+"""A refused vessel and the vessel that refuses it both report the reason. All other vessels are admitted."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from tests.polling import until
 from .inprocess import NOW, Fleet, problem_of, run, said_about, turned, vessel
 
 
-def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(
+def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both_sides(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -63,7 +63,9 @@ def test_expired_certificate_is_refused_with_the_reason_on_both_ends(
     run(main())
 
 
-def test_expired_vessel_that_dials_is_told_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_vessel_with_an_expired_certificate_learns_the_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
@@ -83,7 +85,7 @@ def test_expired_vessel_that_dials_is_told_why(tmp_path: Path, caplog: pytest.Lo
     run(main())
 
 
-def test_clock_at_1970_refuses_nobody_that_the_floor_allows(tmp_path: Path) -> None:
+def test_clock_at_1970_accepts_certificates_that_the_time_floor_allows(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         with Database.open(tmp_path / "clock.db", policy=documents.POLICY) as database:
@@ -98,7 +100,7 @@ def test_clock_at_1970_refuses_nobody_that_the_floor_allows(tmp_path: Path) -> N
     run(main())
 
 
-def test_clock_at_1970_still_knows_what_expired_before_the_floor(tmp_path: Path) -> None:
+def test_clock_at_1970_refuses_certificates_that_expired_before_the_time_floor(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         late = fleet.issue("brigid", end=NOW - timedelta(days=1))
@@ -113,7 +115,7 @@ def test_clock_at_1970_still_knows_what_expired_before_the_floor(tmp_path: Path)
     run(main())
 
 
-def test_revocation_travels_and_ends_the_links_of_whom_it_names_with_the_reason_on_both_ends(
+def test_revocation_is_passed_on_and_ends_the_links_of_the_revoked_vessel(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -140,7 +142,7 @@ def test_revocation_travels_and_ends_the_links_of_whom_it_names_with_the_reason_
     run(main())
 
 
-def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both(
+def test_two_boards_with_one_identity_are_reported_by_both_and_by_a_third_vessel(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
@@ -163,7 +165,7 @@ def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both
     run(main())
 
 
-def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_path: Path) -> None:
+def test_vessel_whose_configuration_contains_its_own_address_ignores_it(tmp_path: Path) -> None:
     async def main() -> None:
         async with vessel(tmp_path, Fleet.new(), "argo", port=4103, known=("wss://127.0.0.1:4103",)) as argo:
             await turned([argo], 4)
@@ -174,7 +176,7 @@ def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_p
     run(main())
 
 
-def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_streams(
+def test_revoked_vessel_without_a_checkpoint_is_disconnected_at_once_on_both_streams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
@@ -201,10 +203,10 @@ def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_stream
 
 
 @pytest.mark.parametrize("why", ["revoked", "expired"])
-def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
+def test_all_connections_of_a_vessel_end_with_its_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
-    """All of the vessel's connections end, even those of programs that select no stream."""
+    """All of the vessel's connections end, including connections of programs that select no stream."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
     time = NOW

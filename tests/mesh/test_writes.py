@@ -1,6 +1,6 @@
-"""Permitted writes are transferred and merged.
+"""Permitted writes are replicated and merged, and forbidden writes are refused and reported.
 
-Forbidden writes are refused and reported, and nobody sees them.
+Documents that a vessel was not allowed to write reach no other vessel.
 """
 
 import logging
@@ -23,7 +23,7 @@ from .inprocess import NOW, Fleet, run, said_about, vessel
 LOG = "zxcvbn"
 
 
-def test_acknowledgements_on_three_parted_vessels_unite_everywhere_in_one_revision(tmp_path: Path) -> None:
+def test_acknowledgements_on_three_separate_vessels_are_merged_into_one_revision(tmp_path: Path) -> None:
     alarm = documents.alarm_id("argo", "bilge", LOG, 7)
     names = ("argo", "brigid", "carina")
 
@@ -53,7 +53,7 @@ def test_acknowledgements_on_three_parted_vessels_unite_everywhere_in_one_revisi
     run(main())
 
 
-def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
+def test_only_the_forbidden_documents_of_a_vessel_are_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -104,10 +104,10 @@ def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
     run(main())
 
 
-def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_log(
+def test_vessel_with_a_restored_card_learns_of_later_readings_from_another_vessel(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # All files on argo's card agree with each other; only brigid knows that argo had more.
+    # All files on argo's card agree with each other. Only brigid knows that argo had more.
     here, beyond = (documents.reading_id("argo", "rpm", "qwerty", first) for first in (1, 4_001))
     with Database.open(tmp_path / "argo.db", policy=documents.POLICY) as database:
         rev = database.put(here, body(here, samples=[[0, 1]]))
@@ -132,7 +132,7 @@ def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_lo
     run(main())
 
 
-def test_vessel_takes_nothing_it_may_not_when_it_pulls_either(
+def test_forbidden_documents_are_also_refused_in_a_pull(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -154,13 +154,13 @@ def test_vessel_takes_nothing_it_may_not_when_it_pulls_either(
 
 
 @pytest.mark.parametrize("way", ["push", "pull"])
-def test_one_way_link_carries_one_way(tmp_path: Path, way: str) -> None:
+def test_one_way_link_transfers_in_one_direction(tmp_path: Path, way: str) -> None:
     async def main() -> None:
         fleet = Fleet.new()
         async with (
             vessel(tmp_path, fleet, "argo", gives=way == "push", takes=way == "pull") as argo,
             vessel(tmp_path, fleet, "brigid") as brigid,
-            vessel(tmp_path, fleet, "aaron") as aaron,  # dials argo
+            vessel(tmp_path, fleet, "aaron") as aaron,  # connects to argo
         ):
             for mesh in (argo, brigid, aaron):
                 mesh.database.put(f"by-{mesh.vessel}", {})

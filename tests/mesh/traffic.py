@@ -18,15 +18,17 @@ class Measured:
 
     links: int
     written: int
-    """Number of documents written, including further revisions of them."""
+    """Number of revisions written, including later revisions of the same document."""
     bytes: int
-    """Bytes on the wire in BLIP's frames."""
+    """Number of bytes on the wire in BLIP's frames."""
     bytes_telling: int
     """Number of bytes on the wire that belong to lists of changes."""
     copies: float
-    """Bodies received per written document and other vessel; not every revision goes to every vessel."""
+    """Number of bodies received, per written revision and other vessel. Not every revision reaches every
+    vessel.
+    """
     told_per_link: float
-    """Entries in lists of changes, per document and link."""
+    """Number of entries in lists of changes, per written revision and link."""
     seconds: float
     """Seconds from the last write until all vessels had all documents."""
 
@@ -34,7 +36,7 @@ class Measured:
 def measure(
     folder: Path, sight: Sight, *, max_peers: int, each: int = EACH, radio: Radio | None = None
 ) -> Measured:
-    """Let vessels meet and write `each` documents, and assert that all stores are the same in the end."""
+    """Connect vessels, let each write `each` documents, and assert that all stores become identical."""
     with fleet(folder, len(sight)) as vessels:
         vessels.meet(sight, max_peers=max_peers, radio=radio or Radio())
         vessels.simulation.run(1.0)

@@ -12,17 +12,17 @@ from typing import Any, Final
 from tests.namespaces import Host
 
 PATIENCE: Final = 15.0
-"""Seconds to wait for any event on a busy machine; it usually takes a second or two."""
+"""Time limit in seconds for any event on a busy machine. Most events take a second or two."""
 
 ANNOUNCING: Final = 0.7
-"""Seconds for which zeroconf announces a new name: three times, at intervals of 225 ms.
+"""Time in seconds for which zeroconf announces a new name: three times, at intervals of 225 ms.
 
-No event shows the end of this time.
+No event marks the end of this time.
 """
 
 
 class Vessel:
-    """Process that runs discovery; `await_` takes its reports in order."""
+    """Process that runs discovery. `await_` consumes its reports in order."""
 
     def __init__(self, host: Host, vessel: str, log: str = "logone", *arguments: str) -> None:
         self.name = f"{vessel}-{log}"
@@ -50,7 +50,7 @@ class Vessel:
         return found
 
     def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
-        """Return the first report of this kind with these fields that has not been taken before."""
+        """Consume and return the first report of this kind with these fields."""
         deadline = time.monotonic() + within
         for told in self._untaken:
             if _fits(told, event, fields):
@@ -94,12 +94,12 @@ class Vessel:
         return state
 
     def await_announced(self) -> None:
-        """Wait until the vessel has announced its name; after that it sends only answers."""
+        """Wait until the vessel has announced its name. Afterwards, it sends only answers."""
         self.await_state(lambda state: state["instance"] == self.name)
         time.sleep(ANNOUNCING)
 
     def leave(self) -> None:
-        """Let the vessel say goodbye on the network, and end."""
+        """Let the vessel send its goodbye on the network, and wait until its process has ended."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self._reader.join()
