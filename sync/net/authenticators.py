@@ -196,11 +196,11 @@ may return a string such as "the certificate of argo was revoked on 2026-11-01".
 
 
 class ListenerPasswordAuthenticator:
-    """Authentication of users by name and password.
+    """Authenticator of users by name and password.
 
     A callback that is not a coroutine function runs in a separate thread, because a good password hash is
-    slow. At most `at_once` callbacks run at the same time; other attempts wait. An exception of the callback
-    is passed on by `ok`.
+    slow. At most `at_once` callbacks run at the same time; other attempts wait. `ok` passes on exceptions of
+    the callback.
     """
 
     def __init__(
@@ -299,8 +299,8 @@ class ListenerAuthenticators:
         Args:
             password: authenticates users by password; None if passwords are not used.
             certificate: authenticates clients by certificate; None if certificates are not used.
-            now: returns the aware time for checking the dates of certificates. The result must not be earlier
-                than a time that has certainly passed.
+            now: returns an aware datetime for checking the dates of certificates. The result must not be
+                earlier than a time that is known to have passed.
         """
         self.password = password
         self.certificate = certificate

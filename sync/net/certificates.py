@@ -178,7 +178,7 @@ def check_uri(certificate: x509.Certificate, expected: str) -> None:
 
 
 def check_dates(certificate: x509.Certificate, now: datetime) -> None:
-    """Raise ProblemError unless the certificate is valid at the aware time `now`."""
+    """Raise ProblemError unless the certificate is valid at `now`, an aware datetime."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
         text = f"the peer's certificate {_named(certificate)} is valid only from {begin:%Y-%m-%d %H:%M} UTC"

@@ -39,7 +39,7 @@ class Security:
     It replaces the checks of dates and host name.
     """
     now: Callable[[], datetime] | None = None
-    """Function that returns the aware time for checking certificates; None for the system clock."""
+    """Function that returns an aware datetime for checking certificates; None for the system clock."""
 
 
 class Endpoint(Protocol):

@@ -17,7 +17,7 @@ ADDRESSES: Final = 8
 USERS: Final = 128
 """Maximum number of users, which no crew reaches. Only users who have sent the correct password count."""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds for which an unused address is kept, as long as a boat is laid up in winter."""
+"""Seconds for which an unused address is kept: about the time for which a boat is laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
 """Minimum seconds between two updates of the same address, each of which is a write to the card."""
 

@@ -114,7 +114,7 @@ class URLEndpointListenerConfiguration:
     tls_identity: TLSIdentity | None = None
     """TLS identity of the listener; None to create a self-signed one at each start."""
     authenticator: Authenticator | None = None
-    """Authenticator of clients; None to admit everyone."""
+    """Authenticator of clients; None to admit every client."""
     authorize: Authorizer | None = None
     """Function that returns the rights of each client.
 
@@ -371,7 +371,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close the oldest connection of a client with too many connections. It is probably dead."""
+        """Close the oldest connection of a client with too many connections. It has probably been lost."""
         theirs = [
             connection
             for connection in self._connections

@@ -1,4 +1,4 @@
-"""Limits on wrong passwords, against guessing.
+"""Limits on wrong passwords, to prevent guessing.
 
 This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
 attempts do not exceed the limits. If the password was correct, the attempt is no longer counted. For some

@@ -111,7 +111,7 @@ class ReplicatorConfiguration:
     expected_uri: str | None = None
     """URI that the server's certificate must contain, instead of the check of the host name."""
     now: Callable[[], datetime] | None = None
-    """Function that returns the aware time for checking certificates; None for the system clock."""
+    """Function that returns an aware datetime for checking certificates; None for the system clock."""
     judge: Judge | None = None
     """Function that checks a certificate that chains to `roots`.
 
@@ -280,7 +280,7 @@ class Replicator:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push documents again that failed before, immediately or on the next connection.
+        """Retry the push of documents that failed before, immediately or on the next connection.
 
         Raises StoreError if the store fails.
 

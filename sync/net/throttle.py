@@ -12,7 +12,7 @@ from sync.blip.close_codes import CloseCode
 from sync.net.transport import Transport
 
 BURST_S: Final = 1.0
-"""Burst after a pause, as the seconds in which the same data would be sent at the limited rate."""
+"""Maximum burst after a pause, expressed as seconds of sending at the limited rate."""
 LEAST_BURST: Final = 4096
 """Minimum burst in bytes, so that a list of changes or a revision can be sent at once."""
 

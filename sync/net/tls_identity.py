@@ -40,7 +40,7 @@ class TLSIdentity:
     """A certificate chain and the private key of its first certificate, for a server or a client."""
 
     certificates: tuple[x509.Certificate, ...]
-    """The identity's own certificate, followed by its issuer, and so on. The root may be left out."""
+    """The identity's own certificate, followed by those of its issuers in order. The root may be omitted."""
     private_key: Key = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class TLSIdentity:
 
         Args:
             common_name: the subject's name, of 1 to 64 characters.
-            now: the aware time; None for the system clock.
+            now: an aware datetime; None for the system clock.
             valid_for: time from `now` until the certificate expires.
             hosts: host names and IP addresses by which clients address this machine.
 

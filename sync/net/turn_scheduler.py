@@ -45,7 +45,7 @@ class ConnectionOwner:
 
 
 class Worker(Protocol):
-    """An object that works during turns."""
+    """An object that does its work in scheduler turns."""
 
     owner: ConnectionOwner
 

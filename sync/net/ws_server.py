@@ -198,7 +198,7 @@ class Server:
                 transport.abort()
             await self._empty.wait()
 
-    # Calls from guests
+    # Calls from pending and open connections
 
     def admit(self, guest: "_PendingConnection") -> bool:
         """Assign a slot to a new connection. Return False if no slot is free."""
