@@ -162,11 +162,11 @@ class FlowInvalidError(ViolationError):
 
 
 class TooManyRequestsError(FlowInvalidError):
-    """More unanswered requests than `ConnectionLimits.unanswered_requests`."""
+    """The peer has sent more unanswered requests than `ConnectionLimits.unanswered_requests`."""
 
 
 class TooManyArrivingError(FlowInvalidError):
-    """More incomplete messages than `ConnectionLimits.arriving_messages`."""
+    """The peer has begun more incomplete messages than `ConnectionLimits.arriving_messages`."""
 
 
 class ArrivingTooLargeError(FlowInvalidError):

@@ -68,7 +68,7 @@ class Acknowledged(msgspec.Struct, frozen=True, gc=False):
     is_reply: bool
     """True if the message is our reply to the peer's request `number`; False if it is our request."""
     frame_bytes: int
-    """Number of sent bytes of its frames that have arrived."""
+    """Number of bytes of the message's frames that have arrived at the peer."""
 
 
 Event = RequestReceived | ResponsePart | ResponseReceived | ErrorReceived | Acknowledged

@@ -13,15 +13,15 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 BIG_FRAME: Final = 16 * KIB
-"""Bytes of a message in one frame.
+"""Maximum bytes of a message in one frame.
 
 LiteCore and go-blip send frames of this size. The WebSocket library of go-blip refuses frames of more than
 twice this size.
 """
 SMALL_FRAME: Final = 4 * KIB
-"""Bytes of a message in one frame while an urgent message waits, as in LiteCore and go-blip."""
+"""Maximum bytes of a message in one frame while an urgent message waits, as in LiteCore and go-blip."""
 ACKNOWLEDGE_EVERY: Final = 50_000
-"""Bytes of one message received between acknowledgements (BLIP protocol, section 3.7)."""
+"""Number of received bytes of one message between acknowledgements (BLIP protocol, section 3.7)."""
 WINDOW: Final = 128_000
 """Maximum bytes of one message sent without acknowledgement (BLIP protocol, section 3.7)."""
 
@@ -82,7 +82,7 @@ APPLIANCE: Final = ConnectionLimits(
     window_bits=14,
     memory_level=7,
 )
-"""Limits of a machine with 512 MiB for each of a hundred peers.
+"""Limits for each of a hundred peers of a machine with 512 MiB of memory.
 
 Documents on such a machine have at most 256 KiB, and messages of other vessels about 150 KiB. Another vessel
 has up to 4 MiB of revisions in flight, and LiteCore has 2 MiB. The smaller window makes documents 2 % longer

@@ -6,7 +6,7 @@ from sync.blip.errors import VarintInvalidError
 
 MAXIMUM: Final = 2**64 - 1
 LONGEST: Final = 10
-"""Maximum number of bytes: 64 bits at seven bits a byte."""
+"""Maximum number of bytes of an encoded integer: 64 bits at seven bits a byte."""
 
 _LAST: Final = tuple(bytes([value]) for value in range(128))
 _MORE: Final = tuple(bytes([value | 128]) for value in range(128))

@@ -2,7 +2,7 @@
 
 After an outage, only the first replication that the policy allows connects. The others connect after this one
 has sent all its documents, so that an alarm is sent before a month of readings. If the first replication
-cannot connect, the other replications could not either, so they wait too.
+cannot connect, the other replications could not connect either, so they wait too.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class TimedReplication(Protocol):
         """True if the gateway accepted the last connection, and then refused the replication's requests."""
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return True if a connection or attempt has ended since the last call, and the problem."""
+        """Return whether a connection or attempt has ended since the last call, and the problem."""
 
     def connect(self) -> None:
         """Start one attempt to connect."""
@@ -64,7 +64,7 @@ class ConnectionTimer:
 
         Args:
             replications: the replications that the policy allows, in order of priority.
-            now: time of the clock in seconds.
+            now: current clock time, in seconds.
 
         Returns:
             Seconds until this method must be called again; None if there is nothing to do before an event.

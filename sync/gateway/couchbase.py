@@ -103,7 +103,7 @@ class CouchbaseGatewayConfiguration:
     If it is given, the certificate is not checked in any other way.
     """
     now: Callable[[], datetime] | None = None
-    """Function that returns the aware time for checking certificates; None for the system clock."""
+    """Function that returns an aware datetime for checking certificates; None for the system clock."""
     push: bool = True
     pull: bool = False
     channels: frozenset[str] = frozenset()

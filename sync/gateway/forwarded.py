@@ -1,7 +1,7 @@
 """The record of documents that have been forwarded, so that no document is forwarded twice.
 
 The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a bound for each log of
-each sensor. The gateway has acknowledged all readings and gaps of that log up to the bound to this vessel.
+each sensor. The gateway has acknowledged to this vessel all readings and gaps of that log up to the bound.
 Readers use the highest bound of all vessels.
 
 A bound advances only from one document to the next without a gap in their numbers. It starts at the first

@@ -193,7 +193,7 @@ class GatewayReplication:
         self._replicator.start(reset_checkpoint=self._resets)
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return True if a connection or attempt has ended since the last call, and the problem."""
+        """Return whether a connection or attempt has ended since the last call, and the problem."""
         has_ended, self._has_ended = self._has_ended, False
         return has_ended, self._problem
 

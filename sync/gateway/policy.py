@@ -116,7 +116,7 @@ ALWAYS: Final = PolicyConditions()
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """An entry in a policy, for documents in any of its channels."""
+    """An entry in a policy. It applies to documents in at least one of its channels."""
 
     channels: tuple[str, ...]
     when: PolicyConditions = ALWAYS
@@ -140,7 +140,7 @@ def parts(policy: Sequence[PolicyEntry]) -> tuple[PolicyPart, ...]:
     """Return the parts of a policy in order of priority.
 
     A document belongs to the part of the first entry that has one of its channels. If the policy has no
-    entries, there are two parts: all other documents, and history.
+    entries, there are two parts: documents that are not history, and history.
     """
     if not policy:
         return _EVERYTHING

@@ -71,7 +71,7 @@ class GatewayReport:
     refused: list[RefusedDocument] = field(default_factory=list)
     """The most recent refused documents, newest last."""
     rate: float | None = None
-    """Recent rate in documents per second; None if nothing is being forwarded."""
+    """Recent rate in documents per second; None if no documents are being forwarded."""
     problem: str | None = None
     """The current problem, as a message; None if there is none."""
 

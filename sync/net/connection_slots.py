@@ -61,7 +61,7 @@ class ConnectionSlots(Generic[K]):
     def arrive(self, who: K, site: str) -> K | None:
         """Add an unauthenticated client from `site`, an address or IPv6 /64.
 
-        Return another one to drop, or None.
+        Return another client to drop, or None.
 
         Raises:
             NoFreeSlotError: no slot is free for the client.

@@ -10,7 +10,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _PIECE: Final = 16 * 1024
-"""Maximum bytes passed to the connection at once where boundaries do not matter.
+"""Maximum bytes passed to the connection at once if message boundaries do not matter.
 
 A slow line takes seconds to send this number of bytes. Over TLS, they form one record.
 """

@@ -79,7 +79,7 @@ class Framing:
         self._lent = 0
         """Number of missing bytes of the frame that is being passed to the package."""
         self._message: bytearray | None = None
-        """The payload received so far of a fragmented message."""
+        """The part of a fragmented message's payload that has been received."""
         self.is_open = protocol.state is OPEN
         """True until one of the sides has sent a close frame."""
         self.failure: CloseReason | None = None

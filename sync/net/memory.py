@@ -144,7 +144,10 @@ def memory() -> MemoryBudget:
 
 
 def economise() -> None:
-    """Configure this process to use little memory, and to return it early. Call this at the start."""
+    """Configure this process to use little memory, and to return freed memory early.
+
+    Call this at the start.
+    """
     sslproto.SSLProtocol.max_size = _READ
     with suppress(OSError, AttributeError):  # a C library other than glibc may have no mallopt
         libc = ctypes.CDLL(None)

@@ -211,7 +211,7 @@ class MessageTransport(asyncio.Protocol):
             self._pipe.writelines(line)
 
     def pause(self) -> None:
-        """Stop reading for now."""
+        """Stop reading until `resume` is called."""
         self._pipe.pause_reading()
 
     def resume(self) -> None:

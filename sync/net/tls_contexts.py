@@ -98,10 +98,10 @@ def client_context(
       checks.
     - With `accept_only_self_signed`, it must be self-signed. There are no other checks, because nobody
       confirms the other content of such a certificate.
-    - Otherwise it must chain to one of `roots` (the system's roots, if None), and be valid at the aware time
-      returned by `now` (by default the system clock). The certificate must be issued to `expected_uri`, or if
-      that is None, to the connection's `server_hostname`. With `judge`, that function is called instead of
-      the checks of dates and host name.
+    - Otherwise it must chain to one of `roots` (the system's roots, if None), and be valid at the time
+      returned by `now`, an aware datetime (by default from the system clock). The certificate must be issued
+      to `expected_uri`, or if that is None, to the connection's `server_hostname`. With `judge`, that
+      function is called instead of the checks of dates and host name.
 
     Raises ValueError if the arguments contradict each other or the fingerprint is invalid, and ProblemError
     if OpenSSL rejects `identity`.

@@ -46,7 +46,7 @@ class Transport(Protocol):
 
     @property
     def silence(self) -> float:
-        """Seconds since the last ping if no byte has arrived since; otherwise 0.
+        """Seconds since the last ping if no byte has arrived since then; otherwise 0.
 
         Always 0 if no pings are sent.
         """
@@ -58,7 +58,7 @@ class Transport(Protocol):
         """Write all queued frames."""
 
     def pause(self) -> None:
-        """Stop reading for now, so that the other side must wait."""
+        """Stop reading until `resume` is called, so that the other side must wait."""
 
     def resume(self) -> None:
         """Resume reading after `pause`."""

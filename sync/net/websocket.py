@@ -151,7 +151,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._pipe.write(self._framing.take())
 
     def pause(self) -> None:
-        """Stop reading for now."""
+        """Stop reading until `resume` is called."""
         if not self._is_paused and not self._has_sent_close and not self._is_hung_up:
             self._is_paused = True
             if self._heartbeat is not None:

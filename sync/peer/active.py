@@ -78,7 +78,7 @@ class ActiveOptions:
     stream: Stream | None = None
     """Stream to push and pull, which the peer must also have; None for all documents."""
     push_stream: Stream | None = None
-    """Stream to push, instead of `stream`. The peer need not have it; None for all documents."""
+    """Stream to push, instead of `stream`. The peer need not have this stream; None for all documents."""
     acknowledged: Acknowledged | None = None
     """Called for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
@@ -94,7 +94,7 @@ class ActiveOptions:
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
     is_gateway: bool = False
-    """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
+    """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
     purges_removed: bool = False
     """True to purge a document here when it leaves the pulled channels, or when access to it is lost."""
     reset_checkpoint: bool = False
@@ -126,7 +126,7 @@ class ActiveOptions:
         return f"{self.peer.kind}:{self.peer.name}"
 
     def checkpoint_of(self, database: Database) -> str:
-        """Return the name of this replication's checkpoint when it replicates a given store."""
+        """Return the name of this replication's checkpoint for a given store."""
         return checkpoint_id(
             Replication(
                 database=database.uuid,
@@ -199,7 +199,7 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Reason why the peer allows no pull, while pushing continues; None if it allows pulling."""
+        """Reason why the peer refuses the pull while pushing continues; None if it allows the pull."""
         return self._unfed
 
     @property

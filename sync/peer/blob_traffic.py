@@ -76,7 +76,7 @@ class _Transfer:
         self.charged = 0
         """Number of received bytes that are already charged to the quota."""
         self.is_cut = False
-        """True if the document states no length, and the blob has more bytes than the quota had left."""
+        """True if the document states no length, and the blob exceeds the remaining quota."""
 
 
 class BlobFetcher:

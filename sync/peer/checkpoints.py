@@ -204,13 +204,13 @@ def stored(database: Database, name: str) -> Checkpoint | None:
 
 @dataclass(slots=True)
 class _Pace:
-    """The rate limit of saving one owner's checkpoints, for all connections together."""
+    """Rate limit for saving one owner's checkpoints, shared by all connections."""
 
     due: float = float("-inf")
     """Time of the sessions' clock from which the next checkpoint may be stored."""
 
     def allows(self, now: float) -> bool:
-        """Return True if a checkpoint may be stored at time `now`, and count it."""
+        """Return True, and count the checkpoint, if one may be stored at time `now`."""
         if now < self.due:
             return False
         self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
@@ -224,7 +224,10 @@ class PeersCheckpoints:
     """Handler of a peer's requests to read and store its checkpoints here."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
-        """Handle requests for checkpoints of `owner`, whose form `sync.store.checkpoints` describes."""
+        """Handle requests for checkpoints of `owner`.
+
+        `sync.store.checkpoints` describes the form of owners.
+        """
         self._session, self._database, self._owner = session, database, owner
         self._pace = _paces.setdefault(database, {}).setdefault(owner, _Pace())
         self._waiting: deque[tuple[SetCheckpoint, RequestReceived]] = deque()

@@ -49,7 +49,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The decision to give the document this body."""
+    """The decision to replace the document's body."""
 
     body: Mapping[str, Any] | bytes
 
@@ -111,7 +111,7 @@ def intended_deletion(database: Database, deletions: Iterable[Document]) -> str 
 
 
 def is_closing(rev: str, parent: str | None) -> bool:
-    """Return True if a deletion of `parent` is the tombstone with which a losing branch is closed."""
+    """Return True if `rev`, a deletion of `parent`, is the tombstone that closes a losing branch."""
     return rev == revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
 
 
@@ -124,8 +124,8 @@ def resolve(
 ) -> Resolved | Problem | None:
     """Resolve a document's conflict.
 
-    A resolver may be application code. If it raises or returns something invalid, only this conflict stays
-    open. It is called outside a transaction, unless the caller is in one.
+    A resolver may be application code. If it raises an exception or returns an invalid result, only this
+    conflict stays open. The resolver is called outside a transaction, unless the caller has begun one.
 
     Args:
         database: the store.

@@ -111,7 +111,7 @@ class Deliveries:
         self.bytes_held = 0
 
     def pump(self) -> None:
-        """Send the revisions that may be sent now."""
+        """Send queued revisions, up to the limits of what may be in flight."""
         connection, sent = self._session.connection, False
         while (
             self._wanted
@@ -246,7 +246,7 @@ class Deliveries:
     def _replacement(self, sending: ChangeInFlight) -> Revision | None:
         """Return the current revision to send instead of a requested one that is no longer stored.
 
-        If the peer does not accept that, inform the peer that nothing will be sent, and return None.
+        If the peer accepts no replacement, inform the peer that nothing will be sent, and return None.
         """
         change = sending.change
         if not self._options.proposes:

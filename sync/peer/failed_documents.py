@@ -69,7 +69,7 @@ class FailedDocuments:
     def __init__(
         self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
     ) -> None:
-        """Read the list from the local document `key`. Raises StoreError if that fails.
+        """Read the list from the local document `key`. Raises StoreError if the store fails.
 
         Args:
             database: the store.
@@ -157,7 +157,7 @@ class FailedDocuments:
         self.has_overflowed = False
 
     def save(self) -> None:
-        """Write the list to the store if it has changed. Raises StoreError if that fails."""
+        """Write the list to the store if it has changed. Raises StoreError if the store fails."""
         if not self._is_new:
             return
         document = self._database.get_local(self._key)

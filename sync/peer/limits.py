@@ -11,10 +11,10 @@ other writers may have to wait for the store.
 LOOKED_UP_AT_ONCE: Final = 50
 """Number of items of a list looked up before other connections are served: 3 ms on a laptop."""
 SCANS_AT_ONCE: Final = 8
-"""Maximum number of times that BATCH changes of the feed are read before other connections are served.
+"""Maximum number of batches read from the feed before other connections are served.
 
-A filter may exclude nearly all changes, for example all but a few among a year of documents. Without
-this limit, all other connections would wait until the whole store has been read.
+A filter may exclude nearly all changes, for example all but a few documents of a whole year. Without this
+limit, all other connections would wait until the whole store has been read.
 """
 LISTS_AWAITING: Final = 4
 """Maximum number of unanswered lists of changes: two in flight and two in processing keep a link busy."""
@@ -25,7 +25,7 @@ One transaction can be written at the peer while the next is in flight and a thi
 side waits for the other. In a measurement with 2 transactions, each side waited a third of the time.
 """
 BYTES_AWAITING: Final = 4 * 1024 * 1024
-"""Maximum total bytes of the bodies of sent revisions without a reply, to limit the peer's memory."""
+"""Maximum total bytes of sent bodies without a reply, to limit the peer's use of memory."""
 MESSAGES_QUEUED: Final = 64
 """Number of queued messages above which no further revision is read from the store.
 
@@ -36,11 +36,14 @@ BYTES_QUEUED: Final = 1024 * 1024
 READ_AHEAD: Final = 50
 """Number of revisions read from the store at once."""
 REVISIONS_WANTED: Final = 6 * BATCH
-"""Number of requested but not yet stored revisions from which further lists are left unanswered."""
+"""Maximum number of requested revisions that are not stored yet.
+
+At this number, lists of changes stay unanswered.
+"""
 LISTS_UNANSWERED: Final = 64
 """Maximum number of lists of changes that a peer may send without waiting; Couchbase Lite sends 4."""
 REQUESTS_AHEAD: Final = 200_000
-"""Maximum number of a peer's requests that may be completed after one that is incomplete, for memory.
+"""Maximum number of complete requests from a peer after an incomplete request, to limit memory.
 
 The longest message takes about 5000 frames, and other messages arrive between them.
 """
@@ -70,14 +73,14 @@ JOBS_WAITING: Final = 1000
 An honest peer has no more requests open at once than revisions may be in flight.
 """
 PATCH_COST: Final = 4
-"""Cost of applying a delta, for each byte of its base and of the delta, in hashed bytes.
+"""Cost of applying a delta, as the number of hashed bytes for each byte of the base and the delta.
 
-The true cost is higher: a processor that hashes in hardware was measured to need 100 times as long for a
-delta. With this value, a connection can apply about 200 deltas to documents of 20 kB a second, as many as
-without a limit. Other connections are not delayed, because the work is done in slices.
+The true cost is higher. On a processor that hashes in hardware, applying a delta was measured to take 100
+times as long as hashing. With this value, a connection can apply about 200 deltas to documents of 20 kB a
+second, as many as without a limit. Other connections are not delayed, because the work is done in slices.
 """
 DELTA_BYTES: Final = 128 * 1024
-"""Maximum bytes of a base, a delta or a new body for which a delta is made or applied.
+"""Maximum size in bytes of the base, the delta and the new body of a delta that is made or applied.
 
 A delta cannot be made or applied in slices. The measured time is 0.1 microseconds a byte, and several times
 as long on the smallest board. A longer body is sent whole.
@@ -87,7 +90,7 @@ DELTA_STORED: Final = 8 * DELTA_BYTES
 PROOFS_KEPT: Final = 1000
 """Maximum number of proven blobs recorded for one connection. They need not be proven again."""
 PROOF_WITHIN: Final = 60.0
-"""Seconds after a request for a proof, or any later proof, until documents that wait for it fail temporarily.
+"""Seconds from a request for a proof, or from any later proof, until the waiting documents fail temporarily.
 
 At WORK_RATE, a peer needs about half of that time for the largest blob, because its bytes count twice.
 """
@@ -104,7 +107,7 @@ of the time.
 CHECKPOINT_EVERY: Final = 5.0
 """Seconds between checkpoints during transfers, as in Couchbase Lite.
 
-After a crash, this many seconds of work are repeated.
+After a crash, up to this many seconds of work are repeated.
 """
 BLOBS_AT_ONCE: Final = 4
 """Maximum number of blobs being fetched at the same time."""

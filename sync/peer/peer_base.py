@@ -1,4 +1,4 @@
-"""The interface of active and passive peers to an owner with a transport and a clock."""
+"""The interface through which an owner with a transport and a clock drives an active or passive peer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ class PeerBase(ABC):
 
     The owner passes received frames to `receive`. It then calls `turn`, and calls `next_frame` until there
     are no frames or the transport is full. It calls `turn` again when the transport has room, when the store
-    has changed (after `wake`), and at `deadline`. The owner closes the transport when `session.is_over`. To
-    limit the time of one call, the owner sets `session.until`, and then calls again while
-    `session.is_interrupted`.
+    has changed (after `wake`), and at `deadline`. The owner closes the transport when `session.is_over` is
+    True. To limit the time of one call, the owner sets `session.until`, and calls again while
+    `session.is_interrupted` is True.
     """
 
     def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:

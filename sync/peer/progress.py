@@ -49,7 +49,7 @@ class FailureList(Protocol):
         """Remove a document that was replicated or no longer exists."""
 
     def save(self) -> None:
-        """Write the list to the store if it has changed. Raises StoreError if that fails."""
+        """Write the list to the store if it has changed. Raises StoreError if the store fails."""
 
 
 @dataclass(slots=True)

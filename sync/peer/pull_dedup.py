@@ -5,9 +5,10 @@ requested a revision. All sessions of a process on one store share their claims.
 that another session has claimed, the peer's list of changes stays unanswered until the revision arrives or
 takes too long. Then the list is checked again, and usually no revision is left to request.
 
-    claims.ask(keys, session) ──► came(key)           it is stored, or will not arrive (`fails`)
-                              ├► leave(session)      the session is over
-                              └► holds(…) is false   it takes too long
+    claims.claim(keys, session) ──► arrived(key)              it is stored
+                                ├► fails(key, session)       it will not arrive on this session
+                                ├► remove_session(session)   the session is over
+                                └► is_claimed_elsewhere(…)   is False if it takes too long
 
 A revision takes too long after one second if little data arrives from the peer from which it was requested. A
 peer that keeps sending, because its link is slow or it must send many revisions, gets up to ten seconds. So a
@@ -34,9 +35,9 @@ LONGEST: Final = 10.0
 All revisions that may be requested at once (REVISIONS_WANTED) take this long over a link of 50 kB/s.
 """
 SLOWEST: Final = 16 * 1024
-"""Bytes per second from which waiting for a peer is worthwhile.
+"""Minimum rate in bytes per second for which waiting for a peer is worthwhile.
 
-If it is slower, another peer is probably faster.
+Below this rate, another peer is probably faster.
 """
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
 """Maximum number of claims of one session, for memory. More revisions may be requested twice."""
@@ -54,7 +55,7 @@ class _RequestedRevisions(msgspec.Struct, gc=False):
     session: Session
     since: float
     looked: float
-    """Time at which the session was last found fast enough to wait for."""
+    """Time of the last check at which the session was fast enough to wait for."""
     received: int
     """Bytes that had arrived on the session by that time."""
 

@@ -5,11 +5,11 @@
             ──► the same replication pulls                   ──► wait for the peer's revision, and resolve
             ──► none of these                                ──► the document is reported as failed
 
-A revision is sent only just after the peer has accepted it for sending. Couchbase Lite closes the connection
-(4002) if it receives a revision that it has not requested. So each solution begins with a new proposal, and
-no solution is tried twice for the same revision at the peer (`attempts`). A change for which no solution
-works is reported as failed. A continuous replication proposes it again later, and may then try every solution
-again.
+A revision is sent only immediately after the peer has accepted it for sending. Couchbase Lite closes the
+connection (4002) if it receives a revision that it has not requested. So each solution begins with a new
+proposal, and no solution is tried twice for the same revision at the peer (`attempts`). A change for which no
+solution works is reported as failed. A continuous replication proposes it again later, and may then try every
+solution again.
 """
 
 from collections.abc import Callable

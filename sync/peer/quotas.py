@@ -33,7 +33,7 @@ A document usually has some hundred bytes; larger data belongs in blobs.
 
 
 class Measure(Enum):
-    """The part of an allowance that is used up."""
+    """The quantity of an allowance that is used up."""
 
     BYTES = "bytes"
     REVISIONS = "revisions"
@@ -60,11 +60,11 @@ class ExhaustedAllowance:
     seconds: float
     """Seconds until the next day begins."""
     refused: int
-    """Number of documents refused in this day because of the allowance."""
+    """Number of documents refused on the current day because of the allowance."""
 
 
 class Quota:
-    """The quota of one owner, for all its connections together."""
+    """The quota of one owner, shared by all its connections."""
 
     def __init__(
         self,

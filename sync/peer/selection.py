@@ -118,7 +118,7 @@ class Selection:
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Return True if a document that a reader requests is selected, and the filter does not raise."""
+        """Return True if a requested document is selected. Return False, and log it, if the filter fails."""
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
         except FilterError as error:

@@ -68,7 +68,7 @@ class SendOutcomes:
         self._faults: dict[tuple[str, str], int] = {}
         """Number of times that the peer failed on each revision."""
         self._parts: dict[int, int] = {}
-        """By sequence, the number of revisions that are not done, for changes that announce several."""
+        """Number of revisions that are not done, by sequence, for changes that announce several revisions."""
         self._held: dict[str, str] = {}
         self._held_since = 0.0
 

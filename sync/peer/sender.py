@@ -85,7 +85,8 @@ class FeedSender:
         self._told_through = since
         """Local sequence at which the feed was last read to its end, so that all changes were announced.
 
-        Between this sequence and `_scanned`, the feed may lack a change because its document has a newer one.
+        Between this sequence and `_scanned`, the feed may lack a change because its document has a newer
+        change.
         """
         self.refused: Problem | None = None
         """Reason why pushing has stopped while the pull continues; None while changes are pushed."""
@@ -101,7 +102,7 @@ class FeedSender:
         self._echoed: model.DocumentChange | None = None
         """The last change in a scan that came from the peer itself."""
         self._place: tuple[float, model.DocumentChange] | None = None
-        """Time at which to announce such a change, and the change, to advance the peer's position."""
+        """Time at which to announce an echoed change, to advance the peer's position, and that change."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         others = replace(options, selection=EVERYTHING)  # only the deliveries need the selection
         self._outcomes = SendOutcomes(

@@ -86,7 +86,7 @@ class SendOptions:
     """The options for sending a feed."""
 
     proposes: bool
-    """True for the active peer, which proposes changes; the passive one announces them."""
+    """True for the active peer, which proposes changes. The passive peer announces changes."""
     continuous: bool
     selection: Selection = EVERYTHING
     batch: int = limits.BATCH
@@ -97,9 +97,9 @@ class SendOptions:
     It returns False for documents that never change.
     """
     is_gateway: bool = False
-    """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
+    """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
     insists: bool = False
-    """True if the peer is a Sync Gateway that accepts only insisting lists of changes; see `Changes`."""
+    """True if the peer is a Sync Gateway that accepts only lists of changes with `Changes.insists`."""
     inquirer: MissingRevisionSource | None = None
     """Obtains the peer's revision of a document; None unless the same replication also pulls."""
     acknowledged: Acknowledged | None = None
@@ -139,7 +139,7 @@ class ChangeInFlight(msgspec.Struct, gc=False):
     They are left out of its history, so that a Sync Gateway accepts it as a separate branch.
     """
     onto: str | None = None
-    """The peer's revision on another branch, which this one replaces.
+    """The peer's revision on another branch, which this revision replaces.
 
     The history that is sent ends with the peer's revision.
     """
@@ -164,7 +164,7 @@ class OfferedChange(msgspec.Struct, gc=False):
     parent: str | None = None
     """The revision that the proposed one follows; None for the first revision of a document."""
     is_guess: bool = False
-    """True if the peer is not known to have that parent."""
+    """True if the peer is not known to have the revision in `parent`."""
     plan: ChangeInFlight | None = None
     """The way in which to send the change if it is accepted; None for the usual way."""
 

@@ -117,7 +117,7 @@ class Session:
         self._came_through = 0
         """Number of the peer's last request up to which all its requests have arrived."""
         self._came_ahead: set[int] = set()
-        """Numbers of requests after that one which have already arrived."""
+        """Numbers of later requests that have already arrived."""
 
     # Outgoing requests
 
@@ -204,7 +204,7 @@ class Session:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for the peer: incomplete messages, and requests and replies that wait."""
+        """Bytes of memory used for the peer: incomplete messages, and waiting requests and replies."""
         connection = self.connection
         return connection.bytes_held + _UNANSWERED * connection.unanswered + _AHEAD * len(self._came_ahead)
 
@@ -223,8 +223,8 @@ class Session:
         """Process frames, and the messages that they complete, until the time is up.
 
         Returns:
-            The number of frames processed. Pass the other frames again. If the last frame was interrupted,
-            call this with `[]` to continue.
+            The number of frames processed. Pass the remaining frames again. If the last frame was
+            interrupted, call this with `[]` to continue.
         """
         taken = 0
         try:

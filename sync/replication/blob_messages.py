@@ -125,7 +125,7 @@ class Proof:
     """The proof of having a blob: SHA-1 over the nonce's length as one byte, the nonce, and the content.
 
     The proof has the form of a blob's digest, in base64. The code of both Couchbase Lite and Sync Gateway
-    uses this form, although the protocol's specification says hexadecimal.
+    uses this form, although the protocol specifies hexadecimal.
     """
 
     def __init__(self, nonce: bytes) -> None:

@@ -73,7 +73,7 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
     client: str
     body: bytes
     revision: str | None = None
-    """Revision of the checkpoint that this one replaces; None if there should be none."""
+    """Revision of the checkpoint that this checkpoint replaces; None if no checkpoint should exist yet."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:

@@ -50,7 +50,7 @@ class LiteCoreCode(IntEnum):
 
 
 class MessageError(Exception):
-    """A peer's message is refused. The error's human-readable text is sent to the peer."""
+    """A refusal of a peer's message. Its human-readable text is sent to the peer."""
 
     def __init__(self, text: str, *, code: int = HTTPStatus.BAD_REQUEST, domain: str = HTTP_DOMAIN) -> None:
         super().__init__(text)

@@ -12,7 +12,7 @@ LIMIT: Final = 2**63
 
 
 class SequenceSet:
-    """A set of integers from 0, stored as disjoint ranges."""
+    """A set of non-negative integers, stored as disjoint ranges."""
 
     __slots__ = ("_ends", "_starts")
 
@@ -73,7 +73,7 @@ class SequenceSet:
         self._ends[at : at + 1] = [part[1] for part in rest]
 
     def copy(self) -> "SequenceSet":
-        """Return another set with the same numbers."""
+        """Return a copy of the set."""
         return SequenceSet(self)
 
     def intersection(self, other: "SequenceSet") -> "SequenceSet":

@@ -96,7 +96,7 @@ class Cursor:
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": positions})
 
     def standings(self) -> dict[str, MessageAge]:
-        """Return the age of the last message left at the broker, for each topic."""
+        """Return the age of the last message retained at the broker, for each topic."""
         body = self._retained.load(self._database)
         ages = body.get("topics", {})
         return {topic: MessageAge(*fields) for topic, fields in ages.items()}

@@ -28,7 +28,7 @@ PAGE_BYTES: Final = 262_144
 REPAIRS: Final = 16
 """Number of repairs published before new documents are sent. This limits how long an alarm waits."""
 SAVE_DOCUMENTS: Final = 50
-"""Number of confirmed documents after which the cursor is written at once."""
+"""Number of confirmed documents after which the cursor is written immediately."""
 SCAN: Final = 1_000
 """Number of feed entries that are checked before other tasks of the event loop may run."""
 

@@ -36,7 +36,7 @@ class VesselFacts:
     """The vessel's logs, oldest first."""
     sensors: tuple[SensorFacts, ...] = field(default=())
     lists_sensors: bool = False
-    """True if `sensors` is complete. If False, the vessel's sensors are unknown."""
+    """True if `sensors` is complete; False if the vessel's sensors are unknown."""
 
     def may_have(self, sensor: str) -> bool:
         """Return False if the vessel is known not to have this sensor."""
