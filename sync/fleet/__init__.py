@@ -6,7 +6,7 @@
 - `radio_key`: a new key for the radio between vessels, sealed for each authorised vessel
 - `trust`: the vessel that a certificate belongs to, or the reason why the certificate is not accepted
 - `signing`: a vessel's signature on its own documents
-- `identity_files`: the folder that makes an appliance a vessel of its fleet; `identity_names`: its files
+- `identity_files`: the folder with a vessel's identity; `identity_names`: the names of its files
 - `effective_trust`: the current trust, from the identity files and newer documents
 - `generations`: the maximum generation of a document
 - `rights`: the rules of who may write which document

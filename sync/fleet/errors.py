@@ -4,7 +4,7 @@
 
     FleetError                  base class; the message says what, where, and what to do
     ├── FleetNameError          an invalid fleet or vessel name
-    ├── SignatureError          a document that is not signed, or not by the right party
+    ├── SignatureError          a document not signed, or not signed by the required party
     │   ├── RevocationsError    invalid or malformed revocations of the fleet
     │   └── RadioKeyError       an invalid radio key document, or a part that cannot be sealed or opened
     ├── PasswordHashError       a string that is not a password hash
@@ -22,7 +22,7 @@ class FleetNameError(FleetError, ValueError):
 
 
 class SignatureError(FleetError):
-    """A document that is not signed, or not by the right party."""
+    """A document that is not signed, or not signed by the required party."""
 
 
 class RevocationsError(SignatureError):

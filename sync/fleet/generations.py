@@ -60,9 +60,9 @@ VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Number of which vouched generations are multiples: two days at one revision every 10 seconds."""
+"""Granularity of vouched generations: two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
-"""Minimum distance from the highest generation so far to the vouched number, which is raised in time."""
+"""Minimum distance between a vessel's highest generation so far and its vouched generation."""
 
 Leaves = Callable[[str], Sequence[Document]]
 
@@ -79,7 +79,10 @@ def generation_to_vouch_for(highest: int, before: object = None) -> int:
 
 
 def generation_reached(revision: str) -> int:
-    """Return the generation of our own document's revision, or that of the next edit if it restarts."""
+    """Return the generation that a revision of our own document has reached.
+
+    If the next edit must restart at a lower generation, return that generation.
+    """
     number = revisions.generation(revision)
     return number if number + 1 < revisions.SOUND_LIMIT else revisions.RESTART_OF_ONE
 

@@ -1,7 +1,7 @@
 """The folder with an appliance's identity as a vessel of its fleet: `/etc/logboat/identity/`.
 
-    vessel.pem          its certificate
-    vessel.key          the private key of that certificate, which must stay secret
+    vessel.pem          the vessel's certificate
+    vessel.key          the certificate's private key, which must stay secret
     fleet.pem           the fleet's own certificate
     revocations.json    the fleet CA's last statement about revoked certificates
     radio-key.json      the fleet CA's last statement about the radio key; missing if the key never changed

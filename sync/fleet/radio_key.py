@@ -5,10 +5,10 @@
      "parts": [{"vessel": "argo", "certificate": "1f…", "sealed": "BHk…"}],
      "sig": "…"}
 
-The fleet's CA signs it. Each part is for one certificate, and only the holder of that certificate's key can
-open it. Each part contains two keys: the key used before `from`, and the key used afterwards. So a vessel
-that has missed earlier statements needs only the latest. A statement is replaced only by one with a higher
-number.
+The fleet's CA signs the document. Each part is for one certificate, and only the holder of that certificate's
+key can open it. Each part contains two keys: the key used before `from`, and the key used afterwards. So a
+vessel that has missed earlier statements needs only the latest. A statement is replaced only by one with a
+higher number.
 
 A part is sealed with ECIES: an ephemeral key of the certificate's curve, ECDH, HKDF-SHA256 and
 ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to the part. This module reads no clock,

@@ -138,7 +138,7 @@ class Rights:
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """Passed to `Generations`."""
+    """Function that returns the signed body of a vessel's highest stored voucher, for `Generations`."""
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
     """Callback with a vessel's name and its claim to have more of our current log than is stored here."""
     generations: Generations = field(init=False)
@@ -169,7 +169,7 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return why a writer must not write a revision with any body; None if that depends on the body."""
+        """Return why a writer must not write a revision, regardless of its body; None if the body matters."""
         if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} has read access only"
         name = documents.parse_id(document_id)
@@ -257,9 +257,9 @@ class Rights:
         )
 
     def _claim(self, name: DocumentName, document: Document) -> Claim | None:
-        """Return the claim that a document makes about our current log, or None.
+        """Return the claim that a document makes about our current log, or None if it makes none.
 
-        The document is in our current log and is not stored here.
+        The caller has checked that the document is in our current log and is not stored here.
         """
         assert name.log is not None
         assert name.number is not None

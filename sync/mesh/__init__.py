@@ -3,16 +3,16 @@
 - `interfaces`, `interface_watch`: this machine's interfaces and addresses, and their changes
 - `sightings`: the advertisement of a vessel, and the table of received advertisements
 - `mdns_sources`: the addresses from which a name was announced
-- `dns_sd_records`: reading of untrusted DNS-SD records
+- `dns_sd_records`: parser of untrusted DNS-SD records
 - `discovery`: advertises this vessel and discovers others, with DNS-SD over multicast
-- `link_plan`: which vessels to have links with, and which side dials
+- `link_plan`: the vessels to have links with, and the side that dials
 - `appliance_headers`, `membership`: the identity of a peer, and its rights here
 - `link_streams`, `vessel_endpoint`: the two connections of a link, and how to connect to a vessel
 - `candidates`, `probing`: the endpoints at which a vessel may be reached, and the search for the right one
-- `link_dialler`: when links are dialled, and when they are closed
-- `outbound_link`, `inbound_link`: links that we dial, and links that others dial
+- `link_dialler`: starts and ends the links that this vessel dials
+- `outbound_link`, `inbound_link`: links that this vessel dials, and links that other vessels dial
 - `routes`, `route_messages`: the routes of documents, and their announcement to neighbours
-- `duplicate_identities`: detection of two computers with one identity
+- `duplicate_identities`: detection of two boards with the same identity
 - `traffic`: records of the documents received over links, and announcements of routes to neighbours
 - `manager`: the mesh of one vessel, which uses all of these
 - `link_state`, `report`: the current state of the mesh, as shown to users

@@ -15,7 +15,10 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class ApplianceHeaders:
-    """An appliance's description of itself. Only its certificate proves which vessel it belongs to."""
+    """An appliance's description of itself.
+
+    Only the certificate proves which vessel the appliance belongs to.
+    """
 
     store: str
     """UUID of the appliance's database."""

@@ -21,7 +21,10 @@ from sync.mesh.sightings import Sighting
 PROVEN_KEPT: Final = 4
 """Maximum number of proven candidates kept for a vessel after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""Seconds for which such candidates are kept. After that, a vessel under way has other addresses."""
+"""Seconds after its proof for which an unadvertised candidate is kept.
+
+After that time, a vessel under way has other addresses.
+"""
 MOST_ADDRESSES: Final = 8
 """Maximum number of addresses kept for one candidate. No appliance is on more networks."""
 VESSELS_KEPT: Final = 512

@@ -92,7 +92,7 @@ _POINTERS: Final = 512
 _OWN_NAME_EVERY: Final = 4
 """One in this many queries does not list our own name as known, so that a cloned appliance answers."""
 _NAMES_ASKED: Final = 8
-"""Maximum number of names without records that one query requests."""
+"""Maximum number of instances whose missing records one query requests."""
 _OWNER_SPEAKS: Final = 1.5
 """Seconds until the owner of a contested name announces it again, because caches drop it (RFC 6762, 10.2)."""
 _BUNDLE: Final = 0.03
@@ -139,7 +139,8 @@ class Discovery:
 
         Args:
             advertisement: the content to advertise.
-            interfaces: names of interfaces, where `*` matches any characters except the name of loopback.
+            interfaces: names of interfaces, in which `*` matches any characters. Loopback must be listed by
+                its full name.
             is_told: whether to advertise this vessel; False for a vessel that does not listen.
             on_change: called in the event loop with the changes of `sightings`.
             on_name_taken: called with our intended instance name when another appliance uses that name.
@@ -318,7 +319,7 @@ class Discovery:
         except (
             OSError,
             RuntimeError,
-        ) as error:  # zeroconf raises the second for an address that was just removed
+        ) as error:  # zeroconf raises the second error for an address that was just removed
             self._hearing.stop()
             self._report(
                 f"port 5353 for mDNS cannot be opened: {error}; find out which program uses it with ss -lnup"

@@ -85,7 +85,7 @@ class DuplicateIdentities:
         return list(self._known.values())
 
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
-        """Record that data was received from a board whose certificate identifies it as a vessel.
+        """Record that data was received from a board, whose certificate proves that it belongs to `vessel`.
 
         Return the duplicate identity if one is newly detected, otherwise None.
         """

@@ -57,7 +57,7 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping, for the connection with the lowest value; 0 if answered."""
+        """Seconds since an unanswered ping: the minimum over all connections."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 

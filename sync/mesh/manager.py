@@ -533,7 +533,7 @@ class Mesh:
         task.add_done_callback(self._tasks.discard)
 
     def _hear_again(self) -> None:
-        """Record the boards that have sent data since the last pass, to detect clones."""
+        """Record the boards that have sent data since the last pass, to detect duplicate identities."""
         for outward in self.outward.values():
             if outward.is_up and outward.vessel and outward.greeting is not None and outward.has_spoken():
                 self._hear(outward.vessel, outward.greeting.board)

@@ -178,7 +178,7 @@ class OutboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping, for the connection with the lowest value; 0 if answered."""
+        """Seconds since an unanswered ping: the minimum over all connections."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 

@@ -15,7 +15,7 @@ _BODY: Final = msgspec.json.Decoder(dict[str, tuple[str, ...]])
 
 
 class RoutesMessage(msgspec.Struct, frozen=True):
-    """An announcement of the route of each vessel's documents to the sender. It has no reply."""
+    """Announcement of the routes by which other vessels' documents reach the sender. It has no reply."""
 
     profile: ClassVar[str] = "logboat/ways"
 
