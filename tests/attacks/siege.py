@@ -96,7 +96,7 @@ class Report:
 
 
 class Siege:
-    """The vessel argo, for the duration of a test."""
+    """Vessel argo with its running daemons, for the duration of a test."""
 
     def __init__(self, folder: Path, sync: SyncProcess, recorder: RecorderProcess, target: Target) -> None:
         self.folder, self.sync, self.recorder, self.target = folder, sync, recorder, target

@@ -88,7 +88,7 @@ def test_spy_cannot_get_a_blob_with_a_proof_from_the_vessel_itself(tmp_path: Pat
 
 
 async def everything(spy: Curious, name: str, revision: str) -> list[tuple[Any, ...]]:
-    """Request a document in every possible way, and return the replies."""
+    """Request a document with each kind of message, and return the replies."""
     found = []
     for offered, parent in ((revision, None), ("1-ff", None), ("2-ff", revision), ("9-ff", "8-ff")):
         proposals = ProposeChanges((Proposal(name, offered, parent),), conflict_includes_revision=True)

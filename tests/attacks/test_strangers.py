@@ -1,8 +1,12 @@
 """Well-formed but wrong messages cause no fault, at any stage of a session, in either role.
 
-A fault is any of these: an exception that leaves the peer under test; a session that ends without a stated
-reason; a damaged store; a document that changes although no message mentioned it; memory that grows with each
-session.
+Each of these is a fault:
+
+- an exception that leaves the peer under test
+- a session that ends without a stated reason
+- a damaged store
+- a document that changes although no message mentioned it
+- memory that grows with each session
 """
 
 import gc
@@ -34,7 +38,7 @@ from .siege import CREW, Siege, Size
 from .stranger import SPARED, Stranger
 
 MOVES = 400
-"""Number of moves in a session, unless the session ends earlier."""
+"""Maximum number of moves in a session."""
 GROWTH_MIB = 24.0
 """Growth of resident memory in MiB that cannot be measurement noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}

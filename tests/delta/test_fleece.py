@@ -56,7 +56,7 @@ def test_deltas_made_by_fleece_produce_the_new_document(pair: dict[str, Any]) ->
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_deltas_made_here_are_those_that_fleece_applied(pair: dict[str, Any]) -> None:
-    """If Logboat's deltas have become better and this test fails, Fleece must apply the new ones."""
+    """If this test fails because deltas were improved, record new files with Fleece."""
     assert delta.make(pair["old"], pair["new"]) == pair["ours"]
 
 
