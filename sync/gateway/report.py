@@ -63,7 +63,7 @@ class GatewayReport:
     last_acknowledged: float | None = None
     """Seconds since 1970 when the gateway last accepted a document."""
     backlog_documents: int = 0
-    """Number of documents that may be missing there, including refused documents; 0 if none is missing."""
+    """Maximum number of documents that may be missing at the gateway, including refused documents."""
     backlog_bytes: int = 0
     """Approximate total bytes of the bodies of these documents."""
     refused_documents: int = 0

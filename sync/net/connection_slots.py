@@ -1,4 +1,4 @@
-"""Limits on a listener's connections: in total, of unauthenticated clients, and of password users.
+"""Limits on a listener's connections: in total, unauthenticated, and without a client certificate.
 
 A *stranger* is an unauthenticated client: it has connected and is not admitted yet. Connecting costs nothing,
 so each address has few slots for strangers. When the slots for strangers are full, the longest-waiting

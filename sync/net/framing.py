@@ -90,7 +90,7 @@ class Framing:
         self.peer_goodbye: CloseReason | None = None
         """The peer's close frame; None if none has arrived.
 
-        Our close frame is then queued as the last frame.
+        When it arrives, our close frame is queued as the last frame.
         """
 
     @property
