@@ -121,7 +121,7 @@ def _part(part: Part, section: KeyDescription) -> Iterator[str]:
 
 
 def _example(row: KeyDescription) -> str:
-    """Return a key's example; for a table, an inline table with the examples of its most important keys."""
+    """Return a key's example. For a table, return an inline table with its most important keys."""
     if row.section is None:
         return row.example
     rows = list(describe(row.section))

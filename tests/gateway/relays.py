@@ -67,11 +67,11 @@ class Relay:
         return True
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay the client's data to the broker until the connection is to end."""
+        """Relay the client's data to the broker until the connection is to be closed."""
         await _pass(reader, writer)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay the broker's data to the client until the connection is to end."""
+        """Relay the broker's data to the client until the connection is to be closed."""
         await _pass(reader, writer)
         writer.close()
 

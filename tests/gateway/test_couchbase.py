@@ -249,7 +249,7 @@ async def test_document_rewritten_a_thousand_times_arrives_in_its_latest_revisio
     assert found is not None
     revision = argo.revision(found.id, found.rev)
     assert revision is not None
-    # The other vessel receives only the newest revision.
+    # Brigid receives only the newest revision.
     brigid.insert(found.id, found.rev, revision.history[:20], found.raw)
     async with ashore(shore, port=port):
         async with forwarding(brigid, where, "brigid") as gateway:

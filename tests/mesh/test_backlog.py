@@ -22,7 +22,7 @@ from sync.store import Database
 from tests.bench.serving import Other, fill, open_store, replicator, served
 
 AT_MOST: Final = 2.0
-"""Longest time in seconds from the raising of an alarm until it is durable at the other vessel."""
+"""Longest time in seconds from the raising of an alarm until it is durable at the receiving vessel."""
 BEGUN: Final = 0.1
 """Share of the backlog that must have been transferred before the alarm is raised."""
 ALARM: Final = documents.alarm_id("argo", "bilge", "abcdef", 7)

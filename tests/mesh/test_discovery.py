@@ -59,7 +59,7 @@ def test_vessels_with_identical_home_networks_find_each_other_over_the_radio(net
         host.run(["ip", "addr", "add", "192.168.1.7/24" if host is argo else "192.168.1.8/24", "dev", "eth0"])
     network.segment("radio", argo, brigid, ipv4=False)
     first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
-    # Of brigid's link-local addresses, only the one of the radio is announced on the radio.
+    # Of brigid's link-local addresses, only its radio's address is announced on the radio.
     found = first.await_("found", instance=second.name)
     assert found["addresses"][0] == f"{brigid.link_local('eth1')}%eth1"
     assert [address for address in found["addresses"] if address.startswith("fe80")] == found["addresses"][:1]
@@ -311,7 +311,7 @@ for line in sys.stdin:
             print(is_whole, *sorted({question.name for question in asked.questions}), flush=True)
             break
 """
-"""Program that announces each name on its own, and then with records of several kinds.
+"""Program that announces each name alone, and then with records of several kinds.
 
 `ask` sends a question that no answer can quote. `listen` prints the next questions of 10.77.1.1, and whether
 their packets can be read to the end.

@@ -189,10 +189,7 @@ def test_fleet_with_frozen_documents_continues_after_the_update(tmp_path: Path) 
 
 
 def test_vessel_that_was_not_attacked_sends_removed_documents_again(tmp_path: Path) -> None:
-    """The vessel has already offered the documents long ago.
-
-    It offers them again because its link restarts.
-    """
+    """The vessel offers the documents again because its link restarts, although it offered them long ago."""
 
     async def main() -> None:
         fleet = Fleet.new()
