@@ -94,7 +94,7 @@ class Ledger:
 
     @property
     def listens(self) -> bool:
-        """True if someone observes the outcome of each document, or if failed documents are recorded."""
+        """True if a listener, or the list of failed documents, needs the outcome of each document."""
         return self._listener is not None or bool(self.failed)
 
     def tell(self, ended: DocumentEnded) -> None:

@@ -158,7 +158,7 @@ class Quota:
         return DAY_S if self._began is None else max(self._began + DAY_S - self._clock(), 0.0)
 
     def _look(self) -> None:
-        """Begin a new day if the last one is over."""
+        """Begin a new day if the current one is over."""
         if self._began is not None and self._clock() >= self._began + DAY_S:
             self._began = None
             self._bytes = self._revisions = self._refused = 0

@@ -102,7 +102,7 @@ class FeedSender:
         self._echoed: model.DocumentChange | None = None
         """The last change in a scan that came from the peer itself."""
         self._place: tuple[float, model.DocumentChange] | None = None
-        """Time at which to announce an echoed change, to advance the peer's position, and that change."""
+        """The echoed change to announce, to advance the peer's position, and the time of the announcement."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         others = replace(options, selection=EVERYTHING)  # only the deliveries need the selection
         self._outcomes = SendOutcomes(

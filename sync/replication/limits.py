@@ -44,9 +44,9 @@ class MessageLimits:
     document_ids: int = 50_000
     """Maximum number of documents listed by one subscription."""
     nodes: int = 1_000_000
-    """Maximum number of values and keys in the JSON of one message, counted by `json_size`.
+    """Maximum number of values and keys in one message's JSON, counted by `json_size`.
 
-    Others get 413.
+    A message with more is refused with status 413.
     """
 
 

@@ -50,7 +50,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Maximum number of items in one `changes` message; None to let the peer choose."""
     continuous: bool = False
     active_only: bool = False
-    """True to leave out deleted documents."""
+    """True to omit deleted documents."""
     revocations: bool = False
     """True to also announce documents to which the subscriber has lost access."""
     send_replacements: bool = False

@@ -274,7 +274,10 @@ class Outbox:
     # Sending
 
     def due(self, now: float) -> Due:
-        """Return the next step. Raises StoreError if the store cannot be read."""
+        """Return the message to send, the vessel to prepare first, or the time to wait.
+
+        Raises StoreError if the store cannot be read.
+        """
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
             return NothingDue(later)  # too many messages are acknowledged, but not read back
