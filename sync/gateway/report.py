@@ -24,7 +24,7 @@ class RefusedDocument:
 
     id: str
     reason: str
-    """The gateway's reason."""
+    """Reason that the gateway has given."""
     when: float
     """Seconds since 1970 when the document was first refused for this reason."""
 

@@ -11,7 +11,7 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 PAUSE_S: Final = 5.0
-"""Seconds until the task tries again."""
+"""Seconds from an error until the task tries again."""
 
 
 class TaskErrors:

@@ -114,7 +114,7 @@ class ThrottledTransport:
         self._transport.flush()
 
     def pause(self) -> None:
-        """Stop reading for now."""
+        """Stop reading until `resume` is called."""
         self._transport.pause()
 
     def resume(self) -> None:

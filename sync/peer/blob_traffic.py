@@ -102,7 +102,7 @@ class BlobFetcher:
         self._unanswered: dict[str, tuple[bytes, float]] = {}
         """Nonce and time of each open request for proof, by the blob's digest, oldest first."""
         self._proof_at = float("-inf")
-        """Time of the last proof."""
+        """Time at which the last proof arrived."""
         self._proven: dict[str, None] = {}
         """Digests of the blobs for which the peer has given a proof."""
         session.at_end(self._close)

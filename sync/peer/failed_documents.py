@@ -38,7 +38,7 @@ class FailedDocument(msgspec.Struct, frozen=True):
     id: str
     direction: Direction
     revision: str
-    """The revision that failed."""
+    """Id of the revision that failed."""
     domain: Domain
     code: int
     reason: str
@@ -57,7 +57,7 @@ class _Key(NamedTuple):
 
 
 class _StoredFailures(msgspec.Struct):
-    """The body of the local document."""
+    """Body of the local document that contains the list."""
 
     documents: list[FailedDocument] = []
     overflowed: bool = False

@@ -56,7 +56,7 @@ class ExhaustedAllowance:
     """The owner: `user:<name>`, or another name that the application chooses."""
     measure: Measure
     limit: int
-    """The allowance for a day."""
+    """Maximum number of bytes or revisions in a day."""
     seconds: float
     """Seconds until the next day begins."""
     refused: int
@@ -133,7 +133,7 @@ class Quota:
 
     @property
     def words(self) -> str:
-        """The allowance in words."""
+        """The allowance in readable form."""
         return f"{self.allowance.bytes} bytes, {self.allowance.revisions} revisions"
 
     @property

@@ -56,7 +56,7 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A received body, ready for the store."""
+    """A received body, converted to the form of the store."""
 
     raw: bytes
     removed: bool = False

@@ -75,7 +75,7 @@ class Options:
     """Options that determine which messages are published in addition to the documents."""
 
     forwarder: str
-    """The vessel whose gateway this is."""
+    """Id of the vessel that runs the gateway."""
     mqtt: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
 

@@ -55,7 +55,7 @@ class RetainedMessages:
         """The age of the retained message, by topic."""
         return self._known
 
-    # Reading what is retained
+    # Reading retained messages
 
     def begin(self) -> None:
         """Begin a connection. The retained messages are not known yet."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class SensorFacts:
-    """The facts about a sensor of a vessel."""
+    """Facts about a sensor, from its vessel's document."""
 
     id: str
     name: str
@@ -25,7 +25,7 @@ class SensorFacts:
 
 @dataclass(frozen=True, slots=True)
 class VesselFacts:
-    """The facts about a vessel."""
+    """Facts about a vessel, from its document."""
 
     id: str
     name: str = ""
