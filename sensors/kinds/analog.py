@@ -415,10 +415,26 @@ MCP3208 8 inputs with 12 bits, and the ADS1115 4 inputs with 15 bits.
 
 A resistive sender is connected to ground, with a pull-up resistor to 3.3 V. American tank senders have
 240 Ω when empty and 33 Ω when full. European tank senders have 10 Ω when empty and 180 Ω when full. With
-a pull-up of the resistance R, a sender of the resistance S has the voltage 3.3 V · S / (R + S). For a
-4-20 mA transmitter, let the current flow through a resistor to ground. With 150 Ω the voltage is 0.6 V at
-4 mA, and 3.0 V at 20 mA. Set `open_is_high = false`, because a broken wire carries no current. For higher
-voltages, use a voltage divider, and set `divider`. `logboat config sender` computes these keys.
+a pull-up of the resistance R, a sender of the resistance S has the voltage 3.3 V · S / (R + S). This curve
+is bent. With two points alone, a tank that is half full would read 36 %. So let `logboat config sender`
+compute the keys, from the resistances when empty and when full, and the pull-up resistor:
+
+```
+$ logboat config sender --ohms 240 33 --pull-up 240
+calibration = [[0.3989, 1.0], [0.6501, 0.875], [0.8612, 0.75], [1.0412, 0.625],
+               [1.1964, 0.5], [1.3317, 0.375], [1.4506, 0.25], [1.556, 0.125],
+               [1.65, 0.0]]
+valid = [0.2123, 1.98]
+open_is_high = true
+```
+
+Copy these lines into the `[[sensor]]`. They assume that the level is proportional to the resistance. For
+a tank whose shape differs, measure the voltage at several known levels, and write these pairs instead.
+
+For a 4-20 mA transmitter, let the current flow through a resistor to ground. With 150 Ω the voltage is
+0.6 V at 4 mA, and 3.0 V at 20 mA. `logboat config sender --shunt 150` computes the keys. It sets
+`open_is_high = false`, because a broken wire carries no current. For higher voltages, use a voltage
+divider, and set `divider`. [Commands](../commands-setup.md#logboat-config-sender) lists the options.
 
 A voltage outside `valid` is recorded as `open` or `short`, never as a number.""",
     options=AnalogOptions,
@@ -446,8 +462,12 @@ name = "Fuel"
 kind = "analog"
 chip = "mcp3008"
 channel = 0
-calibration = [[0.40, 1.0], [1.65, 0.0]]    # volts to ratio
-valid = [0.2, 2.5]
+# printed by: logboat config sender --ohms 240 33 --pull-up 240
+calibration = [[0.3989, 1.0], [0.6501, 0.875], [0.8612, 0.75], [1.0412, 0.625],
+               [1.1964, 0.5], [1.3317, 0.375], [1.4506, 0.25], [1.556, 0.125],
+               [1.65, 0.0]]
+valid = [0.2123, 1.98]
+open_is_high = true
 path = "tanks.fuel.main.currentLevel"
 every = "10 s"
 alarm = { below = 0.15, for = "5 min", severity = "warn", text = "Fuel is low" }

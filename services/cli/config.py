@@ -8,7 +8,8 @@ import math
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
 
 from sensors.toml.toml_file import FileProblem
 from services.boot.paths import FIRMWARE
@@ -20,6 +21,10 @@ from .options import actions
 
 if TYPE_CHECKING:
     from services.schemas.appliance import Problem
+
+WIDTH: Final = 80
+"""Number of columns into which the keys of a sender fit."""
+_NO_BREAK: Final = "\xa0"
 
 
 def config_arguments(parser: ArgumentParser) -> None:
@@ -46,8 +51,8 @@ def config_arguments(parser: ArgumentParser) -> None:
         "--ohms",
         nargs=2,
         type=float,
-        metavar=("LOW", "HIGH"),
-        help="resistances of a sender to ground, at the low and the high value, such as 240 33",
+        metavar=("EMPTY", "FULL"),
+        help="resistances of a sender to ground, when empty and when full, such as 240 33",
     )
     circuit.add_argument(
         "--shunt", type=float, metavar="OHM", help="resistor to ground of a 4-20 mA transmitter, such as 150"
@@ -63,8 +68,8 @@ def config_arguments(parser: ArgumentParser) -> None:
         nargs=2,
         type=float,
         default=(0.0, 1.0),
-        metavar=("LOW", "HIGH"),
-        help="the low and the high value, in the unit of the path (0 and 1)",
+        metavar=("EMPTY", "FULL"),
+        help="values when empty and when full, or at 4 and at 20 mA, in the SI unit of the path (0 and 1)",
     )
     sender.add_argument(
         "--divider",
@@ -127,8 +132,16 @@ def _sender(args: Namespace) -> int:
     if args.json:
         print_json(ConfigSender(keys=keys))
     else:
-        print("\n".join(f"{name} = {json.dumps(value)}" for name, value in to_builtins(keys).items()))
+        print("\n".join(_assignment(name, value) for name, value in to_builtins(keys).items()))
     return 0
+
+
+def _assignment(name: str, value: object) -> str:
+    """Return the line of TOML that sets a key. A long list of pairs continues on further lines."""
+    # `textwrap` breaks lines at spaces, and only those between two pairs are left
+    text = f"{name} = {json.dumps(value)}".replace(" ", _NO_BREAK).replace(f"],{_NO_BREAK}[", "], [")
+    indent = " " * len(f"{name} = [")
+    return fill(text, WIDTH, subsequent_indent=indent, break_long_words=False).replace(_NO_BREAK, " ")
 
 
 def _apply(args: Namespace, world: Environment) -> int:

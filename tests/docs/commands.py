@@ -131,8 +131,10 @@ def _positional(action: Action) -> str:
 
 
 def _option(action: Action) -> str:
-    value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
-    return action.option_strings[-1] + value
+    if action.nargs == 0:
+        return action.option_strings[-1]
+    values = action.metavar or action.dest.upper()
+    return " ".join([action.option_strings[-1], *([values] if isinstance(values, str) else values)])
 
 
 def _name(action: Action) -> str:
