@@ -1,4 +1,4 @@
-"""Strategies for the content of a card's files, from random bytes to files with a single wrong value."""
+"""Hypothesis strategies for the content of a card's files, from random bytes to one wrong value."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -37,7 +37,7 @@ SENSORS: Final[Sequence[Table]] = (
     },
     {"kind": "replay", "path": PATH, "file": RECORDING, "speed": 1.0, "repeat": True},
 )
-"""A valid table for each kind of sensor, without its id."""
+"""Valid table for each kind of sensor, without its id."""
 SECTIONS: Final[Mapping[str, Table]] = {
     "vessel": {"id": "argo", "name": "SY Argo", "mmsi": 211234560, "timezone": "Europe/Berlin"},
     "network": {
@@ -118,7 +118,7 @@ VALUES: Final = st.recursive(
 
 
 def toml(value: Any) -> str:
-    """Return a value as TOML on one line."""
+    """Return a value in TOML syntax on one line."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -130,7 +130,7 @@ def toml(value: Any) -> str:
             return "{ " + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + " }"
         case datetime() | date() | time():
             return value.isoformat()
-    return str(value)  # also for floats: inf and nan are valid TOML
+    return str(value)  # valid TOML even for inf and nan
 
 
 def _escaped(character: str) -> str:
@@ -147,7 +147,7 @@ def _rows(table: Table) -> str:
 
 @st.composite
 def _spoilt(draw: st.DrawFn, table: Table, keys: Sequence[str]) -> Table:
-    """Draw a valid table in which a few values are replaced, keys left out, and other tables' keys added."""
+    """Draw a valid table in which a few values are replaced, keys removed, and other tables' keys added."""
     found = dict(table)
     for key in draw(st.lists(st.sampled_from(keys), max_size=2)):
         if draw(st.integers(0, 3)) == 0:
@@ -212,7 +212,7 @@ def csv(draw: st.DrawFn) -> str:
 
 
 def _one_of(nearly_right: st.SearchStrategy[str], other: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
-    """Return a strategy that mostly gives nearly valid files: they get furthest before they are refused."""
+    """Return a strategy that mostly yields nearly valid files, because these pass the most checks."""
     texts = st.one_of(nearly_right, nearly_right, nearly_right, other)
     return st.one_of(texts.map(str.encode), texts.map(str.encode), texts.map(str.encode), _BYTES)
 

@@ -1,4 +1,4 @@
-"""A vessel's folders in a test, and the `logboat` command run on them."""
+"""An appliance's folders, on which tests run the `logboat` command."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from . import documents as build
 
 @dataclass(slots=True)
 class StoppedClock:
-    """Clock that stands still at the time at which `live_state` claims to be written."""
+    """Clock that always shows the time at which `live_state` was written."""
 
     boottime: float = 100_000.2
     utc: float = build.UTC + 100_000.2
@@ -50,7 +50,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Appliance:
-    """An appliance: its folders, its clocks, and the people on board."""
+    """Folders and clocks of an appliance, and the answers that its users give."""
 
     root: Path
     capture: pytest.CaptureFixture[str]
@@ -101,7 +101,7 @@ class Appliance:
         build.store(self.store, *built)
 
     def live(self, **changes: Any) -> None:
-        """Write the live states of the daemons; `changes` apply to the recorder's."""
+        """Write the live states of the daemons, with `changes` applied to the recorder's."""
         state_file.write(state_file.path(self.run_folder), build.live_state(**changes))
         self.mesh()
 

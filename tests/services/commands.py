@@ -1,4 +1,4 @@
-"""The `logboat` command run in the test's own process, which saves starting Python."""
+"""Runs the `logboat` command in the test's own process, which saves the time to start Python."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Builders of documents, using the recorder's own code, and of stores that contain them."""
+"""Builders of documents, made with the recorder's code, and of stores that contain them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ SENSOR = "rpm"
 LOG = "abcdef"
 PATH = "propulsion.main.revolutions"
 UTC = 1_760_000_000.0
-"""The time 2025-10-09T08:53:20Z, which is by default the zero of the first boot's clock."""
+"""The time 2025-10-09T08:53:20Z, at which the first boot's clock is zero by default."""
 
 Built = tuple[str, dict[str, Any]]
 
@@ -66,12 +66,12 @@ def gap(
     sensor: str = SENSOR,
     log: str = LOG,
 ) -> Built:
-    """Return a gap document, which explains missing samples."""
+    """Return a gap document for samples of a sensor."""
     return builders.gap(vessel, log, NumberGap(sensor, first, last, reason), UTC)
 
 
 def network(clock: float, utc: float, uncertainty: float = 0.01) -> Anchor:
-    """Return an anchor whose source is the network."""
+    """Return an anchor of the boot clock whose source is the network."""
     return Anchor(clock, utc, TimeSource.NETWORK, uncertainty)
 
 
@@ -82,7 +82,7 @@ def boot(
     vessel: str = VESSEL,
     log: str = LOG,
 ) -> Built:
-    """Return the document of a start of the machine."""
+    """Return the document of a boot."""
     identity = Identity(vessel=vessel, log=log, boot=number, run=1)
     previous = None
     if previous_end is not None:
@@ -181,7 +181,7 @@ def vessel(
 
 
 def store(path: Path, *built: Built) -> Path:
-    """Write documents to the store at `path`, which is created if necessary and closed again."""
+    """Write documents to the store at `path`, which is created if necessary and closed afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with Database.open(path, policy=documents.POLICY) as database:
         write(database, *built)
@@ -199,7 +199,7 @@ def write(database: Database, *built: Built) -> None:
 def live_state(**changes: Any) -> dict[str, Any]:
     """Return a live state of the recorder that shows no faults.
 
-    It is written an hour after the recorder's start, at 100,000 s on the boot clock.
+    The state was written an hour after the recorder's start, at 100,000 s on the boot clock.
     """
     return {
         "pid": 4711,
@@ -221,7 +221,7 @@ def live_state(**changes: Any) -> dict[str, Any]:
 
 
 def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
-    """Return one sensor of the live state, which was read half a second earlier."""
+    """Return the live state's entry for a sensor that was read half a second earlier."""
     return {
         "name": "Main engine",
         "path": PATH,
@@ -278,8 +278,8 @@ def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any
 
 
 def route(*path: str, ago: float = 10.0) -> dict[str, Any]:
-    """Return the route of a vessel's documents, beginning with the neighbour.
+    """Return the route of a vessel's documents, which begins with the neighbouring vessel.
 
-    The last document came `ago` seconds ago.
+    The last document arrived `ago` seconds ago.
     """
     return {"path": list(path), "hops": len(path), "utc": UTC + 100_000.2 - ago}

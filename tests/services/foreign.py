@@ -1,4 +1,4 @@
-"""Documents that others may have written: of every type, with one wrong field in each."""
+"""Documents of every type that others may have written, each with one wrong field."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ WRONG: Final[tuple[Any, ...]] = (
     "",
     "x",
     "\x1b[2J\x00",
-    "0001-01-01T00:00:00",  # without a zone, before the first moment of some calendars
+    "0001-01-01T00:00:00",  # without a time zone, and too early for some calendars
     "9999-12-31T23:59:59-14:00",
     [],
     [None],
@@ -30,7 +30,7 @@ WRONG: Final[tuple[Any, ...]] = (
     {},
     {"": {"a": [1]}},
 )
-"""Wrong values, which replace the right ones."""
+"""Wrong values, with which valid ones are replaced."""
 ODD_IDS: Final = (
     "reading:argo:rpm:abcdef:!",
     "reading:argo:rpm:abcdef:zzz",
@@ -49,7 +49,7 @@ ODD_IDS: Final = (
 
 
 def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
-    """Yield one document for each possible error; documents that name a log name `log`."""
+    """Yield one document for each possible error; `log` is the log in documents that name one."""
     place = 1
     for make in (_reading, _gap, _alarm, _boot, _equipment, _vessel, _note, _forwarded):
         for wrong in _wrongs(make(vessel, log, 0)[1]):

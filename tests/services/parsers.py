@@ -1,4 +1,4 @@
-"""Every command, found by walking through the parsers: `status`, `db put`, `lights explain` and so on."""
+"""Finds every command, such as `status` or `db put`, by walking through the parsers."""
 
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from services.cli.main import COMMANDS, parser_of
 
 
 def every_parser() -> dict[str, ArgumentParser]:
-    """Return the parser of each command and action, by the words that people type for it."""
+    """Return the parser of each command and action by its words on the command line."""
     return {
         words: parser for name, command in COMMANDS.items() for words, parser in _of(name, parser_of(command))
     }
@@ -15,7 +15,7 @@ def every_parser() -> dict[str, ArgumentParser]:
 
 def _of(words: str, parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
     choices = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
-    if not any(action.required for action in choices):  # the command may be typed without an action
+    if not any(action.required for action in choices):  # the command may be used without an action
         yield words, parser
     for action in choices:
         for name, inner in action.choices.items():

@@ -1,4 +1,4 @@
-"""Builders for tests of the recorder: settings, clocks, journals."""
+"""Builders of settings, clocks and journals for tests of the recorder."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ UTC = 1_760_000_000.0
 
 @dataclass(slots=True)
 class FakeClock:
-    """Clocks that move only when the test sets them."""
+    """Clocks that change only when the test sets them."""
 
     ms: int = 100_000
     utc: float = UTC

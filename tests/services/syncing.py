@@ -1,4 +1,4 @@
-"""The sync daemon as a real process, on loopback, in a fleet of its own."""
+"""Runs the sync daemon as a real process on loopback, in a fleet of its own."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from . import commands
 
 @dataclass
 class Fleet:
-    """A CA and the identities that it issues; names are unique, because other tests use loopback too."""
+    """A CA and the identities that it issues, with unique names because other tests use loopback too."""
 
     name: str = field(default_factory=lambda: f"test-{secrets.token_hex(4)}")
 
@@ -35,7 +35,7 @@ class Fleet:
         return CA.new(self.name)
 
     def identity(self, folder: Path, vessel: str = "argo", *, number: int = 1) -> TLSIdentity:
-        """Put an identity of a vessel into a folder, each time with a new certificate."""
+        """Write an identity of a vessel, with a new certificate, into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         made = self.ca.issue(vessel, hosts=[names.host(vessel)], uri=names.uri(self.name, vessel))
         made.save(folder / "vessel.pem", folder / "vessel.key")
@@ -44,7 +44,7 @@ class Fleet:
         return made
 
     def revoke(self, folder: Path, *revoked: TLSIdentity, number: int) -> None:
-        """Write the CA's statement that these certificates are revoked into a vessel's folder."""
+        """Write the CA's statement that revokes these certificates into a vessel's folder."""
         entries = tuple(
             Revoked(serial_text(each.certificate.serial_number), "ferry", "stolen", NOW) for each in revoked
         )
@@ -138,7 +138,7 @@ class SyncProcess:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait until the daemon ends without being told to, and return its exit status."""
+        """Wait until the daemon ends by itself, and return its exit status."""
         assert self._process is not None
         status = self._process.wait(PATIENCE_S)
         self._process = None

@@ -1,4 +1,4 @@
-"""The rules by which samples are recorded, and the number that each sample gets."""
+"""Samples are recorded or skipped by rules, and each recorded sample gets a number."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_without_a_deadband_every_sample_is_recorded_even_if_equal() -> None:
     assert [row.sequence for row in rows if row is not None] == [1, 2, 3]
 
 
-def test_sample_within_the_deadband_takes_no_number() -> None:
+def test_sample_within_the_deadband_gets_no_number() -> None:
     made = intake(settings(deadband=0.25))
     assert offer(made, 1.0, 0)[0] is not None
     assert offer(made, 1.19, 1)[0] is None
@@ -49,13 +49,13 @@ def test_sample_within_the_deadband_takes_no_number() -> None:
         assert offer(made, value, ms)[0] is not None
 
 
-def test_deadband_counts_from_the_last_recorded_value_so_that_a_slow_drift_is_seen() -> None:
+def test_deadband_is_relative_to_the_last_recorded_value_so_that_slow_drift_is_recorded() -> None:
     made = intake(settings(deadband=1.0))
     rows = [offer(made, n * 0.25, n)[0] for n in range(9)]
     assert [row.value for row in rows if row is not None] == [0.0, 1.0, 2.0]
 
 
-def test_held_value_is_recorded_once_a_window() -> None:
+def test_unchanged_value_is_recorded_once_per_window() -> None:
     made = intake(settings(deadband=1.0, window_s=10.0))
     rows = [offer(made, 5.0, ms)[0] for ms in range(0, 30_000, 1_000)]
     assert [row.clock_ms for row in rows if row is not None] == [0, 10_000, 20_000]
@@ -65,7 +65,7 @@ def test_held_value_is_recorded_once_a_window() -> None:
     assert row.clock_ms == 3_600_123
 
 
-def test_contact_that_stays_as_it_is_is_recorded_once_a_window() -> None:
+def test_unchanged_contact_is_recorded_once_per_window() -> None:
     made = intake(settings(kind="switch", unit="bool", window_s=10.0))
     offer(made, value := True, 0)
     assert made.elapse(now(9_999))[0] is None
@@ -84,7 +84,7 @@ def test_contact_that_stays_as_it_is_is_recorded_once_a_window() -> None:
         ("manual", "bool", False),
     ],
 )
-def test_what_speaks_of_changes_alone_is_repeated_once_a_window_and_nothing_else_is(
+def test_only_sensors_that_emit_changes_are_repeated_once_per_window(
     kind: str, unit: str, is_repeated: bool
 ) -> None:
     made = intake(settings(kind=kind, unit=unit, window_s=10.0))
@@ -95,7 +95,7 @@ def test_what_speaks_of_changes_alone_is_repeated_once_a_window_and_nothing_else
     assert (made.elapse(now(47_111))[0] is not None) is is_repeated
 
 
-def test_a_fault_and_a_contact_within_a_deadband_are_recorded_when_they_change() -> None:
+def test_faults_and_contacts_are_recorded_when_they_change_despite_a_deadband() -> None:
     made = intake(settings(deadband=1.0))
     states = [
         (1.0, SensorState.GOOD),
@@ -112,7 +112,7 @@ def test_a_fault_and_a_contact_within_a_deadband_are_recorded_when_they_change()
     assert is_recorded[7:] == [True, True, True, False, True, True, True]
 
 
-def test_a_number_that_was_declined_is_used_up() -> None:
+def test_declined_number_is_not_used_again() -> None:
     made = intake(settings(), last=7)
     assert made.decline() == 8
     row, _ = offer(made, 1.0, 0)
@@ -120,7 +120,7 @@ def test_a_number_that_was_declined_is_used_up() -> None:
     assert row.sequence == 9
 
 
-def test_totals_stay_until_there_are_others_and_words_are_those_of_the_last_sample() -> None:
+def test_totals_are_kept_until_replaced_and_the_detail_is_that_of_the_last_sample() -> None:
     made = intake(settings(deadband=9.0))
     made.offer(replace(sample(1.0, 0, totals=Totals(3, 1.5)), detail="first"), now(0))
     assert (made.totals, made.detail) == (Totals(3, 1.5), "first")
@@ -151,7 +151,7 @@ def test_sample_that_changes_an_alarm_is_recorded_whatever_the_deadband() -> Non
     assert episode.cleared_ms == 2
 
 
-def test_an_episode_tells_when_how_and_how_severe_at_worst() -> None:
+def test_alarm_record_states_times_condition_and_highest_severity() -> None:
     rules = [above(60.0), replace(above(63.0), severity=Severity.ALARM, text="Seized")]
     made = intake(settings(alarms=rules))
     _, raised = offer(made, 61.0, 1_000)
@@ -182,7 +182,7 @@ def test_an_episode_tells_when_how_and_how_severe_at_worst() -> None:
     assert offer(made, 10.0, 6_000)[1] is None
 
 
-def test_an_episode_keeps_its_words_when_another_rule_of_the_same_severity_takes_over() -> None:
+def test_alarm_keeps_its_condition_when_another_rule_of_equal_severity_applies() -> None:
     made = intake(settings(alarms=[above(60.0), replace(above(60.0), above=None, below=10.0)]))
     offer(made, 61.0, 1_000)
     _, changed = offer(made, 5.0, 2_000)
@@ -191,7 +191,7 @@ def test_an_episode_keeps_its_words_when_another_rule_of_the_same_severity_takes
     assert [change[3] for change in changed.history] == ["above 60 Hz", "below 10 Hz"]
 
 
-def test_an_episode_that_was_over_before_the_restart_does_not_go_on() -> None:
+def test_alarm_cleared_before_a_restart_does_not_continue() -> None:
     first = intake(settings(alarms=[above(10.0)]))
     offer(first, 11.0, 0)
     _, over = offer(first, 5.0, 1)
@@ -201,20 +201,20 @@ def test_an_episode_that_was_over_before_the_restart_does_not_go_on() -> None:
     assert raised.sequence == 3
 
 
-def test_an_alarms_delay_is_the_deadline_of_its_sensor() -> None:
+def test_delay_of_an_alarm_is_the_deadline_of_its_sensor() -> None:
     made = intake(settings(alarms=[above(10.0, raise_after_s=2.0)]))
     assert made.deadline() is None
     offer(made, 11.0, 1_000)
     assert made.deadline() == 3_000
 
 
-def test_number_goes_on_from_the_last_one() -> None:
+def test_numbers_continue_from_the_last_one() -> None:
     row, _ = offer(intake(settings(), last=41), 1.0, 0)
     assert row is not None
     assert row.sequence == 42
 
 
-def test_infinity_and_nan_are_no_values() -> None:
+def test_infinity_and_nan_are_not_recorded_as_values() -> None:
     made = intake(settings())
     for value in (float("nan"), float("inf")):
         row, _ = offer(made, value, 0)
@@ -265,7 +265,7 @@ def test_cleared_alarm_and_the_next_one_have_different_names() -> None:
     ),
     st.floats(0, 5),
 )
-def test_numbers_never_skip_or_repeat_and_time_never_runs_back(
+def test_numbers_never_skip_or_repeat_and_times_never_decrease(
     steps: list[tuple[float | None, int, bool]], deadband: float
 ) -> None:
     made = intake(
@@ -292,7 +292,7 @@ def test_numbers_never_skip_or_repeat_and_time_never_runs_back(
     assert [row.clock_ms for row in rows] == sorted(row.clock_ms for row in rows)
 
 
-def test_episode_of_a_value_that_trembles_for_days_does_not_grow_for_ever() -> None:
+def test_history_of_an_alarm_is_bounded() -> None:
     rules = [above(60.0), replace(above(63.0), severity=Severity.ALARM)]
     made = SensorIntake(settings(alarms=rules), last=0, episode=None)
     for number in range(1_000):
@@ -304,7 +304,7 @@ def test_episode_of_a_value_that_trembles_for_days_does_not_grow_for_ever() -> N
     assert made.episode.history[-1][0] == 999_000
 
 
-def test_whole_number_beyond_what_json_agrees_on_becomes_a_float() -> None:
+def test_integer_beyond_the_safe_range_of_json_becomes_a_float() -> None:
     for within in (55, 2**53 - 1, -(2**53) + 1):
         value, state = admissible(within, SensorState.GOOD)
         assert isinstance(value, int)

@@ -1,4 +1,4 @@
-"""A claim that a vessel has more of our log is checked once, and ends no connection."""
+"""A peer's claim to have more of our log than we do is checked once, and ends no connection."""
 
 from functools import partial
 from pathlib import Path

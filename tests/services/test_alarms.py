@@ -1,4 +1,4 @@
-"""Alarm rules: the conditions for raising an alarm and for clearing it."""
+"""Alarms are raised and cleared by their rules."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ def test_value_above_the_limit_raises_at_once_without_a_delay() -> None:
     assert raised(watch)
 
 
-def test_delay_must_pass_before_it_raises_and_no_sample_is_needed_for_that() -> None:
+def test_alarm_is_raised_when_its_delay_has_passed_even_without_a_sample() -> None:
     watch = AlarmWatch([when_active(10)])
     watch.observe(value=True, now_ms=5_000)
     assert watch.deadline() == 15_000
@@ -32,7 +32,7 @@ def test_delay_must_pass_before_it_raises_and_no_sample_is_needed_for_that() -> 
     assert raised(watch)
 
 
-def test_condition_that_goes_away_within_the_delay_never_raises() -> None:
+def test_condition_that_ends_within_the_delay_raises_nothing() -> None:
     watch = AlarmWatch([when_active(10)])
     watch.observe(value=True, now_ms=0)
     watch.observe(value=False, now_ms=9_000)
@@ -40,7 +40,7 @@ def test_condition_that_goes_away_within_the_delay_never_raises() -> None:
     assert not raised(watch)
 
 
-def test_hysteresis_keeps_it_raised_until_the_value_is_back_by_the_margin() -> None:
+def test_alarm_remains_raised_within_the_hysteresis() -> None:
     watch = AlarmWatch([above(63.0, hysteresis=2.0)])
     watch.observe(64.0, 0)
     watch.observe(62.0, 1)
@@ -59,7 +59,7 @@ def test_clearing_waits_for_its_own_delay() -> None:
     assert not raised(watch)
 
 
-def test_clearing_is_called_off_by_a_value_that_meets_the_condition_again() -> None:
+def test_clearing_is_cancelled_when_the_condition_is_met_again() -> None:
     watch = AlarmWatch([above(63.0, clear_after_s=5.0)])
     watch.observe(64.0, 0)
     watch.observe(50.0, 1_000)
@@ -73,7 +73,7 @@ def test_clearing_is_called_off_by_a_value_that_meets_the_condition_again() -> N
     assert not raised(watch)
 
 
-def test_there_is_a_deadline_only_while_a_delay_runs_and_the_next_one_counts() -> None:
+def test_deadline_is_the_end_of_the_next_running_delay() -> None:
     watch = AlarmWatch([above(63.0, raise_after_s=1.0, clear_after_s=2.0), above(70.0, raise_after_s=0.5)])
     watch.observe(1.0, 1_000)
     assert watch.deadline() is None
@@ -94,7 +94,7 @@ def test_there_is_a_deadline_only_while_a_delay_runs_and_the_next_one_counts() -
     assert not raised(watch)
 
 
-def test_value_below_the_limit_raises_and_its_hysteresis_counts_upwards() -> None:
+def test_value_below_the_lower_limit_raises_and_its_hysteresis_is_above_the_limit() -> None:
     watch = AlarmWatch([AlarmRule(severity=Severity.WARN, below=0.2, hysteresis=0.1)])
     watch.observe(0.2, 0)
     assert not raised(watch)
@@ -121,7 +121,7 @@ def test_contact_raises_while_inactive_if_that_is_the_condition() -> None:
     assert raised(watch)
 
 
-def test_a_watch_without_rules_is_nothing_unless_an_episode_waits_for_its_first_value() -> None:
+def test_watch_without_rules_is_inactive_unless_an_alarm_is_raised() -> None:
     assert not AlarmWatch([])
     assert AlarmWatch([above(1.0)])
     left = AlarmWatch([], standing=True)
@@ -143,7 +143,7 @@ def test_fault_neither_raises_nor_clears() -> None:
     assert raised(watch)
 
 
-def test_severity_is_the_highest_of_the_rules_that_hold() -> None:
+def test_severity_is_the_highest_of_the_rules_that_apply() -> None:
     seized = AlarmRule(severity=Severity.EMERGENCY, above=70.0, text="Seized")
     watch = AlarmWatch([above(63.0), seized, above(80.0)], unit="Hz")
     watch.observe(64.0, 0)
@@ -154,7 +154,7 @@ def test_severity_is_the_highest_of_the_rules_that_hold() -> None:
     assert watch.highest() == AlarmState(Severity.EMERGENCY, "Seized", "above 70 Hz")
 
 
-def test_episode_from_before_a_restart_goes_on_without_waiting_out_its_delay_again() -> None:
+def test_alarm_from_before_a_restart_continues_without_another_delay() -> None:
     watch = AlarmWatch([when_active(10), when_active(20), when_active(0)], standing=True)
     assert watch.is_unknown
     watch.observe(value=True, now_ms=0)
@@ -163,13 +163,13 @@ def test_episode_from_before_a_restart_goes_on_without_waiting_out_its_delay_aga
     assert watch.signature() == (RuleState.ACTIVE,) * 3
 
 
-def test_what_holds_after_a_restart_is_judged_by_the_hysteresis() -> None:
+def test_hysteresis_applies_to_an_alarm_from_before_a_restart() -> None:
     watch = AlarmWatch([above(63.0, hysteresis=2.0, raise_after_s=5.0)], standing=True)
     watch.observe(62.0, 0)
     assert raised(watch)
 
 
-def test_episode_from_before_a_restart_ends_when_the_first_value_is_good() -> None:
+def test_alarm_from_before_a_restart_is_cleared_by_a_first_good_value() -> None:
     watch = AlarmWatch([when_active(10)], standing=True)
     watch.observe(None, 0)
     assert watch.is_unknown
@@ -178,7 +178,7 @@ def test_episode_from_before_a_restart_ends_when_the_first_value_is_good() -> No
     assert not raised(watch)
 
 
-def test_condition_reads_as_a_person_would_say_it() -> None:
+def test_condition_is_described_in_words() -> None:
     assert in_words(above(63.0, raise_after_s=5.0), "Hz") == "above 63 Hz for 5 s"
     assert in_words(above(0.9), "ratio") == "above 0.9"
     assert in_words(when_active()) == "active"
@@ -190,7 +190,9 @@ def test_condition_reads_as_a_person_would_say_it() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5_000)), max_size=60))
-def test_it_stands_only_after_the_condition_held_for_its_delay(steps: list[tuple[float, int]]) -> None:
+def test_alarm_is_raised_only_after_the_condition_was_met_for_its_delay(
+    steps: list[tuple[float, int]],
+) -> None:
     watch, now, since = AlarmWatch([above(50.0, raise_after_s=3.0)]), 0, None
     for value, pause in steps:
         now += pause
@@ -201,7 +203,9 @@ def test_it_stands_only_after_the_condition_held_for_its_delay(steps: list[tuple
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5_000)), max_size=60))
-def test_it_is_over_only_after_the_condition_was_away_for_its_delay(steps: list[tuple[float, int]]) -> None:
+def test_alarm_is_cleared_only_after_the_condition_was_not_met_for_its_delay(
+    steps: list[tuple[float, int]],
+) -> None:
     watch, now, away, stands = AlarmWatch([above(50.0, clear_after_s=3.0)]), 0, None, False
     for value, pause in steps:
         now += pause

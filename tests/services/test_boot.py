@@ -1,4 +1,4 @@
-"""A start takes in the files on the card and sets up the system; nothing can prevent the start."""
+"""A start applies the files on the card and sets up the system, and nothing can prevent the start."""
 
 import json
 import os
@@ -43,7 +43,7 @@ vessel_radio = { mode = "mesh", channel = 6 }
 
 
 class Pi:
-    """Folders, slots and radios of an appliance; its tools are recorded, except ssh-keygen, which is real."""
+    """Folders, slots and radios of an appliance; runs of tools are only recorded, except for ssh-keygen."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -117,7 +117,7 @@ def pi(tmp_path: Path) -> Pi:
     return Pi(tmp_path / "pi")
 
 
-def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
+def test_first_start_sets_up_the_vessel_from_its_card(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
     pi.radio("wlan0", "phy0")
     pi.radio("wlan1", "phy1")
@@ -143,7 +143,7 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in (radio, *pi.places.profiles.iterdir())} == {0o600}
 
 
-def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) -> None:
+def test_card_is_applied_before_the_networks_are_set_up(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
     pi.radio("wlan0", "phy0")
     taken = pi.boot().run_offline_steps()
@@ -153,7 +153,7 @@ def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) ->
     assert "iw reg set DE" in pi.ran
     assert list(pi.places.profiles.iterdir())
     assert (found.taken, found.problems) == (taken.taken, ())
-    assert len(found.networks) == 1  # one adapter cannot also serve the radio link between vessels
+    assert len(found.networks) == 1  # a single adapter cannot also serve the radio link between vessels
     pi.broken.add("iw")
     for _ in range(2):
         failed = pi.boot().join()
@@ -163,7 +163,7 @@ def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) ->
     assert pi.boot().join() == boot_state.read(pi.places.run) == found
 
 
-def test_the_second_start_changes_nothing(pi: Pi) -> None:
+def test_second_start_changes_nothing(pi: Pi) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     host_key = (pi.places.ssh / "ssh_host_ed25519_key").read_bytes()
@@ -172,7 +172,7 @@ def test_the_second_start_changes_nothing(pi: Pi) -> None:
     assert (pi.places.ssh / "ssh_host_ed25519_key").read_bytes() == host_key
 
 
-def test_without_a_bundle_it_has_a_name_of_its_own_and_says_so(pi: Pi, logboat: Appliance) -> None:
+def test_without_a_bundle_the_vessel_has_a_generated_name_and_reports_it(pi: Pi, logboat: Appliance) -> None:
     pi.file("proc/device-tree/serial-number", "10000000abcdef\0")
     found = pi.start()
     assert found.generated
@@ -184,7 +184,7 @@ def test_without_a_bundle_it_has_a_name_of_its_own_and_says_so(pi: Pi, logboat: 
     assert logboat("status", "--json").json["boot"]["generated"] is True
 
 
-def test_what_is_wrong_on_the_card_is_in_status(pi: Pi, logboat: Appliance) -> None:
+def test_problems_of_the_card_are_in_status(pi: Pi, logboat: Appliance) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     (pi.places.card / "sensors.toml").write_text(SENSORS.format(5))
@@ -199,7 +199,7 @@ def test_what_is_wrong_on_the_card_is_in_status(pi: Pi, logboat: Appliance) -> N
     assert logboat("status", "--json").json["boot"]["problems"] == [problem]
 
 
-def test_wiring_is_told_to_the_kernel_with_one_restart(pi: Pi) -> None:
+def test_wiring_is_configured_with_one_restart(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
     chips = pi.file("sys/bus/i2c/devices/i2c-1/new_device", "")
     assert pi.start().restarts
@@ -211,7 +211,7 @@ def test_wiring_is_told_to_the_kernel_with_one_restart(pi: Pi) -> None:
     assert pi.start() == BootState()
 
 
-def test_a_card_that_forgets_its_wiring_is_told_and_not_restarted_for_ever(pi: Pi) -> None:
+def test_lost_wiring_lines_are_reported_and_do_not_cause_endless_restarts(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
     pi.start()
     for slot in pi.slots:
@@ -223,7 +223,7 @@ def test_a_card_that_forgets_its_wiring_is_told_and_not_restarted_for_ever(pi: P
         assert "systemctl --no-block reboot" not in pi.ran
 
 
-def test_another_system_in_a_slot_may_ask_for_its_own_restart(pi: Pi) -> None:
+def test_another_system_in_a_slot_causes_one_restart_of_its_own(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
     assert pi.start().restarts
     assert pi.start() == BootState()
@@ -232,7 +232,7 @@ def test_another_system_in_a_slot_may_ask_for_its_own_restart(pi: Pi) -> None:
     assert pi.start() == BootState()
 
 
-def test_a_folder_that_cannot_be_written_stops_nothing(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_folder_does_not_prevent_the_start(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
 
@@ -249,7 +249,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(pi: Pi, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("broken", ["hostname", "ssh-keygen", "iw", "systemctl"])
-def test_no_step_that_fails_stops_the_others(pi: Pi, broken: str) -> None:
+def test_failing_step_does_not_prevent_other_steps(pi: Pi, broken: str) -> None:
     wired = {"sensors.toml": WIRED.encode(), "vessel.toml": (VESSEL.format("argo", "A") + NETWORK).encode()}
     put(pi.places.inbox, {**bundle(), **wired})
     pi.radio("wlan0", "phy0")
@@ -262,7 +262,7 @@ def test_no_step_that_fails_stops_the_others(pi: Pi, broken: str) -> None:
     assert boot_state.read(pi.places.run).taken
 
 
-def test_networks_that_no_adapter_can_are_told(pi: Pi, logboat: Appliance) -> None:
+def test_networks_that_no_adapter_supports_are_reported(pi: Pi, logboat: Appliance) -> None:
     put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
     found = pi.start()
     assert len(found.networks) == 3
@@ -272,16 +272,16 @@ def test_networks_that_no_adapter_can_are_told(pi: Pi, logboat: Appliance) -> No
     assert found.problems == ()
 
 
-def test_a_configuration_damaged_since_is_the_last_good_one(pi: Pi) -> None:
+def test_last_good_configuration_is_used_after_damage(pi: Pi) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     pi.places.config.write_text("[vessel\n")
     found = pi.start()
     assert found.problems == ()  # the recorder reports it after its own check
-    assert not (pi.places.data / "last-good").exists()  # it belongs to the daemons, so root does not make it
+    assert not (pi.places.data / "last-good").exists()  # belongs to the daemons, so root does not create it
 
 
-def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> None:
+def test_folder_planted_by_a_daemon_is_not_trusted(pi: Pi) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     pi.places.etc.chmod(0o777)
@@ -291,7 +291,7 @@ def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> 
     assert pi.ran == []
 
 
-def test_a_clock_in_1970_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_in_1970_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(NOW.timestamp())))
     assert clock.now(tmp_path, utc=0.0) == NOW
     (tmp_path / "samples.db").touch()
@@ -299,13 +299,13 @@ def test_a_clock_in_1970_is_not_believed(tmp_path: Path, monkeypatch: pytest.Mon
     assert clock.now(tmp_path, utc=0.0) == datetime(2026, 5, 2, tzinfo=UTC)
 
 
-def test_a_disk_names_its_partitions() -> None:
+def test_partition_names_follow_from_the_disks_name() -> None:
     assert str(system.partition_of(Path("/dev/mmcblk0"), 2)) == "/dev/mmcblk0p2"
     assert str(system.partition_of(Path("/dev/sda"), 7)) == "/dev/sda7"
 
 
 @pytest.mark.parametrize("with_bundle", [True, False])
-def test_what_imager_was_asked_for_is_honoured_and_wiped_from_the_card(pi: Pi, with_bundle: bool) -> None:
+def test_settings_of_imager_are_applied_and_wiped_from_the_card(pi: Pi, with_bundle: bool) -> None:
     if with_bundle:
         put(pi.places.inbox, bundle())
     (pi.places.firmware / "firstrun.sh").write_text(SCRIPT)
@@ -332,7 +332,7 @@ def test_what_imager_was_asked_for_is_honoured_and_wiped_from_the_card(pi: Pi, w
 # logboat config apply
 
 
-def test_a_file_that_is_applied_is_in_force_and_on_the_card(pi: Pi, logboat: Appliance) -> None:
+def test_applied_file_is_in_force_and_on_the_card(pi: Pi, logboat: Appliance) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     apply = applier(pi, logboat)
@@ -346,7 +346,7 @@ def test_a_file_that_is_applied_is_in_force_and_on_the_card(pi: Pi, logboat: App
     assert apply(new).lines == ["no change: the file was already applied"]
 
 
-def test_a_wrong_file_is_not_applied(pi: Pi, logboat: Appliance) -> None:
+def test_invalid_file_is_not_applied(pi: Pi, logboat: Appliance) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     new = logboat.root / "vessel.toml"

@@ -1,4 +1,4 @@
-"""Raspberry Pi Imager's settings on a card are in force after a start, or are reported in PROBLEMS.txt."""
+"""A start applies Raspberry Pi Imager's settings from the card, or reports them in PROBLEMS.txt."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def problems(pi: Pi) -> str:
 
 
 def joined(pi: Pi) -> dict[str, str]:
-    """Return the keyfiles of the networks to join, by the names of the networks."""
+    """Return the keyfiles of the networks to join, by network name."""
     found = {}
     for path in pi.places.profiles.glob("logboat-join-*"):
         text = path.read_text()
@@ -70,7 +70,7 @@ def joined(pi: Pi) -> dict[str, str]:
     return found
 
 
-def test_a_network_with_an_accent_is_joined_hidden_or_not_and_by_its_own_password(board: Pi) -> None:
+def test_networks_with_accents_or_hidden_names_are_joined_with_their_passwords(board: Pi) -> None:
     path = left(board, "network-config", NETWORK_CONFIG)
     for _ in range(2):  # the second time, without the file, nothing changes
         assert board.start().problems == ()
@@ -84,7 +84,7 @@ def test_a_network_with_an_accent_is_joined_hidden_or_not_and_by_its_own_passwor
         assert not path.exists()
 
 
-def test_what_is_not_understood_stays_on_the_card_and_is_named_until_it_is_gone(board: Pi) -> None:
+def test_unsupported_settings_remain_on_the_card_and_are_named_until_removed(board: Pi) -> None:
     text = USER_DATA.format("anna") + "write_files:\n- path: /etc/x\n"
     users = left(board, "user-data", text)
     networks = left(
@@ -97,7 +97,7 @@ def test_what_is_not_understood_stays_on_the_card_and_is_named_until_it_is_gone(
         assert len(found.problems) == 2
         assert "user-data, line 8, write_files" in problems(board)
         assert "network-config, line 12, band" in problems(board)
-        assert "hostname dinghy" in board.ran  # the settings that are understood are in force
+        assert "hostname dinghy" in board.ran  # the supported settings are in force
         assert (board.places.users / "anna.user").exists()
         assert joined(board).keys() == {"Hafenbüro", "bare name"}
     users.write_text(USER_DATA.format("anna"))
@@ -108,7 +108,7 @@ def test_what_is_not_understood_stays_on_the_card_and_is_named_until_it_is_gone(
     assert not networks.exists()
 
 
-def test_what_was_taken_in_earlier_stays_when_another_file_is_still_looked_at(board: Pi) -> None:
+def test_earlier_settings_remain_while_another_file_has_problems(board: Pi) -> None:
     left(board, "network-config", NETWORK_CONFIG)
     left(board, "user-data", USER_DATA.format("anna") + "snap: {}\n")
     board.start()
@@ -118,7 +118,7 @@ def test_what_was_taken_in_earlier_stays_when_another_file_is_still_looked_at(bo
 
 
 @pytest.mark.parametrize("name", ["skipper", "root", "logboat", "gpio", "../elsewhere"])
-def test_a_name_of_the_systems_own_takes_over_no_home(board: Pi, name: str) -> None:
+def test_user_name_of_the_system_takes_over_no_home(board: Pi, name: str) -> None:
     home = board.places.homes / name
     home.mkdir(parents=True, exist_ok=True)
     (home / ".profile").write_text("theirs")
@@ -134,7 +134,7 @@ def test_a_name_of_the_systems_own_takes_over_no_home(board: Pi, name: str) -> N
     assert "ssh-ed25519 AAAAC3Nza anna" in (board.places.ssh / "authorized_keys").read_text()
 
 
-def test_a_home_that_is_somebody_elses_is_not_taken_over(board: Pi) -> None:
+def test_home_of_another_user_is_not_taken_over(board: Pi) -> None:
     home = board.places.homes / "anna"
     home.mkdir(parents=True)
     os.chown(home, 4711, 4711)
@@ -144,7 +144,7 @@ def test_a_home_that_is_somebody_elses_is_not_taken_over(board: Pi) -> None:
     assert "anna: belongs to another user, and was not changed" in found.problems[0]
 
 
-def test_a_user_whom_an_older_release_took_in_is_no_more_made_if_the_name_is_the_systems(board: Pi) -> None:
+def test_stored_user_with_a_reserved_name_is_no_longer_created(board: Pi) -> None:
     board.start()
     kept = board.places.etc / ".imager.json"
     old = {"host_name": "dinghy", "user": "skipper", "password_hash": "$5$a$b", "ssh_keys": []}
@@ -160,9 +160,7 @@ def test_a_user_whom_an_older_release_took_in_is_no_more_made_if_the_name_is_the
     assert joined(board).keys() == {"marina"}
 
 
-def test_a_wiping_that_was_cut_short_is_finished_and_nothing_of_it_is_told(
-    board: Pi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_wipe_is_completed_and_not_reported(board: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
     from provisioning import files
 
     path = left(board, "network-config", NETWORK_CONFIG)
@@ -183,7 +181,7 @@ def test_a_wiping_that_was_cut_short_is_finished_and_nothing_of_it_is_told(
     assert joined(board).keys() == {"Hafenbüro", "bare name"}
 
 
-def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> None:
+def test_utf_16_file_from_windows_is_not_mistaken_for_a_partly_wiped_one(board: Pi) -> None:
     path = left(board, "network-config", NETWORK_CONFIG)
     board.start()
     path.write_bytes(NETWORK_CONFIG.encode("utf-16"))
@@ -197,8 +195,8 @@ def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> 
     "name", ["../../..", "../../../etc/cron.d", "a/b", "/etc", ".", "..", "a\\0", "-rf", "a b", "x" * 300]
 )
 @pytest.mark.parametrize("file", ["user-data", "custom.toml", "firstrun.sh", ".imager.json"])
-def test_no_name_of_a_user_leads_out_of_its_folder(board: Pi, name: str, file: str) -> None:
-    """Every file is checked, even an older release's record, because root makes and gives away folders."""
+def test_user_name_cannot_lead_out_of_its_folder(board: Pi, name: str, file: str) -> None:
+    """Every file is checked, even an older release's record, because root creates the users' folders."""
     board.start()
     around = [*board.root.parents, *board.root.rglob("*")]
     before = {path: path.lstat().st_uid for path in around}
@@ -217,13 +215,13 @@ def test_no_name_of_a_user_leads_out_of_its_folder(board: Pi, name: str, file: s
     assert not any(board.places.users.rglob("*"))
 
 
-def test_a_file_of_imagers_that_is_too_long_is_not_read(board: Pi) -> None:
+def test_imagers_file_that_is_too_long_is_not_read(board: Pi) -> None:
     left(board, "user-data", "#cloud-config\n" + "- a\n" * 100_000)
     board.start()
     assert "too long" in problems(board)
 
 
-def test_a_record_that_leads_elsewhere_is_not_written(tmp_path: Path) -> None:
+def test_user_record_with_a_path_outside_its_folder_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="this user name is not allowed"):
         system.make_user({"../x.user": "{}"}, folder=tmp_path / "db", home=tmp_path / "homes", uid=1100)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Signatures that a recorder makes with its vessel's identity; no identity can stop the recorder."""
+"""The recorder signs boots with its vessel's identity, and no identity can stop the recorder."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +34,7 @@ def signers(database: Database, fleet: str = "north") -> list[str]:
     ]
 
 
-def test_boots_of_before_the_identity_are_signed_at_the_first_start_with_it(database: Database) -> None:
+def test_boots_from_before_the_identity_are_signed_at_the_first_start_with_it(database: Database) -> None:
     for number in range(1, 40):
         document_id = f"boot:argo:abcdef:{number}"
         database.put(document_id, body(document_id, anchors=[[1.0, 2.5, "rtc", 0.5]]))
@@ -46,29 +46,31 @@ def test_boots_of_before_the_identity_are_signed_at_the_first_start_with_it(data
     assert not signing.is_signed(untouched.body)
 
 
-def test_they_are_looked_for_once_and_again_after_a_start_without(database: Database) -> None:
+def test_unsigned_boots_are_searched_for_once_and_again_after_a_start_without_identity(
+    database: Database,
+) -> None:
     database.put("boot:argo:abcdef:1", body("boot:argo:abcdef:1"))
     assert sign_earlier(database, "argo", own()) == 1
     database.put("boot:argo:abcdef:2", body("boot:argo:abcdef:2"))
-    assert sign_earlier(database, "argo", own()) == 0  # nothing is searched
+    assert sign_earlier(database, "argo", own()) == 0  # no search is made
     assert sign_earlier(database, "argo", NONE) == 0
     assert sign_earlier(database, "argo", own()) == 1
 
 
-def test_a_vessel_that_joins_another_fleet_signs_anew(database: Database) -> None:
+def test_boots_are_signed_again_when_the_vessel_joins_another_fleet(database: Database) -> None:
     database.put("boot:argo:abcdef:1", body("boot:argo:abcdef:1"))
     sign_earlier(database, "argo", own())
     assert sign_earlier(database, "argo", own(fleet="south")) == 1
     assert signers(database, "south") == ["argo"]
 
 
-def test_without_a_folder_there_is_no_identity_and_no_fault(tmp_path: Path) -> None:
+def test_missing_identity_folder_is_not_a_fault(tmp_path: Path) -> None:
     assert boot_signing.load(tmp_path / "identity", "argo") == NONE
     (tmp_path / "identity").mkdir()
     assert boot_signing.load(tmp_path / "identity", "argo") == NONE
 
 
-def test_a_broken_identity_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
+def test_damaged_identity_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "vessel.pem").write_text("rubbish")
     found = boot_signing.load(tmp_path, "argo")
     assert (found.identity, found.sign, found.fleet) == (None, None, None)
@@ -85,7 +87,7 @@ IDENTITY_FILES = ("vessel.pem", "vessel.key", "fleet.pem", "revocations.json")
 @example("revocations.json", b'{"a":' * 100_000)
 @example("revocations.json", b'{"number": 1e999}')
 @example("vessel.pem", b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
-def test_whatever_an_identitys_file_holds_recording_goes_on(name: str, content: bytes) -> None:
+def test_recording_continues_with_any_identity_file(name: str, content: bytes) -> None:
     with TemporaryDirectory() as place:
         folder = Path(place)
         for each in IDENTITY_FILES:

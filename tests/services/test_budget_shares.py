@@ -1,4 +1,4 @@
-"""Order of removal by owner: the vessel's own documents go only if nobody else has more than a share."""
+"""A vessel's own documents are removed only if no other owner's documents exceed their share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         ("forwarded:office", ShareOwner.VESSELS),
     ],
 )
-def test_documents_count_on_the_share_of_whoever_brought_them(part: str, owner: ShareOwner) -> None:
+def test_documents_count_towards_the_share_of_their_owner(part: str, owner: ShareOwner) -> None:
     assert owner_of(part, "argo", LOGS) is owner
 
 
@@ -56,7 +56,7 @@ SIZES = st.integers(0, 10**12)
 
 
 @given(SIZES, SIZES, SIZES, SIZES)
-def test_own_history_goes_only_when_nobody_holds_more_than_a_share(
+def test_own_history_is_removed_only_when_no_other_owner_exceeds_its_share(
     own: int, vessels: int, crew: int, excess: int
 ) -> None:
     held = OwnerBytes(own, vessels, crew)
@@ -71,7 +71,7 @@ def test_own_history_goes_only_when_nobody_holds_more_than_a_share(
             assert own > room * (1 - budget_shares.VESSELS - budget_shares.CREW) - 2
 
 
-def test_nothing_goes_while_there_is_room() -> None:
+def test_nothing_is_removed_while_there_is_space() -> None:
     assert surplus(OwnerBytes(1, 10**9, 10**9), 0) == OwnerBytes()
     assert surplus(OwnerBytes(1, 10**9, 10**9), -5) == OwnerBytes()
 
@@ -81,7 +81,7 @@ def own_readings(database: Database) -> int:
 
 
 def bring(database: Database, what: str, number: int, size: int) -> None:
-    """Store one document of this kind with `size` bytes."""
+    """Store one document of `size` bytes that belongs to this kind of owner."""
     text = "x" * size
     if what == "own":
         document_id, body = build.reading(1.0, first=number + 1)
@@ -131,7 +131,7 @@ BROUGHT = [
 
 
 @pytest.mark.parametrize("what", [*BROUGHT, "everything"])
-def test_whatever_others_bring_every_own_reading_stays(database: Database, what: str) -> None:
+def test_own_readings_are_kept_whatever_others_send(database: Database, what: str) -> None:
     for number in range(100):
         bring(database, "own", number, 2_000)
     kinds = BROUGHT if what == "everything" else [what]
@@ -151,7 +151,7 @@ def test_whatever_others_bring_every_own_reading_stays(database: Database, what:
     assert database.usage().blobs <= 1_000_000
 
 
-def test_own_history_goes_once_it_alone_is_too_much_and_what_others_hold_within_their_share_stays(
+def test_own_history_over_the_budget_is_removed_and_others_documents_within_their_share_are_kept(
     database: Database,
 ) -> None:
     for number in range(300):
@@ -171,7 +171,7 @@ def test_own_history_goes_once_it_alone_is_too_much_and_what_others_hold_within_
     assert (gap["first"], gap["last"], gap["reason"]) == (1, removed.readings, retention.REASON)
 
 
-def test_of_others_history_what_is_ashore_goes_first(database: Database) -> None:
+def test_history_of_others_that_is_safe_ashore_is_removed_first(database: Database) -> None:
     for number in range(60):
         bring(database, "reading", number, 20_000)
     database.put("forwarded:office:argo", {"bounds": {}})
@@ -197,7 +197,7 @@ ADDITIONS = st.lists(st.tuples(st.sampled_from(["own", *BROUGHT]), st.integers(1
 
 @settings(max_examples=25, deadline=None)
 @given(ADDITIONS, st.integers(10_000, 1_500_000))
-def test_no_own_reading_goes_while_others_hold_more_than_their_share(
+def test_no_own_reading_is_removed_while_others_exceed_their_share(
     tmp_path_factory: pytest.TempPathFactory, additions: list[tuple[str, int]], budget: int
 ) -> None:
     with Database.open(tmp_path_factory.mktemp("shares") / "log.db", policy=documents.POLICY) as database:

@@ -1,4 +1,4 @@
-"""The archive for support contains much but no secret, and can be made even when much is broken."""
+"""The support archive contains no secret, and can be made even on a damaged appliance."""
 
 import io
 import json
@@ -84,7 +84,7 @@ def test_no_secret_leaves_the_vessel(rig: Rig) -> None:
     assert REMOVED in whole
 
 
-def test_it_says_what_a_helper_needs(rig: Rig) -> None:
+def test_archive_contains_the_information_needed_for_support(rig: Rig) -> None:
     found = contents(rig)
     assert 'ssid = "marina"' in found["config/logboat.toml"]
     assert 'id = "bilge"' in found["config/sensors.toml"]
@@ -98,7 +98,7 @@ def test_it_says_what_a_helper_needs(rig: Rig) -> None:
     assert "python: 3." in found["versions.txt"]
 
 
-def test_damaged_store_is_told_in_its_place(rig: Rig) -> None:
+def test_damaged_store_is_reported_in_the_archive(rig: Rig) -> None:
     (rig.root / "data/log.db").write_bytes(b"rubbish" * 1_000)
     found = contents(rig)
     assert "not available" in found["documents.json"]
@@ -112,7 +112,7 @@ def test_long_log_keeps_its_end(rig: Rig) -> None:
     assert log.endswith("late\n")
 
 
-def test_full_disk_is_told_and_standard_output_helps(
+def test_full_disk_is_reported_and_standard_output_can_be_used(
     rig: Rig, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:
     places = ["--config", str(rig.root / "etc/logboat.toml"), "--sensors", str(rig.root / "etc/sensors.toml")]
@@ -141,11 +141,11 @@ def test_full_disk_is_told_and_standard_output_helps(
         "-----BEGIN PRIVATE KEY-----\nSECRET1",
     ],
 )
-def test_secret_is_known_by_its_form(text: str) -> None:
+def test_secrets_are_recognised_by_their_form(text: str) -> None:
     assert "SECRET1" not in Remover().clean(text)
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_text_without_secrets_is_kept() -> None:
     text = 'password_file = "office.password"\nkey = "argo.key"\nname = "x"\n'
     assert Remover(["abc"]).clean(text) == text
 
@@ -176,8 +176,8 @@ password = \"\"\"
 """
 
 
-def test_no_secret_of_a_broken_file_leaves_the_vessel(rig: Rig) -> None:
-    """The rule includes secrets that messages in other files quote, as JSON, or truncated."""
+def test_no_secret_of_an_invalid_file_leaves_the_vessel(rig: Rig) -> None:
+    """Secrets are also removed from messages in other files that quote them, as JSON, or truncated."""
     escaped = HIDDEN["with escapes"]
     rig.put("fw/logboat/vessel.toml", BROKEN)
     rig.put("etc/logboat.toml", BROKEN)
@@ -202,7 +202,7 @@ def test_no_secret_of_a_broken_file_leaves_the_vessel(rig: Rig) -> None:
     assert whole.replace("\n", "").replace("\t", "").isprintable()
 
 
-def test_a_secret_is_not_cut_in_half_before_it_is_known(rig: Rig) -> None:
+def test_secret_is_removed_before_text_is_truncated(rig: Rig) -> None:
     secret = SECRETS["wifi"]
     for place in range(len(secret)):
         rig.said["journalctl --no-pager"] = f"early {secret}" + "x" * (MOST_BYTES - place)
@@ -219,7 +219,7 @@ def test_a_secret_is_not_cut_in_half_before_it_is_known(rig: Rig) -> None:
         "wpa_passphrase=SECRET1",
     ],
 )
-def test_secret_behind_a_quote_is_known_to_its_end(text: str) -> None:
+def test_secret_after_a_quote_is_removed_to_its_end(text: str) -> None:
     assert "SECRET1" not in Remover().clean(text)
 
 

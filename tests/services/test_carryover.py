@@ -1,4 +1,4 @@
-"""Totals of counting sensors continue in a new log, from the best available source, which is reported."""
+"""Totals of counting sensors continue in a new log from the best available source, which is reported."""
 
 import shutil
 from collections.abc import Callable
@@ -48,7 +48,7 @@ SENSORS = (
     counting("flow", "pulse", "m3"),
 )
 FINAL = {"engine": Totals(7, 40 * HOURS), "bilge": Totals(40, 80.0), "flow": Totals(4_000, 0.0)}
-"""Totals with which `sail` ends."""
+"""Totals at the end of `sail`."""
 
 
 def start(
@@ -73,7 +73,10 @@ def start(
 
 
 def sail(data: Path, *, older: Path | None = None) -> Identity:
-    """Make forty commits, with documents and copies of the first 30; `older` gets a copy made after ten."""
+    """Make forty commits, with documents and copies of the first 30.
+
+    The data folder is copied to `older` after ten commits.
+    """
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data)
         with Database.open(data / "log.db", policy=documents.POLICY) as database:
@@ -135,7 +138,7 @@ def commit(number: int) -> Batch:
 
 
 def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
-    """Return the identity and the totals of the next start; check that they are the same after a kill."""
+    """Return the identity and totals of the next start, and check that a kill does not change them."""
     store_check.prepare(data)
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data, **how)  # type: ignore[arg-type]
@@ -178,7 +181,7 @@ def garble(data: Path, *_: str) -> None:
     ],
     ids=["journal lost", "journal broken", "journal older", "documents lost"],
 )
-def test_new_log_goes_on_from_the_totals_of_the_last_commit(
+def test_new_log_continues_from_the_totals_of_the_last_commit(
     tmp_path: Path, damage: Callable[[Path, Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     data, older = tmp_path / "data", tmp_path / "older"
@@ -196,10 +199,10 @@ def test_new_log_goes_on_from_the_totals_of_the_last_commit(
     assert text in caplog.messages
 
 
-def test_without_journal_and_witness_documents_tell(tmp_path: Path) -> None:
+def test_totals_come_from_documents_without_journal_and_witness(tmp_path: Path) -> None:
     before = sail(tmp_path)
     remove(tmp_path, "samples.db*", number_witness.NAME)
-    # From readings for the hour meter and the flow meter, and from `equipment` for the switch.
+    # from readings for the hour meter and the flow meter, and from `equipment` for the switch
     _, found = after(tmp_path)
     assert found == {"engine": Totals(0, 30 * HOURS), "bilge": Totals(30, 60.0), "flow": Totals(3_000, 0.0)}
     (text,) = notes(tmp_path)
@@ -208,7 +211,7 @@ def test_without_journal_and_witness_documents_tell(tmp_path: Path) -> None:
     assert "from document equipment:argo:bilge" in text
 
 
-def test_copies_tell_where_documents_cannot_be_read(tmp_path: Path) -> None:
+def test_totals_come_from_copies_where_documents_are_unreadable(tmp_path: Path) -> None:
     before = sail(tmp_path)
     found, equipment = carryover.of_documents(tmp_path, vessel="argo", logs=[before.log], sensors=SENSORS)
     remove(tmp_path, "log.db*")
@@ -219,14 +222,14 @@ def test_copies_tell_where_documents_cannot_be_read(tmp_path: Path) -> None:
     assert (set(equipment), nothing) == ({"engine", "bilge", "flow"}, {})
 
 
-def test_journal_that_was_set_aside_tells_if_nothing_else_does(tmp_path: Path) -> None:
+def test_totals_come_from_a_discarded_journal_in_the_last_resort(tmp_path: Path) -> None:
     sail(tmp_path)
     store_repair.set_aside(tmp_path / "samples.db")
     remove(tmp_path, "log.db*", "copies", number_witness.NAME)
     assert after(tmp_path)[1] == FINAL
 
 
-def test_totals_of_which_no_file_knows_are_told_too(tmp_path: Path) -> None:
+def test_totals_that_no_file_contains_are_reported_too(tmp_path: Path) -> None:
     before = sail(tmp_path)
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         gone = [found.id for kind in ("reading", "equipment") for found in database.documents(f"{kind}:")]
@@ -239,13 +242,13 @@ def test_totals_of_which_no_file_knows_are_told_too(tmp_path: Path) -> None:
     assert f"follows log {before.log}" in text
 
 
-def test_first_log_of_a_vessel_tells_nothing(tmp_path: Path) -> None:
+def test_first_log_of_a_vessel_reports_nothing(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
     assert notes(tmp_path) == []
 
 
-def test_log_on_another_board_goes_on_from_the_totals_and_another_vessel_begins_at_zero(
+def test_log_on_another_board_continues_the_totals_and_another_vessel_begins_at_zero(
     tmp_path: Path,
 ) -> None:
     sail(tmp_path)
@@ -258,7 +261,7 @@ def test_log_on_another_board_goes_on_from_the_totals_and_another_vessel_begins_
 
 
 def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_path: Path) -> None:
-    """Others may write to logs that have ended, and may pass on an old vessel document that names one."""
+    """Others may write to logs that have ended, and may forward an old vessel document that names one log."""
     ended = sail(tmp_path)
     after(tmp_path, board="c")
     name = documents.reading_id("argo", "engine", ended.log, 5_000)
@@ -273,10 +276,10 @@ def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_
 
 
 @pytest.mark.parametrize("damage", [None, garble], ids=["moved to another board", "journal broken"])
-def test_changed_calibration_does_not_inflate_a_count_that_the_journal_knows(
+def test_changed_calibration_does_not_inflate_a_count_in_the_journal(
     tmp_path: Path, damage: Callable[[Path], object] | None
 ) -> None:
-    """A reading is the count by the calibration of its time; the vessel's document has the present one."""
+    """A reading depends on the calibration of its time, but the vessel's document has the current one."""
     sail(tmp_path)
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         vessel = database.get(documents.vessel_id("argo"))
@@ -335,7 +338,7 @@ def cut_after(function: Callable[..., None]) -> Callable[..., None]:
     return cut
 
 
-def test_source_that_cannot_be_asked_leaves_the_others(
+def test_unreadable_source_does_not_affect_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sail(tmp_path)
@@ -356,7 +359,7 @@ def test_source_that_cannot_be_asked_leaves_the_others(
     assert len(called) >= 2
 
 
-def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
+def test_totals_of_other_vessels_and_other_sensors_are_ignored(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         for vessel, sensor, count in (("brigid", "bilge", 5), ("argo", "bilge", -1), ("argo", "flow", 1e300)):
             body = builders.header(DocumentType.EQUIPMENT, vessel) | {"sensor": sensor, "count": count}
@@ -364,7 +367,7 @@ def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> N
     assert carryover.gather(tmp_path, vessel="argo", own=[], logs=[], sensors=SENSORS) == {}
 
 
-def test_signed_document_comes_before_one_without_signature(tmp_path: Path) -> None:
+def test_signed_document_has_priority_over_an_unsigned_one(tmp_path: Path) -> None:
     own = identity_of("argo")
     assert own.sign is not None
     name = documents.equipment_id("argo", "bilge")
@@ -388,7 +391,7 @@ def test_signed_document_comes_before_one_without_signature(tmp_path: Path) -> N
     assert count(boot_signing.NONE) == 999_999
 
 
-def test_salvaged_totals_are_those_whose_checksum_is_right(tmp_path: Path) -> None:
+def test_only_salvaged_totals_with_a_valid_checksum_are_used(tmp_path: Path) -> None:
     sail(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
         opened.settle()

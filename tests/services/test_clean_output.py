@@ -30,12 +30,12 @@ from .commands import logboat
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u2028\u2029\u202e\u200b\r\nlogboat: all is well\n"
-"""Text that sets a window's title, clears the screen (also with C1 codes), reverses text, and adds lines."""
+"""Text that sets a window's title, clears the screen (also with C1 codes), reverses text and adds lines."""
 HARMLESS_ENDS = "\n\t"
 
 
 def steering(text: str) -> set[str]:
-    """Return the characters in the output that are neither printable nor line ends."""
+    """Return the characters of the output other than printable ones and line ends."""
     return {c for c in text if not c.isprintable() and c not in HARMLESS_ENDS}
 
 
@@ -84,7 +84,7 @@ def data(tmp_path: Path) -> Path:
     ],
     ids=lambda words: "-".join(map(clean, words))[:30],
 )
-def test_no_command_prints_what_steers_a_terminal(
+def test_no_command_prints_control_characters(
     data: Path, tmp_path: Path, words: tuple[str, ...], as_json: bool
 ) -> None:
     more = ("--data", str(data), "--run", str(tmp_path)) if words[0] in READS else ()
@@ -97,7 +97,7 @@ READS = {"status", "sensors", "peers", "log", "alarms", "ack", "note", "verify",
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
 @pytest.mark.parametrize("words", [("ls",), ("ls", "-l"), ("changes",), ("check",), ("export",), ("info",)])
-def test_the_store_is_shown_clean(data: Path, words: tuple[str, ...], more: tuple[str, ...]) -> None:
+def test_content_of_the_store_is_cleaned(data: Path, words: tuple[str, ...], more: tuple[str, ...]) -> None:
     done = logboat("db", words[0], str(data / "log.db"), *words[1:], *(more if words[0] != "export" else ()))
     assert done.returncode == 0, done.stderr
     assert steering(done.stdout) == set()
@@ -105,7 +105,7 @@ def test_the_store_is_shown_clean(data: Path, words: tuple[str, ...], more: tupl
 
 
 @pytest.mark.parametrize("more", [(), ("--meta",)])
-def test_a_document_is_printed_as_json_with_escapes_and_the_same_values(
+def test_document_is_printed_as_json_with_escapes_and_unchanged_values(
     data: Path, more: tuple[str, ...]
 ) -> None:
     done = logboat("db", "get", str(data / "log.db"), f"odd:{EVIL}", *more)
@@ -116,8 +116,8 @@ def test_a_document_is_printed_as_json_with_escapes_and_the_same_values(
     assert not more or body["_id"] == f"odd:{EVIL}"
 
 
-def test_half_a_surrogate_pair_is_no_fault_of_a_command(data: Path, tmp_path: Path) -> None:
-    """A file name whose bytes are not valid text appears with half a surrogate pair."""
+def test_lone_surrogate_crashes_no_command(data: Path, tmp_path: Path) -> None:
+    """Python represents file names whose bytes are not valid text with lone surrogates."""
     place = tmp_path / "a\udc9b.tar.gz"
     done = logboat("bundle", str(place), "--data", str(data), "--run", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
@@ -126,7 +126,7 @@ def test_half_a_surrogate_pair_is_no_fault_of_a_command(data: Path, tmp_path: Pa
     assert again.stdout.startswith(f"{tmp_path}/a·.tar.gz: ")
 
 
-def test_readings_in_csv_are_no_formulas_and_numbers_stay_numbers(data: Path) -> None:
+def test_readings_in_csv_are_not_formulas_and_numbers_remain_numbers(data: Path) -> None:
     done = logboat("log", "rpm", "--csv", "--wide", "--data", str(data), "--run", str(data))
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["value"] for row in rows] == ["1", "-2.5", "1", "3"]
@@ -144,8 +144,8 @@ def head(headers: dict[str, str]) -> list[str]:
     return [f"{name}: {value}" for name, value in headers.items()]
 
 
-def test_a_stranger_writes_no_line_of_a_servers_log(tmp_path: Path) -> None:
-    """Even text that arrives before any login reaches the log."""
+def test_stranger_cannot_forge_a_line_of_a_servers_log(tmp_path: Path) -> None:
+    """Even text that arrives before a login is logged."""
     secret = tmp_path / "password"
     secret.write_text("ahoy\n")
     words = ("serve", tmp_path / "a.db", "--port", 0, "--no-tls", "--json", "--user", "skipper")
@@ -214,7 +214,7 @@ def answering(answer: bytes) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_a_hostile_listeners_answer_is_shown_clean(tmp_path: Path, more: tuple[str, ...]) -> None:
+def test_answer_of_a_hostile_listener_is_cleaned(tmp_path: Path, more: tuple[str, ...]) -> None:
     evil = EVIL.encode()
     with answering(
         b"HTTP/1.1 500 " + evil.replace(b"\r\n", b"") + b"\r\nContent-Length: 99\r\n\r\n" + evil
@@ -228,7 +228,7 @@ def test_a_hostile_listeners_answer_is_shown_clean(tmp_path: Path, more: tuple[s
 
 
 @pytest.mark.parametrize("log", [logging.getLogger("sync.any"), logging.getLogger()])
-def test_a_warning_of_any_module_is_one_clean_line(
+def test_warning_of_any_module_is_one_clean_line(
     log: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     err = io.StringIO()
@@ -245,7 +245,7 @@ def test_a_warning_of_any_module_is_one_clean_line(
 
 
 @given(st.text())
-def test_a_daemons_line_is_clean_and_says_the_same(text: str) -> None:
+def test_daemons_line_is_cleaned_and_keeps_its_meaning(text: str) -> None:
     said = str(LogLine("error", "sync", "mesh", text))
     assert said.isprintable()
     kept = parse(f"time=2025-10-09T08:53:20Z clock=1.0 {said}")
@@ -253,7 +253,7 @@ def test_a_daemons_line_is_clean_and_says_the_same(text: str) -> None:
     assert kept.line.text == text[:2000]
 
 
-def test_systemd_is_told_one_line(tmp_path: Path) -> None:
+def test_status_for_systemd_is_one_line(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         Notifier(str(tmp_path / "notify")).status("linked\nWATCHDOG=trigger\x1b[2J")
@@ -261,14 +261,14 @@ def test_systemd_is_told_one_line(tmp_path: Path) -> None:
 
 
 @given(st.text(), st.sampled_from([clean, csv_text]))
-def test_a_clean_text_has_nothing_that_steers(text: str, rule: Callable[[str], str]) -> None:
+def test_cleaned_text_has_no_control_characters(text: str, rule: Callable[[str], str]) -> None:
     assert rule(text).isprintable()
     assert clean_lines(text).count("\n") == text.count("\n")
     assert steering(clean_lines(text)) == set()
 
 
 @given(st.text())
-def test_no_field_of_csv_begins_like_a_formula(text: str) -> None:
+def test_no_csv_field_begins_like_a_formula(text: str) -> None:
     assert not csv_text(text).startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"))  # noqa: RUF001
 
 
@@ -279,13 +279,13 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(VALUES, st.sampled_from([None, 1]))
-def test_json_stays_json(value: Any, indent: int | None) -> None:
+def test_cleaned_json_has_the_same_value(value: Any, indent: int | None) -> None:
     shown = json_text(json.dumps(value, ensure_ascii=False, indent=indent))
     assert steering(shown) == set()
     assert json.loads(shown) == value
 
 
-def test_only_what_is_asked_for_steers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_intended_control_sequences_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     with cleaned_output():
@@ -298,6 +298,6 @@ def test_only_what_is_asked_for_steers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert raw.startswith("·[2J·[31" + EVIL), "afterwards it is as it was"
 
 
-def test_a_stream_says_what_it_is() -> None:
+def test_cleaned_stream_reports_whether_it_is_a_terminal() -> None:
     with io.StringIO() as stream:
         assert CleanStream(stream).isatty() is False  # type: ignore[operator]

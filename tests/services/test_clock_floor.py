@@ -1,4 +1,4 @@
-"""The earliest possible time, used when the clock cannot be trusted now or could not in the past."""
+"""The clock's floor is the earliest possible time, used while the clock cannot be trusted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
 
 
 class Clock:
-    """The machine's clock, and how far it can be trusted."""
+    """The machine's clock, and the source of its time."""
 
     def __init__(self) -> None:
         self.utc, self.monotonic, self.source = NOW, 0.0, TimeSource.NETWORK
@@ -51,7 +51,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield opened
 
 
-def test_what_is_known_is_the_floor_of_the_next_start(database: Database) -> None:
+def test_latest_known_time_is_the_floor_of_the_next_start(database: Database) -> None:
     clock = Clock()
     clock.floor(database).keep()
     clock.utc, clock.source = 0.0, TimeSource.FLOOR
@@ -60,7 +60,7 @@ def test_what_is_known_is_the_floor_of_the_next_start(database: Database) -> Non
     assert again.now().timestamp() == NOW
 
 
-def test_time_that_was_far_ahead_once_is_not_believed_for_ever(database: Database) -> None:
+def test_time_far_in_the_future_is_not_trusted_indefinitely(database: Database) -> None:
     clock = Clock()
     clock.utc = FAR
     clock.floor(database).keep()
@@ -73,7 +73,7 @@ def test_time_that_was_far_ahead_once_is_not_believed_for_ever(database: Databas
     assert clock.floor(database).now().timestamp() == clock.utc
 
 
-def test_short_trips_disprove_a_wrong_time_as_one_long_one_does(database: Database) -> None:
+def test_several_short_runs_disprove_a_wrong_time_like_one_long_run(database: Database) -> None:
     clock = Clock()
     clock.utc = FAR
     clock.floor(database).keep()
@@ -87,7 +87,7 @@ def test_short_trips_disprove_a_wrong_time_as_one_long_one_does(database: Databa
     assert clock.floor(database).now().timestamp() == clock.utc
 
 
-def test_time_that_is_confirmed_in_between_is_not_disproved(database: Database) -> None:
+def test_time_confirmed_in_between_is_not_disproved(database: Database) -> None:
     clock = Clock()
     clock.floor(database).keep()
     for _ in range(6):
@@ -101,7 +101,7 @@ def test_time_that_is_confirmed_in_between_is_not_disproved(database: Database) 
 
 
 @pytest.mark.parametrize("source", [TimeSource.RTC, TimeSource.FLOOR])
-def test_clock_chip_that_is_behind_does_not_lower_the_floor(database: Database, source: TimeSource) -> None:
+def test_slow_clock_chip_does_not_lower_the_floor(database: Database, source: TimeSource) -> None:
     clock = Clock()
     clock.floor(database).keep()
     clock.utc, clock.source = IMAGE + 1, source
@@ -110,7 +110,7 @@ def test_clock_chip_that_is_behind_does_not_lower_the_floor(database: Database, 
     assert floor.now().timestamp() == NOW
 
 
-def test_network_that_is_behind_for_a_while_or_before_the_image_does_not_lower_the_floor(
+def test_network_time_that_is_behind_briefly_or_older_than_the_image_does_not_lower_the_floor(
     database: Database,
 ) -> None:
     clock = Clock()
@@ -128,7 +128,7 @@ def test_network_that_is_behind_for_a_while_or_before_the_image_does_not_lower_t
 
 
 class Boot(NamedTuple):
-    """A boot of both daemons: the time that the clock shows, its source, and the length of the boot."""
+    """A boot of both daemons, as the clock's time, its source, and the length of the boot."""
 
     utc: float
     source: TimeSource
@@ -136,14 +136,14 @@ class Boot(NamedTuple):
 
 
 class Daemons:
-    """The sync daemon's floor and the recorder's, in files as on a card."""
+    """Floors of the sync daemon and the recorder, in files as on a card."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._boots = 0
 
     def run(self, boot: Boot) -> tuple[bool, bool]:
-        """Run a boot; return for each daemon, the recorder first, True if it accepts the clock at the end."""
+        """Run a boot, and return whether the recorder and the sync daemon accept the clock at the end."""
         self._boots += 1
         quality = ClockQuality(boot.source, 0.1)
         with (
@@ -176,7 +176,7 @@ class Daemons:
 
 
 TRIP, NIGHT = 20, 600
-"""Minutes."""
+"""Lengths of a boot in minutes."""
 WITHOUT_CLOCK, BEHIND = Boot(0.0, TimeSource.FLOOR, TRIP), Boot(NOW - 86_400, TimeSource.NETWORK, TRIP)
 BOOTS = {
     "a short contradiction, twice": ([Boot(NOW, TimeSource.NETWORK, TRIP), BEHIND, BEHIND], False),

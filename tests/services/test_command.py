@@ -1,4 +1,4 @@
-"""The `logboat` command: its arguments, its answers, and its exit status."""
+"""The `logboat` command parses its arguments, explains itself and returns its exit status."""
 
 import os
 import pty
@@ -34,13 +34,15 @@ class TestUsage:
             assert command.words in out
 
     @pytest.mark.parametrize("name", COMMANDS)
-    def test_every_command_explains_itself(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_every_command_has_a_help_text(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([name, "--help"]) == 0
         out = capsys.readouterr().out
         assert f"logboat {name}" in out
         assert "--json" in out
 
-    def test_no_command_is_wrong_usage_and_shows_them(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_missing_command_is_wrong_usage_and_lists_the_commands(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert main([]) == 2
         assert "status" in capsys.readouterr().out
 
@@ -71,7 +73,7 @@ class TestUsage:
             (["demo", "--vessels", "0"], "--vessels 0: must be from 1 to 9"),
         ],
     )
-    def test_wrong_usage_is_a_sentence_and_exit_2(
+    def test_wrong_usage_gives_a_sentence_and_exit_status_2(
         self, logboat: Appliance, arguments: list[str], sentence: str
     ) -> None:
         done = logboat(*arguments)
@@ -79,7 +81,7 @@ class TestUsage:
         assert sentence in done.err
         assert done.out == ""
 
-    def test_common_options_go_before_or_after_the_command(self, logboat: Appliance) -> None:
+    def test_common_options_are_accepted_before_or_after_the_command(self, logboat: Appliance) -> None:
         logboat.put(build.reading(1))
         before = main([*logboat.places, "--json", "verify"])
         first = logboat.capture.readouterr().out
@@ -87,11 +89,11 @@ class TestUsage:
         assert (before, after) == (0, 0)
         assert first == logboat.capture.readouterr().out
 
-    def test_the_version_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_version_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["--version"]) == 0
         assert capsys.readouterr().out.startswith("logboat 0.")
 
-    def test_a_configuration_that_is_not_there_is_wrong_usage(self, logboat: Appliance) -> None:
+    def test_missing_configuration_is_wrong_usage(self, logboat: Appliance) -> None:
         logboat.put(build.reading(1))
         (logboat.root / "logboat.toml").unlink()
         done = logboat("verify")
@@ -101,7 +103,7 @@ class TestUsage:
 
 class TestTroubleWithTheStore:
     @pytest.mark.parametrize("command", [["log", "rpm"], ["alarms"], ["ack", "1"], ["note", "x"], ["verify"]])
-    def test_a_store_that_is_not_there_is_a_sentence_and_is_not_made(
+    def test_missing_store_is_reported_in_a_sentence_and_not_created(
         self, logboat: Appliance, command: list[str]
     ) -> None:
         done = logboat(*command)
@@ -110,14 +112,16 @@ class TestTroubleWithTheStore:
         assert not logboat.store.exists()
 
     @pytest.mark.parametrize("command", [["log", "rpm"], ["alarms"], ["verify"], ["sensors"]])
-    def test_a_store_that_is_none_is_a_sentence(self, logboat: Appliance, command: list[str]) -> None:
+    def test_file_that_is_not_a_store_is_reported_in_a_sentence(
+        self, logboat: Appliance, command: list[str]
+    ) -> None:
         logboat.store.write_bytes(b"This is a text, and no database at all. " * 200)
         done = logboat(*command)
         assert done.status == 1
         assert "log.db" in done.err
         assert len(done.err.splitlines()) == 1
 
-    def test_a_damaged_store_is_a_sentence(self, logboat: Appliance) -> None:
+    def test_damaged_store_is_reported_in_a_sentence(self, logboat: Appliance) -> None:
         logboat.put(*(build.reading(*range(50), first=1 + 50 * n, start=50 * n) for n in range(40)))
         content = bytearray(logboat.store.read_bytes())
         content[8_192 : len(content) - 4_096] = bytes(len(content) - 12_288)
@@ -126,7 +130,7 @@ class TestTroubleWithTheStore:
         assert done.status == 1
         assert "damaged" in done.err
 
-    def test_a_reader_is_not_hindered_by_a_writer_in_another_process(self, logboat: Appliance) -> None:
+    def test_reading_command_works_while_another_process_writes(self, logboat: Appliance) -> None:
         logboat.put(build.reading(1))
         holds = (
             "import sys, apsw; c = apsw.Connection(sys.argv[1]); c.execute('BEGIN IMMEDIATE'); "
@@ -146,12 +150,12 @@ class TestTroubleWithTheStore:
 
 
 class TestConsoleScript:
-    def test_it_runs_and_gives_its_exit_status(self, tmp_path: Path) -> None:
+    def test_console_script_returns_the_exit_status(self, tmp_path: Path) -> None:
         done = script("db", "get", str(tmp_path / "none.db"), "x")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"logboat: {tmp_path}/none.db: no such store\n"
 
-    def test_a_reader_that_has_had_enough_is_no_failure_that_one_sees(self, tmp_path: Path) -> None:
+    def test_closed_pipe_prints_no_error(self, tmp_path: Path) -> None:
         store = build.store(
             tmp_path / "log.db",
             *(build.reading(*range(100), first=1 + 100 * n, start=100 * n) for n in range(60)),
@@ -183,7 +187,7 @@ class TestConsoleScript:
             assert process.stderr.read() == b""
             assert process.wait(30) == 0
 
-    def test_a_terminal_gets_a_curve_and_a_pipe_does_not(self, tmp_path: Path) -> None:
+    def test_curve_is_printed_on_a_terminal_but_not_into_a_pipe(self, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         build.store(tmp_path / "data" / "log.db", build.reading(*range(8)))
         command = [SCRIPT, "log", "rpm", "--vessel", "argo", "--data", str(tmp_path / "data")]
@@ -201,7 +205,7 @@ class TestConsoleScript:
         assert "▁" in shown.decode()
         assert "█" in shown.decode()
 
-    def test_a_console_without_utf_8_is_no_failure(self, tmp_path: Path) -> None:
+    def test_console_without_utf_8_is_supported(self, tmp_path: Path) -> None:
         store = build.store(tmp_path / "log.db", ("note-ü", {"text": "Öl gewechselt"}))
         done = script("db", "ls", str(store), env={**os.environ, "PYTHONIOENCODING": "ascii"})
         assert (done.returncode, done.stdout) == (0, "note-?\n")
@@ -217,7 +221,7 @@ def _read(descriptor: int) -> bytes:
 class TestConfigCheck:
     GOOD = '[[sensor]]\nid = "dip"\nkind = "manual"\nname = "Dip"\npath = "tanks.fuel.main.currentLevel"\n'
 
-    def test_good_files_are_exit_0(self, logboat: Appliance) -> None:
+    def test_valid_files_give_exit_status_0(self, logboat: Appliance) -> None:
         (logboat.root / "sensors.toml").write_text(self.GOOD)
         done = logboat(
             "config", "check", str(logboat.root / "sensors.toml"), str(logboat.root / "logboat.toml")
@@ -226,18 +230,18 @@ class TestConfigCheck:
         assert "dip" in done.out
         assert "argo" in done.out
 
-    def test_wrong_ones_are_exit_2_with_a_line_for_each_mistake(self, logboat: Appliance) -> None:
+    def test_invalid_files_give_exit_status_2_and_a_line_for_each_mistake(self, logboat: Appliance) -> None:
         wrong = self.GOOD.replace("manual", "manul") + 'flavour = "salt"\n'
         (logboat.root / "sensors.toml").write_text(wrong)
         done = logboat("config", "check", str(logboat.root / "sensors.toml"))
         assert done.status == 2
         assert any("sensors.toml:3" in line and "manul" in line for line in done.lines)
 
-    def test_programs_get_line_key_and_remedy(self, logboat: Appliance) -> None:
+    def test_json_output_has_line_key_and_remedy(self, logboat: Appliance) -> None:
         (logboat.root / "sensors.toml").write_text(self.GOOD.replace("manual", "manul"))
         (found,) = logboat("config", "check", str(logboat.root / "sensors.toml"), "--json").json["files"]
         assert not found["good"]
         assert (found["problems"][0]["line"], found["problems"][0]["key"]) == (3, "kind")
 
-    def test_a_file_that_is_not_there_is_wrong(self, logboat: Appliance) -> None:
+    def test_missing_file_is_wrong_usage(self, logboat: Appliance) -> None:
         assert logboat("config", "check", str(logboat.root / "none.toml")).status == 2

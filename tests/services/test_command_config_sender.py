@@ -1,4 +1,4 @@
-"""`logboat config sender`: keys of an analog sender that `sensors.toml` accepts."""
+"""`logboat config sender` prints keys of an analog sender that `sensors.toml` accepts."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def sender(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("--shunt", "150", "--divider", "10000", "20000"), 0.6, 0.0),
     ],
 )
-def test_the_keys_are_accepted_and_give_the_value(
+def test_printed_keys_are_accepted_and_give_the_value(
     arguments: tuple[str, ...], volts: float, value: float, tmp_path: Path
 ) -> None:
     done = sender(*arguments)
@@ -57,7 +57,7 @@ def test_the_keys_are_accepted_and_give_the_value(
         (),
     ],
 )
-def test_data_that_no_circuit_can_have_is_refused(arguments: tuple[str, ...]) -> None:
+def test_impossible_circuit_is_refused(arguments: tuple[str, ...]) -> None:
     done = sender(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The commands `logboat db push|pull|sync|serve`: real processes that replicate over loopback."""
+"""The commands `logboat db push`, `pull`, `sync` and `serve` replicate as real processes over loopback."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from .commands import logboat
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 LONG_S = 60.0
-"""Time limit in seconds, which only a bug can exceed."""
+"""Generous time limit in seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ REPLICATES = frozenset({"push", "pull", "sync", "serve"})
 
 
 def run(*arguments: object) -> Done:
-    """Run a command that replicates as a process, and any other command in the test's process."""
+    """Run a replicating command as a process, or any other command in the test's process."""
     words = ["db", *map(str, arguments)]
     if words[1] in REPLICATES:
         ended = processes.run([LOGBOAT, *words], capture_output=True, text=True, timeout=LONG_S, check=False)
@@ -130,7 +130,9 @@ def ids(path: Path) -> list[str]:
 
 
 class TestOneShot:
-    def test_push_pull_and_deletions(self, serve: Serve, here: Path, there: Path, tmp_path: Path) -> None:
+    def test_documents_and_deletions_are_pushed_and_pulled(
+        self, serve: Serve, here: Path, there: Path, tmp_path: Path
+    ) -> None:
         revision = put(here, "a", '{"n": 1}')
         put(here, "b")
         served = serve()
@@ -146,7 +148,7 @@ class TestOneShot:
         assert pulled.json["received"] > 0
         assert ids(there) == ids(tmp_path / "new.db") == ["b"]
 
-    def test_sync_resolves_a_conflict_alike_on_both_sides(
+    def test_sync_resolves_a_conflict_identically_on_both_sides(
         self, serve: Serve, here: Path, there: Path
     ) -> None:
         put(here, "a", '{"from": "here"}')
@@ -155,7 +157,7 @@ class TestOneShot:
         assert run("sync", here, served.url).status == 0
         assert run("get", here, "a", "--meta").json == run("get", there, "a", "--meta").json
 
-    def test_channels_and_ids_choose_both_ways(
+    def test_channels_and_ids_select_in_both_directions(
         self, serve: Serve, here: Path, there: Path, tmp_path: Path
     ) -> None:
         put(here, "a", '{"channels": ["alarms"]}')
@@ -168,7 +170,7 @@ class TestOneShot:
         assert run("pull", tmp_path / "new.db", served.url, "--docs", "c,d").status == 0
         assert ids(tmp_path / "new.db") == ["c", "d"]
 
-    def test_a_deletion_reaches_who_pulls_some_channels(self, serve: Serve, here: Path, there: Path) -> None:
+    def test_deletion_reaches_a_puller_of_some_channels(self, serve: Serve, here: Path, there: Path) -> None:
         put(there, "n1", '{"channels": ["notes"]}')
         put(there, "cook", '{"channels": ["galley"]}')
         served = serve("--no-tls")
@@ -180,7 +182,7 @@ class TestOneShot:
         assert run("get", here, "n1", "--meta").json["_deleted"]
         assert "no such document" in run("get", here, "cook", "--meta").err
 
-    def test_a_read_only_listener_lets_pull_and_refuses_a_push_as_such(
+    def test_read_only_listener_allows_pull_and_refuses_push(
         self, serve: Serve, here: Path, there: Path
     ) -> None:
         put(here, "mine")
@@ -192,7 +194,7 @@ class TestOneShot:
         assert run("pull", here, served.url).status == 0
         assert (ids(here), ids(there)) == (["mine", "theirs"], ["theirs"])
 
-    def test_nobody_there_is_one_line_and_exit_1(self, serve: Serve, here: Path) -> None:
+    def test_refused_connection_gives_one_line_and_exit_status_1(self, serve: Serve, here: Path) -> None:
         served = serve("--no-tls")
         assert served.running.end() == 0
         put(here, "a")
@@ -201,35 +203,35 @@ class TestOneShot:
         assert served.url in done.err
         assert "check that a listener is running there" in done.err
 
-    def test_another_database_is_not_there(self, serve: Serve, here: Path) -> None:
+    def test_unknown_database_is_reported(self, serve: Serve, here: Path) -> None:
         done = run("pull", here, serve("--no-tls", "--name", "other").url.replace("other", "log"))
         assert done.status == 1
         assert "404" in done.err
 
-    def test_push_makes_no_store(self, here: Path) -> None:
+    def test_push_does_not_create_a_store(self, here: Path) -> None:
         done = run("push", here, "ws://127.0.0.1:1/log")
         assert (done.status, done.err) == (1, f"logboat: {here}: no such store\n")
         assert not here.exists()
 
 
 class TestTrust:
-    def test_a_wrong_pin_is_refused(self, serve: Serve, here: Path) -> None:
+    def test_wrong_pin_is_refused(self, serve: Serve, here: Path) -> None:
         done = run("pull", here, serve().url, "--pin", "ab" * 32)
         assert done.status == 1
         assert "not the pinned AB:AB" in done.err
 
-    def test_a_pin_stays_good_after_a_restart(self, serve: Serve, there: Path) -> None:
+    def test_pin_remains_valid_after_a_restart(self, serve: Serve, there: Path) -> None:
         first = serve()
         assert first.running.end(signal.SIGINT) == 0
         assert serve().pin == first.pin
         assert there.with_name("there.db.identity.pem").stat().st_mode & 0o777 == 0o600
 
-    def test_a_self_signed_certificate_is_not_accepted_unasked(self, serve: Serve, here: Path) -> None:
+    def test_self_signed_certificate_is_accepted_only_on_request(self, serve: Serve, here: Path) -> None:
         done = run("pull", here, serve().url)
         assert done.status == 1
         assert "--pin" in done.err
 
-    def test_a_password_opens(self, serve: Serve, here: Path, secret: Path, tmp_path: Path) -> None:
+    def test_password_is_accepted(self, serve: Serve, here: Path, secret: Path, tmp_path: Path) -> None:
         served = serve("--user", "bridge", "--password-file", secret)
         options = [served.url, "--pin", served.pin, "--user", "bridge", "--password-file"]
         assert run("pull", here, *options, secret).status == 0
@@ -243,7 +245,9 @@ class TestTrust:
             assert "401" in done.err
             assert advice in done.err
 
-    def test_a_ca_vouches_for_both_sides(self, serve: Serve, here: Path, tmp_path: Path) -> None:
+    def test_certificates_of_a_ca_authenticate_both_sides(
+        self, serve: Serve, here: Path, tmp_path: Path
+    ) -> None:
         issuer = tmp_path / "ca.pem"
         ca = CA.new()
         issuer.write_bytes(ca_pem(ca))
@@ -264,7 +268,9 @@ def ca_pem(ca: CA) -> bytes:
 
 
 class TestContinuous:
-    def test_both_ways_until_a_signal(self, serve: Serve, start: Start, here: Path, there: Path) -> None:
+    def test_continuous_sync_runs_in_both_directions_until_a_signal(
+        self, serve: Serve, start: Start, here: Path, there: Path
+    ) -> None:
         served = serve("--no-tls")
         running = start("sync", here, served.url, "--continuous")
         running.until(lambda facts: facts["activity"] == "idle")
@@ -274,11 +280,11 @@ class TestContinuous:
         running.until(lambda facts: facts["activity"] == "idle" and facts["pulled"]["documents"] == 1)
         assert running.end() == 0
         assert ids(here) == ids(there) == ["mine", "theirs"]
-        # The checkpoint was stored, so nothing is examined twice.
+        # the checkpoint was stored, so nothing is examined twice
         again = run("sync", here, served.url, "--json").json
         assert (again["pushed"]["documents"], again["pulled"]["documents"]) == (0, 0)
 
-    def test_it_says_when_it_is_offline_and_why(self, serve: Serve, start: Start, here: Path) -> None:
+    def test_offline_state_is_reported_with_its_reason(self, serve: Serve, start: Start, here: Path) -> None:
         served = serve("--no-tls")
         running = start("pull", here, served.url, "--continuous")
         running.until(lambda facts: facts["activity"] == "idle")
@@ -325,7 +331,7 @@ class TestUsage:
             ),
         ],
     )
-    def test_what_is_asked_wrongly_is_exit_2_and_makes_nothing(
+    def test_wrong_arguments_give_exit_status_2_and_create_nothing(
         self, words: str, sentence: str, here: Path, secret: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "empty").write_text("\n")
@@ -336,7 +342,7 @@ class TestUsage:
         assert not here.exists()
 
 
-def test_link_that_had_worked_is_not_said_to_want_tls(serve: Serve, here: Path) -> None:
+def test_lost_connection_is_not_blamed_on_missing_tls(serve: Serve, here: Path) -> None:
     put(here, "a")
     served = serve("--no-tls")
     with processes.Popen(
@@ -352,7 +358,7 @@ def test_link_that_had_worked_is_not_said_to_want_tls(serve: Serve, here: Path) 
     assert "without a close message" in offline or "reset" in offline
 
 
-def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve, here: Path) -> None:
+def test_port_in_use_gives_one_line_and_exit_status_1(serve: Serve, here: Path) -> None:
     port = serve("--no-tls").url.rpartition(":")[2].partition("/")[0]
     done = run("serve", here, "--no-tls", "--port", port)
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
@@ -360,7 +366,7 @@ def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve, here: Path) -> None:
     assert "use another --port" in done.err
 
 
-def test_the_network_is_not_imported_for_what_needs_none(here: Path) -> None:
+def test_local_commands_do_not_import_network_modules(here: Path) -> None:
     put(here, "a")
     code = (
         "import sys; from services.cli.main import main; main(sys.argv[1:]);"
@@ -371,7 +377,7 @@ def test_the_network_is_not_imported_for_what_needs_none(here: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_sync_unites_the_acknowledgements_of_an_alarm(here: Path, there: Path, serve: Serve) -> None:
+def test_sync_merges_the_acknowledgements_of_an_alarm(here: Path, there: Path, serve: Serve) -> None:
     alarm = documents.alarm_id("argo", "bilge", "abcdef", 7)
     for path, who in ((here, "anna"), (there, "bert")):
         with Database.open(path, policy=documents.POLICY) as database:

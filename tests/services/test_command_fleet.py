@@ -1,4 +1,4 @@
-"""The commands `logboat fleet …`: from a passphrase to a folder that makes an appliance a vessel."""
+"""The commands `logboat fleet …` create a fleet's folder and the identities of its vessels."""
 
 import io
 import os
@@ -20,7 +20,7 @@ PASSPHRASE = "four words and more"
 
 @pytest.fixture
 def north(logboat: Appliance) -> Path:
-    """Return a fleet's folder; the passphrase is in a file beside it."""
+    """Return the folder of a fleet, whose passphrase is in a file beside the folder."""
     (logboat.root / "passphrase").write_text(PASSPHRASE + "\n")
     folder = logboat.root / "north"
     assert run(logboat, "init", folder, "--name", "north").status == 0
@@ -31,7 +31,7 @@ def run(logboat: Appliance, action: str, folder: Path, *more: str) -> Outcome:
     return logboat("fleet", action, str(folder), *more, "--passphrase-file", str(logboat.root / "passphrase"))
 
 
-def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> None:
+def test_fleet_is_created_and_a_vessel_added(logboat: Appliance, north: Path) -> None:
     added = run(logboat, "add", north, "argo", "--name", "SY Argo", "--mmsi", "211234560")
     place = north / "vessels/argo/identity"
     assert (added.status, added.err) == (0, "")
@@ -45,7 +45,7 @@ def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> 
     assert listed.lines[2].split()[:4] == ["argo", "SY", "Argo", "211234560"]
 
 
-def test_a_lost_folder_comes_back_from_its_backup(logboat: Appliance, north: Path) -> None:
+def test_lost_folder_is_restored_from_its_backup(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     packed, again = logboat.root / "north.backup", logboat.root / "again"
     made = run(logboat, "backup", north, "--to", str(packed))
@@ -62,7 +62,7 @@ def test_a_lost_folder_comes_back_from_its_backup(logboat: Appliance, north: Pat
     assert "nowhere" in missing.err
 
 
-def test_the_radio_gets_another_key_which_a_revoked_vessel_does_not(logboat: Appliance, north: Path) -> None:
+def test_new_radio_key_is_not_given_to_a_revoked_vessel(logboat: Appliance, north: Path) -> None:
     for vessel in ("argo", "brigid"):
         run(logboat, "add", north, vessel)
     before = (north / "radio.key").read_bytes()
@@ -80,7 +80,7 @@ def test_the_radio_gets_another_key_which_a_revoked_vessel_does_not(logboat: App
     assert (north / "vessels/argo/identity/radio.key").read_bytes() == before
 
 
-def test_the_radios_next_key_is_used_in_two_weeks_or_when_it_is_said(logboat: Appliance, north: Path) -> None:
+def test_next_radio_key_is_used_in_two_weeks_or_at_a_given_time(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     before = (north / "vessels/argo/identity/radio.key").read_bytes()
     said = run(logboat, "rekey", north)
@@ -104,7 +104,7 @@ def test_the_radios_next_key_is_used_in_two_weeks_or_when_it_is_said(logboat: Ap
     assert run(logboat, "rekey", north, "--json").json["number"] == 3
 
 
-def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path) -> None:
+def test_revoked_and_renewed_vessels_are_shown_in_the_list(logboat: Appliance, north: Path) -> None:
     for vessel in ("argo", "brigid"):
         run(logboat, "add", north, vessel)
     revoked = run(logboat, "revoke", north, "argo", "--reason", "card stolen", "--json")
@@ -119,7 +119,7 @@ def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path)
     assert found["vessels"][0]["certificates"][0]["serial"] == renewed["serial"]
 
 
-def test_a_certificate_that_ends_soon_is_to_be_renewed(logboat: Appliance, north: Path) -> None:
+def test_renewal_is_advised_for_a_certificate_that_expires_soon(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     logboat.clock.utc += 1750 * 86_400
     assert logboat("fleet", "list", str(north)).lines[-1].endswith("valid for 74 days: renew it  none yet")
@@ -127,7 +127,7 @@ def test_a_certificate_that_ends_soon_is_to_be_renewed(logboat: Appliance, north
     assert logboat("fleet", "list", str(north)).lines[-1].endswith("EXPIRED: renew it  none yet")
 
 
-def test_the_passphrase_is_asked_for_twice_at_first(logboat: Appliance) -> None:
+def test_passphrase_is_requested_twice_for_a_new_fleet(logboat: Appliance) -> None:
     folder = logboat.root / "south"
     logboat.secrets = [PASSPHRASE, "another"]
     made = logboat("fleet", "init", str(folder), "--name", "south")
@@ -158,7 +158,7 @@ def test_the_passphrase_is_asked_for_twice_at_first(logboat: Appliance) -> None:
         (["list", "nowhere"], 1, "logboat fleet init"),
     ],
 )
-def test_mistakes_are_said_before_a_passphrase_is_asked_for(
+def test_mistakes_are_reported_before_a_passphrase_is_requested(
     logboat: Appliance, north: Path, arguments: list[str], status: int, why: str
 ) -> None:
     action, folder, *more = arguments
@@ -167,13 +167,13 @@ def test_mistakes_are_said_before_a_passphrase_is_asked_for(
     assert why in done.err
 
 
-def test_a_passphrase_that_is_too_short_makes_no_fleet(logboat: Appliance) -> None:
+def test_short_passphrase_is_refused(logboat: Appliance) -> None:
     (logboat.root / "passphrase").write_text("short")
     made = run(logboat, "init", logboat.root / "south", "--name", "south")
     assert (made.status, "12 characters" in made.err) == (2, True)
 
 
-def test_a_password_becomes_a_hash(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_is_hashed(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("harbour-master\n"))
     made = logboat("fleet", "password")
     assert made.status == 0
@@ -182,7 +182,7 @@ def test_a_password_becomes_a_hash(logboat: Appliance, monkeypatch: pytest.Monke
     assert logboat("fleet", "password").status == 2
 
 
-def test_at_a_terminal_the_passphrase_is_asked_for_and_not_shown(tmp_path: Path) -> None:
+def test_passphrase_is_requested_without_echo_at_a_terminal(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     command = [str(Path(sys.executable).with_name("logboat")), "fleet", "init", str(tmp_path / "north")]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The command `logboat fleet card`, as an operator runs it for the first time, and how it can fail."""
+"""The command `logboat fleet card` makes cards for new vessels, and refuses wrong ones."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ __all__ = ["logboat", "north"]  # fixtures
 
 
 def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
-    """Return a card's data partition, read without mounting it, and the result of the card's first start."""
+    """Start a card for the first time; return its data partition, read without mounting, and the result."""
     root.mkdir()
     card = Card(root)
     images.in_data(image, f"rdump /inbox {root}")
@@ -40,7 +40,9 @@ def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
     return card, takein.run()
 
 
-def test_from_nothing_to_two_vessels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cards_are_made_for_two_vessels_of_a_new_fleet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = cards(tmp_path, images.image(), sensors=SENSORS.format(17))
     assert "brigid's card was written and verified" in capsys.readouterr().out
     radio = set()
@@ -60,7 +62,7 @@ def card(logboat: Appliance, north: Path, *more: str, vessel: str = "argo") -> O
     return run(logboat, "card", north, vessel, "--image", str(images.image()), "--to", to, *more)
 
 
-def test_a_certificate_goes_to_one_card(logboat: Appliance, north: Path) -> None:
+def test_certificate_is_written_to_only_one_card(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     assert card(logboat, north, "--yes").status == 0
     first = identity_files.load(north / "vessels/argo/identity").tls.certificate
@@ -76,7 +78,7 @@ def test_a_certificate_goes_to_one_card(logboat: Appliance, north: Path) -> None
     assert len(listed["certificates"]) == 2
 
 
-def test_nothing_is_written_that_its_appliance_would_refuse(logboat: Appliance, north: Path) -> None:
+def test_files_that_the_appliance_would_refuse_are_not_written(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     place = north / "vessels/argo"
     (place / "sensors.toml").write_text(SENSORS.format(5))
@@ -93,7 +95,7 @@ def test_nothing_is_written_that_its_appliance_would_refuse(logboat: Appliance, 
     assert images.in_data(logboat.root / "card.img", "cat /inbox/o.password") == "hunter-two\n"
 
 
-def test_it_asks_before_it_overwrites(
+def test_overwriting_requires_confirmation(
     logboat: Appliance, north: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(logboat, "add", north, "argo")
@@ -107,9 +109,7 @@ def test_it_asks_before_it_overwrites(
     assert card(logboat, north).status == 0
 
 
-def test_a_renewed_certificate_that_is_expired_or_revoked_makes_no_card(
-    logboat: Appliance, north: Path
-) -> None:
+def test_no_card_is_made_with_an_expired_or_revoked_certificate(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     run(logboat, "revoke", north, "argo")
     assert "is revoked; use --replace" in card(logboat, north, "--yes").err
@@ -119,7 +119,7 @@ def test_a_renewed_certificate_that_is_expired_or_revoked_makes_no_card(
     assert (expired.status, "fleet renew" in expired.err) == (1, True)
 
 
-def test_several_cards_need_several_files_and_are_told_apart(logboat: Appliance, north: Path) -> None:
+def test_several_cards_need_a_file_for_each_vessel(logboat: Appliance, north: Path) -> None:
     for vessel in ("argo", "brigid"):
         run(logboat, "add", north, vessel)
     to, each = str(logboat.root / "card.img"), str(logboat.root / "{vessel}.img")
@@ -131,7 +131,7 @@ def test_several_cards_need_several_files_and_are_told_apart(logboat: Appliance,
         assert found["vessel"] == vessel
 
 
-def test_a_bundle_alone_lies_on_fat_and_that_is_said(logboat: Appliance, north: Path) -> None:
+def test_bundle_without_an_image_is_on_fat_with_a_warning(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     image = logboat.root / "flashed.img"
     shutil.copy(images.image(), image)
@@ -143,7 +143,7 @@ def test_a_bundle_alone_lies_on_fat_and_that_is_said(logboat: Appliance, north: 
     assert_gone_from_fat(logboat.root / "card.img", north, "argo")
 
 
-def test_no_disk_of_this_machine_is_ever_taken_for_a_card(logboat: Appliance, north: Path) -> None:
+def test_disks_of_this_machine_are_never_mistaken_for_cards(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     image = str(images.image())
     refused = run(logboat, "card", north, "argo", "--image", image, "--to", "/dev/no-such-disk", "--yes")

@@ -1,4 +1,4 @@
-"""Information on the mesh for people and programs: `logboat peers`, and its part of `logboat status`."""
+"""`logboat peers` and the mesh's part of `logboat status` show the mesh to people and programs."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def told(tmp_path: Path, **changes: object) -> LiveMesh:
 
 
 class TestPeers:
-    def test_every_vessel_near_or_far_has_a_line(self, logboat: Appliance) -> None:
+    def test_every_nearby_or_distant_vessel_has_a_line(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         done = logboat("peers")
         assert done.status == 0
@@ -75,14 +75,14 @@ class TestPeers:
         assert words["erin"] == ["erin", "out", "of", "range", "?", ">", "brigid", "1", "d"]
         assert words["gull"] == ["gull", "in", "range"]
 
-    def test_a_refusal_has_its_reason_beneath_it(self, logboat: Appliance) -> None:
+    def test_refusal_is_followed_by_its_reason(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         lines = logboat("peers").lines
         at = next(number for number, line in enumerate(lines) if line.startswith("ferry"))
         assert "refused" in lines[at]
         assert lines[at + 1] == f"  {REVOKED}"
 
-    def test_whoever_has_brought_too_much_is_named(self, logboat: Appliance) -> None:
+    def test_sender_over_its_quota_is_named(self, logboat: Appliance) -> None:
         logboat.mesh(
             **FLEET, quotas=[QUOTA | {"owner": "vessel:brigid", "measure": "revisions", "limit": 900}]
         )
@@ -90,12 +90,12 @@ class TestPeers:
         assert "refused: vessel brigid has used its daily limit of 900 revisions: 17 refused" in shown
         assert logboat("peers", "--json").json["quotas"][0]["owner"] == "vessel:brigid"
 
-    def test_clones_and_problems_come_first(self, logboat: Appliance) -> None:
+    def test_duplicate_identities_and_problems_come_first(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET, clones=["two boards say they are ferry"], problems=["multicast fails"])
         lines = logboat("peers").lines
         assert lines[1:3] == ["DUPLICATE IDENTITY: two boards say they are ferry", "problem: multicast fails"]
 
-    def test_nobody_near_is_said(self, logboat: Appliance) -> None:
+    def test_absence_of_nearby_vessels_is_stated(self, logboat: Appliance) -> None:
         logboat.mesh(crew=[{"user": "bridge", "address": "10.0.0.9:5000"}], port=None)
         done = logboat("peers")
         assert done.lines == [
@@ -104,7 +104,7 @@ class TestPeers:
             "no vessels in range, and no documents received from other vessels yet",
         ]
 
-    def test_an_address_where_nobody_answers_is_not_nearby(self, logboat: Appliance) -> None:
+    def test_address_that_does_not_answer_is_not_nearby(self, logboat: Appliance) -> None:
         logboat.live()
         logboat.mesh(peers=[peer("10.0.0.7:4984/log", "connecting", problem="no route"), peer("brigid")])
         done = logboat("peers")
@@ -113,7 +113,7 @@ class TestPeers:
         assert done.lines[3] == "  no route"
         assert "mesh           linked to 1 of 1 nearby vessels" in logboat("status").out
 
-    def test_programs_get_it_all(self, logboat: Appliance) -> None:
+    def test_json_output_has_all_facts(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         found = logboat("peers", "--json").json
         assert (found["live"], found["whyNot"], found["fleet"]) == (True, None, "north")
@@ -126,7 +126,7 @@ class TestPeers:
         [only] = logboat("peers", "--route", "erin", "--json").json["vessels"]
         assert only["vessel"] == "erin"
 
-    def test_words_of_others_do_not_steer_the_terminal(self, logboat: Appliance) -> None:
+    def test_text_from_others_cannot_control_the_terminal(self, logboat: Appliance) -> None:
         logboat.mesh(
             peers=[peer("ferry\x1b[2J", "refused", problem="\x1b]0;x\x07")],
             clones=["\x1b[1m"],
@@ -139,7 +139,7 @@ class TestPeers:
 
 
 class TestRoute:
-    def test_the_path_is_shown_in_the_order_in_which_documents_take_it(self, logboat: Appliance) -> None:
+    def test_route_is_shown_in_the_order_of_travel(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         done = logboat("peers", "--route", "dagda")
         assert done.lines == [
@@ -149,20 +149,20 @@ class TestRoute:
             "  last document 10 min ago, 2025-10-10 12:30:00Z",
         ]
 
-    def test_a_stretch_that_nobody_told_is_no_link_more(self, logboat: Appliance) -> None:
+    def test_unknown_part_of_a_route_does_not_count_as_a_link(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         done = logboat("peers", "--route", "erin")
         assert "erin > ? > brigid > argo" in done.out
         assert "at least 3 links" in done.out
 
-    def test_of_a_vessel_nearby_its_link_is_told_too(self, logboat: Appliance) -> None:
+    def test_link_of_a_nearby_vessel_is_shown_too(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         out = " ".join(logboat("peers", "--route", "brigid").out.split())
         assert "at 10.0.0.2:4984; outgoing connection, up for 1 min; 12 kB sent, 3.4 MB received" in out
         assert "12 345 changes behind, 7 documents pending" in out
         assert "no documents received from it" in logboat("peers", "--route", "gull").out
 
-    def test_a_vessel_nobody_knows_is_wrong_usage(self, logboat: Appliance) -> None:
+    def test_unknown_vessel_is_wrong_usage(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         for more in ((), ("--json",)):
             done = logboat("peers", "--route", "nobody", *more)
@@ -171,19 +171,19 @@ class TestRoute:
 
 
 class TestNoMesh:
-    def test_without_the_daemon_it_says_what_to_do(self, logboat: Appliance) -> None:
+    def test_remedy_is_shown_when_the_daemon_is_not_running(self, logboat: Appliance) -> None:
         done = logboat("peers")
         assert (done.status, done.out) == (1, "")
         assert "the sync daemon is not running" in done.err
         assert "systemctl restart logboat-sync" in done.err
         assert logboat("peers", "--json").json["live"] is False
 
-    def test_a_daemon_that_ended_for_a_reason_has_left_it(self, logboat: Appliance) -> None:
+    def test_reason_left_by_an_ended_daemon_is_shown(self, logboat: Appliance) -> None:
         logboat.mesh(fault="port 4984 is taken")
         logboat.living.clear()
         assert "is not running (last update 200 ms ago): port 4984 is taken" in logboat("peers").err
 
-    def test_the_ways_ashore_are_shown_without_a_fleet(self, logboat: Appliance) -> None:
+    def test_gateways_are_shown_without_a_fleet(self, logboat: Appliance) -> None:
         club = {"name": "club", "kind": "mqtt", "url": "mqtt://x", "state": "connected"}
         logboat.mesh(fleet=None, fault="there is no identity", waitsForIdentity=True, gateways=[club])
         done = logboat("peers")
@@ -191,12 +191,12 @@ class TestNoMesh:
         assert done.lines == ["shore club (mqtt): connected, up to date"]
         assert "no mesh: there is no identity" in done.err
 
-    def test_a_daemon_that_hangs_is_no_mesh(self, logboat: Appliance) -> None:
+    def test_hung_daemon_counts_as_not_running(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         logboat.clock.boottime += 60
         assert "no update for 1 min" in logboat("peers").err
 
-    def test_without_identity_it_says_what_to_do(self, logboat: Appliance) -> None:
+    def test_remedy_is_shown_when_there_is_no_identity(self, logboat: Appliance) -> None:
         logboat.mesh(
             fleet=None,
             fault="there is no identity; create one with `logboat fleet add`",
@@ -206,14 +206,14 @@ class TestNoMesh:
         assert done.status == 1
         assert done.err == "logboat: no mesh: there is no identity; create one with `logboat fleet add`\n"
 
-    def test_a_file_of_another_version_is_no_mesh(self, logboat: Appliance) -> None:
+    def test_state_file_of_another_version_is_ignored(self, logboat: Appliance) -> None:
         (logboat.run_folder / "sync.json").write_text('{"version": 1, "pid": "x"}')
         assert "is not valid" in logboat("peers").err
 
 
 class TestScreen:
     @pytest.mark.parametrize("width", [40, 60, 80])
-    def test_no_line_is_wider_than_the_screen(self, tmp_path: Path, width: int) -> None:
+    def test_no_line_exceeds_the_width_of_the_screen(self, tmp_path: Path, width: int) -> None:
         state = told(tmp_path, clones=["two boards say they are ferry: " + "give one another card, " * 5])
         lines = overview(state, Screen(is_terminal=True, width=width), NOW)
         assert max(map(len, lines)) <= width
@@ -221,7 +221,7 @@ class TestScreen:
         told_words = ("brigid", "linked", "refused", "12 345", "revoked", "received", "12 kB", "3.4 MB")
         assert all(word in joined for word in told_words)
 
-    def test_a_large_fleet_fits_one_screen_and_the_worst_is_on_it(self, tmp_path: Path) -> None:
+    def test_large_fleet_fits_one_screen_that_includes_the_worst_states(self, tmp_path: Path) -> None:
         peers = [peer(f"vessel-{number:03d}", "in sight") for number in range(100)]
         state = told(tmp_path, peers=[*peers, *FLEET["peers"]])
         where = Screen(is_terminal=True, width=80, height=24)
@@ -232,7 +232,7 @@ class TestScreen:
         whole = overview(state, where, NOW, everything=True)
         assert sum(not line.startswith(" ") for line in whole) == 1 + 1 + 106
 
-    def test_colours_are_only_for_a_terminal_and_say_nothing_new(self, tmp_path: Path) -> None:
+    def test_colours_are_used_only_on_a_terminal_and_add_no_information(self, tmp_path: Path) -> None:
         state = told(tmp_path)
         plain = overview(state, Screen(), NOW)
         painted = overview(state, Screen(is_coloured=True), NOW)
@@ -242,13 +242,13 @@ class TestScreen:
             painted = [line.replace(f"\x1b[{code}m", "") for line in painted]
         assert painted == plain
 
-    def test_a_long_way_is_shortened(self) -> None:
+    def test_long_route_is_shortened(self) -> None:
         assert describe_route(LiveRoute(path=["b"], hops=1, utc=0.0)) == "direct"
         assert describe_route(LiveRoute(path=["b", "c", "d"], hops=3, utc=0.0)) == "c > b"
 
 
 class TestStatus:
-    def test_a_link_that_is_not_answered_is_none(self, logboat: Appliance) -> None:
+    def test_silent_link_does_not_count_as_linked(self, logboat: Appliance) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))
         logboat.live()
         logboat.mesh(peers=[peer("brigid", "silent", behind=3, upFor=60.0, problem="no answer for 4 s")])
@@ -267,7 +267,7 @@ class TestStatus:
             in logboat("doctor").out
         )
 
-    def test_doctor_names_the_gateway_that_is_down_though_another_stands(self, logboat: Appliance) -> None:
+    def test_doctor_names_a_failed_gateway_although_another_works(self, logboat: Appliance) -> None:
         logboat.live()
         stands = {"name": "office", "kind": "couchbase", "url": "wss://x/y", "state": "connected"}
         down = {
@@ -284,7 +284,7 @@ class TestStatus:
             assert checks["gateways"]["verdict"] == "warn"
             assert "club: connecting to x:1883: Connection refused" in checks["gateways"]["seen"]
 
-    def test_it_tells_how_many_are_linked(self, logboat: Appliance) -> None:
+    def test_number_of_linked_vessels_is_shown(self, logboat: Appliance) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))
         logboat.live()
         logboat.mesh(peers=[peer("brigid", behind=3), peer("gull", "in sight")])
@@ -327,7 +327,7 @@ class TestStatus:
             ({"pid": 1}, "NO: the sync daemon is not running", "start the sync daemon"),
         ],
     )
-    def test_what_is_wrong_with_it_is_told_and_what_to_do(
+    def test_problems_of_the_mesh_are_shown_with_remedies(
         self, logboat: Appliance, changes: dict[str, object], line: str, todo: str
     ) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))
@@ -337,12 +337,12 @@ class TestStatus:
         assert line in done.out
         assert todo in done.lines[-1]
 
-    def test_what_is_wrong_with_recording_comes_first(self, logboat: Appliance) -> None:
+    def test_problems_with_recording_come_first(self, logboat: Appliance) -> None:
         logboat.live(fault="the card is full", recording=False)
         logboat.mesh(pid=1)
         assert "fix this first, nothing is being recorded" in logboat("status").lines[-1]
 
-    def test_a_wrong_configuration_is_told_once(self, logboat: Appliance) -> None:
+    def test_wrong_configuration_is_reported_once(self, logboat: Appliance) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))
         logboat.live(problems=["logboat.toml:3: bad"])
         logboat.mesh(problems=["logboat.toml:3: bad"])

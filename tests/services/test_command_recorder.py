@@ -1,4 +1,4 @@
-"""The commands on a vessel that is recording: real processes, from the first sample to the proof."""
+"""Commands work on a vessel that is recording with real processes, from the first sample to `verify`."""
 
 import csv
 import fcntl
@@ -40,7 +40,7 @@ path = "tanks.fuel.main.currentLevel"
 
 @dataclass(slots=True)
 class Vessel:
-    """A vessel with a running recorder."""
+    """Vessel with a running recorder."""
 
     places: list[str]
     recorder: subprocess.Popen[bytes]
@@ -63,7 +63,7 @@ class Vessel:
 
 @pytest.fixture
 def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
-    """Yield a vessel that is recording, once its ledger shows that the first sample is durable."""
+    """Yield a vessel that is recording after its ledger has shown that the first sample is durable."""
     root = tmp_path_factory.mktemp("v")
     (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
     (root / "sensors.toml").write_text(SENSORS)
@@ -104,7 +104,7 @@ def test_a_recorder_repairs_its_stores_before_it_records(vessel: Vessel) -> None
     assert vessel.json("verify")["complete"]
 
 
-def test_a_vessel_records_shows_and_proves(vessel: Vessel) -> None:
+def test_recorded_samples_are_shown_and_verified(vessel: Vessel) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not (found := vessel.json("status"))["recording"]:
         assert time.monotonic() < deadline, found
@@ -130,7 +130,7 @@ def test_a_vessel_records_shows_and_proves(vessel: Vessel) -> None:
     assert {row["unit"] for row in rows} == {"Hz"}
 
 
-def test_a_recorder_opens_nothing_while_another_process_checks_the_stores(vessel: Vessel) -> None:
+def test_recorder_opens_no_store_while_another_process_checks_them(vessel: Vessel) -> None:
     data = Path(vessel.places[5])
     assert vessel.stop() == 0
     journal = data / "samples.db"

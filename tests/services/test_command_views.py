@@ -1,4 +1,4 @@
-"""Sensors, readings, alarms and the proof, as shown to people and programs."""
+"""Commands show sensors, readings, alarms and the completeness of the history to people and programs."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ SYNCED = build.boot(1, network(0, UTC))
 
 
 class TestStatus:
-    def test_a_vessel_that_records_says_so_and_when_it_last_did(self, logboat: Appliance) -> None:
+    def test_status_shows_that_the_vessel_records_and_the_last_commit(self, logboat: Appliance) -> None:
         logboat.put(build.vessel(), SYNCED, build.reading(1))
         logboat.live()
         done = logboat("status")
@@ -47,14 +47,14 @@ class TestStatus:
             ({"fleet": None, "fault": "it is gone"}, "WRONG, boot documents are not signed: it is gone"),
         ],
     )
-    def test_it_tells_of_which_fleet_the_vessel_is(
+    def test_status_shows_the_vessels_fleet(
         self, logboat: Appliance, identity: dict[str, object], words: str
     ) -> None:
         logboat.put(SYNCED)
         logboat.live(identity=identity)
         assert f"identity       {words}" in logboat("status").out
 
-    def test_without_recorder_it_says_that_it_is_not_running(self, logboat: Appliance) -> None:
+    def test_status_shows_that_the_recorder_is_not_running(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0))
         done = logboat("status")
         assert "NO: the recorder is not running" in done.out
@@ -62,7 +62,7 @@ class TestStatus:
         assert "1 sensor, all good; last known state" in done.out
         assert done.lines[-1].startswith("to do: start the recorder")
 
-    def test_a_process_that_is_gone_is_no_recorder(self, logboat: Appliance) -> None:
+    def test_ended_process_does_not_count_as_a_recorder(self, logboat: Appliance) -> None:
         logboat.live()
         logboat.living.clear()
         assert "NO: the recorder is not running (last update 200 ms ago)" in logboat("status").out
@@ -71,18 +71,20 @@ class TestStatus:
         ("boottime", "words"),
         [(100_060.0, "no update for 1 min"), (50.0, "no update since this boot")],
     )
-    def test_an_old_file_is_no_recorder(self, logboat: Appliance, boottime: float, words: str) -> None:
+    def test_old_state_file_does_not_count_as_a_recorder(
+        self, logboat: Appliance, boottime: float, words: str
+    ) -> None:
         logboat.live()
         logboat.clock.boottime = boottime
         assert words in logboat("status").out
 
-    def test_a_file_of_another_version_is_no_recorder(self, logboat: Appliance) -> None:
+    def test_state_file_of_another_version_does_not_count_as_a_recorder(self, logboat: Appliance) -> None:
         (logboat.run_folder / "recorder.json").write_text('{"version": 99}')
         assert "recorder.json cannot be read" in logboat("status").out
         (logboat.run_folder / "recorder.json").write_text('{"version": 1, "pid": "x"}')
         assert "is not valid" in logboat("status").out
 
-    def test_a_store_that_is_missing_does_not_keep_it_from_saying_the_rest(self, logboat: Appliance) -> None:
+    def test_missing_store_does_not_hide_other_facts(self, logboat: Appliance) -> None:
         logboat.live()
         done = logboat("status")
         assert done.status == 0
@@ -90,7 +92,7 @@ class TestStatus:
         assert "store          NO:" in done.out
         assert not logboat.store.exists()
 
-    def test_programs_get_it_all(self, logboat: Appliance) -> None:
+    def test_json_output_has_all_facts(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         found = logboat("status", "--json").json
@@ -99,12 +101,12 @@ class TestStatus:
         assert found["recorder"]["lastDurable"]["samples"] == 12_345
         assert found["toDo"].startswith("deal with the alarm: alarm, Overspeed")
 
-    def test_programs_learn_why_it_does_not_record(self, logboat: Appliance) -> None:
+    def test_json_output_has_the_reason_for_not_recording(self, logboat: Appliance) -> None:
         logboat.live(fault="the card is full", recording=False)
         found = logboat("status", "--json").json
         assert (found["running"], found["recording"], found["whyNot"]) == (True, False, "the card is full")
 
-    def test_a_wrong_configuration_is_told_when_no_recorder_runs(self, logboat: Appliance) -> None:
+    def test_wrong_configuration_is_reported_when_no_recorder_runs(self, logboat: Appliance) -> None:
         logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
         done = logboat("status")
         assert "configuration  WRONG: logboat.toml:3" in done.out
@@ -132,19 +134,19 @@ class TestStatus:
             ),
         ],
     )
-    def test_it_ends_with_the_one_thing_most_worth_doing(
+    def test_last_line_is_the_most_important_action(
         self, logboat: Appliance, changes: dict[str, object], words: str
     ) -> None:
         logboat.put(SYNCED)
         logboat.live(**changes)
         assert words in logboat("status").lines[-1]
 
-    def test_water_in_the_bilge_comes_before_everything_else(self, logboat: Appliance) -> None:
+    def test_bilge_alarm_comes_before_everything_else(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(text="Water in the main bilge"))
         logboat.live(fault="the card is full", recording=False)
         assert "deal with the alarm: alarm, Water in the main bilge" in logboat("status").lines[-1]
 
-    def test_an_acknowledged_alarm_is_not_pressed_on_people(self, logboat: Appliance) -> None:
+    def test_acknowledged_alarm_is_not_urged_again(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(acks=[{"who": "anna", "when": "2025-10-09T10:00:00Z"}]))
         logboat.live()
         done = logboat("status")
@@ -153,7 +155,7 @@ class TestStatus:
 
 
 class TestSensors:
-    def test_live_values_are_shown_as_sailors_read_them(self, logboat: Appliance) -> None:
+    def test_live_values_are_formatted_as_sailors_expect(self, logboat: Appliance) -> None:
         logboat.live(
             sensors={
                 "rpm": build.live_sensor(30.0, alarm="warn"),
@@ -171,7 +173,7 @@ class TestSensors:
         assert "warn active" in rows["rpm"]
         assert "OPEN: 3.1 V" in rows["fuel"]
 
-    def test_without_recorder_documents_are_shown_and_said_to_be_old(self, logboat: Appliance) -> None:
+    def test_without_recorder_documents_are_shown_and_marked_as_old(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0, clock=99_000.2))
         done = logboat("sensors")
         assert "the recorder is not running" in done.out
@@ -179,7 +181,7 @@ class TestSensors:
         assert "1800 rpm" in done.out
         assert "16 min 40 s" in done.out
 
-    def test_programs_get_si_and_whether_it_is_live(self, logboat: Appliance) -> None:
+    def test_json_output_has_si_values_and_whether_they_are_live(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0))
         found = logboat("sensors", "--json").json
         assert (found["live"], found["sensors"][0]["value"]) == (False, 30.0)
@@ -187,14 +189,14 @@ class TestSensors:
         found = logboat("sensors", "--json").json
         assert (found["live"], found["sensors"][0]["age"]) == (True, pytest.approx(0.7))
 
-    def test_another_vessels_are_shown_as_far_as_they_have_arrived(self, logboat: Appliance) -> None:
+    def test_sensors_of_another_vessel_are_shown_as_far_as_received(self, logboat: Appliance) -> None:
         logboat.live()
         logboat.put(build.equipment(12.0, vessel="brigid"))
         done = logboat("sensors", "--vessel", "brigid")
         assert "720 rpm" in done.out
         assert "another vessel's" in done.out
 
-    def test_a_vessel_that_nobody_knows_is_wrong_usage(self, logboat: Appliance) -> None:
+    def test_unknown_vessel_is_wrong_usage(self, logboat: Appliance) -> None:
         logboat.put(build.equipment())
         done = logboat("sensors", "--vessel", "brigid")
         assert (done.status, done.err) == (
@@ -202,7 +204,7 @@ class TestSensors:
             "logboat: unknown vessel 'brigid'; known vessels: argo\n",
         )
 
-    def test_watching_goes_on_and_follows_what_changes(self, logboat: Appliance) -> None:
+    def test_watching_continues_and_shows_changes(self, logboat: Appliance) -> None:
         logboat.live()
         logboat.sleep = lambda _: logboat.live(sensors={"rpm": build.live_sensor(40.0)})
         done = logboat("sensors", "--watch", "--count", "2", "--json")
@@ -217,7 +219,7 @@ class TestSensors:
         done = logboat("sensors", "--watch")
         assert (done.status, done.err) == (0, "")
 
-    def test_a_document_that_makes_no_sense_hides_no_other(self, logboat: Appliance) -> None:
+    def test_invalid_document_does_not_hide_others(self, logboat: Appliance) -> None:
         logboat.put(build.equipment(30.0), ("equipment:argo:zzz", {"type": "equipment", "\x1b": 1}))
         done = logboat("sensors")
         assert "1800 rpm" in done.out
@@ -235,7 +237,7 @@ class TestLog:
             "2025-10-09T08:55:02.000Z,3,31,Hz,noisy",
         ]
 
-    def test_csv_gives_every_value_back_exactly(self, logboat: Appliance) -> None:
+    def test_csv_preserves_every_value_exactly(self, logboat: Appliance) -> None:
         values = [0.1, 1 / 3, 1e-300, 12_345_678_901.25, -0.0]
         logboat.put(SYNCED, build.reading(*values))
         rows = list(csv.DictReader(logboat("log", "rpm", "--csv").lines))
@@ -246,8 +248,8 @@ class TestLog:
         rows = list(csv.DictReader(logboat("log", "rpm", "--csv").lines))
         assert [row["value"] for row in rows] == ["1", "0"]
 
-    def test_order_is_by_number_whatever_the_clock_said(self, logboat: Appliance) -> None:
-        """Readings are from 1970, then from the right time, then from 1970 again; the anchors came later."""
+    def test_readings_are_ordered_by_number_whatever_the_clock_showed(self, logboat: Appliance) -> None:
+        """Readings are from 1970, then from the right time, then from 1970 again; anchors follow later."""
         logboat.put(
             build.boot(1, network(5_000, UTC + 5_000)),
             build.boot(2, network(0, UTC + 6_000), previous_end=(1, 5_000)),
@@ -259,7 +261,7 @@ class TestLog:
         assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
         assert rows[0]["time"] == "2025-10-09T08:55:00.000Z"
 
-    def test_times_that_are_not_known_are_said_to_be_estimates(self, logboat: Appliance) -> None:
+    def test_unknown_times_are_marked_as_estimates(self, logboat: Appliance) -> None:
         floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
         logboat.put(build.boot(1, floor), build.reading(1, utc=0.0, synced=False))
         done = logboat("log", "rpm", "--csv")
@@ -268,7 +270,7 @@ class TestLog:
         assert (wide[0]["trust"], wide[0]["uncertainty"], wide[0]["boot"]) == ("after", "", "1")
         assert "after 2025-10-09" in logboat("log", "rpm").out
 
-    def test_a_range_is_by_the_corrected_times(self, logboat: Appliance) -> None:
+    def test_range_applies_to_corrected_times(self, logboat: Appliance) -> None:
         hours = (
             build.reading(*range(10), first=1 + 10 * n, start=3_600 * n, utc=0.0, synced=False)
             for n in range(20)
@@ -279,7 +281,9 @@ class TestLog:
         )
         assert [row["seq"] for row in csv.DictReader(done.lines)] == [str(n) for n in range(26, 44)]
 
-    def test_a_date_is_the_vessels_and_a_duration_is_ago(self, logboat: Appliance) -> None:
+    def test_date_is_in_the_vessels_time_zone_and_a_duration_counts_back_from_now(
+        self, logboat: Appliance
+    ) -> None:
         logboat.configure('[vessel]\nid = "argo"\ntimezone = "Pacific/Auckland"\n')
         logboat.put(SYNCED, build.reading(1, start=100), build.reading(2, first=2, start=90_000))
         rows = list(csv.DictReader(logboat("log", "rpm", "--csv", "--since", "2025-10-10").lines))
@@ -287,7 +291,7 @@ class TestLog:
         rows = list(csv.DictReader(logboat("log", "rpm", "--csv", "--since", "3 h").lines))
         assert [row["seq"] for row in rows] == ["2"]
 
-    def test_people_see_extremes_faults_and_the_last_few(self, logboat: Appliance) -> None:
+    def test_log_shows_extremes_faults_and_the_last_few_samples(self, logboat: Appliance) -> None:
         values = [float(n) for n in range(30)]
         logboat.put(SYNCED, build.reading(*values, None, states={30: SensorState.SHORT}))
         done = logboat("log", "rpm", "--limit", "2")
@@ -301,21 +305,21 @@ class TestLog:
         logboat.put(SYNCED, build.reading(30.25))
         assert "30.25 Hz" in logboat("log", "rpm", "--raw-units").lines[-1]
 
-    def test_people_who_do_not_say_since_when_see_the_last_day_on_record(self, logboat: Appliance) -> None:
+    def test_log_shows_the_last_recorded_day_by_default(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1, start=0), build.reading(2, 3, first=2, start=200_000))
         assert "2 samples" in logboat("log", "rpm").out
         assert "3 samples" in logboat("log", "rpm", "--since", "2025-01-01").out
 
-    def test_missing_samples_are_told(self, logboat: Appliance) -> None:
+    def test_missing_samples_are_reported(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200))
         assert "3 samples missing in between; run `logboat verify` for details" in logboat("log", "rpm").out
 
-    def test_what_the_recorder_sees_now_is_told_too(self, logboat: Appliance) -> None:
+    def test_current_value_of_the_recorder_is_shown_too(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1))
         logboat.live()
         assert logboat("log", "rpm").lines[-1].startswith("now 1800 rpm, 700 ms ago, number 77")
 
-    def test_programs_get_time_trust_and_si(self, logboat: Appliance) -> None:
+    def test_json_output_has_time_its_accuracy_and_si_values(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(30.25, None, states={1: SensorState.OPEN}))
         found = logboat("log", "rpm", "--json").json
         assert (found["vessel"], found["sensor"]) == ("argo", "rpm")
@@ -327,7 +331,7 @@ class TestLog:
         )
         assert (second["value"], second["quality"]) == (None, "open")
 
-    def test_logs_follow_each_other_as_they_were_begun(self, logboat: Appliance) -> None:
+    def test_logs_are_in_the_order_in_which_they_began(self, logboat: Appliance) -> None:
         logboat.put(
             build.vessel(logs=["zzzzzz", "aaaaaa"]),
             build.boot(1, network(0, UTC), log="zzzzzz"),
@@ -339,13 +343,13 @@ class TestLog:
         assert [row["value"] for row in csv.DictReader(done.lines)] == ["1", "2"]
         assert "the samples come from 2 logs with separate numbering" in done.err
 
-    def test_a_sensor_that_nobody_knows_is_wrong_usage_with_a_proposal(self, logboat: Appliance) -> None:
+    def test_unknown_sensor_is_wrong_usage_with_a_suggestion(self, logboat: Appliance) -> None:
         logboat.put(build.reading(1, sensor="main-rpm"))
         done = logboat("log", "main-rmp")
         assert done.status == 2
         assert "did you mean 'main-rpm'?" in done.err
 
-    def test_a_document_that_makes_no_sense_hides_no_other(self, logboat: Appliance) -> None:
+    def test_invalid_document_does_not_hide_others(self, logboat: Appliance) -> None:
         broken, body = build.reading(1, first=3, start=300)
         logboat.put(
             SYNCED, build.reading(1, 2), (broken, body | {"samples": 7}), build.reading(4, first=4, start=400)
@@ -378,7 +382,7 @@ class TestAdd:
     @pytest.mark.parametrize(
         ("text", "value"), [("0.35", 0.35), ("35 %", 0.35), ("-1", -1.0), ("1e-2", 0.01)]
     )
-    def test_a_number_is_si_or_has_its_unit(
+    def test_number_is_in_si_or_has_a_unit(
         self, logboat: Appliance, asked: list[Addition], text: str, value: float
     ) -> None:
         done = logboat("log", "dip", f"--add={text}")
@@ -390,13 +394,13 @@ class TestAdd:
         assert addition.value == pytest.approx(value)
 
     @pytest.mark.parametrize(("text", "value"), [("on", True), ("Inactive", False), ("0", False)])
-    def test_a_contact_is_active_or_inactive(
+    def test_value_of_a_contact_is_active_or_inactive(
         self, logboat: Appliance, asked: list[Addition], text: str, value: bool
     ) -> None:
         assert logboat("log", "tap", "--add", text).status == 0
         assert [addition.value for addition in asked] == [value]
 
-    def test_programs_get_log_and_number(self, logboat: Appliance, asked: list[Addition]) -> None:
+    def test_json_output_has_log_and_number(self, logboat: Appliance, asked: list[Addition]) -> None:
         found = logboat("log", "dip", "--add", "0.5", "--json").json
         assert (found["log"], found["seq"], found["value"], len(asked)) == ("abcdef", 1, 0.5, 1)
 
@@ -411,7 +415,7 @@ class TestAdd:
             ("rmp", "3", "unknown sensor 'rmp'; sensors of kind manual: dip, tap"),
         ],
     )
-    def test_what_cannot_be_added_is_wrong_usage(
+    def test_invalid_entry_is_wrong_usage(
         self, logboat: Appliance, asked: list[Addition], sensor: str, value: str, sentence: str
     ) -> None:
         done = logboat("log", sensor, "--add", value)
@@ -423,7 +427,7 @@ class TestAdd:
         assert done.status == 1
         assert "the recorder is not running" in done.err
 
-    def test_a_refusal_is_exit_1_and_says_why(self, logboat: Appliance) -> None:
+    def test_refusal_gives_exit_status_1_and_the_reason(self, logboat: Appliance) -> None:
         logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
         with ControlServer(
             logboat.run_folder / SOCKET,
@@ -435,7 +439,7 @@ class TestAdd:
 
 
 class TestAlarms:
-    def test_those_that_hold_and_those_nobody_has_seen_are_listed(self, logboat: Appliance) -> None:
+    def test_raised_and_unacknowledged_alarms_are_listed(self, logboat: Appliance) -> None:
         seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
         logboat.put(
             SYNCED,
@@ -449,7 +453,7 @@ class TestAlarms:
         assert "1 alarm not acknowledged" in done.lines[-1]
         assert "over and seen" in logboat("alarms", "--all").out
 
-    def test_an_alarm_is_told_in_words(self, logboat: Appliance) -> None:
+    def test_alarm_is_described_in_words(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(17, severity="warn", value=64.0))
         row = logboat("alarms").lines[1]
         assert "warn" in row
@@ -458,7 +462,7 @@ class TestAlarms:
         assert "2025-10-09 08:55:17Z" in row
         assert "ACTIVE" in row
 
-    def test_the_severest_that_hold_come_first(self, logboat: Appliance) -> None:
+    def test_severest_raised_alarms_come_first(self, logboat: Appliance) -> None:
         logboat.put(
             SYNCED,
             build.alarm(1, severity="warn"),
@@ -468,13 +472,13 @@ class TestAlarms:
         found = logboat("alarms", "--json").json["alarms"]
         assert [alarm["sensor"] for alarm in found] == ["bilge", "rpm", "gas"]
 
-    def test_no_alarm_is_said_to_be_none(self, logboat: Appliance) -> None:
+    def test_absence_of_alarms_is_stated(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         assert logboat("alarms").out == "no alarms in the log\n"
         logboat.put(build.alarm(1, cleared=200, acks=[{"who": "a", "when": "2025-10-09T10:00:00Z"}]))
         assert logboat("alarms").out == "no active alarms, none to acknowledge\n"
 
-    def test_an_acknowledgement_is_on_record_with_who_and_when(self, logboat: Appliance) -> None:
+    def test_acknowledgement_is_stored_with_person_and_time(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(17))
         done = logboat("ack", "17")
         assert done.status == 0
@@ -492,14 +496,14 @@ class TestAlarms:
         (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert [ack["who"] for ack in alarm["acks"]] == ["anna", "ben"]
 
-    def test_an_acknowledgement_changes_nothing_else(self, logboat: Appliance) -> None:
+    def test_acknowledgement_changes_nothing_else(self, logboat: Appliance) -> None:
         document_id, body = build.alarm(17)
         logboat.put((document_id, body))
         logboat("ack", "17")
         found = logboat("db", "get", str(logboat.store), document_id).json
         assert {**found, "acks": []} == body
 
-    def test_many_may_acknowledge_at_once_and_none_is_lost(self, logboat: Appliance) -> None:
+    def test_simultaneous_acknowledgements_are_all_kept(self, logboat: Appliance) -> None:
         from services.history.alarms import acknowledge
 
         document_id, body = build.alarm(17)
@@ -517,7 +521,7 @@ class TestAlarms:
         (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert {ack["who"] for ack in alarm["acks"]} == {f"p{n}" for n in range(8)}
 
-    def test_the_shown_id_names_one_alarm_also_among_like_numbers(self, logboat: Appliance) -> None:
+    def test_short_id_is_unambiguous_among_equal_numbers(self, logboat: Appliance) -> None:
         logboat.put(
             SYNCED,
             build.alarm(17),
@@ -542,7 +546,7 @@ class TestAlarms:
             ("", "unknown alarm"),
         ],
     )
-    def test_what_names_none_or_several_is_wrong_usage(
+    def test_unknown_or_ambiguous_alarm_is_wrong_usage(
         self, logboat: Appliance, name: str, sentence: str
     ) -> None:
         logboat.put(build.alarm(5, sensor="a"), build.alarm(5, sensor="b"))
@@ -552,7 +556,7 @@ class TestAlarms:
 
 
 class TestNotes:
-    def test_a_note_is_on_record_with_who_and_when(self, logboat: Appliance) -> None:
+    def test_note_is_stored_with_person_and_time(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         written = logboat("note", "changed", "the", "impeller", "--json").json
         found = logboat("db", "get", str(logboat.store), written["id"]).json
@@ -561,7 +565,7 @@ class TestNotes:
         assert found["when"] == "2025-10-10T12:40:00.200Z"
         assert found["channels"] == ["notes", "vessel.argo"]
 
-    def test_notes_are_shown_in_the_order_in_which_they_were_made(self, logboat: Appliance) -> None:
+    def test_notes_are_in_the_order_in_which_they_were_made(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         for number in range(3):
             logboat.clock.utc += 1
@@ -569,7 +573,7 @@ class TestNotes:
         assert [line.strip() for line in logboat("note").lines[1::2]] == ["number 0", "number 1", "number 2"]
         assert logboat("note", "--limit", "1").lines == ["2025-10-10 12:40:03Z  ben", "    number 2"]
 
-    def test_words_that_begin_with_a_hyphen_follow_two_hyphens(self, logboat: Appliance) -> None:
+    def test_text_that_begins_with_a_hyphen_follows_two_hyphens(self, logboat: Appliance) -> None:
         from services.cli.main import main
 
         logboat.put(SYNCED)
@@ -578,7 +582,7 @@ class TestNotes:
 
 
 class TestVerify:
-    def test_a_complete_history_is_exit_0(self, logboat: Appliance) -> None:
+    def test_complete_history_gives_exit_status_0(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1, 2, 3), build.equipment(sequence=5))
         done = logboat("verify")
         assert done.status == 0
@@ -586,7 +590,9 @@ class TestVerify:
         assert "complete, 2 not yet in documents" in done.out
         assert done.lines[-1] == "complete: 3 samples of 1 sensor, 1 vessel"
 
-    def test_what_is_missing_is_exit_1_and_named_with_the_times_around_it(self, logboat: Appliance) -> None:
+    def test_missing_samples_give_exit_status_1_and_are_named_with_the_times_around_them(
+        self, logboat: Appliance
+    ) -> None:
         logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200))
         done = logboat("verify")
         assert done.status == 1
@@ -595,13 +601,13 @@ class TestVerify:
         assert f"  rpm, log abcdef: 3 to 5 missing {between}" in done.lines
         assert done.lines[-1] == "NOT COMPLETE: 3 missing; 3 samples of 1 sensor, 1 vessel"
 
-    def test_an_explained_gap_is_honest_and_exit_0(self, logboat: Appliance) -> None:
+    def test_explained_gap_gives_exit_status_0(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.gap(1, 3, "retention"), build.reading(9, first=4))
         done = logboat("verify")
         assert done.status == 0
         assert "  rpm, log abcdef: 1 to 3 explained: retention (before 2025-10-09 08:55:00Z)" in done.lines
 
-    def test_what_was_removed_here_of_another_vessel_is_named_and_is_no_loss(
+    def test_readings_of_another_vessel_removed_here_are_named_and_not_a_loss(
         self, logboat: Appliance
     ) -> None:
         logboat.put(SYNCED, build.reading(1, 2), build.boot(1, network(0, UTC), vessel="brigid"))
@@ -619,7 +625,7 @@ class TestVerify:
         assert f"  rpm, log abcdef: 1 to 20 explained: {REMOVED_HERE}" in done.out
         assert "argo: complete" in done.lines
 
-    def test_a_floor_alone_does_not_explain_what_is_missing_of_this_vessel(self, logboat: Appliance) -> None:
+    def test_floor_alone_does_not_explain_missing_samples_of_this_vessel(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(9, first=4))
         logboat.live()
         with Database.open(logboat.store, policy=POLICY) as database:
@@ -628,7 +634,7 @@ class TestVerify:
         assert done.status == 1
         assert "1 to 3 missing" in done.out
 
-    def test_repeats_and_faults_are_exit_1(self, logboat: Appliance) -> None:
+    def test_repeats_and_faults_give_exit_status_1(self, logboat: Appliance) -> None:
         logboat.put(
             SYNCED,
             build.reading(1, 2),
@@ -640,7 +646,7 @@ class TestVerify:
         assert "1 duplicated" in done.lines[-1]
         assert "contains 1 samples for the numbers 3 to 9" in done.out
 
-    def test_the_machines_downtime_is_told(self, logboat: Appliance) -> None:
+    def test_downtime_of_the_machine_is_reported(self, logboat: Appliance) -> None:
         logboat.put(
             SYNCED,
             build.boot(2, network(0, UTC + 4_600), previous_end=(1, 1_000)),
@@ -654,7 +660,7 @@ class TestVerify:
         )
         assert "boot 3 has no document here" in done.out
 
-    def test_programs_get_everything(self, logboat: Appliance) -> None:
+    def test_json_output_of_verify_has_everything(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200), build.gap(3, 3))
         done = logboat("verify", "--json")
         assert done.status == 1
@@ -669,14 +675,14 @@ class TestVerify:
             "trust": "synced",
         }
 
-    def test_the_whole_fleet_or_one_vessel(self, logboat: Appliance) -> None:
+    def test_verify_covers_the_whole_fleet_or_one_vessel(self, logboat: Appliance) -> None:
         logboat.put(build.reading(1), build.reading(1, first=2, vessel="brigid"))
         assert logboat("verify").status == 1
         assert logboat("verify", "--vessel", "argo").status == 0
         assert logboat("verify", "--vessel", "brigid").status == 1
         assert logboat("verify", "--vessel", "circe").status == 2
 
-    def test_a_store_without_history_is_said_to_have_none(self, logboat: Appliance) -> None:
+    def test_store_without_history_is_reported(self, logboat: Appliance) -> None:
         logboat.put(build.vessel())
         done = logboat("verify")
         assert done.status == 0
@@ -684,7 +690,7 @@ class TestVerify:
 
 
 class TestWhoseVessel:
-    def test_the_only_one_on_record_is_meant_where_nothing_is_configured(
+    def test_only_recorded_vessel_is_used_without_a_configuration(
         self, logboat: Appliance, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
         from services.cli.main import main
@@ -699,7 +705,7 @@ class TestWhoseVessel:
             "the store has several vessels; choose one with --vessel: argo, brigid" in capsys.readouterr().err
         )
 
-    def test_a_wrong_configuration_does_not_keep_history_from_being_read(self, logboat: Appliance) -> None:
+    def test_history_can_be_read_despite_a_wrong_configuration(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1))
         logboat.configure("[vessel\n")
         assert logboat("log", "rpm").status == 0

@@ -1,4 +1,4 @@
-"""The command `logboat config check FILE`."""
+"""The command `logboat config check FILE` finds the mistakes in a file of either kind."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ alarm = {{ when = "active", severity = "alarm" }}
 
 
 @pytest.mark.parametrize("name", ["sensors.toml", "my-sensors.toml", "new.toml"])
-def test_a_file_of_sensors_is_known_by_its_name_or_content(tmp_path: Path, name: str) -> None:
+def test_file_of_sensors_is_recognised_by_its_name_or_content(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text(SENSORS.format(pin=17))
     checked = check(path)
@@ -30,7 +30,7 @@ def test_a_file_of_sensors_is_known_by_its_name_or_content(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml", "argo.toml"])
-def test_a_configuration_is_known_by_its_name_or_content(tmp_path: Path, name: str) -> None:
+def test_configuration_is_recognised_by_its_name_or_content(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text('[vessel]\nid = "argo"\nname = "SY Argo"\nmmsi = 211234560\n')
     checked = check(path)
@@ -39,20 +39,20 @@ def test_a_configuration_is_known_by_its_name_or_content(tmp_path: Path, name: s
     assert "power 5, record 6" in checked.text
 
 
-def test_an_empty_configuration_is_good(tmp_path: Path) -> None:
+def test_empty_configuration_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "logboat.toml"
     path.write_text("")
     assert check(path).good
 
 
 @pytest.mark.parametrize("name", ["sensors.toml", "new.toml"])
-def test_a_file_without_sensors_is_good_if_it_says_so(tmp_path: Path, name: str) -> None:
+def test_file_with_no_sensors_true_is_valid(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("no_sensors = true\n")
     assert check(path).text == f"{name}: good\nno sensors, as configured: nothing will be recorded"
 
 
-def test_an_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:
+def test_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text("")
     checked = check(path)
@@ -62,7 +62,7 @@ def test_an_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "colour = 'blue'\n"])
-def test_a_file_of_neither_kind_is_told(tmp_path: Path, content: str) -> None:
+def test_file_of_neither_kind_is_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / "new.toml"
     path.write_text(content)
     checked = check(path)
@@ -71,7 +71,7 @@ def test_a_file_of_neither_kind_is_told(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("beside", ["logboat.toml", "vessel.toml"])
-def test_a_pin_that_the_receivers_pulse_has_is_no_sensors(tmp_path: Path, beside: str) -> None:
+def test_pin_of_the_receivers_pulse_is_refused_for_a_sensor(tmp_path: Path, beside: str) -> None:
     (tmp_path / beside).write_text("[clock]\npps = 17\n")
     path = tmp_path / "sensors.toml"
     path.write_text(SENSORS.format(pin=17))
@@ -86,7 +86,7 @@ def test_a_pin_that_the_receivers_pulse_has_is_no_sensors(tmp_path: Path, beside
     assert "17" not in check(tmp_path / beside).text
 
 
-def test_problems_are_one_a_line_and_counted(tmp_path: Path) -> None:
+def test_problems_are_printed_one_per_line_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text(SENSORS.format(pin=5).replace("bilge-float", "Float"))
     checked = check(path)
@@ -97,7 +97,7 @@ def test_problems_are_one_a_line_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml"])
-def test_the_lights_pins_are_those_of_the_file_beside(tmp_path: Path, name: str) -> None:
+def test_pins_of_the_lights_are_read_from_the_configuration_beside(tmp_path: Path, name: str) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text(SENSORS.format(pin=5))
     assert not check(path).good
@@ -107,7 +107,7 @@ def test_the_lights_pins_are_those_of_the_file_beside(tmp_path: Path, name: str)
     assert f"from {name}" in checked.text
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     checked = check(tmp_path / "sensors.toml")
     assert not checked.good
     assert "does not exist" in checked.text

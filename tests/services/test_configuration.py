@@ -1,4 +1,4 @@
-"""The files `logboat.toml` and `vessel.toml`: defaults, and each rule broken and kept."""
+"""The files `logboat.toml` and `vessel.toml` have defaults, and mistakes in them are reported."""
 
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ Problems = Callable[[str], list[str]]
 
 @pytest.fixture(autouse=True)
 def zones(tmp_path: Path) -> Iterator[None]:
-    """Set up a machine that has three time zones, whatever this machine has."""
+    """Set up three time zones, whatever time zones this machine has."""
     folder = tmp_path / "zoneinfo"
     # RFC 8536: a header with one type and four characters of names, followed by UTC's
     tzif = b"TZif" + bytes(16) + bytes(16) + (1).to_bytes(4) + (4).to_bytes(4) + bytes(6) + b"UTC\0"
@@ -119,7 +119,7 @@ def problems(tmp_path: Path) -> Problems:
     return finder
 
 
-def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
+def test_every_section_and_key_is_read_with_its_type(tmp_path: Path) -> None:
     path = tmp_path / "vessel.toml"
     path.write_text(WHOLE)
     assert load(path) == Configuration(
@@ -167,7 +167,7 @@ def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+def test_empty_file_means_all_defaults(tmp_path: Path) -> None:
     path = tmp_path / "logboat.toml"
     assert load(path, missing_ok=True).lights == LightsSection()
     path.write_text("")
@@ -175,12 +175,12 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert load(path).retention == RetentionSection(Budget(share=0.8))
 
 
-def test_a_missing_file_is_fine_only_when_told(tmp_path: Path) -> None:
+def test_missing_configuration_is_accepted_only_with_missing_ok(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         load(tmp_path / "logboat.toml")
 
 
-def test_the_lights_pins_are_reserved_each_by_its_name(tmp_path: Path) -> None:
+def test_pins_of_the_lights_are_reserved_by_name(tmp_path: Path) -> None:
     assert reserved_pins(Configuration()) == {5: "power", 6: "record", 13: "mesh", 19: "gateway", 26: "fault"}
     assert reserved_pins(Configuration(lights=LightsSection(power=0, record=20))) == {
         20: "record",
@@ -306,7 +306,7 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
         ("[lights]\npwer = 7\n", "2: ", 'Did you mean "power"?'),
     ],
 )
-def test_a_mistake_is_told_once_with_its_line_and_remedy(
+def test_mistake_in_a_configuration_is_reported_once_with_its_line_and_remedy(
     problems: Problems, text: str, start: str, part: str
 ) -> None:
     [said] = problems(text)
@@ -335,23 +335,23 @@ def test_a_mistake_is_told_once_with_its_line_and_remedy(
         "[lights]\npower = 6\nrecord = 5\n",
     ],
 )
-def test_what_is_right_is_not_complained_of(problems: Problems, text: str) -> None:
+def test_valid_configuration_causes_no_problem(problems: Problems, text: str) -> None:
     assert problems(text) == []
 
 
-def test_all_mistakes_are_told_at_once_in_the_files_order(problems: Problems) -> None:
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(problems: Problems) -> None:
     text = '[vessel]\nid = "A"\nmmsi = 1\n[lights]\npower = 99\nfoo = 1\n[listener]\nport = 4984 x\n'
     assert [int(said.split(":")[0]) for said in problems(text)] == [2, 3, 5, 6, 8]
 
 
-def test_a_time_zone_cannot_be_judged_where_none_are_installed(problems: Problems) -> None:
+def test_time_zone_is_not_checked_where_none_are_installed(problems: Problems) -> None:
     zoneinfo.reset_tzpath(to=[])
-    if zoneinfo.available_timezones():  # the package tzdata has zones of its own
+    if zoneinfo.available_timezones():  # the package tzdata contains time zones
         pytest.skip("this Python has time zones of its own")
     assert problems('[vessel]\ntimezone = "Europe/Atlantis"\n') == []
 
 
-def test_secrets_do_not_show_in_a_repr(tmp_path: Path) -> None:
+def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
     path = tmp_path / "vessel.toml"
     path.write_text(WHOLE)
     shown = repr(load(path))

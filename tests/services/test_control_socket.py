@@ -1,4 +1,4 @@
-"""The control socket passes a person's entries on to the recorder."""
+"""The control socket passes values that people enter to the recorder."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def talk(run: Path, sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("value", [0.42, 3, True])
-def test_a_value_reaches_the_recorder_and_its_answer_comes_back(run: Path, value: float) -> None:
+def test_value_reaches_the_recorder_and_its_answer_is_returned(run: Path, value: float) -> None:
     asked = []
 
     def handler(addition: Addition) -> ControlAnswer:
@@ -63,7 +63,7 @@ def test_request_and_answer_are_one_line_of_json_each(run: Path) -> None:
         )
 
 
-def test_a_refusal_says_why(run: Path) -> None:
+def test_refusal_states_the_reason(run: Path) -> None:
     with server(run, lambda _: ControlAnswer.refused("no such sensor")):
         answer = ask(run, Addition(sensor="x", value=1))
     assert (answer.ok, answer.error) == (False, "no such sensor")
@@ -81,13 +81,13 @@ def test_a_refusal_says_why(run: Path) -> None:
         b'"' + b"x" * LONGEST_LINE + b'"\n',
     ],
 )
-def test_nonsense_is_refused_and_the_next_client_is_served(run: Path, sent: bytes) -> None:
+def test_invalid_request_is_refused_and_the_next_client_is_served(run: Path, sent: bytes) -> None:
     with server(run, lambda _: STORED):
         assert talk(run, sent).startswith(b'{"ok":false,"error":"invalid request')
         assert ask(run, Addition(sensor="x", value=1)) == STORED
 
 
-def test_a_client_that_says_nothing_is_let_go_and_hinders_nobody(run: Path) -> None:
+def test_silent_client_is_disconnected_and_affects_nobody(run: Path) -> None:
     with server(run, lambda _: STORED, patience=0.2), socket.socket(socket.AF_UNIX) as silent:
         silent.settimeout(60)
         silent.connect(str(run / SOCKET))
@@ -95,12 +95,12 @@ def test_a_client_that_says_nothing_is_let_go_and_hinders_nobody(run: Path) -> N
         assert silent.recv(1) == b""
 
 
-def test_a_recorder_that_is_not_there_is_a_sentence(run: Path) -> None:
+def test_missing_recorder_is_reported_in_a_sentence(run: Path) -> None:
     with pytest.raises(ControlError, match="the recorder is not running"):
         ask(run, Addition(sensor="x", value=1))
 
 
-def test_what_a_killed_recorder_left_there_is_a_sentence_too_and_in_nobodys_way(run: Path) -> None:
+def test_socket_of_a_killed_recorder_is_reported_in_a_sentence_and_can_be_replaced(run: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(run / SOCKET))
     with pytest.raises(ControlError, match="the recorder is not running"):
@@ -109,7 +109,7 @@ def test_what_a_killed_recorder_left_there_is_a_sentence_too_and_in_nobodys_way(
         assert ask(run, Addition(sensor="x", value=1)) == STORED
 
 
-def test_an_answer_that_does_not_come_is_a_sentence(run: Path) -> None:
+def test_missing_answer_is_reported_in_a_sentence(run: Path) -> None:
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(run / SOCKET))
         mute.listen()
@@ -117,7 +117,7 @@ def test_an_answer_that_does_not_come_is_a_sentence(run: Path) -> None:
             ask(run, Addition(sensor="x", value=1), timeout=0.1)
 
 
-def test_an_answer_that_makes_no_sense_is_a_sentence(run: Path) -> None:
+def test_invalid_answer_is_reported_in_a_sentence(run: Path) -> None:
     def failing(_: Addition) -> ControlAnswer:
         raise RuntimeError("a bug")
 
@@ -125,12 +125,12 @@ def test_an_answer_that_makes_no_sense_is_a_sentence(run: Path) -> None:
         ask(run, Addition(sensor="x", value=1))
 
 
-def test_only_owner_and_group_may_connect_and_nothing_is_left_behind(run: Path) -> None:
+def test_only_owner_and_group_may_connect_and_the_socket_is_removed(run: Path) -> None:
     with server(run, lambda _: STORED):
         assert (run / SOCKET).stat().st_mode & 0o777 == 0o660
     assert not (run / SOCKET).exists()
 
 
-def test_a_path_that_no_socket_can_have_is_an_error_in_words(tmp_path: Path) -> None:
+def test_path_that_is_too_long_for_a_socket_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="too long for a socket path"):
         ControlServer(tmp_path / ("x" * 120), lambda _: STORED, asked=Addition)

@@ -1,4 +1,4 @@
-"""A daemon that ends repeatedly is noted, counted and reported until it runs normally again."""
+"""A daemon that ends repeatedly is recorded, counted and reported until it runs normally again."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ HOW = "exit status 1"
 
 @dataclass
 class Systemd:
-    """Runner of the units' ExecStopPost=, on a simulated clock and with no Python in its path."""
+    """Runner of the units' ExecStopPost= on a simulated clock and without Python in its path."""
 
     folder: Path
     told: dict[str, str] = field(default_factory=lambda: {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"})
@@ -28,7 +28,7 @@ class Systemd:
             (self.folder / name).mkdir()
 
     def ends(self, *clocks: float) -> None:
-        """Let a service end at these times, in seconds on the boot clock."""
+        """Run the script for ends of a service at these times, in seconds on the boot clock."""
         for clock in clocks:
             (self.folder / "uptime").write_text(f"{clock:.2f} 1.00\n")
             done = subprocess.run(
@@ -41,7 +41,7 @@ class Systemd:
             assert done.returncode == 0, done.stderr
 
     def judge(self, clock: float) -> str | None:
-        """Return what status, doctor and lights report, or None."""
+        """Return the crash loop that status, doctor and lights report, or None."""
         found = crash_loops.find_crash_loops(self.folder / "run", clock=clock)
         return str(found[0]) if found else None
 
@@ -56,26 +56,26 @@ def systemd(tmp_path: Path) -> Systemd:
     return Systemd(tmp_path)
 
 
-def test_a_few_ends_are_kept_and_no_fault(systemd: Systemd) -> None:
+def test_few_crashes_are_recorded_and_not_a_fault(systemd: Systemd) -> None:
     systemd.ends(*range(MANY - 1))
     assert systemd.kept == [f"logboat-sync has stopped: {HOW}"] * (MANY - 1)
     assert systemd.judge(MANY) is None
 
 
-def test_the_fifth_within_ten_minutes_is_a_fault_and_kept_with_its_count(systemd: Systemd) -> None:
+def test_fifth_crash_within_ten_minutes_is_a_fault_and_logged_with_its_count(systemd: Systemd) -> None:
     systemd.ends(*range(MANY))
     words = f"logboat-sync has stopped 5 times in 10 min (last: {HOW})"
     assert systemd.kept[-1] == f"{words}; restarting it every 30 s"
     assert systemd.judge(MANY) == words
 
 
-def test_ends_far_apart_are_no_fault(systemd: Systemd) -> None:
+def test_crashes_far_apart_are_not_a_fault(systemd: Systemd) -> None:
     systemd.ends(*(number * WITHIN_S / 3 for number in range(20)))
     assert len(systemd.kept) == 20
     assert systemd.judge(20 * WITHIN_S / 3) is None
 
 
-def test_a_daemon_that_fails_for_hours_is_a_fault_all_the_time_and_kept_once_an_hour(
+def test_daemon_that_fails_for_hours_remains_a_fault_and_is_logged_once_an_hour(
     systemd: Systemd,
 ) -> None:
     hours = 3
@@ -86,7 +86,7 @@ def test_a_daemon_that_fails_for_hours_is_a_fault_all_the_time_and_kept_once_an_
     assert len((systemd.folder / "run/ended-sync").read_text().splitlines()) <= WITHIN_S / 31 + 2
 
 
-def test_it_is_over_when_the_daemon_has_run_for_a_while(systemd: Systemd) -> None:
+def test_fault_ends_when_the_daemon_has_run_for_a_while(systemd: Systemd) -> None:
     systemd.ends(*range(MANY + 3))
     last = MANY + 2
     assert systemd.judge(last + OVER_AFTER_S - 1) is not None
@@ -95,7 +95,7 @@ def test_it_is_over_when_the_daemon_has_run_for_a_while(systemd: Systemd) -> Non
     assert systemd.kept[-1] == f"logboat-sync has stopped: {HOW}"
 
 
-def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
+def test_crashes_of_another_boot_do_not_count(systemd: Systemd) -> None:
     systemd.ends(*(90_000.0 + number for number in range(MANY)))
     assert systemd.judge(10.0) is None
     systemd.ends(10.0)
@@ -103,7 +103,7 @@ def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
     assert systemd.kept[-1] == f"logboat-sync has stopped: {HOW}"
 
 
-def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> None:
+def test_incomplete_record_of_crashes_is_tolerated(systemd: Systemd) -> None:
     (systemd.folder / "run/ended-sync").write_bytes(b"\n\xff\x00 x\n12 once\nno time\n5")
     systemd.ends(*range(20, 20 + MANY))
     assert systemd.judge(30.0) is not None
@@ -122,7 +122,9 @@ def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> No
         ({"SERVICE_RESULT": "resources"}, "resources"),
     ],
 )
-def test_how_it_ended_is_said_in_words(told: dict[str, str], words: str | None, systemd: Systemd) -> None:
+def test_cause_of_an_end_is_described_in_words(
+    told: dict[str, str], words: str | None, systemd: Systemd
+) -> None:
     systemd.told = told
     systemd.ends(1.0)
     assert [end.how for end in crash_loops.recorded_exits(systemd.folder / "run", "sync")] == (
@@ -130,20 +132,20 @@ def test_how_it_ended_is_said_in_words(told: dict[str, str], words: str | None, 
     )
 
 
-def test_the_script_and_what_reads_its_notes_have_the_same_numbers() -> None:
+def test_script_and_its_reader_use_the_same_limits() -> None:
     text = SCRIPT.read_text()
     assert f"within={WITHIN_S:g} many={MANY} kept_every={KEPT_EVERY_S:g} " in text
     assert f"log_limit={kept.LIMIT} " in text
 
 
-def test_a_full_errors_log_is_turned_over_and_the_end_is_in_the_new_one(systemd: Systemd) -> None:
+def test_full_errors_log_is_rotated_and_the_new_file_contains_the_crash(systemd: Systemd) -> None:
     (systemd.folder / "data" / kept.NAME).write_text("x\n" * kept.LIMIT)
     systemd.ends(1.0)
     assert systemd.kept == [f"logboat-sync has stopped: {HOW}"]
     assert (systemd.folder / "data" / kept.OLDER).stat().st_size > kept.LIMIT
 
 
-def test_what_systemd_runs_makes_it_known_everywhere(
+def test_ends_recorded_by_the_units_are_reported_by_status(
     logboat: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logboat.live()
@@ -166,7 +168,7 @@ def test_what_systemd_runs_makes_it_known_everywhere(
     assert "FAILING" not in logboat("status").out
 
 
-def test_a_unit_that_has_failed_is_told(logboat: Appliance) -> None:
+def test_failed_unit_is_reported(logboat: Appliance) -> None:
     logboat.live()
     logboat.failed.append("logboat-store.service")
     status = logboat("status")
@@ -174,7 +176,7 @@ def test_a_unit_that_has_failed_is_told(logboat: Appliance) -> None:
     assert "find out why logboat-store.service failed: systemctl status logboat-store.service" in status.out
 
 
-def test_an_end_is_kept_though_the_run_directory_is_not_there_yet(
+def test_crash_is_recorded_although_the_run_directory_does_not_exist_yet(
     logboat: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERVICE_RESULT", "timeout")

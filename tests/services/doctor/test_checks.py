@@ -1,4 +1,4 @@
-"""Every check of the doctor, on an appliance with the fault that it looks for, and on a healthy one."""
+"""Every check of the doctor finds the fault that it is for, and finds none on a healthy appliance."""
 
 import shutil
 import sqlite3
@@ -72,7 +72,7 @@ dtoverlay=i2c-rtc,ds3231
 
 
 class Rig:
-    """A healthy appliance in a folder, which tests break."""
+    """A healthy appliance in a folder, into which tests introduce faults."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
@@ -154,7 +154,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def healthy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    # Nothing is sent: the multicast probe has tests of its own.
+    # Do not send packets: the multicast probe has tests of its own.
     monkeypatch.setattr(network, "read_interfaces", lambda: (interface("eth0"),))
     monkeypatch.setattr(network, "_comes_back", lambda _index: True)
     monkeypatch.setattr(
@@ -174,7 +174,7 @@ def check(name: str) -> Check:
 
 
 @pytest.mark.parametrize("name", [each.name for each in CHECKS])
-def test_healthy(rig: Rig, name: str) -> None:
+def test_healthy_appliance_has_no_findings(rig: Rig, name: str) -> None:
     if name in ("gaps", "name"):
         finding = check(name).ask(rig.appliance())
         assert finding.verdict in (CheckStatus.GOOD, CheckStatus.SKIPPED)
@@ -318,10 +318,10 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
 
 
 @pytest.mark.parametrize(("name", "plant", "words"), FAULTS, ids=[f"{f[0]}: {f[2]}" for f in FAULTS])
-def test_planted_fault_is_seen(
+def test_each_fault_is_found(
     rig: Rig, name: str, plant: Callable[[Rig], object], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # restored afterwards, whatever is planted
+    monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # restored afterwards, whatever the fault
     plant(rig)
     finding = check(name).ask(rig.appliance())
     assert finding.verdict in (CheckStatus.WARN, CheckStatus.BAD), finding
@@ -329,39 +329,39 @@ def test_planted_fault_is_seen(
     assert finding.cure
 
 
-def test_what_is_over_is_told_no_more(rig: Rig) -> None:
+def test_past_faults_are_no_longer_reported(rig: Rig) -> None:
     end_often(rig, NOW - 120)
     keep_error(rig, UTC - 90_000)
     assert check("restarts").ask(rig.appliance()).verdict is CheckStatus.GOOD
     assert check("errors").ask(rig.appliance()).verdict is CheckStatus.GOOD
 
 
-def test_every_check_has_a_fault_that_it_sees() -> None:
+def test_every_check_has_a_fault_in_the_tests() -> None:
     assert {each.name for each in CHECKS} - {name for name, _, _ in FAULTS} == {"age", "multicast"}
     assert len(CHECKS) >= 25
 
 
-def test_clock_before_this_age_is_seen(rig: Rig) -> None:
+def test_clock_that_shows_1970_is_found(rig: Rig) -> None:
     assert check("age").ask(rig.appliance(utc=1_000.0)).verdict is CheckStatus.WARN
 
 
-def test_certificate_that_expires_is_seen(rig: Rig) -> None:
+def test_expiring_certificate_is_found(rig: Rig) -> None:
     assert "expired" in check("identity").ask(rig.appliance(utc=UTC + 200 * 365 * 86_400)).seen
 
 
-def test_multicast_that_does_not_come_back_is_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_multicast_reception_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_comes_back", lambda _index: False)
     finding = check("multicast").ask(rig.appliance())
     assert finding.verdict is CheckStatus.WARN
     assert "eth0" in finding.seen
 
 
-def test_damaged_store_is_seen(rig: Rig) -> None:
+def test_damaged_store_is_found(rig: Rig) -> None:
     (rig.root / "data/log.db").write_bytes(b"SQLite format 3\0" + bytes(8_000))
     assert check("store").ask(rig.appliance()).verdict is CheckStatus.BAD
 
 
-def test_store_of_another_program_is_seen(rig: Rig) -> None:
+def test_store_of_another_program_is_found(rig: Rig) -> None:
     (rig.root / "data/log.db").unlink()
     with sqlite3.connect(rig.root / "data/log.db") as other:
         other.execute("create table x (y)")
@@ -369,7 +369,7 @@ def test_store_of_another_program_is_seen(rig: Rig) -> None:
     assert check("store").ask(rig.appliance()).verdict is CheckStatus.BAD
 
 
-def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
+def test_check_that_cannot_run_is_skipped(rig: Rig) -> None:
     def fail(_patient: Appliance) -> Any:
         raise PermissionError(13, "Permission denied")
 
@@ -378,7 +378,7 @@ def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
     assert "Permission denied" in finding.seen
 
 
-def test_warnings_do_not_make_it_ill(rig: Rig) -> None:
+def test_warnings_do_not_count_as_faults(rig: Rig) -> None:
     rig.remove("run/lights.json")
     assert is_well(list(examine(rig.appliance())))
     rig.remove("run/recorder.json")

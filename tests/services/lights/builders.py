@@ -1,4 +1,4 @@
-"""States of an appliance for the lights: without faults, or with the changes that a test makes."""
+"""States of an appliance for the lights, with or without faults."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The daemon turns the state of the appliance into light on pins, on a simulated clock."""
+"""The lights daemon shows the state of the appliance on LEDs; tested on a simulated clock."""
 
 import itertools
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ def pi(tmp_path: Path) -> Iterator[Board]:
 
 
 class Eye:
-    """Observer of the pins, which lets time pass."""
+    """Observer of the pins that advances time."""
 
     def __init__(self, pi: Board, daemon: LightsDaemon) -> None:
         self.pi, self.daemon, self.now = pi, daemon, 1_000.0
         self._due = self.now
 
     def watch(self, seconds: float, light: str) -> str:
-        """Return the states of a light, in steps of 25 ms: `#` for lit, `.` for dark."""
+        """Return the states of a light at intervals of 25 ms, as `#` for lit and `.` for dark."""
         seen = ""
         for _ in range(round(seconds / 0.025)):
             while self._due <= self.now:
@@ -57,7 +57,7 @@ def daemon_on(pi: Board, stands: list[LightFacts], **more: object) -> LightsDaem
     return LightsDaemon(panel, lambda: stands[0], **more)  # type: ignore[arg-type]
 
 
-def test_lights_follow_how_things_stand_within_a_second(pi: Board) -> None:
+def test_lights_show_a_changed_state_within_a_second(pi: Board) -> None:
     stands = [facts()]
     eye = Eye(pi, daemon_on(pi, stands))
     assert set(eye.watch(2, "record")) == {"#"}
@@ -70,7 +70,7 @@ def test_lights_follow_how_things_stand_within_a_second(pi: Board) -> None:
     assert set(eye.watch(5, "fault")) == {"."}
 
 
-def test_lamp_test_lights_all_and_then_shows_what_is(pi: Board) -> None:
+def test_lamp_test_lights_all_leds_and_then_shows_the_state(pi: Board) -> None:
     daemon = daemon_on(pi, [facts()])
     eye = Eye(pi, daemon)
     daemon.test(eye.now)
@@ -79,7 +79,7 @@ def test_lamp_test_lights_all_and_then_shows_what_is(pi: Board) -> None:
     assert set(eye.watch(2, "fault")) == {"."}
 
 
-def test_lamp_test_goes_before_a_blink_that_is_far_off(pi: Board) -> None:
+def test_lamp_test_does_not_wait_for_the_next_blink(pi: Board) -> None:
     stands = [facts(dead=("recorder", "sync"))]
     daemon = daemon_on(pi, stands)
     eye = Eye(pi, daemon)
@@ -89,7 +89,7 @@ def test_lamp_test_goes_before_a_blink_that_is_far_off(pi: Board) -> None:
     assert set(eye.watch(0.5, "fault")) == {"#"}
 
 
-def test_at_night_what_is_well_is_dark_and_what_is_wrong_is_not(pi: Board) -> None:
+def test_at_night_only_faults_are_shown(pi: Board) -> None:
     stands = [facts()]
     eye = Eye(pi, daemon_on(pi, stands, night=lambda: True))
     for light in PINS:
@@ -99,7 +99,7 @@ def test_at_night_what_is_well_is_dark_and_what_is_wrong_is_not(pi: Board) -> No
     assert eye.blinks(5, "record") == 20
 
 
-def test_all_is_dark_when_the_daemon_ends(pi: Board) -> None:
+def test_all_leds_are_off_when_the_daemon_ends(pi: Board) -> None:
     panel = HeaderPanel(PINS, factory=pi.factory)
     panel.show(dict.fromkeys(PINS, True))
     lines = [pi.line(pin) for pin in PINS.values()]
@@ -108,7 +108,7 @@ def test_all_is_dark_when_the_daemon_ends(pi: Board) -> None:
     assert [line.writes[-1] for line in lines] == [False] * 5
 
 
-def test_pins_that_light_when_low(pi: Board) -> None:
+def test_active_low_pins_are_supported(pi: Board) -> None:
     panel = HeaderPanel({"power": 5}, factory=pi.factory, active_high=False)
     assert pi.line(5).level
     panel.show({"power": True})
@@ -116,13 +116,13 @@ def test_pins_that_light_when_low(pi: Board) -> None:
     panel.close()
 
 
-def test_pin_that_somebody_else_has_is_named(pi: Board) -> None:
+def test_pin_used_by_another_program_is_named(pi: Board) -> None:
     pi.line(13).holder = "spi0 CS1"
     with pytest.raises(PanelError, match="the mesh light on pin 13"):
         HeaderPanel(PINS, factory=pi.factory)
 
 
-def test_leds_that_cannot_be_used_yet_are_tried_again(pi: Board, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_leds_are_tried_again(pi: Board, caplog: pytest.LogCaptureFixture) -> None:
     pi.line(13).holder = "spi0 CS1"
     seconds = [100.0]
     panel = RetryingPanel(lambda: HeaderPanel(PINS, factory=pi.factory), clock=lambda: seconds[0])
@@ -144,7 +144,7 @@ def test_leds_that_cannot_be_used_yet_are_tried_again(pi: Board, caplog: pytest.
     panel.close()
 
 
-def test_what_is_shown_is_told(pi: Board) -> None:
+def test_states_of_the_lights_are_reported(pi: Board) -> None:
     told: list[dict[str, str]] = []
     daemon = daemon_on(
         pi, [facts()], tell=lambda states: told.append({k: v.means for k, v in states.items()})
@@ -153,7 +153,7 @@ def test_what_is_shown_is_told(pi: Board) -> None:
     assert told[-1]["gateway"] == "all documents have been sent"
 
 
-def test_single_led_of_the_kernel(tmp_path: Path) -> None:
+def test_kernels_led_can_be_the_single_light(tmp_path: Path) -> None:
     led = tmp_path / "ACT"
     led.mkdir()
     (led / "trigger").write_text("[mmc0] none")
@@ -175,7 +175,7 @@ def test_single_led_of_the_kernel(tmp_path: Path) -> None:
         KernelPanel("PWR", leds=tmp_path)
 
 
-def test_night_may_go_over_midnight() -> None:
+def test_night_may_span_midnight() -> None:
     lights = LightsSection(night=HoursAre(22 * 60, 6 * 60, negated=False))
     assert is_night(lights, datetime(2026, 1, 1, 23, 0, tzinfo=UTC))
     assert is_night(lights, datetime(2026, 1, 1, 5, 59, tzinfo=UTC))
@@ -190,7 +190,7 @@ def look(machine: Machine, *, boottime: float = NOW) -> LightFacts:
     return machine.read_facts(boottime=boottime, utc=0.0, alive=lambda _pid: True)
 
 
-def test_recorder_that_hangs_is_seen_within_ten_seconds(tmp_path: Path) -> None:
+def test_hung_recorder_is_detected_within_ten_seconds(tmp_path: Path) -> None:
     state = msgspec.to_builtins(recorder())
     state_file.write(state_file.path(tmp_path), state)
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
@@ -198,7 +198,7 @@ def test_recorder_that_hangs_is_seen_within_ten_seconds(tmp_path: Path) -> None:
     assert not look(machine, boottime=NOW + 10.1).is_recording
 
 
-def test_machine_tells_of_voltage_heat_units_and_certificate(tmp_path: Path) -> None:
+def test_voltage_temperature_failed_units_and_certificate_are_read(tmp_path: Path) -> None:
     throttled = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
     throttled.parent.mkdir(parents=True)
     throttled.write_text("50005\n")
@@ -219,7 +219,7 @@ def test_machine_tells_of_voltage_heat_units_and_certificate(tmp_path: Path) -> 
     assert not found.throttled
 
 
-def test_systemd_is_asked_every_ten_seconds_once_an_end_was_noted_and_else_once_a_minute(
+def test_systemd_is_queried_once_a_minute_or_every_ten_seconds_after_a_crash(
     tmp_path: Path,
 ) -> None:
     asked: list[float] = []
@@ -238,7 +238,7 @@ def test_systemd_is_asked_every_ten_seconds_once_an_end_was_noted_and_else_once_
     assert found.failed_units == ("logboat-sync.service",)
 
 
-def test_a_new_certificate_is_seen_at_once(tmp_path: Path) -> None:
+def test_new_certificate_is_detected_at_once(tmp_path: Path) -> None:
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
     CA.new().issue("argo").save(tmp_path / "vessel.pem", tmp_path / "vessel.key")
     now = NOW
@@ -249,7 +249,7 @@ def test_a_new_certificate_is_seen_at_once(tmp_path: Path) -> None:
     assert look(machine, boottime=now).expires == END.timestamp()
 
 
-def test_machine_that_is_no_pi_tells_of_nothing(tmp_path: Path) -> None:
+def test_machine_other_than_a_pi_reports_no_hardware_faults(tmp_path: Path) -> None:
     found = look(Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: ""))
     assert (found.under_voltage, found.throttled, found.failed_units, found.expires) == (
         False,
@@ -260,7 +260,7 @@ def test_machine_that_is_no_pi_tells_of_nothing(tmp_path: Path) -> None:
     assert not found.is_recording
 
 
-def test_machine_tells_of_maintenance(tmp_path: Path) -> None:
+def test_maintenance_mode_is_detected(tmp_path: Path) -> None:
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=lambda: "")
     assert not look(machine).maintenance
     (tmp_path / MAINTENANCE).write_text("{}")

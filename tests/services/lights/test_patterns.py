@@ -1,4 +1,4 @@
-"""The patterns of the lights, as an eye sees them."""
+"""The patterns of the lights blink and flash at rates that people can recognise."""
 
 import itertools
 
@@ -12,12 +12,12 @@ ALL = [OFF, ON, SLOW, FAST, *(flashes(count) for count in range(1, 7))]
 
 
 def rises(pattern: Pattern, begin: float, seconds: float) -> int:
-    """Return how many times a light comes on, checked a thousand times a second."""
+    """Return how many times a light turns on, sampled a thousand times a second."""
     seen = [pattern.is_lit(begin + step / 1_000) for step in range(int(seconds * 1_000))]
     return sum(now and not before for before, now in itertools.pairwise(seen))
 
 
-def test_blinks_are_of_their_frequency() -> None:
+def test_blinks_have_their_frequency() -> None:
     assert rises(SLOW, 100.3, 10) == 10
     assert rises(FAST, 100.3, 10) == 40
 
@@ -31,7 +31,7 @@ def test_flashes_can_be_counted(count: int) -> None:
 
 
 @given(st.sampled_from(ALL), st.floats(0, 1e6))
-def test_nothing_changes_before_the_next_change(pattern: Pattern, now: float) -> None:
+def test_light_does_not_change_before_the_predicted_change(pattern: Pattern, now: float) -> None:
     change = pattern.next_change(now)
     if change is None:
         assert pattern.is_lit(now) is pattern.is_lit(now + 1.7)

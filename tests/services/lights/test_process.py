@@ -1,4 +1,4 @@
-"""The lights daemon as a process, without LEDs: its reports, and when it notifies its watchdog."""
+"""The lights daemon runs as a process without LEDs, reports the states and notifies its watchdog."""
 
 import contextlib
 import os
@@ -55,7 +55,7 @@ def daemon(tmp_path: Path, configuration: str) -> Iterator[subprocess.Popen[byte
         process.kill()
 
 
-def test_without_a_header_it_says_so_and_goes_on(
+def test_missing_header_is_reported_and_the_daemon_continues(
     lights_on_pins: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
     if list(Path("/dev").glob("gpiochip*")):
@@ -74,7 +74,7 @@ def until(systemd: socket.socket, word: str) -> None:
         pass
 
 
-def test_without_leds_it_tells_what_they_would_show_and_takes_it_back(
+def test_without_leds_states_are_reported_and_removed_at_the_end(
     lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
     until(systemd, "WATCHDOG=1")
@@ -86,10 +86,10 @@ def test_without_leds_it_tells_what_they_would_show_and_takes_it_back(
     assert not state_file.path(tmp_path / "run", "lights").exists()
 
 
-def test_the_watchdog_is_fed_by_looks_alone(
+def test_watchdog_is_notified_only_by_completed_checks(
     lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
-    """If a check hangs, here on a file that no process writes, the notifications stop."""
+    """If a check hangs, here on a pipe to which no process writes, the notifications stop."""
     until(systemd, "WATCHDOG=1")
     os.mkfifo(tmp_path / "identity/vessel.pem")
     systemd.settimeout(3.0)

@@ -1,4 +1,4 @@
-"""The patterns that the lights show for each state."""
+"""Each state of the appliance has its pattern on the lights."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def patterns(found: LightFacts) -> dict[str, Pattern]:
     return {light: state.pattern for light, state in shown(found).items()}
 
 
-def test_all_well() -> None:
+def test_lights_without_faults() -> None:
     assert patterns(facts()) == GOOD
     assert single(shown(facts())) == ON
 
@@ -117,14 +117,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
 
 
 @pytest.mark.parametrize(("what", "changed", "expected"), CASES, ids=[case[0] for case in CASES])
-def test_what_is_wrong_is_shown_and_nothing_else_changes(
+def test_each_fault_is_shown_and_changes_no_other_light(
     what: str, changed: dict[str, Any], expected: dict[str, Pattern]
 ) -> None:
     del what
     assert patterns(facts(**changed)) == GOOD | expected
 
 
-def test_an_alarm_is_shown_before_a_broken_wire_and_nothing_recorded_before_all() -> None:
+def test_alarm_has_priority_over_a_broken_wire_and_missing_recording_over_all() -> None:
     both = {"bilge": LiveSensor(state="good", alarm="alarm"), "fuel": LiveSensor(state="open")}
     assert patterns(facts(recorder_is=recorder(sensors=both)))["fault"] == FAST
     everything = shown(facts(dead=("recorder",), under_voltage=True, expires=UTC))
@@ -132,7 +132,7 @@ def test_an_alarm_is_shown_before_a_broken_wire_and_nothing_recorded_before_all(
     assert single(everything) == FAST
 
 
-def test_single_light_counts_what_is_worst() -> None:
+def test_single_light_shows_the_worst_state() -> None:
     assert single(shown(facts(under_voltage=True))) == flashes(5)
     assert single(shown(facts(expires=UTC))) == flashes(2)
 
@@ -143,24 +143,24 @@ def test_every_state_of_the_table_can_be_shown() -> None:
     assert [state.means for state in TABLE if id(state) not in seen] == []
 
 
-def test_what_needs_somebody_says_what_to_do() -> None:
+def test_every_state_that_needs_action_has_a_remedy() -> None:
     assert [state.means for state in TABLE if state.severity > 1 and not state.cure] == []
     assert {state.light for state in TABLE} == set(LIGHTS)
 
 
-def test_states_of_one_light_are_told_apart() -> None:
+def test_states_of_one_light_have_different_patterns() -> None:
     for light in LIGHTS:
         rows = [state for state in TABLE if state.light == light]
         told = [state.pattern for state in rows if "sync daemon" not in state.means]
         assert len(told) == len(set(told)), light
 
 
-def test_the_documentation_has_the_table() -> None:
+def test_table_is_in_the_documentation() -> None:
     assert explain.markdown() in (Path(__file__).parents[3] / "docs/lights.md").read_text()
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_explanation_fits_the_screen(width: int) -> None:
+def test_explanations_fit_the_screen(width: int) -> None:
     lines = list(explain.now(shown(facts(dead=("recorder", "sync"))), Screen(width=width)))
     assert max(map(len, lines)) <= width
     assert "NOTHING IS RECORDED" in " ".join(lines)

@@ -1,4 +1,4 @@
-"""The file `errors.log` is bounded and durable, contains whole lines, and never makes a daemon wait."""
+"""The file `errors.log` is bounded and durable, contains complete lines, and never blocks a daemon."""
 
 import logging
 import multiprocessing
@@ -45,7 +45,7 @@ def test_errors_are_kept_in_order_for_all_daemons(tmp_path: Path) -> None:
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o660
 
 
-def test_two_files_bound_it_and_the_newest_are_kept(tmp_path: Path) -> None:
+def test_log_is_limited_to_two_files_and_the_newest_lines_are_kept(tmp_path: Path) -> None:
     log = ErrorLog(tmp_path)
     for number in range(1_000):
         write(log, words(number), at=float(number))
@@ -55,7 +55,7 @@ def test_two_files_bound_it_and_the_newest_are_kept(tmp_path: Path) -> None:
     assert not log.lost
 
 
-def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
+def test_several_processes_write_complete_lines(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_flood, args=(tmp_path, begin)) for begin in (10_000, 20_000)]
     for each in writers:
@@ -64,7 +64,7 @@ def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
         each.join()
     found = texts(tmp_path)
     known = {words(begin + number) for begin in (10_000, 20_000) for number in range(300)}
-    # A process that sees another's unfinished line ends it. This leaves an empty line, and loses nothing.
+    # A process that finds another's incomplete line ends it. This leaves an empty line, and loses nothing.
     whole = [text for name in (OLDER, NAME) for text in (tmp_path / name).read_text().split("\n") if text]
     assert set(found) <= known
     assert len(whole) == len(found) > 200
@@ -76,7 +76,7 @@ def _flood(data: Path, begin: int) -> None:
         write(log, words(begin + number), at=float(number))
 
 
-def test_a_daemon_that_fails_at_each_start_is_kept_once_and_counted(tmp_path: Path) -> None:
+def test_error_at_every_start_is_stored_once_and_counted(tmp_path: Path) -> None:
     for start in range(15):
         write(ErrorLog(tmp_path), "samples.db: disk I/O error", at=start * 30.0)
     assert texts(tmp_path) == ["samples.db: disk I/O error"]
@@ -84,7 +84,7 @@ def test_a_daemon_that_fails_at_each_start_is_kept_once_and_counted(tmp_path: Pa
     assert len(texts(tmp_path)) == 2
 
 
-def test_half_a_line_of_a_power_cut_spoils_no_other(tmp_path: Path) -> None:
+def test_incomplete_line_after_a_power_cut_affects_no_other(tmp_path: Path) -> None:
     write(ErrorLog(tmp_path), "one", "two")
     path = tmp_path / NAME
     path.write_bytes(path.read_bytes()[:-5])
@@ -92,9 +92,7 @@ def test_half_a_line_of_a_power_cut_spoils_no_other(tmp_path: Path) -> None:
     assert texts(tmp_path) == ["one", "three"]
 
 
-def test_it_is_made_durable_at_once_and_then_once_in_a_while(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_is_synced_at_once_and_then_periodically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[float] = []
     now = [0.0]
     monkeypatch.setattr(os, "fsync", lambda _file: synced.append(now[0]))
@@ -110,7 +108,7 @@ def test_it_is_made_durable_at_once_and_then_once_in_a_while(
     assert not log.waits
 
 
-def test_a_full_disk_is_no_error_and_what_was_lost_is_counted(tmp_path: Path) -> None:
+def test_full_disk_is_not_an_error_and_lost_lines_are_counted(tmp_path: Path) -> None:
     with in_memory(tmp_path, megabytes=1) as disk:
         log = ErrorLog(disk.seen)
         write(log, "one")
@@ -126,7 +124,7 @@ def test_a_full_disk_is_no_error_and_what_was_lost_is_counted(tmp_path: Path) ->
         assert found[-1].lost == lost
 
 
-def test_recent_ones_are_told_also_by_a_clock_that_was_ahead(tmp_path: Path) -> None:
+def test_recent_errors_include_those_stamped_by_a_fast_clock(tmp_path: Path) -> None:
     log = ErrorLog(tmp_path)
     write(log, "old", at=-100_000.0)
     write(log, "new", at=-10.0)
@@ -137,7 +135,7 @@ def test_recent_ones_are_told_also_by_a_clock_that_was_ahead(tmp_path: Path) -> 
 # The behaviour of daemons
 
 
-def test_errors_of_a_daemon_are_shown_and_kept_and_others_only_shown(
+def test_errors_of_a_daemon_are_printed_and_stored_and_other_messages_only_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with setup.running("recorder", tmp_path):
@@ -154,7 +152,7 @@ def test_errors_of_a_daemon_are_shown_and_kept_and_others_only_shown(
     )  # fmt: skip
 
 
-def test_what_ends_a_daemon_or_one_of_its_threads_is_kept(tmp_path: Path) -> None:
+def test_exception_that_ends_a_daemon_or_thread_is_stored(tmp_path: Path) -> None:
     def fails() -> None:
         raise RuntimeError("no more")
 
@@ -172,7 +170,9 @@ def test_what_ends_a_daemon_or_one_of_its_threads_is_kept(tmp_path: Path) -> Non
     assert other.startswith("stopping: ZeroDivisionError: division by zero (test_error_log.py:")
 
 
-def test_a_flood_is_counted_and_the_count_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flood_of_messages_is_counted_and_the_count_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with setup.running("sync", tmp_path):
         for number in range(1_000):
             logging.getLogger("sync.net").warning("connection %d refused", number)
@@ -181,7 +181,9 @@ def test_a_flood_is_counted_and_the_count_is_told(tmp_path: Path, capsys: pytest
     assert lines[-1].endswith("again=997")
 
 
-def test_who_logs_waits_for_no_card_and_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_does_not_wait_for_the_card_or_the_system_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hangs, goes_on = threading.Event(), threading.Event()
 
     def hang(self: ErrorLog, *_: Any, **__: Any) -> None:
@@ -198,7 +200,7 @@ def test_who_logs_waits_for_no_card_and_no_journal(tmp_path: Path, monkeypatch: 
         goes_on.set()
 
 
-def test_a_daemon_that_is_killed_leaves_what_it_said(tmp_path: Path) -> None:
+def test_messages_of_a_killed_daemon_are_stored(tmp_path: Path) -> None:
     script = (
         "import logging, os, pathlib, sys, time\n"
         "from services.logs import setup\n"
@@ -216,7 +218,7 @@ def test_a_daemon_that_is_killed_leaves_what_it_said(tmp_path: Path) -> None:
     assert texts(tmp_path) == ["the card is gone"]
 
 
-def test_the_archive_for_whoever_helps_has_both_files(rig: Any) -> None:
+def test_support_archive_contains_both_files(rig: Any) -> None:
     log = ErrorLog(rig.root / "data")
     for number in range(500):
         write(log, words(number), at=float(number))

@@ -1,4 +1,4 @@
-"""The limits on how often the same message is repeated."""
+"""Repeated log messages are limited, and the suppressed ones are counted."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.logs.limits import PLACE, SAME, WITHIN_S, Limiter
 
 
-def test_the_same_is_said_a_few_times_a_minute_and_what_was_kept_back_is_told() -> None:
+def test_same_message_is_logged_a_few_times_a_minute_with_the_number_suppressed() -> None:
     limiter = Limiter()
     said = [limiter.admit("a.py:1", f"{number} samples wait", number * 0.1) for number in range(100)]
     assert (SAME, WITHIN_S) == (3, 60.0)
@@ -15,7 +15,7 @@ def test_the_same_is_said_a_few_times_a_minute_and_what_was_kept_back_is_told() 
     assert limiter.admit("a.py:1", "8 samples wait", WITHIN_S + 1) == 0
 
 
-def test_others_are_not_held_back() -> None:
+def test_other_messages_are_not_suppressed() -> None:
     limiter = Limiter()
     for number in range(100):
         limiter.admit("a.py:1", "one", number / 100)
@@ -23,7 +23,7 @@ def test_others_are_not_held_back() -> None:
     assert limiter.admit("b.py:1", "one", 1.0) == 0
 
 
-def test_a_place_that_says_ever_other_words_has_a_limit_and_memory_has_one() -> None:
+def test_differing_messages_of_one_source_line_are_limited_and_memory_is_bounded() -> None:
     limiter = Limiter()
     words = ["".join(chr(97 + int(digit)) for digit in str(number)) for number in range(20_000)]
     said = [limiter.admit("a.py:1", each, 1.0) for each in words]
@@ -31,7 +31,7 @@ def test_a_place_that_says_ever_other_words_has_a_limit_and_memory_has_one() -> 
     assert len(limiter._words) <= 501
 
 
-def test_what_was_kept_back_and_not_said_since_is_told_once() -> None:
+def test_suppressed_messages_are_reported_once() -> None:
     limiter = Limiter()
     for number in range(SAME + 4):
         limiter.admit("a.py:1", f"{number} wait", 0.0)
@@ -41,7 +41,7 @@ def test_what_was_kept_back_and_not_said_since_is_told_once() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.floats(0, 20)), max_size=200))
-def test_nothing_goes_uncounted(steps: list[tuple[str, str, float]]) -> None:
+def test_every_message_is_logged_or_counted(steps: list[tuple[str, str, float]]) -> None:
     limiter, now, told = Limiter(), 0.0, 0
     for place, words, later in steps:
         now += later

@@ -22,19 +22,19 @@ LINES = st.builds(
 @given(
     st.builds(StoredLogLine, st.integers(0, 4 * 10**9).map(float), st.integers(0, 10**6).map(float), LINES)
 )
-def test_a_kept_line_is_one_line_and_read_as_it_was(kept: StoredLogLine) -> None:
+def test_record_is_written_as_one_line_and_can_be_read_back(kept: StoredLogLine) -> None:
     assert "\n" not in str(kept)
     assert parse(str(kept)) == kept
 
 
 @given(st.builds(StoredLogLine, st.just(1e9), st.just(5.0), LINES), st.data())
-def test_half_a_line_is_no_other_line(kept: StoredLogLine, data: st.DataObject) -> None:
+def test_incomplete_line_is_not_mistaken_for_another(kept: StoredLogLine, data: st.DataObject) -> None:
     whole = str(kept)
     found = parse(whole[: data.draw(st.integers(0, len(whole) - 1))])
     assert found is None or (found.line.daemon, found.line.text) == (kept.line.daemon, kept.line.text)
 
 
-def test_a_traceback_is_one_line_with_the_places() -> None:
+def test_traceback_is_one_line_with_its_source_lines() -> None:
     try:
         _fail()
     except ValueError:
@@ -52,9 +52,9 @@ def _fail() -> None:
     raise ValueError("two\nlines")
 
 
-def test_a_strangers_words_are_cut() -> None:
+def test_long_text_is_truncated() -> None:
     assert len(str(LogLine("error", "sync", "mesh", "x" * 100_000))) < MOST_CHARACTERS + 100
 
 
-def test_levels_are_the_journals() -> None:
+def test_levels_are_those_of_the_system_journal() -> None:
     assert [journal_level(level) for level in (10, 20, 30, 40, 50)] == ["<7>", "<6>", "<4>", "<3>", "<2>"]
