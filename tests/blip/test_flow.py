@@ -55,7 +55,7 @@ def test_window_counts_the_compressed_bytes() -> None:
     assert connection.queued == 0
 
 
-def test_a_receiver_acknowledges_all_it_has_about_every_50000_bytes() -> None:
+def test_receiver_acknowledges_about_every_50000_bytes() -> None:
     wire = Wire()
     wire.left.send_request({}, noise(500_000))
     received, told = 0, []

@@ -51,7 +51,7 @@ def take(connection: BlipConnection, frame: bytes) -> bool:
 
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=10))
-def test_any_bytes(frames: list[bytes]) -> None:
+def test_any_bytes_are_accepted_or_refused(frames: list[bytes]) -> None:
     connection = in_conversation()
     for frame in frames:
         if not take(connection, frame):
@@ -72,7 +72,9 @@ pieces = (
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), flags, pieces), max_size=25))
-def test_any_frames_whose_checksum_is_right(frames: list[tuple[int, int, bytes]]) -> None:
+def test_any_frames_with_a_correct_checksum_are_accepted_or_refused(
+    frames: list[tuple[int, int, bytes]],
+) -> None:
     maker, connection = Maker(), in_conversation()
     for number, flag, piece in frames:
         if not take(connection, maker.frame(number, piece, flags=flag)):
@@ -81,13 +83,13 @@ def test_any_frames_whose_checksum_is_right(frames: list[tuple[int, int, bytes]]
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**64 - 1) | st.integers(0, 5), st.sampled_from([4, 5]), st.integers(0, 2**64 - 1))
-def test_any_acknowledgement(number: int, kind: int, frame_bytes: int) -> None:
+def test_any_acknowledgement_is_accepted_or_refused(number: int, kind: int, frame_bytes: int) -> None:
     take(in_conversation(), Maker().acknowledgement(number, frame_bytes, kind=kind))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
-def test_good_traffic_with_one_byte_changed(data: st.DataObject) -> None:
+def test_traffic_with_one_changed_byte_is_accepted_or_refused(data: st.DataObject) -> None:
     sender = BlipConnection(LIMITS)
     for size in data.draw(st.lists(st.integers(0, 4000), min_size=1, max_size=4)):
         sender.send_request({"Profile": "rev"}, text(size), compressed=size % 2 == 0, no_reply=size % 3 == 0)

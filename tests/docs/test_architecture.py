@@ -51,7 +51,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_common_task_leads_to_its_file(task: str) -> None:
+def test_file_for_a_common_task_is_named(task: str) -> None:
     (row,) = (line for line in ARCHITECTURE.splitlines() if line.startswith(f"| {task} |"))
     assert f"`{TASKS[task]}`" in row
 

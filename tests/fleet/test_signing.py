@@ -99,7 +99,7 @@ def test_invalid_signature_is_refused_with_the_reason(found: dict[str, Any], why
         signing.signer(BOOT, found, trust())
 
 
-def test_a_certificate_of_the_right_name_from_another_ca_signs_nothing() -> None:
+def test_certificate_with_the_right_name_from_another_ca_is_refused() -> None:
     foreign = authority("south").issue("argo", uri="logboat:north:argo")
     with pytest.raises(SignatureError, match="does not belong to a vessel"):
         signing.signer(BOOT, signing.sign(foreign, BOOT, body(BOOT)), trust())

@@ -30,7 +30,7 @@ ALARM = documents.alarm_id("argo", "main", "qwerty", 1)
         ("interface == eth0 and hours == 08:00-18:00", Situation(frozenset({"eth0"}), 19 * 60), False),
     ],
 )
-def test_condition_holds(text: str, situation: Situation, *, holds: bool) -> None:
+def test_condition_is_evaluated(text: str, situation: Situation, *, holds: bool) -> None:
     assert PolicyConditions.parse(text).are_met(situation) is holds
 
 

@@ -37,7 +37,7 @@ def test_all_units_run_without_failures_or_restarts(slow: Guest) -> None:
     assert slow.run("ls /run/logboat/ended-* 2>/dev/null", check=False) == ""
 
 
-def test_recording_goes_on(slow: Guest) -> None:
+def test_recording_continues(slow: Guest) -> None:
 
     def samples() -> int:
         told = json.loads(slow.run("logboat status --json", seconds=600))

@@ -270,7 +270,7 @@ def test_last_address_that_answered_comes_first_and_proves_a_new_candidate() -> 
     assert candidates.addresses("brigid", place) == place.addresses
 
 
-def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> None:
+def test_reconnecting_to_a_vessel_that_has_moved_needs_one_tls_handshake() -> None:
     async def main() -> None:
         fleet = CA.new()
         handshakes: list[object] = []
