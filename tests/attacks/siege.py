@@ -27,9 +27,9 @@ from .rounds import Times
 MEMORY_MIB: Final = 120
 """Largest amount of memory in MiB that the sync daemon may use at any time."""
 PACE_S: Final = 0.6
-"""Pause in seconds after an arrival: a user's checkpoints are written at most twice a second."""
+"""Pause in seconds after an arrival, because a user's checkpoints are written at most twice a second."""
 UNPACED: Final = USER_REVISIONS // 2
-"""Number of rounds that are not paced. More would use up the good user's daily quota in a long attack."""
+"""Number of rounds without a pause, so that a long attack does not use up the client's daily quota."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
 """The well-behaved client: a user with the crew's rights to read and write."""

@@ -13,7 +13,7 @@ NOTE = "note:argo:01J0000000000000000000000"
 
 
 async def empty_objects(target: Target, begun: Begun, *, connections: int, each: int, count: int) -> Facts:
-    """Send revisions of a few kilobytes that each inflate to `count` empty objects, on some connections."""
+    """Send revisions of a few kilobytes that each inflate to `count` empty objects, in parallel."""
     body = b'{"type":"note","vessel":"argo","channels":["notes"],"a":[' + b",".join([b"{}"] * count) + b"]}"
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]
     begun()

@@ -29,7 +29,7 @@ PATIENCE: Final = 60.0
 """Time limit in seconds for one document to be replicated or recorded."""
 
 Server = Callable[[Path, Connection], None]
-"""Function that serves a file. It sends its URL, fingerprint and PEM certificate, and ends on any message."""
+"""Function that serves a file. It sends its URL, fingerprint and PEM certificate, and ends at any message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def test_forwarded_document_is_passed_on_only_with_its_vessels_signature() -> No
 def test_unsigned_forwarded_document_is_refused_once_its_vessel_has_vouched(
     later: dict[str, int], tmp_path: Path
 ) -> None:
-    """The unsigned revision may come from an earlier Logboat on argo, or be an old one that was passed on."""
+    """The unsigned revision may come from an earlier version on argo, or be an old one that was passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
         unvouched_revisions.remove_unvouched_of(careen, generations_of(careen), ["argo"])

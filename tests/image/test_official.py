@@ -1,4 +1,4 @@
-"""The appliance boots in QEMU from an official image. The test builds a similar image to replace it."""
+"""The appliance boots in QEMU from an official image. The test uses a similar image that it builds."""
 
 import os
 import shutil

@@ -228,7 +228,7 @@ class Endpoint:
 
 
 class Vessel:
-    """Vessel with its store, and its ends of connections."""
+    """Vessel with its store and the endpoints of its connections."""
 
     def __init__(self, simulation: Simulation, name: str, folder: Path) -> None:
         self.simulation, self.name = simulation, name

@@ -106,7 +106,7 @@ class Vessel:
         assert self.process.wait(PATIENCE) == 0
 
     def kill(self) -> None:
-        """Kill the vessel's process without a goodbye."""
+        """Kill the vessel's process, so that it sends no goodbye."""
         self.process.kill()
         self.process.wait()
 
