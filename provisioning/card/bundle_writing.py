@@ -1,7 +1,7 @@
 """Writes a bundle to a card's data or FAT partition without mounting the partition, and reads it back.
 
 In the data partition the bundle is in `inbox/`, which only root can read. On FAT the bundle is in `logboat/`,
-where anyone can read it. The appliance applies the bundle, and removes it from the card, at its next start.
+where anyone can read it. At its next start, the appliance applies the bundle and wipes the bundle's secrets.
 """
 
 import json
