@@ -1,4 +1,4 @@
-"""Apps of the crew: users in `logboat.toml` replicate with a vessel's sync daemon, by password over TLS."""
+"""Users in `logboat.toml` replicate with a vessel's sync daemon by password over TLS, like a crew's apps."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def user(name: str, *more: str) -> str:
 
 @pytest.fixture(scope="module")
 def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncProcess]:
-    """Yield argo, which has an alarm, a reading and three users."""
+    """Yield the vessel argo, which has an alarm, a reading and three users."""
     folder = tmp_path_factory.mktemp("argo")
     toml = user("bridge") + user("guest", "access = 'read-only'", "channels = ['alarms']")
     fleet = Fleet()
@@ -61,7 +61,7 @@ def write_note(store: Path) -> None:
     build.store(store, (NOTE, body))
 
 
-def test_a_user_reads_and_writes_what_the_crew_may(argo: SyncProcess, tmp_path: Path) -> None:
+def test_user_reads_and_writes_what_the_crew_may(argo: SyncProcess, tmp_path: Path) -> None:
     write_note(tmp_path / "app.db")
     said = sync(argo, tmp_path / "app.db", "bridge")
     assert said.startswith("0\npushed 1 document"), said
@@ -72,7 +72,7 @@ def test_a_user_reads_and_writes_what_the_crew_may(argo: SyncProcess, tmp_path: 
     assert NOTE in content(argo.folder / "data" / "log.db")
 
 
-def test_a_user_may_not_write_as_the_vessel(argo: SyncProcess, tmp_path: Path) -> None:
+def test_user_may_not_write_as_the_vessel(argo: SyncProcess, tmp_path: Path) -> None:
     document_id, body = build.equipment(99.0)
     build.store(tmp_path / "app.db", (document_id, body))
     said = sync(argo, tmp_path / "app.db", "bridge")
@@ -81,7 +81,7 @@ def test_a_user_may_not_write_as_the_vessel(argo: SyncProcess, tmp_path: Path) -
     assert document_id not in content(argo.folder / "data" / "log.db")
 
 
-def test_a_read_only_user_limited_to_channels_gets_those_and_gives_nothing(
+def test_read_only_user_limited_to_channels_gets_only_these_and_sends_nothing(
     argo: SyncProcess, tmp_path: Path
 ) -> None:
     build.store(tmp_path / "app.db", ("note:argo:01J00000000000000000000001", {"type": "note"}))
@@ -92,7 +92,7 @@ def test_a_read_only_user_limited_to_channels_gets_those_and_gives_nothing(
     assert "note:argo:01J00000000000000000000001" not in content(argo.folder / "data" / "log.db")
 
 
-def test_a_wrong_password_and_a_stranger_are_refused_alike(argo: SyncProcess, tmp_path: Path) -> None:
+def test_wrong_password_and_unknown_user_are_refused_identically(argo: SyncProcess, tmp_path: Path) -> None:
     (argo.folder / "wrong").write_text("battery staple")
     wrong = sync(argo, tmp_path / "app.db", "bridge", password="wrong")
     stranger = sync(argo, tmp_path / "app.db", "nobody")
@@ -101,15 +101,15 @@ def test_a_wrong_password_and_a_stranger_are_refused_alike(argo: SyncProcess, tm
     assert wrong == stranger
 
 
-def test_by_address_the_fleets_ca_alone_does_not_prove_the_vessel(argo: SyncProcess, tmp_path: Path) -> None:
-    """The certificate is for logboat-argo.local, so a client that uses the address pins the fingerprint."""
+def test_fleets_ca_does_not_authenticate_a_vessel_by_address(argo: SyncProcess, tmp_path: Path) -> None:
+    """The certificate is for logboat-argo.local, so a client that uses the address must pin a fingerprint."""
     said = sync(argo, tmp_path / "app.db", "bridge", "--ca", str(argo.identity / "fleet.pem"))
     assert said.startswith("1\n")
     assert "127.0.0.1" in said
     assert content(tmp_path / "app.db") == set()
 
 
-def test_whoever_is_connected_is_shown(argo: SyncProcess, tmp_path: Path) -> None:
+def test_connected_users_are_shown(argo: SyncProcess, tmp_path: Path) -> None:
     app = subprocess.Popen(
         [
             *(sys.executable, "-m", "services", "db", "pull", str(tmp_path / "app.db"), "--continuous"),

@@ -1,4 +1,4 @@
-"""No other vessel can write to a vessel's current log, whether the recorder is running or not."""
+"""Other vessels cannot write to a vessel's current log, whether the recorder is running or not."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def put_vessel(database: Database) -> None:
     database.put(documents.vessel_id("argo"), {"type": "vessel", "vessel": "argo", "logs": LOGS})
 
 
-def test_log_is_known_before_a_recorder_says_it_and_after_it_has_stopped(tmp_path: Path) -> None:
+def test_current_log_is_known_before_the_recorder_reports_it_and_after_it_has_stopped(tmp_path: Path) -> None:
     state = state_file.path(tmp_path)
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         log = CurrentLog(tmp_path, database, "argo")
@@ -29,7 +29,7 @@ def test_log_is_known_before_a_recorder_says_it_and_after_it_has_stopped(tmp_pat
         assert (log(), log.recorded()) == ("cdefgh", None)
 
 
-def test_another_vessel_tells_no_gap_of_our_log_while_no_recorder_runs(tmp_path: Path) -> None:
+def test_gap_of_our_log_from_another_vessel_is_refused_while_no_recorder_runs(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         put_vessel(database)
         rights = Rights(

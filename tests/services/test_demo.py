@@ -1,4 +1,4 @@
-"""The demo's verdict: whether the stores agree, the result of the proof, and the text of the summary."""
+"""The demo compares the stores, verifies the samples, and prints a summary."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ NOW = datetime.fromtimestamp(build.UTC, UTC)
 RPM = "reading:argo:rpm:abcdef:000000000001"
 HISTORY = (build.reading(1.0, 2.0, 3.0), build.reading(4.0, 5.0, first=4, start=103.0))
 ARGO = ExpectedSamples("argo", frozenset({"rpm"}), {("rpm", "abcdef"): {1, 2, 3, 4, 5}})
-"""The samples of the vessel argo; HISTORY is complete for them."""
+"""Samples of the vessel argo, for which HISTORY is complete."""
 
 Standings = st.dictionaries(
     st.sampled_from("abcde"), st.sampled_from(["1-a", "1-b", "2-a", "9-f", "10-a"]), max_size=5
@@ -36,13 +36,13 @@ Standings = st.dictionaries(
 
 
 class TestStandings:
-    def test_a_document_is_newer_by_its_generation_then_by_its_digest(self) -> None:
+    def test_document_is_newer_by_its_generation_and_then_by_its_digest(self) -> None:
         mine = {"a": "10-a", "b": "1-b", "c": "1-a", "d": "2-a"}
         theirs = {"a": "9-f", "b": "1-a", "c": "1-a", "d": "9-f"}
         assert newer(mine, theirs) == {"a": "10-a", "b": "1-b"}
 
     @given(Standings, st.lists(Standings, max_size=3))
-    def test_whoever_takes_in_what_was_between_them_has_all_that_anybody_had(
+    def test_store_that_receives_the_differences_has_everything(
         self, one: Standing, others: list[Standing]
     ) -> None:
         between = apart(one, others)
@@ -54,13 +54,13 @@ class TestStandings:
             assert is_news_to_all == (document in between.own)
         assert between.is_past([informed])
 
-    def test_what_was_between_them_is_past_when_every_store_has_it_or_newer(self) -> None:
+    def test_difference_is_resolved_when_every_store_has_it_or_newer(self) -> None:
         between = apart({"a": "2-a", "b": "1-a"}, [{"b": "3-a"}])
         assert (between.own, between.lacked) == ({"a": "2-a"}, {"b": "3-a"})
         assert between.is_past([{"a": "2-a", "b": "3-a"}, {"a": "2-b", "b": "4-a", "c": "1-a"}])
         assert not between.is_past([{"a": "2-a", "b": "3-a"}, {"a": "2-a", "b": "2-a"}])
 
-    def test_nothing_between_them_is_no_news(self) -> None:
+    def test_stores_differ_mutually_only_if_both_lack_something(self) -> None:
         assert not apart({"a": "1-a"}, [{"a": "1-a"}]).is_mutual
         assert not apart({"a": "1-a"}, [{}]).is_mutual
         assert apart({"a": "1-a"}, [{"b": "1-a"}]).is_mutual
@@ -68,7 +68,7 @@ class TestStandings:
 
 @pytest.fixture
 def hold(tmp_path: Path) -> Iterator[Callable[..., Database]]:
-    """Yield a function that makes stores which contain the given documents."""
+    """Yield a function that creates stores with the given documents."""
     opened: list[Database] = []
 
     def made(*built: Built) -> Database:
@@ -83,9 +83,7 @@ def hold(tmp_path: Path) -> Iterator[Callable[..., Database]]:
 
 
 class TestProof:
-    def test_stores_that_hold_all_that_was_told_are_without_fault(
-        self, hold: Callable[..., Database]
-    ) -> None:
+    def test_stores_with_all_durable_samples_are_without_fault(self, hold: Callable[..., Database]) -> None:
         found = [proof.examine(hold(*HISTORY), name, [ARGO]) for name in ("argo", "brigid")]
         assert [one.faults for one in found] == [(), ()]
         assert [one.not_held for one in found] == [0, 0]
@@ -110,25 +108,25 @@ class TestProof:
             ((), "no data of argo's rpm"),
         ],
     )
-    def test_what_is_missing_or_wrong_is_named(
+    def test_missing_or_wrong_samples_are_named(
         self, hold: Callable[..., Database], held: Sequence[Built], fault: str
     ) -> None:
         assert fault in proof.examine(hold(*held), "argo", [ARGO]).faults
 
-    def test_two_heads_are_a_fault(self, hold: Callable[..., Database]) -> None:
+    def test_unresolved_conflict_is_a_fault(self, hold: Callable[..., Database]) -> None:
         database = hold(*HISTORY)
         database.insert("alarm:argo:rpm:abcdef:000000000001", "1-aa", body={"a": 1})
         database.insert("alarm:argo:rpm:abcdef:000000000001", "1-bb", body={"a": 2})
         (fault,) = proof.examine(database, "argo", [ARGO]).faults
         assert fault == "alarm:argo:rpm:abcdef:000000000001 has two leaf revisions"
 
-    def test_stores_that_differ_in_one_document_are_told_apart(self, hold: Callable[..., Database]) -> None:
+    def test_difference_in_one_document_is_found(self, hold: Callable[..., Database]) -> None:
         ours, theirs = hold(*HISTORY), hold(*HISTORY)
         assert theirs.purge([RPM]) == 1
         found = [proof.examine(store, name, []) for store, name in ((ours, "argo"), (theirs, "brigid"))]
         assert proof.compare(found) == [f"{RPM} is not in the store of brigid"]
 
-    def test_a_deleted_document_is_not_one_that_is_not_there(self, hold: Callable[..., Database]) -> None:
+    def test_deleted_document_differs_from_a_missing_one(self, hold: Callable[..., Database]) -> None:
         ours, theirs = hold(("note:argo:a", {"text": "a"})), hold()
         document = ours.get("note:argo:a")
         assert document is not None
@@ -144,7 +142,7 @@ class TestProof:
             "b has different bodies for the same revision",
         ]
 
-    def test_the_recording_is_compared_reading_for_reading(
+    def test_replayed_recording_is_compared_reading_by_reading(
         self, hold: Callable[..., Database], tmp_path: Path
     ) -> None:
         recording = tmp_path / "recording.csv"
@@ -182,7 +180,7 @@ class TestSummary:
         linked_s=2.0, outage=Outage("brigid", 15.2, apart({"a": "1-a"}, [{}]), 1.5), agreed_s=0.5
     )
 
-    def test_all_well(self) -> None:
+    def test_summary_without_faults_succeeds(self) -> None:
         found = [_findings(name, {"note:argo:a": ("1-a", b"x")}) for name in ("argo", "brigid")]
         told = summary.summarise([ARGO], found, self.VOYAGE, name="demo-1")
         assert told.is_good
@@ -193,7 +191,7 @@ class TestSummary:
         assert "all 2 are identical: ids, revisions, bodies (SHA-256 2d711642b726…)" in text
         assert "5, of which in every store: 5" in text
 
-    def test_one_fault_in_one_store_is_enough_to_fail(self) -> None:
+    def test_one_fault_in_one_store_fails_the_demo(self) -> None:
         found = [_findings("argo", {}), _findings("brigid", {}, faults=["x is missing"])]
         told = summary.summarise([ARGO], found, self.VOYAGE, name="demo-1")
         assert not told.is_good
@@ -202,7 +200,7 @@ class TestSummary:
             "  in the store of brigid: x is missing",
         )
 
-    def test_stores_that_differ_fail(self) -> None:
+    def test_differing_stores_fail_the_demo(self) -> None:
         found = [_findings("argo", {"a": ("1-a", b"x")}), _findings("brigid", {})]
         told = summary.summarise([ARGO], found, ScenarioEvents(linked_s=2.0), name="demo-1")
         assert not told.is_good
@@ -210,7 +208,7 @@ class TestSummary:
         assert any("THEY DIFFER" in line for line in told.lines)
         assert any("NOT REACHED in time" in line for line in told.lines)
 
-    def test_what_is_not_ashore_fails(self) -> None:
+    def test_documents_missing_ashore_fail_the_demo(self) -> None:
         found = [_findings("argo", {})]
         for ashore, is_good, words in (
             (
@@ -228,12 +226,12 @@ class TestSummary:
             assert told.is_good is is_good
             assert words in "\n".join(told.lines)
 
-    def test_a_long_list_of_faults_is_cut(self) -> None:
+    def test_long_list_of_faults_is_truncated(self) -> None:
         found = [_findings("argo", {}, faults=[f"fault {number}" for number in range(23)])]
         told = summary.summarise([ARGO], found, ScenarioEvents(), name="demo-1")
         assert told.lines[-2:] == ("  in the store of argo: fault 19", "  and 3 more")
 
-    def test_addresses_that_had_to_be_told_are_told_of(self) -> None:
+    def test_configured_addresses_are_mentioned(self) -> None:
         voyage = ScenarioEvents(linked_s=2.0, no_discovery="argo: port 5353 is taken", agreed_s=0.5)
         told = summary.summarise([ARGO], [_findings("argo", {})], voyage, name="demo-1")
         assert any(
@@ -259,7 +257,7 @@ class TestProgress:
                 progress.say("carina's network is off")
         return stream.getvalue()
 
-    def test_elsewhere_than_on_a_terminal_it_is_a_line_now_and_then(self) -> None:
+    def test_progress_is_printed_as_occasional_lines_without_a_terminal(self) -> None:
         row = (
             "argo 1200 samples, 31 documents, 2 links; carina 90 samples, 7 documents, network off, 4 behind"
         )
@@ -269,7 +267,7 @@ class TestProgress:
             f"   11 s  {row}",
         ]
 
-    def test_on_a_terminal_a_table_is_drawn_anew_in_its_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_table_is_redrawn_in_place_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TERM", "xterm")
         shown = self.show(Terminal()).split("\x1b[3F\x1b[J")
         assert len(shown) == 12
@@ -282,7 +280,7 @@ class TestProgress:
 
 
 class TestLedger:
-    def test_a_line_that_is_half_written_does_not_count_yet(self, tmp_path: Path) -> None:
+    def test_incomplete_line_does_not_count_yet(self, tmp_path: Path) -> None:
         found = vessel.make(tmp_path, "argo", identity=tmp_path, port=4984, sensors=frozenset())
         file = found.folder / "ledger.csv"
         file.write_text("rpm,abcdef,1\nrpm,abcdef,2\nhat")
@@ -302,33 +300,33 @@ class TestFleet:
     def made(self, tmp_path: Path) -> fleet.Fleet:
         return fleet.make(tmp_path, vessels=2, speed=10.0, now=NOW)
 
-    def test_each_has_an_identity_of_the_fleet(self, made: fleet.Fleet) -> None:
+    def test_each_vessel_has_an_identity_of_the_fleet(self, made: fleet.Fleet) -> None:
         found = [identity_files.load(each.identity) for each in made]
         assert [(one.vessel, one.fleet) for one in found] == [("argo", made.name), ("brigid", made.name)]
 
-    def test_nothing_but_loopback_is_used(self, made: fleet.Fleet) -> None:
+    def test_only_loopback_is_used(self, made: fleet.Fleet) -> None:
         settings = [loader.load(each.folder / "logboat.toml") for each in made]
         assert [each.listener.interfaces for each in settings] == [("lo",), ("lo",)]
         assert [each.listener.port for each in settings] == [each.port for each in made]
         assert len({each.port for each in made}) == 2
 
-    def test_the_sensors_are_those_that_the_proof_asks_for(self, made: fleet.Fleet) -> None:
+    def test_configured_sensors_are_those_that_are_verified(self, made: fleet.Fleet) -> None:
         for each in made:
             settings = load_sensors(each.folder / "sensors.toml")
             assert {sensor.id for sensor in settings} == each.sensors
 
-    def test_another_fleet_has_another_name(self, made: fleet.Fleet, tmp_path: Path) -> None:
+    def test_each_demo_has_a_fleet_name_of_its_own(self, made: fleet.Fleet, tmp_path: Path) -> None:
         folder = tmp_path / "other"
         folder.mkdir()
         other = fleet.make(folder, vessels=1, speed=10.0, now=NOW)
         assert other.is_alone
         assert other.name != made.name
 
-    def test_what_another_demo_left_is_in_the_way(self, made: fleet.Fleet, tmp_path: Path) -> None:
+    def test_remains_of_another_demo_are_found(self, made: fleet.Fleet, tmp_path: Path) -> None:
         assert fleet.leftover_path(tmp_path) is not None
         assert fleet.leftover_path(tmp_path / "new") is None
 
-    def test_addresses_are_those_of_the_others(self, made: fleet.Fleet) -> None:
+    def test_configured_addresses_are_those_of_the_other_vessels(self, made: fleet.Fleet) -> None:
         made.tell_addresses()
         argo, brigid = made
         settings = loader.load(argo.folder / "logboat.toml")

@@ -1,4 +1,4 @@
-"""The complete `logboat demo`: real recorders, real sync daemons, real mDNS and TLS on loopback."""
+"""The complete `logboat demo` runs with real recorders, sync daemons, mDNS and TLS on loopback."""
 
 import re
 import shutil
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.wall_clock
 
 
 @pytest.mark.timeout(240)
-def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
+def test_demo_loses_nothing_and_names_a_reading_that_was_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof is made twice, the second time after a reading was secretly removed from one store."""
+    """The stores are verified twice, the second time after a reading was removed from one of them."""
     proved, removed = [], []
     prove = command.conclude
 
@@ -66,7 +66,7 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
 
 
 @pytest.mark.torture
-def test_without_mdns_the_vessels_are_told_their_addresses() -> None:
+def test_without_mdns_addresses_are_configured() -> None:
     """The demo runs on a network of its own, on which another program uses port 5353 exclusively."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
         pytest.skip("needs unshare, and leave for network namespaces")

@@ -1,4 +1,4 @@
-"""The command `logboat demo --stay`: a fleet for trials, whose daemons are restarted as systemd would."""
+"""The command `logboat demo --stay` runs a fleet for trials, and restarts its daemons as systemd would."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def pid(folder: Path, vessel: str, state: str) -> int | None:
 
 
 @pytest.mark.timeout(200)
-def test_a_fleet_stays_and_whatever_is_killed_comes_back(
+def test_demo_keeps_running_and_restarts_killed_daemons(
     fleet: tuple[Path, "subprocess.Popen[str]"],
 ) -> None:
     folder, demo = fleet
@@ -74,7 +74,7 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
         os.kill(after, 0)
 
 
-def test_a_folder_of_another_demo_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_of_another_demo_is_not_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from services.cli.main import main
 
     (tmp_path / "argo").mkdir()
@@ -84,7 +84,7 @@ def test_a_folder_of_another_demo_is_left_alone(tmp_path: Path, capsys: pytest.C
 
 
 class Ended:
-    """A vessel whose daemons end when the test says so."""
+    """Vessel whose daemons end when the test requests it."""
 
     name = "argo"
 
@@ -102,7 +102,7 @@ class Ended:
         self.started.append(daemon)
 
 
-def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Path) -> None:
+def test_daemon_that_ends_repeatedly_is_restarted_later_and_becomes_a_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
     keeper, now, waits = Supervisor(vessel), 0.0, []  # type: ignore[arg-type]
     for _ in range(crash_loops.MANY):
@@ -122,7 +122,7 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
     assert (restless.daemon, restless.count) == ("sync", crash_loops.MANY)
 
 
-def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:
+def test_daemon_that_exits_normally_is_not_a_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
     vessel.gone = [(Daemon.RECORDER, 0)]
     said = Supervisor(vessel).supervise(0.0)  # type: ignore[arg-type]
@@ -130,7 +130,7 @@ def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:
     assert not any((tmp_path / "run").iterdir())
 
 
-def test_waits_are_those_of_the_units() -> None:
+def test_restart_delays_are_those_of_the_units() -> None:
     unit = (UNITS / "logboat-recorder.service").read_text().splitlines()
     first, longest, steps = wait_s(1), wait_s(10_000), 8
     assert {f"RestartSec={first:.0f}", f"RestartMaxDelaySec={longest:.0f}", f"RestartSteps={steps}"} <= set(
@@ -142,7 +142,7 @@ def test_waits_are_those_of_the_units() -> None:
     assert waits[steps - 1] < longest
 
 
-def test_ends_are_in_words() -> None:
+def test_ends_of_daemons_are_described_in_words() -> None:
     assert describe_exit(1) == "exit status 1"
     assert describe_exit(-signal.SIGSEGV) == "killed by signal SEGV"
     assert describe_exit(-63) == "killed by signal 63"

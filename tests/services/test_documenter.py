@@ -1,4 +1,4 @@
-"""The documenter puts every accepted sample into a document exactly once, whatever happens in between."""
+"""The documenter writes every accepted sample to a document exactly once, despite kills and failures."""
 
 import random
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ IDENTITY = Identity(vessel="argo", log="abcdef", boot=1, run=1)
 
 
 class Vessel:
-    """A journal, a store, and the documenter between them, which can be killed."""
+    """A journal, a store, and the documenter between them, which the test can kill."""
 
     def __init__(self, folder: Path, *sensors: SensorSettings, run: int = 1) -> None:
         self.folder, self.sensors = folder, sensors or (settings(window_s=10.0),)
@@ -80,7 +80,7 @@ def vessel(tmp_path: Path) -> Iterator[Vessel]:
     made.close()
 
 
-def test_window_becomes_a_document_when_its_time_is_over(vessel: Vessel) -> None:
+def test_window_becomes_a_document_when_its_time_has_passed(vessel: Vessel) -> None:
     vessel.journal.commit(batch(*(row(n) for n in range(1, 6))))
     vessel.documenter.step(105_000)
     assert vessel.sequences() == []
@@ -88,7 +88,7 @@ def test_window_becomes_a_document_when_its_time_is_over(vessel: Vessel) -> None
     assert vessel.sequences() == [1, 2, 3, 4, 5]
 
 
-def test_samples_are_released_only_once_their_document_is_there(vessel: Vessel) -> None:
+def test_samples_are_released_only_after_their_document_is_stored(vessel: Vessel) -> None:
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(102_000)
     assert vessel.journal.waiting == 1
@@ -96,7 +96,7 @@ def test_samples_are_released_only_once_their_document_is_there(vessel: Vessel) 
     assert vessel.journal.waiting == 0
 
 
-def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel: Vessel) -> None:
+def test_documents_from_an_earlier_card_do_not_remain_current(vessel: Vessel) -> None:
     about = builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"}
     vessel.documenter.set_vessel(about)
     vessel.journal.commit(batch(row(1)))
@@ -119,8 +119,8 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
     assert current.rev.startswith("501-")
 
 
-def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
-    """Foreign content is overwritten, even if the vessel has nothing new to write.
+def test_content_that_others_wrote_for_this_vessel_is_overwritten(vessel: Vessel) -> None:
+    """Content from others is overwritten even if the vessel has nothing new to write.
 
     An old boot that claims to be a newer one is overwritten too.
     """
@@ -142,7 +142,7 @@ def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel
         assert found.body == body
 
 
-def test_a_signed_vessel_vouches_for_more_generations_than_its_documents_have(vessel: Vessel) -> None:
+def test_signed_vessel_document_covers_more_generations_than_the_documents_have(vessel: Vessel) -> None:
     identity = fleet.vessel("argo")
     vessel.kill(sign=lambda document_id, body: signing.sign(identity, document_id, body))
     about = builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"}
@@ -168,7 +168,7 @@ def test_a_signed_vessel_vouches_for_more_generations_than_its_documents_have(ve
         assert highest < vouched() <= highest + 2 * STEP
 
 
-def test_an_alarm_in_progress_whose_document_was_removed_is_told_again(tmp_path: Path) -> None:
+def test_removed_document_of_a_raised_alarm_is_written_again(tmp_path: Path) -> None:
     made = settings(alarms=[above(63.0)])
     vessel, clock = Vessel(tmp_path, made), FakeClock()
     engine = recording(vessel.journal, clock, made)
@@ -186,7 +186,7 @@ def test_an_alarm_in_progress_whose_document_was_removed_is_told_again(tmp_path:
     vessel.close()
 
 
-def test_clean_stop_leaves_nothing_outside_documents(vessel: Vessel) -> None:
+def test_clean_stop_writes_every_sample_to_documents(vessel: Vessel) -> None:
     vessel.journal.commit(batch(row(1), row(2)))
     vessel.documenter.finish(103_000)
     assert vessel.sequences() == [1, 2]
@@ -209,9 +209,7 @@ def test_window_never_spans_a_restart_of_the_recorder(vessel: Vessel) -> None:
     assert [(body["first"], body["last"]) for body in vessel.bodies("reading")] == [(1, 1), (2, 2)]
 
 
-def test_store_that_fails_in_the_middle_loses_and_repeats_nothing(
-    vessel: Vessel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failing_store_loses_and_repeats_nothing(vessel: Vessel, monkeypatch: pytest.MonkeyPatch) -> None:
     real = vessel.database.put_if_absent
     fails = [True]
 
@@ -255,7 +253,7 @@ def test_failed_transaction_releases_nothing(vessel: Vessel, monkeypatch: pytest
     assert vessel.sequences() == [1]
 
 
-def test_document_that_the_store_refuses_becomes_a_gap_and_holds_nothing_up(
+def test_document_refused_by_the_store_becomes_a_gap_and_delays_nothing(
     vessel: Vessel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = vessel.database.put_if_absent
@@ -287,7 +285,7 @@ def test_current_value_is_written_at_once_when_the_state_changes(vessel: Vessel)
     assert (body["value"], body["state"]) == (None, "open")
 
 
-def test_current_value_that_merely_moves_is_rewritten_every_ten_seconds(vessel: Vessel) -> None:
+def test_changing_current_value_is_rewritten_every_ten_seconds(vessel: Vessel) -> None:
     revisions = set()
     for number in range(1, 61):
         vessel.journal.commit(batch(row(number, float(number))))
@@ -298,7 +296,7 @@ def test_current_value_that_merely_moves_is_rewritten_every_ten_seconds(vessel: 
     assert len(revisions) == 6
 
 
-def test_value_that_does_not_move_is_not_rewritten(vessel: Vessel) -> None:
+def test_unchanged_current_value_is_not_rewritten(vessel: Vessel) -> None:
     for number in range(1, 61):
         vessel.journal.commit(batch(row(number, 5.0)))
         vessel.documenter.step(100_000 + number * 1_000)
@@ -307,7 +305,7 @@ def test_value_that_does_not_move_is_not_rewritten(vessel: Vessel) -> None:
     assert found.rev.startswith("1-")
 
 
-def test_totals_are_shown_with_the_current_value(vessel: Vessel) -> None:
+def test_totals_are_written_with_the_current_value(vessel: Vessel) -> None:
     vessel.journal.commit(
         Batch(
             run=1,
@@ -336,8 +334,8 @@ def counted(count: int, *rows: SampleRow, seconds: float = 0.0) -> Batch:
     )
 
 
-def test_totals_are_shown_though_the_value_is_again_what_it_was(vessel: Vessel) -> None:
-    """An engine that turned briefly between two polls has the value 0 again, but more pulses."""
+def test_totals_are_written_although_the_value_is_the_same_again(vessel: Vessel) -> None:
+    """An engine that ran briefly between two polls has the value 0 again, but more pulses."""
     vessel.journal.commit(counted(12, row(1, 0.0)))
     vessel.documenter.step(101_000)
     vessel.journal.commit(counted(40, row(2, 7.5), row(3, 0.0), seconds=2.5))
@@ -348,7 +346,7 @@ def test_totals_are_shown_though_the_value_is_again_what_it_was(vessel: Vessel) 
     assert (body["count"], body["runSeconds"]) == (40, 2.5)
 
 
-def test_totals_of_a_held_value_are_written_when_it_is_recorded_and_no_oftener(vessel: Vessel) -> None:
+def test_totals_of_an_unchanged_value_are_written_only_when_it_is_recorded(vessel: Vessel) -> None:
     vessel.journal.commit(counted(0, row(1, 7.5)))
     vessel.documenter.step(101_000)
     for second in range(60):
@@ -363,7 +361,7 @@ def test_totals_of_a_held_value_are_written_when_it_is_recorded_and_no_oftener(v
 
 
 @pytest.mark.parametrize("value", [7.5, 0.0])
-def test_a_value_that_comes_back_as_it_was_is_stale_no_longer(vessel: Vessel, value: float) -> None:
+def test_value_that_returns_unchanged_is_no_longer_stale(vessel: Vessel, value: float) -> None:
     vessel.journal.commit(batch(row(1, value)))
     vessel.documenter.step(101_000)
     vessel.journal.commit(batch(SampleRow("rpm", 2, 102_000, None, SensorState.STALE)))
@@ -375,7 +373,7 @@ def test_a_value_that_comes_back_as_it_was_is_stale_no_longer(vessel: Vessel, va
     assert (body["state"], body["value"], body["sequence"]) == ("good", value, 3)
 
 
-def test_alarm_document_follows_its_episode_and_keeps_what_people_acknowledged(tmp_path: Path) -> None:
+def test_alarm_document_is_updated_and_keeps_acknowledgements(tmp_path: Path) -> None:
     made = settings(alarms=[above(63.0)])
     vessel, clock = Vessel(tmp_path, made), FakeClock()
     engine = recording(vessel.journal, clock, made)
@@ -398,7 +396,7 @@ def test_alarm_document_follows_its_episode_and_keeps_what_people_acknowledged(t
 
 
 @pytest.mark.parametrize("awry", [{"history": 7}, {"acks": 7}, {"history": None, "acks": {"who": 1}}])
-def test_alarm_that_another_vessel_wrote_awry_holds_nothing_up(tmp_path: Path, awry: dict[str, Any]) -> None:
+def test_malformed_alarm_from_another_vessel_delays_nothing(tmp_path: Path, awry: dict[str, Any]) -> None:
     made = settings(alarms=[above(63.0)])
     vessel, clock = Vessel(tmp_path, made), FakeClock()
     engine = recording(vessel.journal, clock, made)
@@ -417,7 +415,7 @@ def test_alarm_that_another_vessel_wrote_awry_holds_nothing_up(tmp_path: Path, a
     vessel.close()
 
 
-def test_alarm_is_in_the_store_after_a_kill_right_behind_its_commit(tmp_path: Path) -> None:
+def test_alarm_is_in_the_store_after_a_kill_directly_after_its_commit(tmp_path: Path) -> None:
     made = settings(alarms=[above(63.0)])
     vessel, clock = Vessel(tmp_path, made), FakeClock()
     engine = recording(vessel.journal, clock, made)
@@ -450,7 +448,7 @@ def test_gap_is_explained_by_a_document(vessel: Vessel) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_random_kills_and_settlements_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
+def test_random_kills_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     names = ("a", "b", "c")
     sensors = [settings(name, window_s=chance.choice([10.0, 30.0])) for name in names]
@@ -480,7 +478,7 @@ def test_random_kills_and_settlements_lose_and_repeat_nothing(tmp_path: Path, se
     vessel.close()
 
 
-def test_numbers_that_a_gap_explains_are_not_given_again_after_a_restart(tmp_path: Path) -> None:
+def test_numbers_in_a_gap_are_not_assigned_again_after_a_restart(tmp_path: Path) -> None:
     made = Vessel(tmp_path)
     made.journal.commit(batch(row(1), row(2)))
     made.journal.commit(replace(batch(), gaps=(NumberGap("rpm", 3, 5, "not recorded"),)))
@@ -497,7 +495,7 @@ def test_numbers_that_a_gap_explains_are_not_given_again_after_a_restart(tmp_pat
     again.close()
 
 
-def test_samples_of_an_earlier_run_keep_the_path_and_unit_they_were_taken_with(tmp_path: Path) -> None:
+def test_samples_of_an_earlier_run_keep_their_path_and_unit(tmp_path: Path) -> None:
     made = Vessel(tmp_path)
     made.journal.commit(batch(row(1), row(2)))
     made.documenter.step(103_000)
@@ -511,20 +509,20 @@ def test_samples_of_an_earlier_run_keep_the_path_and_unit_they_were_taken_with(t
     again.close()
 
 
-def test_values_whose_sum_is_beyond_a_float_still_have_a_mean(vessel: Vessel) -> None:
+def test_values_whose_sum_exceeds_a_float_still_have_a_mean(vessel: Vessel) -> None:
     vessel.journal.commit(batch(row(1, 1.7e308), row(2, 1.7e308)))
     vessel.documenter.step(200_000)
     (body,) = vessel.bodies("reading")
     assert body["mean"] == 1.7e308
 
 
-def test_windows_may_come_while_another_thread_counts_open_samples(vessel: Vessel) -> None:
+def test_windows_may_be_added_while_another_thread_counts_open_samples(vessel: Vessel) -> None:
     vessel.journal.commit(batch(row(1), row(2)))
     vessel.documenter.step(103_000)
     windows = vessel.documenter._windows
 
     class Arriving(ReadingWindow):
-        """Window that the other thread replaces with a new one while this one is being examined."""
+        """Window during whose examination the other thread adds a new one."""
 
         def __getattribute__(self, name: str) -> Any:
             if name == "rows":

@@ -1,4 +1,4 @@
-"""The ledger delivers every line that its reader can take, and no reader can stall the recorder."""
+"""The ledger delivers every line that its reader accepts, and no reader can stall the recorder."""
 
 import os
 import threading
@@ -44,13 +44,13 @@ def test_every_line_arrives_in_order() -> None:
     assert got.decode().splitlines() == [",".join(map(str, line)) for line in LINES]
 
 
-def test_file_takes_every_line(tmp_path: Path) -> None:
+def test_file_receives_every_line(tmp_path: Path) -> None:
     with (tmp_path / "ledger").open("wb") as file:
         LedgerFile(file.fileno())(LINES[:2])
     assert (tmp_path / "ledger").read_text() == "rpm,abcdef,1\nrpm,abcdef,2\n"
 
 
-def test_reader_that_pauses_holds_nobody_up_and_gets_the_lines_later() -> None:
+def test_reader_that_pauses_delays_nobody_and_gets_the_lines_later() -> None:
     reader, writer, size = filled()
     made = LedgerFile(writer)
     made(LINES[:1])
@@ -61,7 +61,7 @@ def test_reader_that_pauses_holds_nobody_up_and_gets_the_lines_later() -> None:
     os.close(writer)
 
 
-def test_reader_that_never_reads_ends_the_ledger_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_that_never_reads_ends_only_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "MOST_WAITING", 100)
     reader, writer, size = filled()
     made = LedgerFile(writer)
@@ -74,7 +74,7 @@ def test_reader_that_never_reads_ends_the_ledger_and_nothing_else(monkeypatch: p
     os.close(reader)
 
 
-def test_reader_that_is_gone_ends_the_ledger_and_nothing_else() -> None:
+def test_reader_that_disconnects_ends_only_the_ledger() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     made = LedgerFile(writer)

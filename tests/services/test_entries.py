@@ -1,4 +1,4 @@
-"""Connections to a vessel's sync daemon: a real process, TLS, and different loopback addresses."""
+"""Users log in to a vessel's sync daemon, a real process, over TLS and from different loopback addresses."""
 
 import base64
 import http.client
@@ -51,8 +51,8 @@ def ask(argo: SyncProcess, address: str, password: str, name: str = "anna") -> i
         connection.close()
 
 
-def test_guesses_from_six_addresses_keep_nobody_out_who_has_been_here(argo: SyncProcess) -> None:
-    """The daemon still knows the addresses after a restart."""
+def test_wrong_passwords_from_six_addresses_do_not_lock_out_a_known_user(argo: SyncProcess) -> None:
+    """The daemon remembers the user's addresses after a restart."""
     assert ask(argo, HOME, PASSWORD) == 200
     assert argo.stop() == 0
     begin(argo)
@@ -88,9 +88,7 @@ def staying(argo: SyncProcess, store: Path, name: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("change", ["removed", "another password", "may read only"])
-def test_a_user_who_is_changed_in_the_file_is_sent_away_at_once(
-    argo: SyncProcess, tmp_path: Path, change: str
-) -> None:
+def test_changed_user_is_disconnected_at_once(argo: SyncProcess, tmp_path: Path, change: str) -> None:
     changed = {
         "removed": "",
         "another password": user("anna"),  # another salt gives another hash
@@ -107,7 +105,7 @@ def test_a_user_who_is_changed_in_the_file_is_sent_away_at_once(
         assert ask(argo, HOME, PASSWORD) == (401 if change == "removed" else 200)
 
 
-def test_a_file_that_is_wrong_or_empty_sends_nobody_away(argo: SyncProcess, tmp_path: Path) -> None:
+def test_invalid_or_empty_configuration_disconnects_nobody(argo: SyncProcess, tmp_path: Path) -> None:
     text = argo.config.read_text()
     with staying(argo, tmp_path / "anna.db", "anna"):
         argo.config.write_text(text.replace("password_hash", "password_hush"))

@@ -1,4 +1,4 @@
-"""Lists of names that stand once in the code, and in schemas that must agree with it."""
+"""Enumerations in the code agree with those in the schemas."""
 
 import json
 from enum import Enum
@@ -51,7 +51,7 @@ LISTS: dict[str, list[str]] = {
 
 
 def enumerations(schema: Any, place: str) -> dict[str, list[str]]:
-    """Return every enumeration in a schema, by the names of the properties that lead to it."""
+    """Return every enumeration in a schema by the path of its property."""
     if not isinstance(schema, dict):
         return {}
     found = {place: schema["enum"]} if "enum" in schema else {}
@@ -72,11 +72,11 @@ def test_schemas_list_the_same_names_as_the_code() -> None:
     }
 
 
-def test_the_table_of_lights_has_rows_for_every_light_and_no_other() -> None:
+def test_table_of_lights_has_rows_for_exactly_the_existing_lights() -> None:
     assert list(dict.fromkeys(state.light for state in TABLE)) == list(LIGHTS)
 
 
 @pytest.mark.parametrize(("severity", "more"), list(zip(Severity, list(Severity)[1:], strict=False)))
-def test_conflicts_of_alarms_order_severities_as_sensors_do(severity: Severity, more: Severity) -> None:
-    """`sync` imports nothing of `sensors`, so it has the order of severities once more."""
+def test_severities_have_the_same_order_in_sync_and_sensors(severity: Severity, more: Severity) -> None:
+    """`sync` does not import from `sensors`, so the order of severities is defined in both."""
     assert conflict_resolvers._severity_key(severity) < conflict_resolvers._severity_key(more)

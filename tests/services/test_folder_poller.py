@@ -1,4 +1,4 @@
-"""A folder into which someone copies files is noticed as soon as the copying has ended."""
+"""Changes in a folder are reported as soon as copying into it has ended."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from services.system.folder_poller import FolderWatch
 
 
-def test_a_change_is_told_at_the_look_after_the_last_file_came(tmp_path: Path) -> None:
+def test_change_is_reported_one_poll_after_the_last_file(tmp_path: Path) -> None:
     (tmp_path / "vessel.pem").write_text("old")
     watch = FolderWatch(tmp_path)
     assert not watch.has_changed()
@@ -19,7 +19,7 @@ def test_a_change_is_told_at_the_look_after_the_last_file_came(tmp_path: Path) -
     assert not watch.has_changed()
 
 
-def test_a_file_of_equal_length_that_takes_anothers_place_is_a_change(tmp_path: Path) -> None:
+def test_replacement_by_a_file_of_equal_length_is_a_change(tmp_path: Path) -> None:
     path = tmp_path / "vessel.pem"
     path.write_text("old")
     stamp = path.stat()
@@ -30,7 +30,7 @@ def test_a_file_of_equal_length_that_takes_anothers_place_is_a_change(tmp_path: 
     assert [watch.has_changed(), watch.has_changed()] == [False, True]
 
 
-def test_what_is_put_back_as_it_was_is_no_change(tmp_path: Path) -> None:
+def test_restored_folder_is_not_a_change(tmp_path: Path) -> None:
     watch = FolderWatch(tmp_path / "identity")
     assert not watch.has_changed()
     (tmp_path / "identity").mkdir()

@@ -1,8 +1,8 @@
 """Documents written by others cannot stop any command, removal, repair or forwarding.
 
-A store accepts documents from other vessels, the crew's apps, gateways and older versions. In this test it
-contains thousands of documents with one wrong field each, and a few valid ones. Each wrong document affects
-only itself.
+A store accepts documents from other vessels, the crew's apps, gateways and older versions. In these tests,
+it contains thousands of documents with one wrong field each, and a few valid ones. A wrong document must not
+affect any other.
 """
 
 import shutil
@@ -34,7 +34,7 @@ __all__ = ["logboat"]
 
 @pytest.fixture(scope="module")
 def flawed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return argo's store with valid documents from argo and brigid, and wrong ones from both."""
+    """Return argo's store with valid and wrong documents from argo and brigid."""
     right = [
         document
         for vessel in ("argo", "brigid")
@@ -77,7 +77,7 @@ def database(flawed: Path, tmp_path: Path) -> Database:
         ("ack argo:rpm:abcdef:000000000017 --by anna", "acknowledged by anna"),
     ],
 )
-def test_every_command_shows_what_is_right(
+def test_every_command_shows_the_valid_documents(
     logboat: Appliance, flawed: Path, command: str, shown: str
 ) -> None:
     shutil.copy(flawed, logboat.store)
@@ -100,11 +100,11 @@ def test_history_is_removed_to_the_last_reading_and_alarm(database: Database) ->
         explained = database.get("gap:argo:rpm:abcdef:000000000001")
         assert explained is not None
         assert (explained.body["first"], explained.body["last"]) == (1, 2)
-        # A document that claims more numbers than it can hold takes none away from those still to come.
+        # A document that claims more numbers than it can contain prevents no future readings.
         assert not database.floor("reading:argo:rpm:foreig:900000000000")
 
 
-def test_a_gap_grows_beside_gaps_that_cannot_be_read(tmp_path: Path) -> None:
+def test_gap_is_extended_beside_unreadable_gaps(tmp_path: Path) -> None:
     removed_before = build.gap(1, 2, retention.REASON)
     with Database.open(tmp_path / "log.db", policy=POLICY) as database:
         build.write(database, removed_before, build.reading(1.5, 2.5, first=3), build.reading(1.5, first=5))
@@ -118,9 +118,7 @@ def test_a_gap_grows_beside_gaps_that_cannot_be_read(tmp_path: Path) -> None:
         assert (grown.body["first"], grown.body["last"]) == (1, 5)
 
 
-def test_repair_counts_what_is_right_and_puts_back_what_was_copied(
-    database: Database, tmp_path: Path
-) -> None:
+def test_repair_counts_valid_documents_and_restores_copied_ones(database: Database, tmp_path: Path) -> None:
     reading = "reading:argo:rpm:abcdef:000000000001"
     with database:
         copies = CopyWriter(tmp_path / "copies")
@@ -134,7 +132,7 @@ def test_repair_counts_what_is_right_and_puts_back_what_was_copied(
         assert database.get(reading) is not None
 
 
-def test_what_is_ashore_is_known_and_everything_is_offered_once(database: Database) -> None:
+def test_documents_ashore_are_known_and_every_document_is_offered_once(database: Database) -> None:
     with database:
         forwarded = Forwarded(database, "office", "argo")
         forwarded.everything()

@@ -1,4 +1,4 @@
-"""Gateways of the sync daemon: real processes, with a real listener and a real mosquitto as servers."""
+"""The sync daemon forwards documents to gateways; the tests use a real listener and a real mosquitto."""
 
 import ipaddress
 import json
@@ -173,7 +173,7 @@ def test_corrected_password_of_a_broker_is_used_without_a_restart(tmp_path: Path
         broker.stop()
 
 
-def test_daemon_that_is_killed_goes_on_where_the_broker_had_acknowledged(
+def test_killed_daemon_continues_after_the_last_message_acknowledged_by_the_broker(
     tmp_path: Path, broker: Broker
 ) -> None:
     toml = f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{broker.url}"\nlimit = "250 kB/s"\n'
@@ -197,7 +197,7 @@ def test_daemon_that_is_killed_goes_on_where_the_broker_had_acknowledged(
     assert twice <= kills * (WINDOW_MESSAGES + SAVE_DOCUMENTS)
 
 
-def test_gateway_that_cannot_be_used_is_told_and_stops_no_other(tmp_path: Path, shore: Shore) -> None:
+def test_unusable_gateway_is_reported_and_does_not_stop_others(tmp_path: Path, shore: Shore) -> None:
     toml = shore.toml("office.password") + shore.toml("missing.password").replace('"office"', '"other"')
     with SyncProcess(tmp_path / "argo", toml=toml) as argo:
         (argo.folder / "office.password").write_text("wrong\n")
@@ -241,7 +241,7 @@ def test_office_writes_notes_and_its_own_types_and_nothing_of_the_log(tmp_path: 
 # Routes
 
 
-def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> None:
+def test_uplink_is_named_by_its_interface_alias_and_type(tmp_path: Path) -> None:
     folder = tmp_path / "eth1"
     folder.mkdir()
     (folder / "ifalias").write_text("satellite\n")
@@ -252,7 +252,7 @@ def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> N
     assert egress_interface.interface_names("lo", tmp_path) == {"lo", "ethernet"}
 
 
-def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uplink_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback = Interface("lo", 1, 0, (ipaddress.IPv4Interface("127.0.0.1/8"),))
     found = egress_interface.egress_interface_names(
         "127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path

@@ -39,7 +39,7 @@ def text_of(lines: list[StyledLine]) -> str:
     return "\n".join(line.text for line in lines)
 
 
-def test_every_element_is_shown_without_its_marks() -> None:
+def test_every_element_is_shown_without_its_markup() -> None:
     assert text_of(list(lines_of(PAGE, 100))).splitlines() == [
         "The bilge",
         "",
@@ -56,7 +56,7 @@ def test_every_element_is_shown_without_its_marks() -> None:
     ]
 
 
-def test_table_that_does_not_fit_becomes_a_list() -> None:
+def test_wide_table_becomes_a_list() -> None:
     text = "| light | what it means | what to do |\n| --- | --- | --- |\n| fault | an alarm is active | |\n"
     assert text_of(list(lines_of(text, 20))) == "fault\n  what it means: an\n    alarm is active"
 
@@ -75,7 +75,7 @@ def test_page_fits_the_terminal(page: Path, width: int) -> None:
 
 
 @pytest.mark.parametrize("topic", ["lights", "Lights.md", "light", "switch"])
-def test_topic_is_found_by_its_name_or_beginning(topic: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_topic_is_found_by_its_name_or_prefix(topic: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", topic]) == 0
     assert capsys.readouterr().out.startswith("Contact: switch" if topic == "switch" else "The lights")
 
@@ -111,5 +111,5 @@ def test_handbook_of_the_card_is_used_where_there_is_no_repository(
     assert capsys.readouterr().out.startswith("Common faults")
 
 
-def test_the_card_has_it_where_the_command_looks() -> None:
+def test_handbook_is_on_the_card_where_the_command_looks_for_it() -> None:
     assert Path("/", HANDBOOK) == Path("/usr/share/logboat/handbook") == handbook.INSTALLED

@@ -1,4 +1,4 @@
-"""Reading the history of a sensor."""
+"""A sensor's history can be read by ranges of time."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ anchors = st.lists(
     ),
     max_size=2,
 )
-"""Anchors, some of which contradict each other and the boots around them."""
+"""Strategy of anchors, some of which contradict each other or neighbouring boots."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     since=st.integers(-6_000, 21_000) | st.none(),
     until=st.integers(-6_000, 21_000) | st.none(),
 )
-def test_a_range_has_the_samples_whose_times_are_in_it_and_they_are_in_order(
+def test_range_contains_the_samples_of_its_times_in_order(
     folder: Path,
     boots: list[tuple[list[Anchor], int, bool]],
     since: int | None,
@@ -64,7 +64,7 @@ def test_a_range_has_the_samples_whose_times_are_in_it_and_they_are_in_order(
         chosen = list(history.samples(since=begin, until=end))
     assert [sample.sequence for sample in every] == list(range(1, number))
     wanted = [sample for sample in every if sample.moment.is_within(begin, end)]
-    # Windows older than some complete ones are not examined. Only a boot without a document, whose samples
+    # Windows before a number of complete ones are not examined. Only a boot without a document, whose samples
     # have a time of their own, can contradict later boots unnoticed.
     left_out = [sample for sample in wanted if sample not in chosen]
     assert chosen == [sample for sample in wanted if sample not in left_out]
@@ -72,7 +72,7 @@ def test_a_range_has_the_samples_whose_times_are_in_it_and_they_are_in_order(
     assert not left_out or since is not None
 
 
-def test_the_last_moment_is_that_of_the_newest_log(tmp_path: Path) -> None:
+def test_last_time_is_that_of_the_newest_log(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db") as database:
         build.write(
             database,
@@ -86,7 +86,7 @@ def test_the_last_moment_is_that_of_the_newest_log(tmp_path: Path) -> None:
     assert found.utc == pytest.approx(UTC + 151)
 
 
-def test_a_sensor_without_readings_has_none(tmp_path: Path) -> None:
+def test_sensor_without_readings_has_no_history(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db") as database:
         history = History(database, vessel="argo", sensor="rpm")
         assert list(history.samples()) == []

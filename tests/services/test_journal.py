@@ -1,4 +1,4 @@
-"""Tests of the journal: the promise that a commit makes, and the state that a start finds."""
+"""A commit to the journal is durable, and a start finds the state of the last commit."""
 
 import sqlite3
 import zlib
@@ -29,7 +29,7 @@ EPISODE = AlarmRecord(
 )
 
 
-def test_committed_batch_is_there_after_reopening(tmp_path: Path) -> None:
+def test_committed_batch_exists_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     with journal(path) as made:
         made.commit(batch(row(1, 1.5), row(2, 2.5)))
@@ -39,7 +39,7 @@ def test_committed_batch_is_there_after_reopening(tmp_path: Path) -> None:
     assert [(r.sequence, r.value) for r in found.rows] == [(1, 1.5), (2, 2.5)]
 
 
-def test_numbers_totals_and_alarms_go_on_after_reopening(tmp_path: Path) -> None:
+def test_numbers_totals_and_alarms_continue_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     with journal(path) as made:
         made.commit(
@@ -62,7 +62,7 @@ def test_numbers_totals_and_alarms_go_on_after_reopening(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("commits", [SETTLE_EVERY - 1, SETTLE_EVERY, 3 * SETTLE_EVERY + 7])
-def test_start_knows_the_last_number_wherever_the_settled_part_ends(tmp_path: Path, commits: int) -> None:
+def test_start_finds_the_last_number_wherever_the_settled_part_ends(tmp_path: Path, commits: int) -> None:
     path = tmp_path / "samples.db"
     with journal(path) as made:
         for number in range(1, commits + 1):
@@ -150,7 +150,7 @@ def content(path: Path, table: str) -> list[tuple[int, bytes, int]]:
         connection.close()
 
 
-def test_bad_block_of_the_log_which_spoils_two_pages_at_most_leaves_a_copy_of_the_newest_batch(
+def test_bad_block_of_the_write_ahead_log_leaves_a_copy_of_the_newest_batch(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "samples.db"
@@ -180,7 +180,7 @@ def copies(path: Path, made: Batch) -> set[int]:
     return {at for at in frames(path) if data in log[at : at + PAGE]}
 
 
-def test_batch_tells_the_last_numbers_of_sensors_that_it_holds_no_sample_of(tmp_path: Path) -> None:
+def test_batch_contains_the_last_numbers_of_sensors_without_a_sample_in_it(tmp_path: Path) -> None:
     with journal(tmp_path / "samples.db", "rpm", "door", "oil") as made:
         made.commit(batch(row(1), row(1, sensor="door"), row(2, sensor="door")))
         assert made.commit(batch(row(2))).given == {"door": 2}
@@ -189,7 +189,7 @@ def test_batch_tells_the_last_numbers_of_sensors_that_it_holds_no_sample_of(tmp_
         assert made.commit(batch()).given == {"rpm": 3, "door": 2, "oil": 7}
 
 
-def test_batches_tell_a_number_for_a_while_across_starts(tmp_path: Path) -> None:
+def test_last_numbers_are_repeated_in_batches_for_a_while_across_starts(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     with journal(path, "rpm", "door") as made:
         made.commit(batch(row(1), row(1, sensor="door")))
@@ -203,7 +203,7 @@ def test_batches_tell_a_number_for_a_while_across_starts(tmp_path: Path) -> None
         assert again.commit(batch(row(TELL_FOR + 2))).given == {}
 
 
-def test_new_log_tells_no_numbers_of_the_one_before(tmp_path: Path) -> None:
+def test_new_log_contains_no_last_numbers_of_the_previous_one(tmp_path: Path) -> None:
     with journal(tmp_path / "samples.db") as made:
         made.commit(batch(row(1)))
         made.begin_log({"log": "zzzzzz"})
@@ -211,14 +211,14 @@ def test_new_log_tells_no_numbers_of_the_one_before(tmp_path: Path) -> None:
         assert made.commit(batch(row(1, True, sensor="door"))).given == {}
 
 
-def test_sensors_that_are_in_every_batch_cost_one_byte_of_it_together(tmp_path: Path) -> None:
+def test_sensors_in_every_batch_cost_one_byte_together(tmp_path: Path) -> None:
     numbers = {f"s{number}": number for number in range(1, 51)}
     full = batch(*(row(1_000_000, 20.5, sensor=name) for name in numbers))
     data = plain(pack(full, numbers))
     assert len(data) - len(as_without_given(data)) == 1
 
 
-def test_batch_is_compressed_if_that_makes_it_shorter() -> None:
+def test_batch_is_compressed_if_this_makes_it_shorter() -> None:
     numbers = {f"s{number}": number for number in range(1, 51)}
     full = batch(*(row(1_000_000, 20.5, sensor=name) for name in numbers))
     assert len(pack(full, numbers)) < len(plain(pack(full, numbers))) / 2
@@ -231,7 +231,7 @@ def plain(data: bytes) -> bytes:
     return zlib.decompress(data) if data[0] == 0x78 else data
 
 
-def test_batch_written_before_batches_told_numbers_is_read(tmp_path: Path) -> None:
+def test_batch_of_the_first_version_without_last_numbers_is_read(tmp_path: Path) -> None:
     made = replace(batch(row(1), row(2)), gaps=(NumberGap("rpm", 3, 4, "full"),), number=7)
     assert unpack(7, as_of_the_first_version(pack(made, {"rpm": 1}), telling=False), {1: "rpm"}) == made
 
@@ -258,7 +258,7 @@ def test_second_recorder_is_refused(tmp_path: Path) -> None:
         Journal(tmp_path / "samples.db")
 
 
-def test_lock_is_free_again_after_closing(tmp_path: Path) -> None:
+def test_lock_is_released_by_closing(tmp_path: Path) -> None:
     journal(tmp_path / "samples.db").close()
     Journal(tmp_path / "samples.db").close()
 
@@ -274,16 +274,16 @@ def test_batch_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> Non
     with pytest.raises(JournalDamagedError, match="batch 1"):
         Journal(path)
     with pytest.raises(JournalDamagedError, match="batch 1"):
-        Journal(path)  # this works because the lock was released
+        Journal(path)  # refused for the same reason, because the lock was released
 
 
-def test_file_that_is_no_database_is_damage(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_damage(tmp_path: Path) -> None:
     (tmp_path / "samples.db").write_bytes(b"not a database " * 1_000)
     with pytest.raises(JournalDamagedError):
         Journal(tmp_path / "samples.db")
 
 
-def test_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_journal_of_a_newer_version_is_refused_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     journal(path).close()
     connection = sqlite3.connect(path)
@@ -310,7 +310,7 @@ INSERT INTO sensor VALUES(1, 'rpm', 0, 'a.b', 'Hz', NULL);
 
 
 def version_1(path: Path, batches: int) -> None:
-    """Make a journal as the first version left it: each echo is in the row 64 later, and one is missing."""
+    """Create a journal of the first version, where each echo is 64 rows later and one is missing."""
     made: list[tuple[int, bytes]] = []
     connection = sqlite3.connect(path)
     connection.executescript(VERSION_1)
@@ -326,7 +326,7 @@ def version_1(path: Path, batches: int) -> None:
     connection.close()
 
 
-def test_journal_of_the_first_version_goes_on_and_all_its_batches_have_echoes(tmp_path: Path) -> None:
+def test_journal_of_the_first_version_continues_and_all_its_batches_have_echoes(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     version_1(path, 200)
     assert store_check.prepare(tmp_path).findings == []
@@ -357,7 +357,7 @@ def test_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Journal(tmp_path / "samples.db")
 
 
-def test_new_log_forgets_numbers_and_samples(tmp_path: Path) -> None:
+def test_new_log_starts_without_numbers_and_samples(tmp_path: Path) -> None:
     with journal(tmp_path / "samples.db") as made:
         made.commit(batch(row(1)))
         made.begin_log({"log": "zzzzzz"})
@@ -370,7 +370,7 @@ def test_new_log_forgets_numbers_and_samples(tmp_path: Path) -> None:
         assert again.sensors["rpm"].last == 1
 
 
-def test_changed_path_is_remembered_and_the_number_goes_on(tmp_path: Path) -> None:
+def test_changed_path_is_stored_and_numbers_continue(tmp_path: Path) -> None:
     with journal(tmp_path / "samples.db") as made:
         made.commit(batch(row(1)))
         made.register([("rpm", "propulsion.port.revolutions", "Hz")])
@@ -378,7 +378,7 @@ def test_changed_path_is_remembered_and_the_number_goes_on(tmp_path: Path) -> No
         assert (again.sensors["rpm"].path, again.sensors["rpm"].last) == ("propulsion.port.revolutions", 1)
 
 
-def test_reader_learns_of_sensors_that_come_later(tmp_path: Path) -> None:
+def test_reader_finds_sensors_added_later(tmp_path: Path) -> None:
     path = tmp_path / "samples.db"
     with journal(path) as made:
         reader = JournalReader(path)
@@ -410,9 +410,7 @@ VALUES: st.SearchStrategy[Value] = st.one_of(
     st.integers(0, 10**11),
     st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 10**12)),
 )
-def test_batch_comes_back_as_it_was_packed(
-    rows: list[SampleRow], clock_ms: int, given: dict[str, int]
-) -> None:
+def test_batch_survives_packing(rows: list[SampleRow], clock_ms: int, given: dict[str, int]) -> None:
     made = Batch(
         run=2,
         boot=3,
@@ -435,7 +433,7 @@ def test_batch_comes_back_as_it_was_packed(
     ids=st.sampled_from([{1: "a", 2: "b"}, {1: "a"}, {}]),
     whole=st.booleans(),
 )
-def test_batch_that_cannot_be_unpacked_fails_its_check_and_no_other(
+def test_batch_fails_its_check_exactly_if_it_cannot_be_unpacked(
     place: int, byte: int, ids: dict[int, str], whole: bool
 ) -> None:
     made = Batch(
@@ -465,7 +463,7 @@ def test_batch_that_cannot_be_unpacked_fails_its_check_and_no_other(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(data=st.binary(max_size=200))
-def test_any_bytes_for_a_batch_are_damage_and_no_crash(tmp_path: Path, data: bytes) -> None:
+def test_any_bytes_for_a_batch_are_damage_and_not_a_crash(tmp_path: Path, data: bytes) -> None:
     try:
         unpack(1, data, {1: "a"})
     except BatchError:

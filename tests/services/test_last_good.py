@@ -1,4 +1,4 @@
-"""The last good configuration is kept as a whole, used when files are wrong, and never an obstacle."""
+"""The last good configuration is stored as a whole and used when files are invalid."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ path = "bilge.main.highWater"
 
 
 class Appliance:
-    """Paths of a vessel's files."""
+    """Paths of an appliance's files."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "etc" / "logboat.toml"
@@ -62,7 +62,7 @@ def ids(loaded: Loaded) -> list[str]:
     return [sensor.id for sensor in loaded.sensors]
 
 
-def test_good_files_are_in_force_and_kept_with_their_recordings(appliance: Appliance) -> None:
+def test_valid_files_are_in_force_and_stored_with_their_recordings(appliance: Appliance) -> None:
     loaded = appliance.load()
     assert (ids(loaded), loaded.problems, loaded.is_last_good) == (["house", "float"], (), False)
     current = appliance.kept / "current"
@@ -71,7 +71,7 @@ def test_good_files_are_in_force_and_kept_with_their_recordings(appliance: Appli
     assert (current / "tracks" / "yacht.csv").read_text() == RECORDING
 
 
-def test_a_typo_puts_the_last_good_in_force_and_says_why(appliance: Appliance) -> None:
+def test_mistake_puts_the_last_good_configuration_in_force_and_is_reported(appliance: Appliance) -> None:
     appliance.load()
     appliance.write(config='[vessel]\nid = "brigid"\n', sensors=SENSORS.replace("17", "99"))
     loaded = appliance.load()
@@ -86,7 +86,7 @@ def test_a_typo_puts_the_last_good_in_force_and_says_why(appliance: Appliance) -
     ]
 
 
-def test_a_recording_that_is_gone_is_played_from_what_was_kept(appliance: Appliance) -> None:
+def test_missing_recording_is_replayed_from_the_stored_copy(appliance: Appliance) -> None:
     appliance.load()
     appliance.recording.unlink()
     loaded = appliance.load()
@@ -96,27 +96,27 @@ def test_a_recording_that_is_gone_is_played_from_what_was_kept(appliance: Applia
     assert options.file.read_text() == RECORDING
 
 
-def test_the_problems_of_both_files_are_told(appliance: Appliance) -> None:
+def test_problems_of_both_files_are_reported(appliance: Appliance) -> None:
     appliance.write(config="[vessel]\nmmsi = 1\n", sensors=SENSORS.replace("switch", "swich"))
     with pytest.raises(ConfigurationError) as caught:
         appliance.load()
     assert [problem.file.name for problem in caught.value.problems] == ["logboat.toml", "sensors.toml"]
 
 
-def test_wrong_files_with_nothing_kept_are_an_error(appliance: Appliance) -> None:
+def test_invalid_files_without_a_stored_configuration_are_an_error(appliance: Appliance) -> None:
     appliance.write(sensors="[[sensor]\n")
     with pytest.raises(ConfigurationError, match=r"sensors\.toml:1"):
         appliance.load()
     assert not appliance.kept.exists()
 
 
-def test_the_lights_of_the_configuration_reserve_their_pins(appliance: Appliance) -> None:
+def test_pins_of_the_lights_are_reserved(appliance: Appliance) -> None:
     appliance.write(config="[lights]\npower = 17\n")
     with pytest.raises(ConfigurationError, match="17 is used by the power light"):
         appliance.load()
 
 
-def test_corrected_files_become_the_last_good_and_the_old_go(appliance: Appliance) -> None:
+def test_corrected_files_replace_the_last_good_configuration(appliance: Appliance) -> None:
     appliance.load()
     appliance.write(config="[lights]\npower = 20\n")
     assert appliance.load().problems == ()
@@ -127,32 +127,32 @@ def test_corrected_files_become_the_last_good_and_the_old_go(appliance: Applianc
     assert len(appliance.folders()) == 1
 
 
-def test_what_has_not_changed_is_not_written_again(appliance: Appliance) -> None:
+def test_unchanged_files_are_not_written_again(appliance: Appliance) -> None:
     appliance.load()
     before = {path: path.stat().st_ino for path in sorted(appliance.kept.rglob("*"))}
     appliance.load()
     assert {path: path.stat().st_ino for path in sorted(appliance.kept.rglob("*"))} == before
 
 
-def test_a_changed_recording_is_kept_anew(appliance: Appliance) -> None:
+def test_changed_recording_is_stored_again(appliance: Appliance) -> None:
     appliance.load()
     appliance.recording.write_text(RECORDING + "1,electrical.batteries.1.voltage,12.9\n")
     appliance.load()
     assert "12.9" in (appliance.kept / "current" / "tracks" / "yacht.csv").read_text()
 
 
-def test_files_that_were_never_there_are_all_defaults(appliance: Appliance) -> None:
+def test_missing_files_mean_defaults(appliance: Appliance) -> None:
     appliance.config.unlink()
     appliance.sensors.unlink()
-    for _ in range(2):  # the kept configuration has no files either
+    for _ in range(2):  # the stored configuration has no files either
         loaded = appliance.load()
         assert (loaded.sensors, loaded.is_last_good) == ((), False)
         assert loaded.configuration.vessel.id == "vessel"
-        [problem] = loaded.problems  # the vessel records nothing, and reports that
+        [problem] = loaded.problems  # the vessel records nothing, and reports this
         assert str(problem).startswith("sensors.toml: the file does not exist, so nothing is recorded.")
 
 
-def test_a_file_that_was_emptied_is_not_obeyed(appliance: Appliance) -> None:
+def test_emptied_file_is_not_used(appliance: Appliance) -> None:
     appliance.load()
     for emptied in ("", "\n", "\0" * 512):
         appliance.write(sensors=emptied)
@@ -165,8 +165,8 @@ def test_a_file_that_was_emptied_is_not_obeyed(appliance: Appliance) -> None:
     assert appliance.load() == Loaded(Configuration(vessel=VesselSection(name="vessel")), ())
 
 
-def test_what_was_kept_without_a_word_about_its_sensors_stays_in_force(appliance: Appliance) -> None:
-    """An older release kept any file without sensors; its vessel still meets the others."""
+def test_stored_configuration_without_sensors_remains_in_force(appliance: Appliance) -> None:
+    """Older releases stored files without sensors, and such a vessel must still replicate with others."""
     appliance.write(sensors="no_sensors = true\n")
     appliance.load()
     [kept] = appliance.folders()
@@ -181,7 +181,7 @@ def test_what_was_kept_without_a_word_about_its_sensors_stays_in_force(appliance
     assert "write no_sensors = true" in str(loaded.problems[0])
 
 
-def test_a_file_that_disappears_is_a_problem(appliance: Appliance) -> None:
+def test_missing_file_is_a_problem_if_it_existed_before(appliance: Appliance) -> None:
     appliance.load()
     appliance.sensors.unlink()
     loaded = appliance.load()
@@ -190,23 +190,23 @@ def test_a_file_that_disappears_is_a_problem(appliance: Appliance) -> None:
     assert "does not exist" in str(loaded.problems[0])
 
 
-def test_a_file_that_was_named_must_be_there(appliance: Appliance) -> None:
+def test_file_named_on_the_command_line_must_exist(appliance: Appliance) -> None:
     appliance.config.unlink()
     with pytest.raises(ConfigurationError, match="does not exist"):
         load_or_last_good(appliance.config, appliance.sensors, appliance.data)
 
 
-def test_the_folder_is_for_its_owner_alone(appliance: Appliance) -> None:
+def test_folder_is_accessible_only_to_its_owner(appliance: Appliance) -> None:
     appliance.load()
     [folder] = appliance.folders()
     assert folder.stat().st_mode & 0o077 == 0
 
 
-# Trouble with the card -----------------------------------------------------------------------------
+# Faults of the SD card -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("call", ["fsync", "open"])
-def test_a_card_that_cannot_be_written_stops_nothing(
+def test_unwritable_card_does_not_prevent_a_start(
     appliance: Appliance, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     appliance.load()
@@ -225,7 +225,7 @@ def test_a_card_that_cannot_be_written_stops_nothing(
     assert appliance.load().configuration.vessel.id == "argo"
 
 
-def test_a_cut_before_the_switch_leaves_the_old_and_no_litter(
+def test_power_cut_before_the_switch_leaves_the_old_files_and_no_temporary_ones(
     appliance: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     appliance.load()
@@ -251,13 +251,13 @@ def test_a_cut_before_the_switch_leaves_the_old_and_no_litter(
     assert not (appliance.kept / "current.new").is_symlink()
 
 
-def test_a_data_folder_that_is_not_there_yet_is_made(appliance: Appliance) -> None:
+def test_missing_data_folder_is_created(appliance: Appliance) -> None:
     appliance.data.rmdir()
     assert appliance.load().problems == ()
     assert (appliance.kept / "current" / "sensors.toml").exists()
 
 
-def test_a_data_folder_that_cannot_be_is_a_problem_and_no_more(appliance: Appliance) -> None:
+def test_impossible_data_folder_is_only_a_problem(appliance: Appliance) -> None:
     appliance.data.rmdir()
     appliance.data.write_text("")
     loaded = appliance.load()
@@ -265,7 +265,7 @@ def test_a_data_folder_that_cannot_be_is_a_problem_and_no_more(appliance: Applia
     assert "could not be saved" in str(loaded.problems[0])
 
 
-def test_what_the_card_has_not_kept_is_not_used_but_told(appliance: Appliance) -> None:
+def test_damaged_stored_configuration_is_reported_and_not_used(appliance: Appliance) -> None:
     appliance.load()
     kept = appliance.kept / "current" / "sensors.toml"
     kept.write_text(kept.read_text().replace("17", "18"))
@@ -276,14 +276,14 @@ def test_what_the_card_has_not_kept_is_not_used_but_told(appliance: Appliance) -
     assert "is damaged" in str(caught.value.problems[1])
 
 
-def test_what_the_card_has_not_kept_is_kept_anew(appliance: Appliance) -> None:
+def test_damaged_stored_configuration_is_stored_again(appliance: Appliance) -> None:
     appliance.load()
     (appliance.kept / "current" / "sensors.toml").write_text("")
     assert appliance.load().problems == ()
     assert (appliance.kept / "current" / "sensors.toml").read_text() == SENSORS
 
 
-def test_a_link_into_nowhere_is_told(appliance: Appliance) -> None:
+def test_broken_link_is_reported(appliance: Appliance) -> None:
     appliance.load()
     (appliance.kept / "current").unlink()
     (appliance.kept / "current").symlink_to("gone")
@@ -292,7 +292,7 @@ def test_a_link_into_nowhere_is_told(appliance: Appliance) -> None:
         appliance.load()
 
 
-def test_a_process_that_holds_the_lock_delays_nobody(appliance: Appliance) -> None:
+def test_process_that_has_the_lock_delays_nobody(appliance: Appliance) -> None:
     fcntl = pytest.importorskip("fcntl")
     appliance.load()
     appliance.write(config='[vessel]\nid = "brigid"\n')

@@ -1,4 +1,4 @@
-"""Replication between two machines that have only link-local IPv6 addresses."""
+"""Two machines can replicate if they have only link-local IPv6 addresses."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from tests.namespaces import Network
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 
 
-def test_a_store_is_pushed_to_a_link_local_address_over_tls(tmp_path: Path) -> None:
+def test_store_is_pushed_to_a_link_local_address_over_tls(tmp_path: Path) -> None:
     with Network.for_test() as network:
         argo, brigid = network.hosts("argo", "brigid")
         network.segment("radio", argo, brigid, ipv4=False)

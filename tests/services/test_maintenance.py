@@ -1,4 +1,4 @@
-"""The root file system can be made writable for a while; the real effect is tested on the image."""
+"""The root file system can be made writable for a limited time; `tests/image` tests the real effect."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def appliance(tmp_path: Path) -> Path:
 
 
 class Tools:
-    """Recorder of the commands that are run, one of which may fail."""
+    """Recorder of commands, one of which may fail."""
 
     def __init__(self, *, fails: str = "") -> None:
         self.run: list[str] = []
@@ -30,7 +30,7 @@ class Tools:
         self.run.append(text)
 
 
-def test_end_is_arranged_before_the_root_is_opened(appliance: Path) -> None:
+def test_end_is_scheduled_before_the_root_file_system_becomes_writable(appliance: Path) -> None:
     tools = Tools()
     maintenance.begin(appliance, 1800, utc=1000.0, root=appliance, tool=tools)
     timer, remount = tools.run[-2:]
@@ -40,14 +40,14 @@ def test_end_is_arranged_before_the_root_is_opened(appliance: Path) -> None:
     assert maintenance.until(appliance) == 2800.0
 
 
-def test_nothing_is_opened_without_an_end(appliance: Path) -> None:
+def test_root_does_not_become_writable_if_the_end_cannot_be_scheduled(appliance: Path) -> None:
     tools = Tools(fails="systemd-run")
     with pytest.raises(MaintenanceError):
         maintenance.begin(appliance, 60, utc=0.0, root=appliance, tool=tools)
     assert not any("remount" in each for each in tools.run)
 
 
-def test_a_root_that_is_in_use_stays_open_and_says_so(appliance: Path) -> None:
+def test_root_that_is_in_use_remains_writable_and_is_reported(appliance: Path) -> None:
     maintenance.begin(appliance, 60, utc=0.0, root=appliance, tool=Tools())
     with pytest.raises(MaintenanceError, match="stop it and try again"):
         maintenance.end(appliance, tool=Tools(fails="remount,ro"))
@@ -56,7 +56,7 @@ def test_a_root_that_is_in_use_stays_open_and_says_so(appliance: Path) -> None:
     assert maintenance.until(appliance) is None
 
 
-def test_what_is_no_appliance_is_left_alone(tmp_path: Path) -> None:
+def test_machine_other_than_an_appliance_is_not_changed(tmp_path: Path) -> None:
     tools = Tools()
     with pytest.raises(MaintenanceError, match="is not an appliance"):
         maintenance.begin(tmp_path, 60, utc=0.0, root=tmp_path, tool=tools)
@@ -64,11 +64,11 @@ def test_what_is_no_appliance_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("30m", 1800), ("90 s", 90), ("2h", 7200), ("5 min", 300)])
-def test_times_are_as_people_write_them(text: str, wanted: int) -> None:
+def test_durations_are_accepted_as_people_write_them(text: str, wanted: int) -> None:
     assert maintenance.seconds(text) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "0m", "13h", "-5m", "soon", "30"])
-def test_what_is_no_time_is_told(text: str) -> None:
+def test_invalid_duration_is_reported(text: str) -> None:
     with pytest.raises(ValueError, match="is not a valid duration"):
         maintenance.seconds(text)

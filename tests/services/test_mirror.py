@@ -1,4 +1,4 @@
-"""Copies: the content of a segment after any damage, and whether copies agree with the store."""
+"""Copies of documents can be read after any damage, agree with the store, and restore lost documents."""
 
 import os
 import random
@@ -60,7 +60,7 @@ def follow_once(data: Path, database: Database, *, segment_bytes: int = 8_000_00
 
 
 def held(data: Path) -> dict[str, str]:
-    """Return the revision of each document in the copies, by its id."""
+    """Return the revision of each copied document by its id."""
     return {c.id: c.rev for _, content in contents(data / "copies") for c in content.copies()}
 
 
@@ -78,7 +78,7 @@ def damage(path: Path, page: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**6), texts), max_size=20), st.integers(0, 2**40))
-def test_what_was_written_is_read(found: list[tuple[int, str]], number: int) -> None:
+def test_written_records_are_read(found: list[tuple[int, str]], number: int) -> None:
     written = [copy(first, text=text) for first, text in found]
     data = segment_file.block(written, number) + segment_file.mark(Mark("store", 7, 1, 2), number)
     content = parse(data, number)
@@ -89,7 +89,7 @@ def test_what_was_written_is_read(found: list[tuple[int, str]], number: int) -> 
     assert content.last_mark.mark() == Mark("store", 7, 1, 2)
 
 
-def test_records_of_another_segment_are_not_taken_for_this_ones() -> None:
+def test_records_of_another_segment_are_ignored() -> None:
     data = segment_file.block([copy(1)], 4)
     assert parse(data, 5) == SegmentContent(records=[], damaged=[(0, len(data))])
 
@@ -98,7 +98,7 @@ def test_records_of_another_segment_are_not_taken_for_this_ones() -> None:
     st.lists(st.integers(0, 3_000), min_size=1, max_size=30),
     st.lists(st.tuples(st.integers(0, 10**6), st.binary(min_size=1, max_size=600)), max_size=4),
 )
-def test_damaged_bytes_cost_the_records_they_hit_and_no_other(
+def test_damaged_bytes_destroy_only_the_records_that_contain_them(
     sizes: list[int], faults: list[tuple[int, bytes]]
 ) -> None:
     written = [copy(n, noise=random.Random(n).randbytes(size).hex()) for n, size in enumerate(sizes, 1)]
@@ -123,7 +123,9 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
 
 @settings(max_examples=60)
 @given(st.integers(1, 60), st.integers(0, 1_000), st.integers(0, PAGE))
-def test_one_bad_page_never_takes_a_document_and_the_word_of_it(count: int, page: int, shift: int) -> None:
+def test_bad_page_never_destroys_both_a_document_and_the_record_of_it(
+    count: int, page: int, shift: int
+) -> None:
     written = [copy(number, noise=random.Random(number).randbytes(150).hex()) for number in range(count)]
     lead = segment_file.record(RecordKind.FILLING, bytes(shift), 1)
     data = bytearray(lead + segment_file.block(written, 1))
@@ -133,9 +135,7 @@ def test_one_bad_page_never_takes_a_document_and_the_word_of_it(count: int, page
     assert {c.id for c in content.copies()} | content.lost() == {c.id for c in written}
 
 
-def test_segment_that_the_card_gives_back_in_part_is_read_in_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_partly_readable_segment_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "1.seg"
     path.write_bytes(segment_file.block([copy(n, noise="x" * 3) for n in range(400)], 1))
     whole = path.read_bytes()
@@ -180,7 +180,7 @@ def test_each_document_is_copied_once_across_restarts(tmp_path: Path) -> None:
         assert sum(len(list(content.copies())) for _, content in contents(tmp_path / "copies")) == 29
 
 
-def test_what_did_not_become_durable_is_copied_again(tmp_path: Path) -> None:
+def test_copies_that_did_not_become_durable_are_written_again(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         put_reading(database, 1)
         follow_once(tmp_path, database)
@@ -192,7 +192,7 @@ def test_what_did_not_become_durable_is_copied_again(tmp_path: Path) -> None:
         for cut in range(40):
             torn = bytearray(whole[: rng.randrange(size, len(whole))])
             start = rng.randrange(size, len(torn) + 1)
-            if cut % 2:  # a page that was not written, before pages that were
+            if cut % 2:  # an unwritten page before written ones
                 torn[start : start + PAGE] = bytes(len(torn[start : start + PAGE]))
             folder = tmp_path / "copies"
             shutil.rmtree(folder)
@@ -208,7 +208,7 @@ def test_what_did_not_become_durable_is_copied_again(tmp_path: Path) -> None:
             assert all(content.damaged == [] for _, content in contents(folder))
 
 
-def test_store_that_had_documents_already_is_filled_in_bit_by_bit(
+def test_documents_of_an_existing_store_are_copied_gradually(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies_module, "AT_ONCE", 20)
@@ -233,7 +233,7 @@ def test_store_that_had_documents_already_is_filled_in_bit_by_bit(
         assert sorted(copied) == sorted(names)
 
 
-def test_another_store_in_its_place_is_followed_from_its_beginning(tmp_path: Path) -> None:
+def test_store_that_replaces_another_is_copied_from_its_beginning(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         for number in range(1, 50):
             put_reading(database, number)
@@ -247,13 +247,13 @@ def test_another_store_in_its_place_is_followed_from_its_beginning(tmp_path: Pat
         assert name in held(tmp_path)
 
 
-def test_changes_that_took_the_place_of_lost_ones_are_copied(tmp_path: Path) -> None:
+def test_changes_that_replaced_lost_ones_are_copied(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         put_reading(database, 1)
         copies = CopyWriter(tmp_path / "copies")
         follow(copies, database)
         assert copies._mark is not None
-        # As if the store's write-ahead log had continued while it was copied.
+        # as if the store's write-ahead log had continued while it was copied
         copies._settle(msgspec.structs.replace(copies._mark, through=500))
         copies.close()
         follow_once(tmp_path, database)
@@ -266,7 +266,7 @@ def test_changes_that_took_the_place_of_lost_ones_are_copied(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("segment_bytes", [20_000, 8_000_000])
-def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segment_bytes: int) -> None:
+def test_any_bad_page_of_copies_is_repaired_from_the_store(tmp_path: Path, segment_bytes: int) -> None:
     folder = tmp_path / "copies"
     with store(tmp_path) as database:
         names = [put_reading(database, number) for number in range(1, 150)]
@@ -280,7 +280,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
             damage(file, rng.randrange(max(file.stat().st_size // PAGE, 1)))
             copies = CopyWriter(folder, segment_bytes=segment_bytes)
             if not any(content.damaged for _, content in contents(folder)):
-                assert number == copies._number  # truncated, and copied again by the next one
+                assert number == copies._number  # truncated, and copied again by the next writer
             for which in numbers(folder)[:-1]:
                 if not copies.is_sound(which):
                     copies.retire(which, database)
@@ -295,7 +295,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
 # --- restoring
 
 
-def test_lost_documents_come_back_at_their_revision(tmp_path: Path) -> None:
+def test_lost_documents_are_restored_at_their_revision(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         for number in range(1, 40):
             put_reading(database, number)
@@ -311,7 +311,7 @@ def test_lost_documents_come_back_at_their_revision(tmp_path: Path) -> None:
         assert restore_missing(database, tmp_path / "copies") == 0
 
 
-def test_older_revision_that_was_salvaged_is_followed_by_the_copy_and_a_newer_one_stays(
+def test_copy_replaces_an_older_salvaged_revision_but_not_a_newer_one(
     tmp_path: Path,
 ) -> None:
     older = [documents.alarm_id(VESSEL, "rpm", LOG, 1), documents.boot_id(VESSEL, LOG, 1)]
@@ -330,7 +330,7 @@ def test_older_revision_that_was_salvaged_is_followed_by_the_copy_and_a_newer_on
         assert database.conflicts() == []
 
 
-def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tmp_path: Path) -> None:
+def test_documents_removed_for_space_are_not_restored_even_if_the_store_has_no_record(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         for number in range(1, 20):
             put_reading(database, number)
@@ -355,7 +355,7 @@ def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tm
 # --- disk space
 
 
-def test_segments_go_when_most_of_what_they_hold_was_removed(tmp_path: Path) -> None:
+def test_segments_are_removed_when_most_of_their_documents_were_removed(tmp_path: Path) -> None:
     folder = tmp_path / "copies"
     with store(tmp_path) as database:
         boot = documents.boot_id(VESSEL, LOG, 1)
@@ -378,7 +378,7 @@ def test_segments_go_when_most_of_what_they_hold_was_removed(tmp_path: Path) -> 
         copies.close()
 
 
-def test_documents_that_the_store_lost_are_no_reason_to_remove_their_copies(tmp_path: Path) -> None:
+def test_copies_of_documents_that_the_store_lost_are_kept(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         copies = CopyWriter(tmp_path / "copies", segment_bytes=20_000)
         names = []
@@ -391,7 +391,7 @@ def test_documents_that_the_store_lost_are_no_reason_to_remove_their_copies(tmp_
         assert held(tmp_path).keys() == set(names)
 
 
-def test_mark_knows_what_was_put_back(tmp_path: Path) -> None:
+def test_restored_documents_are_not_copied_again(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         for number in range(1, 40):
             put_reading(database, number)

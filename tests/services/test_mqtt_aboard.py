@@ -1,4 +1,4 @@
-"""A recorder and a sync daemon as real processes, and their vessel's messages at a real mosquitto."""
+"""A real recorder and sync daemon publish a vessel's messages at a real mosquitto."""
 
 import json
 import subprocess
@@ -99,7 +99,7 @@ def config_of(found: dict[str, bytes], sensor: str) -> dict[str, object]:
     return config
 
 
-def test_values_are_available_while_the_recorder_records_and_no_longer(vessel: Vessel) -> None:
+def test_values_are_available_only_while_the_recorder_records(vessel: Vessel) -> None:
     bilge = "logboat/argo/sensor/bilge/state"
     wait_until(lambda: bilge in vessel.retained(), "the bilge is told of", within=PATIENCE_S)
     found = vessel.retained()
@@ -118,7 +118,7 @@ def test_values_are_available_while_the_recorder_records_and_no_longer(vessel: V
     wait_until(lambda: vessel.retained()[str(topic)] == b"online", "it records again", within=PATIENCE_S)
 
 
-def test_of_sensors_that_the_file_names_no_longer_nothing_is_retained(vessel: Vessel) -> None:
+def test_retained_messages_of_removed_sensors_are_cleared(vessel: Vessel) -> None:
     def sensors() -> set[str]:
         found = vessel.retained()
         return {topic.split("/")[3] for topic in found if topic.count("/") == 4}

@@ -1,4 +1,4 @@
-"""The witness reserves numbers before they are given, so a journal that is behind starts a new log."""
+"""The witness reserves numbers before they are assigned, so that an outdated journal starts a new log."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ def gaps(data: Path) -> list[tuple[str, int, int, str]]:
         ]
 
 
-def test_commit_synchronises_nothing_more_and_every_number_is_reserved_before(tmp_path: Path) -> None:
+def test_every_number_is_reserved_before_its_commit_without_additional_syncs(tmp_path: Path) -> None:
     synchronised = []
 
     def sync(descriptor: int) -> None:
@@ -59,11 +59,11 @@ def test_commit_synchronises_nothing_more_and_every_number_is_reserved_before(tm
             opened.commit(batch(row(number)))
             if number % 10 == 0:
                 opened.witness.work()
-        # One each time half of a block is used, which takes ten minutes at the previous rate.
+        # one sync each time half of a block is used, which takes ten minutes at the previous rate
         assert 3 <= len(synchronised) - before <= 20
 
 
-def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path) -> None:
+def test_burst_beyond_the_reserved_numbers_waits_for_a_reservation(tmp_path: Path) -> None:
     durable = 0
 
     def sync(descriptor: int) -> None:
@@ -78,10 +78,10 @@ def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path)
 
 
 @pytest.mark.parametrize("boot_id", ["b1", "b2"])
-def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lost(
+def test_journal_restored_from_an_older_copy_begins_a_new_log_and_names_the_loss(
     tmp_path: Path, boot_id: str
 ) -> None:
-    """The recorder itself finds the older copy if another process prevents the check of the stores."""
+    """The recorder itself detects the older copy if another process prevents the check of the stores."""
     older = tmp_path / "older"
     older.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -98,13 +98,13 @@ def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lo
         assert after.log != before.log
         assert opened.sensors["rpm"].last == 0
     lost = (before.log, 26, 40, "lost")
-    if boot_id == "b1":  # the machine was not restarted, so the witness's last note is there
+    if boot_id == "b1":  # the machine was not restarted, so the witness's last note exists
         assert gaps(tmp_path) == [lost]
     else:
         assert gaps(tmp_path) == [lost, (before.log, 41, 1_000, "in doubt")]
 
 
-def test_check_tells_of_a_journal_that_is_behind_and_is_sound_after_its_repair(tmp_path: Path) -> None:
+def test_check_reports_an_outdated_journal_and_finds_nothing_after_its_repair(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
         for number in range(1, 41):
@@ -116,19 +116,19 @@ def test_check_tells_of_a_journal_that_is_behind_and_is_sound_after_its_repair(t
     assert store_check.prepare(tmp_path, repair=False).findings == []
 
 
-def test_journal_is_looked_at_while_the_sync_daemon_has_the_stores_open(tmp_path: Path) -> None:
+def test_journal_is_checked_while_the_sync_daemon_has_the_stores_open(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
         opened.commit(batch(row(1)))
     (tmp_path / "samples.db").unlink()
     with store_check.using(tmp_path):
         assert store_check.prepare(tmp_path, patience=0.0).in_use
-        # A process that has them open ends on this error, and the next start repairs them.
+        # A process that has the stores open ends on this error, and the next start repairs them.
         assert store_check.is_marked(tmp_path)
     assert store_check.prepare(tmp_path).repaired
 
 
-def test_witness_that_is_missing_or_older_is_told(tmp_path: Path) -> None:
+def test_missing_or_older_witness_is_reported(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
         older = number_witness.path_in(tmp_path).read_bytes()
@@ -142,7 +142,7 @@ def test_witness_that_is_missing_or_older_is_told(tmp_path: Path) -> None:
     assert store_check.prepare(tmp_path).findings == []
 
 
-def test_journal_of_an_older_logboat_goes_on(tmp_path: Path) -> None:
+def test_journal_of_an_older_logboat_continues(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path)
         opened.commit(batch(row(1)))
@@ -155,9 +155,7 @@ def test_journal_of_an_older_logboat_goes_on(tmp_path: Path) -> None:
         assert start(opened, tmp_path).log == before.log
 
 
-def test_witness_that_cannot_be_written_holds_nothing_up(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unwritable_witness_delays_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / f".{number_witness.NAME}.new").mkdir()
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path)
@@ -169,7 +167,7 @@ def test_witness_that_cannot_be_written_holds_nothing_up(
         assert start(opened, tmp_path).log == before.log
 
 
-def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: Path) -> None:
+def test_report_of_another_vessel_with_more_samples_begins_a_new_log_once(tmp_path: Path) -> None:
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path)
         opened.commit(batch(row(1)))
@@ -183,13 +181,13 @@ def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: 
 
 
 @pytest.mark.parametrize("signed", [False, True])
-def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
+def test_unsigned_report_ends_a_log_at_most_once_a_day_across_restarts(
     tmp_path: Path, signed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Any vessel in the fleet could invent such a reading."""
 
     def after(hours: float) -> bool:
-        """Return True if a start this many hours later ended the present log."""
+        """Return True if a start this many hours later ended the current log."""
         with Journal(tmp_path / "samples.db") as opened:
             before = str(opened.get_meta("log"))
         peer_ahead.note(tmp_path, before, "vessel brigid holds more", is_signed=signed)
@@ -236,7 +234,7 @@ def test_log_whose_end_by_an_unsigned_note_was_interrupted_ends_at_the_next_star
         assert start(opened, tmp_path, utc=UTC + 120.0).log == after
 
 
-def test_signed_word_is_not_replaced_by_one_without(tmp_path: Path) -> None:
+def test_signed_report_is_not_replaced_by_an_unsigned_one(tmp_path: Path) -> None:
     peer_ahead.note(tmp_path, "abcdef", "proved", is_signed=True)
     peer_ahead.note(tmp_path, "abcdef", "guessed")
     assert peer_ahead.read(tmp_path, "abcdef") == peer_ahead.Note("proved", is_signed=True)
@@ -263,7 +261,7 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
             return Claim(log=made.log, sensor="rpm", number=number)
 
         assert [is_beyond(of_rpm(number)) for number in (30, 40, 41)] == [False, False, True]
-        # Without the witness, the documents show it.
+        # without the witness, the documents show this
         assert [is_beyond(of_rpm(number), None) for number in (30, 31)] == [False, True]
         assert [is_beyond(Claim(log=made.log, number=number, is_signed=True)) for number in (2, 3)] == [
             False,
@@ -272,7 +270,7 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
         assert is_beyond(Claim(log=made.log, number=1, is_signed=True, contradicts=True))
 
 
-def test_log_that_an_earlier_logboat_began_continues_after_the_update(tmp_path: Path) -> None:
+def test_log_begun_by_an_earlier_version_continues_after_the_update(tmp_path: Path) -> None:
     """An update is undone and installed again.
 
     In between, the earlier version begins a log without a witness.

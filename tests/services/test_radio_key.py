@@ -1,4 +1,4 @@
-"""The next radio key travels from the operator's folder through the mesh to the radios that may have it."""
+"""The next radio key is distributed from the operator's folder through the mesh to the permitted radios."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def operator(tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProcess]]:
-    """Yield argo, brigid and careen, whose identities are older than any change of the key."""
+    """Yield the vessels argo, brigid and careen, whose identities are older than any change of the key."""
     names = ("argo", "brigid", "careen")
     operator.add(*names)
     with (
@@ -94,7 +94,7 @@ def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProces
 
 
 def has(process: SyncProcess, number: int) -> dict[str, object]:
-    """Wait until a vessel knows the statement with this number, and return the vessel's report on it."""
+    """Wait until a vessel has the statement with this number, and return the vessel's report on it."""
     told = process.until(lambda state: (state.get("radioKey") or {}).get("number") == number)["radioKey"]
     assert isinstance(told, dict)
     return told
@@ -113,7 +113,7 @@ def stored(process: SyncProcess) -> int:
         return 0 if found is None else int(found.body["number"])
 
 
-def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own_part(
+def test_statement_copied_to_one_vessel_reaches_the_others_and_each_decrypts_its_part(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo, brigid, careen = vessels.values()
@@ -138,7 +138,7 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
         kept = process.folder / "data" / RADIO_STATEMENT
         assert after not in kept.read_text()
         assert kept.stat().st_mode & 0o007 == 0
-    # The revoked vessel gets the file by hand, but no part of the file is encrypted for it.
+    # The revoked vessel gets a copy of the file, but no part of the file is encrypted for that vessel.
     shutil.copy(operator.statement, careen.identity)
     assert choice(careen, operator.now + OVERLAP) is None
     whole = identity_files.load_radio_key(careen.identity, operator.folder.root)
@@ -167,7 +167,7 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
     assert "the fleet's new radio key does not include this vessel" in careen.logboat("peers").stdout
 
 
-def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_never_back(
+def test_absent_vessel_gets_the_statement_later_and_changes_its_key_permanently(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo, brigid, _ = vessels.values()
@@ -179,7 +179,7 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     second = operator.rekey(now)  # effective at once, while argo is away
     operator.give("brigid", brigid.identity)
     assert (brigid.identity / "radio.key").read_text().strip() == second
-    assert choice(argo, now) is None  # it uses the file that it has always had
+    assert choice(argo, now) is None  # argo uses the file that it has always had
     assert (argo.identity / "radio.key").read_text().strip() == first
     for process in (argo, brigid):
         process.start()
@@ -200,7 +200,7 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     assert choice(argo, now) == RadioKeyChoice(second, "2 after")
 
 
-def test_after_the_store_is_lost_the_kept_statement_still_counts(
+def test_stored_statement_is_valid_after_loss_of_the_store(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo = vessels["argo"]
@@ -217,7 +217,7 @@ def test_after_the_store_is_lost_the_kept_statement_still_counts(
     assert stored(argo) == 1
 
 
-def test_a_broken_statement_is_told_and_stops_no_mesh(
+def test_invalid_statement_is_reported_and_does_not_stop_the_mesh(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo = vessels["argo"]
@@ -231,7 +231,7 @@ def test_a_broken_statement_is_told_and_stops_no_mesh(
     argo.until(lambda state: state.get("port") and not state["problems"])
 
 
-def test_a_radio_that_has_another_key_is_asked_to_change_it(
+def test_radio_with_another_key_is_requested_to_change_it(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo = vessels["argo"]
@@ -249,7 +249,7 @@ def test_a_radio_that_has_another_key_is_asked_to_change_it(
     assert due.read_text() == "1 after\n"
 
 
-def test_it_is_asked_again_for_a_radio_that_stays_as_it_was_and_told_after_a_while(
+def test_change_is_requested_again_for_an_unchanged_radio_and_reported_after_a_while(
     vessels: dict[str, SyncProcess], operator: Operator, tmp_path: Path
 ) -> None:
     run, data, due = tmp_path / "run", tmp_path / "data", tmp_path / "run" / DUE
@@ -317,7 +317,7 @@ class Aboard:
         return dict(compose(self.operator.folder, "argo", now=NOW))
 
     def networks(self, now: datetime = NOW) -> tuple[str, str]:
-        """Run `logboat boot networks` at this time, and return the radio key and its description."""
+        """Run `logboat boot networks` at this time, and return the radio key with its description."""
         boot = self.pi.boot()
         boot.now = now
         found = boot.join()
@@ -327,7 +327,7 @@ class Aboard:
     def rekey(self, now: datetime = NOW) -> tuple[list[str], tuple[str, str]]:
         """Run `logboat boot radio` at this time.
 
-        Returns the commands that it runs, and the radio key and its description.
+        Return the commands that were run, and the radio key with its description.
         """
         boot = self.pi.boot()
         boot.now = now
@@ -352,7 +352,7 @@ def aboard(tmp_path: Path) -> Aboard:
     return found
 
 
-def test_the_radio_is_set_up_with_the_key_of_the_time(aboard: Aboard) -> None:
+def test_radio_is_set_up_with_the_key_valid_at_the_time(aboard: Aboard) -> None:
     before = aboard.operator.key
     after = aboard.operator.rekey(NOW + OVERLAP)
     shutil.copy(aboard.operator.statement, aboard.pi.places.data)
@@ -367,7 +367,7 @@ def test_the_radio_is_set_up_with_the_key_of_the_time(aboard: Aboard) -> None:
 RESTART = "systemctl try-restart logboat-radio.service"
 
 
-def test_while_it_runs_the_key_alone_is_changed_and_the_radio_started_anew_only_for_another_one(
+def test_running_radio_is_restarted_only_if_its_key_changes(
     aboard: Aboard,
 ) -> None:
     places = aboard.pi.places
@@ -386,13 +386,13 @@ def test_while_it_runs_the_key_alone_is_changed_and_the_radio_started_anew_only_
     assert aboard.networks(NOW + OVERLAP) == (after, "1 after")
 
 
-def test_an_ad_hoc_radio_changes_its_key_too() -> None:
+def test_ad_hoc_radio_changes_its_key_too() -> None:
     made = radio(mode="adhoc", fleet="north", key="a key", channel=1, interface="wlan1", country="DE")
     again = radio(mode="adhoc", fleet="north", key=r"\1 \g<0>", channel=1, interface="wlan1", country="DE")
     assert rekeyed(made.text, r"\1 \g<0>") == again.text
 
 
-def test_a_radio_that_cannot_be_started_anew_is_told_and_asked_for_again(aboard: Aboard) -> None:
+def test_failed_restart_of_a_radio_is_reported_and_requested_again(aboard: Aboard) -> None:
     before = aboard.key
     after = aboard.operator.rekey(NOW)
     shutil.copy(aboard.operator.statement, aboard.pi.places.data)
@@ -417,7 +417,7 @@ def test_without_a_radio_or_an_identity_there_is_nothing_to_change(aboard: Aboar
     assert (found.problems, aboard.pi.ran) == ((), [])
 
 
-# The part that systemd plays
+# Units of systemd
 
 SYSTEM = Path(__file__).parents[2] / "image/files/usr/lib/systemd/system"
 
@@ -427,7 +427,7 @@ def unit(name: str, key: str) -> list[str]:
     return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
 
 
-def test_the_unit_that_waits_starts_the_one_that_sets_up_the_key() -> None:
+def test_path_unit_starts_the_service_that_sets_up_the_key() -> None:
     assert unit("logboat-rekey.path", "PathChanged") == [f"/run/logboat/{DUE}"]
     assert unit("logboat-rekey.path", "PathExists") == [], "a file that stays would start it for ever"
     assert unit("logboat-rekey.service", "ExecStart") == ["/usr/bin/logboat boot radio"]
@@ -437,20 +437,20 @@ def test_the_unit_that_waits_starts_the_one_that_sets_up_the_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["logboat-rekey.path", "logboat-rekey.service"])
-def test_units_are_understood_by_systemd(name: str, tmp_path: Path) -> None:
+def test_units_are_valid_for_systemd(name: str, tmp_path: Path) -> None:
     for path in SYSTEM.glob("logboat-rekey.*"):
         (tmp_path / path.name).write_text(path.read_text().replace("/usr/bin/logboat", "/bin/true"))
     done = analyze("verify", "--man=no", str(tmp_path / name))
     assert [line for line in done.stderr.splitlines() if name in line] == []
 
 
-def test_the_unit_is_shut_in() -> None:
+def test_unit_is_confined() -> None:
     path = str(SYSTEM / "logboat-rekey.service")
     done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager", path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_card_brings_it_too_and_an_older_card_takes_nothing_back(aboard: Aboard) -> None:
+def test_card_can_contain_the_statement_and_an_older_card_does_not_undo_it(aboard: Aboard) -> None:
     old = aboard.bundle()
     after = aboard.operator.rekey(NOW)
     new = aboard.bundle()
@@ -463,7 +463,7 @@ def test_a_card_brings_it_too_and_an_older_card_takes_nothing_back(aboard: Aboar
         assert json.loads(kept.read_bytes())["number"] == 1
 
 
-def test_a_bundle_whose_statement_is_broken_is_refused(aboard: Aboard) -> None:
+def test_bundle_with_an_invalid_statement_is_refused(aboard: Aboard) -> None:
     before = aboard.key
     aboard.operator.rekey(NOW)
     broken = aboard.bundle()
@@ -476,10 +476,10 @@ def test_a_bundle_whose_statement_is_broken_is_refused(aboard: Aboard) -> None:
 
 
 @pytest.mark.parametrize("what", ["nothing", "damaged", "foreign", "pipe", "link", "long", "folder"])
-def test_whatever_is_in_its_place_in_the_data_folder_the_radio_is_set_up(
+def test_radio_is_set_up_whatever_is_in_the_statements_place(
     aboard: Aboard, what: str, tmp_path: Path
 ) -> None:
-    """The daemons may write to that folder, from which root reads."""
+    """The daemons may write to the data folder, from which root reads the statement."""
     path = aboard.pi.places.data / RADIO_STATEMENT
     if what == "damaged":
         path.write_bytes(b"\xff{")

@@ -1,4 +1,4 @@
-"""The rules by which samples share a document, and the content of that document."""
+"""Samples share a document by certain rules, and the document describes them."""
 
 from sensors.state import SensorState
 from services.documents.reading_window import (
@@ -24,14 +24,14 @@ def window(*rows: SampleRow) -> ReadingWindow:
     return made
 
 
-def test_window_ends_when_its_time_is_over() -> None:
+def test_window_ends_when_its_time_has_passed() -> None:
     made = window(row(1, ms=0), row(2, ms=299_999))
     assert not made.accepts(row(3, ms=300_000), run=1, boot=1)
     assert made.is_due(300_000)
     assert not made.is_due(299_999)
 
 
-def test_window_never_spans_two_runs_or_boots_or_a_hole() -> None:
+def test_window_never_spans_two_runs_or_boots_or_missing_numbers() -> None:
     made = window(row(1))
     assert not made.accepts(row(2), run=2, boot=1)
     assert not made.accepts(row(2), run=1, boot=2)
@@ -39,7 +39,7 @@ def test_window_never_spans_two_runs_or_boots_or_a_hole() -> None:
     assert made.accepts(row(2), run=1, boot=1)
 
 
-def test_window_is_full_at_its_most_samples() -> None:
+def test_window_is_full_at_its_maximum_number_of_samples() -> None:
     made = window(*(row(n, 1.5, ms=n) for n in range(1, MOST_SAMPLES + 1)))
     assert made.is_full()
     assert not made.accepts(row(MOST_SAMPLES + 1, ms=MOST_SAMPLES + 1), run=1, boot=1)
@@ -55,7 +55,7 @@ def test_window_is_full_at_64_kilobytes_of_long_values() -> None:
     assert len(str(body["samples"])) < 70_000
 
 
-def test_document_says_who_what_when_and_every_sample() -> None:
+def test_document_contains_vessel_sensor_times_and_every_sample() -> None:
     made = window(row(7, 1.5, ms=10_000), row(8, 2.5, ms=11_250))
     document_id, body = reading(made, ClockReading(12_000, UTC, synced=True))
     assert document_id == "reading:argo:rpm:abcdef:000000000007"
@@ -67,7 +67,7 @@ def test_document_says_who_what_when_and_every_sample() -> None:
     assert body["clock"] == "synced"
 
 
-def test_fault_is_a_state_beside_no_value_and_stays_out_of_the_statistics() -> None:
+def test_fault_has_a_state_instead_of_a_value_and_is_excluded_from_the_statistics() -> None:
     made = window(row(1, 4.0, ms=0), SampleRow("rpm", 2, 5, None, SensorState.OPEN))
     _, body = reading(made, ClockReading(0, UTC, synced=False))
     assert body["samples"] == [[0, 4.0], [5, None, "open"]]
@@ -80,6 +80,6 @@ def test_contacts_have_no_statistics() -> None:
     assert (body["min"], body["max"], body["mean"]) == (None, None, None)
 
 
-def test_a_clock_beyond_any_calendar_still_gives_a_document() -> None:
+def test_time_beyond_the_calendar_still_yields_a_document() -> None:
     assert iso(1e18).startswith("9999-")
     assert iso(-1e18).startswith("0001-")

@@ -1,4 +1,4 @@
-"""The complete recorder in the test's process: real files, real threads, simulated and manual sensors."""
+"""The complete recorder runs in the test's process with real files and threads, and simulated sensors."""
 
 import csv
 import io
@@ -114,7 +114,7 @@ def store(folder: Path) -> Database:
     return Database.open(folder / "data" / "log.db", policy=documents.POLICY)
 
 
-def test_stopped_recorder_leaves_every_sample_in_documents(tmp_path: Path) -> None:
+def test_stopped_recorder_has_written_every_sample_to_documents(tmp_path: Path) -> None:
     ledger: list[tuple[str, str, int]] = []
     with running(tmp_path, ledger=ledger.extend) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") >= 3)
@@ -124,7 +124,7 @@ def test_stopped_recorder_leaves_every_sample_in_documents(tmp_path: Path) -> No
         assert {s.sensor: s.last for s in report.sensors if s.samples}["cabin"] == len(ledger) > 20
 
 
-def test_a_reading_that_cannot_be_understood_keeps_no_room_and_no_document_from_being_made(
+def test_malformed_reading_does_not_prevent_retention_or_new_documents(
     tmp_path: Path,
 ) -> None:
     places(tmp_path)
@@ -140,7 +140,7 @@ def test_a_reading_that_cannot_be_understood_keeps_no_room_and_no_document_from_
         assert {"vessel", "boot", "equipment"} <= written
 
 
-def test_persons_value_is_answered_once_it_is_durable(tmp_path: Path) -> None:
+def test_manual_value_is_acknowledged_once_it_is_durable(tmp_path: Path) -> None:
     with running(tmp_path) as (made, _):
         answer = ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.42))
         assert (answer.ok, answer.sequence) == (True, 1)
@@ -148,7 +148,9 @@ def test_persons_value_is_answered_once_it_is_durable(tmp_path: Path) -> None:
         assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.4)).sequence == 2
 
 
-def test_persons_value_for_another_kind_of_sensor_is_refused_with_those_that_are(tmp_path: Path) -> None:
+def test_manual_value_for_another_kind_of_sensor_is_refused_with_a_list_of_manual_ones(
+    tmp_path: Path,
+) -> None:
     with running(tmp_path):
         answer = ask(tmp_path / "run", Addition(sensor="cabin", value=1.0))
         assert not answer.ok
@@ -157,7 +159,7 @@ def test_persons_value_for_another_kind_of_sensor_is_refused_with_those_that_are
         assert not ask(tmp_path / "run", Addition(sensor="fuel-dip", value=True)).ok
 
 
-def test_watchdog_is_fed_by_commits_and_ready_comes_with_the_first(tmp_path: Path) -> None:
+def test_watchdog_is_notified_by_commits_and_readiness_by_the_first(tmp_path: Path) -> None:
     with running(tmp_path) as (_, heard):
         pass
     assert heard.words.index("WATCHDOG=1") < heard.words.index("READY=1")
@@ -165,7 +167,7 @@ def test_watchdog_is_fed_by_commits_and_ready_comes_with_the_first(tmp_path: Pat
     assert "STOPPING=1" in heard.words
 
 
-def test_live_state_says_what_is_so_and_goes_with_the_recorder(tmp_path: Path) -> None:
+def test_live_state_is_current_and_removed_with_the_recorder(tmp_path: Path) -> None:
     file = state_file.path(tmp_path / "run")
     with running(tmp_path) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") >= 3)
@@ -177,7 +179,7 @@ def test_live_state_says_what_is_so_and_goes_with_the_recorder(tmp_path: Path) -
     assert state_file.read(file) is None
 
 
-def test_restart_goes_on_in_the_same_log_and_boot_with_the_next_number(tmp_path: Path) -> None:
+def test_restart_continues_the_same_log_and_boot_with_the_next_number(tmp_path: Path) -> None:
     seen = []
     for _ in range(3):
         with running(tmp_path) as (made, _):
@@ -187,11 +189,11 @@ def test_restart_goes_on_in_the_same_log_and_boot_with_the_next_number(tmp_path:
     assert [last for *_, last in seen] == [1, 2, 3]
 
 
-def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collides(
+def test_five_successive_boots_in_1970_keep_every_reading_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Boot1970:
-        """Clock of a machine that has just started and shows 1970."""
+        """Clock of a machine that has just started, which shows 1970."""
 
         def __init__(self) -> None:
             self._began = time.monotonic_ns()
@@ -223,7 +225,7 @@ def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collid
         assert {body["clock"] for body in readings} == {"unsynced"}
 
 
-def test_a_boot_in_2080_does_not_spoil_the_times_of_those_after_it(
+def test_boot_in_2080_does_not_affect_the_times_of_later_boots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Shifted(SystemClock):
@@ -273,7 +275,7 @@ def test_card_in_another_board_begins_a_new_log_and_loses_nothing(
         assert vessel.body["logs"] == logs
 
 
-def test_a_vessel_of_a_fleet_signs_what_it_writes_of_itself_and_its_boots(tmp_path: Path) -> None:
+def test_vessel_of_a_fleet_signs_its_own_document_and_its_boots(tmp_path: Path) -> None:
     own = OwnIdentity(FleetIdentity("argo", "north", vessel("argo"), trust()))
     with running(tmp_path):
         pass
@@ -290,7 +292,7 @@ def test_a_vessel_of_a_fleet_signs_what_it_writes_of_itself_and_its_boots(tmp_pa
         assert about.rev.startswith("2-")  # signed once: the second start had nothing to add
 
 
-def test_a_broken_identity_is_told_and_stops_nothing(tmp_path: Path) -> None:
+def test_damaged_identity_is_reported_and_stops_nothing(tmp_path: Path) -> None:
     with running(tmp_path, own=OwnIdentity(fault="vessel.pem is gone")) as (made, _):
         assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.5)).ok
         made._every_second(made.recording.now_ms())
@@ -299,7 +301,9 @@ def test_a_broken_identity_is_told_and_stops_nothing(tmp_path: Path) -> None:
         assert state["identity"] == {"fleet": None, "fault": "vessel.pem is gone"}
 
 
-def test_damage_found_while_running_ends_the_recorder_with_a_mark_for_the_next_start(tmp_path: Path) -> None:
+def test_damage_found_while_running_ends_the_recorder_and_marks_the_store_for_the_next_start(
+    tmp_path: Path,
+) -> None:
     heard = Heard()
     made = Recorder(
         places=places(tmp_path),
@@ -325,18 +329,18 @@ def test_damage_that_another_daemon_has_found_ends_the_recorder_too(tmp_path: Pa
     assert (tmp_path / "data" / "damaged").read_text() == "a page did not match\n"
 
 
-def test_damage_that_could_not_be_repaired_does_not_keep_the_recorder_from_recording(tmp_path: Path) -> None:
+def test_recorder_records_despite_damage_that_could_not_be_repaired(tmp_path: Path) -> None:
     places(tmp_path)
     store_check.mark_damaged(tmp_path / "data", "a page did not match")
     with running(tmp_path) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") > 2)
 
 
-def test_systemd_that_does_not_listen_stops_no_daemon(tmp_path: Path) -> None:
+def test_daemon_works_without_a_listening_systemd(tmp_path: Path) -> None:
     Notifier(str(tmp_path / "nobody")).alive()
 
 
-def test_store_that_is_opened_anew_repeats_no_anchor_and_forgets_no_alarm(tmp_path: Path) -> None:
+def test_reopened_store_repeats_no_anchor_and_loses_no_alarm(tmp_path: Path) -> None:
     text = MANUAL.replace('currentLevel"', 'currentLevel"\nalarm = { below = 0.2, severity = "alarm" }', 1)
     with running(tmp_path, text) as (made, _):
         assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.1)).ok

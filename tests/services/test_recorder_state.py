@@ -1,4 +1,4 @@
-"""The decision whether the vessel is recording, which everything that shows it shares."""
+"""Status, lights and doctor share one decision whether the vessel is recording."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +82,6 @@ def test_status_lights_and_doctor_agree(
     assert (daemons.recorder(appliance).verdict is CheckStatus.GOOD) is is_well
 
 
-def test_doctor_says_that_nothing_was_committed_yet_as_status_does(tmp_path: Path) -> None:
+def test_doctor_and_status_report_that_nothing_was_committed_yet(tmp_path: Path) -> None:
     appliance = published(tmp_path, recorder(recording=False, last_durable=None))
     assert daemons.recorder(appliance).seen == "no sample has been committed yet"

@@ -1,4 +1,4 @@
-"""Recording: numbers, commits, the ledger, and a journal that cannot be written."""
+"""Recorded samples get numbers, are committed, and survive a journal that cannot be written for a while."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +23,7 @@ class Ledger:
 
 
 class FullNow(Journal):
-    """A journal on a card that is full as long as `full` is set."""
+    """Journal on a card that is full while `full` is set."""
 
     full = False
 
@@ -55,7 +55,7 @@ def test_ledger_names_a_sample_only_after_its_commit(tmp_path: Path) -> None:
         assert ledger.lines == [("rpm", "abcdef", 1)]
 
 
-def test_commit_is_due_a_second_after_the_first_sample_and_not_before(tmp_path: Path) -> None:
+def test_commit_is_due_one_second_after_the_first_sample(tmp_path: Path) -> None:
     clock = FakeClock()
     with journal(tmp_path / "samples.db") as opened:
         made = recording(opened, clock)
@@ -81,7 +81,7 @@ def test_alarm_is_committed_at_once(tmp_path: Path) -> None:
         assert not made.is_commit_due()
 
 
-def test_delayed_alarm_raises_without_another_sample(tmp_path: Path) -> None:
+def test_delayed_alarm_is_raised_without_another_sample(tmp_path: Path) -> None:
     clock = FakeClock()
     with journal(tmp_path / "samples.db") as opened:
         made = recording(opened, clock, settings(alarms=[above(63.0, raise_after_s=5)]))
@@ -95,7 +95,7 @@ def test_delayed_alarm_raises_without_another_sample(tmp_path: Path) -> None:
         assert opened.sensors["rpm"].episode is not None
 
 
-def test_alarm_that_comes_goes_and_comes_again_before_a_commit_is_recorded_both_times(tmp_path: Path) -> None:
+def test_alarm_raised_cleared_and_raised_again_before_a_commit_is_recorded_twice(tmp_path: Path) -> None:
     clock = FakeClock()
     with journal(tmp_path / "samples.db") as opened:
         made = recording(opened, clock, settings(alarms=[above(63.0)]))
@@ -108,7 +108,7 @@ def test_alarm_that_comes_goes_and_comes_again_before_a_commit_is_recorded_both_
         assert told == [(1, False), (3, True)]
 
 
-def test_without_samples_a_commit_shows_now_and_then_that_it_is_alive(tmp_path: Path) -> None:
+def test_commits_are_made_periodically_without_samples(tmp_path: Path) -> None:
     clock = FakeClock()
     with journal(tmp_path / "samples.db") as opened:
         made = recording(opened, clock)
@@ -117,7 +117,7 @@ def test_without_samples_a_commit_shows_now_and_then_that_it_is_alive(tmp_path: 
         assert made.is_commit_due()
 
 
-def test_full_card_loses_nothing_and_says_so(tmp_path: Path) -> None:
+def test_full_card_loses_nothing_and_is_reported(tmp_path: Path) -> None:
     path, clock, ledger = tmp_path / "samples.db", FakeClock(), Ledger()
     with FullNow(path) as opened:
         made = recording(opened, clock, ledger=ledger)
@@ -136,7 +136,7 @@ def test_full_card_loses_nothing_and_says_so(tmp_path: Path) -> None:
     assert rows(path) == [("rpm", n) for n in range(1, 6)]
 
 
-def test_journal_that_cannot_be_written_is_tried_again_a_second_later_not_at_once(tmp_path: Path) -> None:
+def test_unwritable_journal_is_tried_again_one_second_later(tmp_path: Path) -> None:
     clock = FakeClock()
     with FullNow(tmp_path / "samples.db") as opened:
         made = recording(opened, clock)
@@ -148,7 +148,7 @@ def test_journal_that_cannot_be_written_is_tried_again_a_second_later_not_at_onc
         assert made.is_commit_due()
 
 
-def test_what_memory_cannot_hold_becomes_an_honest_gap(
+def test_samples_that_do_not_fit_in_memory_become_a_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording_module, "MOST_PENDING", 3)
@@ -173,7 +173,7 @@ def test_what_memory_cannot_hold_becomes_an_honest_gap(
     assert [row.sequence for row in second.rows] == [6]
 
 
-def test_numbers_after_a_gap_are_not_given_again_after_a_restart(
+def test_numbers_of_a_gap_are_not_assigned_again_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording_module, "MOST_PENDING", 1)
@@ -187,7 +187,7 @@ def test_numbers_after_a_gap_are_not_given_again_after_a_restart(
         assert again.sensors["rpm"].last == 2
 
 
-def test_totals_are_durable_with_the_samples_they_belong_to(tmp_path: Path) -> None:
+def test_totals_are_durable_together_with_their_samples(tmp_path: Path) -> None:
     path, clock = tmp_path / "samples.db", FakeClock()
     with journal(path) as opened:
         made = recording(opened, clock)
@@ -197,7 +197,7 @@ def test_totals_are_durable_with_the_samples_they_belong_to(tmp_path: Path) -> N
         assert recording(again, clock).resume() == {"rpm": Totals(7, 1.5)}
 
 
-def test_commit_that_seemed_to_fail_but_reached_the_card_is_not_recorded_twice(tmp_path: Path) -> None:
+def test_commit_that_reported_failure_but_reached_the_card_is_not_recorded_twice(tmp_path: Path) -> None:
     class Deceitful(Journal):
         lie = True
 
@@ -224,11 +224,11 @@ def test_commit_that_seemed_to_fail_but_reached_the_card_is_not_recorded_twice(t
     assert ledger.lines == [("rpm", "abcdef", 1), ("rpm", "abcdef", 2)]
 
 
-def test_numbers_that_are_declined_are_in_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_declined_numbers_are_contiguous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_module, "MOST_PENDING", 3)
 
     class Landing(FullNow):
-        """A journal whose first batch seems to fail, but has reached the file."""
+        """Journal whose first batch has reached the file although its commit reported a failure."""
 
         landed: tuple[Batch, ...] = ()
 
@@ -245,7 +245,7 @@ def test_numbers_that_are_declined_are_in_one_piece(tmp_path: Path, monkeypatch:
         for value in range(5):
             made.accept(sample(float(value), clock.ms))
         assert not made.commit()
-        assert not made.commit()  # the first row is known to be there; two wait, and there is space for one
+        assert not made.commit()  # the first row is known to be stored; two wait, and there is space for one
         made.accept(sample(9.0, clock.ms))
         opened.full = False
         assert made.commit()

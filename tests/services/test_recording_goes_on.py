@@ -1,4 +1,4 @@
-"""Recording continues with any configuration, and with any driver that cannot be made: real processes."""
+"""Real recorders continue with any configuration, and despite any driver that cannot be created."""
 
 import os
 import select
@@ -90,7 +90,7 @@ def vessel(logboat: Appliance) -> Appliance:
         ("sensors.toml", "", "write no_sensors = true if nothing is wired"),
     ],
 )
-def test_the_last_good_configuration_is_recorded_and_the_problem_is_told(
+def test_last_good_configuration_is_recorded_and_the_problem_is_reported(
     vessel: Appliance, name: str, content: str, said: str
 ) -> None:
     (vessel.root / name).write_text(content)
@@ -105,7 +105,7 @@ def test_the_last_good_configuration_is_recorded_and_the_problem_is_told(
 
 
 @pytest.mark.parametrize("name", ["yacht.csv", "sensors.toml"])
-def test_with_nothing_kept_a_start_ends_with_a_sentence(logboat: Appliance, name: str) -> None:
+def test_start_without_a_stored_configuration_ends_with_a_sentence(logboat: Appliance, name: str) -> None:
     (logboat.root / "sensors.toml").write_text(SENSORS)
     (logboat.root / "yacht.csv").write_text(RECORDING + f"1e999,{PATH},12.4\n")
     if name == "sensors.toml":
@@ -118,7 +118,7 @@ def test_with_nothing_kept_a_start_ends_with_a_sentence(logboat: Appliance, name
     assert "Traceback" not in done.stderr
 
 
-def test_a_driver_that_cannot_be_made_leaves_the_others_recording(vessel: Appliance) -> None:
+def test_driver_that_cannot_be_created_does_not_stop_the_others(vessel: Appliance) -> None:
     broken = vessel.root / "broken/gpiozero"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('it was built for another Python')\n")

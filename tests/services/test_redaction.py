@@ -15,7 +15,7 @@ from services.bundle.redaction import HARMLESS, SECRET, SECTIONS, redact
 from services.config.model import Configuration
 
 LEAST_SHOWN = 6
-"""Number of consecutive characters that reveal a secret; fewer occur in many words by chance."""
+"""Number of consecutive characters that reveal a secret; fewer may occur by chance."""
 UNITS = (
     'password = "{s}"',
     "password = '{s}'",
@@ -108,14 +108,14 @@ def files(draw: st.DrawFn) -> tuple[str, str]:
 @given(files())
 @example(('id = [[[\n"QXZKJVWY7384"\n\x00\n[vessel]\ndeadband = [\n1\n]', "QXZKJVWY7384"))
 @example(('name = """\npassword = """\nname = "QXZKJVWY7384"\n"""\n', "QXZKJVWY7384"))
-def test_no_secret_comes_through(made: tuple[str, str]) -> None:
+def test_no_secret_is_shown(made: tuple[str, str]) -> None:
     _check(*made)
 
 
 @pytest.mark.torture
 @settings(max_examples=15_000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(files())
-def test_no_secret_comes_through_in_many_files(made: tuple[str, str]) -> None:
+def test_no_secret_is_shown_in_many_random_files(made: tuple[str, str]) -> None:
     _check(*made)
 
 
@@ -129,8 +129,8 @@ def _check(text: str, secret: str) -> None:
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(files())
-def test_what_was_left_out_is_known_to_the_rest_of_the_archive(made: tuple[str, str]) -> None:
-    """Messages may quote a value, which is removed from them in its decoded form."""
+def test_redacted_values_are_removed_from_other_files_of_the_archive(made: tuple[str, str]) -> None:
+    """Messages may quote a value, whose decoded form is removed from them."""
     text, secret = made
     try:
         values = list(_texts(tomllib.loads(text)))
@@ -183,7 +183,7 @@ every = "5 s"  # (removed)
 """
 
 
-def test_what_is_harmless_stays_with_its_line() -> None:
+def test_harmless_lines_are_kept() -> None:
     text = WHOLE.replace("(unknown key)", "tralala").replace("(removed)", '"secret"')
     shown = redact(text).text
     assert [line.replace(" ", "") for line in shown.split("\n")] == [
@@ -191,7 +191,7 @@ def test_what_is_harmless_stays_with_its_line() -> None:
     ]
 
 
-def test_it_goes_on_after_a_slip() -> None:
+def test_redaction_continues_after_a_syntax_error() -> None:
     shown = redact('name = "abc\npin = 17\nwifi = [{ ssid = "a\nid = "x"\n[[sensor]]\nid = "oil"\n').text
     assert shown == 'name = (removed)\npin = 17\nwifi = (removed)\n(removed)\n[[sensor]]\nid = "oil"\n'
 
@@ -203,8 +203,8 @@ def keys_in(section: type) -> Iterator[str]:
             yield from keys_in(row.section)
 
 
-def test_each_key_of_a_configuration_is_judged() -> None:
-    """A new key is left out until a developer states that its values are harmless."""
+def test_each_key_of_a_configuration_is_classified() -> None:
+    """The value of a new key is redacted until a developer classifies it as harmless."""
     declared = (Configuration, SensorsFile, SamplingKeys, *(kind.options for kind in all_kinds().values()))
     known = {key for section in declared for key in keys_in(section)}
     assert len(known) > 60
@@ -213,5 +213,5 @@ def test_each_key_of_a_configuration_is_judged() -> None:
 
 
 @pytest.mark.parametrize("word", ["password", "psk", "secret", "token", "passphrase", "key_mgmt"])
-def test_no_name_of_a_secret_is_harmless(word: str) -> None:
+def test_no_key_of_a_secret_is_classified_as_harmless(word: str) -> None:
     assert word not in HARMLESS | SECTIONS

@@ -1,4 +1,4 @@
-"""A vessel whose card has died gets a new card, and gets its own history back from the fleet."""
+"""A vessel with a new card gets its own history back from the fleet."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def until(what: str, holds: Callable[[], object], *vessels: DemoVessel) -> None:
 
 
 def aboard(root: Path, folder: FleetFolder, name: str) -> DemoVessel:
-    """Start a new card for the first time: the bundle is taken in, and nothing has been recorded yet."""
+    """Start a new card for the first time, which applies the bundle, and return the vessel."""
     root.mkdir()
     card = Card(root)
     put(card.inbox, compose(folder, name, now=datetime.now(UTC)))
@@ -77,7 +77,7 @@ def verify(vessel: DemoVessel) -> dict[str, Any]:
     return found
 
 
-def test_a_dead_cards_history_comes_back_and_the_new_log_stands_beside_it(tmp_path: Path) -> None:
+def test_history_of_a_failed_card_is_restored_beside_the_new_log(tmp_path: Path) -> None:
     folder = FleetFolder.create(
         tmp_path / "north", fleet=f"t-{os.getpid()}", passphrase=PASSPHRASE, now=datetime.now(UTC)
     )
@@ -91,7 +91,7 @@ def test_a_dead_cards_history_comes_back_and_the_new_log_stands_beside_it(tmp_pa
         argo.kill()
         argo.close()
         known = readings(brigid, "argo")
-        shutil.rmtree(argo.folder)  # the card has died, with its store and its key
+        shutil.rmtree(argo.folder)  # the card has failed, with its store and its key
 
         before = identity_files.load(argo.identity)
         folder.renew(authority, "argo", now=datetime.now(UTC))

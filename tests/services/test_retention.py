@@ -1,4 +1,4 @@
-"""Retention: the order in which documents are removed from a full card, and the gap documents that remain."""
+"""Retention removes documents from a full card in a certain order, and leaves gap documents."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,13 +58,13 @@ def room(database: Database, most: int) -> retention.RemovedCounts:
     return make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC, most=most)
 
 
-def test_nothing_goes_while_there_is_room(database: Database) -> None:
+def test_nothing_is_removed_while_there_is_space(database: Database) -> None:
     put_reading(database, 1)
     assert make_room(database, vessel="argo", excess=lambda: 0, utc=UTC).readings == 0
     assert gaps(database) == []
 
 
-def test_oldest_history_goes_first_and_leaves_one_gap_that_grows(database: Database) -> None:
+def test_oldest_history_is_removed_first_and_leaves_one_growing_gap(database: Database) -> None:
     for first in range(1, 101, 10):
         put_reading(database, first)
     room(database, 3)
@@ -74,7 +74,7 @@ def test_oldest_history_goes_first_and_leaves_one_gap_that_grows(database: Datab
     assert documents.reading_id("argo", "rpm", LOG, 51) in ids(database)
 
 
-def test_history_that_is_safe_ashore_goes_before_older_history_that_is_not(database: Database) -> None:
+def test_history_that_is_safe_ashore_is_removed_before_older_history_that_is_not(database: Database) -> None:
     old = put_reading(database, 1, sensor="coolant", day=1)
     ashore = put_reading(database, 1, day=5)
     not_ashore = put_reading(database, 11, day=6)
@@ -89,17 +89,14 @@ def test_history_that_is_safe_ashore_goes_before_older_history_that_is_not(datab
     assert {old, not_ashore} <= set(left)
 
 
-def test_upper_bounds_of_several_vessels_add_up_to_the_highest(database: Database) -> None:
+def test_highest_bound_of_several_vessels_counts(database: Database) -> None:
     for vessel, last in (("argo", 10), ("brigid", 30)):
         database.put(f"forwarded:office:{vessel}", {"bounds": {f"argo:rpm:{LOG}": last}})
     assert safe_ashore(database) == {("argo", "rpm", LOG): 30}
 
 
-def test_what_a_gateway_has_lost_since_is_not_safe_ashore(database: Database) -> None:
-    """In this test a vessel has seen the gateway start from nothing.
-
-    A second vessel, which is out of reach, does not know this yet.
-    """
+def test_history_that_a_gateway_has_lost_is_not_safe_ashore(database: Database) -> None:
+    """Here, a vessel has found that the gateway was emptied, which an unreachable one does not know yet."""
     key, old = f"argo:rpm:{LOG}", put_reading(database, 1)
     for name in ("office:brigid", "club:argo"):
         database.put(f"forwarded:{name}", {"bounds": {f"argo:fuel:{LOG}" if "club" in name else key: 30}})
@@ -111,7 +108,7 @@ def test_what_a_gateway_has_lost_since_is_not_safe_ashore(database: Database) ->
     assert unsafe not in ids(database)
 
 
-def test_alarms_go_last(database: Database) -> None:
+def test_alarms_are_removed_last(database: Database) -> None:
     alarm = put_alarm(database, 1)
     for first in (1, 11):
         put_reading(database, first)
@@ -121,7 +118,7 @@ def test_alarms_go_last(database: Database) -> None:
     assert room(database, 5).alarms == 1
 
 
-def test_what_was_removed_is_not_wanted_back(database: Database) -> None:
+def test_removed_documents_are_not_requested_again(database: Database) -> None:
     gone = put_reading(database, 1)
     kept = put_reading(database, 11)
     room(database, 1)
@@ -129,7 +126,7 @@ def test_what_was_removed_is_not_wanted_back(database: Database) -> None:
     assert not database.floor(kept)
 
 
-def test_another_vessels_history_leaves_no_gap_in_its_name(database: Database) -> None:
+def test_removed_history_of_another_vessel_leaves_no_gap_document(database: Database) -> None:
     put_reading(database, 1, vessel="brigid")
     removed = room(database, 1)
     assert removed.readings == 1
@@ -148,12 +145,12 @@ def test_removal_stops_at_the_budget(database: Database) -> None:
 
 
 @pytest.mark.parametrize(("text", "size"), [("20 GB", 20 * 10**9), ("15MB", 15_000_000), ("1 GiB", 2**30)])
-def test_budget_is_a_size(tmp_path: Path, text: str, size: int) -> None:
+def test_budget_can_be_a_size(tmp_path: Path, text: str, size: int) -> None:
     assert budget(text).in_bytes(tmp_path) == size
     assert budget(str(budget(text))) == budget(text)
 
 
-def test_budget_is_a_share_of_the_partition(tmp_path: Path) -> None:
+def test_budget_can_be_a_share_of_the_partition(tmp_path: Path) -> None:
     assert budget("90 %").in_bytes(tmp_path) == pytest.approx(2 * budget("45 %").in_bytes(tmp_path), abs=1)
     assert str(budget("80 %")) == "80 %"
 
@@ -161,7 +158,7 @@ def test_budget_is_a_share_of_the_partition(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "bounds", [None, 7, ["argo:rpm:abcdef"], {"rpm": 5}, {"argo:rpm:abcdef": "all"}, {"a:b:c": [1]}]
 )
-def test_what_another_vessel_wrote_awry_stops_no_removal(database: Database, bounds: Any) -> None:
+def test_malformed_documents_of_another_vessel_do_not_stop_removal(database: Database, bounds: Any) -> None:
     database.put("forwarded:shore:brigid", {"bounds": bounds})
     awry = documents.reading_id("argo", "rpm", "zzzzzz", 1)
     database.put(awry, {"first": 1, "last": 1, "startUtc": None})

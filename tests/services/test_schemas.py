@@ -56,7 +56,7 @@ SILENT = {
     "db get": "prints the document itself",
     "db export": "prints documents themselves",
 }
-"""Commands that print nothing of ours for programs, each with the reason."""
+"""Commands without JSON output of their own, with the reason for each."""
 
 SCHEMAS = {shape: schemas.read(shape) for shape in schemas.VERSIONS}
 REGISTRY: Registry[Any] = Registry().with_resources(
@@ -74,13 +74,13 @@ class Stage:
     monkeypatch: pytest.MonkeyPatch
 
     def told(self, *arguments: str) -> str:
-        """Return the output of a command for programs."""
+        """Return the JSON output of a command."""
         done = self.logboat(*arguments, "--json")
         assert done.out, done.err
         return done.out
 
     def rig(self) -> Rig:
-        """Return a healthy appliance for the doctor, which only this example uses."""
+        """Return a healthy appliance for one example of the doctor."""
         folder = self.logboat.root / "rig"
         folder.mkdir()
         return healthy(folder, self.monkeypatch)
@@ -91,7 +91,7 @@ EXAMPLES: dict[str, tuple[frozenset[str], Example]] = {}
 
 
 def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
-    """Register the command that the example runs, and all shapes that its output has."""
+    """Register an example with the command that it runs and the shapes of its output."""
 
     def note(example: Example) -> Example:
         EXAMPLES[command] = (frozenset(shapes), example)
@@ -176,7 +176,7 @@ FAULTY: dict[str, Any] = {
 
 
 def record(appliance: Appliance) -> None:
-    """Write a history with every possible content: gaps, faults, a boot without a time, foreign text."""
+    """Write a history with gaps, faults, a boot without a time, and text from others."""
     floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
     appliance.put(
         build.vessel(sensors=(build.settings(), build.settings("silent"))),
@@ -560,11 +560,11 @@ def _password(stage: Stage) -> Iterator[str]:
     yield stage.told("fleet", "password")
 
 
-# All of them
+# All commands
 
 
 @pytest.mark.parametrize("command", EXAMPLES)
-def test_what_is_printed_is_as_the_schema_says(
+def test_output_matches_its_schema(
     command: str, logboat: Appliance, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes, example = EXAMPLES[command]
@@ -572,7 +572,7 @@ def test_what_is_printed_is_as_the_schema_says(
     assert {validate(found) for text in texts for found in objects(text)} == shapes
 
 
-def test_every_command_has_examples_or_a_reason_to_be_silent() -> None:
+def test_every_command_has_examples_or_a_reason_for_none() -> None:
     takes_json = {
         words for words, parser in every_parser().items() if "--json" in parser._option_string_actions
     }
@@ -587,7 +587,7 @@ def test_every_shape_is_printed_by_a_command() -> None:
     assert files == schemas.VERSIONS.keys() | {schemas.COMMON}
 
 
-def test_files_are_generated_from_the_types_that_are_printed() -> None:
+def test_schema_files_are_generated_from_the_printed_types() -> None:
     stale = [path.name for path, text in generate.files().items() if path.read_text() != text]
     assert stale == [], "write them again: python -m services.schemas.generate"
 
@@ -597,7 +597,7 @@ def test_every_shape_has_exactly_one_type() -> None:
 
 
 @pytest.mark.parametrize("shape", [*schemas.VERSIONS, schemas.COMMON])
-def test_a_schema_is_one_and_says_what_everything_is(shape: str) -> None:
+def test_schema_is_valid_and_describes_every_member(shape: str) -> None:
     schema = schemas.read(shape)
     Draft202012Validator.check_schema(schema)
     assert schema["title"]
@@ -615,7 +615,7 @@ def test_a_schema_is_one_and_says_what_everything_is(shape: str) -> None:
 
 
 def parts(schema: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every member and every object of a schema, each with its place."""
+    """Yield every member and every object of a schema with its path."""
     if isinstance(schema, dict):
         if "properties" in schema and where and ".if" not in f".{where}":
             yield where, schema
@@ -631,7 +631,7 @@ def parts(schema: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from parts(inner, f"{where}[{number}]")
 
 
-def test_the_documentation_lists_every_shape_with_its_commands() -> None:
+def test_documentation_lists_every_shape_with_its_commands() -> None:
     text = (Path(__file__).parents[2] / "docs/json.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| [")]
     listed = {(row[0].strip("| ").partition("]")[0].strip("[`"), row[1].strip("`")) for row in rows}
@@ -639,7 +639,7 @@ def test_the_documentation_lists_every_shape_with_its_commands() -> None:
 
 
 @pytest.mark.parametrize("broken", [{"more": 1}, {"documents": "many"}, {"format": "logboat.db-info/0"}])
-def test_what_is_not_as_the_schema_says_is_found(logboat: Appliance, broken: dict[str, Any]) -> None:
+def test_deviation_from_a_schema_is_found(logboat: Appliance, broken: dict[str, Any]) -> None:
     record(logboat)
     found = logboat("db", "info", str(logboat.store), "--json").json
     validate(found)

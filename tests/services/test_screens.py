@@ -1,4 +1,4 @@
-"""The screens have no truncated line, no line that is too wide, and no missing fact, even in a pipe."""
+"""Screens have no truncated or overlong line and no missing fact, even in a pipe."""
 
 import fcntl
 import io
@@ -60,7 +60,7 @@ Show = Callable[..., str]
 
 @pytest.fixture
 def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """Return a function that returns a command's output on a terminal, with its colours."""
+    """Return a function that runs a command on a terminal and returns the output with its colours."""
 
     def shown(width: int, *arguments: str, lines: int = 24) -> str:
         for name, value in (("COLUMNS", str(width)), ("LINES", str(lines)), ("TERM", "xterm")):
@@ -76,7 +76,7 @@ def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 @dataclass(frozen=True)
 class Case:
-    """An appliance, and the command that a person types on it."""
+    """An appliance, and a command that a person runs on it."""
 
     prepare: Callable[[Appliance, pytest.MonkeyPatch], None]
     commands: Sequence[str] = ("status", "sensors", "peers --all", "alarms", "lights explain", "doctor")
@@ -127,7 +127,7 @@ def gateway(name: str, state: str = "connected", **changes: Any) -> dict[str, An
 
 
 def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up long names, long faults, eight gateways and twelve vessels, with nearly everything wrong."""
+    """Set up long names and messages, eight gateways and twelve vessels, with nearly every fault."""
     fault = "The voltage at the sender's terminal, 2.97 V, is beyond what a sender of 240 ohm can give, 2.5 V"
     path = "/var/lib/logboat/set-aside/log.db-2026-05-01T08:55:00Z-which-no-narrow-screen-can-show-whole"
     sensors: dict[str, dict[str, Any]] = {
@@ -204,7 +204,7 @@ def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the doctor examine an appliance with two faults."""
+    """Set up an appliance with two faults for the doctor."""
     (appliance.root / "rig").mkdir()
     rig = healthy(appliance.root / "rig", monkeypatch)
     rig.recorder(problems=["sensors.toml:3: bad pin"])
@@ -236,7 +236,7 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.parametrize("width", [40, 80])
 @pytest.mark.parametrize(("case", "command"), TYPED)
-def test_no_line_is_too_long_and_no_fact_is_lost(
+def test_no_line_is_too_long_and_no_fact_is_missing(
     case: Case, command: str, width: int, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case.prepare(logboat, monkeypatch)
@@ -245,12 +245,12 @@ def test_no_line_is_too_long_and_no_fact_is_lost(
     assert max(len(line) for line in COLOUR.sub("", shown).splitlines()) <= width
     if command.split(maxsplit=1)[0] in ("status", "lights", "doctor"):
         told = COLOUR.sub("", shown)
-        if command == "status":  # a narrow screen has no columns: a colon separates label and words
+        if command == "status":  # a narrow screen has no columns, but a colon between label and text
             told = re.sub(rf"(?m)^  ({'|'.join(label for label, _ in LINES)}):", r"\1", told)
         assert squeezed(told) == squeezed(piped)
     else:
         lost = {word for word in piped.split() if word.strip(":;,") not in squeezed(shown)}
-        assert lost <= HEADS  # a row that is a sentence does not show a column for which it has no value
+        assert lost <= HEADS  # a row in the form of a sentence omits columns without a value
     whole = re.compile(r"\d$|±$")
     unit = re.compile(r"\s*(\d{3}|kB|MB|GB|ms|s|min|h|d|V|%|±)\b")
     lines = COLOUR.sub("", shown).splitlines()
@@ -259,7 +259,7 @@ def test_no_line_is_too_long_and_no_fact_is_lost(
 
 
 @pytest.mark.parametrize("command", CASES["usual"].commands)
-def test_a_usual_fleet_fits_on_one_screen(
+def test_typical_fleet_fits_on_one_screen(
     command: str, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual(logboat, monkeypatch)
@@ -268,7 +268,7 @@ def test_a_usual_fleet_fits_on_one_screen(
 
 
 @pytest.mark.parametrize("command", CASES["usual"].commands)
-def test_colours_are_for_terminals_whose_user_wants_them(
+def test_colours_are_used_only_on_terminals_whose_user_permits_them(
     command: str, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual(logboat, monkeypatch)
@@ -279,7 +279,7 @@ def test_colours_are_for_terminals_whose_user_wants_them(
     assert "\x1b" not in show(80, *typed)
 
 
-def test_what_is_piped_is_a_fact_a_line_whatever_columns_says(
+def test_piped_output_has_one_fact_per_line_whatever_columns_is_set_to(
     logboat: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ugly(logboat, monkeypatch)
@@ -290,7 +290,7 @@ def test_what_is_piped_is_a_fact_a_line_whatever_columns_says(
 
 
 @pytest.mark.parametrize(("width", "more"), [(80, 0), (40, 5)])
-def test_a_real_terminal_of_that_size_shows_it_whole(width: int, more: int, logboat: Appliance) -> None:
+def test_output_fits_a_real_terminal_of_that_size(width: int, more: int, logboat: Appliance) -> None:
     logboat.put(build.vessel(), build.boot(1, network(0, UTC)))
     (logboat.root / "sensors.toml").write_text("no_sensors = true\n")
     outer, inner = pty.openpty()
@@ -322,7 +322,7 @@ def _read(descriptor: int) -> bytes:
 class TestColumns:
     ROWS = (("id", "what", "n"), ("a", "red and green and blue", "1"), ("bb", "white", "22"))
 
-    def test_where_there_is_room_they_are_columns(self) -> None:
+    def test_rows_are_printed_in_columns_if_these_fit(self) -> None:
         head, blocks = fitted(self.ROWS, right=(2,), width=80)
         assert [*head, *chain(*blocks)] == [
             "id  what                     n",
@@ -330,7 +330,7 @@ class TestColumns:
             "bb  white                   22",
         ]
 
-    def test_where_there_is_less_words_go_on_below(self) -> None:
+    def test_long_text_continues_on_the_next_line(self) -> None:
         head, blocks = fitted(self.ROWS, right=(2,), width=22)
         assert [*head, *chain(*blocks)] == [
             "id  what             n",
@@ -339,12 +339,12 @@ class TestColumns:
             "bb  white           22",
         ]
 
-    def test_where_that_is_longer_each_row_is_a_sentence(self) -> None:
+    def test_rows_become_sentences_if_columns_would_be_longer(self) -> None:
         rows = (("id", "one", "other"), ("a-very-long-id", "red", "white"))
         assert fitted(rows, width=20) == ([], [["a-very-long-id: one", "  red; other white"]])
         assert fitted(rows, plain=(1, 2), width=20) == ([], [["a-very-long-id: red;", "  white"]])
 
-    def test_a_number_stays_with_its_thousands_and_its_unit(self) -> None:
+    def test_number_is_not_separated_from_its_thousands_and_its_unit(self) -> None:
         assert wrap("it is 12 345 kB now", 20) == ["it is 12 345 kB now"]
         assert wrap("the log is now 12 345 kB", 20) == ["the log is now", "  12 345 kB"]
         assert wrap("as of 08:55:00Z ± 20 s", 20) == ["as of", "  08:55:00Z ± 20 s"]

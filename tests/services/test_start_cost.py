@@ -1,4 +1,4 @@
-"""The cost of a start on a slow board: imported modules, and reports of progress to systemd."""
+"""A start imports few modules, and reports progress to systemd on a slow board."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ HEAVY = {
     "zeroconf",
     "zoneinfo",
 }
-"""Modules each of which takes a slow board longer to import than Python takes to start."""
+"""Modules that each take longer to import on a slow board than Python takes to start."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def heard(listener: socket.socket) -> list[str]:
         ("services.lights.daemon", {"apsw", "sync.store", "sync.peer"}),
     ],
 )
-def test_a_start_loads_nothing_that_only_some_vessels_need(modules: str, also: set[str]) -> None:
+def test_start_imports_no_heavy_modules_that_only_some_vessels_need(modules: str, also: set[str]) -> None:
     program = f"import sys, services.cli.main, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     before = subprocess.run(
@@ -65,7 +65,7 @@ def test_a_start_loads_nothing_that_only_some_vessels_need(modules: str, also: s
     assert loaded.isdisjoint(HEAVY | also)
 
 
-def test_a_check_of_the_stores_asks_systemd_for_time(tmp_path: Path) -> None:
+def test_check_of_the_stores_requests_time_from_systemd(tmp_path: Path) -> None:
     with systemd(tmp_path) as listener:
         (tmp_path / "data").mkdir()
         command = [sys.executable, "-m", "services", "store", "check", "--repair"]
@@ -78,7 +78,7 @@ def test_a_check_of_the_stores_asks_systemd_for_time(tmp_path: Path) -> None:
         assert heard(listener)[0] == f"EXTEND_TIMEOUT_USEC={MORE_S * 1e6:.0f}"
 
 
-def test_a_start_asks_for_more_time_as_long_as_it_gets_on_and_not_when_it_hangs(tmp_path: Path) -> None:
+def test_start_requests_more_time_only_while_it_makes_progress(tmp_path: Path) -> None:
     now = [100.0]
     with systemd(tmp_path) as listener:
         loading = ImportProgress(Notifier(str(tmp_path / "notify"), monotonic=lambda: now[0]))
@@ -92,10 +92,10 @@ def test_a_start_asks_for_more_time_as_long_as_it_gets_on_and_not_when_it_hangs(
         assert heard(listener) == []
 
 
-def test_where_no_systemd_listens_nothing_is_sent(tmp_path: Path) -> None:
+def test_nothing_is_sent_without_systemd(tmp_path: Path) -> None:
     Notifier("").progress()
     Notifier(str(tmp_path / "nobody")).progress()
 
 
-def test_the_version_is_the_packages() -> None:
+def test_version_is_that_of_the_package() -> None:
     assert version("logboat") == VERSION

@@ -1,4 +1,4 @@
-"""The command `logboat status` costs the same with few and with many documents, and misses nothing."""
+"""The cost of `logboat status` does not grow with the number of documents, and it misses no alarm."""
 
 import os
 import subprocess
@@ -30,11 +30,11 @@ from .documents import UTC, network
 __all__ = ["logboat"]
 
 EVERY = 5
-"""Number of steps of SQLite's virtual machine between two counts."""
+"""Interval of the counts in steps of SQLite's virtual machine."""
 
 
 class Steps:
-    """Counter of the steps of SQLite's virtual machine in every store that is opened."""
+    """Counter of the steps that SQLite's virtual machine takes in all opened stores."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.taken = 0
@@ -68,7 +68,7 @@ def fill(appliance: Appliance, total: int) -> None:
 
 
 @pytest.mark.parametrize("is_live", [True, False])
-def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
+def test_number_of_steps_is_the_same_with_twenty_times_as_many_documents(
     is_live: bool, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Steps(monkeypatch)
@@ -78,7 +78,7 @@ def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
         fill(logboat, total)
         if is_live:
             logboat.live()
-        logboat("status")  # this is the first search for alarms
+        logboat("status")  # the first search for alarms
         steps.taken = 0
         done = logboat("status")
         assert "0 active, 4 not acknowledged" in done.out
@@ -86,7 +86,9 @@ def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
     assert 0 < taken[1] <= 1.1 * taken[0] + 50, taken
 
 
-def test_after_changes_it_reads_what_changed(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_changes_only_changed_documents_are_read(
+    logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(logboat, 4_000)
     steps = Steps(monkeypatch)
     logboat("status")
@@ -98,7 +100,7 @@ def test_after_changes_it_reads_what_changed(logboat: Appliance, monkeypatch: py
 
 class TestOpenAlarms:
     def look(self, database: Database, run: Path) -> list[str]:
-        """Assert that the remembered alarms are those that a complete search finds; return their numbers."""
+        """Assert that the cached alarms are those that a complete search finds, and return their numbers."""
         found = open_alarms(database, build.VESSEL, run)
         assert found == [episode for episode in episodes(database, build.VESSEL)[0] if episode.is_open]
         return [episode.id.rpartition(":")[2].lstrip("0") for episode in found]
@@ -110,7 +112,7 @@ class TestOpenAlarms:
         )
         return Database.open(path, policy=documents.POLICY)
 
-    def test_what_is_raised_cleared_and_acknowledged_is_followed(
+    def test_raised_cleared_and_acknowledged_alarms_are_tracked(
         self, database: Database, tmp_path: Path
     ) -> None:
         with database:
@@ -123,7 +125,7 @@ class TestOpenAlarms:
             database.delete(build.alarm(1)[0], parent=_revision(database, build.alarm(1)[0]))
             assert self.look(database, tmp_path) == []
 
-    def test_one_that_makes_no_sense_hides_no_other(self, database: Database, tmp_path: Path) -> None:
+    def test_invalid_alarm_does_not_hide_others(self, database: Database, tmp_path: Path) -> None:
         with database:
             build.write(database, ("alarm:argo:rpm:abcdef:000000000009", {"type": "alarm"}))
             assert sorted(self.look(database, tmp_path)) == ["1", "2"]
@@ -139,16 +141,14 @@ class TestOpenAlarms:
             {"vessel": "argo", "sequence": 1, "ids": None},
         ],
     )
-    def test_what_is_remembered_of_something_else_is_of_no_use(
+    def test_cache_of_another_store_is_ignored(
         self, remembered: dict[str, object], database: Database, tmp_path: Path
     ) -> None:
         with database:
             state_file.write(state_file.path(tmp_path, NAME), {"uuid": database.uuid} | remembered)
             assert sorted(self.look(database, tmp_path)) == ["1", "2"]
 
-    def test_where_nothing_can_be_remembered_it_is_told_all_the_same(
-        self, database: Database, tmp_path: Path
-    ) -> None:
+    def test_alarms_are_found_without_a_cache(self, database: Database, tmp_path: Path) -> None:
         with database:
             assert sorted(self.look(database, tmp_path / "none")) == ["1", "2"]
 
@@ -169,7 +169,7 @@ ANCHOR = st.builds(
 
 
 class InMemory:
-    """Documents without a file."""
+    """Store of documents in memory, without a file."""
 
     def __init__(self, *built: build.Built) -> None:
         self._found = {
@@ -191,7 +191,7 @@ class InMemory:
     st.dictionaries(st.integers(0, 12), st.lists(ANCHOR, max_size=2), min_size=1),
     st.lists(st.tuples(st.integers(0, 12), st.floats(0, 6_000)), min_size=1, max_size=4),
 )
-def test_times_are_those_that_all_boots_together_give(
+def test_times_equal_those_calculated_from_all_boots(
     boots: dict[int, list[Anchor]], moments: list[tuple[int, float]]
 ) -> None:
     source = InMemory(
@@ -206,8 +206,8 @@ def test_times_are_those_that_all_boots_together_give(
         assert near.at(build.LOG, number, clock) == whole.at(build.LOG, number, clock)
 
 
-def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance) -> None:
-    """Most of the time that a person waits for the command is spent on imports."""
+def test_status_imports_no_unneeded_modules(logboat: Appliance) -> None:
+    """Most of the command's running time is spent on imports."""
     fill(logboat, 20)
     logboat.live(
         pid=os.getpid(), updated={"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}

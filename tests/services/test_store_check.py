@@ -1,4 +1,4 @@
-"""The store check finds damage, keeps the data that can be read, and records the rest as a gap."""
+"""The store check finds damage, keeps readable data, and records unreadable data as gaps."""
 
 import os
 import random
@@ -33,7 +33,7 @@ NAMES = ("coolant", "rpm")
 
 
 class Recorded:
-    """Data folders of vessels that recorded and lost power; each is made once, and copied for tests."""
+    """Data folders of vessels that recorded and lost power, each made once and copied for tests."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -70,7 +70,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
             )
             for number in range(1, commits + 1):
                 if number == commits - 70:
-                    # As on a card: everything before a checkpoint is in the file, and the rest is in the log.
+                    # As on a card, data before a checkpoint is in the file, and later data is in the log.
                     opened._connection.wal_checkpoint()
                 opened.commit(
                     batch(*(row(number, random.Random(number).random(), sensor=name) for name in NAMES))
@@ -83,7 +83,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
 
 
 def cut(data: Path) -> None:
-    """Simulate a power cut: keep the files as they are now, including their write-ahead logs."""
+    """Simulate a power cut by copying the files as they are now, including their write-ahead logs."""
     for name in ("samples.db", "samples.db-wal", "log.db", "log.db-wal"):
         if (data / name).exists():
             shutil.copy(data / name, data / f"{name}.cut")
@@ -134,7 +134,7 @@ def samples(data: Path) -> dict[str, list[int]]:
     return found
 
 
-def test_sound_stores_are_left_alone(tmp_path: Path, record: Recorded) -> None:
+def test_sound_stores_are_not_changed(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=100, documented_to=50)
     report = store_check.prepare(tmp_path)
     assert report.findings == []
@@ -182,7 +182,7 @@ def test_wrong_bit_in_the_journals_version_loses_no_sample(
     assert samples(tmp_path) == {name: list(range(1, number + 1)) for name, number in last.items()}
 
 
-def test_journal_of_a_newer_version_is_left_alone(tmp_path: Path, record: Recorded) -> None:
+def test_journal_of_a_newer_version_is_not_changed(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=10, documented_to=5)
     connection = apsw.Connection(str(tmp_path / "samples.db"))
     connection.execute("CREATE TABLE later(key TEXT PRIMARY KEY)")
@@ -232,7 +232,7 @@ def test_bad_block_of_the_journals_write_ahead_log_loses_no_sample(tmp_path: Pat
     assert noticed
 
 
-def test_commit_that_a_power_cut_left_whole_beyond_the_end_of_the_log_is_taken_in(
+def test_commit_left_complete_beyond_a_damaged_part_of_the_log_is_recovered(
     tmp_path: Path, record: Recorded
 ) -> None:
     record(tmp_path, commits=100, documented_to=50)
@@ -265,12 +265,12 @@ def newest_leaves(path: Path) -> set[int]:
             match record.values:
                 case (None, int(), bytes(), None, None):
                     batches[record.rowid or 0] = record.page - 1
-                case (None, bytes(), int()):  # in `newest`, which is further in front, and in `echo`
+                case (None, bytes(), int()):  # in `newest`, which is nearer to the beginning, and in `echo`
                     echoes[record.rowid or 0] = record.page - 1
     return {batches[max(batches)], echoes[max(batches)]}
 
 
-def test_numbers_on_two_bad_pages_are_explained_if_any_later_batch_is_left_whatever_sensor_it_is_of(
+def test_numbers_lost_on_two_bad_pages_are_explained_by_any_later_batch(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "samples.db"
@@ -299,14 +299,14 @@ def test_numbers_on_two_bad_pages_are_explained_if_any_later_batch_is_left_whate
 
 
 @pytest.mark.parametrize("page", range(1, 24))
-def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_has(
+def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_journal_still_has(
     tmp_path: Path, record: Recorded, page: int
 ) -> None:
     last = record(tmp_path, commits=400, documented_to=390)
     assert pages(tmp_path / "log.db") >= 24
     damage(tmp_path / "log.db", page)
     report = store_check.prepare(tmp_path)
-    if not report.findings:  # a free page, on which nothing can be damaged
+    if not report.findings:  # a free page, on which no data can be damaged
         assert not store_check.prepare(tmp_path).findings
     for name, number in last.items():
         assert set(range(1, number - 10)) <= set(samples(tmp_path)[name])
@@ -314,7 +314,7 @@ def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_
 
 
 @pytest.mark.parametrize("name", ["samples.db", "log.db"])
-def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, record: Recorded, name: str) -> None:
+def test_file_of_random_data_is_set_aside(tmp_path: Path, record: Recorded, name: str) -> None:
     record(tmp_path, commits=50, documented_to=40)
     (tmp_path / name).write_bytes(random.Random(0).randbytes(50_000))
     (tmp_path / f"{name}-wal").unlink(missing_ok=True)
@@ -324,7 +324,7 @@ def test_file_that_is_rubbish_altogether_is_set_aside(tmp_path: Path, record: Re
     assert store_check.prepare(tmp_path).findings == []
 
 
-def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path, record: Recorded) -> None:
+def test_both_stores_damaged_at_once_are_replaced_by_working_ones(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=400, documented_to=390)
     damage(tmp_path / "samples.db", 5)
     damage(tmp_path / "log.db", 5)
@@ -335,7 +335,7 @@ def test_both_stores_damaged_at_once_still_leave_a_working_pair(tmp_path: Path, 
         assert spans.holes(400) == []
 
 
-def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(
+def test_damaged_journal_begins_a_new_log_so_that_no_number_is_assigned_twice(
     tmp_path: Path, record: Recorded
 ) -> None:
     record(tmp_path, commits=400, documented_to=100)
@@ -349,7 +349,7 @@ def test_damaged_journal_begins_a_new_log_so_that_no_number_is_given_twice(
         assert opened.sensors == {}
 
 
-def test_second_daemon_to_start_finds_the_stores_in_use_and_that_is_no_failure(tmp_path: Path) -> None:
+def test_stores_in_use_by_a_started_daemon_are_not_a_failure(tmp_path: Path) -> None:
     args = Namespace(data=tmp_path, repair=True, json=False)
     with store_check.using(tmp_path):
         assert store_check.run(args) == 0
@@ -365,7 +365,7 @@ def test_stores_in_use_are_not_repaired(tmp_path: Path, record: Recorded) -> Non
     assert not report.repaired
 
 
-def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(
+def test_mark_left_by_a_daemon_causes_a_complete_check_and_is_then_removed(
     tmp_path: Path, record: Recorded
 ) -> None:
     record(tmp_path, commits=20, documented_to=10)
@@ -374,7 +374,7 @@ def test_mark_left_by_a_daemon_asks_for_a_whole_check_and_goes_after_it(
     assert not (tmp_path / "damaged").exists()
 
 
-def test_check_waits_for_daemons_that_are_about_to_end_because_of_damage(
+def test_check_waits_for_daemons_that_are_ending_because_of_damage(
     tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(tmp_path, commits=20, documented_to=10)
@@ -387,20 +387,20 @@ def test_check_waits_for_daemons_that_are_about_to_end_because_of_damage(
     assert not store_check.is_marked(tmp_path)
 
 
-def test_check_does_not_wait_for_ever(tmp_path: Path) -> None:
+def test_check_does_not_wait_indefinitely(tmp_path: Path) -> None:
     store_check.mark_damaged(tmp_path, "a page did not match")
     with store_check.using(tmp_path):
         assert store_check.prepare(tmp_path, patience=0.05).in_use
 
 
-def test_only_the_newest_broken_files_are_kept(tmp_path: Path) -> None:
+def test_only_the_newest_damaged_files_are_kept(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / "samples.db").write_bytes(bytes([number]) * 9_000)
         store_check.prepare(tmp_path)
     assert len(list((tmp_path / "set-aside").glob("samples.db.*"))) == store_repair.KEPT_ASIDE
 
 
-def test_command_tells_and_exits_by_what_it_found(
+def test_command_reports_its_findings_and_exits_accordingly(
     tmp_path: Path, record: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(tmp_path, commits=400, documented_to=100)
@@ -415,7 +415,7 @@ def test_command_tells_and_exits_by_what_it_found(
     assert store_check.run(arguments) == 0
 
 
-def test_samples_that_nothing_holds_any_more_become_gap_documents(tmp_path: Path) -> None:
+def test_samples_that_no_file_contains_become_gap_documents(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         saved = refill(
             database,
@@ -444,7 +444,7 @@ def test_refilling_twice_changes_nothing(tmp_path: Path, record: Recorded) -> No
 
 
 class PowerCut(BaseException):
-    """The machine is switched off at this point."""
+    """Exception that stands for a power cut at this point."""
 
 
 def broken_store(record: Recorded, data: Path) -> None:
@@ -455,7 +455,7 @@ def broken_store(record: Recorded, data: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before the samples are documented again", "between the two moves"])
-def test_cut_during_a_repair_is_made_good_by_the_next_start(
+def test_repair_interrupted_by_a_power_cut_is_completed_by_the_next_start(
     tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     def cut_power(*_: object, **__: object) -> None:
@@ -465,7 +465,7 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
     target, name = (store_repair, "adopt") if moment.startswith("between") else (rebuild, "refill")
     with monkeypatch.context() as patch:
         if moment.startswith("between"):
-            # This is also the first thing that a check does; there is then nothing to adopt.
+            # A check begins with the same function, and then finds nothing to adopt.
             steps = iter((store_repair.adopt, cut_power))
 
             def adopt(path: Path) -> None:
@@ -482,7 +482,7 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
     assert {sensor: found.holes(300) for (sensor, _), found in spans.items()} == {name: [] for name in NAMES}
 
 
-def test_store_that_cannot_be_looked_at_just_now_is_no_reason_not_to_record(
+def test_store_that_cannot_be_checked_now_does_not_prevent_recording(
     tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(tmp_path, commits=5, documented_to=3)
@@ -500,7 +500,7 @@ def test_store_that_cannot_be_looked_at_just_now_is_no_reason_not_to_record(
     assert "could not be checked" in capsys.readouterr().out
 
 
-def test_broken_files_that_were_kept_go_when_the_card_has_no_room(tmp_path: Path) -> None:
+def test_kept_damaged_files_are_deleted_when_the_card_is_full(tmp_path: Path) -> None:
     (tmp_path / "samples.db").write_bytes(b"rubbish" * 2_000)
     store_check.prepare(tmp_path)
     assert list((tmp_path / "set-aside").iterdir())
@@ -521,12 +521,16 @@ def copy_all(data: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         copies.close()
 
 
-def test_documents_that_the_journal_has_let_go_come_back_from_copies(
+def test_documents_no_longer_in_the_journal_are_restored_from_copies(
     tmp_path: Path, record: Recorded
 ) -> None:
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)
-    for name in ("samples.db", "samples.db-wal", "given-numbers"):  # as if its ring had dropped them
+    for name in (
+        "samples.db",
+        "samples.db-wal",
+        "given-numbers",
+    ):  # as if dropped by the journal
         (tmp_path / name).unlink()
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         before = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
@@ -539,10 +543,10 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
     assert after == before
     there = copied(tmp_path)
     copy_all(tmp_path)
-    assert copied(tmp_path) == there  # documents that come from copies are not copied again
+    assert copied(tmp_path) == there  # restored documents are not copied again
 
 
-def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path, record: Recorded) -> None:
+def test_missing_store_is_restored_from_copies(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=300, documented_to=300)
     copy_all(tmp_path)
     before = samples(tmp_path)
@@ -555,7 +559,7 @@ def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path, record: 
     assert store_check.prepare(tmp_path).findings == []
 
 
-def test_damaged_copies_are_told_and_made_good_from_the_store(
+def test_damaged_copies_are_reported_and_repaired_from_the_store(
     tmp_path: Path, record: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(tmp_path, commits=300, documented_to=300)
@@ -578,14 +582,14 @@ def test_damaged_copies_are_told_and_made_good_from_the_store(
 
 
 def write_crews_readings(database: Database, log: str, count: int) -> None:
-    """Write readings of a manual sensor that an app of the crew numbered, in a log of its own."""
+    """Write readings of a manual sensor that an app of the crew numbered in a log of its own."""
     for first in range(1, 10 * count, 10):
         found = {"type": "reading", "vessel": "argo", "sensor": "fuel", "log": log, "first": first}
         found |= {"last": first + 9, "startUtc": "2026-01-01T00:00:00.000Z", "text": "x" * 4_000}
         database.put(documents.reading_id("argo", "fuel", log, first), found)
 
 
-def test_what_was_removed_to_make_room_is_not_put_back(tmp_path: Path, record: Recorded) -> None:
+def test_documents_removed_for_space_are_not_restored(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=100, documented_to=100)
     with Journal(tmp_path / "samples.db") as journal:
         log = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db").log
@@ -604,7 +608,7 @@ def test_what_was_removed_to_make_room_is_not_put_back(tmp_path: Path, record: R
         assert store_check.prepare(tmp_path).findings == []
 
 
-def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
+def test_copy_of_a_document_that_only_an_earlier_version_accepted_does_not_prevent_a_start(
     tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(tmp_path, commits=100, documented_to=100)
@@ -624,7 +628,7 @@ def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
         assert found.findings == [], found.done
 
 
-def test_full_card_that_lets_nothing_be_noted_stops_no_start(tmp_path: Path, record: Recorded) -> None:
+def test_card_too_full_for_a_repair_record_does_not_prevent_a_start(tmp_path: Path, record: Recorded) -> None:
     record(tmp_path, commits=100, documented_to=50)
     with Journal(tmp_path / "samples.db") as journal:
         identity = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
@@ -660,10 +664,10 @@ def test_check_reads_each_segment_of_copies_once(
 
 
 @pytest.mark.parametrize("gone", ["nothing", "log.db*", "samples.db*"])
-def test_check_and_repair_show_progress_all_the_while(
+def test_check_and_repair_report_progress_continuously(
     tmp_path: Path, record: Recorded, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start gets two minutes from systemd after each sign of progress, so no step may take longer."""
+    """A start may take two minutes after each report of progress to systemd, so no step may take longer."""
     record(tmp_path, commits=200, documented_to=150)
     monkeypatch.setattr("services.mirror.mirror.BLOCK_BYTES", 1_000)
     copy_all(tmp_path, segment_bytes=2_000)
@@ -689,14 +693,14 @@ def test_check_and_repair_show_progress_all_the_while(
 
 
 def row_headers(path: Path) -> list[int]:
-    """Return the offsets in a database of the bytes that say how its pages and rows are laid out."""
+    """Return the offsets in a database of the bytes that describe the layout of its pages and rows."""
     content = path.read_bytes()
     size = int.from_bytes(content[16:18])
     offsets: list[int] = []
     for page in range(len(content) // size):
         start = page * size
         header = start + (100 if page == 0 else 0)
-        if content[header] not in {0x0A, 0x0D}:  # leaf of an index, leaf of a table
+        if content[header] not in {0x0A, 0x0D}:  # leaf pages of an index and of a table
             continue
         cells = int.from_bytes(content[header + 3 : header + 5])
         offsets += range(header, header + 8 + 2 * cells)

@@ -1,4 +1,4 @@
-"""Tests of the sync daemon as a process: why it ends, when it can start, and changes while it runs."""
+"""The sync daemon runs as a process: it starts, follows changes to files, and ends with a reason."""
 
 import asyncio
 import json
@@ -38,20 +38,20 @@ def argo(tmp_path: Path) -> Iterator[SyncProcess]:
 
 
 class TestStart:
-    def test_a_wrong_configuration_is_exit_2_with_its_line(self, argo: SyncProcess) -> None:
+    def test_wrong_configuration_gives_exit_status_2_and_its_line(self, argo: SyncProcess) -> None:
         argo.config.write_text("[mesh]\nrole = 'king'\n")
         argo.start()
         assert argo.wait() == 2
         assert 'logboat.toml:2: [mesh], role: "king"' in argo.log
 
-    def test_a_user_whose_hash_is_none_is_a_wrong_configuration(self, argo: SyncProcess) -> None:
+    def test_user_with_an_invalid_hash_is_a_wrong_configuration(self, argo: SyncProcess) -> None:
         argo.config.write_text("[[user]]\nname = 'bridge'\npassword_hash = 'secret'\n")
         argo.start()
         assert argo.wait() == 2
         assert "logboat.toml:3: " in argo.log
         assert "secret" not in argo.log
 
-    def test_after_a_mistake_the_last_good_configuration_stays_in_force(
+    def test_last_good_configuration_remains_in_force_after_a_mistake(
         self, argo: SyncProcess, fleet: Fleet
     ) -> None:
         fleet.identity(argo.identity)
@@ -64,7 +64,7 @@ class TestStart:
         assert found["port"] == argo.port
         assert "king" in found["problems"][0]
 
-    def test_a_port_that_is_taken_is_told_and_where_to_look(self, argo: SyncProcess, fleet: Fleet) -> None:
+    def test_port_in_use_is_reported_with_advice(self, argo: SyncProcess, fleet: Fleet) -> None:
         fleet.identity(argo.identity)
         with socket.create_server(("127.0.0.1", argo.port)):
             argo.start()
@@ -76,14 +76,14 @@ class TestStart:
         assert "the sync daemon is not running" in done.stderr
         assert str(argo.port) in done.stderr
 
-    def test_a_data_folder_that_cannot_be_made_is_one_line(self, argo: SyncProcess) -> None:
+    def test_data_folder_that_cannot_be_created_is_reported_in_one_line(self, argo: SyncProcess) -> None:
         (argo.folder / "data").write_text("a file")
         argo.start()
         assert argo.wait() == 1
         assert str(argo.folder / "data") in argo.log
 
 
-def test_it_waits_for_an_identity_and_needs_no_store_to_begin_with(argo: SyncProcess, fleet: Fleet) -> None:
+def test_daemon_waits_for_an_identity_and_starts_without_a_store(argo: SyncProcess, fleet: Fleet) -> None:
     argo.start()
     found = argo.until(lambda state: state["fault"])
     assert found["waitsForIdentity"]
@@ -107,19 +107,19 @@ def test_it_waits_for_an_identity_and_needs_no_store_to_begin_with(argo: SyncPro
     assert not state_file.path(argo.folder / "run", "sync").exists()
 
 
-def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProcess, fleet: Fleet) -> None:
+def test_files_copied_while_the_daemon_runs_take_effect(argo: SyncProcess, fleet: Fleet) -> None:
     first = fleet.identity(argo.identity)
     argo.start()
     assert argo.until(lambda state: state.get("port"))["fingerprint"] == first.fingerprint
 
-    # With half of a new identity the daemon continues, and reports it.
+    # with an incomplete new identity, the daemon continues and reports this
     (argo.identity / "vessel.key").write_bytes(fleet.ca.issue("argo").key_pem())
     argo.send(signal.SIGHUP)
     found = argo.until(lambda state: state["problems"])
     assert "so the previous one stays in use" in found["problems"][0]
     assert found["fingerprint"] == first.fingerprint
 
-    second = fleet.identity(argo.identity, number=2)  # without a signal: it notices by itself
+    second = fleet.identity(argo.identity, number=2)  # without a signal, because the daemon polls the folder
     found = argo.until(lambda state: state.get("fingerprint") == second.fingerprint)
     assert found["problems"] == []
 
@@ -134,7 +134,7 @@ def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProce
     assert argo.stop() == 0
 
 
-def test_damage_found_while_it_runs_ends_it_and_the_next_check_repairs(
+def test_damage_found_while_running_ends_the_daemon_and_the_next_check_repairs_it(
     argo: SyncProcess, fleet: Fleet
 ) -> None:
     fleet.identity(argo.identity)
@@ -155,7 +155,7 @@ def test_damage_found_while_it_runs_ends_it_and_the_next_check_repairs(
     assert argo.stop() == 0
 
 
-def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fleet: Fleet) -> None:
+def test_damage_found_by_another_daemon_ends_the_sync_daemon_too(argo: SyncProcess, fleet: Fleet) -> None:
     fleet.identity(argo.identity)
     argo.start()
     argo.until(lambda state: state.get("port"))
@@ -164,11 +164,11 @@ def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fle
     assert "another process has found damage in a store" in argo.state()["fault"]
 
 
-def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_known(
+def test_departed_vessel_is_not_nearby_and_its_route_remains_known(
     argo: SyncProcess, fleet: Fleet, tmp_path: Path
 ) -> None:
     # Other tests announce a vessel "brigid" on this machine, too. Their announcement of the same mDNS name
-    # can follow this vessel's goodbye, and argo would then take the vessel to be near.
+    # can follow this vessel's goodbye, and argo would then consider the vessel nearby.
     name = f"brigid-{secrets.token_hex(4)}"
     fleet.identity(argo.identity)
     with SyncProcess(tmp_path / "brigid", vessel=name) as brigid:
@@ -212,7 +212,7 @@ class Heard(Notifier):
         return self.words.count("WATCHDOG=1")
 
 
-def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
+def test_watchdog_is_notified_only_by_the_meshs_manager(
     tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If the mesh's manager hangs, the notifications stop, although the daemon still writes its state."""
@@ -247,7 +247,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
         fed = heard.fed
         await until(lambda: told(tmp_path) > clock + 3, "it still does")
         assert heard.fed == fed
-        monkeypatch.undo()  # the cause of the error is gone
+        monkeypatch.undo()  # the cause of the error has been removed
         await until(lambda: heard.fed > fed, "the watchdog is fed again")
         daemon.stop()
         assert await running == 0
@@ -263,7 +263,7 @@ def told(folder: Path) -> float:
     return float(state["updated"]["clock"])
 
 
-def test_systemd_hears_of_its_life(argo: SyncProcess, fleet: Fleet, tmp_path: Path) -> None:
+def test_systemd_is_notified_of_start_and_stop(argo: SyncProcess, fleet: Fleet, tmp_path: Path) -> None:
     fleet.identity(argo.identity)
     words: list[str] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:

@@ -1,4 +1,4 @@
-"""Tests of anchors: when a boot gets an anchor, and how far a wrong clock is trusted."""
+"""A boot gets anchors from trusted clocks, and a wrong clock is trusted only within limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,14 +27,14 @@ def keeper_from(known: float, *, image: float = 0.0) -> Timekeeper:
     return Timekeeper(TimeFloor(image=image, kept=FloorRecord(known)))
 
 
-def test_first_look_at_the_clock_is_an_anchor() -> None:
+def test_first_reading_of_the_clock_is_an_anchor() -> None:
     keeper = keeper_from(0.0)
     anchor = keeper.observe(clock_s=5.0, utc=NOW, quality=RTC)
     assert anchor is not None
     assert anchor.as_list() == [5.0, NOW, "rtc", 20.0]
 
 
-def test_clock_that_shows_1970_is_known_to_be_no_earlier_than_the_floor() -> None:
+def test_clock_that_shows_1970_gets_an_anchor_at_the_floor() -> None:
     keeper = keeper_from(NOW)
     anchor = keeper.observe(clock_s=5.0, utc=12.0, quality=RTC)
     assert anchor is not None
@@ -48,7 +48,7 @@ def test_better_source_adds_an_anchor_and_a_worse_one_does_not() -> None:
     assert keeper.observe(clock_s=120, utc=NOW + 9_060, quality=RTC) is None
 
 
-def test_good_clock_that_runs_true_adds_nothing_until_hours_have_passed() -> None:
+def test_accurate_clock_adds_another_anchor_only_after_hours() -> None:
     keeper = keeper_from(0.0)
     keeper.observe(clock_s=0, utc=NOW, quality=NETWORK)
     assert REANCHOR_S == 6 * 3_600
@@ -56,13 +56,13 @@ def test_good_clock_that_runs_true_adds_nothing_until_hours_have_passed() -> Non
     assert keeper.observe(clock_s=REANCHOR_S, utc=NOW + REANCHOR_S, quality=NETWORK) is not None
 
 
-def test_step_of_a_good_clock_adds_an_anchor() -> None:
+def test_step_of_a_trusted_clock_adds_an_anchor() -> None:
     keeper = keeper_from(0.0)
     keeper.observe(clock_s=0, utc=NOW, quality=NETWORK)
     assert keeper.observe(clock_s=60, utc=NOW + 61, quality=NETWORK) is not None
 
 
-def test_network_that_contradicts_the_floor_is_evidence_at_once_and_believed_after_a_while() -> None:
+def test_network_time_before_the_floor_is_recorded_at_once_and_trusted_after_a_while() -> None:
     keeper = keeper_from(FAR, image=NOW - 1)
     for minute in range(round(DISBELIEVED_AFTER) // 60 + 1):
         assert keeper.judge(NOW + minute * 60, NETWORK).source is TimeSource.FLOOR
@@ -74,7 +74,7 @@ def test_network_that_contradicts_the_floor_is_evidence_at_once_and_believed_aft
     assert keeper.utc(later) == later
 
 
-def test_clock_chip_that_contradicts_the_floor_is_never_believed() -> None:
+def test_clock_chip_that_contradicts_the_floor_is_never_trusted() -> None:
     keeper = keeper_from(FAR, image=NOW - 1)
     for hour in range(48):
         keeper.observe(clock_s=hour * 3600, utc=NOW + hour * 3600, quality=RTC)
@@ -83,7 +83,7 @@ def test_clock_chip_that_contradicts_the_floor_is_never_believed() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e10), st.sampled_from([NETWORK, RTC, FLOOR]))))
-def test_anchors_never_get_worse_and_only_the_networks_lie_before_the_floor(
+def test_anchors_never_become_less_certain_and_only_network_anchors_precede_the_floor(
     looks: list[tuple[float, float, ClockQuality]],
 ) -> None:
     image = NOW - 1e8
@@ -97,5 +97,5 @@ def test_anchors_never_get_worse_and_only_the_networks_lie_before_the_floor(
     )
 
 
-def test_this_machine_answers() -> None:
+def test_quality_of_this_machines_clock_is_read() -> None:
     assert system_quality().source in set(TimeSource)

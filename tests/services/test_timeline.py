@@ -33,12 +33,12 @@ def at(boots: list[RecordedBoot], number: int, clock: float) -> Moment:
 
 
 class TestOneBoot:
-    def test_an_anchor_that_comes_late_also_times_what_was_before_it(self) -> None:
+    def test_late_anchor_also_applies_to_earlier_times(self) -> None:
         found = at([boot(1, network(600.0, UTC + 600))], 1, 10.0)
         assert found.trust is TimeTrust.SYNCED
         assert found.utc == pytest.approx(UTC + 10)
 
-    def test_beyond_its_ends_time_runs_at_the_clocks_own_pace_and_less_surely(self) -> None:
+    def test_beyond_its_anchors_time_runs_at_the_clocks_rate_with_growing_uncertainty(self) -> None:
         boots = [boot(1, network(0.0, UTC), network(DAY, UTC + DAY + 2))]
         assert at(boots, 1, -100.0).utc == pytest.approx(UTC - 100)
         after = at(boots, 1, DAY + 1_000)
@@ -49,7 +49,7 @@ class TestOneBoot:
         boots = [boot(1, network(0.0, UTC), network(DAY, UTC + DAY + 2))]
         assert at(boots, 1, DAY / 4).utc == pytest.approx(UTC + DAY / 4 + 0.5)
 
-    def test_the_network_counts_more_than_a_clock_chip_and_that_more_than_a_floor(self) -> None:
+    def test_network_has_priority_over_a_clock_chip_and_a_clock_chip_over_a_floor(self) -> None:
         first, second, third = floor(1.0, UTC - 500), rtc(1.0, UTC + 31), network(60.0, UTC + 60)
         assert at([boot(1, first)], 1, 5.0).trust is TimeTrust.AFTER
         by_chip = at([boot(1, first, second)], 1, 5.0)
@@ -57,32 +57,32 @@ class TestOneBoot:
         assert by_chip.uncertainty == pytest.approx(20 + 4 * DRIFT)
         assert at([boot(1, first, second, third)], 1, 5.0).utc == pytest.approx(UTC + 5)
 
-    def test_a_floor_alone_says_not_before(self) -> None:
+    def test_floor_alone_gives_only_the_earliest_time(self) -> None:
         found = at([boot(1, floor(5.0, UTC))], 1, 65.0)
         assert (found.trust, found.utc, found.uncertainty) == (TimeTrust.AFTER, UTC + 60, None)
         assert (found.earliest, found.latest) == (UTC + 60, math.inf)
 
-    def test_without_any_anchor_nothing_is_known(self) -> None:
+    def test_time_is_unknown_without_any_anchor(self) -> None:
         assert at([boot(1)], 1, 5.0).utc is None
 
-    def test_of_a_boot_without_document_only_what_was_recorded_is_known(self) -> None:
+    def test_boot_without_a_document_has_only_recorded_times(self) -> None:
         timeline = Timeline([])
         assert timeline.at(LOG, 1, 5.0) == Moment(TimeTrust.UNKNOWN, None)
         assert timeline.at(LOG, 1, 5.0, recorded=UTC) == Moment(TimeTrust.RECORDED, UTC)
 
-    def test_what_was_recorded_never_overrules_an_anchor(self) -> None:
+    def test_recorded_time_never_overrides_an_anchor(self) -> None:
         timeline = Timeline([boot(1, network(0.0, UTC))])
         assert timeline.at(LOG, 1, 5.0, recorded=0.0).utc == pytest.approx(UTC + 5)
 
-    def test_of_two_anchors_that_cannot_both_be_right_the_surer_one_stays(self) -> None:
+    def test_of_two_contradictory_anchors_the_more_certain_one_is_used(self) -> None:
         sure, wrong = network(0.0, UTC, 0.01), network(60.0, UTC + 3_660, 5.0)
         assert believed([sure, wrong]) == (sure,)
         assert believed([wrong, network(120.0, UTC + 120, 0.01)]) == (network(120.0, UTC + 120, 0.01),)
 
-    def test_of_two_as_sure_the_later_one_stays(self) -> None:
+    def test_of_two_contradictory_anchors_of_equal_certainty_the_later_one_is_used(self) -> None:
         assert believed([network(0.0, UTC), network(60.0, UTC + 3_660)]) == (network(60.0, UTC + 3_660),)
 
-    def test_the_same_anchor_twice_is_one(self) -> None:
+    def test_repeated_anchor_counts_once(self) -> None:
         assert believed([network(5.0, UTC), network(5.0, UTC)]) == (network(5.0, UTC),)
 
     @given(
@@ -98,7 +98,7 @@ class TestOneBoot:
         ),
         st.lists(st.floats(0, 1e6), min_size=2, max_size=10),
     )
-    def test_whatever_the_anchors_time_never_runs_backwards_within_a_boot(
+    def test_time_never_runs_backwards_within_a_boot_whatever_its_anchors(
         self, anchors: list[Anchor], clocks: list[float]
     ) -> None:
         timeline = Timeline([boot(1, *anchors)])
@@ -112,24 +112,24 @@ class TestNeighbours:
     KNOWN = boot(1, network(0.0, UTC))
     NEXT = boot(3, network(0.0, UTC + 10_000), after=(2, 300.0))
 
-    def test_a_boot_without_anchor_is_not_before_the_end_of_the_one_before(self) -> None:
+    def test_boot_without_an_anchor_is_not_before_the_end_of_the_previous_one(self) -> None:
         found = at([self.KNOWN, boot(2, after=(1, 1_000.0))], 2, 50.0)
         assert found.trust is TimeTrust.AFTER
         assert found.utc == pytest.approx(UTC + 1_050, abs=0.2)
 
-    def test_a_boot_between_two_known_ones_lies_in_the_room_they_leave(self) -> None:
+    def test_boot_between_two_known_ones_lies_in_the_interval_between_them(self) -> None:
         boots = [self.KNOWN, boot(2, after=(1, 1_000.0)), self.NEXT]
         found = at(boots, 2, 0.0)
         assert found.trust is TimeTrust.BETWEEN
         assert found.earliest == pytest.approx(UTC + 1_000, abs=0.2)
         assert found.latest == pytest.approx(UTC + 10_000 - 300, abs=0.2)
 
-    def test_a_boot_before_the_first_known_one_is_not_after_it(self) -> None:
+    def test_boot_before_the_first_known_one_is_not_after_it(self) -> None:
         found = at([boot(1), boot(2, network(0.0, UTC), after=(1, 200.0))], 1, 150.0)
         assert found.trust is TimeTrust.BEFORE
         assert found.utc == pytest.approx(UTC - 50, abs=0.2)
 
-    def test_a_moment_later_than_any_told_of_its_boot_is_still_before_the_next_one(self) -> None:
+    def test_time_after_the_last_known_one_of_a_boot_is_still_before_the_next_boot(self) -> None:
         """The document of the boot in between, which would show this, has not arrived."""
         found = at([boot(1), boot(3, network(0.0, UTC), after=(2, 50.0))], 1, 500.0)
         assert found.trust is TimeTrust.BEFORE
@@ -146,16 +146,16 @@ class TestNeighbours:
         assert times[0] >= UTC - 1 - 1e-3
         assert times[-1] <= UTC + 5_000
 
-    def test_what_an_earlier_boot_learnt_late_moves_the_bounds_of_later_ones(self) -> None:
+    def test_late_anchor_of_an_earlier_boot_changes_the_bounds_of_later_ones(self) -> None:
         before = at([boot(1), boot(2, after=(1, 1_000.0))], 2, 0.0)
         after = at([self.KNOWN, boot(2, after=(1, 1_000.0))], 2, 0.0)
         assert (before.trust, after.trust) == (TimeTrust.UNKNOWN, TimeTrust.AFTER)
 
-    def test_a_clock_chip_with_an_empty_battery_is_not_believed(self) -> None:
+    def test_clock_chip_with_an_empty_battery_is_not_trusted(self) -> None:
         boots = [self.KNOWN, boot(2, rtc(0.0, 946_684_800.0), after=(1, 1_000.0)), self.NEXT]
         assert at(boots, 2, 0.0).trust is TimeTrust.BETWEEN
 
-    def test_a_clock_chip_that_fits_is_believed_and_bounds_its_neighbours(self) -> None:
+    def test_consistent_clock_chip_is_trusted_and_bounds_neighbouring_boots(self) -> None:
         boots = [
             self.KNOWN,
             boot(2, rtc(0.0, UTC + 5_000), after=(1, 1_000.0)),
@@ -164,7 +164,7 @@ class TestNeighbours:
         assert at(boots, 2, 0.0).trust is TimeTrust.RTC
         assert at(boots, 3, 0.0).utc == pytest.approx(UTC + 5_100 - 20, abs=0.2)
 
-    def test_a_floor_that_a_later_boot_disproves_counts_for_nothing(self) -> None:
+    def test_floor_disproved_by_a_later_boot_is_ignored(self) -> None:
         boots = [self.KNOWN, boot(2, floor(0.0, UTC + 5e6), after=(1, 1_000.0)), self.NEXT]
         assert at(boots, 2, 0.0).trust is TimeTrust.BETWEEN
 
@@ -177,10 +177,10 @@ class TestNeighbours:
         drift=st.floats(-50e-6, 50e-6),
         truth=st.lists(st.tuples(st.floats(10, 1e5), st.floats(0, 1e5)), min_size=1, max_size=6),
     )
-    def test_the_truth_is_never_outside_what_is_claimed(
+    def test_true_time_is_never_outside_the_stated_bounds(
         self, data: st.DataObject, drift: float, truth: list[tuple[float, float]]
     ) -> None:
-        """Boots have given lengths, clocks drift, and anchors are honest or only floors."""
+        """Boots have random lengths, clocks drift, and anchors are either correct or only floors."""
         boots, begins, now, before = [], [], UTC, None
         for number, (length, pause) in enumerate(truth, start=1):
             begins.append(now)
@@ -220,7 +220,7 @@ class TestWrongServer:
         ]
 
     @pytest.mark.parametrize("wrong", [1, 2, 3])
-    def test_a_log_that_begins_in_the_future_is_corrected_by_the_boots_after_it(self, wrong: int) -> None:
+    def test_log_that_begins_in_the_future_is_corrected_by_later_boots(self, wrong: int) -> None:
         far = [self.FAR + number * DAY for number in range(wrong)]
         boots = self.boots(*far, *(UTC + number * DAY for number in range(wrong)))
         for number in range(1, wrong + 1):
@@ -229,7 +229,7 @@ class TestWrongServer:
             assert found.latest <= UTC
         assert at(boots, wrong + 1, 0.0).trust is TimeTrust.SYNCED
 
-    def test_a_boot_in_the_future_lies_between_those_around_it(self) -> None:
+    def test_boot_in_the_future_lies_between_its_neighbours(self) -> None:
         boots = self.boots(UTC, self.FAR, UTC + DAY)
         assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [
             TimeTrust.SYNCED,
@@ -239,18 +239,18 @@ class TestWrongServer:
         found = at(boots, 2, 0.0)
         assert UTC + 1_000 - 1 <= found.earliest <= found.latest <= UTC + DAY
 
-    def test_a_boot_in_the_past_does_not_disprove_those_before_it(self) -> None:
+    def test_boot_in_the_past_does_not_disprove_earlier_ones(self) -> None:
         boots = self.boots(UTC, UTC + DAY, UTC + 2 * DAY, UTC - 30 * DAY)
         assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [TimeTrust.SYNCED] * 3
         assert at(boots, 4, 0.0).earliest >= UTC + 2 * DAY
 
-    def test_a_clock_chip_that_knew_better_is_believed_instead(self) -> None:
+    def test_clock_chip_is_trusted_instead_of_a_disproved_network_time(self) -> None:
         chip = boot(1, rtc(0.0, UTC), network(60.0, self.FAR))
         boots = [chip, boot(2, network(0.0, UTC + DAY), after=(1, 1_000.0))]
         found = at(boots, 1, 0.0)
         assert (found.trust, found.utc) == (TimeTrust.RTC, UTC)
 
-    def test_an_overlap_of_seconds_is_no_contradiction(self) -> None:
+    def test_overlap_of_seconds_is_not_a_contradiction(self) -> None:
         boots = self.boots(UTC, UTC - 30)
         assert [at(boots, number, 0.0).trust for number in (1, 2)] == [TimeTrust.SYNCED] * 2
 
@@ -259,14 +259,14 @@ class TestWrongServer:
         wrong=st.integers(0, 29),
         error=st.one_of(st.floats(1e8, 2e9), st.floats(-2e9, -1e8)),
     )
-    def test_one_wrong_boot_among_many_changes_nothing_for_the_others(
+    def test_one_wrong_boot_among_many_does_not_affect_the_others(
         self, pauses: list[float], wrong: int, error: float
     ) -> None:
         begins = [UTC]
         for pause in pauses:
             begins.append(begins[-1] + 1_000 + pause)
         wrong %= len(begins)
-        # If the second boot's clock is behind, it contradicts the first boot's, and either may be right.
+        # If the second boot's clock is slow, it contradicts the first boot's, and either may be right.
         assume(not (wrong == 1 and error < 0))
         told = [begin + (error if place == wrong else 0.0) for place, begin in enumerate(begins)]
         boots = self.boots(*told)
@@ -280,7 +280,7 @@ class TestWrongServer:
 
 
 class TestRange:
-    def test_boots_that_ended_before_a_range_need_no_look(self) -> None:
+    def test_boots_that_ended_before_a_range_are_skipped(self) -> None:
         timeline = Timeline(
             [
                 boot(1, network(0.0, UTC)),
@@ -292,22 +292,22 @@ class TestRange:
         assert timeline.first_boot_reaching(LOG, UTC + 1_500) == 2
         assert timeline.first_boot_reaching(LOG, UTC + 9e9) == 3
 
-    def test_a_boot_whose_end_is_not_told_may_have_gone_on(self) -> None:
+    def test_boot_without_a_known_end_may_have_continued(self) -> None:
         timeline = Timeline([boot(1, network(0.0, UTC)), boot(3, network(0.0, UTC + 9_000), after=(2, 50.0))])
         assert timeline.first_boot_reaching(LOG, UTC + 5_000) == 1
 
-    def test_a_range_is_by_the_times_that_are_shown(self) -> None:
+    def test_range_applies_to_the_times_that_are_shown(self) -> None:
         for trust in (TimeTrust.SYNCED, TimeTrust.BETWEEN, TimeTrust.AFTER, TimeTrust.BEFORE):
             assert Moment(trust, UTC, 50.0).is_within(UTC, UTC)
             assert not Moment(trust, UTC, 50.0).is_within(UTC + 1, UTC + 20)
             assert not Moment(trust, UTC, 50.0).is_within(UTC - 20, UTC - 1)
 
-    def test_what_has_no_time_is_in_any_range_so_that_it_is_seen(self) -> None:
+    def test_unknown_time_is_within_any_range(self) -> None:
         assert Moment(TimeTrust.UNKNOWN, None).is_within(UTC, UTC)
 
 
 class TestDowntime:
-    def test_downtime_is_from_the_last_durable_moment_to_the_next_start(self) -> None:
+    def test_downtime_is_from_the_last_durable_time_to_the_next_start(self) -> None:
         timeline = Timeline(
             [boot(1, network(0.0, UTC)), boot(2, network(30.0, UTC + 1_630), after=(1, 1_000.0))]
         )
@@ -320,7 +320,7 @@ class TestDowntime:
         (found,) = downtimes(Timeline([boot(1, network(0.0, UTC)), boot(2, after=(1, 50.0))]), LOG)
         assert found.seconds is None
 
-    def test_boots_that_seem_to_overlap_have_no_downtime(self) -> None:
+    def test_boots_that_appear_to_overlap_have_no_downtime(self) -> None:
         timeline = Timeline([boot(1, network(0.0, UTC)), boot(2, network(0.0, UTC + 10), after=(1, 1_000.0))])
         (found,) = downtimes(timeline, LOG)
         assert found.seconds is None

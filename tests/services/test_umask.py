@@ -1,6 +1,6 @@
 """Even under a umask of 000, other users cannot write to any new file or read a secret one.
 
-The modes are those at creation; later changes have no effect in these tests.
+These tests disable later changes of the modes, because a file is exposed from its creation.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ SENSORS = '[[sensor]]\nid = "x"\nkind = "simulated"\npath = "propulsion.main.rev
 
 @pytest.fixture(autouse=True)
 def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set a umask of 000 and disable later changes of modes, to show files as a quick attacker sees them."""
+    """Set a umask of 000, and disable later changes of modes, so that files keep their initial modes."""
     fchmod = os.fchmod
 
     def before_its_name(descriptor: int, mode: int) -> None:
-        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # a socket without a name cannot be reached yet
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # an unbound socket cannot be reached
             fchmod(descriptor, mode)
 
     for module in (os, Path):
@@ -48,7 +48,7 @@ def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def open_to_others(root: Path) -> list[str]:
     """Return the paths that other users may write to, and the secret paths that they may read.
 
-    A closed folder protects its content.
+    Files in a folder that others cannot enter are not included.
     """
     found = []
     for folder, folders, files in os.walk(root):
@@ -65,7 +65,7 @@ def open_to_others(root: Path) -> list[str]:
 
 
 def in_full(root: Path) -> list[str]:
-    """Return the same paths, but also those in closed folders, because a folder may be opened later."""
+    """Return such paths even in folders that others cannot enter, because their modes may change later."""
     return [
         str(path.relative_to(root))
         for path in root.rglob("*")
@@ -83,7 +83,7 @@ def running(*words: object) -> Iterator[None]:
         process.wait(30)
 
 
-def test_daemons_and_commands_make_nothing_that_others_may_write(tmp_path: Path) -> None:
+def test_daemons_and_commands_create_nothing_that_others_may_write(tmp_path: Path) -> None:
     vessel = tmp_path / "vessel"
     config, sensors = tmp_path / "logboat.toml", tmp_path / "sensors.toml"
     config.write_text('[vessel]\nid = "argo"\n')
@@ -112,7 +112,7 @@ def test_daemons_and_commands_make_nothing_that_others_may_write(tmp_path: Path)
     assert (vessel / "deep/data/last-good/lock").exists()
 
 
-def test_a_damaged_store_is_set_aside_where_others_may_not_write(tmp_path: Path) -> None:
+def test_damaged_store_is_set_aside_where_others_may_not_write(tmp_path: Path) -> None:
     data = tmp_path / "data"
     make_folder(data)
     for name in ("log.db", "samples.db"):
@@ -123,13 +123,13 @@ def test_a_damaged_store_is_set_aside_where_others_may_not_write(tmp_path: Path)
     assert in_full(tmp_path) == []
 
 
-def test_word_of_damage_is_nobody_elses_to_write(tmp_path: Path) -> None:
+def test_others_may_not_write_the_mark_of_damage(tmp_path: Path) -> None:
     mark_damaged(tmp_path, "log.db: disk I/O error")
     assert (tmp_path / "damaged").read_text() == "log.db: disk I/O error\n"
     assert in_full(tmp_path) == []
 
 
-def test_a_library_makes_nothing_that_others_may_write(tmp_path: Path) -> None:
+def test_library_creates_nothing_that_others_may_write(tmp_path: Path) -> None:
     store = tmp_path / "store/deep"
     make_folder(store)
     with (
@@ -142,7 +142,7 @@ def test_a_library_makes_nothing_that_others_may_write(tmp_path: Path) -> None:
         assert in_full(tmp_path) == []
 
 
-def test_a_fleet_is_its_operators_alone(tmp_path: Path) -> None:
+def test_fleets_folder_is_accessible_only_to_its_operator(tmp_path: Path) -> None:
     phrase = tmp_path / "passphrase"
     phrase.write_text("correct horse battery staple\n")
     fleet, more = tmp_path / "made/north", ("--passphrase-file", str(phrase))
@@ -161,7 +161,7 @@ def test_a_fleet_is_its_operators_alone(tmp_path: Path) -> None:
     assert open_to_others(tmp_path / "made") == []
 
 
-def test_what_is_taken_in_is_closed_from_the_first_moment(tmp_path: Path) -> None:
+def test_applied_files_are_protected_from_their_creation(tmp_path: Path) -> None:
     make_folder(tmp_path / "board", 0o755)
     card = Card(tmp_path / "board")
     put(card.fat, {**bundle(), "office.password": b"hunter-two\n"})
@@ -173,7 +173,7 @@ def test_what_is_taken_in_is_closed_from_the_first_moment(tmp_path: Path) -> Non
     assert [path for path in in_full(card.etc.parent) if card.etc.parent / path not in modes] == []
 
 
-def test_a_configuration_that_is_kept_is_its_owners(tmp_path: Path) -> None:
+def test_stored_configuration_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
     config, sensors = tmp_path / "logboat.toml", tmp_path / "sensors.toml"
     config.write_text("[vessel]\nid = 'argo'\n")
     sensors.write_text("no_sensors = true\n")

@@ -1,4 +1,4 @@
-"""The systemd units are valid, and confined as tightly as intended."""
+"""The systemd units are valid and sufficiently confined."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from services.system.systemd import MORE_S
 
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
-"""Largest exposure, in tenths, on the scale of `systemd-analyze security`: up to 2.0 is OK or SAFE."""
+"""Largest exposure, in tenths, on the scale of `systemd-analyze security`, where up to 2.0 is OK or SAFE."""
 ALL = sorted(UNITS.glob("*.service"))
 OF_ROOT = ("logboat-boot.service", "logboat-networks.service")
 RADIO = "logboat-radio.service"
@@ -28,26 +28,26 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
-def test_unit_is_shut_in(unit: Path) -> None:
+def test_unit_is_confined(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager", str(unit))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
-def test_unit_is_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
+def test_unit_is_valid_for_systemd(unit: Path, tmp_path: Path) -> None:
     for file in UNITS.glob("*.service"):
         text = file.read_text()
         for program in ("/usr/bin/logboat", "/usr/sbin/wpa_supplicant", "/usr/lib/logboat/ended"):
             text = text.replace(program, "/bin/true")
         (tmp_path / file.name).write_text(text)
     done = analyze("verify", "--man=no", str(tmp_path / unit.name))
-    # Keys that systemd 254 introduced. The card has 257; a build machine with Debian 12 has 252.
+    # keys that systemd 254 introduced; the card has 257, and a build machine with Debian 12 has 252
     newer = ("RestartSteps", "RestartMaxDelaySec")
     said = [line for line in done.stderr.splitlines() if not any(key in line for key in newer)]
     assert [line for line in said if unit.name in line] == []
 
 
-def test_recorder_has_no_network_and_just_the_devices_of_the_header() -> None:
+def test_recorder_has_no_network_and_only_the_devices_of_the_header() -> None:
     text = (UNITS / "logboat-recorder.service").read_text()
     assert "PrivateNetwork=yes" in text
     assert "DevicePolicy=closed" in text
@@ -70,19 +70,19 @@ def test_sync_has_the_network_and_no_device() -> None:
     assert set(families.split()) == {"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"}
 
 
-def test_sync_is_held_well_above_what_it_ever_takes() -> None:
+def test_memory_limit_of_sync_is_well_above_its_usage() -> None:
     """The daemon's memory under attack is measured in `tests/attacks`."""
     unit, most = "logboat-sync.service", 120
     high, top = (int(values(unit, key)[0].removesuffix("M")) for key in ("MemoryHigh", "MemoryMax"))
     assert 1.5 * most <= high < top <= 256
 
 
-def test_what_reads_a_strangers_card_has_no_network() -> None:
+def test_service_that_reads_a_foreign_card_has_no_network() -> None:
     assert values("logboat-boot.service", "PrivateNetwork") == ["yes"]
     assert values("logboat-boot.service", "RestrictAddressFamilies") == ["AF_UNIX"]
 
 
-def test_sync_starts_after_a_check_of_the_stores_which_is_the_recorders_if_one_runs() -> None:
+def test_sync_starts_after_the_check_of_the_stores() -> None:
     """The recorder checks the stores in its own start (`test_command_recorder`)."""
     unit, check = "logboat-sync.service", "logboat-store.service"
     assert check in values(unit, "Wants")[0].split()
@@ -97,7 +97,7 @@ def test_sync_starts_after_a_check_of_the_stores_which_is_the_recorders_if_one_r
 
 
 @pytest.mark.parametrize("unit", ["logboat-recorder.service", "logboat-sync.service"])
-def test_daemon_is_started_for_ever(unit: str) -> None:
+def test_daemon_is_restarted_indefinitely(unit: str) -> None:
     assert values(unit, "Restart") == ["always"]
     assert values(unit, "StartLimitIntervalSec") == ["0"]
     assert values(unit, "Type") == ["notify"]
@@ -110,12 +110,12 @@ def test_recording_comes_first_when_the_machine_starts() -> None:
         unit: int(values(f"logboat-{unit}.service", "Nice")[0]) for unit in ("recorder", "sync", "lights")
     }
     assert nice["recorder"] < 0 < nice["sync"] == nice["lights"]
-    # Where services compete with each other, niceness counts only within one service; 100 is the default.
+    # Between services, the CPU weight decides, whose default is 100; niceness counts only within a service.
     weight = {unit: int(values(f"logboat-{unit}.service", "CPUWeight")[0]) for unit in nice}
     assert weight["recorder"] > 100 > weight["sync"] == weight["lights"]
 
 
-def test_folders_that_daemons_share_are_made_alike() -> None:
+def test_folders_that_daemons_share_are_created_identically() -> None:
     units = [unit.name for unit in ALL if values(unit.name, "User")]
     for key in (
         "User",
@@ -131,7 +131,7 @@ def test_folders_that_daemons_share_are_made_alike() -> None:
 
 
 @pytest.mark.parametrize("unit", ["logboat-boot.service"])
-def test_what_root_does_comes_before_recording_and_holds_it_up_no_longer_than_it_makes_progress(
+def test_services_of_root_run_before_recording_and_have_a_time_limit(
     unit: str,
 ) -> None:
     before = " ".join(values(unit, "Before")).split()
@@ -142,15 +142,15 @@ def test_what_root_does_comes_before_recording_and_holds_it_up_no_longer_than_it
     assert "AF_INET" not in " ".join(values(unit, "RestrictAddressFamilies"))
 
 
-def test_the_radios_program_may_set_up_interfaces_and_nothing_else() -> None:
+def test_radios_service_may_only_set_up_interfaces() -> None:
     assert values(RADIO, "CapabilityBoundingSet") == ["CAP_NET_ADMIN CAP_NET_RAW"]
     assert values(RADIO, "ProtectSystem") == ["strict"]
     assert values(RADIO, "ConditionPathExists") == ["/run/logboat-radio/supplicant.conf"]
 
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
-def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
-    """If starts were limited, systemd would give up silently; instead, Logboat reports frequent ends."""
+def test_every_end_is_recorded_and_restarts_are_not_limited(unit: Path) -> None:
+    """If restarts were limited, systemd would give up silently; instead, Logboat reports frequent ends."""
     noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
     assert f"/usr/lib/logboat/ended {unit.stem.removeprefix('logboat-')}" == noted[0]
     assert unit.stem.removeprefix("logboat-") in crash_loops.DAEMONS
@@ -165,15 +165,15 @@ def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
-def test_nothing_can_hang_for_ever(unit: Path) -> None:
-    """A start has a time limit, and a daemon has a watchdog; the radio's program has neither."""
+def test_no_unit_can_hang_indefinitely(unit: Path) -> None:
+    """Every start has a time limit and every daemon a watchdog, except for the radio's program."""
     if unit.name != RADIO:
         assert values(unit.name, "TimeoutStartSec")
         assert values(unit.name, "WatchdogSec") or values(unit.name, "Type") == ["oneshot"]
 
 
 @pytest.mark.parametrize("unit", [unit for unit in ALL if unit.name != RADIO], ids=lambda unit: unit.name)
-def test_a_start_on_a_slow_board_may_ask_for_more_time(unit: Path) -> None:
+def test_start_on_a_slow_board_may_request_more_time(unit: Path) -> None:
     """The request goes through systemd's socket, to which the service must have access."""
     assert values(unit.name, "NotifyAccess") == ["main"]
     [limit] = values(unit.name, "TimeoutStartSec")
@@ -182,7 +182,7 @@ def test_a_start_on_a_slow_board_may_ask_for_more_time(unit: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
-def test_what_runs_after_an_end_is_quick_and_has_time(unit: Path) -> None:
+def test_program_after_an_end_is_quick_and_has_enough_time(unit: Path) -> None:
     """If the program that runs after a service's end is slow, systemd counts the service as failed."""
     first, *others = values(unit.name, "ExecStopPost")
     assert "python" not in crash_loops.SCRIPT.read_text().splitlines()[0]

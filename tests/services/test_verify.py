@@ -1,4 +1,4 @@
-"""Completeness is proved using only documents."""
+"""The completeness of the history is verified using only documents."""
 
 import json
 import tracemalloc
@@ -54,20 +54,22 @@ class TestComplete:
         assert found.is_complete
         assert (found.windows, found.samples, found.last) == (2, 5, 5)
 
-    def test_the_last_sample_of_a_log_is_told_with_its_time(self, database: Database) -> None:
+    def test_last_sample_of_a_log_is_reported_with_its_time(self, database: Database) -> None:
         found = only(database, build.boot(1, network(0, UTC)), build.reading(1, 2, start=100, step=10))
         assert found.last == 2
         assert found.last_at.trust is TimeTrust.SYNCED
         assert found.last_at.utc == pytest.approx(UTC + 110)
 
-    def test_its_time_is_as_recorded_when_the_boots_document_has_not_come(self, database: Database) -> None:
+    def test_time_of_the_last_sample_is_the_recorded_one_without_the_boots_document(
+        self, database: Database
+    ) -> None:
         found = only(database, build.reading(1, start=100))
         assert (found.last_at.trust, found.last_at.utc) == (TimeTrust.RECORDED, UTC + 100)
 
-    def test_and_unknown_when_the_machine_did_not_know_either(self, database: Database) -> None:
+    def test_time_of_the_last_sample_is_unknown_if_the_clock_was_not_set(self, database: Database) -> None:
         assert only(database, build.reading(1, synced=False)).last_at.utc is None
 
-    def test_faults_of_a_sensor_are_samples_like_others(self, database: Database) -> None:
+    def test_faults_of_a_sensor_count_as_samples(self, database: Database) -> None:
         states = {1: SensorState.OPEN}
         assert only(database, build.reading(1, None, 3, states=states)).is_complete
 
@@ -76,7 +78,7 @@ class TestComplete:
         assert found.is_complete
         assert found.waiting == 7
 
-    def test_what_another_log_has_reached_says_nothing_of_this_one(self, database: Database) -> None:
+    def test_numbers_of_another_log_do_not_count(self, database: Database) -> None:
         assert only(database, build.reading(1, 2), build.equipment(sequence=9, log="zzzzzz")).waiting == 0
 
     def test_every_sensor_and_log_of_every_vessel_has_its_report(self, database: Database) -> None:
@@ -97,7 +99,7 @@ class TestComplete:
                 (sensor, log) for sensor in ("a", "a-b", "b") for log in ("aaaaaa", "bbbbbb")
             ]
 
-    def test_logs_come_in_the_order_in_which_they_were_begun(self, database: Database) -> None:
+    def test_logs_are_in_the_order_in_which_they_began(self, database: Database) -> None:
         found = report(
             database,
             build.vessel(logs=["zzzzzz", "aaaaaa"]),
@@ -106,12 +108,12 @@ class TestComplete:
         )
         assert [sensor.log for sensor in found.sensors] == ["zzzzzz", "aaaaaa"]
 
-    def test_one_vessel_alone_can_be_looked_at(self, database: Database) -> None:
+    def test_single_vessel_can_be_selected(self, database: Database) -> None:
         build.write(database, build.reading(1), build.reading(1, first=5, vessel="brigid"))
         (found,) = verify(database, ["argo"])
         assert found.is_complete
 
-    def test_a_sensor_without_history_is_named(self, database: Database) -> None:
+    def test_sensor_without_history_is_named(self, database: Database) -> None:
         found = report(
             database, build.vessel(sensors=[build.settings("rpm"), build.settings("dip")]), build.reading(1)
         )
@@ -120,7 +122,7 @@ class TestComplete:
 
 
 class TestGaps:
-    def test_a_missing_window_is_missing_with_the_times_around_it(self, database: Database) -> None:
+    def test_missing_window_is_reported_with_the_times_around_it(self, database: Database) -> None:
         found = only(
             database,
             build.boot(1, network(0, UTC)),
@@ -133,46 +135,46 @@ class TestGaps:
         assert span.before.utc == pytest.approx(UTC + 200)
         assert not found.is_complete
 
-    def test_a_log_that_does_not_begin_at_1_misses_its_beginning(self, database: Database) -> None:
+    def test_log_that_does_not_begin_at_1_lacks_its_beginning(self, database: Database) -> None:
         assert spans(only(database, build.reading(1, first=4)).missing) == [(1, 3)]
 
-    def test_a_gap_document_explains(self, database: Database) -> None:
+    def test_gap_document_explains_missing_numbers(self, database: Database) -> None:
         found = only(database, build.gap(1, 3, "retention"), build.reading(1, first=4))
         assert found.is_complete
         assert spans(found.explained) == [(1, 3)]
         assert found.explained.listed[0].reason == "retention"
 
-    def test_what_a_gap_document_does_not_cover_stays_missing(self, database: Database) -> None:
+    def test_numbers_outside_a_gap_document_remain_missing(self, database: Database) -> None:
         found = only(database, build.gap(2, 3), build.gap(5, 6), build.reading(1, first=8))
         assert spans(found.missing) == [(1, 1), (4, 4), (7, 7)]
         assert (found.explained.samples, found.missing.samples) == (4, 3)
 
-    def test_a_gap_document_beside_readings_that_are_here_explains_nothing(self, database: Database) -> None:
+    def test_gap_document_beside_existing_readings_explains_nothing(self, database: Database) -> None:
         """Another vessel may have removed readings that this store still has."""
         found = only(database, build.gap(1, 2), build.reading(1, 2, 3))
         assert found.is_complete
         assert found.explained.samples == 0
 
-    def test_neighbouring_removals_are_one_span(self, database: Database) -> None:
+    def test_adjacent_removals_are_one_span(self, database: Database) -> None:
         found = only(database, *(build.gap(n, n) for n in range(1, 10)), build.reading(1, first=10))
         assert spans(found.explained) == [(1, 9)]
 
-    def test_a_log_of_which_only_gap_documents_are_left_is_explained(self, database: Database) -> None:
+    def test_log_with_only_gap_documents_is_explained(self, database: Database) -> None:
         found = only(database, build.gap(1, 50))
         assert found.is_complete
         assert (found.last, found.explained.samples) == (0, 50)
 
-    def test_before_a_gap_at_the_end_numbers_may_still_be_in_an_open_window(self, database: Database) -> None:
+    def test_numbers_before_a_final_gap_may_still_be_in_an_open_window(self, database: Database) -> None:
         built = build.reading(1, 2), build.gap(5, 6), build.equipment(sequence=7)
         found = only(database, *built)
         assert found.is_complete
         assert (found.waiting, found.explained.samples) == (3, 2)
 
-    def test_but_not_in_a_log_that_has_ended(self, database: Database) -> None:
+    def test_ended_log_has_no_open_window(self, database: Database) -> None:
         built = build.reading(1, 2), build.gap(5, 6), build.equipment(sequence=7, log="zzzzzz")
         assert spans(only(database, *built).missing) == [(3, 4)]
 
-    def test_many_gaps_are_all_counted_and_some_listed(self, database: Database) -> None:
+    def test_all_gaps_are_counted_and_some_are_listed(self, database: Database) -> None:
         found = only(
             database,
             *(build.reading(1, first=2 * n, start=100 + n) for n in range(1, MOST_LISTED + 20)),
@@ -182,25 +184,25 @@ class TestGaps:
 
 
 class TestFaults:
-    def test_a_number_that_two_windows_have_is_repeated(self, database: Database) -> None:
+    def test_number_in_two_windows_is_repeated(self, database: Database) -> None:
         found = only(database, build.reading(1, 2, 3), build.reading(3, 4, first=3, start=102))
         assert spans(found.repeated) == [(3, 3)]
         assert (found.samples, found.last) == (4, 4)
         assert not found.is_complete
 
-    def test_a_window_within_another_is_repeated_and_covers_nothing(self, database: Database) -> None:
+    def test_window_within_another_is_repeated_and_covers_nothing(self, database: Database) -> None:
         found = only(database, build.reading(1, 2, 3, 4, 5), build.reading(9, first=3, start=102))
         assert spans(found.repeated) == [(3, 3)]
         assert (found.samples, found.last) == (5, 5)
 
-    def test_a_window_with_fewer_samples_than_numbers_is_a_fault_and_the_rest_is_missing(
+    def test_window_with_fewer_samples_than_numbers_is_a_fault_and_other_numbers_are_missing(
         self, database: Database
     ) -> None:
         found = only(database, build.reading(1, 2, last=4), build.reading(1, first=5, start=105))
         assert "contains 2 samples for the numbers 1 to 4" in found.faults[0]
         assert spans(found.missing) == [(3, 4)]
 
-    def test_a_window_without_samples_covers_nothing(self, database: Database) -> None:
+    def test_window_without_samples_covers_nothing(self, database: Database) -> None:
         document_id, body = build.reading(1)
         found = only(database, (document_id, body | {"samples": []}), build.reading(1, first=2))
         assert spans(found.missing) == [(1, 1)]
@@ -219,7 +221,7 @@ class TestFaults:
             ({"samples": [[10**18, 1]]}, "samples"),
         ],
     )
-    def test_a_document_that_is_not_what_it_should_be_is_a_fault(
+    def test_malformed_document_is_a_fault(
         self, database: Database, change: dict[str, Any], word: str
     ) -> None:
         document_id, body = build.reading(1)
@@ -228,7 +230,7 @@ class TestFaults:
         assert document_id in found.faults[0]
         assert word in found.faults[0]
 
-    def test_a_reading_that_was_changed_is_a_fault(self, database: Database) -> None:
+    def test_altered_reading_is_a_fault(self, database: Database) -> None:
         build.write(database, build.reading(1))
         found = only(database, build.reading(2))
         assert "changed after it was written (revision 2-" in found.faults[0]
@@ -240,13 +242,13 @@ class TestFaults:
         assert found.faults == [f"{document_id}: its samples are not in time order"]
 
     @pytest.mark.parametrize(("boot", "start"), [(1, 50.0), (0, 500.0)])
-    def test_a_window_before_the_one_before_it_is_a_fault(
+    def test_window_that_begins_before_the_previous_one_ends_is_a_fault(
         self, database: Database, boot: int, start: float
     ) -> None:
         found = only(database, build.reading(1, 2), build.reading(3, first=3, boot=boot, start=start))
         assert "begins before the previous readings end" in found.faults[0]
 
-    def test_the_clock_of_a_new_boot_begins_anew(self, database: Database) -> None:
+    def test_clock_restarts_at_a_new_boot(self, database: Database) -> None:
         assert only(database, build.reading(1, 2), build.reading(3, first=3, boot=2, start=5)).is_complete
 
     def test_documents_that_belong_to_no_sensor_are_faults_of_the_vessel(self, database: Database) -> None:
@@ -261,12 +263,12 @@ class TestFaults:
         assert not found.is_complete
         assert found.sensors[0].is_complete
 
-    def test_a_gap_document_that_ends_before_it_begins_is_a_fault(self, database: Database) -> None:
+    def test_gap_document_that_ends_before_it_begins_is_a_fault(self, database: Database) -> None:
         assert "ends at 1" in only(database, build.gap(4, 1)).faults[0]
 
 
 class TestBoots:
-    def test_downtime_between_boots_is_told(self, database: Database) -> None:
+    def test_downtime_between_boots_is_reported(self, database: Database) -> None:
         found = report(
             database,
             build.boot(1, network(0, UTC)),
@@ -276,12 +278,12 @@ class TestBoots:
         assert log.numbers == (1, 2)
         assert log.downtimes[0].seconds == pytest.approx(500)
 
-    def test_a_boot_without_document_is_told_and_is_no_loss(self, database: Database) -> None:
+    def test_boot_without_a_document_is_reported_and_not_a_loss(self, database: Database) -> None:
         found = report(database, build.boot(3), build.boot(5), build.reading(1, boot=7))
         assert found.logs[0].absent == ((1, 2), (4, 4), (6, 7))
         assert found.is_complete
 
-    def test_a_boot_of_a_senseless_number_takes_no_memory(self, database: Database) -> None:
+    def test_boot_with_an_absurd_number_uses_no_memory(self, database: Database) -> None:
         found = report(database, build.boot(10**15))
         assert found.logs[0].absent == ((1, 10**15 - 1),)
 
@@ -319,12 +321,12 @@ class TestProperties:
             assert found.sensors[0].samples == windows * 10
             return most
 
-        peak(10)  # objects that are made only once
+        peak(10)  # objects that are created only once
         assert peak(2_000) < 1.5 * peak(200)
 
 
 class _Endless:
-    """A source of windows that are made while they are read."""
+    """Source of windows that are created while they are read."""
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
@@ -344,7 +346,7 @@ class _Endless:
 
 
 def _runs(numbers: set[int], cuts: set[int]) -> list[list[int]]:
-    """Return runs of consecutive numbers, which also end before each number in `cuts`."""
+    """Return spans of consecutive numbers, split before each number in `cuts`."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][-1] + 1 and number not in cuts:

@@ -1,4 +1,4 @@
-"""An unwritable document store does not prevent a new log; the old journal waits for the store."""
+"""If the document store cannot be written, a new log begins and the old journal waits for the store."""
 
 import contextlib
 import errno
@@ -91,7 +91,7 @@ def spans(data: Path, log: str) -> list[tuple[str, int, int, str]]:
 
 @pytest.mark.parametrize("checked", [True, False], ids=["checked", "in use"])
 @pytest.mark.parametrize("cause", ["board", "behind", "lost"])
-def test_log_begins_and_the_old_journal_is_documented_once_the_store_can_be_written(
+def test_new_log_begins_and_the_old_journal_is_documented_once_the_store_is_writable(
     tmp_path: Path, checked: bool, cause: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = sail(tmp_path)
@@ -108,7 +108,7 @@ def test_log_begins_and_the_old_journal_is_documented_once_the_store_can_be_writ
         after = start(opened, tmp_path, board=board)
         assert after.log != before.log
         opened.commit(batch(row(1)))
-    store_check.prepare(tmp_path)  # once more, in vain
+    store_check.prepare(tmp_path)  # again without success
     assert ": not yet written to documents: " in caplog.text
     set_version(tmp_path, version)
     assert store_check.prepare(tmp_path).findings == []
@@ -123,7 +123,7 @@ def test_log_begins_and_the_old_journal_is_documented_once_the_store_can_be_writ
     assert store_check.prepare(tmp_path).findings == []
 
 
-def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
+def test_power_cut_before_the_loss_is_recorded_loses_no_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sail(tmp_path)
@@ -147,7 +147,7 @@ def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
 @pytest.mark.parametrize("looks", [1, 2], ids=["at once", "later"])
 @pytest.mark.parametrize("emptied", [True, False], ids=["log emptied", "card full"])
 @pytest.mark.parametrize("renames", [1, 2, 3])
-def test_cut_while_a_journal_is_moved_away_loses_no_sample(
+def test_power_cut_while_a_journal_is_moved_loses_no_sample(
     tmp_path: Path, renames: int, emptied: bool, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store becomes writable at the first or the second start after the cut."""
@@ -176,7 +176,7 @@ def test_cut_while_a_journal_is_moved_away_loses_no_sample(
         return moved
 
     monkeypatch.setattr(Path, "replace", cut)
-    if not emptied:  # as on a card that is too full
+    if not emptied:  # as on a full card
         monkeypatch.setattr(store_repair, "_empty_write_ahead_log", lambda _: None)
     with contextlib.suppress(KeyboardInterrupt):
         store_check.prepare(data)
@@ -190,7 +190,7 @@ def test_cut_while_a_journal_is_moved_away_loses_no_sample(
 
 
 def test_full_write_ahead_log_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
-    """A power cut has left only the log at its new path; an opening has made an empty one since then."""
+    """A power cut has left only the log at its new path, and an empty one has been created since then."""
     path, target = tmp_path / "samples.db", tmp_path / "samples.db.1"
     for name, content in (("samples.db", b"d"), ("samples.db-wal", b""), ("samples.db.1-wal", b"w")):
         (tmp_path / name).write_bytes(content)
@@ -201,7 +201,7 @@ def test_full_write_ahead_log_is_not_replaced_by_an_empty_one(tmp_path: Path) ->
     }
 
 
-def test_log_that_was_left_alone_is_not_given_to_another_journal(tmp_path: Path) -> None:
+def test_log_without_its_journal_is_not_attached_to_another_journal(tmp_path: Path) -> None:
     sail(tmp_path)
     waiting = tmp_path / store_repair.WAITING
     waiting.mkdir()
@@ -218,7 +218,7 @@ def test_log_that_was_left_alone_is_not_given_to_another_journal(tmp_path: Path)
     assert len(list((tmp_path / "set-aside").glob("samples.db.*-wal"))) == 1
 
 
-def test_given_numbers_stay_until_what_is_lost_is_noted(
+def test_record_of_assigned_numbers_is_kept_until_the_loss_is_documented(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sail(tmp_path)
@@ -239,7 +239,7 @@ def test_given_numbers_stay_until_what_is_lost_is_noted(
     assert spans(tmp_path, before.log)[:2] == [("reading", 1, 25, ""), ("gap", 26, 40, "lost")]
 
 
-def test_waiting_journal_that_cannot_be_read_is_set_aside_and_not_deleted(tmp_path: Path) -> None:
+def test_unreadable_waiting_journal_is_set_aside_and_not_deleted(tmp_path: Path) -> None:
     before = sail(tmp_path)
     version = make_unwritable(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
@@ -255,8 +255,8 @@ def test_waiting_journal_that_cannot_be_read_is_set_aside_and_not_deleted(tmp_pa
     assert not list((tmp_path / store_repair.WAITING).iterdir())
 
 
-def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
-    """The store breaks after the store check. The journal continues, and the next start tries again."""
+def test_incomplete_store_that_cannot_be_written_is_reported_as_not_repaired(tmp_path: Path) -> None:
+    """The store fails after the store check. The journal continues, and the next start tries again."""
     before = sail(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
         opened.release(40, {"rpm": 40})

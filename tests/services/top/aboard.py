@@ -1,4 +1,4 @@
-"""Helpers: an appliance with content to show, a reader of the appliance's state, and the screen's text."""
+"""Helpers for tests of `logboat top`, such as an appliance with content and access to the screen's text."""
 
 import contextlib
 from argparse import Namespace
@@ -34,7 +34,7 @@ def arguments(logboat: Appliance, **changes: Any) -> Namespace:
 
 
 def world(logboat: Appliance) -> Environment:
-    """Return the environment of a command: the appliance's clock, and the people on board."""
+    """Return the environment of a command with the appliance's clock and its users' answers."""
     return Environment(
         clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user
     )
@@ -134,7 +134,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """Wait until everything has been drawn: parts have their final heights, and nothing moves."""
+    """Wait until the screen is completely drawn and all parts have their final heights."""
     before = None
     for _ in range(200):
         await pilot.pause()

@@ -1,4 +1,4 @@
-"""Lets the tests in this folder be coroutines, each with an event loop of its own."""
+"""Allows the tests in this folder to be coroutines, each with an event loop of its own."""
 
 import asyncio
 import inspect

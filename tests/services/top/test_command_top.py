@@ -1,4 +1,4 @@
-"""The command `logboat top` on a terminal, into a pipe, and on a serial console."""
+"""The command `logboat top` works on a terminal, into a pipe, and on a serial console."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def places(logboat: Appliance) -> list[str]:
 
 
 def alive(logboat: Appliance, **changes: object) -> None:
-    """Write a live state with this process as the recorder, at the present time of the real clocks."""
+    """Write a live state with this process as the recorder, at the current time of the real clocks."""
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     now = {"clock": clock, "utc": utc}
     state = build.live_state(**({"pid": os.getpid(), "updated": now, "lastDurable": now} | changes))
@@ -53,7 +53,7 @@ class Terminal:
         termios.tcsetwinsize(inner, (size[1], size[0]))
         self.before = termios.tcgetattr(inner)
         self.process = subprocess.Popen(
-            # Tests that a shell runs in the background ignore Ctrl-C; a program on a terminal receives it.
+            # Tests that a shell runs in the background ignore Ctrl-C, which the tested program must receive.
             ["env", "--default-signal=INT", "setsid", "--ctty", *command],
             stdin=inner,
             stdout=inner,
@@ -103,7 +103,7 @@ def terminal(command: list[str], **more: str) -> Iterator[Terminal]:
 
 
 class TestOneLook:
-    def test_a_pipe_gets_one_look_in_sentences(self, logboat: Appliance) -> None:
+    def test_state_is_printed_once_in_sentences_into_a_pipe(self, logboat: Appliance) -> None:
         busy(logboat)
         done = logboat("top", *places(logboat)[-2:])
         assert done.status == 0
@@ -116,7 +116,7 @@ class TestOneLook:
         once = logboat("top", "--plain", "--once", *places(logboat)[-2:])
         assert once.out == done.out
 
-    def test_programs_get_what_each_command_tells_them(self, logboat: Appliance) -> None:
+    def test_json_output_contains_that_of_each_command(self, logboat: Appliance) -> None:
         busy(logboat)
         found = logboat("top", "--json", *places(logboat)[-2:]).json
         assert found["sensors"] == logboat("sensors", "--json").json
@@ -126,9 +126,7 @@ class TestOneLook:
         status = logboat("status", "--json").json
         assert found["status"] == status
 
-    def test_daemons_that_are_stopped_and_a_store_that_is_not_there_are_facts(
-        self, logboat: Appliance
-    ) -> None:
+    def test_stopped_daemons_and_a_missing_store_are_shown(self, logboat: Appliance) -> None:
         done = logboat("top", *places(logboat)[-2:])
         assert done.status == 0
         assert "Recording: NO: the recorder is not running" in done.out
@@ -145,19 +143,23 @@ class TestOneLook:
             (["now"], "unrecognized arguments: now"),
         ],
     )
-    def test_wrong_usage_is_a_sentence(self, logboat: Appliance, arguments: list[str], sentence: str) -> None:
+    def test_wrong_usage_is_reported_in_a_sentence(
+        self, logboat: Appliance, arguments: list[str], sentence: str
+    ) -> None:
         done = logboat("top", *arguments)
         assert (done.status, done.out) == (2, "")
         assert sentence in done.err
 
-    def test_a_configuration_that_is_not_there_is_wrong_usage(self, logboat: Appliance) -> None:
+    def test_missing_configuration_is_wrong_usage(self, logboat: Appliance) -> None:
         (logboat.root / "logboat.toml").unlink()
         done = logboat("top")
         assert (done.status, done.out) == (2, "")
         assert "logboat.toml: no such file" in done.err
 
-    def test_who_may_not_look_is_told_so(self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An account outside the group `logboat` has no permission to see the screen."""
+    def test_missing_permission_is_reported(
+        self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An account outside the group `logboat` has no permission to read the state."""
 
         def forbidden(run: Path, **_: object) -> None:
             raise PermissionError(13, "Permission denied", str(run / "recorder.json"))
@@ -170,7 +172,7 @@ class TestOneLook:
 
 
 class TestLineByLine:
-    def test_each_change_is_a_line_and_ctrl_c_ends_it(self, logboat: Appliance) -> None:
+    def test_each_change_is_a_line_and_ctrl_c_ends_the_command(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
         values = iter([30.0, 40.0, 40.0])
@@ -193,7 +195,7 @@ class TestLineByLine:
         after = [line for line in done.lines if "12:40:00" not in line][1:]
         assert after == ["12:40:20 Sensor rpm (Main engine): 2400 rpm, good, 700 ms ago."]
 
-    def test_the_interval_is_as_told(self, logboat: Appliance) -> None:
+    def test_interval_is_configurable(self, logboat: Appliance) -> None:
         slept: list[float] = []
 
         def once(seconds: float) -> None:
@@ -206,7 +208,7 @@ class TestLineByLine:
         logboat("top", "--plain", "--every", "2.5")
         assert slept == [10.0, 2.5]
 
-    def test_it_goes_on_into_a_pipe_and_says_an_alarm(self, logboat: Appliance) -> None:
+    def test_continuous_output_into_a_pipe_includes_a_new_alarm(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         alive(logboat)
         with subprocess.Popen(
@@ -225,7 +227,7 @@ class TestLineByLine:
             assert process.stderr.read() == b""
             assert process.wait(PATIENCE_S) == 0
 
-    def test_a_serial_console_gets_no_control_sequence(self, logboat: Appliance) -> None:
+    def test_serial_console_gets_no_control_sequence(self, logboat: Appliance) -> None:
         busy(logboat)
         alive(logboat)
         with terminal([SCRIPT, "top", "--plain", "--every", "1", *places(logboat)], LC_ALL="C") as serial:
@@ -235,7 +237,7 @@ class TestLineByLine:
             serial.press("\x03")
             assert serial.ended() == 0
 
-    def test_a_dumb_terminal_is_read_line_by_line(self, logboat: Appliance) -> None:
+    def test_dumb_terminal_gets_output_line_by_line(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)], TERM="dumb") as serial:
@@ -245,7 +247,9 @@ class TestLineByLine:
 
 
 class TestOnATerminal:
-    def test_it_shows_acknowledges_and_leaves_the_terminal_as_it_was(self, logboat: Appliance) -> None:
+    def test_screen_shows_and_acknowledges_an_alarm_and_restores_the_terminal(
+        self, logboat: Appliance
+    ) -> None:
         logboat.put(SYNCED, build.alarm())
         alive(logboat)
         with terminal([SCRIPT, "top", "--by", "bo", *places(logboat)]) as screen:
@@ -263,7 +267,7 @@ class TestOnATerminal:
             assert document is not None
             assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
 
-    def test_who_quits_at_once_has_acknowledged_all_the_same(self, logboat: Appliance) -> None:
+    def test_acknowledgement_is_completed_even_if_the_user_quits_at_once(self, logboat: Appliance) -> None:
         """Another process is writing to the store at that moment, so the command has to wait."""
         logboat.put(SYNCED, build.alarm())
         alive(logboat)
@@ -288,9 +292,7 @@ class TestOnATerminal:
             assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-    def test_told_to_end_it_leaves_the_terminal_as_it_was(
-        self, logboat: Appliance, number: signal.Signals
-    ) -> None:
+    def test_terminal_is_restored_after_a_signal(self, logboat: Appliance, number: signal.Signals) -> None:
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)]) as screen:
             screen.until(" Quit")
@@ -299,8 +301,8 @@ class TestOnATerminal:
             assert "\x1b[?1049l" in screen.text
             assert "Traceback" not in screen.text
 
-    def test_it_ends_when_its_terminal_goes(self, logboat: Appliance) -> None:
-        """After an SSH connection breaks, the command must not keep running, least of all at full speed."""
+    def test_command_ends_when_its_terminal_is_closed(self, logboat: Appliance) -> None:
+        """After an SSH connection breaks, the command must not keep running and use the processor."""
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)]) as screen:
             screen.until(" Quit")
@@ -308,7 +310,7 @@ class TestOnATerminal:
             os.close(screen.outer)
             screen.process.wait(PATIENCE_S)
 
-    def test_a_fault_of_its_own_is_a_sentence(self, logboat: Appliance) -> None:
+    def test_internal_error_is_reported_in_a_sentence(self, logboat: Appliance) -> None:
         alive(logboat)
         code = (
             "import sys, services.screens.top.page as page\n"
@@ -329,7 +331,7 @@ class TestOthersAreNotSlowed:
     @pytest.mark.parametrize(
         "command", [["status"], ["sensors"], ["alarms"], ["peers"], ["top", "--plain", "--once"]]
     )
-    def test_no_other_command_loads_the_screen(self, logboat: Appliance, command: list[str]) -> None:
+    def test_no_other_command_imports_the_screen(self, logboat: Appliance, command: list[str]) -> None:
         logboat.put(SYNCED)
         code = (
             "import json, sys\n"

@@ -1,4 +1,4 @@
-"""The output line by line, and the selection of facts that count as news."""
+"""Only facts that count as news are printed, line by line."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,14 +23,14 @@ def teller(bytes_each: int = 10_000) -> NewsSelector:
 
 
 class TestNews:
-    def test_all_is_said_once_and_then_only_what_changes(self) -> None:
+    def test_all_facts_are_printed_once_and_then_only_changes(self) -> None:
         says = teller()
         first = [told("a", "1\ngood"), told("b", "2\ngood")]
         assert says.turn(0.0, "10:00:00", first) == ["10:00:00 a is 1\ngood.", "10:00:00 b is 2\ngood."]
         assert says.turn(10.0, "10:00:10", first) == []
         assert says.turn(20.0, "10:00:20", [first[0], told("b", "3\ngood")]) == ["10:00:20 b is 3\ngood."]
 
-    def test_an_alarm_comes_first_then_recording_then_states_then_values(self) -> None:
+    def test_alarms_come_first_and_then_recording_states_and_values(self) -> None:
         says = teller()
         says.turn(0.0, "-", [told("v", "1\ngood"), told("w", "1\ngood")])
         found = [
@@ -41,14 +41,14 @@ class TestNews:
         ]
         assert [line.split()[1] for line in says.turn(1.0, "-", found)] == ["x", "r", "w", "v"]
 
-    def test_what_is_told_no_more_is_said_if_it_matters(self) -> None:
+    def test_disappearance_of_a_fact_is_printed_if_it_matters(self) -> None:
         says = teller()
         says.turn(0.0, "-", [told("a", "1", gone="a is over"), told("b", "1")])
         assert says.turn(1.0, "-", []) == ["- a is over."]
         assert says.turn(2.0, "-", []) == []
         assert says.turn(3.0, "-", [told("b", "1")]) == ["- b is 1."]
 
-    def test_whether_it_records_is_said_once_a_minute_though_nothing_has_changed(self) -> None:
+    def test_recording_state_is_printed_once_a_minute_even_without_a_change(self) -> None:
         says = teller()
         found = [told("recording", "yes", Rank.RECORDING, "Recording: yes")]
         says.turn(0.0, "-", found)
@@ -56,14 +56,14 @@ class TestNews:
         assert says.turn(60.0, "-", found) == ["- Recording: yes."]
         assert says.turn(61.0, "-", found) == []
 
-    def test_a_console_without_unicode_gets_none(self) -> None:
+    def test_console_without_unicode_gets_none(self) -> None:
         says = NewsSelector(bytes_each=1000, unicode=False)
         (line,) = says.turn(0.0, "-", [told("a", "x", words="18 °C ± 1 …")])
         assert line == "- 18 deg C +/- 1 ...."
 
 
 class TestTheLine:
-    def test_no_more_is_said_than_the_line_carries_and_nobody_is_forgotten(self) -> None:
+    def test_output_is_limited_to_the_line_rate_and_no_sensor_is_left_out(self) -> None:
         says = teller(bytes_each=200)
         heard: list[str] = []
         for turn in range(40):
@@ -75,7 +75,7 @@ class TestTheLine:
         counts = {heard.count(f"sensor-{place:02d}") for place in range(30)}
         assert max(counts) - min(counts) <= 1
 
-    def test_values_that_change_do_not_hold_up_an_alarm(self) -> None:
+    def test_changing_values_do_not_delay_an_alarm(self) -> None:
         says = teller(bytes_each=150)
         for turn in range(5):
             says.turn(float(turn), "-", [told(f"s{place}", f"{turn}\ngood") for place in range(30)])
@@ -84,7 +84,9 @@ class TestTheLine:
         assert lines[0] == "- alarm 1 is HOLDS."
 
     @given(st.lists(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3)), max_size=12))
-    def test_what_was_said_last_is_how_it_is_once_there_is_room(self, turns: list[dict[str, int]]) -> None:
+    def test_last_printed_facts_are_current_once_the_line_has_capacity(
+        self, turns: list[dict[str, int]]
+    ) -> None:
         says = teller(bytes_each=40)
         last: dict[str, str] = {}
         for now, values in enumerate([*turns, *[turns[-1] if turns else {}] * 12]):
@@ -100,7 +102,7 @@ class TestTheLine:
 
 
 class TestFacts:
-    def test_ages_alone_are_no_news(self, logboat: Appliance) -> None:
+    def test_changed_ages_alone_are_not_news(self, logboat: Appliance) -> None:
         busy(logboat)
         looks = looker(logboat)
         says = teller(bytes_each=100_000)
@@ -109,7 +111,7 @@ class TestFacts:
         logboat.clock.utc += 3
         assert says.turn(3.0, "-", facts(looks.collect())) == []
 
-    def test_every_command_has_its_facts_in_it_as_sentences(self, logboat: Appliance) -> None:
+    def test_facts_of_every_command_are_printed_as_sentences(self, logboat: Appliance) -> None:
         busy(logboat)
         lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).collect(patience=PATIENCE_S)))
         for line in (
@@ -127,7 +129,7 @@ class TestFacts:
         ):
             assert line in lines
 
-    def test_a_sentence_of_others_has_one_full_stop_too(self, logboat: Appliance) -> None:
+    def test_sentence_from_others_has_only_one_full_stop(self, logboat: Appliance) -> None:
         busy(logboat)
         logboat.mesh(gateways=[gateway("office", state="refused", problem="The password is wrong.")])
         lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).collect(patience=PATIENCE_S)))
@@ -135,7 +137,7 @@ class TestFacts:
             line.replace(", last 3 s ago", "") for line in lines
         ]
 
-    def test_an_alarm_that_somebody_acknowledges_is_news_and_so_is_its_end(self, logboat: Appliance) -> None:
+    def test_acknowledgement_and_clearing_of_an_alarm_are_news(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         looks = looker(logboat)

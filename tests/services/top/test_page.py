@@ -1,4 +1,4 @@
-"""The text of the screen for a given width, and how its height is divided."""
+"""The screen's text fits its width, and its height is divided among the parts."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ heights = st.lists(
 
 
 @given(st.integers(-3, 100), heights)
-def test_no_more_room_is_shared_than_there_is_and_none_gets_more_than_it_wants(
+def test_parts_get_no_more_lines_than_available_or_needed(
     room: int, parts: list[tuple[int, int, int]]
 ) -> None:
     wanted, least, most = (list(column) for column in zip(*parts, strict=True))
@@ -31,14 +31,14 @@ def test_no_more_room_is_shared_than_there_is_and_none_gets_more_than_it_wants(
         assert given_out == wanted
 
 
-def test_each_gets_its_least_before_any_gets_more() -> None:
+def test_each_part_gets_its_minimum_before_any_gets_more() -> None:
     assert share(10, [20, 20, 3], [3, 4, 3], [8, 8, 8]) == [3, 4, 3]
     assert share(16, [20, 20, 3], [3, 4, 3], [8, 8, 8]) == [8, 5, 3]
     assert share(4, [20, 20, 3], [3, 4, 3], [8, 8, 8]) == [3, 1, 0]
 
 
 @pytest.mark.parametrize("width", [20, 39, 40, 59, 60, 80, 99, 100, 200])
-def test_no_line_is_wider_than_the_screen(logboat: Appliance, width: int) -> None:
+def test_no_line_exceeds_the_width_of_the_screen(logboat: Appliance, width: int) -> None:
     busy(logboat)
     look = looker(logboat).collect(patience=PATIENCE_S)
     parts = [
@@ -57,7 +57,7 @@ def test_no_line_is_wider_than_the_screen(logboat: Appliance, width: int) -> Non
         assert len(head_line(part, width, first=3, room=1, is_chosen=True, unicode=True)) == width
 
 
-def test_a_head_says_which_of_its_lines_are_seen() -> None:
+def test_heading_shows_which_of_its_lines_are_visible() -> None:
     part = ScreenPart("sensors: 50", tuple(Item((StyledLine(str(place)),)) for place in range(50)))
     assert head_line(part, 40, first=12, room=8, is_chosen=True, unicode=False) == (
         "> sensors: 50 [13-20 of 50] ------------"
@@ -67,7 +67,7 @@ def test_a_head_says_which_of_its_lines_are_seen() -> None:
     )
 
 
-def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> None:
+def test_alarm_is_described_completely_for_an_acknowledgement(logboat: Appliance) -> None:
     logboat.put(SYNCED, build.alarm(raised=99_820.0, acks=[{"who": "bo", "when": "2025-10-10T10:00:00Z"}]))
     logboat.live()
     look = looker(logboat).collect(patience=PATIENCE_S)
@@ -77,7 +77,7 @@ def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> No
     assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000099") is None
 
 
-def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
+def test_flood_of_alarms_is_counted_instead_of_listed(logboat: Appliance) -> None:
     logboat.put(SYNCED, *(build.alarm(number) for number in range(1, 151)))
     logboat.live()
     look = looker(logboat).collect(patience=PATIENCE_S)
@@ -87,7 +87,7 @@ def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
     assert part.items[-1].lines[0].text == "and 50 more alarms: logboat alarms"
 
 
-def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
+def test_screen_uses_the_same_text_as_the_commands(logboat: Appliance) -> None:
     """The screen shows the same text as `status`, `sensors`, `alarms`, `peers` and `lights` print."""
     busy(logboat)
     look = looker(logboat).collect(patience=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""The full screen on a real store, controlled by keys: its content and its actions."""
+"""The full screen shows a real store, and keys control it."""
 
 from pathlib import Path
 
@@ -31,10 +31,10 @@ def acks(logboat: Appliance, alarm: str = ALARM) -> list[dict[str, str]]:
 
 class TestWhatIsShown:
     @pytest.mark.parametrize("size", [(80, 24), (40, 24), (120, 40)])
-    async def test_the_screen_says_what_it_said_when_it_was_last_approved(
+    async def test_screen_equals_its_approved_snapshot(
         self, logboat: Appliance, size: tuple[int, int]
     ) -> None:
-        """After an intended change, remove the snapshot file; the next run writes it again, for review."""
+        """After an intended change, remove the snapshot file; the next run writes a new one for review."""
         busy(logboat)
         async with screen(logboat, size) as pilot:
             said = f"{shown(pilot)}\n"
@@ -45,7 +45,7 @@ class TestWhatIsShown:
         assert said == approved.read_text()
 
     @pytest.mark.parametrize("size", [(80, 24), (40, 24), (120, 40)])
-    async def test_what_matters_is_seen_at_every_size(
+    async def test_important_facts_are_visible_at_every_size(
         self, logboat: Appliance, size: tuple[int, int]
     ) -> None:
         busy(logboat)
@@ -60,16 +60,14 @@ class TestWhatIsShown:
                 assert key in said
 
     @pytest.mark.parametrize("size", [(20, 5), (1, 1), (200, 60), (80, 8)])
-    async def test_no_terminal_is_too_small_or_too_large(
-        self, logboat: Appliance, size: tuple[int, int]
-    ) -> None:
+    async def test_any_size_of_terminal_is_supported(self, logboat: Appliance, size: tuple[int, int]) -> None:
         busy(logboat)
         async with screen(logboat, size) as pilot:
             for _ in range(4):
                 await pilot.press("tab", "down", "end")
             assert top(pilot).is_running
 
-    async def test_a_terminal_that_grows_shows_more(self, logboat: Appliance) -> None:
+    async def test_enlarged_terminal_shows_more(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat, (80, 24)) as pilot:
             assert "tank-19" not in shown(pilot)
@@ -78,7 +76,7 @@ class TestWhatIsShown:
             assert "tank-19" in shown(pilot)
             assert "mesh     2 flashes   a nearby vessel is refused, or refuses this one" in shown(pilot)
 
-    async def test_it_follows_what_changes(self, logboat: Appliance) -> None:
+    async def test_changed_values_are_shown(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live(sensors={"rpm": build.live_sensor(30.0)})
         async with screen(logboat) as pilot:
@@ -89,7 +87,7 @@ class TestWhatIsShown:
             assert "2400 rpm" in shown(pilot)
             assert "1800 rpm" not in shown(pilot)
 
-    async def test_an_alarm_that_is_raised_meanwhile_appears(self, logboat: Appliance) -> None:
+    async def test_alarm_raised_meanwhile_is_shown(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
         async with screen(logboat) as pilot:
@@ -98,7 +96,7 @@ class TestWhatIsShown:
             await look_again(pilot)
             assert "Water in the main bilge" in shown(pilot)
 
-    async def test_ages_grow_while_nothing_comes(self, logboat: Appliance) -> None:
+    async def test_ages_grow_without_new_values(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0, clock=99_999.2))
         async with screen(logboat) as pilot:
             assert "  1 s  " in shown(pilot)
@@ -108,7 +106,7 @@ class TestWhatIsShown:
             await settled(pilot)
             assert "1 min 41 s" in shown(pilot)
 
-    async def test_words_of_others_do_not_steer_the_terminal(self, logboat: Appliance) -> None:
+    async def test_text_from_others_cannot_control_the_terminal(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(text="\x1b[2J[bold]Fire[/bold]"))
         logboat.live(
             sensors={"rpm": build.live_sensor(30.0, name="\x1b]0;x\x07", state="open", detail="[/]")}
@@ -119,7 +117,7 @@ class TestWhatIsShown:
             await press(pilot, "a")
             assert "[bold]Fire[/bold]" in shown(pilot)
 
-    async def test_without_colours_the_words_are_the_same(
+    async def test_text_is_the_same_without_colours(
         self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         busy(logboat)
@@ -129,7 +127,7 @@ class TestWhatIsShown:
         async with screen(logboat) as pilot:
             assert shown(pilot) == coloured
 
-    async def test_a_terminal_without_unicode_gets_none(self, logboat: Appliance) -> None:
+    async def test_terminal_without_unicode_gets_none(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat, unicode=False) as pilot:
             assert shown(pilot).isascii()
@@ -138,7 +136,7 @@ class TestWhatIsShown:
 
 
 class TestKeys:
-    async def test_an_alarm_is_acknowledged_once_it_was_asked_for(self, logboat: Appliance) -> None:
+    async def test_alarm_is_acknowledged_after_confirmation(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
             await press(pilot, "a")
@@ -154,7 +152,7 @@ class TestKeys:
             assert "acknowledged by anna" in shown(pilot)
         assert [ack["who"] for ack in acks(logboat)] == ["anna"]
 
-    async def test_who_says_no_acknowledges_nothing(self, logboat: Appliance) -> None:
+    async def test_declined_confirmation_acknowledges_nothing(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
             for key in ("n", "escape"):
@@ -164,7 +162,7 @@ class TestKeys:
                 assert "as anna?" not in shown(pilot)
         assert acks(logboat) == []
 
-    async def test_the_one_that_was_chosen_is_acknowledged(self, logboat: Appliance) -> None:
+    async def test_selected_alarm_is_acknowledged(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
             await press(pilot, "down")
@@ -174,7 +172,7 @@ class TestKeys:
         assert acks(logboat) == []
         assert len(acks(logboat, "alarm:argo:fuel:abcdef:000000000018")) == 1
 
-    async def test_a_choice_stays_with_its_alarm_when_another_comes_before_it(
+    async def test_selection_stays_with_its_alarm_when_another_appears_above(
         self, logboat: Appliance
     ) -> None:
         busy(logboat)
@@ -185,7 +183,7 @@ class TestKeys:
             assert "> 18  warn" in shown(pilot)
             assert part(pilot, "alarms").chosen == "alarm:argo:fuel:abcdef:000000000018"
 
-    async def test_nothing_to_acknowledge_is_said(self, logboat: Appliance) -> None:
+    async def test_absence_of_alarms_to_acknowledge_is_reported(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
         async with screen(logboat) as pilot:
@@ -194,7 +192,7 @@ class TestKeys:
             await press(pilot, "down")
             assert "no alarm to acknowledge" not in shown(pilot)
 
-    async def test_a_store_that_is_gone_by_then_is_said_and_ends_nothing(self, logboat: Appliance) -> None:
+    async def test_missing_store_during_an_acknowledgement_is_reported(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
             await press(pilot, "a")
@@ -208,7 +206,7 @@ class TestKeys:
             assert "Overspeed" in said, "what was known of alarms stays"
             assert not logboat.store.exists()
 
-    async def test_an_alarm_that_has_gone_meanwhile_is_said(self, logboat: Appliance) -> None:
+    async def test_alarm_that_has_disappeared_meanwhile_is_reported(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
             await press(pilot, "a")
@@ -234,7 +232,7 @@ class TestKeys:
             assert "> peers and shore" in shown(pilot)
             assert "brigid" in shown(pilot)
 
-    async def test_a_phone_gets_to_everything(self, logboat: Appliance) -> None:
+    async def test_everything_is_reachable_on_a_phones_screen(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat, (40, 24)) as pilot:
             await press(pilot, "tab", "tab")
@@ -245,7 +243,7 @@ class TestKeys:
             for words in ("shore office", "shore club", "carrick", "brigid"):
                 assert words in seen
 
-    async def test_help_tells_of_every_key_that_stands_below(self, logboat: Appliance) -> None:
+    async def test_help_explains_every_key_in_the_footer(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat, (100, 40)) as pilot:
             below = shown(pilot).splitlines()[-1]
@@ -257,7 +255,7 @@ class TestKeys:
             await press(pilot, "escape")
             assert shown(pilot).splitlines()[-1] == below
 
-    async def test_the_lights_are_explained_with_what_to_do(self, logboat: Appliance) -> None:
+    async def test_lights_are_explained_with_remedies(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat) as pilot:
             await press(pilot, "l")
@@ -267,7 +265,7 @@ class TestKeys:
             )
 
     @pytest.mark.parametrize("key", ["q", "ctrl+c"])
-    async def test_it_ends(self, logboat: Appliance, key: str) -> None:
+    async def test_keys_end_the_screen(self, logboat: Appliance, key: str) -> None:
         logboat.live()
         async with screen(logboat) as pilot:
             await pilot.press(key)
@@ -277,7 +275,7 @@ class TestKeys:
 
 
 class TestTrouble:
-    async def test_stopped_daemons_are_said(self, logboat: Appliance) -> None:
+    async def test_stopped_daemons_are_shown(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0), build.alarm(), build.reading(28, 29, 30))
         async with screen(logboat) as pilot:
             said = " ".join(shown(pilot).split())
@@ -287,7 +285,7 @@ class TestTrouble:
             assert "1800 rpm" in said
             assert "the sync daemon is not running" in said
 
-    async def test_a_recorder_that_is_started_again_is_followed(self, logboat: Appliance) -> None:
+    async def test_restarted_recorder_is_shown(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
         async with screen(logboat) as pilot:
@@ -302,7 +300,7 @@ class TestTrouble:
             assert "argo (SY Argo), log ghijkl, boot 2" in shown(pilot)
             assert "recording yes" in shown(pilot)
 
-    async def test_a_store_that_is_missing_hides_nothing_else(self, logboat: Appliance) -> None:
+    async def test_missing_store_does_not_hide_other_facts(self, logboat: Appliance) -> None:
         logboat.live()
         async with screen(logboat) as pilot:
             said = " ".join(shown(pilot).split())
@@ -312,7 +310,7 @@ class TestTrouble:
             assert "1800 rpm" in said
         assert not logboat.store.exists()
 
-    async def test_a_damaged_store_is_said_and_recording_is_shown(self, logboat: Appliance) -> None:
+    async def test_damaged_store_is_reported_and_recording_is_shown(self, logboat: Appliance) -> None:
         logboat.put(
             SYNCED,
             build.alarm(),
@@ -325,7 +323,7 @@ class TestTrouble:
             assert "damaged" in said
             assert "recording yes" in said
 
-    async def test_damage_that_comes_meanwhile_leaves_what_was_known(self, logboat: Appliance) -> None:
+    async def test_known_facts_are_kept_when_the_store_is_damaged_meanwhile(self, logboat: Appliance) -> None:
         busy(logboat)
         async with screen(logboat, (120, 40)) as pilot:
             (logboat.data / "damaged").write_text("page 7\n")
@@ -337,7 +335,7 @@ class TestTrouble:
             await look_again(pilot)
             assert "damaged" not in shown(pilot)
 
-    async def test_what_cannot_be_looked_at_is_said_and_what_was_seen_stays(self, logboat: Appliance) -> None:
+    async def test_read_error_is_reported_and_known_facts_are_kept(self, logboat: Appliance) -> None:
         class Forbidden(TopFactsCollector):
             looks = 0
 
@@ -366,7 +364,7 @@ class TestTrouble:
             await settled(pilot)
             assert "OUT OF DATE" not in shown(pilot)
 
-    async def test_who_has_no_name_cannot_acknowledge_and_learns_why(self, logboat: Appliance) -> None:
+    async def test_user_without_a_name_cannot_acknowledge_and_is_told_why(self, logboat: Appliance) -> None:
         def nobody() -> str:
             raise FailedError("--by must not be empty")
 
@@ -376,7 +374,7 @@ class TestTrouble:
             await press(pilot, "a")
             assert "--by must not be empty" in shown(pilot)
 
-    async def test_a_bad_sensor_stands_first_and_says_so_without_colour(self, logboat: Appliance) -> None:
+    async def test_faulty_sensor_comes_first_and_is_marked_without_colour(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         sensors = {f"a{place}": build.live_sensor(30.0) for place in range(30)}
         logboat.live(sensors=sensors | {"z": build.live_sensor(None, state=SensorState.SHORT.value)})
@@ -387,7 +385,7 @@ class TestTrouble:
             assert "SHORT" in lines[first]
 
 
-def test_the_styles_say_nothing_that_words_do_not_say() -> None:
+def test_every_style_is_defined() -> None:
     from services.screens.top.widgets import STYLES
 
     assert set(STYLES) == {None, *Style}

@@ -1,4 +1,4 @@
-"""Tests of when files are read, and of what is shown while files cannot be read."""
+"""Files are read only when necessary, and known facts are shown while files cannot be read."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class TestWhenItIsRead:
-    def test_nothing_is_read_again_while_nothing_changes(self, logboat: Appliance) -> None:
+    def test_nothing_is_read_again_without_a_change(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)
@@ -46,7 +46,7 @@ class TestWhenItIsRead:
         logboat.clock.boottime += 1
         assert reads.is_due(is_live=True)
 
-    def test_a_change_is_read_but_not_each_at_once(self, logboat: Appliance) -> None:
+    def test_changes_are_read_at_a_limited_rate(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
         reads = files(logboat)
@@ -57,7 +57,7 @@ class TestWhenItIsRead:
         assert reads.is_due(is_live=True)
         assert [episode.alarm.sequence for episode in reads.read().alarms] == [17]
 
-    def test_a_commit_that_is_in_the_log_alone_is_a_change(self, logboat: Appliance) -> None:
+    def test_commit_only_in_the_write_ahead_log_is_a_change(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
         with Database.open(logboat.store, policy=POLICY, checkpoint_pages=0) as recorder:
@@ -86,7 +86,9 @@ class TestWhenItIsRead:
         reads.read()
         assert "alarm:" in asked
 
-    def test_sensors_are_read_as_soon_as_no_recorder_tells_of_them(self, logboat: Appliance) -> None:
+    def test_sensors_are_read_from_the_store_when_the_recorder_is_not_running(
+        self, logboat: Appliance
+    ) -> None:
         logboat.put(SYNCED, build.equipment(30.0))
         logboat.live()
         looks = looker(logboat)
@@ -95,7 +97,7 @@ class TestWhenItIsRead:
         look = looks.collect(patience=PATIENCE_S)
         assert [(found.sensor, found.value) for found in look.sensors.sensors] == [("rpm", 30.0)]
 
-    def test_a_store_that_took_the_place_of_another_is_read_anew(self, logboat: Appliance) -> None:
+    def test_store_that_replaced_another_is_read_again(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)
@@ -106,7 +108,7 @@ class TestWhenItIsRead:
         assert reads.is_due(is_live=True)
         assert reads.read().alarms == ()
 
-    def test_past_values_are_read_once_of_this_boot_alone(
+    def test_past_values_of_only_this_boot_are_read_once(
         self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         logboat.put(
@@ -124,7 +126,7 @@ class TestWhenItIsRead:
         assert reads.read().past["rpm"] is past["rpm"]
         assert not any(prefix.startswith("reading:") for prefix in asked)
 
-    def test_systemd_is_asked_rarely_and_need_not_be_there(self, logboat: Appliance) -> None:
+    def test_systemd_is_queried_rarely_and_not_required(self, logboat: Appliance) -> None:
         asked = []
 
         def units() -> str:
@@ -143,7 +145,7 @@ class TestWhenItIsRead:
 
 
 class TestWhatCannotBeRead:
-    def test_it_is_tried_again_and_what_was_known_stays(self, logboat: Appliance) -> None:
+    def test_reading_is_retried_and_known_facts_are_kept(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(), *(build.reading(*range(50), first=50 * n + 1) for n in range(40)))
         logboat.live()
         reads = files(logboat)
@@ -159,7 +161,7 @@ class TestWhatCannotBeRead:
         found = reads.read()
         assert (found.fault, len(found.alarms)) == ("", 1)
 
-    def test_nobody_looks_into_a_store_that_is_being_repaired(
+    def test_store_under_repair_is_not_opened(
         self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def open_store(*_: object, **__: object) -> None:
@@ -173,13 +175,13 @@ class TestWhatCannotBeRead:
         assert "damaged; it is read again" in found.fault
         assert found.read_at is None
 
-    def test_a_configuration_that_is_wrong_is_a_fact(self, logboat: Appliance) -> None:
+    def test_wrong_configuration_is_shown(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
         look = looker(logboat).collect(patience=PATIENCE_S)
         assert "logboat.toml:3" in look.facts.problems[0]
 
-    def test_what_nobody_foresaw_is_a_fault_and_ends_nothing(
+    def test_unexpected_error_is_reported_and_ends_nothing(
         self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(*_: object, **__: object) -> None:
@@ -189,7 +191,7 @@ class TestWhatCannotBeRead:
         monkeypatch.setattr(Database, "documents", broken)
         assert files(logboat).read().fault == "unexpected ZeroDivisionError: division by zero"
 
-    def test_a_store_that_somebody_holds_is_waited_for_by_nobody(self, logboat: Appliance) -> None:
+    def test_locked_store_delays_nothing(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         holds = (
@@ -217,7 +219,7 @@ class TestWhatCannotBeRead:
         look = looks.collect()
         assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
 
-    def test_a_recorder_writes_while_it_is_read(self, logboat: Appliance) -> None:
+    def test_facts_are_consistent_while_a_recorder_writes(self, logboat: Appliance) -> None:
         """Other threads add and move readings repeatedly while the view is updated."""
         logboat.put(SYNCED, build.alarm())
         logboat.live()

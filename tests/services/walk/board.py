@@ -1,4 +1,4 @@
-"""A board on which faults can be simulated: its chips and its clock."""
+"""A board whose chips and clock can simulate faults."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from tests.sensors.sysfs import Sysfs
 ROOT: Final = "board"
 CLOCK: Final = "clock.json"
 FULL: Final = 1023
-"""Full-scale code of an MCP3008, which a pull-up causes when the channel's wire is open."""
+"""Full-scale code of an MCP3008, which a pull-up produces when the channel's wire is open."""
 
 
 class Board:
@@ -23,7 +23,7 @@ class Board:
         self.set_clock()
 
     def set_clock(self, *, slow: float = 0.0, source: str = "network") -> None:
-        """Set the clock back by `slow` seconds; `source` decides how far Logboat trusts the clock."""
+        """Set the clock back by `slow` seconds; `source` determines how far Logboat trusts the clock."""
         self.slow = slow
         _replace(self._folder / CLOCK, json.dumps({"slow": slow, "source": source}))
 

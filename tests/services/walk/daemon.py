@@ -1,8 +1,8 @@
-"""A real daemon or command on a simulated board: `python -m tests.services.walk.daemon FOLDER record …`.
+"""Runs a real daemon or command on a simulated board.
 
-In these tests nothing can be unplugged, and this machine's clock cannot be set. The kernel's view of the
-chips is therefore a folder, and time and quality of the clock are in a file. Everything else is as on an
-appliance.
+The command line is `python -m tests.services.walk.daemon FOLDER record …`. Tests cannot unplug chips or set
+this machine's clock. The kernel's view of the chips is therefore a folder, and time and quality of the clock
+are in a file. Everything else is as on an appliance.
 """
 
 import json
@@ -15,7 +15,7 @@ from .board import CLOCK, ROOT
 
 
 def put_on(board: Path) -> None:
-    """Make this process run on that board, before it imports any module that reads clocks or chips."""
+    """Make this process use the board, before it imports any module that reads clocks or chips."""
     real_time, real_time_ns = time.time, time.time_ns
 
     def told() -> dict[str, Any]:

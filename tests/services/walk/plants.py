@@ -1,4 +1,4 @@
-"""Causes each trouble in the table, and removes the trouble afterwards."""
+"""Causes each trouble in the table of troubleshooting, and removes the trouble afterwards."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from .ship import SENSORS, Ship
 
 DECADES_S: Final = 1.7e9
 USUAL: Final = 300
-"""Code that the converter reads when there is no fault."""
+"""Code of the converter when there is no fault."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Scene:
 
 
 Plant = Callable[[Scene], contextlib.AbstractContextManager[None]]
-"""Context manager in which the trouble exists; it is removed at the end."""
+"""Context manager during which the trouble exists."""
 PLANTS: Final[dict[str, Plant]] = {}
 
 
@@ -107,7 +107,7 @@ def gateway_stopped(scene: Scene) -> Iterator[None]:
 
 @plant("peer-cut")
 def peer_cut(scene: Scene) -> Iterator[None]:
-    """Stop the peer without a goodbye, as if it were out of radio range."""
+    """Stop the peer without an mDNS goodbye, as if it were out of radio range."""
     assert scene.other is not None
     scene.other.send("sync", signal.SIGSTOP)
     yield
@@ -125,7 +125,7 @@ def sensors_broken(scene: Scene) -> Iterator[None]:
 
 @plant("certificate-expired")
 def expired(scene: Scene) -> Iterator[None]:
-    """Install an expired certificate; a renewed one arrives in the same way."""
+    """Install an expired certificate, and restore the valid one at the end."""
     folder, kept = scene.ship.identity, scene.folder / "kept"
     shutil.copytree(folder, kept, dirs_exist_ok=True)
     made = scene.fleet.ca.issue(
@@ -142,7 +142,7 @@ def expired(scene: Scene) -> Iterator[None]:
 
 @plant("vessel-cloned")
 def cloned(scene: Scene) -> Iterator[None]:
-    """Run a copied card in another board."""
+    """Run a copy of the card in another board."""
     with Ship(scene.folder / "clone", scene.fleet, number="of the clone") as clone:
         shutil.copytree(scene.ship.identity, clone.identity, dirs_exist_ok=True)
         clone.start("sync")
@@ -153,7 +153,7 @@ def cloned(scene: Scene) -> Iterator[None]:
 
 @plant("daemon-restless")
 def restless(scene: Scene) -> Iterator[None]:
-    """Note ends of a daemon as systemd does; the ends were a while ago, so that the trouble is soon over."""
+    """Record past ends of a daemon as systemd would, early enough that the trouble soon ends."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     for second in range(crash_loops.MANY):
         began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second
@@ -174,7 +174,7 @@ def nearly_full(scene: Scene) -> Iterator[None]:
 
 @plant("card-full")
 def full(scene: Scene) -> Iterator[None]:
-    """Fill the disk repeatedly, until the recorder has used up its reserve and reports a full disk."""
+    """Fill the disk repeatedly until the recorder has used up its reserve and reports a full disk."""
     assert scene.disk is not None
     scene.disk.fill()
     deadline = time.monotonic() + 60

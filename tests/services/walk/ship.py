@@ -1,4 +1,4 @@
-"""A vessel with its files, its daemons as real processes, and the reports that they make."""
+"""A vessel with its files, its daemons as real processes, and their reports."""
 
 import contextlib
 import io
@@ -49,7 +49,7 @@ Lights = dict[str, tuple[str, str]]
 
 
 class Ship:
-    """A vessel as a context manager, which ends everything that is still running."""
+    """Vessel and context manager, which ends all processes that are still running."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Ship:
             *("--data", str(self.data), "--run", str(self.run)),
         ]
 
-    # Its daemons
+    # Daemons
 
     def start(self, *daemons: str) -> None:
         for daemon in daemons:
@@ -131,11 +131,11 @@ class Ship:
         self.start(daemon)
 
     def said(self) -> str:
-        """Return the ends of the vessel's logs, for the message of a failed test."""
+        """Return the last lines of the vessel's logs, for the message of a failed test."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}" for log in logs)
 
-    # Its reports
+    # Reports
 
     def lights(self) -> Lights:
         """Return the lights as the daemon's own code shows them now.
@@ -163,7 +163,7 @@ class Ship:
             with contextlib.redirect_stdout(said):
                 main([*command, "--json", *self._places()], world=Environment(clock=self))
             return json.loads(said.getvalue())
-        # The vessel's data is in another mount namespace.
+        # the vessel's data is in another mount namespace
         done = subprocess.run(
             self._command(*command, "--json"),
             capture_output=True,
@@ -175,7 +175,7 @@ class Ship:
         assert done.stdout, f"{command}: {done.stderr}"
         return json.loads(done.stdout)
 
-    # The clocks that its commands use
+    # Clocks of its commands
 
     def boottime_ns(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)

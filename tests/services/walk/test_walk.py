@@ -1,4 +1,4 @@
-"""Each trouble in the table is caused on real daemons, and lights, `status` and doctor report it."""
+"""Each trouble in the table is caused on real daemons and reported by lights, `status` and doctor."""
 
 import os
 import random
@@ -44,7 +44,7 @@ AT_SEA = {
     "wires, clock, shore": ("sensor-unplugged", "sensor-shorted", "clock-wrong", "gateway-stopped"),
     "other vessels": ("peer-cut", "certificate-expired", "vessel-cloned"),
 }
-"""Groups of troubles that run in parallel, because each group has a vessel of its own."""
+"""Groups of troubles, which are tested in parallel because each group has a vessel of its own."""
 ON_THE_CARD = ("card-nearly-full", "card-full")
 GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
@@ -53,15 +53,15 @@ GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
 
 def allowed(seconds: float) -> float:
-    """Return the time limit, which is longer on a busy machine, where nothing is reported in time."""
+    """Return the time limit, which is longer on a busy machine because reports are late there."""
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * min(max(1.0, busy), 4.0)
 
 
 def until(holds: Callable[[], object], what: str, *, began: float, within: float, ship: Ship) -> None:
-    """Check until the condition is true.
+    """Wait until the condition is true.
 
-    The time limit applies to when a check begins, because the vessel does not cause the check's duration.
+    The time limit applies to the beginning of a check, because its duration does not depend on the vessel.
     """
     while True:
         asked = time.monotonic()
@@ -69,7 +69,7 @@ def until(holds: Callable[[], object], what: str, *, began: float, within: float
             return
         late = asked - began > max(within, allowed(within))
         assert not late, f"not within {within:g} s: {what}\n{ship.said()}"
-        time.sleep(0.1)  # the condition depends on files of other processes, which notify nobody
+        time.sleep(0.1)  # poll files of other processes, which send no notification
 
 
 # Reports
@@ -120,7 +120,7 @@ def plant_and_clear(trouble: CommonFault, scene: Scene, well: Lights) -> None:
     began = time.monotonic()
     with PLANTS[name](scene):
         if name == "card-full":
-            began = time.monotonic()  # until now it was not full
+            began = time.monotonic()  # until now the card was not full
         for what, holds in checks:
             until(holds, f"{name}: {what}", began=began, within=TOLD_WITHIN_S, ship=ship)
         told = time.monotonic() - began
@@ -154,7 +154,7 @@ def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fleet_at_sea(tmp_path: Path) -> Iterator[tuple[Scene, Lights]]:
-    """Yield argo without faults, with a broker ashore and brigid nearby."""
+    """Yield the vessel argo without faults, with a broker ashore and the vessel brigid nearby."""
     fleet = Fleet()
     broker = Broker(tmp_path / "broker").start()
     with ExitStack() as stack:
@@ -169,12 +169,14 @@ def fleet_at_sea(tmp_path: Path) -> Iterator[tuple[Scene, Lights]]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("names", AT_SEA.values(), ids=AT_SEA)
-def test_trouble_is_told_and_over(names: tuple[str, ...], fleet_at_sea: tuple[Scene, Lights]) -> None:
+def test_trouble_is_reported_until_it_ends(
+    names: tuple[str, ...], fleet_at_sea: tuple[Scene, Lights]
+) -> None:
     walk(names, *fleet_at_sea)
 
 
 @pytest.mark.timeout(300)
-def test_a_card_that_fills_is_told_and_over(tmp_path: Path) -> None:
+def test_full_card_is_reported_until_it_has_space(tmp_path: Path) -> None:
     fleet = Fleet()
     with (
         in_memory(tmp_path, megabytes=64) as disk,
@@ -187,7 +189,7 @@ def test_a_card_that_fills_is_told_and_over(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 @pytest.mark.timeout(1_800)
-def test_all_of_it_again_and_again_in_any_order(fleet_at_sea: tuple[Scene, Lights]) -> None:
+def test_all_troubles_are_reported_repeatedly_in_any_order(fleet_at_sea: tuple[Scene, Lights]) -> None:
     chance = random.Random(os.environ["LOGBOAT_SEED"])
     names = [name for group in AT_SEA.values() for name in group] * 3
     chance.shuffle(names)
@@ -197,23 +199,23 @@ def test_all_of_it_again_and_again_in_any_order(fleet_at_sea: tuple[Scene, Light
 # The table
 
 
-def test_every_trouble_is_walked() -> None:
+def test_every_trouble_is_tested() -> None:
     walked = [name for group in AT_SEA.values() for name in group]
     assert sorted([*walked, *ON_THE_CARD]) == sorted(PLANTS) == sorted(BY_NAME)
     assert len(BY_NAME) == len(TROUBLES)
 
 
-def test_the_documentation_has_the_guide() -> None:
+def test_guide_is_in_the_documentation() -> None:
     assert markdown() in (Path(__file__).parents[3] / "docs/faults.md").read_text()
 
 
-def test_words_have_room_for_names_and_figures() -> None:
+def test_patterns_match_names_and_figures() -> None:
     assert matches("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (open)")
     assert not matches("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (short)")
     assert matches("", "anything")
 
 
-def test_the_guide_is_aboard_too(logboat: Appliance) -> None:
+def test_guide_is_printed_by_the_doctor(logboat: Appliance) -> None:
     done = logboat("doctor", "--guide")
     assert done.status == 0
     assert "lights: fault: 1 flash" in done.out
