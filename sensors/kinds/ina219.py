@@ -53,8 +53,8 @@ class PowerOptions(Options):
         name="shunt",
         default=None,
         example='"1.5 mohm"',
-        meaning="Resistance of the shunt.",
-        without="the resistance that the kernel has, usually 10 mohm",
+        meaning="Resistance of the shunt, for current and power. It has no effect on the voltage.",
+        without="10 mohm, the default of the kernel's driver",
     )
 
 
@@ -126,7 +126,10 @@ Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. The sma
 chip usually have a shunt of 100 mohm, which suits currents up to 3.2 A. Remove that shunt before you
 connect a larger one. A positive current flows from `IN+` to `IN-`. In Signal K a positive battery current
 charges the battery. So connect `IN-` to the battery's side of the shunt. For 24 V systems, whose charging
-voltage exceeds 26 V, use an INA226.""",
+voltage exceeds 26 V, use an INA226.
+
+To measure the voltage alone, you need no shunt, and `shunt` is not needed. Connect `IN+` and `IN-` to each
+other and, through a fuse, to the positive pole of the battery. Connect `GND` to the negative pole.""",
     options=PowerOptions,
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
     chips={"ina219": CHIP},

@@ -40,7 +40,24 @@ for 75 mV fits. Write one `[[sensor]]` for each quantity; all of them can name t
 
 Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. A positive current flows from
 `IN+` to `IN-`. In Signal K a positive battery current charges the battery. So connect `IN-` to the
-battery's side of the shunt. Put a fuse into each wire to the battery.""",
+battery's side of the shunt. Put a fuse into each wire to the battery.
+
+To measure the voltage alone, you need no shunt. The chip measures the voltage at `VBUS` independently of
+`IN+` and `IN-` (Texas Instruments, data sheet SBOS547). The key `shunt` is not needed, and would have no
+effect on the voltage. Connect `VBUS` through a fuse to the positive pole of the battery, and `GND` to its
+negative pole. Connect `IN+` and `IN-` to each other and to `GND`, so that they do not float. On a board with
+a shunt of its own, the shunt already connects them to each other.
+
+```toml
+[[sensor]]
+id = "house-voltage"
+name = "House battery"
+kind = "ina226"
+measure = "voltage"
+path = "electrical.batteries.house.voltage"
+deadband = "20 mV"
+alarm = { below = "11.8 V", for = "1 min", severity = "warn", text = "The house battery is low" }
+```""",
     options=Ina226Options,
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
     chips={"ina226": CHIP},

@@ -37,7 +37,7 @@ class PulseOptions(LineOptions):
     pulses_per_unit: float = key(
         positive,
         example="12",
-        meaning="Pulses per revolution, or per m3 for a flow meter.",
+        meaning="Pulses per revolution of the engine or shaft, or per m3 for a flow meter.",
     )
     measure: str = key(
         choice("rate", "total"),
@@ -163,7 +163,20 @@ even if pulses are lost between the kernel and the recorder. Pulse rates up to 2
 
 A Hall sensor usually has an open collector, which the pull-up resistor inside the Raspberry Pi serves.
 Its own supply can be 5 V, but the signal must not exceed 3.3 V. Take the pulses of an alternator
-(terminal W) through an opto-isolator.""",
+(terminal W) through an opto-isolator, as [Signals of 12 V and 24 V](../opto-isolator.md) shows.
+
+For revolutions, `pulses_per_unit` is the number of pulses per revolution of the *engine*:
+
+- A Hall sensor at the crankshaft or the shaft gives one pulse for each magnet, tooth or bolt that passes it.
+- Terminal W of an alternator gives one pulse for each pair of poles, per revolution of the alternator. The
+  number of pulses is the number of pole pairs times the pulley ratio: the diameter of the engine's pulley
+  divided by the diameter of the alternator's pulley. With 12 poles (6 pairs) and pulleys of 150 mm and 60
+  mm, it is 6 · 2.5 = 15. The alternator's data sheet gives the number of poles.
+
+To check the number, measure the revolutions with a hand tachometer at a steady speed. If Logboat shows a
+value that is too high by a factor, multiply `pulses_per_unit` by this factor. For example, if Logboat shows
+1650 rpm and the tachometer 1500 rpm, replace 15 with 15 · 1650 / 1500 = 16.5. The number need not be whole.
+If you cannot find the number of poles, begin with 15.""",
     options=PulseOptions,
     driver=lambda settings, context: PulseDriver(settings, gpio=context.gpio),
     check=_check,
@@ -182,7 +195,7 @@ id = "main-rpm"
 name = "Main engine"
 kind = "pulse"
 pin = 27
-pulses_per_unit = 12            # pulses per revolution
+pulses_per_unit = 12            # pulses per revolution of the engine
 path = "propulsion.main.revolutions"
 rate = "5 Hz"
 deadband = "5 rpm"

@@ -16,7 +16,8 @@ KIND: Final = SensorKind(
     description="""\
 The value is the total time for which the contact has been active, in seconds. Logboat displays it in
 hours. Connect the contact as for a `switch`: a relay or an oil pressure switch for an engine, a relay for
-a pump.
+a pump. For contacts that carry 12 V or 24 V, [Signals of 12 V and 24 V](../opto-isolator.md) shows the
+circuit.
 
 Time that passes while the recorder is stopped does not count. The total continues after a restart and on
 a new card. A power cut loses at most one `window` of running time.""",

@@ -187,7 +187,8 @@ the contact is open. So an active contact reads low. For a contact that opens wh
 active, set `normally_closed = true`.
 
 The resistor of 1 kΩ protects the line. For long cables, use an opto-isolator. For signals of 12 V and 24
-V you must use an opto-isolator, because the header tolerates at most 3.3 V.
+V you must use an opto-isolator, because the header tolerates at most 3.3 V. [Signals of 12 V and 24
+V](../opto-isolator.md) shows the circuit.
 
 Each change is recorded with the kernel's time stamp, so a switch has no `rate`. A contact that changes
 all the time has the state `noisy`.""",

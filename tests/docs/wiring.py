@@ -110,9 +110,11 @@ def _part(x: float, y: float, name: str) -> str:
 
 def _wire(x: float, row: int, wire: Wire) -> list[str]:
     y, middle = 53.5 + row * ROW, x + GAP / 2
+    # a bridge is on the side of the device from which the wire comes, so that a part is in series with it
+    part, bridge = (x + 0.76 * GAP, x + 0.24 * GAP) if wire.part and wire.bridge else (middle, middle)
     parts = [_line(x, y, x + GAP if wire.end else middle, y)]
     if wire.part:
-        parts.append(_part(middle, y, wire.part))
+        parts.append(_part(part, y, wire.part))
     if wire.bridge:
-        parts += [_line(middle, y, middle, y + ROW), _part(middle, y + ROW / 2, wire.bridge)]
+        parts += [_line(bridge, y, bridge, y + ROW), _part(bridge, y + ROW / 2, wire.bridge)]
     return parts
