@@ -3,6 +3,7 @@
 python -m tests.docs.starter
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -68,7 +69,9 @@ _VESSEL_HEAD: Final = """\
 # A line that begins with "#" has no effect. To use a key, remove the "#" before it, and the "#" before
 # the name of its section in square brackets. Replace the examples with your own values.
 #
-# Check the file before you use it:   logboat config check vessel.toml
+# On the appliance, this file becomes /etc/logboat/logboat.toml, which has the same keys.
+#
+# Check both files before you use them:   logboat config check vessel.toml sensors.toml
 # On the appliance, mistakes are listed in logboat/PROBLEMS.txt on the card. The last good
 # configuration stays in use.
 """
@@ -79,7 +82,7 @@ _SENSORS_HEAD: Final = """\
 # the line no_sensors below. Then change what differs on your vessel: id, name, pin, address,
 # calibration, alarm.
 #
-# Check the file before you use it:   logboat config check sensors.toml
+# Check both files before you use them:   logboat config check vessel.toml sensors.toml
 # Pins are BCM numbers, not positions on the header. The header tolerates at most 3.3 V.
 
 no_sensors = true               # nothing is recorded; remove this line when you describe the first sensor
@@ -94,7 +97,7 @@ def templates() -> dict[str, str]:
         "\n".join(
             [
                 *_comment(f"{kind.title} ({kind.measures})"),
-                *(f"#{line}" for line in kind.example.splitlines()),
+                *_as_comment(kind.example),
             ]
         )
         for kind in (all_kinds()[name] for name in KINDS)
@@ -103,6 +106,12 @@ def templates() -> dict[str, str]:
         starter_files.VESSEL: "\n".join([_VESSEL_HEAD, "\n\n".join(vessel)]) + "\n",
         starter_files.SENSORS: "\n".join([_SENSORS_HEAD, "\n\n".join(sensors)]) + "\n",
     }
+
+
+def _as_comment(example: str) -> Iterator[str]:
+    """Yield the lines of an example as comments, each key on a single line."""
+    for line in re.sub(r"\n +", " ", example).splitlines():
+        yield line if line.startswith("#") else f"#{line}"
 
 
 def _part(part: Part, section: KeyDescription) -> Iterator[str]:
