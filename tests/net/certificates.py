@@ -93,7 +93,7 @@ def self_signed(name: str = "argo", *, hosts: Sequence[str] = ()) -> TLSIdentity
 
 @dataclass(frozen=True)
 class Meeting:
-    """Outcome of one connection, on both sides."""
+    """Outcome of one connection for the client and for the server."""
 
     echoed: bytes | Exception
     """Data that the client received back, or the exception that it raised."""
@@ -114,7 +114,7 @@ async def meet(
     *,
     host: str = "localhost",
 ) -> Meeting:
-    """Connect over loopback as a transport does: handshake, check, then bytes, which the server echoes."""
+    """Connect over loopback with a handshake and a check, and then send data, which the server echoes."""
     seen: asyncio.Future[x509.Certificate | Exception | None] = asyncio.get_running_loop().create_future()
     received = bytearray()
     done = asyncio.Event()
@@ -172,8 +172,8 @@ def shake_hands(
 ) -> tuple[ssl.SSLObject, ssl.SSLObject, dict[str, ssl.SSLError]]:
     """Perform a handshake in memory, and return client, server, and the error of each side.
 
-    Every alert arrives. In asyncio that is so only since https://github.com/python/cpython/issues/98078 was
-    fixed.
+    Every alert arrives. In asyncio, some alerts were lost before
+    https://github.com/python/cpython/issues/98078 was fixed.
     """
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(down, up, server_hostname="localhost", session=session)

@@ -1,4 +1,4 @@
-"""A TCP proxy that simulates a bad network: slow, in single bytes, stalled, cut, half open."""
+"""A TCP proxy that delays, splits, stalls or cuts connections, or leaves them half open."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ _MASK_BYTES = 4
 
 
 class Way(Enum):
-    """Direction, as seen from the client."""
+    """Direction of data, as seen from the client."""
 
     THERE = "there"
     HERE = "here"
@@ -127,7 +127,7 @@ class _Passing:
 
 
 class Proxy:
-    """Relay from one port of 127.0.0.1 to another; a context manager."""
+    """Context manager that relays connections from one port of 127.0.0.1 to another."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Proxy:
         self._resumed.set()
 
     def drop_half_open(self) -> None:
-        """Let the server notice that all half-open connections have ended."""
+        """Abort the server's side of all half-open connections, so that the server notices their end."""
         for passing in self._half_open:
             passing.server.transport.abort()
 

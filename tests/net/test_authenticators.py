@@ -204,7 +204,7 @@ def test_password_callback_may_be_any_kind_of_asynchronous_callable() -> None:
     assert len(loops) == 6
 
 
-def test_slow_password_callback_does_not_hold_up_the_event_loop() -> None:
+def test_slow_password_callback_does_not_block_the_event_loop() -> None:
     release = threading.Event()
 
     def slow(user: str, password: str) -> bool:

@@ -11,7 +11,7 @@ from sync.net.heartbeat import Heartbeat
 
 
 class Loop:
-    """Timers, and a clock that the test advances."""
+    """Event loop with timers and a clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0

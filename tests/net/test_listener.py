@@ -291,7 +291,7 @@ def test_holder_of_a_revoked_certificate_is_disconnected_before_its_first_reques
     run(main())
 
 
-def test_connections_with_rejected_certificates_shut_nobody_out(tmp_path: Path) -> None:
+def test_connections_with_rejected_certificates_do_not_block_new_clients(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             fleet = CA.new()

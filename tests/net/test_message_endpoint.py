@@ -31,7 +31,7 @@ from tests.net.wire import HASTE, Recorder, run
 
 
 class Paired:
-    """An application's connection in memory, paired with a second one, that keeps messages whole."""
+    """Connection of an application in memory, which is paired with a second one and keeps messages whole."""
 
     def __init__(self) -> None:
         self.other: Paired | None = None

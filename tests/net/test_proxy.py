@@ -148,7 +148,7 @@ def test_replication_recovers_from_repeated_cuts(tmp_path: Path) -> None:
     run(main())
 
 
-def test_bytes_that_come_one_by_one_make_no_difference(tmp_path: Path) -> None:
+def test_bytes_that_arrive_one_by_one_make_no_difference(tmp_path: Path) -> None:
     async def main() -> None:
         async with pair(tmp_path, count=5, most=1) as both:
             await both.until_same()

@@ -1,4 +1,4 @@
-"""Transient problems, and how long to wait before the next attempt."""
+"""Attempts are repeated after transient problems, with increasing waits, and not after permanent ones."""
 
 import errno
 import random
@@ -126,7 +126,7 @@ def test_after_ten_thousand_failures_waits_are_still_no_longer_than_the_longest(
 
 
 @given(st.integers(1, 50))
-def test_it_gives_up_after_as_many_attempts_as_allowed(allowed: int) -> None:
+def test_retrying_ends_after_the_allowed_number_of_attempts(allowed: int) -> None:
     backoff = Backoff(random.Random(1), max_attempts=allowed)
     delays = [backoff.next_delay() for _ in range(allowed + 2)]
     assert None not in delays[: allowed - 1]

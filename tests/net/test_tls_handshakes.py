@@ -1,4 +1,4 @@
-"""Real handshakes over loopback: clients that are admitted or refused, and each side's messages."""
+"""Peers are accepted or refused in TLS handshakes over loopback, and both sides report the reason."""
 
 import asyncio
 import ssl
@@ -36,7 +36,7 @@ def refusal(meeting: Meeting) -> str:
 
 
 def failure(error: object) -> str:
-    """Return our description of why a handshake failed."""
+    """Return our explanation of a failed handshake."""
     assert isinstance(error, ssl.SSLError), error
     return certificates.explain(error)
 

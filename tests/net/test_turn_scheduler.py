@@ -1,4 +1,4 @@
-"""Connections take turns of limited length, in a fair order."""
+"""Connections get turns of limited length in a fair order."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Worker:
 
 
 async def passes(holds: Callable[[], object]) -> None:
-    """Run the event loop until the condition is true."""
+    """Run other tasks of the event loop until the condition is true."""
     for _ in range(10_000):
         if holds():
             return

@@ -156,7 +156,7 @@ async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **
 
 
 class Raw:
-    """Peer that writes and reads bytes without any framing of its own."""
+    """Peer that writes and reads raw bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

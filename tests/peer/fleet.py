@@ -173,7 +173,7 @@ class Fleet:
     # Edits
 
     def write(self, number: int, document_id: str, body: dict[str, Any] | None = None) -> None:
-        """Store a new body for a document; by default it is a body of the vessel's own."""
+        """Store a new body for a document; the default body names the vessel and differs for each edit."""
         self._edits += 1
         store = self.stores[number]
         found = store.get(document_id)
@@ -201,7 +201,7 @@ class Fleet:
         self.acks.setdefault(alarm, set()).add(by)
 
     def edit_anything(self, number: int, choice: int, *, deletes_shared: bool = False) -> None:
-        """Make one of the edits that a vessel can make.
+        """Make the edit that `choice` selects from those that a vessel can make.
 
         With `deletes_shared`, the edits include deletions of documents that others write too.
         """

@@ -113,7 +113,7 @@ class LiteCore:
     requests: list[RequestReceived] = field(default_factory=list)
     """Requests in the order in which they arrived, on all connections."""
     refusals: list[str] = field(default_factory=list)
-    """Explanations of why it refused, in order."""
+    """Explanations of LiteCore's refusals, in order."""
     closes: list[int] = field(default_factory=list)
     """Codes with which the server closed connections."""
 

@@ -1,4 +1,4 @@
-"""The LiteCore of the module `litecore` behind a real WebSocket, for commands that connect from outside."""
+"""Serves the simulated LiteCore of the module `litecore` over a real WebSocket, for other processes."""
 
 import threading
 from types import TracebackType

@@ -36,7 +36,7 @@ M = TypeVar("M")
 
 
 class Script:
-    """Peer of ours, and the scripted other end of its connection."""
+    """Peer under test, and the scripted other end of its connection."""
 
     def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
         self.peer, self.clock, self.told = peer, clock, told
@@ -179,7 +179,7 @@ class Script:
 def passive(
     database: Database, *, limits: ConnectionLimits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
-    """Return a client of our passive peer; all clients of one store must share a `clock`."""
+    """Return a scripted client of our passive peer; all clients of one store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
@@ -193,7 +193,7 @@ def active(
     failed: FailedDocuments | None = None,
     **options: Any,
 ) -> Script:
-    """Return a gateway to which our active peer has connected and sent its request for the checkpoint."""
+    """Return a scripted gateway, to which our active peer has sent its request for the checkpoint."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}
@@ -208,7 +208,7 @@ def active(
 
 
 def begun(database: Database, **options: Any) -> Script:
-    """Return a script as `active` does, after it has reported no checkpoint and accepted the subscription."""
+    """Return a scripted gateway that has reported no checkpoint and has accepted the subscription."""
     script = active(database, **options)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     if options.get("pull", True):

@@ -1,4 +1,4 @@
-"""A passive peer's answers to a Sync Gateway that replicates with it as active peer, message by message.
+"""Answers of our passive peer to a Sync Gateway that is the active peer, message by message.
 
 The gateway pushes and pulls with `changes` messages that insist. It disconnects after the empty list that
 marks the end of the changes.

@@ -49,7 +49,7 @@ def photo(digest: str, channel: str, length: int = len(SECRET)) -> dict[str, Any
 
 @pytest.fixture
 def secret(store: Database) -> str:
-    """Return the digest of a blob to which only documents of the officers refer."""
+    """Return the digest of a blob to which only documents in the channel of the officers refer."""
     digest = store.blobs.put(SECRET)
     store.put("theirs", photo(digest, "officers"))
     return digest

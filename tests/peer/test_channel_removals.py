@@ -1,4 +1,4 @@
-"""A reader is told when a deletion or an edit takes a document out of its channels."""
+"""A reader is notified when a deletion or an edit removes a document from the reader's channels."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -26,7 +26,7 @@ def blob_of(store: Database, content: bytes) -> dict[str, Any]:
 
 
 def part_of_everything(vessels: Fleet) -> None:
-    """Prepare two stores that know each other: documents, a blob, a delta, conflicts and deletions."""
+    """Prepare two stores that have replicated and now differ in documents, blobs, conflicts and deletions."""
     filler = ["the quick brown fox"] * 40
     for name in ("changed", "gone"):
         vessels.write(0, name, {"filler": filler, "n": 0})

@@ -67,7 +67,7 @@ def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tu
 
 
 def answers(reply: Any) -> tuple[Any, ...]:
-    """Return everything that a reply contains."""
+    """Return the complete content of a reply."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message, dict(reply.properties)
     return "reply", dict(reply.properties), reply.body
@@ -253,7 +253,7 @@ def test_conflict_reveals_neither_document_nor_revision(
 def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
     stores: tuple[Database, Database],
 ) -> None:
-    """The peer uses the document as a drop box: it can edit its own revision and put it there again."""
+    """The peer uses the document as a drop box, so it knows the revision that it has put there."""
     script = passive(stores[0], readable=NOTES)
     assert isinstance(script.push("box", "1-a", b'{"channels":["officers"]}'), ResponseReceived)
     assert script.verdicts(("box", "2-b", "1-a"), ("box", "1-a")) == [0, 0]

@@ -30,7 +30,7 @@ KB = 1000
 SLACK = 150 * KB
 """Bytes that a session may use for its own objects without counting them."""
 LEFT = 250 * KB
-"""Bytes that may remain: tables of the store that all sessions share, and free lists of the interpreter."""
+"""Bytes that may remain, because of the store's shared tables and the interpreter's free lists."""
 DIGEST = "sha1-" + "A" * 27 + "="
 JUNK = {"junk": "x" * 40 * KB}
 """A meaningless message property, nearly as long as a frame may be."""

@@ -1,4 +1,4 @@
-"""Limits on data from a peer: data that is too large or exceeds the daily allowance is refused, not lost."""
+"""Data from a peer that is too large, or exceeds the daily allowance, is refused and not lost."""
 
 import base64
 import gc
@@ -290,7 +290,7 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_vessel_approaches_its_daily_quota(budget: int) -> None:
-    """There are 20 vessels with 50 sensors each, whose values change every 10 s. They meet after a month."""
+    """Here, 20 vessels with 50 sensors each, whose values change every 10 s, replicate after a month."""
     sensors = 20 * 50
     current = sensors * 86_400 // 10
     windows = sensors * 86_400 // 300 * 30

@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Costs:
-    """Numbers of expensive operations."""
+    """Counts of expensive operations."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patched = self.decoded = 0

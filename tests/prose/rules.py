@@ -1,4 +1,4 @@
-"""The rules, as pure functions from text to faults."""
+"""The language rules, as pure functions that find the faults in a text."""
 
 import ast
 import io
@@ -94,7 +94,7 @@ def _opening(node: ast.AST, docstring: ast.Constant) -> Iterator[Fault]:
 
 
 def _is_attribute_docstring(lines: list[str], token: tokenize.TokenInfo) -> bool:
-    """Return True if a string stands alone, as a statement."""
+    """Return True if a string is a statement of its own."""
     return token.string.startswith('"""') and not lines[token.start[0] - 1][: token.start[1]].strip()
 
 

@@ -172,7 +172,7 @@ def test_new_radio_key_is_for_all_but_revoked_vessels(folder: FleetFolder, autho
 
 
 def sealed_for(folder: FleetFolder, vessel: str) -> RadioPasswords | None:
-    """Return the keys in the identity folder of a vessel."""
+    """Return the radio keys that a vessel can decrypt with the files in its identity folder."""
     identity = identity_files.load(folder.identity(vessel))
     found = identity_files.load_radio_key(folder.identity(vessel), folder.root)
     if found is None:

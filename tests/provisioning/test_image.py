@@ -1,4 +1,4 @@
-"""The functions that build an image work; `tests/image` tests that the result boots."""
+"""Each step of building an image does its part; `tests/image` tests that the result boots."""
 
 import hashlib
 import json

@@ -484,7 +484,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Write a bundle that replaces the configuration, the sensors and the radio key to a card."""
+    """Start a card, and then replace its configuration, sensors, identity and radio key."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))

@@ -10,7 +10,7 @@ from provisioning.image.__main__ import REPOSITORY, main
 from provisioning.image.errors import RecipeError
 
 
-def test_release_is_refused_while_the_placeholder_stands(
+def test_release_is_refused_while_the_placeholder_remains(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "SECURITY.md").write_text(f"# Policy\n\n**{release.PLACEHOLDER}**\n")

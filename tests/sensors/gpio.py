@@ -186,7 +186,7 @@ def _as_the_bindings_do(number: int) -> int:
 
 
 class FakeRequest(gpiod.LineRequest):
-    """Request for a line, which has been granted."""
+    """Granted request for a line."""
 
     def __init__(self, line: Line, room: int) -> None:
         self.line = line

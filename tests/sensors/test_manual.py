@@ -1,4 +1,4 @@
-"""Values that people enter for manual sensors are validated and stamped."""
+"""Values that people enter for manual sensors are validated and get a time stamp."""
 
 import pytest
 

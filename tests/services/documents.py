@@ -239,7 +239,7 @@ def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
 
 
 def mesh_state(**changes: Any) -> dict[str, Any]:
-    """Return the sync daemon's live state at the same time, with no vessel nearby."""
+    """Return a live state of the sync daemon with no vessel nearby, written at the time of `live_state`."""
     return {
         "pid": 4712,
         "vessel": VESSEL,
@@ -260,7 +260,7 @@ def mesh_state(**changes: Any) -> dict[str, Any]:
 
 
 def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any]:
-    """Return the entry for a vessel nearby that has been linked for a minute."""
+    """Return the live state's entry for a nearby vessel that has been linked for a minute."""
     return {
         "vessel": vessel_id,
         "state": state,

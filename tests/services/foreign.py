@@ -30,7 +30,7 @@ WRONG: Final[tuple[Any, ...]] = (
     {},
     {"": {"a": [1]}},
 )
-"""Wrong values, with which valid ones are replaced."""
+"""Wrong values that replace valid ones."""
 ODD_IDS: Final = (
     "reading:argo:rpm:abcdef:!",
     "reading:argo:rpm:abcdef:zzz",

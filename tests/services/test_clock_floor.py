@@ -128,7 +128,7 @@ def test_network_time_that_is_behind_briefly_or_older_than_the_image_does_not_lo
 
 
 class Boot(NamedTuple):
-    """A boot of both daemons, as the clock's time, its source, and the length of the boot."""
+    """Time of the clock, source of that time, and length of a boot of both daemons."""
 
     utc: float
     source: TimeSource

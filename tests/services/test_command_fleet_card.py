@@ -1,4 +1,4 @@
-"""The command `logboat fleet card` makes cards for new vessels, and refuses wrong ones."""
+"""The command `logboat fleet card` makes cards for vessels, and refuses invalid files and targets."""
 
 import json
 import shutil

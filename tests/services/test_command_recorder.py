@@ -1,4 +1,4 @@
-"""Commands work on a vessel that is recording with real processes, from the first sample to `verify`."""
+"""Commands work on a vessel whose recorder is a real process, from the first sample to `verify`."""
 
 import csv
 import fcntl

@@ -244,7 +244,7 @@ def as_without_given(data: bytes) -> bytes:
 def as_of_the_first_version(data: bytes, *, telling: bool = True) -> bytes:
     """Return a batch as the first version wrote it, with rows instead of columns.
 
-    Batches ended there before they had last numbers (`telling`).
+    Without `telling`, the batch has no last numbers, which were added later.
     """
     array = msgspec.msgpack.decode(plain(data))
     *head, in_rows, _, _, _, given, (numbers, sequences, before, values, states) = array

@@ -184,7 +184,7 @@ def test_report_of_another_vessel_with_more_samples_begins_a_new_log_once(tmp_pa
 def test_unsigned_report_ends_a_log_at_most_once_a_day_across_restarts(
     tmp_path: Path, signed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any vessel in the fleet could invent such a reading."""
+    """Any vessel in the fleet could invent an unsigned report."""
 
     def after(hours: float) -> bool:
         """Return True if a start this many hours later ended the current log."""
@@ -214,7 +214,7 @@ def test_unsigned_report_ends_a_log_at_most_once_a_day_across_restarts(
 def test_log_whose_end_by_an_unsigned_note_was_interrupted_ends_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The note counts for that day only if another log has begun."""
+    """The note counts towards the daily limit only if another log has begun."""
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path).log
     peer_ahead.note(tmp_path, before, "vessel brigid holds more")

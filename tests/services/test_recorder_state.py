@@ -1,4 +1,4 @@
-"""Status, lights and doctor share one decision whether the vessel is recording."""
+"""Status, lights and doctor agree whether the vessel is recording."""
 
 from dataclasses import replace
 from pathlib import Path

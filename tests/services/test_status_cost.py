@@ -53,7 +53,7 @@ class Steps:
 
 
 def fill(appliance: Appliance, total: int) -> None:
-    """Fill a store: of every 20 documents, one is an alarm and one a boot; few of the alarms are open."""
+    """Fill a store in which 1 of 20 documents is an alarm and 1 of 20 is a boot; few alarms are open."""
     seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
     built = []
     for number in range(total // 20):

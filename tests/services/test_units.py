@@ -104,7 +104,7 @@ def test_daemon_is_restarted_indefinitely(unit: str) -> None:
     assert int(values(unit, "WatchdogSec")[0]) >= 30
 
 
-def test_recording_comes_first_when_the_machine_starts() -> None:
+def test_recording_has_priority_when_the_machine_starts() -> None:
     assert "logboat-recorder.service" in values("logboat-sync.service", "After")[0].split()
     nice = {
         unit: int(values(f"logboat-{unit}.service", "Nice")[0]) for unit in ("recorder", "sync", "lights")

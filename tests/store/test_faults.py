@@ -109,7 +109,7 @@ def test_failed_checkpoint_loses_nothing_and_can_be_repeated(path: Path, card: F
         assert store.check() == []
 
 
-def test_store_on_a_card_that_became_read_only_says_so(path: Path) -> None:
+def test_write_to_a_card_that_became_read_only_is_reported(path: Path) -> None:
     """The file is opened read-only, because root may write even to a file without write permission."""
     Database.open(path).close()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)

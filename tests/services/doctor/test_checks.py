@@ -385,7 +385,7 @@ def test_warnings_do_not_count_as_faults(rig: Rig) -> None:
     assert not is_well(list(examine(rig.appliance())))
 
 
-def test_command_says_what_is_wrong_and_exits_1(
+def test_command_reports_faults_and_exits_with_status_1(
     rig: Rig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.doctor.context.run_command", lambda _command: "")
