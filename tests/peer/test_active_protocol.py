@@ -878,7 +878,7 @@ def test_document_deleted_on_both_sides_is_not_a_conflict(store: Database) -> No
 
 @pytest.mark.parametrize("domain", ["HTTP", "BLIP"])
 @pytest.mark.parametrize("takes", [True, False])
-def test_deletion_without_parent_is_proposed_when_the_peers_document_is_missing(
+def test_deletion_without_parent_is_proposed_when_the_peer_has_no_current_revision(
     store: Database, domain: str, takes: bool
 ) -> None:
     script, deletion = deletion_refused(store)

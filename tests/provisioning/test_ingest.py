@@ -55,7 +55,7 @@ def test_bundle_on_fat_is_applied_and_its_secrets_are_wiped(card: Card) -> None:
     assert sorted(content(card.fat)) == ["sensors.toml", "vessel.toml"]
 
 
-def test_bundle_in_the_inbox_is_only_displayed_on_fat(card: Card) -> None:
+def test_bundle_in_the_inbox_leaves_only_its_configuration_on_fat(card: Card) -> None:
     put(card.inbox, bundle())
     assert card.start().problems == ()
     assert identity_files.load(card.etc / "identity").vessel == "argo"

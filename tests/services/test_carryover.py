@@ -222,7 +222,7 @@ def test_totals_come_from_copies_where_documents_are_unreadable(tmp_path: Path) 
     assert (set(equipment), nothing) == ({"engine", "bilge", "flow"}, {})
 
 
-def test_totals_come_from_a_discarded_journal_in_the_last_resort(tmp_path: Path) -> None:
+def test_totals_come_from_a_journal_that_was_set_aside_in_the_last_resort(tmp_path: Path) -> None:
     sail(tmp_path)
     store_repair.set_aside(tmp_path / "samples.db")
     remove(tmp_path, "log.db*", "copies", number_witness.NAME)

@@ -167,7 +167,7 @@ def test_statement_copied_to_one_vessel_reaches_the_others_and_each_decrypts_its
     assert "the fleet's new radio key does not include this vessel" in careen.logboat("peers").stdout
 
 
-def test_absent_vessel_gets_the_statement_later_and_changes_its_key_permanently(
+def test_absent_vessel_gets_the_statement_over_another_network_and_changes_its_key_permanently(
     vessels: dict[str, SyncProcess], operator: Operator
 ) -> None:
     argo, brigid, _ = vessels.values()

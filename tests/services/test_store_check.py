@@ -349,7 +349,7 @@ def test_damaged_journal_begins_a_new_log_so_that_no_number_is_assigned_twice(
         assert opened.sensors == {}
 
 
-def test_stores_in_use_by_a_started_daemon_are_not_a_failure(tmp_path: Path) -> None:
+def test_stores_in_use_are_not_a_failure_for_a_daemon_that_starts_second(tmp_path: Path) -> None:
     args = Namespace(data=tmp_path, repair=True, json=False)
     with store_check.using(tmp_path):
         assert store_check.run(args) == 0

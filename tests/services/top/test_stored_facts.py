@@ -219,8 +219,8 @@ class TestWhatCannotBeRead:
         look = looks.collect()
         assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
 
-    def test_facts_are_consistent_while_a_recorder_writes(self, logboat: Appliance) -> None:
-        """Other threads add and move readings repeatedly while the view is updated."""
+    def test_facts_can_be_read_while_a_recorder_writes(self, logboat: Appliance) -> None:
+        """A transaction of the recorder is open during each read, and a checkpoint follows each read."""
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)
