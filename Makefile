@@ -5,6 +5,7 @@ DOCS_BIN := .venv-docs/bin
 BOARD ?= pi
 BASE ?= raspios
 OUT ?= build/image
+PREFIX ?= /usr/local
 # Tests mostly wait, for other processes and for one another; three to a processor keep it busy.
 WORKERS ?= $(shell n=$$((3 * $$(nproc))); echo $$((n < 12 ? n : 12)))
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -13,11 +14,16 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint docs lock clean network-tools broker card-tools nmcli image image-lock \
+.PHONY: help install demo test torture bench lint docs lock clean network-tools broker card-tools nmcli image image-lock \
   image-test image-torture image-tools guest-tools peers
 
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: .venv/.ready    ## the command `logboat` on this computer: a link in /usr/local/bin, as root or by sudo
+	@as=$(AS_ROOT); if mkdir -p "$(PREFIX)/bin" 2>/dev/null && [ -w "$(PREFIX)/bin" ]; then as=; fi; \
+	  $$as mkdir -p "$(PREFIX)/bin" && $$as ln -sfn "$(abspath $(BIN))/logboat" "$(PREFIX)/bin/logboat" && \
+	  echo "installed $(PREFIX)/bin/logboat, which runs $(abspath $(BIN))/logboat"
 
 demo: .venv/.ready broker  ## a fleet on this machine records, meshes and forwards, and proves that nothing is missing
 	@$(BIN)/logboat demo $(ARGS)

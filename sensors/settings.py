@@ -74,7 +74,13 @@ class AlarmRule:
         example='"active"',
         meaning="State of the contact that raises the alarm, for a contact instead of a limit.",
     )
-    severity: Severity = key(parse_severity, example='"alarm"', meaning="Signal K's severity of the alarm.")
+    severity: Severity = key(
+        parse_severity,
+        example='"alarm"',
+        meaning="Severity of the alarm, as a state of Signal K. `alert`: somebody should know, but need not"
+        " act. `warn`: somebody must look at it soon. `alarm`: somebody must act at once, to prevent damage."
+        " `emergency`: people or the vessel are in danger. Lists show the most severe alarms first.",
+    )
     text: str = key(
         _TEXT, default="", without="none", example='"Water in the main bilge"', meaning="Text for people."
     )

@@ -13,7 +13,7 @@ from sensors.chips.sysfs import Chip
 from sensors.kind import SensorDraft
 from sensors.toml.schema import unique
 
-from .sections import PPS
+from .sections import PPS, VESSEL_FILE
 
 PROPOSED_PINS: Final = (5, 6, 12, 13, *range(16, 28))
 """BCM numbers of the header's pins that have no other function."""
@@ -107,8 +107,8 @@ def _holder(name: str) -> str:
 def _release(name: str) -> str:
     """Return advice on how to free a reserved pin."""
     if name == PPS:
-        return "set pps to another pin under [clock] in logboat.toml"
-    return f"set {name} = 0 under [lights] in logboat.toml"
+        return f"set pps to another pin under [clock] in {VESSEL_FILE}"
+    return f"set {name} = 0 under [lights] in {VESSEL_FILE}"
 
 
 def _some(free: Sequence[int]) -> str:

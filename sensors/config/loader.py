@@ -38,7 +38,7 @@ from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, 
 from sensors.units import InputError, parse_value, shown
 
 from . import conflicts
-from .sections import SECTIONS
+from .sections import SECTIONS, VESSEL_FILE
 
 __all__ = ["ConfigurationError", "FileProblem", "load_sensors", "nothing_described", "read_sensors"]
 
@@ -108,7 +108,7 @@ def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -
 
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
-    SECTIONS, ("this section belongs in logboat.toml (vessel.toml on the card)", "Move it there.")
+    SECTIONS, (f"this section belongs in {VESSEL_FILE}", "Move it there.")
 )
 
 

@@ -32,11 +32,15 @@ def config_arguments(parser: ArgumentParser) -> None:
     add = actions(parser, "check|apply|sender")
     check = add("check", "check a file, as boot does")
     check.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml file"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="a vessel.toml, sensors.toml or logboat.toml file",
     )
     apply = add("apply", "check a file and apply it, on the card and on the appliance")
     apply.add_argument(
-        "file", type=Path, metavar="FILE", help="a sensors.toml, logboat.toml or vessel.toml file"
+        "file", type=Path, metavar="FILE", help="a vessel.toml, sensors.toml or logboat.toml file"
     )
     apply.add_argument(
         "--firmware",

@@ -13,7 +13,7 @@ from .options import actions
 def gateway_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat gateway retry NAME`."""
     retry = actions(parser, "retry")("retry", "connect now, and retry refused documents")
-    retry.add_argument("name", metavar="NAME", help="name of the gateway in logboat.toml")
+    retry.add_argument("name", metavar="NAME", help="name of the gateway in the vessel's configuration")
 
 
 def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001

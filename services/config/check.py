@@ -1,6 +1,6 @@
 """`logboat config check FILE`: runs the check that boot uses, and describes the result for a terminal.
 
-It tells `sensors.toml` from `logboat.toml` by name, or else by content. It changes nothing.
+It tells `sensors.toml` from `vessel.toml` and `logboat.toml` by name, or else by content. It changes nothing.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ def _describes_sensors(file: TomlFile) -> bool:
         table = Table.root(file)
         table.complain(
             "",
-            "this is neither a sensors.toml nor a logboat.toml file",
+            "this is neither sensors.toml nor the vessel's configuration",
             f"Add a [[sensor]], or a section such as [{SECTIONS[0]}].",
         )
         raise ConfigurationError(table.problems)
@@ -108,12 +108,16 @@ def _sensors(file: TomlFile) -> str:
 
 
 def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
+    """Return the reserved pins, and the file from which they come, or why they are the defaults."""
+    reason = f"this folder has no {BESIDE[1]}"
     for name in BESIDE:
+        if not (folder / name).exists():
+            continue
         try:
             return reserved_pins(load(folder / name)), f"from {name}"
         except ConfigurationError:
-            continue  # missing, or invalid, which is reported when that file is checked
-    return reserved_pins(Configuration()), "defaults"
+            reason = f"{name} contains mistakes"  # which are reported when that file is checked
+    return reserved_pins(Configuration()), f"defaults, because {reason}"
 
 
 def _row(sensor: SensorSettings) -> tuple[str, ...]:
@@ -137,6 +141,7 @@ def _configuration(configuration: Configuration) -> str:
     )
     rows = {
         "vessel": f"{vessel.id} ({vessel.name})" + (f", MMSI {vessel.mmsi}" if vessel.mmsi else ""),
+        "time zone": vessel.timezone,
         "network": ", ".join(networks) or "no Wi-Fi network configured",
         "listener": f"port {configuration.listener.port}",
         "users": ", ".join(user.name for user in configuration.users) or "none",

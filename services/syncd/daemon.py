@@ -327,7 +327,7 @@ class SyncDaemon:
         problems = list(self._problems)
         if configuration.vessel.id not in (identity.vessel, "vessel"):
             problems.append(
-                f"logboat.toml names vessel {configuration.vessel.id}, but the identity is for "
+                f"the configuration names vessel {configuration.vessel.id}, but the identity is for "
                 f"{identity.vessel}, which the mesh uses; correct one of the two"
             )
         floor = Floor(database, image=machine.image_epoch())

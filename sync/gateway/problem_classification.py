@@ -26,7 +26,7 @@ _PORTAL_WORDS: Final = (
 )
 _WORDS: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: (
-        "user, password or session is wrong; check them at the gateway and in logboat.toml"
+        "user, password or session is wrong; check them at the gateway and in the configuration"
     ),
     HTTPStatus.FORBIDDEN: "this user does not have the right; ask the gateway's operator for it",
     HTTPStatus.NOT_FOUND: "the database does not exist; check the last part of the address",

@@ -17,8 +17,8 @@ NOTE: Final = (
 )
 _EXPLANATION: Final = (
     'A key without a default is required. Values with a unit are written as text, such as `"50 ms"`. The'
-    " column *value* names the SI unit in which Logboat stores them. `logboat config check FILE` reports"
-    " every mistake in a file."
+    " column *value* names the SI unit in which Logboat stores them. `logboat config check vessel.toml"
+    " sensors.toml` reports every mistake in both files."
 )
 
 
@@ -28,14 +28,15 @@ def pages() -> dict[str, str]:
     gateways = [row for row in describe(Configuration) if row.section is GatewaySection]
     return {
         "keys-logboat.md": _page(
-            "Keys of logboat.toml",
-            "`vessel.toml` on the card has the same keys as `logboat.toml` on the appliance. The section"
+            "Keys of vessel.toml and logboat.toml",
+            "`vessel.toml` and `logboat.toml` have the same keys. You write `vessel.toml`, on the card or in"
+            " the fleet's folder. The appliance copies it to `/etc/logboat/logboat.toml`. The section"
             " `[[gateway]]` has [a page of its own](keys-gateways.md).",
             others,
         ),
         "keys-gateways.md": _page(
             "Keys of gateways",
-            "Each gateway is a section `[[gateway]]` in `logboat.toml` or `vessel.toml`."
+            "Each gateway is a section `[[gateway]]` in `vessel.toml` (on the appliance, `logboat.toml`)."
             " [Gateways](gateways.md) shows their use.",
             gateways,
         ),

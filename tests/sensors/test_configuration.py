@@ -302,7 +302,10 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         # whole files
         ("[sensor]\nid = 'a'\n", "1: sensor: [[sensor]] is written without two brackets"),
         ("[[sensors]]\nid = 'a'\n", 'sensors: this key is not known. Did you mean "sensor"?'),
-        ("[vessel]\nid = 'a'\n", "1: vessel: this section belongs in logboat.toml"),
+        (
+            "[vessel]\nid = 'a'\n",
+            "1: vessel: this section belongs in vessel.toml (logboat.toml on the appliance)",
+        ),
         # keys common to all sensors
         (sensors(switch("Float")), '2: sensor "Float", id: "Float" is not a valid id'),
         (sensors(switch("x" * 33)), "id: "),

@@ -36,6 +36,7 @@ def test_configuration_is_recognised_by_its_name_or_content(tmp_path: Path, name
     checked = check(path)
     assert checked.good
     assert "argo (SY Argo), MMSI 211234560" in checked.text
+    assert "time zone  UTC" in checked.text
     assert "power 5, record 6" in checked.text
 
 
@@ -67,7 +68,7 @@ def test_file_of_neither_kind_is_reported(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     checked = check(path)
     assert not checked.good
-    assert "neither a sensors.toml nor a logboat.toml" in checked.text
+    assert "neither sensors.toml nor the vessel's configuration" in checked.text
 
 
 @pytest.mark.parametrize("beside", ["logboat.toml", "vessel.toml"])
@@ -80,7 +81,10 @@ def test_pin_of_the_receivers_pulse_is_refused_for_a_sensor(tmp_path: Path, besi
     assert (
         "pin: 17 is used by the satellite receiver's pulse ([clock] pps). Choose another pin" in checked.text
     )
-    assert "or set pps to another pin under [clock] in logboat.toml" in checked.text
+    assert (
+        "or set pps to another pin under [clock] in vessel.toml (logboat.toml on the appliance)"
+        in checked.text
+    )
     path.write_text(SENSORS.format(pin=27))
     assert check(path).good
     assert "17" not in check(tmp_path / beside).text
@@ -105,6 +109,24 @@ def test_pins_of_the_lights_are_read_from_the_configuration_beside(tmp_path: Pat
     checked = check(path)
     assert checked.good
     assert f"from {name}" in checked.text
+
+
+def test_default_pins_are_used_without_a_configuration_beside_and_the_reason_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(SENSORS.format(pin=17))
+    expected = "1 sensor; pins of lights and clock: defaults, because this folder has no vessel.toml"
+    assert check(path).text.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml"])
+def test_default_pins_are_used_beside_an_invalid_configuration_and_the_reason_is_told(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(SENSORS.format(pin=17))
+    (tmp_path / name).write_text("[lights]\npower = 99\n")
+    expected = f"1 sensor; pins of lights and clock: defaults, because {name} contains mistakes"
+    assert check(path).text.splitlines()[-1] == expected
 
 
 def test_missing_file_is_reported(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ _CONNACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     0x84: ("does not support this version of MQTT", ErrorReaction.SPEAK_OLDER),
     0x85: ("rejects the client identifier", ErrorReaction.ASK_SOMEBODY),
     0x86: (
-        "reports that user or password is wrong; check both at the broker and in logboat.toml",
+        "reports that user or password is wrong; check both at the broker and in the configuration",
         ErrorReaction.ASK_SOMEBODY,
     ),
     0x87: (
