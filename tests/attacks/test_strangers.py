@@ -145,15 +145,16 @@ def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
                 database.put(name, {"n": 0, "channels": ["notes"]})
             database.blobs.put(b"")
             before = [database.get(name) for name in KEPT]
-            for _ in range(3):
-                try:
+            first = seed
+            try:
+                for _ in range(3):
                     converse(ROLES[role], database, seed, outcome)
-                except BaseException as error:
-                    error.add_note(f"role {role!r}, seed {seed}")
-                    raise
-                seed += 1
-            assert [database.get(name) for name in KEPT] == before, f"role {role!r}, seed {seed}"
-            assert_sound(database)
+                    seed += 1
+                assert [database.get(name) for name in KEPT] == before
+                assert_sound(database)
+            except BaseException as error:
+                error.add_note(f"role {role!r}, sessions of the seeds {first} to {seed}")
+                raise
             outcome.taken += database.count("") - len(KEPT)
         gc.collect()
         assert not outcome.held, (

@@ -238,4 +238,5 @@ def caught_up(script: Script) -> None:
 
 
 def assert_sound(database: Database) -> None:
-    assert database.check(deep=True) == []
+    faults = database.check(deep=True)
+    assert not faults, faults
