@@ -26,8 +26,8 @@ def test_page_shows_the_picture_and_lists_its_wires(name: str) -> None:
                 assert f"| {left}: {wire.start} | {wire.part or '-'} | {right}: {wire.end} |" in text
 
 
-@pytest.mark.parametrize(("name", "number"), zip(CIRCUITS, range(len(CIRCUITS)), strict=True))
-def test_example_uses_the_pin_of_the_circuit(name: str, number: int) -> None:
+@pytest.mark.parametrize(("number", "name"), list(enumerate(CIRCUITS)))
+def test_example_uses_the_pin_of_the_circuit(number: int, name: str) -> None:
     (sensor,) = tomllib.loads(list(blocks(PAGE, language="toml"))[number].text)["sensor"]
     starts = {wire.start for wire in CIRCUITS[name].wires}
     assert f"GPIO{sensor['pin']}" in starts
