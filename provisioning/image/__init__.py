@@ -12,6 +12,8 @@
 - `firmware`: the rules of Raspberry Pi's firmware, checked against the files of the image
 - `layout`: the positions of the partitions
 - `disk`: file systems and partition table, in one file, without mounting anything
+- `licenses`: licences as SPDX identifiers, SPDX expressions and names
+- `copyright_files`: the licences of Debian packages, from their copyright files
 - `sbom`: descriptions of an image's contents: SBOM, manifest, entry for Raspberry Pi Imager
 - `outputs`: compressed image, block map, digests; all of them or none
 - `release`: the condition that an image must meet to be published

@@ -14,10 +14,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning.image.errors import ImageError, LockError, RoomError, ToolError
+from provisioning.image.licenses import License
 from provisioning.image.recipe import Recipe
 from provisioning.image.tools import ProgressReporter, run
 
-from . import bootfiles, build_cache, disk, firmware, lock, outputs, roots, sbom, system, wheels
+from . import (
+    bootfiles,
+    build_cache,
+    copyright_files,
+    disk,
+    firmware,
+    lock,
+    outputs,
+    roots,
+    sbom,
+    system,
+    wheels,
+)
 
 NEEDED: Final = 6 * 2**30
 """Number of free bytes that a build needs for the root tree, the disk, the compressed files and the cache."""
@@ -31,6 +44,8 @@ class ImageContents:
     about: Mapping[str, Any]
     packages: tuple[lock.Package, ...]
     python: tuple[sbom.Distribution, ...]
+    licenses: Mapping[str, tuple[License, ...]]
+    """Licences of each Debian package, by name."""
     differs: tuple[str, ...]
     """Differences from the lock, one line for each."""
     epoch: int
@@ -127,10 +142,12 @@ class Build:
         with teller.step("disk"):
             image = self._disk(tools, root, data, epoch)
         python = sbom.distributions(root / wheels.SITE)
+        licenses = self._licenses(root, packages)
         peak = disk.used(tools)
         shutil.rmtree(root)
         with teller.step("files"):
-            self._files(tools, image, output, ImageContents(about, packages, python, differs, epoch))
+            contents = ImageContents(about, packages, python, licenses, differs, epoch)
+            self._files(tools, image, output, contents)
         peak = max(peak, disk.used(tools.parent))
         final = self.output / recipe.name
         outputs.publish(output, final)
@@ -158,6 +175,13 @@ class Build:
             self.teller.print_line(f"note: {line}")
         return differences
 
+    def _licenses(self, root: Path, packages: tuple[lock.Package, ...]) -> Mapping[str, tuple[License, ...]]:
+        """Report copyright files that have mistakes, and return the licences of each Debian package."""
+        stated = copyright_files.read(root, (each.name for each in packages))
+        for problem in filter(None, (each.problem for each in stated.values())):
+            self.teller.print_line(f"note: {problem}; the bill of materials may lack some of its licences")
+        return {name: each.licenses for name, each in stated.items()}
+
     def _disk(self, tools: Path, root: Path, data: Path, epoch: int) -> Path:
         recipe, layout = self.recipe, self.recipe.layout
         selector = bootfiles.selector(recipe, root)
@@ -179,7 +203,8 @@ class Build:
         epoch = contents.epoch
         name = self.recipe.name
         digest = build_cache.file_digest(image)
-        outputs.write_json(output, f"{name}.cdx.json", sbom.cyclonedx(about, packages, python, epoch=epoch))
+        bill = sbom.cyclonedx(about, packages, python, contents.licenses, epoch=epoch)
+        outputs.write_json(output, f"{name}.cdx.json", bill)
         manifest = {
             **about,
             "packages": sbom.packages_of(packages, python),

@@ -15,6 +15,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any, Final
 
+from provisioning.image.licenses import License, of_python
 from provisioning.image.lock import Package
 
 _NAMES: Final = uuid.UUID("7a8f0e7c-2c6b-5a0e-9d3b-6c6f67626f61")
@@ -26,7 +27,7 @@ class Distribution:
 
     name: str
     version: str
-    license: str
+    licenses: tuple[License, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +46,32 @@ def distributions(site: Path) -> tuple[Distribution, ...]:
     installed = []
     for path in site.glob("*.dist-info/METADATA"):
         head = HeaderParser().parsestr(path.read_text())
-        licence = head.get("License-Expression") or head.get("License") or ""
-        installed.append(
-            Distribution(head["Name"], head["Version"], licence.splitlines()[0] if licence else "")
+        licenses = of_python(
+            head.get("License-Expression"), head.get("License"), head.get_all("Classifier", [])
         )
+        installed.append(Distribution(head["Name"], head["Version"], licenses))
     return tuple(sorted(installed, key=lambda each: each.name.lower()))
 
 
 def cyclonedx(
-    about: Mapping[str, Any], packages: Iterable[Package], python: Iterable[Distribution], *, epoch: int
+    about: Mapping[str, Any],
+    packages: Iterable[Package],
+    python: Iterable[Distribution],
+    licenses: Mapping[str, Sequence[License]],
+    *,
+    epoch: int,
 ) -> Mapping[str, Any]:
-    """Return a CycloneDX 1.6 document that lists the Debian and Python packages."""
+    """Return a CycloneDX 1.6 document that lists the Debian and Python packages.
+
+    `licenses` contains the licences of each Debian package, by the name of the package.
+    """
     name = str(about["name"])
     components = [
         _component(
             each.name,
             each.version,
             f"pkg:deb/debian/{each.name}@{_quoted(each.version)}?arch={each.architecture}&distro=debian-13",
-            "",
+            licenses[each.name],
             {"debian:source": each.source},
         )
         for each in packages
@@ -71,7 +80,7 @@ def cyclonedx(
             each.name,
             each.version,
             f"pkg:pypi/{each.name.lower().replace('_', '-')}@{_quoted(each.version)}",
-            each.license,
+            each.licenses,
             {},
         )
         for each in python
@@ -132,7 +141,7 @@ def iso(epoch: int) -> str:
 
 
 def _component(
-    name: str, version: str, purl: str, licence: str, properties: Mapping[str, str]
+    name: str, version: str, purl: str, licenses: Sequence[License], properties: Mapping[str, str]
 ) -> Mapping[str, Any]:
     component: dict[str, Any] = {
         "type": "library",
@@ -141,8 +150,11 @@ def _component(
         "version": version,
         "purl": purl,
     }
-    if licence:
-        component["licenses"] = [{"license": {"name": licence}}]
+    if licenses:
+        component["licenses"] = [
+            {"expression": each.text} if each.form == "expression" else {"license": {each.form: each.text}}
+            for each in licenses
+        ]
     if properties:
         component["properties"] = [{"name": key, "value": value} for key, value in properties.items()]
     return component

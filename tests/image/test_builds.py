@@ -1,5 +1,6 @@
 """Two builds are identical byte for byte, and a build that cannot succeed leaves no image."""
 
+import json
 import os
 import signal
 import subprocess
@@ -50,6 +51,18 @@ def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
         subprocess.run(["rm", "-rf", str(checkout / "build")], check=True)
     assert found[0] == found[1]
     assert sorted(Path("/var/lib/apt/lists").iterdir()) == lists
+
+
+def test_bill_of_materials_states_the_licences_of_every_package(image: Path) -> None:
+    bill = json.loads((image.parent / f"{image.stem}.cdx.json").read_text())
+    without = [each["name"] for each in bill["components"] if not each.get("licenses")]
+    stated = {each["name"]: json.dumps(each["licenses"]) for each in bill["components"]}
+    referring = [name for name, licences in stated.items() if "see /usr/share/doc/" in licences]
+    assert without == []
+    assert "GPL-3.0-or-later" in stated["bash"]
+    assert "GPL-2.0-only" in stated["systemd"]
+    assert "Apache-2.0" in stated["logboat"]
+    assert len(referring) < len(stated) / 2
 
 
 def unfinished(output: Path) -> list[str]:

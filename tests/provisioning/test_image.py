@@ -1,6 +1,7 @@
 """Each step of building an image does its part; `tests/image` tests that the result boots."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from provisioning.image import (
     build_cache,
     digests,
     firmware,
+    licenses,
     lock,
     official,
     outputs,
@@ -409,14 +411,68 @@ APT_FOLDERS = (
 
 def test_bill_of_materials_names_every_package_once_and_is_reproducible() -> None:
     about = {"name": "logboat-pi", "version": "1", "commit": "abc"}
-    python = (sbom.Distribution("apsw", "3.54.1.0", "any-OSI"),)
-    one = sbom.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
-    assert one == sbom.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
+    python = (sbom.Distribution("apsw", "3.54.1.0", (licenses.of_spdx("any-OSI"),)),)
+    stated = {"zlib1g": (licenses.of_debian("Zlib"), licenses.named("GPL-2+ or Artistic"))}
+    one = sbom.cyclonedx(about, lock.installed(STATUS), python, stated, epoch=86400)
+    assert one == sbom.cyclonedx(about, lock.installed(STATUS), python, stated, epoch=86400)
     assert [each["purl"] for each in one["components"]] == [
         "pkg:deb/debian/zlib1g@1%3A1.3.dfsg%2Breally1.3.1-1?arch=amd64&distro=debian-13",
         "pkg:pypi/apsw@3.54.1.0",
     ]
+    assert [each["licenses"] for each in one["components"]] == [
+        [{"license": {"id": "Zlib"}}, {"license": {"name": "GPL-2+ or Artistic"}}],
+        [{"license": {"id": "any-OSI"}}],
+    ]
     assert one["metadata"]["timestamp"] == "1970-01-02T00:00:00Z"
+
+
+def installed_python(site: Path, metadata: str) -> tuple[sbom.Distribution, ...]:
+    """Return what is found in a site-packages folder that contains one package."""
+    folder = site / "pump-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        f"Metadata-Version: 2.4\nName: pump\nVersion: 1.0\n{metadata}\n\nPumps.\n"
+    )
+    return sbom.distributions(site)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "stated"),
+    [
+        ("License-Expression: MIT", {"license": {"id": "MIT"}}),
+        ("License-Expression: Apache-2.0 OR MIT", {"expression": "Apache-2.0 OR MIT"}),
+        ("License: BSD-3-Clause", {"license": {"id": "BSD-3-Clause"}}),
+        ("License: any-OSI", {"license": {"id": "any-OSI"}}),
+        ("License: BSD", {"license": {"name": "BSD"}}),
+        ("License: MIT License\n        \n        Copyright 2026", {"license": {"name": "MIT License"}}),
+        (
+            "Classifier: Typing :: Typed\nClassifier: License :: OSI Approved :: MIT License",
+            {"license": {"name": "MIT License"}},
+        ),
+    ],
+)
+def test_bill_states_the_licence_in_the_metadata_of_a_python_package(
+    metadata: str, stated: object, tmp_path: Path
+) -> None:
+    about = {"name": "logboat-pi", "version": "1", "commit": "abc"}
+    bill = sbom.cyclonedx(about, (), installed_python(tmp_path, metadata), {}, epoch=86400)
+    (component,) = bill["components"]
+    assert component["licenses"] == [stated]
+
+
+def test_bill_has_no_licence_for_a_python_package_that_states_none(tmp_path: Path) -> None:
+    about = {"name": "logboat-pi", "version": "1", "commit": "abc"}
+    bill = sbom.cyclonedx(about, (), installed_python(tmp_path, "Summary: pumps"), {}, epoch=86400)
+    (component,) = bill["components"]
+    assert "licenses" not in component
+
+
+def test_build_names_a_damaged_copyright_file_and_continues(tmp_path: Path) -> None:
+    out = io.StringIO()
+    making = build.Build(read(), REPOSITORY, tmp_path, tmp_path, teller=tools.ProgressReporter(out=out))
+    stated = making._licenses(tmp_path, lock.installed(STATUS))
+    assert stated == {"zlib1g": (licenses.named("see /usr/share/doc/zlib1g/copyright"),)}
+    assert "note: /usr/share/doc/zlib1g/copyright cannot be read: No such file" in out.getvalue()
 
 
 def test_imagers_list_has_sizes_and_digests() -> None:
