@@ -20,7 +20,11 @@ PAGES = {
     "examples/README.md": "examples.md",
 }
 """Pages of the site that are elsewhere in the repository, where people look for them."""
-FOLDERS = {"services/schemas/": "schemas/", "examples/": "examples/", "provisioning/templates/": "starter-files/"}
+FOLDERS = {
+    "services/schemas/": "schemas/",
+    "examples/": "examples/",
+    "provisioning/templates/": "starter-files/",  # MkDocs leaves out a folder with the name templates
+}
 """Folders whose files are added to the site, and the folder of the site that they are in."""
 WIDE = 3
 """Number of columns from which a table is too wide for a phone."""
