@@ -4,6 +4,7 @@ Each row contains a CRC-32 over all its columns. SQLite's own check detects a br
 flipped bit inside a body.
 """
 
+import dataclasses
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +59,19 @@ class DocumentRow:
             return RevisionTree.single(self.revision, deleted=bool(self.flags & DELETED), body=self.raw)
         return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
 
+    def columns(self) -> tuple[Any, ...]:
+        """Return the values of the columns in the order of `SELECT`."""
+        return (
+            self.sequence,
+            self.document_id,
+            self.revision,
+            self.flags,
+            self.checksum(),
+            self.expires,
+            self.tree,
+            self.body,
+        )
+
     def checksum(self) -> int:
         """Return the CRC-32 over all columns of the row."""
         head = f"{self.sequence} {self.revision} {self.flags} {self.expires} {self.document_id}"
@@ -75,6 +89,26 @@ def from_columns(columns: tuple[Any, ...]) -> DocumentRow | None:
         return row if row.checksum() == crc else None
     except TypeError:  # a corrupted record header can turn bytes into text
         return None
+
+
+def without_empty_leaves(row: DocumentRow) -> DocumentRow:
+    """Return a row with a correct checksum, without the leaves in its revision tree that have no body.
+
+    A tree that cannot be decoded is returned unchanged, for the check of the store to report.
+    """
+    if row.tree is None:
+        return row
+    try:
+        tree = row.revisions()
+    except ValueError:
+        return row
+    if not tree.forget_empty_leaves() or row.revision not in tree.nodes:
+        return row
+    return dataclasses.replace(
+        row,
+        flags=flags_of(tree) | row.flags & HAS_BLOBS,
+        tree=tree.encode(row.revision) if len(tree.nodes) > 1 else None,
+    )
 
 
 def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
@@ -113,16 +147,7 @@ def _columns(row: DocumentRow) -> tuple[Any, ...]:
     row.flags |= _blob_flag(row.body)
     if row.body == bodies.EMPTY:
         row.body = None
-    return (
-        row.sequence,
-        row.document_id,
-        row.revision,
-        row.flags,
-        row.checksum(),
-        row.expires,
-        row.tree,
-        row.body,
-    )
+    return row.columns()
 
 
 def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:

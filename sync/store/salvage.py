@@ -114,9 +114,9 @@ class _Salvage:
         execute = self._engine.execute
         match record.values:
             case (None, str(), str(), int(), int(), int() | None, bytes() | None, bytes() | None):
-                columns = (record.rowid, *record.values[1:])
-                if rows.from_columns(columns) is not None:
-                    execute(_KEEP_DOCUMENT, columns)
+                row = rows.from_columns((record.rowid, *record.values[1:]))
+                if row is not None:
+                    execute(_KEEP_DOCUMENT, rows.without_empty_leaves(row).columns())
             case (str(key), int(number), bytes(body), int(crc)) if crc == local.checksum(key, number, body):
                 execute(
                     "INSERT OR REPLACE INTO local(key, rev, body, crc) VALUES (?, ?, ?, ?)", record.values

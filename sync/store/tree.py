@@ -69,8 +69,16 @@ class RevisionTree:
         self._merge([revision, *(r for i, r in enumerate(history) if i < revisions.HORIZON or r in known)])
         return new
 
-    def _merge(self, line: Sequence[str]) -> None:
-        """Record that each revision in `line` descends from the next. The first must be in the tree."""
+    def _merge(self, line: Sequence[str]) -> bool:
+        """Record that each revision in `line` descends from the next. The first must be in the tree.
+
+        Stop where `line` contradicts the tree, that is, where a revision would have two ancestors of the same
+        generation. What was recorded first is kept, and no revision becomes a leaf, because the body of a
+        former ancestor may be gone.
+
+        Returns:
+            False if there was a contradiction.
+        """
         nodes = self.nodes
         current = nodes[line[0]]
         for revision in line[1:]:
@@ -81,14 +89,16 @@ class RevisionTree:
             older = current.parent
             if older != revision:
                 if older is not None and nodes[older].generation == number:
-                    return  # two histories contradict each other: the one inserted first is kept
+                    return False
                 if known is None:
                     known = nodes[revision] = Node(number, None)
                 current.parent = revision
-                if older is not None:
-                    self._merge([revision, *self.line(older)])
+                if older is not None and not self._merge([revision, *self.line(older)]):
+                    current.parent = older
+                    return False
             assert known is not None
             current = known
+        return True
 
     def line(self, revision: str) -> Iterator[str]:
         """Yield the revision and its known ancestors, newest first."""
@@ -155,10 +165,26 @@ class RevisionTree:
         below = {nodes[revision].parent for revision in unsound} - {None, *unsound}
         for revision in unsound:
             del nodes[revision]
-        for end in below:
+        self._forget_empty(below)
+
+    def forget_empty_leaves(self) -> bool:
+        """Remove the leaves without a body, and the bodiless ancestors that then become leaves.
+
+        Earlier versions could lose an ancestor's descendants to a history that contradicted the tree.
+
+        Returns:
+            True if there was such a leaf.
+        """
+        empty = {leaf for leaf in self.leaves() if self.nodes[leaf].body is None}
+        self._forget_empty(empty)
+        return bool(empty)
+
+    def _forget_empty(self, ends: Collection[str | None]) -> None:
+        """Remove each of these revisions that is a leaf without a body, and likewise its ancestors."""
+        for end in ends:
             leaf = end
-            while leaf is not None and nodes[leaf].body is None and leaf in self.leaves():
-                leaf = nodes.pop(leaf).parent
+            while leaf is not None and self.nodes[leaf].body is None and leaf in self.leaves():
+                leaf = self.nodes.pop(leaf).parent
 
     def prune(self, keep: Collection[str] = ()) -> None:
         """Remove ancestors at least HORIZON generations below every leaf, except the revisions in `keep`.

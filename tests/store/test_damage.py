@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
-from sync.store import DamagedError, Database, StoreError, salvage
+from sync.store import DamagedError, Database, StoreError, rows, salvage
 from sync.store.sqlite_pages import Pages
+from sync.store.tree import Node
 
 from .builders import everything, fill, note
 
@@ -300,3 +301,25 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
     assert "'x'" in said
     assert "'y'" in said
     assert "checksum" not in said
+
+
+def test_salvage_removes_a_leaf_whose_body_is_missing(store: Database, tmp_path: Path) -> None:
+    """Earlier versions could leave such a leaf after a history that contradicted the tree."""
+    first = store.put("x", note(1))
+    second = store.put("x", note(2), parent=first)
+    with store._engine.writing:
+        row = rows.load(store._engine, "x")
+        assert row is not None
+        tree = row.revisions()
+        tree.nodes["1-empty"] = Node(1, None)
+        rows.replace(store._engine, row, tree)
+    (fault,) = store.check()
+    assert "1-empty: the leaf revision has no body" in fault
+    saved = salvage(store.path, tmp_path / "saved.db")
+    assert (saved.documents, saved.lost) == (1, 0)
+    with Database.open(tmp_path / "saved.db") as healed:
+        assert healed.check(deep=True) == []
+        document = healed.get("x")
+        assert document is not None
+        assert (document.rev, document.body) == (second, note(2))
+        assert list(healed.conflicts()) == []

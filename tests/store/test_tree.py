@@ -245,6 +245,35 @@ def test_contradictory_history_makes_no_cycle() -> None:
     assert list(tree.line("4-d")) == ["4-d", "3-c", "2-b", "1-a"]
 
 
+def test_history_that_contradicts_the_tree_further_down_changes_no_ancestor() -> None:
+    tree = RevisionTree()
+    tree.insert("5-a", ["3-b"], deleted=False, body=b"{}")
+    tree.insert("4-c", ["3-d"], deleted=False, body=b"{}")
+    tree.insert("6-e", ["5-a", "4-c"], deleted=False, body=b"{}")
+    assert tree.faults() == []
+    assert list(tree.line("6-e")) == ["6-e", "5-a", "3-b"]
+    assert sorted(tree.leaves()) == ["4-c", "6-e"]
+
+
+@st.composite
+def forged(draw: st.DrawFn) -> list[str]:
+    """Draw a revision and its ancestors, which other draws may contradict."""
+    generations = sorted(draw(st.sets(st.integers(1, 8), min_size=1, max_size=5)), reverse=True)
+    return [rev(generation, draw(st.sampled_from("ab"))) for generation in generations]
+
+
+@settings(max_examples=500)
+@given(st.lists(forged(), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_no_history_turns_an_ancestor_into_a_leaf(histories: list[list[str]], random: Random) -> None:
+    tree = RevisionTree()
+    for revision, *ancestors in histories:
+        inner = set(tree.nodes) - set(tree.leaves())
+        tree.insert(revision, ancestors, deleted=random.random() < 0.2, body=b"{}")
+        assert tree.faults() == []
+        assert not inner & set(tree.leaves())
+        tree.drop_bodies()
+
+
 def test_invalid_history_does_not_change_the_tree() -> None:
     tree = RevisionTree.single("2-a", deleted=False, body=b"{}")
     with pytest.raises(DocumentError):
