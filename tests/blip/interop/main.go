@@ -1,17 +1,17 @@
-// A BLIP peer made of Couchbase's own Go library, for the tests to talk to over a loopback WebSocket.
+// A BLIP peer that uses Couchbase's own Go library. The tests connect to it over a loopback WebSocket.
 //
 //	blipinterop serve        listens, prints its port, and answers requests until its standard input closes
-//	blipinterop dial URL     asks the peer at URL, checks the answers, and prints what was wrong
+//	blipinterop dial URL     sends requests to the peer at URL, checks the answers, and prints the errors
 //
 // Both sides of the tests answer the same profiles:
 //
 //	echo     the same body, and the properties with "Re-" before their names
 //	digest   the SHA-256 of the body, in hexadecimal
-//	make     Size bytes, of the kind that Pattern says
+//	make     Size bytes, of the kind in Pattern
 //	fail     an error with Domain and Code, and the body as its message
-//	note     (wants no reply) is counted
-//	notes    how many notes were counted
-//	ask      sends Count echo requests of Size bytes back over the same connection, and says how many came back
+//	note     no reply; the request is counted
+//	notes    the number of notes counted
+//	ask      sends Count echo requests of Size bytes over the same connection, and answers with the number of replies
 package main
 
 import (
@@ -132,8 +132,8 @@ func digest(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// The same bytes as pattern() of the tests' Python side: "text" shrinks well, "noise" does not, "blank" all but
-// vanishes.
+// pattern returns the same bytes as the function pattern in talker.py. "text" compresses well, "noise" does not,
+// and "blank" compresses to almost nothing.
 func pattern(kind string, size int) []byte {
 	var out bytes.Buffer
 	block := []byte(kind)

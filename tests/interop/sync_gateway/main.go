@@ -1,5 +1,5 @@
-// Command syncgateway is Couchbase's Sync Gateway, taken from its published Go module. It is the server
-// that the replicator's tests talk to; see README.md beside this file.
+// Command syncgateway runs Couchbase's Sync Gateway from its published Go module. The replicator's tests
+// connect to it; see README.md in this folder.
 package main
 
 import (
@@ -17,9 +17,9 @@ func main() {
 	rest.ServerMain()
 }
 
-// serveCollections serves the databases of a configuration file, whose scopes ServerMain would not have:
-// it wants a Couchbase Server before it knows any, though buckets in memory have them too. Databases can
-// neither be added nor taken away then.
+// serveCollections serves the databases of a configuration file, including their scopes. ServerMain supports
+// scopes only with a Couchbase Server, although buckets in memory have scopes too. No databases can be added or
+// removed later.
 func serveCollections(ctx context.Context, path string) error {
 	legacy, err := rest.LoadLegacyServerConfig(path)
 	if err != nil {

@@ -74,7 +74,7 @@ public final class Harness {
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             harness.answer(new JSONObject(line));
         }
-        System.exit(0); // End any thread that still runs, because nobody reads its output.
+        System.exit(0); // End all threads that still run, because their output is no longer read.
     }
 
     private void answer(JSONObject command) throws JSONException {
