@@ -1,8 +1,8 @@
 """A fleet's certificate authority: its root, the certificates that it issues, and its signed statements.
 
-All keys are ECDSA P-256. The validity of a certificate begins a year before it is issued, because the clock
-of a Raspberry Pi without a clock battery starts at the time of its image or of its last run. This module
-reads no clock and no files.
+All keys are ECDSA P-256. The validity of a certificate begins a year before it is issued. The reason is that
+the clock of a Raspberry Pi without a clock battery starts at the time of its image or of its last run. This
+module reads no clock and no files.
 """
 
 from collections.abc import Iterable

@@ -2,8 +2,8 @@
 
 The file begins with the line `logboat fleet backup 1`, 16 bytes of salt and 12 bytes of nonce. A tar file
 (xz) follows, encrypted with AES-256-GCM (NIST SP 800-38D), which authenticates the first line too. The key is
-derived from the passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1), so each attempt to guess the passphrase
-costs 128 MiB and a fraction of a second.
+derived from the passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1). Each attempt to guess the passphrase costs
+128 MiB and a fraction of a second.
 """
 
 import io

@@ -1,9 +1,9 @@
 """Finds the sysfs directory of a chip that has a kernel driver, and reads its attributes.
 
-This module defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt
-there, and which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says
-what was looked for, what was found, and what to do. Raw numbers are not converted to quantities here: the
-drivers in `sensors.kinds` do that.
+This module defines where 1-wire, hwmon and IIO devices are below `/sys`, and how a bus and an address are
+spelt there. It also defines which line of `config.txt` makes the kernel bind a chip. Every failure is a
+`DriverError` that says what was looked for, what was found, and what to do. Raw numbers are not converted to
+quantities here: the drivers in `sensors.kinds` do that.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
 `Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`. The overlays are

@@ -1,8 +1,9 @@
 """Finds the GPIO chip behind the 40-pin header, or explains why the chip cannot be used.
 
-The kernel may number chips in any order (the header of a Pi 5 was `gpiochip4` and is now `gpiochip0`,
-followed by four others), so the chip is found by its label. Every failure of a chip or a line becomes a
-`DriverError` that a fitter understands. This module keeps no chip open: the code that opened it closes it.
+The chip is found by its label, because the kernel may number chips in any order. For example, the header of a
+Pi 5 was `gpiochip4` and is now `gpiochip0`, followed by four others. Every failure of a chip or a line
+becomes a `DriverError` that a fitter understands. This module keeps no chip open: the code that opened it
+closes it.
 """
 
 import errno

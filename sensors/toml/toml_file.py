@@ -1,6 +1,6 @@
 """A TOML file with line numbers, and a single report of everything that is wrong with it.
 
-This module reads a file that a person wrote on any machine (CRLF, byte-order mark), defines what a problem
+This module reads a file that a person wrote on any machine (CRLF, byte-order mark). It defines what a problem
 is, and describes TOML's syntax errors in words that a fitter understands. The keys that belong in the file
 are not defined here, but by a schema (see `schema`).
 

@@ -1,8 +1,8 @@
 """Line numbers of the tables, keys and array elements of a TOML text, which `tomllib` does not report.
 
 `locate` scans a text that `tomllib` has accepted, and records the line on which each of these parts begins.
-It understands only the part of TOML that this requires (TOML 1.0: headers, dotted and quoted keys, strings of
-all four kinds, arrays, inline tables) and checks nothing.
+It checks nothing, and understands only the part of TOML 1.0 that this requires: headers, dotted and quoted
+keys, strings of all four kinds, arrays, and inline tables.
 
 The library `tomlkit` keeps the layout of a text, but version 0.15.2 does not report line numbers either. For
 50 sensors, it also needs 14 ms, while `tomllib` needs 1.4 ms (on the CPU of a server).

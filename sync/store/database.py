@@ -320,8 +320,8 @@ class Database:
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
         """Return, for each offered (id, revision), the ancestors stored here; None for an unwanted revision.
 
-        A revision is not wanted if it is already stored, if its document lies below a floor, or if its
-        document has a single writer and a newer revision is stored.
+        A revision is not wanted if it is already stored, or if its document lies below a floor. A revision of
+        a document with a single writer is not wanted either if a newer one is stored.
         """
         return self._reader.missing(offered)
 
