@@ -24,12 +24,12 @@ POWER: Final[Mapping[str, tuple[int, ...]]] = {
 CONSOLE_PINS: Final = (14, 15)
 """GPIO lines of the serial console, which `image/boot/config.txt` enables."""
 BUSES: Final[Mapping[str, str]] = {"i2c-1": "I2C", "spi-0": "SPI", "spi-1": "SPI bus 1", "w1": "1-wire"}
-"""Name of each bus for people."""
+"""Display name of each bus."""
 TABLE: Final = re.compile(r"^\| use \|.*\n(?:\|.*\n)+", re.MULTILINE)
 
 
 def free_pins() -> list[int]:
-    """Return the BCM numbers of the pins that nothing uses unless it is configured."""
+    """Return the BCM numbers of the pins that are free unless a configuration uses them."""
     lights = reserved_pins(Configuration())
     return [pin for pin in PROPOSED_PINS if pin not in lights]
 
@@ -64,7 +64,7 @@ def table() -> str:
 
 
 def page() -> str:
-    """Return the text of the page with the table as it is now."""
+    """Return the text of the page with a new table."""
     text, count = TABLE.subn(lambda _found: table(), PAGE.read_text(encoding="utf-8"))
     assert count == 1, f"{PAGE} has {count} tables of the header"
     return text
