@@ -352,7 +352,7 @@ class FleetFolder:
             [current, *_] = certificates.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
             every = [certificates.load_certificates(path)[0] for path in (place / CERTIFICATES).glob("*.pem")]
         except ProblemError as error:
-            text = f"{error.problem.text}; restore it from a backup, or run `logboat fleet renew`"
+            text = f"{error.problem.text}; restore the file from a backup, or run `logboat fleet renew`"
             raise FolderError(text) from error
         about = self._described(place / ABOUT)
         issued = [
@@ -478,7 +478,7 @@ class FleetFolder:
                 try:
                     certificate = certificates.load_certificates(path)[0]
                 except ProblemError as error:
-                    raise FolderError(f"{error.problem.text}; restore it from a backup") from error
+                    raise FolderError(f"{error.problem.text}; restore the file from a backup") from error
                 if revocations.revocation_of(certificate) is None:
                     yield vessel, certificate
 
@@ -556,8 +556,8 @@ class FleetFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 text = (
-                    f"{self.path}: another `logboat fleet` is changing the folder; try again when it has"
-                    " ended"
+                    f"{self.path}: another `logboat fleet` command is changing the folder; try again"
+                    " when that command has ended"
                 )
                 raise FolderError(text) from None
             self._finish_interrupted()

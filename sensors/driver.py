@@ -62,5 +62,5 @@ class Driver(ABC):
 def options_of(settings: SensorSettings, options: type[AnyOptions]) -> AnyOptions:
     """Return a sensor's options; raise `TypeError` if they are not an instance of the class `options`."""
     if not isinstance(settings.options, options):
-        raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
+        raise TypeError(f"sensor {settings.id} has options that do not belong to kind {settings.kind}")
     return settings.options

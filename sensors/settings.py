@@ -31,7 +31,7 @@ def parse_severity(raw: Any) -> Severity:
     severity = _ANY_SEVERITY(raw)
     if severity not in ALARM_SEVERITIES:
         *words, last = (f'"{each}"' for each in ALARM_SEVERITIES)
-        raise InputError(f'"{severity}" is not a severity of alarms', f"Write {', '.join(words)} or {last}.")
+        raise InputError(f'"{severity}" is not an alarm severity', f"Write {', '.join(words)} or {last}.")
     return severity
 
 
@@ -64,7 +64,7 @@ class AlarmRule:
         _IN_UNIT,
         default=0.0,
         example='"2 °C"',
-        meaning="Distance that the value must pass back over the limit to clear the alarm.",
+        meaning="Distance by which the value must return past the limit before the alarm clears.",
     )
     when: ContactState | None = key(
         one_of(ContactState),
@@ -72,17 +72,17 @@ class AlarmRule:
         without="none",
         only_for="contacts",
         example='"active"',
-        meaning="State of the contact that raises the alarm, for a contact instead of a limit.",
+        meaning="State of the contact that raises the alarm. Contacts have this key instead of a limit.",
     )
     severity: Severity = key(
         parse_severity,
         example='"alarm"',
-        meaning="Severity of the alarm, as a state of Signal K. `alert`: somebody should know, but need not"
-        " act. `warn`: somebody must look at it soon. `alarm`: somebody must act at once, to prevent damage."
-        " `emergency`: people or the vessel are in danger. Lists show the most severe alarms first.",
+        meaning="Severity of the alarm, as defined by Signal K. `alert`: somebody should know, but does not"
+        " have to act. `warn`: somebody must check it soon. `alarm`: somebody must act at once, to prevent"
+        " damage. `emergency`: people or the vessel are in danger. Lists show the most severe alarms first.",
     )
     text: str = key(
-        _TEXT, default="", without="none", example='"Water in the main bilge"', meaning="Text for people."
+        _TEXT, default="", without="none", example='"Water in the main bilge"', meaning="Text of the alarm."
     )
     raise_after_s: float = key(
         quantity("s", "0 s", "24 h"),
@@ -148,11 +148,9 @@ class SensorSettings:
         default="",
         without="the id",
         example='"Main bilge float"',
-        meaning="Name for people.",
+        meaning="Display name of the sensor.",
     )
-    kind: str = key(
-        parsed_later(ValueForm("a kind")), example='"switch"', meaning="Kind of the sensor; see the kinds."
-    )
+    kind: str = key(parsed_later(ValueForm("a kind")), example='"switch"', meaning="Kind of the sensor.")
     path: str = key(
         parse_path,
         example='"bilge.main.highWater"',
@@ -164,21 +162,21 @@ class SensorSettings:
         without="the unit of the path, or of the kind",
         example='"K"',
         meaning="SI unit of the value, as Signal K writes it, for a path that Signal K does not define."
-        " `bool` is for contacts; an empty text is for plain numbers.",
+        " `bool` is for contacts, and an empty string is for plain numbers.",
     )
     description: str = key(
         _TEXT,
         default="",
         without="none",
         example='"Resistive sender, 240 ohm"',
-        meaning="Remarks for people.",
+        meaning="Remarks about the sensor.",
     )
     window_s: float = key(
         quantity("s", "10 s", "1 h"),
         name="window",
         default=300.0,
         example='"1 min"',
-        meaning="Longest time whose samples become one reading.",
+        meaning="Maximum duration of a window. The samples of a window are stored as one reading.",
     )
     deadband: float = key(
         _IN_UNIT,

@@ -36,7 +36,7 @@ def _below(prefix: str, *rows: tuple[str, str, str]) -> dict[str, PathMeta]:
 _DEVICE: Final = (  # Signal K's `electrical` properties of any device on direct current
     ("voltage", "V", "Voltage at the device"),
     ("voltage.ripple", "V", "Ripple on the direct voltage"),
-    ("current", "A", "Current out of the device (a battery: into it)"),
+    ("current", "A", "Current out of the device; for a battery, current into it"),
     ("temperature", "K", "Temperature of the device"),
 )
 _ALTERNATING: Final = (
@@ -53,14 +53,14 @@ _AIR: Final = (
     ("relativeHumidity", "ratio", "Relative humidity of the air"),
     ("pressure", "Pa", "Air pressure"),
     ("dewPointTemperature", "K", "Dew point"),
-    ("heatIndexTemperature", "K", "Temperature as it feels in this humidity"),
+    ("heatIndexTemperature", "K", "Apparent temperature, which depends on the humidity"),
     ("airDensity", "kg/m3", "Density of the air"),
     ("illuminance", "Lux", "Brightness"),
 )
 _TANK: Final = (
     ("currentLevel", "ratio", "Level, 1 is full"),
     ("currentVolume", "m3", "Volume of the contents"),
-    ("capacity", "m3", "Volume when full"),
+    ("capacity", "m3", "Volume of the full tank"),
     ("pressure", "Pa", "Pressure of the contents"),
     ("temperature", "K", "Temperature of the contents"),
 )
@@ -92,7 +92,11 @@ _SIGNAL_K: Final[Mapping[str, PathMeta]] = {
         ("exhaustTemperature", "K", "Exhaust temperature"),
         ("engineLoad", "ratio", "Engine load, 1 is full"),
         ("engineTorque", "ratio", "Engine torque, 1 is full"),
-        ("transmission.gearRatio", "ratio", "Turns of the engine per turn of the propeller shaft"),
+        (
+            "transmission.gearRatio",
+            "ratio",
+            "Revolutions of the engine per revolution of the propeller shaft",
+        ),
         ("transmission.oilTemperature", "K", "Gearbox oil temperature"),
         ("transmission.oilPressure", "Pa", "Gearbox oil pressure"),
         ("drive.trimState", "ratio", "Trim of the drive, 1 is up"),
@@ -106,30 +110,30 @@ _SIGNAL_K: Final[Mapping[str, PathMeta]] = {
     **_below(
         "electrical.batteries.*",
         *_DEVICE,
-        ("capacity.nominal", "J", "Capacity as sold"),
-        ("capacity.actual", "J", "Capacity as measured"),
+        ("capacity.nominal", "J", "Nominal capacity"),
+        ("capacity.actual", "J", "Measured capacity"),
         ("capacity.remaining", "J", "Energy left in the battery"),
         ("capacity.stateOfCharge", "ratio", "State of charge, 1 is full"),
         ("capacity.stateOfHealth", "ratio", "State of health, 1 is as new"),
         ("capacity.dischargeSinceFull", "C", "Charge drawn since the battery was full"),
         ("capacity.timeRemaining", "s", "Time to the discharge limit at the present current"),
-        ("lifetimeDischarge", "C", "Charge drawn from the battery in all its life"),
-        ("lifetimeRecharge", "C", "Charge put into the battery in all its life"),
+        ("lifetimeDischarge", "C", "Total charge drawn from the battery"),
+        ("lifetimeRecharge", "C", "Total charge put into the battery"),
     ),
     **_below(
         "electrical.chargers.*",
         *_DEVICE,
-        ("setpointVoltage", "V", "Voltage the charger aims at"),
-        ("setpointCurrent", "A", "Current the charger is limited to"),
+        ("setpointVoltage", "V", "Target voltage of the charger"),
+        ("setpointCurrent", "A", "Current limit of the charger"),
     ),
     **_below(
         "electrical.alternators.*",
         *_DEVICE,
         ("revolutions", "Hz", "Alternator revolutions"),
-        ("pulleyRatio", "ratio", "Turns of the alternator per turn of the engine"),
+        ("pulleyRatio", "ratio", "Revolutions of the alternator per revolution of the engine"),
         ("regulatorTemperature", "K", "Temperature of the alternator's regulator"),
-        ("setpointVoltage", "V", "Voltage the regulator aims at"),
-        ("setpointCurrent", "A", "Current the regulator is limited to"),
+        ("setpointVoltage", "V", "Target voltage of the regulator"),
+        ("setpointCurrent", "A", "Current limit of the regulator"),
     ),
     **_below(
         "electrical.solar.*",
@@ -150,8 +154,8 @@ _SIGNAL_K: Final[Mapping[str, PathMeta]] = {
     **_below(
         "environment.outside",
         *_AIR,
-        ("apparentWindChillTemperature", "K", "Temperature as it feels in the apparent wind"),
-        ("theoreticalWindChillTemperature", "K", "Temperature as it feels in the true wind"),
+        ("apparentWindChillTemperature", "K", "Wind chill temperature in the apparent wind"),
+        ("theoreticalWindChillTemperature", "K", "Wind chill temperature in the true wind"),
     ),
     **_below(
         "environment.water",
@@ -186,7 +190,7 @@ _SIGNAL_K: Final[Mapping[str, PathMeta]] = {
         ("courseOverGroundMagnetic", "rad", "Course over ground from magnetic north"),
         ("headingTrue", "rad", "Heading from true north"),
         ("headingMagnetic", "rad", "Heading from magnetic north"),
-        ("headingCompass", "rad", "Heading as the compass has it"),
+        ("headingCompass", "rad", "Heading shown by the compass"),
         ("magneticVariation", "rad", "Magnetic variation"),
         ("rateOfTurn", "rad/s", "Rate of turn, starboard positive"),
         ("leewayAngle", "rad", "Leeway"),
@@ -196,7 +200,7 @@ _SIGNAL_K: Final[Mapping[str, PathMeta]] = {
     **_below(
         "steering",
         ("rudderAngle", "rad", "Rudder angle, starboard positive"),
-        ("rudderAngleTarget", "rad", "Rudder angle aimed at, starboard positive"),
+        ("rudderAngleTarget", "rad", "Target rudder angle, starboard positive"),
     ),
 }
 
@@ -210,7 +214,7 @@ _OURS: Final[Mapping[str, PathMeta]] = {
         ("pump.starts", COUNT, "Starts of the bilge pump"),
     ),
     **_below("security.*", ("state", CONTACT, "The door, hatch or detector is open or has tripped")),
-    **_below("electrical.ac.*", ("available", CONTACT, "There is alternating current from this source")),
+    **_below("electrical.ac.*", ("available", CONTACT, "Alternating current is available from this source")),
     **_below("propulsion.*", ("state", CONTACT, "The engine runs")),
     **_below("notifications", ("*", CONTACT, "A warning contact is active")),
 }

@@ -216,8 +216,10 @@ def _proposal(number: float, dimension: Dimension) -> str:
 
 def finite(number: float) -> float:
     """Return the number as a float; raise `InputError` if it is infinite, `nan` or too large for a float."""
-    if (isinstance(number, int) and abs(number) > _LARGEST) or not math.isfinite(number):
-        raise InputError(f"{shown(number)} is not a usable number")
+    if isinstance(number, int) and abs(number) > _LARGEST:
+        raise InputError(f"{shown(number)} is too large")
+    if not math.isfinite(number):
+        raise InputError(f"{shown(number)} is not a finite number")
     return float(number)
 
 

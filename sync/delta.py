@@ -358,8 +358,8 @@ def _patched_object(old: dict[str, Any], delta: dict[str, Any], depth: int) -> d
         if value is _ABSENT:
             if not key:
                 raise DeltaError(
-                    "the delta deletes an empty key, which is not accepted because Fleece also writes this"
-                    " for keys that stay"
+                    "the delta deletes an empty key, which is not accepted because Fleece encodes"
+                    " unchanged keys in the same way"
                 )
             del new[key]
         else:

@@ -17,7 +17,7 @@ or a bundle from `logboat fleet card`.
 The vessel reads them at its next start.
 
 To begin, copy vessel.toml.example to vessel.toml, and sensors.toml.example to
-sensors.toml. Then edit the copies. The comments in them say how.
+sensors.toml. Then edit the copies. The comments explain the keys.
 """
 
 Files = Mapping[str, bytes | Path]

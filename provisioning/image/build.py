@@ -70,7 +70,9 @@ class Build:
     def run(self) -> Path:
         """Build the image and return its folder; raises ImageError, OSError."""
         if os.geteuid() != 0:
-            raise ImageError("building an image needs root, for file owners and chroot; try again with sudo")
+            raise ImageError(
+                "building an image requires root, to set file owners and to use chroot; try again with sudo"
+            )
         self.output.mkdir(parents=True, exist_ok=True)
         self.cache.mkdir(parents=True, exist_ok=True)
         check_room(self.output, NEEDED)

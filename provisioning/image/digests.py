@@ -28,7 +28,7 @@ def main(root: Path) -> int:
     place.write_text("".join(sorted(lines)))
     wrong = lock.forged(lock.text_of(tuple(packages)), files_of(root / _ARCHIVES))
     for line in wrong:
-        print(f"does not match the archive's signed index: {line}", file=sys.stderr)
+        print(f"a package does not match the archive's signed index: {line}", file=sys.stderr)
     return 1 if wrong else 0
 
 

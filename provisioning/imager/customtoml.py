@@ -21,7 +21,7 @@ _KEYS: Final = {
 
 def _text(raw: Any) -> str:
     if not isinstance(raw, str):
-        raise InputError(f"{shown(raw)} is not text", 'Put it in double quotes: "…".')
+        raise InputError(f"{shown(raw)} is not text", 'Put the value in double quotes: "…".')
     return raw
 
 

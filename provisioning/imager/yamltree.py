@@ -78,9 +78,11 @@ def parse(text: str) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = error.problem or error.context or "it is incomplete"
-        raise YamlError(f"this is not YAML ({words})", None if mark is None else mark.line + 1) from error
+        raise YamlError(
+            f"the file is not valid YAML ({words})", None if mark is None else mark.line + 1
+        ) from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise YamlError("this is not YAML", None) from error
+        raise YamlError("the file is not valid YAML", None) from error
 
 
 class _Builder:

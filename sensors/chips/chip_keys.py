@@ -38,7 +38,7 @@ def address_key(chip: Chip) -> Any:
         default=None,
         example=written_address(chip, chip.addresses[-1]),
         meaning=(
-            "I2C address, as the chip's address pins select it."
+            "I2C address, which the chip's address pins select."
             if chip.wiring is Wiring.I2C
             else "Chip select to which the chip is wired."
         ),

@@ -79,7 +79,7 @@ class KernelDriver(Driver):
     def poll(self, now_ns: int) -> None:
         """Read the chip and emit its reading."""
         if self._directory is None or self._emit is None:
-            raise DriverError(f"{self.settings.id} is not open")
+            raise DriverError(f"sensor {self.settings.id} is not open")
         reading = self.read(self._directory, now_ns)
         if reading is not None:
             self._emit(Sample(self.settings.id, now_ns, reading.value, reading.state, detail=reading.detail))

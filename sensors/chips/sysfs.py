@@ -145,7 +145,7 @@ class SysfsChip(Chip):
             missing = f"the kernel has no {self.title} on {self.wiring.describe(bus, address)}"
             if everywhere:
                 raise DriverError(
-                    f"{missing}, but one is on {self._list(everywhere)}; set bus and address to that"
+                    f"{missing}, but one is on {self._list(everywhere)}; set bus and address accordingly"
                 )
             remedy = self.binding(
                 bus if bus is not None else self.wiring.usual_bus,

@@ -194,5 +194,5 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
             draft.table.complain(
                 key,
                 f"{by} {quantity} of this chip is already read by {_name(earlier)}",
-                "Choose another, or give each chip its address.",
+                "Read another quantity, or give each chip its address.",
             )

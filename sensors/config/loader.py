@@ -101,14 +101,14 @@ def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -
     has_sensors = bool(root.data.get("sensor"))
     if has_sensors and wants_none:
         root.complain(
-            NO_SENSORS, "this is true, but the file describes sensors", "Remove this key or the sensors."
+            NO_SENSORS, "this key is true, but the file describes sensors", "Remove this key or the sensors."
         )
     elif not has_sensors and not wants_none and not root.problems:
         root.complain("", "no sensor is described, so nothing would be recorded", _DESCRIBE)
 
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
-    SECTIONS, (f"this section belongs in {VESSEL_FILE}", "Move it there.")
+    SECTIONS, (f"this section belongs in {VESSEL_FILE}", "Move the section to that file.")
 )
 
 
@@ -304,7 +304,7 @@ def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
         table.complain(
             "hysteresis",
             "hysteresis covers the whole normal range, so the alarm would never clear",
-            f"Set it below {above - below:g}.",
+            f"Set hysteresis below {above - below:g}.",
         )
 
 

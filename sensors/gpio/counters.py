@@ -96,7 +96,7 @@ class ContactTracker:
             )
             if level == implied:
                 return (
-                    f"the pin reads {level} and changes without edges; check that interrupts work and that"
+                    f"the pin reads {level}, but changes without edges; check that interrupts work and that"
                     " the signal is steady"
                 )
             return (
@@ -107,7 +107,7 @@ class ContactTracker:
             seconds = self.NOISE_WINDOW_NS // _SECOND
             return f"more than {self._changes_allowed} changes within {seconds} s; check the contact"
         if self.state is SensorState.EDGES_LOST:
-            return "the kernel's buffer overflowed; the count is right"
+            return "the kernel's buffer overflowed; the count is correct"
         return ""
 
     def observe(self, at_ns: int, *, active: bool, lost: int) -> bool:

@@ -94,7 +94,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     errno.EOPNOTSUPP: "the chip does not support this",
     _NOT_SUPPORTED: "the chip does not support this",
     errno.ENXIO: "the line has no interrupts",
-    errno.ENODEV: "the chip is gone",
+    errno.ENODEV: "the chip no longer exists",
 }
 
 

@@ -145,21 +145,21 @@ class AnalogOptions(Options):
         example="[[0.5, 0.0], [2.5, 1.0]]",
         meaning=(
             "Pairs of volts and value, in order of rising volts. Values between two pairs are interpolated"
-            " linearly. Beyond the first and the last pair, the value is that of the pair."
+            " linearly. Outside the first and the last pair, the value of the nearest pair is used."
         ),
     )
     valid: tuple[float, float] = key(
         parse_range,
         example="[0.3, 3.0]",
-        meaning="Lowest and highest voltage of a working sender. A voltage outside is a fault of the wires.",
+        meaning="Lowest and highest voltage of a working sender. Any other voltage is a wiring fault.",
     )
     open_is_high: bool = key(
         boolean,
         default=True,
         example="false",
         meaning=(
-            "True if a broken wire causes a voltage above `valid`: a sender to ground under a pull-up."
-            " False if it causes a voltage below `valid`: a 4-20 mA transmitter."
+            "True if a broken wire causes a voltage above `valid`, as with a resistive sender and a pull-up."
+            " False if it causes a voltage below `valid`, as with a 4-20 mA transmitter."
         ),
     )
     reference_v: float = key(
@@ -413,11 +413,12 @@ The Raspberry Pi cannot measure voltages. An analog-to-digital converter (ADC) m
 sender, and `calibration` converts the voltage to a value. The MCP3008 has 8 inputs with 10 bits, the
 MCP3208 8 inputs with 12 bits, and the ADS1115 4 inputs with 15 bits.
 
-A resistive sender is connected to ground, with a pull-up resistor to 3.3 V. American tank senders have
-240 Ω when empty and 33 Ω when full. European tank senders have 10 Ω when empty and 180 Ω when full. With
-a pull-up of the resistance R, a sender of the resistance S has the voltage 3.3 V · S / (R + S). This curve
-is bent. With two points alone, a tank that is half full would read 36 %. So let `logboat config sender`
-compute the keys, from the resistances when empty and when full, and the pull-up resistor:
+A resistive sender is connected to ground, with a pull-up resistor to 3.3 V. American tank senders have 240
+Ω when empty and 33 Ω when full. European tank senders have 10 Ω when empty and 180 Ω when full. With a
+pull-up of resistance R, the voltage at a sender of resistance S is 3.3 V · S / (R + S). This relation is
+not linear: with only two points, a tank that is half full would be shown as 36 % full. So let `logboat
+config sender` compute the keys from the pull-up resistor and the resistances of the empty and the full
+tank:
 
 ```
 $ logboat config sender --ohms 240 33 --pull-up 240
@@ -428,8 +429,8 @@ valid = [0.2123, 1.98]
 open_is_high = true
 ```
 
-Copy these lines into the `[[sensor]]`. They assume that the level is proportional to the resistance. For
-a tank whose shape differs, measure the voltage at several known levels, and write these pairs instead.
+Copy these lines into the `[[sensor]]`. They assume that the level is proportional to the resistance. For a
+tank of irregular shape, measure the voltage at several known levels, and write these pairs instead.
 
 For a 4-20 mA transmitter, let the current flow through a resistor to ground. With 150 Ω the voltage is
 0.6 V at 4 mA, and 3.0 V at 20 mA. `logboat config sender --shunt 150` computes the keys. It sets

@@ -47,7 +47,9 @@ class Bme280Options(Options):
     bus: int = bus_key(CHIP)
     address: int | None = address_key(CHIP)
     measure: str = key(
-        choice(*MEASUREMENTS), example='"temperature"', meaning="Quantity to record. One sensor records one."
+        choice(*MEASUREMENTS),
+        example='"temperature"',
+        meaning="Quantity to record. Each sensor records one quantity.",
     )
 
 
@@ -66,10 +68,10 @@ def _driver(settings: SensorSettings, context: DriverContext) -> MeasurementDriv
 KIND: Final = SensorKind(
     name="bme280",
     title="Climate: BME280",
-    measures="temperature, relative humidity and pressure of the air",
+    measures="the temperature, relative humidity and pressure of the air",
     description="""\
 A BME280 measures the temperature (-40 to 85 °C), the relative humidity and the pressure (300 to 1100 hPa)
-of the air. Write one `[[sensor]]` for each quantity; all of them can name the same chip.
+of the air. Write one `[[sensor]]` for each quantity; they can all refer to the same chip.
 
 The chip's pin SDO selects the address: `0x76` if SDO is connected to ground, `0x77` if it is connected to
 3.3 V. The Raspberry Pi itself has the pull-up resistors that I2C needs. Do not confuse the chip with a

@@ -51,7 +51,9 @@ class Bme680Options(Options):
     bus: int = bus_key(CHIP)
     address: int | None = address_key(CHIP)
     measure: str = key(
-        choice(*MEASUREMENTS), example='"temperature"', meaning="Quantity to record. One sensor records one."
+        choice(*MEASUREMENTS),
+        example='"temperature"',
+        meaning="Quantity to record. Each sensor records one quantity.",
     )
 
 
@@ -70,21 +72,21 @@ def _driver(settings: SensorSettings, context: DriverContext) -> MeasurementDriv
 KIND: Final = SensorKind(
     name="bme680",
     title="Climate and air quality: BME680",
-    measures="temperature, relative humidity and pressure of the air, and its gases",
+    measures="the temperature, relative humidity and pressure of the air, and organic gases in it",
     description="""\
 A BME680 measures the temperature (-40 to 85 °C), the relative humidity and the pressure (300 to 1100 hPa)
 of the air. It also measures the electrical resistance of a heated metal oxide, which falls if the air
-contains organic gases, such as fuel vapour or solvents. Write one `[[sensor]]` for each quantity; all of
-them can name the same chip.
+contains organic gases, such as fuel vapour or solvents. Write one `[[sensor]]` for each quantity; they can
+all refer to the same chip.
 
-The resistance shows changes of the air, not a concentration. It differs from chip to chip, and that of a
-new chip drifts at first. Do not use it as a gas alarm: it does not replace a detector for carbon monoxide,
-gas or petrol vapour. Each reading of any quantity heats the chip for 0.15 s. Frequent readings therefore
-raise the temperature that the chip measures, so the default interval is 10 s.
+The resistance shows changes of the air, not a concentration. The resistance differs from chip to chip, and
+drifts while a chip is new. Do not use the sensor as a gas alarm: it does not replace a detector for carbon
+monoxide, gas or petrol vapour. Each reading of any quantity heats the chip for 0.15 s. Frequent readings
+therefore raise the temperature that the chip measures, so the default interval is 10 s.
 
 The chip's pin SDO selects the address: `0x76` if SDO is connected to ground, `0x77` if it is connected to
-3.3 V. The Raspberry Pi itself has the pull-up resistors that I2C needs. An old kernel gives the pressure in
-a wrong unit. Its state is then `out-of-range`.""",
+3.3 V. The Raspberry Pi itself has the pull-up resistors that I2C needs. Old kernels report the pressure in
+a wrong unit. The pressure is then recorded as `out-of-range`.""",
     options=Bme680Options,
     driver=_driver,
     chips={"bme680": CHIP},

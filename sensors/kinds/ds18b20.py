@@ -186,13 +186,13 @@ KIND: Final = SensorKind(
     title="Thermometer: DS18B20",
     measures="temperatures from -55 to 125 °C",
     description="""\
-A DS18B20 is a thermometer on the 1-wire bus. Any number of them can share the three wires. If there are
-several, each needs its `address`. To find the address of a thermometer, connect it alone, and look into
+A DS18B20 is a thermometer on the 1-wire bus. Several thermometers can share the three wires, and each of
+them then needs an `address`. To find the address of a thermometer, connect it alone, and list
 `/sys/bus/w1/devices`. The thermometers on a bus are read one after the other, which takes 0.75 s each.
 
-Connect all three wires. Without the supply wire, the voltage can be too low for a conversion. A reading
-whose checksum is wrong is skipped. So is the 85 °C that the chip reports after a loss of power. If there
-is no good reading for 10 s, or for three intervals, the sensor is `failed`.""",
+Connect all three wires. Without the supply wire, the voltage can be too low for a conversion. Readings with
+a wrong checksum are skipped, and so is the value 85 °C, which the chip reports after a loss of power. If
+there is no good reading for 10 s, or for three intervals, the sensor is `failed`.""",
     options=Ds18b20Options,
     driver=lambda settings, context: ThermometerDriver(settings, root=context.root),
     chips={"ds18b20": CHIP},

@@ -46,7 +46,7 @@ class PowerOptions(Options):
     bus: int = bus_key(CHIP)
     address: int | None = address_key(CHIP)
     measure: str = key(
-        choice(*_INPUTS), example='"current"', meaning="Quantity to record. One sensor records one."
+        choice(*_INPUTS), example='"current"', meaning="Quantity to record. Each sensor records one quantity."
     )
     shunt_ohm: float | None = key(
         quantity("ohm", "10 uohm", "100 ohm"),
@@ -100,7 +100,7 @@ class PowerDriver(ChipDriver):
             return BusReading(
                 None,
                 SensorState.OUT_OF_RANGE,
-                f"{shunt_v:g} V across the shunt is the most that the chip can measure",
+                f"the chip cannot measure more than {shunt_v:g} V across the shunt",
             )
         return BusReading(tidy(value * self._factor))
 
@@ -116,11 +116,11 @@ LIMITS: Final = PowerLimits(26.0, 0.320)  # data sheet SBOS448; PGA /8, as ina2x
 KIND: Final = SensorKind(
     name="ina219",
     title="Voltage and current: INA219",
-    measures="voltage up to 26 V, current and power at a shunt",
+    measures="voltage up to 26 V, and current and power at a shunt",
     description="""\
-An INA219 measures the voltage across a shunt, which is proportional to the current, and the voltage
-between `IN-` and ground. It measures up to 26 V, and 320 mV across the shunt. Write one `[[sensor]]` for
-each quantity; all of them can name the same chip.
+An INA219 measures the voltage across a shunt, which is proportional to the current, and the voltage between
+`IN-` and ground. It measures up to 26 V to ground, and up to 320 mV across the shunt. Write one
+`[[sensor]]` for each quantity; they can all refer to the same chip.
 
 Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. The small boards that carry the
 chip usually have a shunt of 100 mohm, which suits currents up to 3.2 A. Remove that shunt before you

@@ -32,11 +32,11 @@ class Ina226Options(PowerOptions):
 KIND: Final = SensorKind(
     name="ina226",
     title="Voltage and current: INA226",
-    measures="voltage up to 36 V, current and power at a shunt",
+    measures="voltage up to 36 V, and current and power at a shunt",
     description="""\
-An INA226 measures the voltage across a shunt, which is proportional to the current, and the voltage
-between its terminal `VBUS` and ground. It measures up to 36 V, and 81.9 mV across the shunt, so a shunt
-for 75 mV fits. Write one `[[sensor]]` for each quantity; all of them can name the same chip.
+An INA226 measures the voltage across a shunt, which is proportional to the current, and the voltage between
+its terminal `VBUS` and ground. It measures up to 36 V to ground, and up to 81.9 mV across the shunt, so a
+shunt for 75 mV is suitable. Write one `[[sensor]]` for each quantity; they can all refer to the same chip.
 
 Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. A positive current flows from
 `IN+` to `IN-`. In Signal K a positive battery current charges the battery. So connect `IN-` to the

@@ -40,13 +40,13 @@ class ManualDriver(Driver):
         open.
         """
         if self._emit is None:
-            raise DriverError(f"{self.settings.id} is not open")
+            raise DriverError(f"sensor {self.settings.id} is not open")
         if self.settings.unit == "bool":
             if not isinstance(value, bool):
-                raise ValueError(f"{self.settings.id} must be true or false, not {value!r}")
+                raise ValueError(f"sensor {self.settings.id} needs true or false, not {value!r}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             unit = f" in {self.settings.unit}" if self.settings.unit else ""
-            raise ValueError(f"{self.settings.id} must be a number{unit}, not {value!r}")
+            raise ValueError(f"sensor {self.settings.id} needs a number{unit}, not {value!r}")
         sample = Sample(self.settings.id, self._clock.boottime_ns(), value)
         self._emit(sample)
         return sample
@@ -62,8 +62,7 @@ KIND: Final = SensorKind(
     measures="values that a person reads from a gauge",
     description="""\
 A manual sensor has no wire. A person reads a gauge, a dipstick or a counter, and enters the value with
-`logboat log SENSOR --add VALUE`. Each value is stored like that of any other sensor, and raises the same
-alarms.""",
+`logboat log SENSOR --add VALUE`. Values are stored like those of any other sensor, and can raise alarms.""",
     options=ManualOptions,
     driver=lambda settings, context: ManualDriver(settings, clock=context.clock),
     interval_s=None,

@@ -50,14 +50,14 @@ class PulseOptions(LineOptions):
         name="debounce",
         default=0.0,
         example='"2 ms"',
-        meaning="Shortest time between two pulses. A pulse that comes sooner is not counted.",
+        meaning="Shortest time between two pulses. A pulse that arrives sooner is not counted.",
     )
     max_hz: float = key(
         quantity("Hz", "0.1 Hz", "100 kHz"),
         name="max_pulse_rate",
         default=20_000.0,
         example='"2 kHz"',
-        meaning="Pulse rate above which the sensor is `noisy`: the equipment is never so fast.",
+        meaning="Pulse rate above which the sensor is `noisy`: the equipment never reaches this rate.",
     )
     zero_after_s: float = key(
         quantity("s", "10 ms", "1 h"),
@@ -120,7 +120,7 @@ class PulseDriver(Driver):
         """Emit the rate of the pulses, or their total, in the sensor's unit."""
         line, emit, options = self._line, self._emit, self._options
         if line is None or emit is None:
-            raise DriverError(f"{self.settings.id} is not open")
+            raise DriverError(f"sensor {self.settings.id} is not open")
         with self._gpio.pin(options.pin) as factory, line.lock:
             line.take()
             rate = line.meter.rate(factory.ticks())
@@ -135,7 +135,7 @@ class PulseDriver(Driver):
                 (f"{rate:.0f} pulses/s exceed the limit of {options.max_hz:g} pulses/s"),
             )
         elif lost:
-            state, detail = SensorState.EDGES_LOST, f"the kernel dropped {lost} pulses; the value is right"
+            state, detail = SensorState.EDGES_LOST, f"the kernel dropped {lost} pulses; the value is correct"
         value = count / options.pulses_per_unit
         if options.measure == "rate":
             assert rate is not None
@@ -153,17 +153,17 @@ class PulseDriver(Driver):
 KIND: Final = SensorKind(
     name="pulse",
     title="Pulses: tachometer, flow meter, anemometer",
-    measures="revolutions and flow, from pulses; or their total",
+    measures="revolutions and flow from pulses, or their total",
     description="""\
-A sensor with a Hall switch or a contact gives a fixed number of pulses per unit: per revolution of a
-shaft, or per cubic metre of fuel. `pulses_per_unit` is that number. With `measure = "rate"` the value is
-in units per second, such as Hz for revolutions. With `measure = "total"` it is the number of units since
-the sensor was fitted. The kernel numbers the pulses and gives each a time stamp. So the count is right
-even if pulses are lost between the kernel and the recorder. Pulse rates up to 20 kHz are possible.
+A sensor with a Hall switch or a contact gives a fixed number of pulses per unit: per revolution of a shaft,
+or per cubic metre of fuel. `pulses_per_unit` is that number. With `measure = "rate"` the value is in units
+per second, such as Hz for revolutions. With `measure = "total"` the value is the number of units since the
+sensor was fitted. The kernel numbers the pulses and gives each a time stamp. So the count is right even if
+pulses are lost between the kernel and the recorder. Pulse rates up to 20 kHz are possible.
 
-A Hall sensor usually has an open collector, which the pull-up resistor inside the Raspberry Pi serves.
-Its own supply can be 5 V, but the signal must not exceed 3.3 V. Take the pulses of an alternator
-(terminal W) through an opto-isolator, as [Signals of 12 V and 24 V](../opto-isolator.md) shows.
+A Hall sensor usually has an open-collector output, for which the pull-up resistor inside the Raspberry Pi
+is sufficient. The supply of the Hall sensor can be 5 V, but the signal must not exceed 3.3 V. Connect an
+alternator (terminal W) through an opto-isolator, as [Signals of 12 V and 24 V](../opto-isolator.md) shows.
 
 For revolutions, `pulses_per_unit` is the number of pulses per revolution of the *engine*:
 
@@ -175,8 +175,8 @@ For revolutions, `pulses_per_unit` is the number of pulses per revolution of the
 
 To check the number, measure the revolutions with a hand tachometer at a steady speed. If Logboat shows a
 value that is too high by a factor, multiply `pulses_per_unit` by this factor. For example, if Logboat shows
-1650 rpm and the tachometer 1500 rpm, replace 15 with 15 · 1650 / 1500 = 16.5. The number need not be whole.
-If you cannot find the number of poles, begin with 15.""",
+1650 rpm and the tachometer 1500 rpm, replace 15 with 15 · 1650 / 1500 = 16.5. The number does not have to
+be whole. If you cannot find the number of poles, begin with 15.""",
     options=PulseOptions,
     driver=lambda settings, context: PulseDriver(settings, gpio=context.gpio),
     check=_check,

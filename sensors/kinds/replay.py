@@ -165,8 +165,8 @@ def load(file: Path, path: str) -> PathRecording:
     except Exception as error:
         raise DriverError(f"the recording {file} cannot be read: {error}") from error
     if not rows:
-        there = ", ".join(sorted(paths)) or "no rows at all"
-        raise DriverError(f"{file} has no rows with path {path}; it has {there}")
+        there = ", ".join(sorted(paths)) or "none"
+        raise DriverError(f"{file} has no rows with path {path}; paths in the file: {there}")
     spacing = offset_ns // (count - 1) if count > 1 else 0
     return PathRecording(rows, max(offset_ns + spacing, 1_000_000))
 
@@ -214,14 +214,16 @@ def _between(first: datetime | float, time: datetime | float) -> int:
         _check_length(offset.total_seconds())
         return offset // timedelta(microseconds=1) * 1000
     if isinstance(first, datetime) or isinstance(time, datetime):
-        raise TypeError("times must be all dates or all seconds")
+        raise TypeError("the times must be either all dates or all seconds")
     _check_length(time - first)
     return round((time - first) * 1e9)
 
 
 def _check_length(offset_s: float) -> None:
     if abs(offset_s) > MOST_S:
-        raise ValueError(f"its time is {offset_s:.6g} s from the first row's; the limit is {MOST_S:.6g} s")
+        raise ValueError(
+            f"the time is {offset_s:.6g} s after the time of the first row; the limit is {MOST_S:.6g} s"
+        )
 
 
 def _value(text: str) -> float:
@@ -265,7 +267,7 @@ class ReplayDriver(Driver):
     def poll(self, now_ns: int) -> None:
         """Emit every row that is due by now, including late ones."""
         if self._recording is None or self._emit is None:
-            raise DriverError(f"{self.settings.id} is not open")
+            raise DriverError(f"sensor {self.settings.id} is not open")
         if self._start_ns is None:
             self._start_ns = now_ns
         recording = self._recording
@@ -327,10 +329,10 @@ KIND: Final = SensorKind(
     title="Replay of a recording",
     measures="values from a recording (CSV: time, path, value)",
     description="""\
-A replay sensor plays a recording as if it were live, for a demonstration or a test without hardware. A
-recording is a CSV file with the columns `time` (ISO 8601, or seconds), `path` and `value` (in SI units).
-One file can contain several paths; the sensors that play it stay in step. Logboat contains a recording of
-a real yacht, in `sensors/recordings/`.""",
+A replay sensor replays a recording, for a demonstration or a test without hardware. A recording is a CSV
+file with the columns `time` (ISO 8601, or seconds), `path` and `value` (in SI units). One file can contain
+several paths, and the sensors that replay the file stay synchronised. Logboat includes a recording of a
+real yacht, in `sensors/recordings/`.""",
     options=ReplayOptions,
     driver=lambda settings, _context: ReplayDriver(settings),
     check=_check,

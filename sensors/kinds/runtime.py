@@ -12,7 +12,7 @@ from .switch import CIRCUIT, ContactDriver, ContactOptions
 KIND: Final = SensorKind(
     name="runtime",
     title="Running hours: contact",
-    measures="total time for which a contact has been active: engine and pump hours",
+    measures="the total time for which a contact has been active, such as engine and pump hours",
     description="""\
 The value is the total time for which the contact has been active, in seconds. Logboat displays it in
 hours. Connect the contact as for a `switch`: a relay or an oil pressure switch for an engine, a relay for

@@ -34,8 +34,8 @@ class SimulatedOptions(Options):
         default=0,
         example="7",
         meaning=(
-            "Number that decides what happens when. Sensors with the same seed fit together: the battery is"
-            " charged while the engine runs."
+            "Number that determines the course of the simulation. Sensors with the same seed are consistent"
+            " with each other: the battery is charged while the engine runs."
         ),
     )
     faults: bool = key(
@@ -80,7 +80,7 @@ class SimulatedDriver(Driver):
     def poll(self, now_ns: int) -> None:
         """Emit the model's value or fault at `now_ns`."""
         if self._emit is None:
-            raise DriverError(f"{self.settings.id} is not open")
+            raise DriverError(f"sensor {self.settings.id} is not open")
         if self._first_ns is None:
             self._first_ns = now_ns
         t_s = (now_ns - self._first_ns) / 1e9
@@ -117,9 +117,9 @@ KIND: Final = SensorKind(
     title="Simulation",
     measures="values from a model, for testing",
     description="""\
-A simulated sensor plays a model, for a demonstration or a test without hardware. The unit of the path
-decides which quantity the model gives. For example, `battery` gives a voltage for a path in V, a current
-for a path in A, and a state of charge for a path with a ratio.""",
+A simulated sensor takes its values from a model, for a demonstration or a test without hardware. The unit
+of the path determines which quantity of the model is recorded. For example, `battery` provides a voltage
+for a path in V, a current for a path in A, and a state of charge for a path with a ratio.""",
     options=SimulatedOptions,
     driver=lambda settings, _context: SimulatedDriver(settings),
     has_totals=lambda settings: settings.unit == CONTACT,

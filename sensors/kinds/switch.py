@@ -132,7 +132,7 @@ class ContactDriver(Driver):
         """Read the level again, and emit a sample if anything has changed."""
         device, tracker = self._device, self._tracker
         if device is None or tracker is None:
-            raise DriverError(f"{self.settings.id} is not open")
+            raise DriverError(f"sensor {self.settings.id} is not open")
         self._gpio.event_clock.refresh()
         with self._gpio.pin(self._options.pin), device.pin.lock:
             look = device.pin.look()
@@ -181,17 +181,17 @@ KIND: Final = SensorKind(
     title="Contact: switch",
     measures="whether a contact is active: float switches, door contacts, relays",
     description="""\
-A contact closes to ground when the equipment is active: a float switch when the water is high, a pressure
-switch when the pressure is low. The pull-up resistor inside the Raspberry Pi holds the line high while
-the contact is open. So an active contact reads low. For a contact that opens when the equipment is
-active, set `normally_closed = true`.
+The contact closes to ground when the equipment is active, for example a float switch when the water is
+high, or a pressure switch when the pressure is low. The pull-up resistor inside the Raspberry Pi holds the
+line high while the contact is open. So an active contact reads low. For a contact that opens when the
+equipment is active, set `normally_closed = true`.
 
-The resistor of 1 kΩ protects the line. For long cables, use an opto-isolator. For signals of 12 V and 24
-V you must use an opto-isolator, because the header tolerates at most 3.3 V. [Signals of 12 V and 24
+The 1 kΩ resistor protects the line. For long cables, use an opto-isolator. For 12 V and 24 V signals, you
+must use an opto-isolator, because the header tolerates at most 3.3 V. [Signals of 12 V and 24
 V](../opto-isolator.md) shows the circuit.
 
 Each change is recorded with the kernel's time stamp, so a switch has no `rate`. A contact that changes
-all the time has the state `noisy`.""",
+continuously has the state `noisy`.""",
     options=ContactOptions,
     driver=lambda settings, context: ContactDriver(settings, gpio=context.gpio),
     unit=lambda _values: CONTACT,

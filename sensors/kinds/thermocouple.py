@@ -95,11 +95,12 @@ def _driver(settings: SensorSettings, context: DriverContext) -> ThermocoupleDri
 KIND: Final = SensorKind(
     name="thermocouple",
     title="Thermocouple: MAX31855 or MAX31856",
-    measures="high temperatures, such as of exhaust gas",
+    measures="high temperatures, such as those of exhaust gas",
     description="""\
-A thermocouple measures temperatures that are too high for other sensors, such as of exhaust gas. A
-MAX31855 or MAX31856 amplifies its voltage and compensates for the temperature of the connection. The
-letter at the end of the name of a MAX31855 is the type of thermocouple for which it is made, such as K.
+A thermocouple measures temperatures that are too high for other sensors, such as the temperature of exhaust
+gas. A MAX31855 or MAX31856 amplifies the voltage of the thermocouple, and compensates for the temperature
+of the cold junction. The letter at the end of the name of a MAX31855 is the type of thermocouple for which
+the chip is made, such as K.
 
 A broken thermocouple is recorded as `open`. A MAX31856 also reports a wire that touches the supply or
 ground, which is recorded as `short`. Use a thermocouple that is insulated from the engine.""",

@@ -193,13 +193,17 @@ def text(most: int = 200, *, least: int = 0) -> Parser:
     @parses(ValueForm("text", limits=limits))
     def parser(raw: Any) -> str:
         if not isinstance(raw, str):
-            raise InputError(f"{shown(raw)} is not text", 'Put it in double quotes: "…".')
+            raise InputError(f"{shown(raw)} is not text", 'Put the value in double quotes: "…".')
         if len(raw) < least:
             raise InputError(f"{shown(raw)} is too short", f"Write at least {least} characters.")
         if len(raw) > most:
-            raise InputError(f"the text is {len(raw)} characters long", f"Shorten it to {most} characters.")
+            raise InputError(
+                f"the text is {len(raw)} characters long", f"Shorten the text to {most} characters."
+            )
         if not raw.isprintable():
-            raise InputError("the text contains line breaks or control characters", "Write it on one line.")
+            raise InputError(
+                "the text contains line breaks or control characters", "Write the text on one line."
+            )
         return raw
 
     return parser
@@ -232,9 +236,9 @@ def integer(low: int, high: int) -> Parser:
 
 def _in_range(value: float, low: float, high: float) -> None:
     if value < low:
-        raise InputError(f"{shown(value)} is too low", f"It must be {low:g} or more.")
+        raise InputError(f"{shown(value)} is too low", f"The value must be {low:g} or more.")
     if value > high:
-        raise InputError(f"{shown(value)} is too high", f"It must be {high:g} or less.")
+        raise InputError(f"{shown(value)} is too high", f"The value must be {high:g} or less.")
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Parser:
@@ -243,7 +247,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Parser:
     @parses(ValueForm("a number", limits=_range(low, high)))
     def parser(raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, int | float):
-            raise InputError(f"{shown(raw)} is not a number", "Write it without quotes or unit.")
+            raise InputError(f"{shown(raw)} is not a number", "Write the number without quotes or unit.")
         value = finite(raw)
         _in_range(value, low, high)
         return value
@@ -262,7 +266,7 @@ def positive(raw: Any) -> float:
     """Parse a number above 0 without a unit."""
     value: float = number()(raw)
     if value <= 0:
-        raise InputError(f"{shown(raw)} is not above 0", "It must be more than 0.")
+        raise InputError(f"{shown(raw)} is not above 0", "The value must be more than 0.")
     return value
 
 
@@ -277,9 +281,9 @@ def quantity(unit: str, low: str, high: str) -> Parser:
     def parser(raw: Any) -> float:
         value = parse(raw, unit)
         if value < least:
-            raise InputError(f"{shown(raw)} is too small", f"It must be {low} or more.")
+            raise InputError(f"{shown(raw)} is too small", f"The value must be {low} or more.")
         if value > most:
-            raise InputError(f"{shown(raw)} is too large", f"It must be {high} or less.")
+            raise InputError(f"{shown(raw)} is too large", f"The value must be {high} or less.")
         return value
 
     return parser
@@ -329,7 +333,7 @@ def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...
     @parses(ValueForm("a list", limits=limits, item=form_of(parser)))
     def parse_list(raw: Any) -> tuple[Any, ...]:
         if not isinstance(raw, list):
-            raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")
+            raise InputError(f"{shown(raw)} is not a list", "Put the entries in square brackets: [ … ].")
         if len(raw) < least:
             raise InputError(f"the list has {len(raw)} entries", f"Write at least {least}.")
         values = []

@@ -98,7 +98,7 @@ class TomlFile:
 
 EMPTIED: Final = (
     "the file is empty, perhaps because of a power cut while it was written",
-    "Write it again. To use defaults for everything, write a comment: # empty on purpose",
+    "Write the file again. To use defaults for everything, write a comment: # empty on purpose",
 )
 """Description and remedy for a file that is empty although it must have had content."""
 
@@ -141,7 +141,9 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
     except FileNotFoundError:
         if missing_ok:
             return TomlFile(path)
-        raise _failed(path, f"the file {path} does not exist", "Check the name, or create it.") from None
+        raise _failed(
+            path, f"the file {path} does not exist", "Check the name, or create the file."
+        ) from None
     except OSError as error:
         raise _failed(
             path, f"the file cannot be read: {error.strerror or error}", "Check the card."
@@ -169,13 +171,17 @@ def _parse(path: Path, content: bytes) -> TomlFile:
     if len(content) > MOST_BYTES:
         most = f"{MOST_BYTES // 1000} kB"
         raise _failed(
-            path, f"the file is too long for a configuration: more than {most}", "Is this the right file?"
+            path,
+            f"the file is too long for a configuration: more than {most}",
+            "Check that this is the right file.",
         )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _failed(path, "the file is not UTF-8 text", "Save it with the encoding UTF-8.", line) from None
+        raise _failed(
+            path, "the file is not UTF-8 text", "Save the file with the encoding UTF-8.", line
+        ) from None
     rows = text.replace("\r\n", "\n").split("\n")
     problems: list[FileProblem] = []
     most_repairs = min(_MOST_REPAIRS, _MOST_PARSED // max(len(content), 1))
@@ -197,7 +203,9 @@ def _parse(path: Path, content: bytes) -> TomlFile:
             ) from None
         except ValueError as error:  # for example, an integer with thousands of digits
             reason = str(error).partition(":")[0]
-            raise _failed(path, f"a value cannot be read ({reason})", "Is this the right file?") from None
+            raise _failed(
+                path, f"a value cannot be read ({reason})", "Check that this is the right file."
+            ) from None
 
 
 _PART: Final = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
@@ -211,7 +219,7 @@ def _check_parts(path: Path, text: str) -> None:
             raise _failed(
                 path,
                 f"a name has more than {MOST_PARTS} parts",
-                "Is this the right file?",
+                "Check that this is the right file.",
                 number,
             )
 
@@ -251,15 +259,15 @@ _WORDS: Final = (
         "a name is missing or not understood",
         "Use letters, digits, - and _ for names.",
     ),
-    ("Cannot declare", "this section is defined twice", "Merge the two."),
+    ("Cannot declare", "this section is defined twice", "Merge the two sections."),
     ("Cannot overwrite", _TWICE, "Keep one of them."),
     ("Duplicate inline table key", _TWICE, "Keep one of them."),
     (
         "Cannot mutate",
         ("this cannot be added to a table that is already complete above"),
-        "Put all of it in one place.",
+        "Write the whole table in one place.",
     ),
-    ("Cannot redefine", "this section is defined twice", "Merge the two."),
+    ("Cannot redefine", "this section is defined twice", "Merge the two sections."),
     ("']]' at the end", 'the header does not end with "]]"', "Write, for example: [[sensor]]."),
     ("']' at the end", 'the header does not end with "]"', "Write, for example: [vessel]."),
     ("Unclosed array", 'a "[" above is not closed', 'Add the "]".'),
@@ -280,7 +288,7 @@ _WORDS: Final = (
     ),
     ("Unterminated string", "a quoted text is never closed", "Add the closing quote."),
     ("Illegal character '\\n'", "a quoted text is not closed on its line", "Add the closing quote."),
-    ("Invalid date", "this is not a date", "Write it as 2026-05-31, or put text in double quotes."),
+    ("Invalid date", "this is not a date", "Write a date as 2026-05-31, or put text in double quotes."),
     ("character", "there is a character that is not allowed here", "Delete the line and type it again."),
 )
 """Part of a message from `tomllib`, what it means, and a remedy; the first entry that matches applies."""
@@ -312,7 +320,7 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProble
         if unit[0] in _KNOWN_UNITS:  # anything else may be a password that begins with digits
             remedy = f'Write "{number[1]} {unit[0]}".'
     elif number and _COMMA_AFTER.match(after):
-        what, remedy = "this number has a decimal comma", "Write it with a decimal point."
+        what, remedy = "this number has a decimal comma", "Write the number with a decimal point."
     name = _NAME.match(row)
     return FileProblem(path, line, name[1] if name else "", what, remedy, column=column)
 

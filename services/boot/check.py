@@ -48,8 +48,8 @@ def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProbl
                 file.path,
                 file.line(("gateway", number, "password_file")),
                 "password_file",
-                f'no file "{name}" in the same folder',
-                "Add it; its name must end with .password.",
+                f'there is no file "{name}" in the same folder',
+                "Add the file; its name must end with .password.",
                 table=f'gateway "{gateway.name}"',
             )
 

@@ -154,7 +154,7 @@ class RadioKeyWatch:
             )
         elif choice is not None and self._is_late(choice.mark):
             self.problems.append(
-                f"the radio does not use its key of {when} yet; run: sudo systemctl restart "
+                f"the radio does not yet use the key that is valid from {when}; run: sudo systemctl restart "
                 "logboat-networks logboat-radio"
             )
         self.told = {
@@ -191,7 +191,7 @@ class RadioKeyWatch:
             self._waiting_for, self._waits_since, self._asked = mark, now, now - _ASK_EVERY_S
         if now - self._asked >= _ASK_EVERY_S:
             self._asked = now
-            log.info("the radio gets a new key: %s", mark)
+            log.info("requesting a new key for the radio: %s", mark)
             try:
                 files.write(self._run / DUE, f"{mark}\n".encode(), mode=_KEPT_MODE)
             except OSError as error:

@@ -96,8 +96,8 @@ class BootSequence:
         """Run every step that does not set up networks, then write and return the result."""
         if not permissions.is_ours(self.places.etc.resolve()):
             self.problems.append(
-                f"{self.places.etc}: is not owned by root, so only the recording settings are used; write "
-                "the card again"
+                f"{self.places.etc}: the folder is not owned by root, so only the recording settings are "
+                "used; write the card again"
             )
             return self._told(BootState(problems=tuple(self.problems)))
         outcome = Outcome((), (), generated=False)
@@ -319,7 +319,7 @@ class BootSequence:
             if decision.gave_up:
                 self.problems.append(
                     "config.txt: the lines that the sensors need were written, but are missing after the "
-                    "restart; the card may be failing, replace it soon"
+                    "restart; the card may be failing, so replace it soon"
                 )
                 return
             if decision.restart:  # stored first, so that the same lines never cause a second restart
@@ -353,7 +353,7 @@ def _config_txt(path: Path) -> str:
     """Return the contents of config.txt. Raise OSError if the file cannot be read or is too long."""
     if path.stat().st_size > _LONGEST_CONFIG_TXT:
         raise OSError(
-            None, "is too long, so it was not changed; restore the original file of the card", str(path)
+            None, "the file is too long, so it was not changed; restore the card's original file", str(path)
         )
     return path.read_text(errors="surrogateescape")
 

@@ -261,7 +261,7 @@ def _make_home(place: Path, uid: int) -> None:
     status = place.lstat()
     is_new = status.st_uid == os.geteuid() and not any(place.iterdir())
     if place.is_symlink() or not (is_new or status.st_uid == uid):
-        raise OSError(None, "belongs to another user, and was not changed", str(place))
+        raise OSError(None, "the folder belongs to another user, and was not changed", str(place))
     os.chown(place, uid, uid, follow_symlinks=False)
 
 

@@ -130,7 +130,7 @@ def _settings_files(appliance: Appliance) -> dict[str, Path]:
 
 def _settings(path: Path) -> str:
     if path.stat().st_size > toml_file.MOST_BYTES:
-        return "(left out: too long for a configuration)\n"
+        return "(omitted: too long for a configuration file)\n"
     return redact(path.read_text(errors="replace")).text
 
 
@@ -148,7 +148,7 @@ def _left_out(appliance: Appliance) -> str:
     others = sorted(path.name for path in (appliance.firmware / "logboat").glob("*") if path.is_file())
     others = [name for name in others if name not in (*CARD_FILES, PROBLEMS)]
     if others:
-        lines.append(f"card: {len(others)} other files, not read")
+        lines.append(f"card: {len(others)} other files were not read")
     return "\n".join(lines) + "\n"
 
 
@@ -226,7 +226,7 @@ def _indented(path: Path) -> str:
 def _kept(data: Path) -> str:
     """Return the most recent logged errors, oldest first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
-    return "".join(texts) or "(no errors kept)\n"
+    return "".join(texts) or "(no errors are stored)\n"
 
 
 def _text(path: Path) -> str:

@@ -169,7 +169,7 @@ class Redacted:
     """Number of whole lines that were left out because they were not understood."""
 
     def __str__(self) -> str:
-        return f"left out: {self.values} values, {self.comments} comments, {self.lines} lines"
+        return f"removed: {self.values} values, {self.comments} comments, {self.lines} lines"
 
 
 def redact(text: str) -> Redacted:

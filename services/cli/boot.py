@@ -47,7 +47,7 @@ def boot(args: Namespace, world: Environment) -> int:
         from services.system.systemd import Notifier
 
     if not system.is_root():
-        raise FailedError("boot changes the system: run it as root (systemd does at each boot)")
+        raise FailedError("logboat boot changes the system: run it as root (systemd runs it at each boot)")
     places = selected_paths(args)
     boot = run.BootSequence(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
     parts = {None: boot.run, "card": boot.run_offline_steps, "networks": boot.join, "radio": boot.rekey}

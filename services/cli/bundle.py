@@ -46,7 +46,8 @@ def bundle(args: Namespace, world: Environment) -> int:
         if path.is_file():  # a partial file is removed, but a device never is
             path.unlink()
         raise FailedError(
-            f"{path}: {error.strerror or error}; write it elsewhere: logboat bundle - > FILE, or over SSH"
+            f"{path}: {error.strerror or error}; write the archive elsewhere: logboat bundle - > FILE, or "
+            "over SSH"
         ) from error
     if args.json:
         from services.schemas.appliance import Bundle

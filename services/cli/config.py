@@ -30,7 +30,7 @@ _NO_BREAK: Final = "\xa0"
 def config_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat config check|apply FILE…` and `config sender`."""
     add = actions(parser, "check|apply|sender")
-    check = add("check", "check a file, as boot does")
+    check = add("check", "check a file, as the appliance does at boot")
     check.add_argument(
         "files",
         nargs="+",
@@ -161,7 +161,7 @@ def _apply(args: Namespace, world: Environment) -> int:
     except ConfigurationError as error:
         raise UsageError(str(error)) from error
     if not os.access(args.config.parent, os.W_OK):
-        raise FailedError(f"{args.config.parent}: cannot be written; run this with sudo")
+        raise FailedError(f"{args.config.parent}: the folder cannot be written; run this with sudo")
     offer = OfferedFiles({name: args.file.read_bytes()}, origins={name: args.file})
     outcome = run.BootSequence(selected_paths(args), clock.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:

@@ -56,7 +56,9 @@ def store_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat store check [--repair]`."""
     check = actions(parser, "check")("check", "check both stores")
     check.add_argument(
-        "--repair", action="store_true", help="set damaged stores aside and save their sound contents"
+        "--repair",
+        action="store_true",
+        help="move damaged stores to set-aside/, and save the contents that are intact",
     )
 
 
@@ -106,7 +108,9 @@ def demo_arguments(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="duration in seconds (45)",
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep everything in this folder")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep all stores and log files in this folder"
+    )
     parser.add_argument(
         "--stay", type=Path, metavar="DIR", help="keep a fleet running in this folder, until Ctrl-C"
     )

@@ -27,7 +27,7 @@ def doctor_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--guide", action="store_true", help="list common problems: lights, status, what to do"
     )
-    parser.add_argument("--all", action="store_true", help="also show checks that are good")
+    parser.add_argument("--all", action="store_true", help="also show checks that found no problem")
 
 
 def doctor(args: Namespace, world: Environment) -> int:

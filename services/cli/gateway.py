@@ -23,7 +23,9 @@ def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     try:
         answer = ask(args.run, Retry(gateway=args.name))
     except ControlError as error:
-        raise FailedError(f"{error}; after it starts, it retries everything automatically") from error
+        raise FailedError(
+            f"{error}; when the daemon starts, it retries all documents automatically"
+        ) from error
     if not answer.ok:
         raise FailedError(answer.error or "the sync daemon refused and gave no reason")
     offered = answer.offered or 0
@@ -35,5 +37,5 @@ def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
         documents = count(offered, "refused document")
         print(f"{args.name}: retrying {documents}; run logboat peers to see what is still refused")
     else:
-        print(f"{args.name}: no refused documents; connecting if not yet connected")
+        print(f"{args.name}: there are no refused documents; connecting now if the gateway is not connected")
     return 0

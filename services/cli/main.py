@@ -56,7 +56,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("maintenance", "maintenance", "make an appliance's root file system temporarily writable"),
         Command("record", "daemons", "run the recorder in the foreground"),
         Command("sync", "daemons", "run the sync daemon in the foreground"),
-        Command("lights", "lights", "run the LEDs in the foreground; test or explain them"),
+        Command("lights", "lights", "run the lights daemon in the foreground; test or explain the lights"),
         Command("store", "daemons", "check the stores and repair damage"),
         Command("ended", "daemons", "record how a daemon exited (units run a script instead)"),
         Command("boot", "boot", "apply the card's files, as an appliance does at each boot"),

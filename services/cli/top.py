@@ -25,18 +25,18 @@ _LONG_S: Final = 15.0
 _HELP: Final = """\
 Shows the state, updated once a second: recording and clock; alarms; sensors
 with a curve of their last ten minutes; vessels nearby, gateways and lights.
-The words are those of `logboat status`, `alarms`, `sensors`, `peers` and
-`lights explain`, and each fact has its age. Keys: `tab` and the arrow keys
-move between and within the parts; `a` acknowledges the selected alarm, like
-`logboat ack`, after you confirm; `l` explains the lights; `?` lists all keys;
-`q` quits.
+The words are the same as in `logboat status`, `alarms`, `sensors`, `peers` and
+`lights explain`, and each fact is shown with its age. Keys: `tab` and the arrow
+keys move between and within the sections; `a` acknowledges the selected alarm,
+like `logboat ack`, after you confirm; `l` explains the lights; `?` lists all
+keys; `q` quits.
 
 --plain writes one sentence for each change, without control sequences, for a
 serial console or a screen reader. It writes no more than 9600 baud can carry
 (960 characters a second): alarms first, then changes of state, then values.
-What does not fit is written in the next turn, with its current value. Once a
-minute it says whether the vessel is recording. Acknowledge alarms with
-`logboat ack`.
+Changes that do not fit are written with the next update, with the values of
+that time. Once a minute a sentence says whether the vessel is recording.
+Acknowledge alarms with `logboat ack`.
 
 If the output is not a terminal, the state is printed once, as with --plain
 --once; with --plain it continues. --json prints the state as one line of JSON.

@@ -93,7 +93,7 @@ def _sensors(file: TomlFile) -> str:
     reserved, source = _lights_beside(file.path.parent)
     sensors = read_sensors(file, reserved=reserved)
     if not sensors:
-        return "no sensors, as configured: nothing will be recorded"
+        return "no sensors are configured, so nothing will be recorded"
     rows = [_row(sensor) for sensor in sensors]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [

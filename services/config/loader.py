@@ -133,7 +133,7 @@ def _check_ethernet(table: Table, _ethernet: Ethernet) -> None:
     for key in ("gateway", "dns"):
         if key in table.data and "address" not in table.data:
             table.complain(
-                key, "this key needs an address, and there is none", 'Add: address = "192.168.1.10/24".'
+                key, "this key needs an address, but none is set", 'Add: address = "192.168.1.10/24".'
             )
 
 
@@ -186,5 +186,5 @@ def _check_pulse_pin(table: Table, clock: ClockSection, lights: LightsSection) -
         table.complain(
             "pps",
             f"{clock.pps} is used by the {used[clock.pps]} light",
-            "Choose another pin, or another for the light.",
+            "Choose another pin for one of them.",
         )

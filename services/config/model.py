@@ -32,7 +32,7 @@ class VesselSection:
         meaning="Id of the vessel in documents and in the fleet.",
     )
     name: str = key(
-        text(80), default="", without="the id", example='"SY Argo"', meaning="Name that is shown to people."
+        text(80), default="", without="the id", example='"SY Argo"', meaning="Display name of the vessel."
     )
     mmsi: int | None = key(
         parsers.mmsi, default=None, without="none", example="211234560", meaning="MMSI of the vessel."
@@ -67,7 +67,7 @@ class Wifi:
         boolean,
         default=False,
         example="true",
-        meaning="Whether the network does not broadcast its name, so that clients must ask for it.",
+        meaning="True if the network does not broadcast its name.",
     )
 
 
@@ -221,14 +221,14 @@ class MeshSection:
         default=(),
         without="none",
         example='["wss://192.168.4.1:4984"]',
-        meaning="Addresses of vessels that discovery does not reach.",
+        meaning="Addresses of vessels that discovery cannot find.",
     )
     hub: tuple[str, ...] = key(
         list_of(identifier),
         default=(),
         without="none",
         example='["mothership"]',
-        meaning="Ids of the vessels at the centre of a star.",
+        meaning="Ids of the vessels at the centre of a star topology.",
     )
     direction: str = key(_DIRECTION, default="both", example='"push"', meaning="Direction of replication.")
 
@@ -271,7 +271,7 @@ class GatewaySection:
     url: str = key(
         parsers.gateway_url,
         example='"wss://sync.example.org:4984/fleet"',
-        meaning="Address. `ws://` and `mqtt://` do not use TLS.",
+        meaning="Address of the gateway. `ws://` and `mqtt://` do not use TLS.",
     )
     user: str | None = key(
         text(200, least=1),

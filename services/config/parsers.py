@@ -60,7 +60,7 @@ def ssid(raw: Any) -> str:
     """Parse the name of a Wi-Fi network."""
     name: str = text(least=1)(raw)
     if len(name.encode()) > 32:  # IEEE 802.11, 9.4.2.2
-        raise InputError("the network name is too long: at most 32 bytes are allowed", "Shorten it.")
+        raise InputError("the network name is too long: at most 32 bytes are allowed", "Shorten the name.")
     return name
 
 
@@ -179,11 +179,13 @@ _SSH_KEYS: Final = (
 def ssh_key(raw: Any) -> str:
     """Parse a public SSH key, in the format of a `.pub` file."""
     if isinstance(raw, str) and "PRIVATE KEY" in raw:
-        raise InputError("this is a private key", "Give the public one, from the file that ends with .pub.")
+        raise InputError(
+            "this is a private key", "Give the public key, from the file whose name ends with .pub."
+        )
     key: str = text(20_000)(raw)
     if key.split(" ", maxsplit=1)[0] not in _SSH_KEYS or not key.partition(" ")[2].strip():
         raise InputError(
-            f"{shown(key)} is not an SSH key", "Copy the one line of the file that ends with .pub."
+            f"{shown(key)} is not an SSH key", "Copy the single line of the file whose name ends with .pub."
         )
     return key
 
@@ -331,7 +333,9 @@ def led(raw: Any) -> str:
     """Parse the name of one of the kernel's LEDs in `/sys/class/leds`."""
     name: str = text(60, least=1)(raw)
     if "/" in name or name in (".", ".."):
-        raise InputError(f"{shown(name)} is not an LED", 'Write its name in /sys/class/leds, such as "ACT".')
+        raise InputError(
+            f"{shown(name)} is not the name of an LED", 'Write a name from /sys/class/leds, such as "ACT".'
+        )
     return name
 
 
@@ -355,7 +359,7 @@ def light_pin(raw: Any) -> int:
     try:
         pin: int = integer(0, 27)(raw)
     except InputError as error:
-        raise InputError(error.text, "Write the BCM number, 2 to 27,  or 0 for no light.") from None
+        raise InputError(error.text, "Write the BCM number, 2 to 27, or 0 for no light.") from None
     if pin == 1:  # `sensors.config.conflicts` also rejects pins 0 and 1
         raise InputError(
             "pin 1 is used to read a HAT's EEPROM at boot", "Choose another pin, or 0 for no light."

@@ -31,7 +31,9 @@ def ask_secret(prompt: str) -> str:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
-        raise UsageError("no terminal to ask for the secret; give it in a file") from None
+        raise UsageError(
+            "no terminal is available to ask for the secret; give the secret in a file"
+        ) from None
     os.close(terminal)
     import getpass
 
@@ -47,7 +49,7 @@ def ask_person(question: str) -> str:
     Raise UsageError if there is no terminal, or if input ends.
     """
     if not sys.stdin.isatty():
-        raise UsageError("no terminal to ask for confirmation; use --yes to skip it")
+        raise UsageError("no terminal is available to ask for confirmation; use --yes to skip the question")
     try:
         return input(clean(question))
     except EOFError:

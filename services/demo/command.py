@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
     elif not 1 <= vessels <= len(fleet.NAMES):
         wrong = f"--vessels {vessels}: must be from 1 to {len(fleet.NAMES)}"
     elif args.stay is not None and args.keep is not None:
-        wrong = "--stay DIR keeps everything there: omit --keep"
+        wrong = "--stay also keeps all files: omit --keep"
     elif kept is not None and (there := fleet.leftover_path(kept)) is not None:
         wrong = f"{there} exists: choose another folder"
     if wrong is not None:

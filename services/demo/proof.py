@@ -172,7 +172,7 @@ def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
     """Yield the problems that `verify` finds in a vessel's history, including explained gaps."""
     yield from report.faults
     for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
-        yield f"no data of {report.vessel}'s {sensor}"
+        yield f"there is no data from {report.vessel}'s {sensor}"
     for each in report.sensors:
         name = f"{report.vessel}'s {each.sensor} {each.log}"
         for words, tally in (
@@ -183,7 +183,7 @@ def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
             for span in tally.listed:
                 yield f"{name} {span.first} to {span.last} {words}"
         if each.waiting:
-            yield f"{name}: {each.waiting} after {each.last} were taken, but are in no document"
+            yield f"{name}: {each.waiting} samples after number {each.last} are not in any document"
         yield from each.faults
 
 

@@ -120,7 +120,7 @@ def _not_ashore(voyage: ScenarioEvents) -> list[str]:
 def _recording(comparisons: Sequence[Comparison]) -> str:
     """Return a line that compares one path in the recording with its samples in all stores."""
     worst = min(comparisons, key=lambda comparison: comparison.is_equal)
-    words = "equal, reading for reading" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
+    words = "all equal" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
     stores = f", in {len(comparisons)} stores" if len(comparisons) > 1 else ""
     return (
         f"{worst.path}: {worst.stored} of {worst.recorded} readings, {words}{stores}; "

@@ -79,7 +79,7 @@ def wear(appliance: Appliance) -> Finding:
         return skipped("this card does not report its wear")
     if max(used) >= _WORN:
         return warn(
-            f"{(max(used) - 1) * 10} to {max(used) * 10} % of its life is used",
-            "Replace it at the next port.",
+            f"{(max(used) - 1) * 10} to {max(used) * 10} % of the card's life is used",
+            "Replace the card at the next port.",
         )
-    return good(f"at most {max(used) * 10} % of its life is used")
+    return good(f"at most {max(used) * 10} % of the card's life is used")

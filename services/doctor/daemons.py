@@ -67,7 +67,7 @@ def lights(appliance: Appliance) -> Finding:
     if sight.state.why_dark is not None:
         return warn(
             f"the lights are off: {sight.state.why_dark}",
-            'Other pins in [lights]; single = "ACT" for the board\'s own LED; 0 for none.',
+            'Choose other pins in [lights], 0 for no light, or single = "ACT" for the board\'s own LED.',
         )
     return good("the lights show the current state")
 
@@ -89,7 +89,7 @@ def restarts(appliance: Appliance) -> Finding:
     now = crash_loops.find_crash_loops(appliance.run, clock=appliance.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
-        return bad(str(now[0]), f"journalctl -u {unit} shows why. It is restarted every 30 s.")
+        return bad(str(now[0]), f"journalctl -u {unit} shows why. The daemon is restarted every 30 s.")
     try:
         output = appliance.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
     except OSError:

@@ -26,7 +26,7 @@ def clock(appliance: Appliance) -> Finding:
     if state.clock.uncertainty > _DRIFTED_S:
         return warn(
             f"set by {state.clock.source}, ± {state.clock.uncertainty:.0f} s",
-            "Connect a network or a GNSS receiver to set it; the clock chip's battery may be empty.",
+            "Connect a network or a GNSS receiver to set the clock; the clock chip's battery may be empty.",
         )
     return good(f"set by {state.clock.source}, ± {state.clock.uncertainty:.3g} s")
 
@@ -93,7 +93,8 @@ def memory(appliance: Appliance) -> Finding:
     total, free = sizes.get("MemTotal", 0), sizes.get("MemAvailable", 0)
     if total and free < LITTLE_MEMORY * total:
         return warn(
-            f"{free // 1024} MB of {total // 1024} MB is free", "Find out what uses it: systemctl status."
+            f"{free // 1024} MB of {total // 1024} MB is free",
+            "Find out what uses the memory: systemctl status.",
         )
     return good(f"{free // 1024} MB of {total // 1024} MB is free")
 

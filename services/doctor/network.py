@@ -85,7 +85,7 @@ def multicast(appliance: Appliance) -> Finding:
     deaf = [each.name for each in usable if not _comes_back(each.index)]
     if deaf:
         return warn(
-            f"{', '.join(deaf)}: test packet not received back",
+            f"{', '.join(deaf)}: the test packet was not received",
             "Vessels cannot be discovered there: list them in [mesh] static, or turn off AP isolation.",
         )
     return good(f"works on {', '.join(each.name for each in usable)}")
@@ -172,24 +172,25 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
         first = state.refused[0]
         return warn(
             f"{first.vessel}: {first.problem or 'refused'}",
-            "Check its certificate, and the clocks of both vessels.",
+            "Check the certificate of that vessel, and the clocks of both vessels.",
         )
     if state.quotas:
         return warn(
             quota_words(state.quotas[0], utc),
-            "Nothing is lost: the rest arrives after the limit resets. Check what it sends: logboat "
-            "db changes.",
+            "Nothing is lost: the refused documents arrive after the limit resets. To see what was sent, run "
+            "logboat db changes.",
         )
     if state.radio_key is not None and not state.radio_key.has_part:
         return warn(
             "the fleet's new radio key does not include this vessel",
-            "Copy its identity folder to the card again: logboat fleet card --bundle-only.",
+            "Copy the vessel's identity folder to the card again: logboat fleet card --bundle-only.",
         )
     if state.unreached:
         first = state.unreached[0]
         return warn(
             f"{near}; {first.vessel} is unreachable: {first.problem}",
-            "If it has sailed, do nothing. If it is alongside, check its lights, then Wi-Fi or cable.",
+            "If the vessel has sailed, do nothing. If it is alongside, check its lights, then Wi-Fi or "
+            "cable.",
         )
     return None
 
@@ -200,7 +201,9 @@ def clones(appliance: Appliance) -> Finding:
     if state is None or state.fault is not None:
         return skipped("no mesh")
     if state.clones:
-        return bad(state.clones[0], "Find the other card; give it an identity of its own, or revoke it.")
+        return bad(
+            state.clones[0], "Find the other card; give it a different identity, or revoke its certificate."
+        )
     return good("no other board claims to be this vessel")
 
 
@@ -224,7 +227,7 @@ def gateways(appliance: Appliance) -> Finding:
 
 
 _DOWN: Final[Mapping[str, str]] = {
-    GatewayState.REFUSED: "it refuses this vessel, or its documents",
+    GatewayState.REFUSED: "the gateway refuses this vessel, or its documents",
     GatewayState.CONNECTING: "no response yet",
 }
 """Descriptions of the states in which a gateway should receive documents but does not, worst first."""

@@ -152,7 +152,8 @@ def silent(appliance: Appliance) -> Finding:
     mute = [name for name, each in state.sensors.items() if each.state is None and each.kind != "manual"]
     if mute and appliance.boottime - state.started > _SETTLES_S:
         return warn(
-            f"{', '.join(mute)}: no data since the recorder started", "Check its wiring and its address."
+            f"{', '.join(mute)}: no data since the recorder started",
+            "Check the wiring and the address of the sensor.",
         )
     return good("every sensor has sent data")
 
@@ -165,9 +166,8 @@ def edges(appliance: Appliance) -> Finding:
     lost = [name for name, each in state.sensors.items() if each.state == "edges-lost"]
     if lost:
         return warn(
-            f"{', '.join(lost)}: the kernel dropped edges; counts are right, times are not",
-            "Shield the cable, or filter the signal: there is noise, or the signal is faster than "
-            "configured.",
+            f"{', '.join(lost)}: the kernel dropped edges; the counts are correct, but some times are not",
+            "Shield the cable, or filter the signal: the signal is noisy, or faster than configured.",
         )
     return good("no edges dropped")
 

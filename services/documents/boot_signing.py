@@ -131,7 +131,7 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
                 try:
                     body = own.sign(document_id, boot.body)
                 except SignatureError as error:  # a malformed document from another vessel is skipped
-                    log.warning("not signed: %s", error)
+                    log.warning("a boot document was not signed: %s", error)
                     continue
                 database.put(document_id, body, parent=boot.rev)
     database.put_local(_SIGNED, mark, parent=None if done is None else done.rev)

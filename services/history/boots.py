@@ -30,7 +30,9 @@ def boot_of(document: StoredDocument) -> RecordedBoot:
     facts = models.read(document, BootDocument)
     name = documents.parse_id(document.id)
     if name is None or (name.log, name.number) != (facts.log, facts.number):
-        raise ShapeError(f"{document.id}: says it is boot {facts.number} of log {facts.log}")
+        raise ShapeError(
+            f"{document.id}: the document says that it is boot {facts.number} of log {facts.log}"
+        )
     end = facts.previous_end
     return RecordedBoot(
         log=facts.log,

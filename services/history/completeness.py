@@ -310,7 +310,7 @@ class _Walk:
         if not self._is_filed_right(record, gap):
             return
         if gap.last < gap.first:
-            self.report.blame(f"{record.document.id}: ends at {gap.last}, before it begins")
+            self.report.blame(f"{record.document.id}: the gap ends at {gap.last}, before it begins")
         elif gap.last > self.report.last:
             before = self._gaps[-1] if self._gaps else None
             if before is not None and before.reason == gap.reason and gap.first <= before.last + 1:
@@ -328,7 +328,7 @@ class _Walk:
             return
         last = reading.first + count - 1
         if self._end is not None and _is_before(reading, self._end):
-            report.blame(f"{record.document.id}: begins before the previous readings end")
+            report.blame(f"{record.document.id}: the reading begins before the previous reading ends")
         for span in self._unread(reading.first - 1, self._moment(reading, reading.start)):
             (report.missing if span.reason is None else report.explained).add(span)
         if reading.first <= report.last:
@@ -371,7 +371,7 @@ class _Walk:
         inside = (body.vessel, body.sensor, body.log, body.first)
         if inside == (self.report.vessel, record.sensor, record.log, record.number):
             return True
-        self.report.blame(f"{record.document.id}: its fields say {':'.join(map(str, inside))}; not counted")
+        self.report.blame(f"{record.document.id}: the fields say {':'.join(map(str, inside))}; not counted")
         return False
 
     def _moment(self, reading: ReadingDocument, clock: float) -> Moment:
@@ -387,12 +387,12 @@ def _faults(document: StoredDocument, reading: ReadingDocument) -> Iterator[str]
     """Yield the faults within one reading document."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:
-        yield f"contains {count} samples for the numbers {reading.first} to {reading.last}"
+        yield f"the reading contains {count} samples for the numbers {reading.first} to {reading.last}"
     if document.conflicted:
-        yield "has conflicting versions: two machines write under one vessel's id"
+        yield "the reading has conflicting versions: two machines write under one vessel's id"
     if document.rev.partition("-")[0] != "1":
-        yield f"was changed after it was written (revision {document.rev})"
+        yield f"the reading was changed after it was written (revision {document.rev})"
     if any(later.offset < earlier.offset for earlier, later in pairwise(reading.samples)):
-        yield "its samples are not in time order"
+        yield "the samples are not in time order"
     if count and abs(reading.start + reading.samples[-1].offset / 1000 - reading.end) > ROUNDING_S:
-        yield "its end is not the time of its last sample"
+        yield "the end of the reading is not the time of its last sample"

@@ -224,7 +224,7 @@ def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
                 )
                 > 1
             ):
-                raise ValueError("columns of different lengths")
+                raise ValueError("the columns have different lengths")
         for state in states:
             STATES[state]
         for several in (packed.totals, packed.episodes, packed.given):

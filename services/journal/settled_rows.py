@@ -44,7 +44,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
     faults = []
     through = meta.pop("through", 0)
     if not isinstance(through, int):
-        return ["its fact through is not a number"]
+        return ["the journal's fact 'through' is not a number"]
     for number, name, closed, _, _, kept in rows:
         try:
             crc = None if kept is None else msgspec.msgpack.decode(kept, type=KeptColumn).crc
@@ -62,13 +62,13 @@ def _unspared(
     """Return the differences between stored values and their second copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
-        return ["the copy of its facts is missing"] if meta or sensors else []
+        return ["the copy of the journal's facts is missing"] if meta or sensors else []
     if zlib.crc32(spare[1]) != spare[0]:
-        return ["the copy of its facts does not match its checksum"]
+        return ["the copy of the journal's facts does not match its checksum"]
     facts, known = msgspec.msgpack.decode(spare[1])
     faults = []
     if {key: value for key, value in facts if key != "through"} != meta:
-        faults.append("its facts differ from their copy")
+        faults.append("the journal's facts differ from their copy")
     if {number: (name, path, unit) for number, name, _, path, unit in known} != sensors:
-        faults.append("its sensors differ from their copy")
+        faults.append("the journal's list of sensors differs from its copy")
     return faults

@@ -140,7 +140,7 @@ TABLE: Final[tuple[LightState, ...]] = (
         FAST,
         _sync_is_dead,
         "the sync daemon is not running, or hangs",
-        "It is restarted automatically; if not, run: journalctl -u logboat-sync.",
+        "The daemon is restarted automatically; if not, run: journalctl -u logboat-sync.",
         4,
     ),
     LightState("mesh", OFF, _no_identity, "this vessel belongs to no fleet, and shares nothing"),
@@ -157,7 +157,7 @@ TABLE: Final[tuple[LightState, ...]] = (
         flashes(3),
         _clone,
         "duplicate identity: two boards claim to be one vessel",
-        "Find the other card with this vessel's identity; revoke it if it was stolen.",
+        "Find the other card with this vessel's identity; if it was stolen, revoke its certificate.",
         4,
     ),
     LightState(

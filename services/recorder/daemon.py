@@ -307,7 +307,7 @@ class Recorder:
         try:
             return manual.answer.result(timeout=10)
         except TimeoutError:
-            return ControlAnswer.refused("not durable within 10 s; run `logboat status`")
+            return ControlAnswer.refused("the value was not durable within 10 s; run `logboat status`")
 
     def _answer(self) -> None:
         waiting, self._answers = self._answers, []
@@ -315,7 +315,9 @@ class Recorder:
             if self.recording.fault is None:
                 answer.set_result(ControlAnswer.stored(log=self.identity.log, sequence=sequence))
             else:
-                answer.set_result(ControlAnswer.refused(f"not yet stored: {self.recording.fault}"))
+                answer.set_result(
+                    ControlAnswer.refused(f"the value is not stored yet: {self.recording.fault}")
+                )
 
     def _every_second(self, now_ms: int) -> None:
         self._sampler.overdue(self._clock.boottime_ns())

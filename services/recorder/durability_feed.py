@@ -40,13 +40,13 @@ class LedgerFile:
             self._waiting += f"{sensor},{name},{sequence}\n".encode()
         self._write(patience_s=0.0)
         if len(self._waiting) > MOST_WAITING:
-            self._end("its reader is too slow")
+            self._end("the reader is too slow")
 
     def finish(self, *, patience_s: float = PATIENCE_S) -> None:
         """Write the waiting lines, and give up if the reader accepts nothing for `patience_s` seconds."""
         self._write(patience_s=patience_s)
         if self._waiting:
-            self._end("its reader is too slow")
+            self._end("the reader is too slow")
 
     def _write(self, *, patience_s: float) -> None:
         try:
@@ -56,6 +56,6 @@ class LedgerFile:
             self._end(error.strerror or str(error))
 
     def _end(self, why: str) -> None:
-        log.warning("the ledger has stopped, recording continues: %s", why)
+        log.warning("the durability feed (--ledger) has stopped, recording continues: %s", why)
         self._ended = True
         self._waiting.clear()

@@ -242,5 +242,5 @@ def _carried(
         )
     except Exception:
         # Even if a document is invalid, recording continues, with the totals from the vessel's own files.
-        logger.exception("documents cannot be asked for totals")
+        logger.exception("the totals cannot be read from documents")
         return totals.highest(sources)

@@ -218,7 +218,7 @@ class WriterThread:
         except Exception as error:
             # No error may end this thread unnoticed: recording would continue without any documents.
             if self.fault is None:
-                log.exception("documents wait in the journal")
+                log.exception("documents cannot be written; samples wait in the journal")
             self.fault = f"{type(error).__name__}: {error}"
             self._close()
             return False
@@ -229,7 +229,7 @@ class WriterThread:
 
     def _report(self, words: str) -> None:
         if words != self.fault:
-            log.error("documents cannot be written, and wait in the journal: %s", words)
+            log.error("documents cannot be written; samples wait in the journal: %s", words)
         self.fault = words
 
     def _now_ms(self) -> int:
@@ -266,7 +266,7 @@ class WriterThread:
             )
             signed = boot_signing.sign_earlier(self._database, self._identity.vessel, self._own)
             if signed:
-                log.info("signed %d boot documents that this fleet had not signed", signed)
+                log.info("signed %d boot documents that were not yet signed for this fleet", signed)
             uuid, logs = self._vessel_facts
             vessel = self._configuration.vessel
             self._documenter.set_vessel(

@@ -154,7 +154,7 @@ def of_documents(
             readings = _asked(store, partial(of_readings, database))
             equipment = _asked(store, partial(_of_equipment, database, vessel, is_signed, progress))
     except StoreError as error:
-        log.warning("%s cannot be asked for totals: %s", store, error)
+        log.warning("the totals cannot be read from %s: %s", store, error)
     if readings is None:
         scales = _scales({}, sensors)
         copied = partial(_of_copies, data, vessel, set(logs), scales, counts, progress=progress)
@@ -167,9 +167,9 @@ def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total
     try:
         return ask()
     except (StoreError, OSError, apsw.Error) as error:
-        log.warning("%s cannot be asked for totals: %s", source, error)
+        log.warning("the totals cannot be read from %s: %s", source, error)
     except Exception:
-        log.exception("%s cannot be asked for totals", source)
+        log.exception("the totals cannot be read from %s", source)
     return None
 
 
@@ -381,7 +381,7 @@ def words(
         parts.append(f"no total was found for {', '.join(lost)}, which count from zero")
     if not parts:
         return ""
-    after = "the log before it, whose name is lost" if before is None else f"log {before}"
+    after = "an earlier log, whose name is lost" if before is None else f"log {before}"
     return f"log {now} follows {after}. " + ". ".join(part[0].upper() + part[1:] for part in parts)
 
 
@@ -431,6 +431,6 @@ def write_notes(data: Path, stored: object) -> bool:
                 body = builders.note(note.vessel, text=note.text, who=WHO, utc=note.utc)
                 database.put_if_absent(note.id, body)
     except StoreError as error:
-        log.error("the note of carried totals waits for the next start: %s", error)
+        log.error("the note about carried totals will be written at the next start: %s", error)
         return False
     return True

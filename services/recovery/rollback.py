@@ -45,7 +45,7 @@ _BOOTS: Final = 3
 """Number of boots after the journal's last boot for which to look up documents."""
 Progress = Callable[[], None]
 """Function that long operations call often, to show that they are still running."""
-NO_WITNESS: Final = "given-numbers is missing or damaged, so it is not certain which numbers were given"
+NO_WITNESS: Final = "given-numbers is missing or damaged, so it is not certain which numbers were assigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,14 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
         # an earlier version, which writes no witness, began this log, so the witness is older
         return None
     if (given.vessel, given.log) != (state.vessel, state.log):
-        return f"it is of log {state.log}, but the last numbers were given in log {given.log}"
+        return f"the journal is of log {state.log}, but the last numbers were assigned in log {given.log}"
     if given.batch > state.batch:
-        return f"it ends with batch {state.batch}, but batch {given.batch} was durable"
+        return f"the journal ends with batch {state.batch}, but batch {given.batch} was durable"
     for name in given.numbers:
         if given.last(name) > state.last.get(name, 0):
             return (
-                f"it ends with number {state.last.get(name, 0)} of {name}, but {given.last(name)} was given"
+                f"the journal ends with number {state.last.get(name, 0)} of {name}, but "
+                f"{given.last(name)} was assigned"
             )
     return None
 
@@ -129,7 +130,7 @@ def journal_lost(given: GivenNumbers | None) -> str | None:
     """
     if given is None or not (given.batch or any(last for last, _ in given.numbers.values())):
         return None
-    return f"it has lost log {given.log}, in which numbers were given"
+    return f"the journal has lost log {given.log}, in which numbers were assigned"
 
 
 def journal_behind_documents(state: JournalState, database: Database) -> str | None:
@@ -141,13 +142,14 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
     named = database.get(documents.vessel_id(vessel))
     logs = None if named is None else named.body.get("logs")
     if isinstance(logs, list) and log in logs and logs[-1] != log:
-        return f"it is of log {log}, but a document mentions the later log {logs[-1]}"
+        return f"the journal is of log {log}, but a document mentions the later log {logs[-1]}"
     for number in range(state.boot + 1, state.boot + _BOOTS + 1):
         if database.get(documents.boot_id(vessel, log, number)) is not None:
-            return f"it ends with boot {state.boot}, but a document mentions boot {number}"
+            return f"the journal ends with boot {state.boot}, but a document mentions boot {number}"
     for name, number in numbers_in_documents(state, database):
         if number > state.last.get(name, 0):
-            return f"it ends with number {state.last.get(name, 0)} of {name}, but a document has {number}"
+            last = state.last.get(name, 0)
+            return f"the journal ends with number {last} of {name}, but a document has {number}"
     return None
 
 
@@ -171,7 +173,9 @@ def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | Non
         return None
     for name, number in state.last.items():
         if number > given.reserved(name):
-            return f"it is older than the journal: number {number} of {name} was never reserved in it"
+            return (
+                f"given-numbers is older than the journal: number {number} of {name} was never reserved in it"
+            )
     return None
 
 
@@ -221,7 +225,9 @@ def store_behind_copies(
     the store cannot be read.
     """
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
-        return f"copies were made up to change {mark.through}, but it ends with {database.last_sequence}"
+        return (
+            f"copies were made up to change {mark.through}, but the store ends with {database.last_sequence}"
+        )
     lacks = restore.lacking(database, there, progress=progress)
     if lacks:
         return f"{lacks[0]} is only in copies" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")

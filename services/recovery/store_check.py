@@ -69,9 +69,9 @@ PATIENCE_S: Final = 10.0
 """Seconds to wait for daemons, which look for the mark once a second and then exit within two seconds."""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
-LACKING: Final = "documents that it had are missing"
-GONE: Final = "is missing, although copies of its documents exist"
-BEHEADED: Final = "it is empty, although its write-ahead log is not"
+LACKING: Final = "documents that the store contained are missing"
+GONE: Final = "the store is missing, although copies of its documents exist"
+BEHEADED: Final = "the file is empty, although its write-ahead log is not"
 
 
 def is_marked(data: Path) -> bool:
@@ -246,7 +246,7 @@ def _repair(data: Path, damage: _Damage, report: Report) -> bool:
             gone = store_repair.make_good(store, salvaged, report, lost)
     except StoreError as error:
         waits = True
-        report.done.append(f"{store}: cannot be written: {error}; the next start tries again")
+        report.done.append(f"{store}: cannot be written: {error}; the next start will try again")
     report.progress()
     if damage.journal or gone:
         # If numbers are lost, the log must end: other vessels may have these numbers, so they must not be
@@ -412,7 +412,7 @@ def _schema_faults(connection: apsw.Connection) -> list[str]:
         return list(differences(connection, tables)) or list(wrong_values(connection, tables))
     for known, tables in SCHEMA_OF_VERSION.items():
         if not list(differences(connection, tables, only=True)):
-            return [f"its header says schema version {version}, its tables are of version {known}"]
+            return [f"the header says schema version {version}, but the tables are of version {known}"]
     return []
 
 

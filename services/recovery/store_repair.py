@@ -232,7 +232,7 @@ def _empty_write_ahead_log(journal: Path) -> None:
         finally:
             connection.close(True)
     except (JournalError, apsw.Error) as error:
-        log.warning("%s: its write-ahead log cannot be emptied: %s", journal, error)
+        log.warning("%s: the write-ahead log cannot be emptied: %s", journal, error)
 
 
 def renew_witness(
@@ -301,7 +301,7 @@ def reunite(journal: Path, report: Report) -> None:
             report.done.append(f"{log_alone}: returned to {journal}")
         else:
             aside = set_aside(place, origin=journal)
-            report.done.append(f"{log_alone}: belongs to no journal that is left; set aside as {aside}-wal")
+            report.done.append(f"{log_alone}: belongs to no existing journal; set aside as {aside}-wal")
         sync_folder(log_alone.parent)
         sync_folder(journal.parent)
 

@@ -25,7 +25,7 @@ from sync.store.wal import UnreadFrames
 
 from .journal_salvage import SalvagedJournal, salvage
 
-BROKEN: Final = "its write-ahead log is damaged before durable commits"
+BROKEN: Final = "the write-ahead log is damaged before durable commits"
 
 
 def read_tail(path: Path) -> UnreadFrames:
@@ -74,4 +74,4 @@ def _take_in(path: Path, connection: apsw.Connection, salvaged: SalvagedJournal)
         raise JournalDamagedError(f"{path}: {BROKEN} ({error})") from error
     with connection:
         insert(connection, newest + 1, crc, data)
-    return f"{path}: batch {newest + 1} recovered from the end of its write-ahead log"
+    return f"{path}: batch {newest + 1} recovered from the end of the write-ahead log"

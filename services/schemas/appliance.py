@@ -53,8 +53,8 @@ class ConfigApply(Output, frozen=True, kw_only=True, tag=format_of("config-apply
 
     command: ClassVar[str] = "logboat config apply FILE --json"
 
-    taken: Annotated[Sequence[str], described("Names of the files that were put in force.")]
-    problems: Annotated[Sequence[Problem], described("Reasons why files were not put in force.")]
+    taken: Annotated[Sequence[str], described("Names of the files that were applied.")]
+    problems: Annotated[Sequence[Problem], described("Reasons why files were not applied.")]
 
 
 class CheckedFile(Part, frozen=True, kw_only=True):

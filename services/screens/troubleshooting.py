@@ -98,8 +98,8 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"mesh": SLOW},
         ("mesh", "linked to 0 of … nearby vessels; unreachable: …"),
         ("mesh", "linked to 0 of … nearby vessels; … is unreachable: …"),
-        "If it has sailed, do nothing: missing documents are exchanged when the vessels next meet. If it "
-        "is alongside, check its lights, then Wi-Fi or cable, and run `logboat peers` on both.",
+        "If the vessel has sailed, do nothing: missing documents are exchanged when the vessels next meet. "
+        "If it is alongside, check its lights, then Wi-Fi or cable, and run `logboat peers` on both vessels.",
     ),
     CommonFault(
         "clock-wrong",
@@ -117,8 +117,9 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"record": FAST},
         ("recording", "NO: the recorder is not responding: no update for …"),
         ("recorder", "the recorder is not responding: no update for …"),
-        "Its watchdog restarts it within a minute; if not, run `systemctl restart logboat-recorder`. If "
-        "this happens again, send the output of `logboat bundle` to your support contact.",
+        "The watchdog restarts the recorder within a minute; if not, run `systemctl restart "
+        "logboat-recorder`. If the recorder hangs again, send the output of `logboat bundle` to your "
+        "support contact.",
         to_do="start the recorder: systemctl restart logboat-recorder",
     ),
     CommonFault(
@@ -127,7 +128,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"record": FAST},
         ("recording", "NO: the recorder is not running (…)"),
         ("recorder", "the recorder is not running (…)"),
-        "It is restarted automatically, at first after 1 s, later after 30 s. If the light keeps "
+        "The recorder is restarted automatically, at first after 1 s, later after 30 s. If the light keeps "
         "blinking, run `journalctl -u logboat-recorder` and `logboat doctor`.",
         to_do="start the recorder: systemctl restart logboat-recorder",
     ),
@@ -137,8 +138,8 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"mesh": FAST, "gateway": FAST},
         ("mesh", "NO: the sync daemon is not responding: no update for …"),
         ("sync", "the sync daemon is not responding: no update for …"),
-        "Recording continues. Its watchdog restarts it within a minute; if not, run `systemctl restart "
-        "logboat-sync`.",
+        "Recording continues. The watchdog restarts the sync daemon within a minute; if not, run "
+        "`systemctl restart logboat-sync`.",
         to_do="start the sync daemon: systemctl restart logboat-sync",
     ),
     CommonFault(
@@ -147,7 +148,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"mesh": FAST, "gateway": FAST},
         ("mesh", "NO: the sync daemon is not running (…)"),
         ("sync", "the sync daemon is not running (…)"),
-        "Recording continues. It is restarted automatically; if the lights keep blinking, run "
+        "Recording continues. The sync daemon is restarted automatically; if the lights keep blinking, run "
         "`journalctl -u logboat-sync`.",
         to_do="start the sync daemon: systemctl restart logboat-sync",
     ),
@@ -157,8 +158,8 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {},
         ("daemons", "LIGHTS OUT OF DATE: …: no update for …"),
         ("lights", "…: no update for …: the lights show an old state, or nothing"),
-        "Ignore the lights, and use `logboat status`. Its watchdog restarts it within a minute; if not, "
-        "run `systemctl restart logboat-lights`.",
+        "Ignore the lights, and use `logboat status`. The watchdog restarts the lights daemon within a "
+        "minute; if not, run `systemctl restart logboat-lights`.",
         to_do="restart the lights: systemctl restart logboat-lights; …",
         seen="frozen: lights that blinked stop blinking",
     ),
@@ -168,8 +169,8 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {},
         ("daemons", "LIGHTS OUT OF DATE: the lights daemon is not running (…)"),
         ("lights", "the lights daemon is not running (…): the lights show an old state, or nothing"),
-        "It is restarted automatically, and turns all lights on for a moment; if not, run `systemctl "
-        "restart logboat-lights`.",
+        "The lights daemon is restarted automatically, and turns all lights on for a moment; if not, run "
+        "`systemctl restart logboat-lights`.",
         to_do="restart the lights: systemctl restart logboat-lights; …",
         seen="all are dark",
     ),
@@ -179,9 +180,9 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"fault": flashes(5)},
         ("daemons", "FAILING: logboat-… has stopped … times in 10 min (last: …)"),
         ("restarts", "logboat-… has stopped … times in 10 min"),
-        "`journalctl -u logboat-…` and `errors.log` show why. It is restarted every 30 s, and the light "
-        "goes out once it has run for two minutes. Fix the cause, or send the output of `logboat bundle` "
-        "to your support contact.",
+        "`journalctl -u logboat-…` and `errors.log` show why. The daemon is restarted every 30 s, and the "
+        "light goes out once the daemon has run for two minutes. Fix the cause, or send the output of "
+        "`logboat bundle` to your support contact.",
         to_do="find out why logboat-… has stopped … times in 10 min",
     ),
     CommonFault(
@@ -211,9 +212,9 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"mesh": flashes(3)},
         ("mesh", "DUPLICATE IDENTITY: two boards claim to be one vessel"),
         ("clones", "… both have the identity of vessel …"),
-        "Find the other card with this vessel's identity, and give it an identity of its own (`logboat "
-        "fleet add`). If it was stolen, run `logboat fleet revoke`. The light goes out an hour after the "
-        "two last met, or after `systemctl restart logboat-sync`.",
+        "Find the other card with this vessel's identity, and give it a different identity (`logboat "
+        "fleet add`). If that card was stolen, run `logboat fleet revoke`. The light goes out an hour after "
+        "the two boards last met, or after `systemctl restart logboat-sync`.",
         to_do="resolve a duplicate identity: …",
     ),
 )

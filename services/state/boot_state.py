@@ -32,9 +32,7 @@ class BootState(Shape, frozen=True, kw_only=True):
         bool,
         described("True if no vessel id is configured, so that the vessel records under a generated one."),
     ] = False
-    taken: Annotated[
-        tuple[str, ...], described("Names of the files that were new, and have been put in force.")
-    ] = ()
+    taken: Annotated[tuple[str, ...], described("Names of the new files that were applied.")] = ()
     networks: Annotated[
         tuple[str, ...], described("Networks that are configured but cannot be set up, each with what to do.")
     ] = ()

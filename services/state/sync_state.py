@@ -130,7 +130,7 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
         float | None,
         described("Recent rate in documents per second; null if no documents are being sent.", minimum=0),
     ] = None
-    problem: Annotated[str | None, described("The last error; null if it is over.")] = None
+    problem: Annotated[str | None, described("The last error; null if the problem no longer exists.")] = None
     estimated_seconds: Annotated[
         float | None,
         described(
@@ -170,7 +170,7 @@ class LiveRadioKey(Shape, frozen=True, kw_only=True):
     number: Annotated[int, described("Number of the CA's statement.", minimum=1)]
     begins: Annotated[float, described("Time from which the key is used, in seconds since 1970.")]
     has_part: Annotated[bool, described("True if this vessel receives the key.")]
-    has_begun: Annotated[bool, described("True if that time has come.")]
+    has_begun: Annotated[bool, described("True if that time has passed.")]
 
     @property
     def is_ahead(self) -> bool:

@@ -39,7 +39,7 @@ def check_claim(
             if not rollback.is_beyond(claim, given, database, vessel):
                 return
         except StoreError as error:
-            log.warning("a claim of vessel %s to log %s cannot be checked: %s", peer, claim.log, error)
+            log.warning("a claim by vessel %s about log %s cannot be checked: %s", peer, claim.log, error)
             return
     ahead = report(peer, claim)
     if ahead is None:

@@ -433,7 +433,7 @@ class SyncDaemon:
                 mesh.set_crew(crew)
                 self._crew = crew
         except (ConfigurationError, PasswordHashError, OSError) as error:
-            log.warning("users were not changed: %s", error)
+            log.warning("the list of users was not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
         """Feed the watchdog if the mesh has done work; a running event loop alone is not enough."""

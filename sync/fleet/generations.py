@@ -136,7 +136,7 @@ class Generations:
         if number <= lead:
             return None
         if number >= revisions.SOUND_LIMIT:
-            return f"its generation {number} leaves no higher generation for later edits"
+            return f"generation {number} leaves no higher generation for later edits"
         most = None
         if name is not None and name.kind in VOUCHED_KINDS:
             most = self.vouched_generation(
@@ -144,7 +144,8 @@ class Generations:
             )
             if most is not None and number > most and not direct and name.vessel != self.vessel:
                 return TemporaryObjection(
-                    f"its generation is {number}, but {name.vessel} vouches only for generations up to {most}"
+                    f"the revision has generation {number}, but {name.vessel} vouches only for generations "
+                    f"up to {most}"
                 )
         if name is not None and name.kind in SINGLE_WRITER and number <= max(UNVOUCHED, most or 0):
             return None
@@ -235,4 +236,4 @@ class Generations:
         known = max((each for each in here if each < revisions.SOUND_LIMIT), default=0)
         if number <= known + lead:
             return None
-        return f"its generation {number} is more than {lead} above the highest generation stored here"
+        return f"generation {number} is more than {lead} above the highest generation stored here"

@@ -330,7 +330,7 @@ class Rights:
         except SignatureError as error:
             return _reason(error, document.id)
         if signer != name.vessel:
-            return f"it is signed by {signer}, but only {name.vessel} can write it"
+            return f"the document is signed by {signer}, but only {name.vessel} can write it"
         return self._replacement(document, body, trust)
 
     def _replacement(self, document: Document, body: Mapping[str, Any], trust: FleetTrust) -> str | None:
@@ -347,7 +347,7 @@ class Rights:
             except SignatureError:
                 continue
             if before is None and leaf.rev != document.rev:
-                return f"it is signed with a certificate that was revoked on {revoked}"
+                return f"the document is signed with a certificate that was revoked on {revoked}"
         return None
 
     def _fleet(self, document: Document) -> str | None:
@@ -470,7 +470,7 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"malformed: {error}"
     if head.type != name.kind:
-        return f"its type is {head.type[:40]!r}, but its id says {name.kind.value!r}"
+        return f"the type is {head.type[:40]!r}, but the id says {name.kind.value!r}"
     if name.kind is DocumentType.FLEET:
         return None
     members = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
@@ -478,10 +478,10 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
         member = _NUMBERED[name.kind]
         members += [("log", head.log, name.log)]
         if getattr(head, member) != name.number:
-            return f"its {member} is {getattr(head, member)}, but its id says {name.number}"
+            return f"{member} is {getattr(head, member)}, but the id says {name.number}"
     for member, body, id_ in members:
         if body != id_ and id_ is not None:
-            return f"its {member} is {str(body)[:40]!r}, but its id says {id_!r}"
+            return f"{member} is {str(body)[:40]!r}, but the id says {id_!r}"
     return _misspanned(head, document) if name.kind in (DocumentType.READING, DocumentType.GAP) else None
 
 
@@ -492,9 +492,9 @@ def _misspanned(head: _Head, document: Document) -> str | None:
     """
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
-        return f"its numbers are not a valid range: first is {first}, last is {last}"
+        return f"the numbers are not a valid range: first is {first}, last is {last}"
     if head.type == DocumentType.READING and last - first >= len(document.raw):
-        return f"its numbers {first} to {last} are more than its body can contain"
+        return f"the range {first} to {last} has more numbers than the body can contain"
     return None
 
 

@@ -25,7 +25,7 @@ class TaskErrors:
     def outlasts(self, error: Exception) -> bool:
         """Record an error. Return False if the task must end because of this error."""
         if isinstance(error, StoreError) and self._database.damage is not None:
-            log.error("gateway %s: error of the store: %s", self._name, error)
+            log.error("gateway %s: store error: %s", self._name, error)
             return False
         is_store = isinstance(error, StoreError)
         words = str(error) if is_store else f"internal error: {type(error).__name__}: {error}"

@@ -515,7 +515,7 @@ class Discovery:
         for name in sorted(names):
             instance = instance_of(name)
             if not is_instance(instance):
-                self._complain(instance, "its name does not have the form <vessel>-<log>")
+                self._complain(instance, "the name does not have the form <vessel>-<log>")
                 continue
             records = self._look_up(name) if name in pointers else None
             if records is None:

@@ -145,7 +145,7 @@ def answer(
     except AdvertisementError:
         raise
     except Exception as error:  # any failure concerns only this name
-        raise AdvertisementError(f"its records cannot be read: {type(error).__name__}: {error}") from error
+        raise AdvertisementError(f"the records cannot be read: {type(error).__name__}: {error}") from error
     return InstanceRecords(sighting, where.created)
 
 

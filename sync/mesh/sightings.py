@@ -130,7 +130,7 @@ class Sighting:
     ) -> Self:
         """Parse a TXT record. Raises AdvertisementError if it is malformed or does not belong to a vessel."""
         if (version := _text(txt, "v")) != VERSION:
-            raise AdvertisementError(f"its record has version {version!r}, but this is version {VERSION}")
+            raise AdvertisementError(f"the record has version {version!r}, but this is version {VERSION}")
         vessel = _text(txt, "vessel")
         log = _log_of(instance, vessel)
         fleet, db, store = _text(txt, "fleet"), _text(txt, "db"), _text(txt, "store")
@@ -281,20 +281,20 @@ def _joined_links(txt: Mapping[bytes, bytes | None]) -> tuple[str, ...]:
 def _text(txt: Mapping[bytes, bytes | None], key: str) -> str:
     value = txt.get(key.encode())
     if value is None:
-        raise AdvertisementError(f"its record has no {key}")
+        raise AdvertisementError(f"the record has no {key}")
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise AdvertisementError(f"its {key} is not text: {value[:40]!r}") from error
+        raise AdvertisementError(f"{key} is not text: {value[:40]!r}") from error
 
 
 def _log_of(instance: str, vessel: str) -> str:
     """Return the log in `<vessel>-<log>`, or in `<vessel>-<log>-<number>` if the name was taken."""
     if not instance.startswith(f"{vessel}-"):
-        raise AdvertisementError(f"its name does not begin with the vessel's id {vessel[:40]!r}")
+        raise AdvertisementError(f"the name does not begin with the vessel's id {vessel[:40]!r}")
     log, _, number = instance[len(vessel) + 1 :].partition("-")
     if number and not (number.isascii() and number.isdigit()):
-        raise AdvertisementError(f"its name ends in {number[:40]!r} instead of a number")
+        raise AdvertisementError(f"the name ends in {number[:40]!r} instead of a number")
     return log
 
 

@@ -136,5 +136,7 @@ def _bind(sock: socket.socket, interface: str) -> None:
             interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     except socket.gaierror as error:  # The interface's address belongs to a different family.
-        raise OSError(errno.EADDRNOTAVAIL, f"{interface} is an address of a different family") from error
+        raise OSError(
+            errno.EADDRNOTAVAIL, f"address {interface} belongs to a different address family"
+        ) from error
     sock.bind(entries[0][4])

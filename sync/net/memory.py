@@ -123,7 +123,7 @@ class MemoryBudget:
         theirs = {holder: held for holder, held in open_now.items() if holder.owner is greediest}
         largest = max(theirs, key=theirs.__getitem__)
         log.warning(
-            "connections use %d MiB, more than %d MiB: closing one of %s, which uses %.1f MiB in %d"
+            "connections use %d MiB, more than %d MiB: closing a connection of %s, which uses %.1f MiB in %d"
             " connections",
             *(self.total // MIB, self.most // MIB, greediest.name, by_owner[greediest] / MIB, len(theirs)),
         )

@@ -603,4 +603,4 @@ class Replicator:
 def _rule(accepts: DocumentFilter | None) -> Rule | None:
     if accepts is None:
         return None
-    return lambda document: None if accepts(document) else "the pull filter rejects it"
+    return lambda document: None if accepts(document) else "the pull filter rejects the document"

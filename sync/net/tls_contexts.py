@@ -107,7 +107,7 @@ def client_context(
     if OpenSSL rejects `identity`.
     """
     if pinned is not None and accept_only_self_signed:
-        msg = "pinning and accept_only_self_signed exclude each other"
+        msg = "pinning and accept_only_self_signed cannot be combined"
         raise ValueError(msg)
     if roots is not None and not roots:
         msg = "the list of roots is empty; pass None for the system's roots"

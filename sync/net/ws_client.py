@@ -363,7 +363,9 @@ class _Handshake(asyncio.Protocol):
             f" {plain(chosen)}"
         )
         return ProblemError(
-            Problem(Domain.WEBSOCKET, HTTPStatus.FORBIDDEN, f"{text}; is it a Couchbase database?")
+            Problem(
+                Domain.WEBSOCKET, HTTPStatus.FORBIDDEN, f"{text}; is this the URL of a Couchbase database?"
+            )
         )
 
     def _garbled(self, what: str) -> ProblemError:

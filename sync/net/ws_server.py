@@ -230,8 +230,8 @@ class Server:
         """Admit a pending connection of `owner`. Raises NoFreeSlotError if no slot is free."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
-            log.warning("%s: dropped: its place is needed for another connection", dropped.remote)
-            dropped.close(CloseCode.RECONNECT, "the place is needed for another connection")
+            log.warning("%s: dropped: the slot is needed for another connection", dropped.remote)
+            dropped.close(CloseCode.RECONNECT, "the slot is needed for another connection")
 
     def settle(self, guest: "_PendingConnection", transport: WebSocketTransport) -> None:
         """Replace an admitted pending connection with its open transport."""
@@ -292,7 +292,7 @@ class _PendingConnection(asyncio.Protocol):
                 return True
         except OSError as error:  # if this were raised, the connection would never be closed
             log.warning(
-                "%s: dropped: the interface it came in on cannot be determined: %s", self.remote, error
+                "%s: dropped: the interface of the connection cannot be determined: %s", self.remote, error
             )
             return False
         log.info("%s: dropped: the listener is not open at %s", self.remote, came_by)
@@ -309,7 +309,7 @@ class _PendingConnection(asyncio.Protocol):
         if self._is_secured and not self._has_spoken:
             log.info("%s: disconnected right after the TLS handshake: %s", self.remote, _NOT_OURS)
         else:
-            log.debug("%s: disconnected before it was authenticated: %s", self.remote, exc or "end of stream")
+            log.debug("%s: disconnected before authentication: %s", self.remote, exc or "end of stream")
         if self._task is not None:
             self._task.cancel()
         self._server.forget(self)
@@ -399,7 +399,7 @@ class _PendingConnection(asyncio.Protocol):
         try:
             verdict = True if self._server.judge is None else await self._server.judge(ssl_object)
         except Exception:
-            log.exception("%s: internal error while judging the client's certificate", self.remote)
+            log.exception("%s: internal error while checking the client's certificate", self.remote)
             verdict = Reject(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
         if isinstance(verdict, Reject):
             log.warning("%s is rejected: %s", self.remote, plain(verdict.text))
@@ -474,7 +474,7 @@ class _PendingConnection(asyncio.Protocol):
                 msg = f"{decision.subprotocol!r} was selected, but the client does not offer it"
                 raise ValueError(msg)
         except TimeoutError:
-            log.warning("%s: %s: no decision in time", self.remote, request.path)
+            log.warning("%s: %s: no decision was made in time", self.remote, request.path)
             return Reject(HTTPStatus.SERVICE_UNAVAILABLE, "busy; try again later\n")
         except Exception:
             log.exception(

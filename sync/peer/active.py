@@ -105,15 +105,15 @@ class ActiveOptions:
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:
             raise ValueError(
-                "stream and channels exclude each other, because the protocol has only one filter"
+                "stream and channels cannot be combined, because the protocol has only one filter"
             )
         if self.stream is not None and self.push_stream is not None:
             raise ValueError(
-                "stream and push_stream exclude each other, because stream applies to both directions"
+                "stream and push_stream cannot be combined, because stream applies to both directions"
             )
         for channel in self.channels:
             if not channel or "," in channel:
-                raise ValueError(f"channel {channel!r}: a name must not be empty or contain a comma")
+                raise ValueError(f"channel {channel!r}: a channel name must not be empty or contain a comma")
 
     @property
     def pushed(self) -> Selection:

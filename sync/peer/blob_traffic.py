@@ -225,7 +225,7 @@ class BlobFetcher:
             failure = Failure.decode(reply)
             status = failure.status or HTTPStatus.BAD_GATEWAY
             error = MessageError(
-                f"blob {transfer.digest}: the peer refuses to send it: {failure.text}", code=status
+                f"blob {transfer.digest}: the peer refuses to send the blob: {failure.text}", code=status
             )
         else:
             try:
@@ -268,7 +268,7 @@ class BlobFetcher:
         objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
         if objection is not None:
             return objection  # no allowance is exhausted if the quota's next day has begun by now
-        text = f"{transfer.document_id}: its blob was larger than accepted"
+        text = f"{transfer.document_id}: the document's blob is larger than the limit"
         return MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _ask_for_proof(self, digest: str, document_id: str, waiting: _Waiting) -> None:

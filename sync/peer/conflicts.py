@@ -192,7 +192,7 @@ def _apply(conflict: Conflict, resolution: object) -> Document:
         for party in (winning, conflict.losing):
             if isinstance(resolution.document, Document) and resolution.document == party:
                 return party
-        raise _ResolverError("the conflict resolver returned a revision that it was not given")
+        raise _ResolverError("the conflict resolver returned a revision that is not part of the conflict")
     if isinstance(resolution, Merge | Delete):
         deleted = isinstance(resolution, Delete)
         body = resolution.body

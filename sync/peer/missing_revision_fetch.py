@@ -121,7 +121,9 @@ class MissingRevisionFetch:
             if question.document_id in self._asked:
                 self._waiting.popleft()
                 question.failed(
-                    Failure(HTTP_DOMAIN, HTTPStatus.CONFLICT, "it was requested, but has changed since")
+                    Failure(
+                        HTTP_DOMAIN, HTTPStatus.CONFLICT, "the document has changed since it was requested"
+                    )
                 )
                 continue
             if question.due > self._session.clock() or not self._may_ask:

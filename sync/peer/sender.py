@@ -506,7 +506,7 @@ class FeedSender:
             self._outcomes.failed_transiently(sending, status, "")
         else:
             change = sending.change
-            self._outcomes.failed(change, status, f"{change.id}: the peer refuses it")
+            self._outcomes.failed(change, status, f"{change.id}: the peer refuses the document")
 
     def _withhold(self, change: model.DocumentChange) -> None:
         """Inform the peer that a requested revision will not be sent, so that the peer stops waiting."""

@@ -172,7 +172,8 @@ class PushProgress:
         """
         waiting = sorted(set(pending))
         if waiting and not self._scanned < waiting[0] <= waiting[-1] <= through:
-            raise ValueError(f"{waiting[0]} to {waiting[-1]} is not within {self._scanned + 1} to {through}")
+            span = f"{self._scanned + 1} to {through}"
+            raise ValueError(f"sequences {waiting[0]} to {waiting[-1]} are not within {span}")
         start = self._scanned + 1
         for number in waiting:
             if start < number:
@@ -252,7 +253,7 @@ class PullProgress:
             ValueError: there is no such ticket, or it was already used.
         """
         if not self._first <= ticket < self._begun or ticket in self._done:
-            raise ValueError(f"ticket {ticket} is not waiting")
+            raise ValueError(f"ticket {ticket} does not exist, or was already used")
         self._done.add(ticket)
         while self._first in self._done:
             self._done.remove(self._first)

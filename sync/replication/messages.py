@@ -183,6 +183,8 @@ class Addressing:
             if index >= self._count:
                 raise MessageError(f"{request.profile}: collection {index} of {self._count} does not exist")
         elif index is not None:
-            raise MessageError(f"{request.profile}: 'collection' needs getCollections as the first message")
+            raise MessageError(
+                f"{request.profile}: 'collection' is allowed only if getCollections was the first message"
+            )
         else:
             self.mode = Mode.DEFAULT

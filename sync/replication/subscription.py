@@ -88,7 +88,9 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
         if self.channels:
             for channel in self.channels:
                 if not channel or "," in channel:
-                    raise ValueError(f"channel {channel!r}: a name must not be empty or contain a comma")
+                    raise ValueError(
+                        f"channel {channel!r}: a channel name must not be empty or contain a comma"
+                    )
             properties["filter"] = BY_CHANNEL
             properties["channels"] = ",".join(self.channels)
         elif self.filter is not None:

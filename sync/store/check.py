@@ -146,6 +146,6 @@ def _faults(row: DocumentRow) -> Iterator[str]:
         return
     # Earlier versions of Logboat accepted a winner at or beyond SOUND_LIMIT. The next edit replaces it.
     if revisions.is_sound(row.revision) and tree.winner() != row.revision:
-        yield f"its current revision is {row.revision}, but should be {tree.winner()}"
+        yield f"the current revision is {row.revision}, but should be {tree.winner()}"
     if rows.flags_of(tree) | rows.HAS_BLOBS != row.flags | rows.HAS_BLOBS:
-        yield f"its flags are {row.flags}, but should be {rows.flags_of(tree)} according to its revisions"
+        yield f"the flags are {row.flags}, but should be {rows.flags_of(tree)} according to the revisions"

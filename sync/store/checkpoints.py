@@ -151,7 +151,7 @@ class Checkpoints:
             current = None if row is None else f"0-{row[0]}"
             if current != parent:
                 raise ConflictError(
-                    f"checkpoint {client!r}: its revision is {current or 'none'}, not {parent or 'none'}",
+                    f"checkpoint {client!r}: the revision is {current or 'none'}, not {parent or 'none'}",
                     current=current,
                 )
             number = 1 if row is None else row[0] + 1

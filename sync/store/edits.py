@@ -61,7 +61,7 @@ class Edits:
                 parent = row.revision
             if parent is None or parent != row.revision:
                 raise ConflictError(
-                    f"{document_id}: its current revision is {row.revision}, not {parent or 'none'}; "
+                    f"{document_id}: the current revision is {row.revision}, not {parent or 'none'}; "
                     "read it again and repeat the change",
                     current=row.revision,
                 )

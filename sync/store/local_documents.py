@@ -72,7 +72,7 @@ class LocalDocuments:
         current = None if number is None else f"0-{number}"
         if current != parent:
             raise ConflictError(
-                f"local document {key!r}: its revision is {current or 'none'}, not {parent or 'none'}",
+                f"local document {key!r}: the revision is {current or 'none'}, not {parent or 'none'}",
                 current=current,
             )
         return number or 0

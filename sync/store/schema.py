@@ -139,7 +139,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
     writable = not connection.readonly("main")
     version = _version_now(connection, path)
     if writable and connection.readonly("main"):  # byte 18 of the header causes this (file format, 1.3.3)
-        raise damaged(path, "its header requires a version of SQLite that does not exist")
+        raise damaged(path, "the header requires a version of SQLite that does not exist")
     if version == 0:  # this writes, so only to a new file
         connection.pragma("auto_vacuum", _INCREMENTAL)
     _use_wal(connection)
@@ -231,10 +231,10 @@ def _version(connection: apsw.Connection, path: Path) -> int:
             f"{path}: this is an SQLite database, but not a document store; give another file"
         )
     if application != APPLICATION_ID or "meta" not in tables:
-        raise damaged(path, "its header is not that of a document store")
+        raise damaged(path, "the header is not that of a document store")
     row = connection.execute("SELECT value, crc FROM meta WHERE key = ?", (meta.SCHEMA,)).fetchall()
     if row != [(version, meta.checksum(meta.SCHEMA, version))]:
-        raise damaged(path, f"its header says schema version {version}, but its table of facts does not")
+        raise damaged(path, f"the header says schema version {version}, but the table of facts does not")
     if version > VERSION:
         raise UnsupportedError(
             f"{path}: schema version {version} is from a newer Logboat, and this one supports up to"

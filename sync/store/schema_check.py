@@ -47,14 +47,14 @@ def differences(
         shape = present.get((kind, name))
         if shape is not None:
             if shape != (table, text):
-                yield f"its {kind} {name} is not as it was created"
+                yield f"the {kind} {name} differs from its definition"
         elif (kind, name, table, text) in required:
-            yield f"its {kind} {name} is missing"
+            yield f"the {kind} {name} is missing"
         elif text in names:
-            yield f"its {kind} {name} is called {names[text]!r}"
+            yield f"the {kind} {name} is called {names[text]!r}"
     if only:
         created = {(kind, name) for kind, name, *_ in _created(f"{needed};{optional}")}
-        yield from (f"its {kind} {name} is not known" for kind, name in present.keys() - created)
+        yield from (f"the {kind} {name} is not known" for kind, name in present.keys() - created)
 
 
 def wrong_values(connection: apsw.Connection, statements: str) -> Iterator[str]:

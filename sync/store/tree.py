@@ -247,7 +247,7 @@ class RevisionTree:
                 tree.nodes[revision] = Node(number, above, bool(flags & _DELETED), content)
             tree.nodes[winner].body = body
         except (msgspec.MsgspecError, TypeError, IndexError, KeyError, AttributeError) as error:
-            raise ValueError(f"not an encoded revision tree: {error}") from None
+            raise ValueError(f"the value is not an encoded revision tree: {error}") from None
         return tree
 
     def faults(self) -> list[str]:
@@ -258,9 +258,9 @@ class RevisionTree:
                 faults.append(f"{revision}: not a revision id of generation {node.generation}")
             if node.parent is not None:
                 if node.parent not in self.nodes:
-                    faults.append(f"{revision}: its parent {node.parent} is missing")
+                    faults.append(f"{revision}: the parent {node.parent} is missing")
                 elif self.nodes[node.parent].generation >= node.generation:
-                    faults.append(f"{revision}: its parent {node.parent} is not older")
+                    faults.append(f"{revision}: the parent {node.parent} is not older")
         faults += [
             (f"{leaf}: the leaf revision has no body")
             for leaf in self.leaves()

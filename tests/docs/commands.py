@@ -34,7 +34,7 @@ class Page:
 PAGES: Final = (
     Page("now", "now", "Commands: the present state", "These commands show what the vessel does now."),
     Page(
-        "history", "history", "Commands: the log", "These commands show, prove and extend the vessel's log."
+        "history", "history", "Commands: the log", "These commands show, check and extend the vessel's log."
     ),
     Page(
         "setup",

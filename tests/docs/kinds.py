@@ -55,7 +55,7 @@ def page(kind: SensorKind) -> str:
 def _parts(kind: SensorKind) -> Iterator[str]:
     yield f"# {kind.title}"
     yield NOTE
-    yield f"Kind `{kind.name}` measures {kind.measures}."
+    yield f"Sensors of kind `{kind.name}` record {kind.measures}."
     yield kind.description
     if kind.wiring is not None:
         yield "## Wiring"

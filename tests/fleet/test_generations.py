@@ -155,7 +155,10 @@ def test_forwarded_document_is_passed_on_only_with_its_vessels_signature() -> No
         assert rights(here).objection(BRIGID, signed) is None
         assert rights(here).objection(ARGO, signed) is None
         assert rights(here).objection(ARGO, plain) is None
-        assert rights(here).objection(BRIGID, forged) == "it is signed by brigid, but only argo can write it"
+        assert (
+            rights(here).objection(BRIGID, forged)
+            == "the document is signed by brigid, but only argo can write it"
+        )
     assert rights(Here()).objection(BRIGID, plain) is None, "argo's version may be one that signs none"
     why_not = rights(holding(about)).objection(BRIGID, plain)
     assert why_not == "not signed by its vessel"

@@ -65,17 +65,17 @@ def test_malformed_id_of_a_logboat_document_is_refused(
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"type": "note"}, "its type is 'note', but its id says 'reading'"),
-        ({"vessel": "careen"}, "its vessel is 'careen', but its id says 'brigid'"),
-        ({"sensor": "oil"}, "its sensor is 'oil'"),
-        ({"log": "ghijkl"}, "its log is 'ghijkl'"),
-        ({"first": 2}, "its first is 2, but its id says 1"),
-        ({"first": None}, "its first is None"),
+        ({"type": "note"}, "the type is 'note', but the id says 'reading'"),
+        ({"vessel": "careen"}, "vessel is 'careen', but the id says 'brigid'"),
+        ({"sensor": "oil"}, "sensor is 'oil'"),
+        ({"log": "ghijkl"}, "log is 'ghijkl'"),
+        ({"first": 2}, "first is 2, but the id says 1"),
+        ({"first": None}, "first is None"),
         ({"first": "1"}, "malformed"),
-        ({"last": None}, "its numbers are not a valid range: first is 1, last is None"),
-        ({"last": 0}, "its numbers are not a valid range: first is 1, last is 0"),
-        ({"last": 10**12}, "its numbers are not a valid range: first is 1, last is 1000000000000"),
-        ({"last": 500}, "its numbers 1 to 500 are more than its body can contain"),
+        ({"last": None}, "the numbers are not a valid range: first is 1, last is None"),
+        ({"last": 0}, "the numbers are not a valid range: first is 1, last is 0"),
+        ({"last": 10**12}, "the numbers are not a valid range: first is 1, last is 1000000000000"),
+        ({"last": 500}, "the range 1 to 500 has more numbers than the body can contain"),
         ({"last": [1]}, "malformed"),
         ({"type": None}, "malformed"),
     ],
@@ -137,7 +137,7 @@ def test_boot_and_vessel_documents_are_passed_on_only_with_a_signature(document_
     assert objection(CAREEN, signed(document_id, "brigid")) is None
     assert objection(BRIGID, signed(document_id, "brigid")) is None
     assert objection(CAREEN, signed(document_id, "careen")) == (
-        "it is signed by careen, but only brigid can write it"
+        "the document is signed by careen, but only brigid can write it"
     )
     broken = signing.sign(vessel("brigid"), document_id, body(document_id)) | {"extra": 1}
     for writer in (BRIGID, CAREEN):
@@ -158,7 +158,7 @@ def test_document_signed_by_a_revoked_certificate_replaces_nothing_newer() -> No
     )
     assert objection(CAREEN, renewed, holding(old), gone) is None
     assert objection(CAREEN, old, holding(renewed), gone) == (
-        "it is signed with a certificate that was revoked on 2026-04-01 (stolen)"
+        "the document is signed with a certificate that was revoked on 2026-04-01 (stolen)"
     )
 
 

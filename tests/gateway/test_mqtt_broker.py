@@ -158,7 +158,7 @@ async def test_store_error_while_a_packet_is_processed_ends_the_connection_and_i
             else:
                 builders.write_notes(database, "argo", 1)
             await until(
-                lambda: gateway.report().problem == "error of the store: log.db: page 7 is damaged",
+                lambda: gateway.report().problem == "store error: log.db: page 7 is damaged",
                 "it is told",
             )
             assert gateway.report().state is GatewayState.CONNECTING

@@ -259,7 +259,7 @@ def test_malformed_advertisements_are_reported_once_and_ignored(network: Network
         hostile.kill()
     assert all("ignoring" in text and text.isprintable() for text in texts)
     assert any(
-        "ignoring 'brigid-logone' on the network: its record has version '9'" in text for text in texts
+        "ignoring 'brigid-logone' on the network: the record has version '9'" in text for text in texts
     )
     assert vessel.await_state(lambda state: state["instance"] is not None)["instance"] == "argo-logone"
     assert vessel.state()["seen"] == []

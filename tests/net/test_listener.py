@@ -238,7 +238,7 @@ def test_callback_that_raises_is_answered_with_a_status_and_logged(
                 writer.close()
 
     run(main())
-    assert "internal error while judging the client's certificate" in caplog.text
+    assert "internal error while checking the client's certificate" in caplog.text
     assert "the list of members cannot be read" in caplog.text
 
 

@@ -320,7 +320,7 @@ def test_interrupted_replacement_of_an_identity_is_completed(
 def test_second_command_at_the_same_time_is_refused(folder: FleetFolder, authority: Authority) -> None:
     descriptor = os.open(folder.path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(FolderError, match="another `logboat fleet` is changing the folder"):
+    with pytest.raises(FolderError, match="another `logboat fleet` command is changing the folder"):
         folder.add(authority, "argo", now=NOW)
     os.close(descriptor)
     folder.add(authority, "argo", now=NOW)

@@ -29,7 +29,7 @@ def test_release_with_a_contact_passes(tmp_path: Path) -> None:
 def test_release_without_a_policy_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "SECURITY.md").write_text(text)
-    with pytest.raises(RecipeError, match="nobody knows where to report a weakness"):
+    with pytest.raises(RecipeError, match="nobody knows where to report a vulnerability"):
         release.check(tmp_path)
 
 

@@ -280,7 +280,7 @@ def test_first_message_can_select_the_default_collection() -> None:
     addressing.admit(GetCheckpoint("c"))
     assert addressing.mode is Mode.DEFAULT
     addressing.admit(SubChanges())
-    with pytest.raises(MessageError, match="needs getCollections"):
+    with pytest.raises(MessageError, match="only if getCollections was"):
         addressing.admit(SubChanges(collection=0))
     with pytest.raises(MessageError, match="must be the first"):
         addressing.admit(GetCollections(("a",), ("c",)))
@@ -301,6 +301,6 @@ def test_first_message_can_select_collections() -> None:
 
 def test_collection_before_the_mode_is_selected_is_refused_and_selects_nothing() -> None:
     addressing = Addressing()
-    with pytest.raises(MessageError, match="needs getCollections"):
+    with pytest.raises(MessageError, match="only if getCollections was"):
         addressing.admit(SubChanges(collection=0))
     assert addressing.mode is Mode.UNDECIDED

@@ -207,7 +207,7 @@ def test_file_without_sensors_that_does_not_set_no_sensors_is_refused(problems: 
 
 def test_file_that_sets_no_sensors_must_have_none(problems: Problems) -> None:
     [found] = problems("no_sensors = true\n" + sensors(switch()))
-    assert found.startswith("1: no_sensors: this is true, but the file describes sensors")
+    assert found.startswith("1: no_sensors: this key is true, but the file describes sensors")
 
 
 def test_missing_file_is_accepted_only_with_missing_ok(tmp_path: Path) -> None:
@@ -315,13 +315,13 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (
             sensors(MANUAL + 'window = "5 s"\n'),
             "5: ",
-            'window: "5 s" is too small. It must be 10 s or more.',
+            'window: "5 s" is too small. The value must be 10 s or more.',
         ),
         (sensors(MANUAL + 'window = "2 h"\n'), "5: ", "1 h or less"),
         (sensors(MANUAL + "window = 300\n"), "5: ", '300 has no unit. Write "300 ms" or "300 s"'),
         (sensors(MANUAL + "deadband = -1\n"), "5: ", "deadband: -1 is below 0"),
         (sensors(MANUAL + 'deadband = "1 V"\n'), "5: ", "is a unit for a voltage, but this is a percentage"),
-        (sensors(MANUAL + "deadband = nan\n"), "5: ", "nan is not a usable number"),
+        (sensors(MANUAL + "deadband = nan\n"), "5: ", "nan is not a finite number"),
         (sensors(switch() + "deadband = 1\n"), "6: ", "a contact has no deadband"),
         (
             sensors('id = "a"\nkind = "manual"\npath = "fuel level"\nunit = "V"\n'),
@@ -373,7 +373,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (sensors(switch() + "normally_closed = 1\n"), "6: ", "1 is not true or false"),
         (sensors(RPM + "xyzzy = 1\n"), "7: ", "this key is not known. Known keys: id, name"),
         (sensors(RPM.replace("12", "-12")), "5: ", "-12 is not above 0"),
-        (sensors(RPM.replace("12", '"12"')), "5: ", '"12" is not a number. Write it without quotes'),
+        (sensors(RPM.replace("12", '"12"')), "5: ", '"12" is not a number. Write the number without quotes'),
         (sensors(RPM + 'measure = "total"\n'), "7: ", '"total" does not fit', 'measure = "rate"'),
         (
             sensors(RPM.replace("revolutions", "fuel.used")),
@@ -505,7 +505,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (
             sensors(switch() + 'alarm = { when = "active", severity = "normal" }\n'),
             "6: ",
-            '"normal" is not a severity of alarms',
+            '"normal" is not an alarm severity',
         ),
         (sensors(switch() + 'alarm = { severity = "alarm" }\n'), "6: ", "the alarm has no condition"),
         (

@@ -324,7 +324,7 @@ def test_debounced_pin_without_interrupts_disagrees_too(pi: Board) -> None:
     assert said.values[-4:] == [True, False, True, True]
     assert last(said).state is SensorState.DISAGREES
     assert last(said).detail == (
-        "the pin reads low and changes without edges;"
+        "the pin reads low, but changes without edges;"
         " check that interrupts work and that the signal is steady"
     )
 
@@ -408,7 +408,7 @@ def test_removed_chip_fails_the_poll_and_the_driver_can_be_closed(pi: Board) -> 
     driver = switch(pi)
     opened(driver)
     pi.request(PIN).lose_chip()
-    with pytest.raises(DriverError, match="the chip is gone"):
+    with pytest.raises(DriverError, match="the chip no longer exists"):
         pi.poll(driver)
     driver.close()
     driver.close()
@@ -429,7 +429,7 @@ def test_closed_driver_emits_nothing_and_cannot_be_polled(pi: Board) -> None:
 
 
 def test_options_of_another_sensor_kind_are_refused(pi: Board) -> None:
-    with pytest.raises(TypeError, match="options that are not those of kind"):
+    with pytest.raises(TypeError, match="options that do not belong to kind"):
         ContactDriver(sensor(ManualOptions(), kind="switch"), gpio=pi.gpio)
 
 

@@ -101,7 +101,7 @@ def test_lost_edges_are_counted_correctly(lost_before_each: list[int]) -> None:
 def test_lost_edge_is_reported_until_the_next_observation() -> None:
     contact = tracker()
     assert contact.observe(SECOND, active=False, lost=2)
-    assert said(contact) == (SensorState.EDGES_LOST, "the kernel's buffer overflowed; the count is right")
+    assert said(contact) == (SensorState.EDGES_LOST, "the kernel's buffer overflowed; the count is correct")
     contact.poll(2 * SECOND, active=False, look=PinLevels(level=False, implied_level=False, edges=2, lost=2))
     assert said(contact) == (SensorState.GOOD, "")
 

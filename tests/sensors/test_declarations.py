@@ -100,11 +100,11 @@ def test_problems_have_lines_and_the_names_in_the_file() -> None:
     _, problems = read_device('pin = 1\nactive = "on"\nhiden = true\nrule = [{ for = "1 h" }]\n')
     assert [problem.partition(": ")[2] for problem in problems] == [
         'hiden: this key is not known. Did you mean "hidden"?',
-        "pin: 1 is too low. It must be 2 or more.",
+        "pin: 1 is too low. The value must be 2 or more.",
         'password: this key is missing. Add, for example: password = "…"',
         'active: "on" is not an allowed value. Use one of "low", "high".',
         "rule, above: this key is missing. Add, for example: above = 5",
-        'rule, for: "1 h" is too large. It must be 10 s or less.',
+        'rule, for: "1 h" is too large. The value must be 10 s or less.',
     ]
 
 
@@ -162,7 +162,7 @@ def test_fields_of_a_plain_dataclass_are_keys_of_the_same_table() -> None:
     )
     lamp = read(root, Lamp)
     assert [str(problem) for problem in root.problems] == [
-        'l.toml:3: hold_s: "9 s" is too large. It must be 5 s or less.'
+        'l.toml:3: hold_s: "9 s" is too large. The value must be 5 s or less.'
     ]
     assert lamp.options == PlainOptions(bright=True, count=4, hold_s=None)  # type: ignore[arg-type]
     rows = {row.name: row for row in describe(Lamp)}

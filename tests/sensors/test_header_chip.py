@@ -114,7 +114,7 @@ def test_every_label_belongs_to_a_board_with_28_gpio_pins(label: str) -> None:
         (errno.EOPNOTSUPP, "the chip does not support this"),
         (524, "the chip does not support this"),
         (errno.ENXIO, "the line has no interrupts"),
-        (errno.ENODEV, "the chip is gone"),
+        (errno.ENODEV, "the chip no longer exists"),
         (errno.EMFILE, "Too many open files"),
     ],
 )

@@ -35,7 +35,7 @@ def test_boolean_is_accepted_where_the_unit_is_bool(value: bool) -> None:
 )
 def test_value_of_another_type_is_refused(unit: str, value: Value) -> None:
     driver, said = manual(unit)
-    with pytest.raises(ValueError, match="probe must be"):
+    with pytest.raises(ValueError, match="probe needs"):
         driver.submit(value)
     assert said == []
 

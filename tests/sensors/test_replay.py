@@ -180,14 +180,17 @@ class TestMistakes:
         [
             ("", r"line 1: column missing: path, time, value"),
             ("time,value\n0,1\n", r"line 1: column missing: path"),
-            ("time,path,value\n0,b,1\n", r"no rows with path a; it has b"),
-            ("time,path,value\n", r"no rows with path a; it has no rows"),
+            ("time,path,value\n0,b,1\n", r"no rows with path a; paths in the file: b"),
+            ("time,path,value\n", r"no rows with path a; paths in the file: none"),
             ("time,path,value\n0,a,1\n1,a,much\n", r"line 3: .*'much'"),
             ("time,path,value\n0,a,nan\n", r"line 2: nan is not a finite number"),
             ("time,path,value\nnoon,a,1\n", r"line 2: .*'noon'"),
             ("time,path,value\n0,a\n", r"line 2: a row needs time, path and value"),
             ("time,path,value\n1,a,1\n0,a,1\n", r"line 3: the time is earlier than in the row before"),
-            ("time,path,value\n1,a,1\n2014-08-15T19:00:00Z,a,1\n", r"line 3: times must be all dates"),
+            (
+                "time,path,value\n1,a,1\n2014-08-15T19:00:00Z,a,1\n",
+                r"line 3: the times must be either all dates",
+            ),
             (
                 "time,path,value\n2014-08-15T19:00:00Z,a,1\n2014-08-15T19:00:00,a,1\n",
                 r"line 3: .*offset-naive",

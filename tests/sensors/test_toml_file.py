@@ -230,7 +230,7 @@ def test_text_that_is_not_utf_8_is_reported_with_its_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(FILE, b'a = 1\nb = "\xe4"\n')
     assert str(caught.value) == (
-        "sensors.toml:2: the file is not UTF-8 text. Save it with the encoding UTF-8."
+        "sensors.toml:2: the file is not UTF-8 text. Save the file with the encoding UTF-8."
     )
 
 

@@ -68,7 +68,7 @@ def test_quantity_is_converted_to_si(written: str, unit: str, si: float) -> None
         ("3 V 5 V", "V", "is not a voltage", "Write"),
         ("about 3 s", "s", "is not a duration", "Write"),
         ("0.5", "ratio", "0.5 has no unit", "without quotes"),
-        ("1e999 s", "s", "inf is not a usable number", ""),
+        ("1e999 s", "s", "inf is not a finite number", ""),
         (10**400, "s", "a huge number", ""),
     ],
 )
@@ -89,7 +89,7 @@ def test_number_without_a_unit_is_si_where_a_value_is_expected() -> None:
 
 @pytest.mark.parametrize("number", [math.inf, math.nan, 10**400])
 def test_infinite_and_undefined_numbers_are_refused(number: float) -> None:
-    with pytest.raises(InputError, match="is not a usable number"):
+    with pytest.raises(InputError, match=r"is not a finite number|is too large"):
         parse_value(number, "V")
 
 

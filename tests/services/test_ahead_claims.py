@@ -70,4 +70,4 @@ def test_store_that_cannot_be_read_leaves_a_claim_unchecked(
         report=partial(clones.offered, now=1.0),
     )
     assert clones.ahead == []
-    assert "a claim of vessel brigid to log abcdef cannot be checked" in caplog.text
+    assert "a claim by vessel brigid about log abcdef cannot be checked" in caplog.text

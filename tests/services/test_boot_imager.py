@@ -141,7 +141,7 @@ def test_home_of_another_user_is_not_taken_over(board: Pi) -> None:
     left(board, "user-data", USER_DATA.format("anna"))
     found = board.start()
     assert home.stat().st_uid == 4711
-    assert "anna: belongs to another user, and was not changed" in found.problems[0]
+    assert "anna: the folder belongs to another user, and was not changed" in found.problems[0]
 
 
 def test_stored_user_with_a_reserved_name_is_no_longer_created(board: Pi) -> None:

@@ -197,7 +197,7 @@ def test_no_secret_of_an_invalid_file_leaves_the_vessel(rig: Rig) -> None:
     assert 'id = "argo"' in found["card/vessel.toml"]
     assert 'ssid = "marina"' in found["card/vessel.toml"]
     assert "dtoverlay=pps-gpio,gpiopin=18" in found["card/config.txt"]
-    assert "config/logboat.toml: left out: " in found["left-out.txt"]
+    assert "config/logboat.toml: removed: " in found["left-out.txt"]
     assert "2 other files" in found["left-out.txt"]
     assert whole.replace("\n", "").replace("\t", "").isprintable()
 

@@ -186,7 +186,7 @@ class TestWhole:
     def test_sound_store_is_reported_as_sound(self, logboat: Appliance, path: str) -> None:
         put(logboat, path, "a", "{}")
         done = logboat("db", "check", path)
-        assert (done.status, done.out) == (0, "sound: 1 document\n")
+        assert (done.status, done.out) == (0, "no damage found: 1 document\n")
         found = logboat("db", "check", path, "--json").json
         assert (found["sound"], found["findings"]) == (True, [])
 

@@ -201,7 +201,7 @@ class TestOneShot:
         done = run("push", here, served.url, "--attempts", 1)
         assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
         assert served.url in done.err
-        assert "check that a listener is running there" in done.err
+        assert "check that a listener is running at this address" in done.err
 
     def test_unknown_database_is_reported(self, serve: Serve, here: Path) -> None:
         done = run("pull", here, serve("--no-tls", "--name", "other").url.replace("other", "log"))

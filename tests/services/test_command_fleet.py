@@ -67,12 +67,12 @@ def test_new_radio_key_is_not_given_to_a_revoked_vessel(logboat: Appliance, nort
         run(logboat, "add", north, vessel)
     before = (north / "radio.key").read_bytes()
     told = run(logboat, "revoke", north, "argo")
-    assert f"to change it: logboat fleet rekey {north}" in told.out
+    assert f"to change the radio key: logboat fleet rekey {north}" in told.out
     said = run(logboat, "rekey", north, "--now")
     assert said.status == 0
     assert said.lines[:2] == [
         "the radio of fleet north has a new key, for 1 vessel",
-        "argo is revoked and does not receive it",
+        "argo is revoked and does not receive the new key",
     ]
     assert "restart logboat-networks logboat-radio" in said.out
     after = (north / "vessels/brigid/identity/radio.key").read_bytes()

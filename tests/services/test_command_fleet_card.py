@@ -101,7 +101,7 @@ def test_overwriting_requires_confirmation(
     run(logboat, "add", north, "argo")
     (logboat.root / "card.img").write_text("precious")
     refused = card(logboat, north)
-    assert (refused.status, "use --yes to skip it" in refused.err) == (2, True)
+    assert (refused.status, "use --yes to skip the question" in refused.err) == (2, True)
     logboat.answers = ["no"]
     assert card(logboat, north).err == "logboat: nothing was written\n"
     assert (logboat.root / "card.img").read_text() == "precious"
@@ -136,7 +136,7 @@ def test_bundle_without_an_image_is_on_fat_with_a_warning(logboat: Appliance, no
     image = logboat.root / "flashed.img"
     shutil.copy(images.image(), image)
     done = run(logboat, "card", north, "argo", "--bundle-only", "--to", str(image), "--yes")
-    assert "the identity on the card is readable to anyone" in done.out
+    assert "anyone who has the card can read the identity on it" in done.out
     with pytest.raises(AssertionError, match=r"vessel\.key"):
         assert_gone_from_fat(image, north, "argo")
     card(logboat, north, "--yes", "--again")

@@ -431,11 +431,11 @@ class TestAdd:
         logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
         with ControlServer(
             logboat.run_folder / SOCKET,
-            lambda _: ControlAnswer.refused("not yet stored: full"),
+            lambda _: ControlAnswer.refused("the value is not stored yet: full"),
             asked=Addition,
         ):
             done = logboat("log", "dip", "--add", "1")
-        assert (done.status, done.err) == (1, "logboat: not yet stored: full\n")
+        assert (done.status, done.err) == (1, "logboat: the value is not stored yet: full\n")
 
 
 class TestAlarms:

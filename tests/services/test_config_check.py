@@ -50,7 +50,7 @@ def test_empty_configuration_is_valid(tmp_path: Path) -> None:
 def test_file_with_no_sensors_true_is_valid(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("no_sensors = true\n")
-    assert check(path).text == f"{name}: good\nno sensors, as configured: nothing will be recorded"
+    assert check(path).text == f"{name}: good\nno sensors are configured, so nothing will be recorded"
 
 
 def test_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:

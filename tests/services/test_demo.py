@@ -103,9 +103,9 @@ class TestProof:
             ),
             (
                 (*HISTORY, build.equipment(sequence=7)),
-                "argo's rpm abcdef: 2 after 5 were taken, but are in no document",
+                "argo's rpm abcdef: 2 samples after number 5 are not in any document",
             ),
-            ((), "no data of argo's rpm"),
+            ((), "there is no data from argo's rpm"),
         ],
     )
     def test_missing_or_wrong_samples_are_named(

@@ -109,7 +109,7 @@ def test_invalid_or_empty_configuration_disconnects_nobody(argo: SyncProcess, tm
     text = argo.config.read_text()
     with staying(argo, tmp_path / "anna.db", "anna"):
         argo.config.write_text(text.replace("password_hash", "password_hush"))
-        wait_until(lambda: "users were not changed" in argo.log, "it is told")
+        wait_until(lambda: "the list of users was not changed" in argo.log, "it is told")
         argo.config.write_text("")
         argo.config.write_text(text)
         assert ask(argo, HOME, PASSWORD) == 200

@@ -301,6 +301,6 @@ def test_log_that_is_older_than_its_witness_does_not_continue(tmp_path: Path) ->
         second = start(opened, tmp_path, board="another")
         opened.commit(batch(row(1)))
     (tmp_path / "samples.db").write_bytes(older)
-    assert f"numbers were given in log {second.log}" in store_check.prepare(tmp_path).findings[0]
+    assert f"numbers were assigned in log {second.log}" in store_check.prepare(tmp_path).findings[0]
     with Journal(tmp_path / "samples.db") as opened:
         assert start(opened, tmp_path).log not in (first.log, second.log)

@@ -288,7 +288,7 @@ def test_change_is_requested_again_for_an_unchanged_radio_and_reported_after_a_w
         assert watched.problems == []
         clock[0] += 100
         assert asks(watched, operator.now + OVERLAP) is None
-        assert "the radio does not use its key" in watched.problems[0]
+        assert "the radio does not yet use the key" in watched.problems[0]
         clock[0] += 100
         assert asks(watched, operator.now + OVERLAP) == "1 after"
         boot_state.write(run, boot_state.BootState(radio_key="1 after"))

@@ -164,7 +164,7 @@ def test_wrong_bit_in_the_names_of_the_journals_tables_loses_no_sample(
     journal.write_bytes(content.replace(text.encode(), wrong.encode()))
     report = store_check.prepare(tmp_path)
     assert report.repaired
-    assert "is not as it was created" in report.findings[0]
+    assert "differs from its definition" in report.findings[0]
     assert samples(tmp_path) == {name: list(range(1, number + 1)) for name, number in last.items()}
 
 
@@ -178,7 +178,7 @@ def test_wrong_bit_in_the_journals_version_loses_no_sample(
     connection.close()
     report = store_check.prepare(tmp_path)
     assert report.repaired
-    assert f"its header says schema version {version}, its tables are of version 2" in report.findings[0]
+    assert f"the header says schema version {version}, but the tables are of version 2" in report.findings[0]
     assert samples(tmp_path) == {name: list(range(1, number + 1)) for name, number in last.items()}
 
 

@@ -210,12 +210,12 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("change", "word"),
         [
-            ({"sensor": "other"}, "its fields say"),
-            ({"first": 7, "last": 7}, "its fields say"),
-            ({"log": "zzzzzz"}, "its fields say"),
+            ({"sensor": "other"}, "the fields say"),
+            ({"first": 7, "last": 7}, "the fields say"),
+            ({"log": "zzzzzz"}, "the fields say"),
             ({"samples": "none"}, "samples"),
             ({"boot": None}, "boot"),
-            ({"end": 300.0}, "its end is not the time"),
+            ({"end": 300.0}, "the end of the reading is not the time"),
             ({"end": 1e300}, "end"),
             ({"boot": 10**18}, "boot"),
             ({"samples": [[10**18, 1]]}, "samples"),
@@ -239,14 +239,14 @@ class TestFaults:
         document_id, body = build.reading(1, 2, 3)
         body["samples"] = [[0, 1], [3_000, 2], [2_000, 3]]
         found = only(database, (document_id, body))
-        assert found.faults == [f"{document_id}: its samples are not in time order"]
+        assert found.faults == [f"{document_id}: the samples are not in time order"]
 
     @pytest.mark.parametrize(("boot", "start"), [(1, 50.0), (0, 500.0)])
     def test_window_that_begins_before_the_previous_one_ends_is_a_fault(
         self, database: Database, boot: int, start: float
     ) -> None:
         found = only(database, build.reading(1, 2), build.reading(3, first=3, boot=boot, start=start))
-        assert "begins before the previous readings end" in found.faults[0]
+        assert "begins before the previous reading ends" in found.faults[0]
 
     def test_clock_restarts_at_a_new_boot(self, database: Database) -> None:
         assert only(database, build.reading(1, 2), build.reading(3, first=3, boot=2, start=5)).is_complete

@@ -100,10 +100,10 @@ def test_table_with_a_wrong_name_is_named(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE a(x); CREATE TABLE c(z)").fetchall()
     needed, optional = "CREATE TABLE a(x, y); CREATE TABLE b(x);", "CREATE TABLE c(z); CREATE TABLE d(z);"
     assert [*differences(connection, needed, optional=optional)] == [
-        "its table a is not as it was created",
-        "its table b is missing",
+        "the table a differs from its definition",
+        "the table b is missing",
     ]
     assert [*differences(connection, "CREATE TABLE a(x) -- a remark\n;", only=True)] == [
-        "its table c is not known"
+        "the table c is not known"
     ]
     connection.close()

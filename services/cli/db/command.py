@@ -46,40 +46,47 @@ def db_arguments(parser: ArgumentParser) -> None:
     put = action("put", "store a document; print its new revision")
     put.add_argument("id", metavar="DOCID", help="document id")
     put.add_argument("body", metavar="JSON", help="body, a JSON object; - reads standard input")
-    put.add_argument("--rev", metavar="R", help="revision that it replaces")
+    put.add_argument("--rev", metavar="R", help="current revision, which the new one replaces")
     get = action("get", "print a document's body")
     get.add_argument("id", metavar="DOCID", help="document id")
     get.add_argument(
-        "--rev", metavar="R", help="print this revision instead of the current one, if still kept"
+        "--rev", metavar="R", help="print this revision instead of the current one, if it is still stored"
     )
     get.add_argument("--meta", action="store_true", help="include _id, _rev and, if deleted, _deleted")
     listing = action("ls", "list document ids, one per line")
-    listing.add_argument("--prefix", default="", metavar="P", help="only ids that begin with P")
+    listing.add_argument("--prefix", default="", metavar="P", help="list only ids that begin with P")
     listing.add_argument(
-        "--since", type=int, metavar="SEQ", help="only documents changed after this sequence, in that order"
+        "--since",
+        type=int,
+        metavar="SEQ",
+        help="list only documents changed after this sequence, in the order of their changes",
     )
-    listing.add_argument("--limit", type=int, metavar="N", help="at most N documents")
+    listing.add_argument("--limit", type=int, metavar="N", help="list at most N documents")
     listing.add_argument("-l", dest="long", action="store_true", help="include revision and sequence")
     remove = action("rm", "delete a document; print the revision of its tombstone")
     remove.add_argument("id", metavar="DOCID", help="document id")
     remove.add_argument("--rev", metavar="R", help="delete only if this is the current revision")
     changes = action("changes", "list changes, one per line: sequence, id, revision")
     changes.add_argument(
-        "--since", type=int, default=0, metavar="SEQ", help="only changes after this sequence"
+        "--since", type=int, default=0, metavar="SEQ", help="list only changes after this sequence"
     )
-    changes.add_argument("--limit", type=int, metavar="N", help="at most N changes")
+    changes.add_argument("--limit", type=int, metavar="N", help="list at most N changes")
     changes.add_argument("--follow", action="store_true", help="keep listing new changes, until Ctrl-C")
     action("info", "show identity, counts and sizes")
     check = action("check", "check for damage; exit 1 if there is any")
     check.add_argument("--quick", action="store_true", help="skip the check of every page and body")
     action("compact", "return free space to the file system")
-    checkpoints = action("checkpoints", "list the replication checkpoints that peers keep here, one per line")
-    checkpoints.add_argument("ids", nargs="*", metavar="ID", help="only checkpoints with these ids")
-    checkpoints.add_argument("--of", metavar="OWNER", help="only checkpoints of user:NAME, vessel:NAME …")
+    checkpoints = action(
+        "checkpoints", "list the replication checkpoints that peers store here, one per line"
+    )
+    checkpoints.add_argument("ids", nargs="*", metavar="ID", help="list only checkpoints with these ids")
+    checkpoints.add_argument(
+        "--of", metavar="OWNER", help="list only checkpoints of user:NAME, vessel:NAME …"
+    )
     checkpoints.add_argument(
         "--drop",
         action="store_true",
-        help="delete the listed checkpoints: their peers start again, and lose nothing",
+        help="delete the listed checkpoints; their peers compare all documents again, but lose no data",
     )
     export = action("export", "export documents, one JSON object per line")
     export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="output file (standard output)")
@@ -131,8 +138,8 @@ def _put(args: Namespace) -> int:
 def _get(database: "Database", args: Namespace) -> int:
     document = database.get(args.id, rev=args.rev)
     if document is None:
-        what = "document" if args.rev is None else f"revision {args.rev} kept"
-        raise FailedError(f"{args.id}: no such {what}")
+        what = "no such document" if args.rev is None else f"revision {args.rev} is not stored"
+        raise FailedError(f"{args.id}: {what}")
     if document.deleted and not args.meta:
         raise FailedError(f"{args.id}: deleted (revision {document.rev}); use --meta to see its metadata")
     if not args.meta:
@@ -247,7 +254,7 @@ def _info(database: "Database", args: Namespace) -> int:
 
     sizes = (
         f"{format_bytes(usage.used)} used, {format_bytes(usage.free)} free in the file, "
-        f"{format_bytes(usage.wal)} in its log, {format_bytes(usage.blobs)} in blobs"
+        f"{format_bytes(usage.wal)} in its write-ahead log, {format_bytes(usage.blobs)} in blobs"
     )
     rows = [
         ("uuid", info.uuid),
@@ -267,7 +274,7 @@ def _check(database: "Database", args: Namespace) -> int:
 
         print_json(DbCheck(sound=not findings, findings=findings))
     else:
-        print("\n".join(map(clean, findings)) or f"sound: {count(database.count(), 'document')}")
+        print("\n".join(map(clean, findings)) or f"no damage found: {count(database.count(), 'document')}")
     return 1 if findings else 0
 
 
@@ -312,7 +319,7 @@ def _checkpoints(database: "Database", args: Namespace) -> int:
             )
             continue
         owner = "unknown owner" if kept.owner is None else kept.owner or "anyone"
-        idle = f"not used for {format_duration(kept.idle * TICK_S)} of service" if kept.idle else "in use"
+        idle = f"not used for {format_duration(kept.idle * TICK_S)} of operation" if kept.idle else "in use"
         done = "dropped" if dropped else idle
         print(f"{clean(kept.client)}  {clean(owner)}  {format_bytes(kept.size)}  {done}")
     return 0

@@ -42,17 +42,17 @@ STOP_CONNECTING_WITHIN_S: Final = 1.0
 ERASE_LINE: Final = "\r\x1b[K"
 
 ADVICE: Final[dict[tuple[Domain, int], str]] = {
-    (Domain.POSIX, errno.ECONNREFUSED): "check that a listener is running there, on that port",
+    (Domain.POSIX, errno.ECONNREFUSED): "check that a listener is running at this address and port",
     (Domain.WEBSOCKET, HTTPStatus.UNAUTHORIZED): "check --user and --password-file (or --cert and --key)",
     (
         Domain.WEBSOCKET,
         403,
-    ): "ask the operator of the listener for access rights; it may need --cert and --key",
+    ): "ask the operator of the listener for access rights; the listener may require --cert and --key",
     (Domain.WEBSOCKET, HTTPStatus.NOT_FOUND): "check the database's name, the last part of the URL",
     (
         Domain.WEBSOCKET,
         CloseCode.ABNORMAL,
-    ): ("the listener may accept TLS only (wss://), or need --cert and --key"),
+    ): ("the listener may accept only TLS (wss://), or require --cert and --key"),
 }
 """Advice about failed connections, by domain and code. TLS errors have no codes: see `_advice`."""
 
@@ -120,8 +120,8 @@ class _Run:
         except TimeoutError:
             if not is_connecting:
                 say(
-                    f"the peer did not respond within {patience:g} s: stopped without closing the "
-                    "connection properly"
+                    f"the peer did not respond within {patience:g} s, so the connection was not closed "
+                    "properly"
                 )
 
     # Reports during the replication
@@ -214,7 +214,7 @@ class _Run:
             raise FailedError(self._spelt(status.problem))
         if is_cut_short:
             raise FailedError(
-                "stopped before completion; completed work is kept, and the next run continues from there"
+                "stopped before the replication was complete; the next run continues from this point"
             )
         if failed and not continuous:
             raise FailedError(f"{count(len(failed), 'document')} could not be replicated")
@@ -317,11 +317,11 @@ def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
             return (
-                "this is a different server, or its certificate is new; ask its operator before you pin "
-                "the new one"
+                "this is a different server, or the server has a new certificate; ask its operator before "
+                "you pin the new certificate"
             )
         if "verify" in problem.text or "refused" in problem.text:
-            return "give the CA that issued it with --ca, or its fingerprint with --pin"
+            return "give the CA that issued the certificate with --ca, or its fingerprint with --pin"
         return ""
     if (problem.domain, problem.code) == (Domain.WEBSOCKET, HTTPStatus.UNAUTHORIZED) and not has_user:
         return "give --user and --password-file"

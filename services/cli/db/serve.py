@@ -87,7 +87,10 @@ def _check(args: Namespace) -> None:
     if not 0 <= args.port <= HIGHEST_PORT:
         raise UsageError(f"--port must be from 0 to {HIGHEST_PORT}")
     if not _NAME.fullmatch(args.name):
-        raise UsageError(f"--name: {args.name!r}: use letters and digits, and after the first also _ . -")
+        raise UsageError(
+            f"--name: {args.name!r}: use letters and digits; after the first character, _ . and - are also "
+            "allowed"
+        )
     if not args.host:
         raise UsageError("--host must not be empty")
     if args.no_tls and args.user is not None and not is_loopback(args.host):
@@ -143,8 +146,8 @@ def load_or_create_identity(store: Path) -> "TLSIdentity":
             return TLSIdentity.load(path, path)
         except ProblemError as error:
             raise FailedError(
-                f"{error}; restore this generated identity from a copy, or delete it to create a new one, "
-                "whose fingerprint clients must pin again"
+                f"{error}; restore this generated identity from a copy, or delete it and let clients pin the "
+                "fingerprint of the new identity"
             ) from error
     identity = TLSIdentity.self_signed("logboat")
     try:
@@ -221,9 +224,9 @@ def _announce(listener: "URLEndpointListener", *, as_json: bool) -> None:
         print(f"SHA-256 fingerprint of the certificate, for --pin: {ours.fingerprint}")
     may = "read" if configuration.read_only else "read and write"
     if configuration.authenticator is None:
-        print(f"anyone who can connect may {may}, because neither --user nor --client-ca is given")
+        print(f"anyone who can connect can {may}, because neither --user nor --client-ca is given")
     elif configuration.read_only:
-        print("clients that are accepted may only read")
+        print("clients can only read")
     sys.stdout.flush()
 
 

@@ -278,7 +278,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
         return frozenset()
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise UsageError(f"{option}: {text!r} has an empty item")
+        raise UsageError(f"{option}: {text!r} contains an empty item")
     return frozenset(parts)
 
 

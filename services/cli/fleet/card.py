@@ -73,7 +73,7 @@ def card(args: Namespace, world: Environment) -> int:
     folder = FleetFolder(args.folder)
     several = len(args.vessels) > 1
     if len(set(args.vessels)) < len(args.vessels):
-        raise UsageError("a vessel is given twice; each vessel gets one card")
+        raise UsageError("a vessel is named twice; each vessel gets one card")
     is_file = not args.to.startswith("/dev/") and not Path(args.to).is_dir()
     if several and is_file and PLACEHOLDER not in args.to:
         raise UsageError(f"--to: several vessels need several files, such as 'cards/{PLACEHOLDER}.img'")
@@ -120,7 +120,7 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
         return
     print(f"{vessel}'s card was written and verified: {target}")
     if args.bundle_only:
-        print("the identity on the card is readable to anyone until its first boot")
+        print("until the card's first boot, anyone who has the card can read the identity on it")
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
@@ -147,10 +147,12 @@ def _check_configuration(place: Path) -> None:
     verdict = check(place, config=VESSEL, sensors=SENSORS)
     if verdict.problems:
         lines = "\n".join(str(problem) for problem in verdict.problems)
-        raise FailedError(f"{place}: not written, because its appliance would refuse it\n{lines}")
+        raise FailedError(
+            f"{place}: the card was not written, because the appliance would refuse these files:\n{lines}"
+        )
     if verdict.vessel != place.name:
         raise FailedError(
-            f'{place / VESSEL}: names the vessel "{verdict.vessel}"; write: id = "{place.name}"'
+            f'{place / VESSEL}: the file names the vessel "{verdict.vessel}"; write: id = "{place.name}"'
         )
 
 

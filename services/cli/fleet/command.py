@@ -78,9 +78,11 @@ def fleet_arguments(parser: ArgumentParser) -> None:
         "--from",
         dest="begins",
         metavar="TIME",
-        help="time from which vessels use it, UTC: 2026-05-15 or 2026-05-15T12:00 (in 14 days)",
+        help="time (UTC) from which vessels use the new key: 2026-05-15 or 2026-05-15T12:00 (in 14 days)",
     )
-    when.add_argument("--now", action="store_true", help="each vessel uses the key as soon as it receives it")
+    when.add_argument(
+        "--now", action="store_true", help="let each vessel use the new key as soon as it receives the key"
+    )
     action("list", "list the fleet's vessels and the expiry of their certificates", vessel=False, signs=False)
     backup = action("backup", "save the fleet's folder to one encrypted file", vessel=False)
     backup.add_argument(
@@ -195,8 +197,8 @@ def _revoke(args: Namespace, world: Environment) -> int:
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocation list number "
             f"{number}\nnext: copy any vessel's revocations.json to its appliance; other vessels receive "
             f"it from there\nto keep using {args.vessel} with a new key: logboat fleet renew "
-            f"{args.folder} {args.vessel}\nit still has the radio key, which gives no access to the mesh; "
-            f"to change it: logboat fleet rekey {args.folder}"
+            f"{args.folder} {args.vessel}\n{args.vessel} still has the radio key, which gives no access to "
+            f"the mesh; to change the radio key: logboat fleet rekey {args.folder}"
         )
     return 0
 
@@ -227,11 +229,11 @@ def _rekey(args: Namespace, world: Environment) -> int:
     when = "has a new key" if begins <= now else f"gets a new key on {begins:%Y-%m-%d %H:%M} UTC"
     print(f"the radio of fleet {folder.fleet} {when}, for {count(len(vessels), 'vessel')}")
     for vessel in without:
-        print(f"{vessel} is revoked and does not receive it")
+        print(f"{vessel} is revoked and does not receive the new key")
     print(
         f"next: copy {folder.path / RADIO_STATEMENT} to one vessel, into {USUAL};\nthe other vessels "
-        "receive it from there over any network, and take their own key from it.\nManually, on any "
-        f"vessel: copy it there, then run sudo systemctl restart {RESTARTED};\nor write the vessel's "
+        "receive the file from there over any network, and read their own key from it.\nManually, on any "
+        f"vessel: copy the file there, then run sudo systemctl restart {RESTARTED};\nor write the vessel's "
         "bundle to its card (logboat fleet card --bundle-only)"
     )
     return 0
@@ -270,7 +272,7 @@ def _list(args: Namespace, world: Environment) -> int:
         )
         return 0
     print(
-        f"fleet {clean(folder.fleet)}, until {_day(folder.root.not_valid_after_utc)}; revocation list "
+        f"fleet {clean(folder.fleet)}, valid until {_day(folder.root.not_valid_after_utc)}; revocation list "
         f"number {folder.revocations.number}"
     )
     if not vessels:
@@ -438,7 +440,7 @@ def _twice(world: Environment, prompt: str) -> str:
 
 def _text(given: str | None, option: str, longest: int) -> str | None:
     if given is not None and (not given.isprintable() or len(given) > longest):
-        raise UsageError(f"{option}: use at most {longest} characters, all printable")
+        raise UsageError(f"{option}: use at most {longest} printable characters")
     return given
 
 

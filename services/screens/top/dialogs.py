@@ -11,20 +11,20 @@ from textual.widgets import Footer, Static
 from services.terminal.present import wrap
 
 KEYS: Final = (
-    ("tab", "go to the next part, which is marked with > (shift+tab: the previous one)"),
+    ("tab", "go to the next section, which is marked with > (shift+tab: to the previous section)"),
     ("up, down", "select an alarm, or scroll; also page up, page down, home, end"),
     ("a", "acknowledge the selected alarm, like `logboat ack`; asks you to confirm"),
     ("l", "explain what the lights show and what to do"),
-    ("?", "this"),
-    ("q", "leave"),
+    ("?", "show this help"),
+    ("q", "quit"),
 )
 WORDS: Final = (
-    "Problems come first in each part, and are marked with words: ACTIVE, NO, OPEN, refused.",
-    "A sensor's curve covers the last ten minutes, from the lowest to the highest value.",
+    "Each section lists problems first, and marks them with words: ACTIVE, NO, OPEN, refused.",
+    "The curve of a sensor shows the last ten minutes, from the lowest to the highest value.",
     (
-        "Ages count from the measurement or report; the heading of a part shows the age of the whole "
-        "part. `logboat status`, `sensors`, `alarms`, `peers` and `lights explain` show the same in more "
-        "detail."
+        "An age is counted from the measurement or report. The heading of a section shows the age of the "
+        "whole section. `logboat status`, `sensors`, `alarms`, `peers` and `lights explain` show the same "
+        "in more detail."
     ),
 )
 

@@ -45,7 +45,7 @@ _WINDOWS: Final = 8
 
 Windows of the usual length cover ten minutes, and the shortest windows more than a minute.
 """
-BEING_CHECKED: Final = "damaged; it is read again after `logboat store check` has repaired it"
+BEING_CHECKED: Final = "the store is damaged; it is read again after `logboat store check` has repaired it"
 
 
 @dataclass(frozen=True, slots=True)

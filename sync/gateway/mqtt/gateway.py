@@ -181,7 +181,7 @@ class MqttGateway:
                 words = self._endurance.words or str(error)
                 self._say(
                     GatewayState.CONNECTING,
-                    f"error of the store: {words}" if isinstance(error, StoreError) else words,
+                    f"store error: {words}" if isinstance(error, StoreError) else words,
                 )
                 if not goes_on:
                     return

@@ -22,7 +22,7 @@ class MqttOptions:
     signalk: bool = field(
         default=False,
         metadata={
-            "meaning": "Whether to publish current values as Signal K deltas too.",
+            "meaning": "Whether to publish current values also as Signal K deltas.",
             "example": "true",
         },
     )

@@ -180,4 +180,4 @@ class Subscriptions:
             raise broker_errors.of_subscription(", ".join(needed))
 
     def _warn(self, topic: str, words: str) -> None:
-        log.warning("gateway %s: the broker does not let us read %s: %s", self._name, topic, words)
+        log.warning("gateway %s: the broker does not allow reading %s: %s", self._name, topic, words)
