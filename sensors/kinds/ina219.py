@@ -128,7 +128,7 @@ connect a larger one. A positive current flows from `IN+` to `IN-`. In Signal K 
 charges the battery. So connect `IN-` to the battery's side of the shunt. For 24 V systems, whose charging
 voltage exceeds 26 V, use an INA226.
 
-To measure the voltage alone, you need no shunt, and `shunt` is not needed. Connect `IN+` and `IN-` to each
+To measure only the voltage, you need neither a shunt nor the key `shunt`. Connect `IN+` and `IN-` to each
 other and, through a fuse, to the positive pole of the battery. Connect `GND` to the negative pole.""",
     options=PowerOptions,
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),

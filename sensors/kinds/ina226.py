@@ -42,11 +42,11 @@ Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. A posit
 `IN+` to `IN-`. In Signal K a positive battery current charges the battery. So connect `IN-` to the
 battery's side of the shunt. Put a fuse into each wire to the battery.
 
-To measure the voltage alone, you need no shunt. The chip measures the voltage at `VBUS` independently of
-`IN+` and `IN-` (Texas Instruments, data sheet SBOS547). The key `shunt` is not needed, and would have no
+To measure only the voltage, you need no shunt. The chip measures the voltage at `VBUS` independently of
+`IN+` and `IN-` (Texas Instruments, data sheet SBOS547). You do not need the key `shunt`, which has no
 effect on the voltage. Connect `VBUS` through a fuse to the positive pole of the battery, and `GND` to its
-negative pole. Connect `IN+` and `IN-` to each other and to `GND`, so that they do not float. On a board with
-a shunt of its own, the shunt already connects them to each other.
+negative pole. Connect `IN+` and `IN-` to each other and to `GND`, so that they do not float. On a board
+with a shunt of its own, the shunt already connects them to each other.
 
 ```toml
 [[sensor]]

@@ -171,7 +171,7 @@ For revolutions, `pulses_per_unit` is the number of pulses per revolution of the
 - Terminal W of an alternator gives one pulse for each pair of poles, per revolution of the alternator. The
   number of pulses is the number of pole pairs times the pulley ratio: the diameter of the engine's pulley
   divided by the diameter of the alternator's pulley. With 12 poles (6 pairs) and pulleys of 150 mm and 60
-  mm, it is 6 · 2.5 = 15. The alternator's data sheet gives the number of poles.
+  mm, the number is 6 · 2.5 = 15. The alternator's data sheet gives the number of poles.
 
 To check the number, measure the revolutions with a hand tachometer at a steady speed. If Logboat shows a
 value that is too high by a factor, multiply `pulses_per_unit` by this factor. For example, if Logboat shows

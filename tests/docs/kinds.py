@@ -69,9 +69,9 @@ def _parts(kind: SensorKind) -> Iterator[str]:
         yield "\n".join(["| from | through | to |", "| --- | --- | --- |", *rows])
         yield from _bridges(kind)
         yield (
-            "You can use any ground pin, because all of them are connected to each other. The same applies to"
-            " the two pins of 3.3 V, and to the two pins of 5 V. [Pins of the header](../pins.md) shows them,"
-            " and which pins are free."
+            "You can use any ground pin, because all ground pins are connected to each other. The same"
+            " applies to the two 3.3 V pins, and to the two 5 V pins. [Pins of the header](../pins.md) shows the"
+            " position of each pin, and which pins are free."
         )
     yield "## Configuration"
     yield f"```toml\n{kind.example}```"
