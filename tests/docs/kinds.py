@@ -70,8 +70,8 @@ def _parts(kind: SensorKind) -> Iterator[str]:
         yield from _bridges(kind)
         yield (
             "You can use any ground pin, because all ground pins are connected to each other. The same"
-            " applies to the two 3.3 V pins, and to the two 5 V pins. [Pins of the header](../pins.md) shows the"
-            " position of each pin, and which pins are free."
+            " applies to the two 3.3 V pins, and to the two 5 V pins. [Pins of the header](../pins.md) shows"
+            " the position of each pin, and which pins are free."
         )
     yield "## Configuration"
     yield f"```toml\n{kind.example}```"
