@@ -443,7 +443,7 @@ class Client(aiomqtt.Client):
         """End the connection because of a store error, which paho must not see: see `_received`."""
         self.store_error = self.store_error or error
         self.ended = self.ended or BrokerLostError(
-            f"error of the store: {error}", broker_errors.ErrorReaction.TRY_AGAIN
+            f"store error: {error}", broker_errors.ErrorReaction.TRY_AGAIN
         )
         self.on_ended()
 
