@@ -18,7 +18,7 @@ The replication library, which does not depend on Logboat's documents:
 What Logboat adds:
 
 - `documents`: ids, types and channels of Logboat's documents, and the document policy of its stores
-- `fleet`: identities in a fleet of vessels, write access to documents, and the resolution of conflicts
+- `fleet`: identities in a fleet of vessels, write access to documents, and conflict resolution
 - `mesh`: discovery of other vessels, and the links to them
 - `gateway`: forwarding of documents to servers ashore
 """

@@ -13,7 +13,7 @@ The format is defined in `Deltas.md` of Couchbase's Fleece library. Sync Gateway
 | `[old, v]`, `[old, 0, 0]` | replaced, deleted: JsonDiffPatch's form, accepted but never written |
 | `{}` | nothing changed |
 
-The module promises:
+The module guarantees:
 
 - `apply(old, make(old, new))` equals `new`, including the types of numbers and the sign of zeros.
 - No argument is ever modified.
@@ -31,9 +31,9 @@ a body, because the store does that for every body.
 
 Where Fleece is lenient, this module is strict, so that wrong results are detected. In an array's delta,
 Fleece ignores keys that match no item, replaces deleted items with a value that JSON cannot express, and
-accepts signs and spaces as lengths in a string's patch. Deltas made by Fleece contain none of these. However,
-for a key that is the empty string, Fleece writes a deletion whatever the actual change is. So this module
-neither accepts nor writes a deletion of an empty key.
+accepts signs and spaces in the lengths of a string's patch. Deltas made by Fleece contain none of these.
+However, for a key that is the empty string, Fleece writes a deletion whatever the actual change is. So this
+module neither accepts nor writes a deletion of an empty key.
 """
 
 import re
@@ -46,7 +46,7 @@ import msgspec
 DEPTH_LIMIT: Final = 64
 """Maximum depth of nested objects and arrays that are compared or patched, the same as for a body."""
 TEXT_MINIMUM: Final = 60
-"""Minimum length in bytes of a string that is patched. It is the same in Couchbase Lite and Sync Gateway."""
+"""Minimum length in bytes of a string for which a patch is made, as in Couchbase Lite and Sync Gateway."""
 
 _DELETION_CODE: Final = 0
 _TEXT_CODE: Final = 2
@@ -89,7 +89,7 @@ class DeltaError(ValueError):
         return f"the delta does not fit its base at {where or '/'!r}: {self.reason}"
 
     def within(self, key: str) -> "DeltaError":
-        """Return this error for the value that contains the faulty value under `key`."""
+        """Return a copy of this error with `key` added to the front of `place`."""
         return DeltaError(self.reason, (key[:_PLACE_LIMIT], *self.place))
 
 
@@ -264,7 +264,7 @@ def _shorter(delta: Any, replacement: Any) -> Any:
 
 
 def _text_difference(old: str, new: str) -> Any:
-    """Return a patch for the part of a string that differs, or `new` if the patch is not shorter."""
+    """Return a patch that replaces the differing part of a string, or `new` if the patch is not shorter."""
     try:
         size = _bytes(new)
         if size < TEXT_MINIMUM:

@@ -60,7 +60,7 @@ SINGLE_WRITER: Final = frozenset(
 )
 """Types whose documents are each written by one vessel only.
 
-So of two revisions, the higher generation is newer.
+So of two revisions of such a document, the one with the higher generation is newer.
 """
 
 
@@ -130,7 +130,7 @@ def is_history(document_id: str) -> bool:
 
 
 def is_immutable(document_id: str) -> bool:
-    """Return True if the document never changes. Its revisions at peers are then not recorded."""
+    """Return True if the document never changes. The store then does not record which revision a peer has."""
     return document_id.startswith(_IMMUTABLE)
 
 

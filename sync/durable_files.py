@@ -19,9 +19,9 @@ class NewFile(NamedTuple):
     path: Path
     content: bytes
     mode: int
-    """The exact mode of the file, whatever the umask is."""
+    """The exact mode of the file, regardless of the umask."""
     group: int = -1
-    """Group id of the file; -1 for the group of the process."""
+    """Group id of the file; -1 for the process's group."""
 
 
 def write(path: Path, content: bytes, *, mode: int = PUBLIC_FILE, group: int = -1) -> None:
@@ -55,9 +55,9 @@ def write_all(files: Iterable[NewFile]) -> None:
 
 
 def create(path: Path, content: bytes, *, mode: int = SHARED_FILE) -> None:
-    """Write a file in place, and make its content durable. Raises OSError.
+    """Write a file directly, without a temporary file, and make its content durable. Raises OSError.
 
-    The file's permissions are those of `mode` or fewer. Its name is not durable before the folder is
+    The umask may remove permissions from `mode`. The file's name is not durable until the folder is
     synchronised. Use this only for files that no reader can find yet.
     """
     with open(path, "wb", opener=opener(mode)) as file:
@@ -73,7 +73,7 @@ def rename(old: Path, new: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names of the files in a folder durable. Raises OSError."""
+    """Synchronise a folder, so that the names of its files are durable. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

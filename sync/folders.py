@@ -1,4 +1,4 @@
-"""Creation of folders and files that other users cannot write to, whatever the umask is.
+"""Creation of folders and files that other users cannot write to, regardless of the umask.
 
 Setting the mode after creation would be too late, because another process may already have opened the file.
 So each file is created with its final mode. A umask can only remove permissions from that mode.
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 SHARED: Final = 0o770
-"""Mode of a folder that the daemons share by means of their group."""
+"""Mode of folders that the daemons share through a common group."""
 SHARED_FILE: Final = 0o660
 OWN: Final = 0o700
-"""Mode of a folder with secrets."""
+"""Mode of folders that contain secrets."""
 OWN_FILE: Final = 0o600
 PUBLIC: Final = 0o755
 PUBLIC_FILE: Final = 0o644

@@ -1,4 +1,4 @@
-"""BLIP, version 3: messages over a transport of frames, as used by Couchbase Lite and Sync Gateway.
+"""BLIP, version 3: a protocol that carries messages in frames, used by Couchbase Lite and Sync Gateway.
 
 A caller needs only `BlipConnection`, `ConnectionLimits`, the events and the errors. The modules, in the order
 in which a message passes through them, first on the sending and then on the receiving side:
@@ -7,10 +7,10 @@ in which a message passes through them, first on the sending and then on the rec
 - `outgoing`: queued messages, and the order of their frames
 - `codec`, `frames`: encoding and decoding of frames: header, compression, checksum
 - `states`: the frames that are allowed in each state
-- `incoming`: received messages of several frames that are incomplete
+- `incoming`: received multi-frame messages that are still incomplete
 - `events`: the events reported to the caller
 - `connection`: the connection, which uses all modules above
-- `limits`, `errors`: limits for a peer, and the errors if the peer exceeds them
+- `limits`, `errors`: limits on a peer, and the errors raised when the peer exceeds them
 """
 
 from sync.blip.connection import BlipConnection

@@ -12,7 +12,7 @@ class CloseCode(IntEnum):
 
     NORMAL = 1000
     GOING_AWAY = 1001
-    """The peer is stopping, and may start again."""
+    """The peer is shutting down, and may restart."""
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
     NO_STATUS = 1005

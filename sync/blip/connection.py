@@ -9,8 +9,9 @@
 
 Both sides of a BLIP connection have the same role, so this class does not distinguish them. It does no I/O,
 reads no clock, and has no callbacks. The owner calls `next_frame` only when the transport can accept a frame,
-so that urgent messages can overtake others until then. The owner stops reading while `unanswered` or `queued`
-exceed its own limits. `next_frame` also returns acknowledgements, so the owner calls it after `receive`.
+so that urgent messages can overtake others until then. The owner must stop reading while `unanswered` or
+`queued` exceeds a limit of the owner's choice. `next_frame` also returns acknowledgements, so the owner calls
+it after `receive`.
 
 A ViolationError or BodyUnavailableError ends the connection. The connection then discards all messages and
 sends no more frames. The owner closes the transport with the error's `close_code`.
@@ -76,7 +77,7 @@ _ANSWERED: Final = -1
 
 
 class BlipConnection:
-    """The state of one connection; the module's docstring shows how to use it."""
+    """A BLIP connection without a transport. The module's docstring shows how to use it."""
 
     __slots__ = (
         "_awaiting",
@@ -111,9 +112,9 @@ class BlipConnection:
         self._requests_received = 0
         """Number of the peer's last request that began."""
         self._awaiting: dict[int, bool] = {}
-        """Our requests that wait for a reply, and whether the reply is requested in parts."""
+        """For the number of each of our unanswered requests, True if the reply is requested in parts."""
         self._unanswered: dict[int, int] = {}
-        """Urgency of each complete request of the peer; _ANSWERED while the reply is being sent."""
+        """Urgency of each complete request from the peer, or _ANSWERED while the reply is being sent."""
         self._present = (0, 0, 0)
         """Number, flags and size in bytes of the frame that is being inflated in pieces."""
 
@@ -136,7 +137,7 @@ class BlipConnection:
 
     @property
     def inflated(self) -> int:
-        """Total size in bytes of the peer's compressed frames after they were inflated."""
+        """Total inflated size, in bytes, of the peer's compressed frames."""
         return self._decoder.inflated
 
     @property

@@ -25,7 +25,7 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
         return self.properties.get("Profile", "")
 
     def bare(self) -> "RequestReceived":
-        """Return the request without its properties and body, which are not needed for the reply."""
+        """Return a copy without properties and body, for a request that only needs to be answered."""
         return RequestReceived(
             self.number, {}, b"", self.urgent, self.compressed, self.no_reply, self.too_large
         )
@@ -54,7 +54,7 @@ class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
 
     number: int
     domain: str
-    """Domain of the code: `BLIP` by default. Sync Gateway uses `HTTP`."""
+    """Domain of the error code: `BLIP` by default. Sync Gateway uses `HTTP`."""
     code: int
     """Error code; 0 if it is missing or not a 32-bit integer."""
     message: str
@@ -62,13 +62,13 @@ class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, gc=False):
-    """An acknowledgement of a part of one of our long messages, for a display of progress."""
+    """The peer's acknowledgement of part of a long message that we sent. It can be used to show progress."""
 
     number: int
     is_reply: bool
     """True if the message is our reply to the peer's request `number`; False if it is our request."""
     frame_bytes: int
-    """Number of bytes of the message's frames that have arrived at the peer."""
+    """Number of bytes of the message's frames that the peer has received."""
 
 
 Event = RequestReceived | ResponsePart | ResponseReceived | ErrorReceived | Acknowledged

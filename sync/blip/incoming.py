@@ -34,7 +34,7 @@ class IncomingMessage:
         self.key = key
         """Twice the message's number, plus one for a reply."""
         self.flags = flags
-        """Flags of its first frame, which apply to the message."""
+        """Flags of the first frame, which apply to the whole message."""
         self.in_parts = in_parts
         """True if the body is passed on in parts as it arrives, and not kept in memory."""
         self.content = bytearray()
@@ -43,7 +43,7 @@ class IncomingMessage:
         self.too_large = False
         """True if the body is longer than `kept_bytes`. Then no part of it is kept."""
         self.received = 0
-        """Number of bytes of its frames after their headers."""
+        """Number of bytes received in the message's frames, without their headers."""
         self.noted = 0
         """Value of `received` in the last acknowledgement that was queued."""
         self.acknowledged = 0
@@ -146,7 +146,7 @@ class Inbox:
         return arrival
 
     def next_owed(self) -> IncomingMessage | None:
-        """Return the next message to acknowledge, or None. All received bytes count as acknowledged."""
+        """Return the next message to acknowledge, or None. Record all its received bytes as acknowledged."""
         if not self._owed:
             return None
         arrival = self._owed.pop(next(iter(self._owed)))

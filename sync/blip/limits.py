@@ -1,7 +1,7 @@
 """Limits on a peer's use of a connection, and BLIP's constants for flow control, with their sources.
 
 All data whose size a peer determines has a limit in this module. A connection uses at most about
-`arriving_bytes` + `inflated_bytes` + 300 kB of memory, the last for the two deflate contexts. Complete
+`arriving_bytes` + `inflated_bytes` + 300 kB of memory. The 300 kB are for the two deflate streams. Complete
 requests and queued replies are not included. The caller must stop reading when there are too many of them.
 """
 
@@ -13,17 +13,20 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 BIG_FRAME: Final = 16 * KIB
-"""Maximum bytes of a message in one frame.
+"""Maximum number of a message's bytes in one frame.
 
-LiteCore and go-blip send frames of this size. The WebSocket library of go-blip refuses frames of more than
+LiteCore and go-blip send frames of this size. The WebSocket library of go-blip rejects frames of more than
 twice this size.
 """
 SMALL_FRAME: Final = 4 * KIB
-"""Maximum bytes of a message in one frame while an urgent message waits, as in LiteCore and go-blip."""
+"""Maximum number of a message's bytes in one frame while an urgent message waits.
+
+LiteCore and go-blip use the same number.
+"""
 ACKNOWLEDGE_EVERY: Final = 50_000
 """Number of received bytes of one message between acknowledgements (BLIP protocol, section 3.7)."""
 WINDOW: Final = 128_000
-"""Maximum bytes of one message sent without acknowledgement (BLIP protocol, section 3.7)."""
+"""Maximum number of unacknowledged bytes of one outgoing message (BLIP protocol, section 3.7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +34,26 @@ class ConnectionLimits:
     """The limits of one connection. If the peer exceeds a limit, the connection ends with the named error."""
 
     frame_bytes: int = 64 * KIB
-    """Maximum bytes of a frame from the transport (`FrameTooLargeError`). Peers send about 16 KiB."""
+    """Maximum size in bytes of a received frame (`FrameTooLargeError`). Peers send frames of about 16 KiB."""
     inflated_bytes: int = 17 * MIB
-    """Maximum bytes of an inflated frame (`InflatedTooLargeError`).
+    """Maximum size in bytes of a frame after inflation (`InflatedTooLargeError`).
 
     Deflate compresses at most 1032 : 1, and LiteCore fills a frame of 16 KiB as far as possible. So a body
     that consists only of spaces makes a valid frame of 16.1 MiB.
     """
     message_bytes: int = 24 * MIB
-    """Maximum bytes of a message (`MessageTooLargeError`).
+    """Maximum size in bytes of a message (`MessageTooLargeError`).
 
     Sync Gateway accepts documents of up to 20 MiB. A reply requested in parts is not subject to this limit.
     """
     kept_bytes: int = 24 * MIB
-    """Maximum bytes of a message whose body is kept in memory.
+    """Maximum size in bytes of a message whose body is kept in memory.
 
     The body of a longer message is discarded as it arrives. A request is then reported with `too_large`, and
-    a reply as an error 413. The connection continues.
+    a reply as error 413. The connection continues.
     """
     properties_bytes: int = 100 * KIB
-    """Maximum bytes of a message's encoded properties (`PropertiesTooLargeError`), as in LiteCore."""
+    """Maximum size in bytes of a message's encoded properties (`PropertiesTooLargeError`), as in LiteCore."""
     properties: int = 256
     """Maximum number of properties (`TooManyPropertiesError`). The replication protocol uses about ten."""
     unanswered_requests: int = 4096
@@ -58,9 +61,9 @@ class ConnectionLimits:
     arriving_messages: int = 2048
     """Maximum number of incomplete messages (`TooManyArrivingError`)."""
     arriving_bytes: int = 64 * MIB
-    """Maximum total bytes of memory for incomplete messages (`ArrivingTooLargeError`)."""
+    """Maximum memory in bytes for all incomplete messages combined (`ArrivingTooLargeError`)."""
     unacknowledged_bytes: int = 256 * KIB
-    """Maximum unacknowledged bytes of one received message (`FlowControlIgnoredError`).
+    """Maximum number of unacknowledged bytes of one received message (`FlowControlIgnoredError`).
 
     A peer that follows the protocol stays within `WINDOW` and one frame.
     """
@@ -82,9 +85,9 @@ APPLIANCE: Final = ConnectionLimits(
     window_bits=14,
     memory_level=7,
 )
-"""Limits for each of a hundred peers of a machine with 512 MiB of memory.
+"""Limits for each peer of a machine that has 512 MiB of memory and up to a hundred peers.
 
 Documents on such a machine have at most 256 KiB, and messages of other vessels about 150 KiB. Another vessel
-has up to 4 MiB of revisions in flight, and LiteCore has 2 MiB. The smaller window makes documents 2 % longer
-on the wire.
+sends up to 4 MiB of revisions before it waits for replies, and LiteCore sends 2 MiB. The smaller deflate
+window makes compressed documents 2 % larger.
 """

@@ -39,7 +39,7 @@ class OutgoingMessage(msgspec.Struct, eq=False):
     """Twice the number, plus one for a reply, because requests and replies are numbered separately."""
     flags: int
     content: bytes
-    """Bytes that were read from the source, but not taken for a frame yet."""
+    """Bytes that were read from the source but have not been put into a frame yet."""
     source: BodySource | None = None
     """Source of the remaining bytes; None if no bytes remain."""
     in_parts: bool = False
@@ -50,12 +50,12 @@ class OutgoingMessage(msgspec.Struct, eq=False):
     ticket: int = 0
     """Position in the rotation of messages."""
     held: int = 0
-    """Bytes of memory for the message until it is sent, not including bytes in a file."""
+    """Memory in bytes that the message uses until it is sent, not including data in a file."""
 
     def take(self, size: int) -> bytes:
         """Return the next bytes for a frame, at most `size`. Afterwards `flags` shows whether more follow.
 
-        Exceptions of the source are passed on.
+        Exceptions raised by the source are propagated.
         """
         content = self.content
         source = self.source
@@ -81,7 +81,9 @@ class OutgoingMessage(msgspec.Struct, eq=False):
 def prepare(
     properties: Mapping[str, str], body: bytes | BodySource, limits: ConnectionLimits
 ) -> tuple[bytes, BodySource | None, int]:
-    """Return a message's encoded beginning, the source of the rest or None, and the bytes in memory.
+    """Encode the beginning of a message.
+
+    Return the encoded bytes, the source of the remaining bytes (or None), and the number of bytes in memory.
 
     A body of up to about one frame is joined to the properties. A larger body is not copied. Raises
     UnsendableMessageError if the message cannot be encoded or exceeds a limit.
@@ -119,7 +121,7 @@ class SendQueue:
         """Counter of positions, so that waiting messages and messages under way share one rotation."""
         self._after_urgent = False
         self.held = 0
-        """Bytes of memory for all messages that are not sent completely."""
+        """Memory in bytes of all messages that are not sent completely."""
 
     def __len__(self) -> int:
         """Return the number of messages that are not sent completely."""

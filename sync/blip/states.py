@@ -35,7 +35,7 @@ class MessagePhase(Enum):
     """The phase of a message before the next frame."""
 
     IMPOSSIBLE = "not expected yet"
-    """For a request, the preceding request has not begun. For a reply, our request has not begun."""
+    """The preceding request (for a request) or our own request (for a reply) has not begun."""
     EXPECTED = "expected"
     """The first frame of the message may arrive."""
     ARRIVING = "arriving"
@@ -68,7 +68,10 @@ REPLY_FRAMES: Final[Rules] = {
 
 
 def judge(rules: Rules, standing: MessagePhase, number: int) -> Step:
-    """Return the effect of a frame of message `number`, or raise the error with which it is refused."""
+    """Return the effect of a frame of message `number`.
+
+    Raises the NumberInvalidError given in `rules` if the frame is not allowed.
+    """
     outcome = rules[standing]
     if isinstance(outcome, Step):
         return outcome
