@@ -12,5 +12,5 @@ Applications use `replicator` with `endpoints` for the active side, `listener` f
 - `login_rate_limit`: limits on wrong passwords
 - `known_addresses`: the addresses from which users have logged in before
 - `certificates`, `tls_contexts`: checks of certificates; `tls_alerts`: reporting failures to the other side
-- `error_mapping`: conversion of errors from the operating system to problems
+- `error_mapping`: conversion of operating system errors to `Problem` objects
 """

@@ -72,11 +72,11 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A client's credentials and trusted roots for one attempt to connect."""
+    """A client's credentials and trusted roots for one connection attempt."""
 
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The trusted CAs for the server's certificate; None for the CAs of the system."""
+    """The trusted CAs for the server's certificate; None for the system's CAs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +199,8 @@ class ListenerPasswordAuthenticator:
     """Authenticator of users by name and password.
 
     A callback that is not a coroutine function runs in a separate thread, because a good password hash is
-    slow. At most `at_once` callbacks run at the same time; other attempts wait. `ok` passes on exceptions of
-    the callback.
+    slow. At most `at_once` callbacks run at the same time; other attempts wait. `ok` propagates exceptions
+    raised by the callback.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class ListenerPasswordAuthenticator:
     ) -> None:
         self._callback = callback
         self.guesses = guesses or LoginAttempts(time.monotonic)
-        """Record of attempts, with the limits on wrong passwords for each address and each user."""
+        """Login attempts, with the limits on wrong passwords for each address and each user."""
         # A pool of our own threads limits the number of callbacks. A semaphore would not limit it: when a
         # client disconnects, its semaphore is released, but its thread continues.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
@@ -231,9 +231,9 @@ class ListenerCertificateAuthenticator:
 
     A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
     chains to no root is refused in the TLS handshake, before the callback is called. Roots are required,
-    because Python's `ssl` does not reveal a certificate that it has not verified. An empty `roots` raises
-    ValueError. The callback runs in the event loop, so it must be fast or a coroutine function. It is called
-    twice for each connection: after the TLS handshake, and after the client's request.
+    because Python's `ssl` does not reveal a certificate that it has not verified. Raises ValueError if
+    `roots` is empty. The callback runs in the event loop, so it must be fast or a coroutine function. It is
+    called twice for each connection: after the TLS handshake, and after the client's request.
     """
 
     def __init__(
@@ -317,7 +317,7 @@ class ListenerAuthenticators:
         return self.certificate is not None and self.password is None
 
     async def judge(self, certificate: x509.Certificate) -> bool | Refusal:
-        """Judge a certificate that the TLS handshake has verified, before the client has sent a request.
+        """Check a certificate that the TLS handshake has verified, before the client has sent a request.
 
         Returns:
             True if the client is admitted; False if the client may still log in with a password; otherwise a
@@ -340,8 +340,8 @@ class ListenerAuthenticators:
     ) -> Client | Refusal:
         """Return the identity of a client, or the refusal to send to the client.
 
-        The password is checked only if no certificate of the client is accepted. An exception of a callback
-        is passed on. The caller must then not admit the client.
+        The password is checked only if no certificate of the client is accepted. Exceptions raised by a
+        callback are propagated. The caller must then not admit the client.
 
         Args:
             authorization: the client's Authorization header; None if it has sent none.

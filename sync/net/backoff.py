@@ -2,7 +2,7 @@
 
 The classification follows Couchbase Lite, with two additions, because an appliance runs unattended. A peer
 that is restarting or was killed counts as temporary, and so does an error from our own store, such as a full
-card.
+SD card.
 """
 
 import errno

@@ -213,11 +213,11 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
-"""Endings of OpenSSL's reason strings, with their meanings. The beginnings differ between TLS versions."""
+"""Suffixes of OpenSSL's reason strings, with their meanings. The prefixes differ between TLS versions."""
 
 
 def explain(error: ssl.SSLError) -> str:
-    """Return a description of the TLS error that made a handshake fail or ended a connection later.
+    """Return a description of a TLS error that occurred during or after the handshake.
 
     In TLS 1.3, a server checks the client's certificate after the client has finished its handshake. So the
     client detects a refusal only on its first read. If the server sends no alert with the reason (see

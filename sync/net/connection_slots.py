@@ -5,8 +5,8 @@ so each address has few slots for strangers. When the slots for strangers are fu
 stranger from the address with the most strangers is dropped. Some slots for admitted connections are reserved
 for clients whose certificate was accepted, so that users cannot take all slots. Until its certificate is
 accepted, such a client also counts as a stranger, because a certificate that chains to one of our roots may
-be revoked. When the slots for users are full, the oldest connection of the user with the most connections is
-dropped.
+have been revoked. When the slots for users are full, the oldest connection of the user with the most
+connections is dropped.
 
 This module does no I/O: it returns the connections to drop.
 """
@@ -130,7 +130,7 @@ class ConnectionSlots(Generic[K]):
         return next(key for key, owner in self._others.items() if owner == greediest)
 
     def rename(self, before: K, after: K) -> None:
-        """Identify an admitted connection by the key `after` instead of `before` from now on."""
+        """Change the key of an admitted connection from `before` to `after`."""
         if before in self._members:
             del self._members[before]
             self._members[after] = None

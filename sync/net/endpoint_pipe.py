@@ -10,9 +10,9 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _PIECE: Final = 16 * 1024
-"""Maximum bytes passed to the connection at once if message boundaries do not matter.
+"""Maximum number of bytes passed to the connection at once if message boundaries do not matter.
 
-A slow line takes seconds to send this number of bytes. Over TLS, they form one record.
+Sending this number of bytes over a slow line takes seconds. With TLS, these bytes form one record.
 """
 _READY_BYTES: Final = 64 * 1024
 """Number of received but undelivered bytes above which `ready` waits."""
@@ -35,7 +35,10 @@ class EndpointPipe(asyncio.Transport):
     ) -> None:
         super().__init__()
         self.deliver: Callable[[list[bytes]], None] = self._deliver_bytes
-        """Function called with the received pieces. By default, the pieces are joined and passed on."""
+        """Function called with the received pieces.
+
+        By default, the pieces are joined and passed to the protocol.
+        """
         self._send = send
         self._close = close
         self._close_timeout = close_timeout

@@ -30,13 +30,13 @@ class Security:
     """The only accepted certificate, or its SHA-256 fingerprint."""
     accept_only_self_signed: bool = False
     roots: Sequence[x509.Certificate] | None = None
-    """Trusted roots for the server's certificate; None for the roots of the system."""
+    """Trusted roots for the server's certificate; None for the system's roots."""
     expected_uri: str | None = None
-    """URI that the server's certificate must contain, instead of the check of the host name."""
+    """URI that the server's certificate must contain. If it is given, the host name is not checked."""
     judge: Judge | None = None
     """Function that checks a certificate that chains to `roots`.
 
-    It replaces the checks of dates and host name.
+    If it is given, the dates and the host name are not checked otherwise.
     """
     now: Callable[[], datetime] | None = None
     """Function that returns an aware datetime for checking certificates; None for the system clock."""
@@ -143,7 +143,7 @@ class URLEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class MessageEndpoint:
-    """A peer behind the application's own connection, such as a serial line, Bluetooth or a radio."""
+    """A peer reached over the application's own connection, such as a serial line, Bluetooth or a radio."""
 
     uid: str
     """Unique id of the peer. It also identifies the checkpoint."""

@@ -1,4 +1,4 @@
-"""Conversion of errors from the operating system, TLS and name resolution to problems."""
+"""Conversion of errors from the operating system, TLS and name resolution to `Problem` objects."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from . import certificates
 
 
 def problem_of(error: BaseException | None, doing: str) -> Problem:
-    """Convert an error to a problem.
+    """Convert an error to a `Problem`.
 
     Args:
         error: the error; None for a connection that has ended without an error.

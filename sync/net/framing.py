@@ -81,9 +81,9 @@ class Framing:
         self._message: bytearray | None = None
         """The part of a fragmented message's payload that has been received."""
         self.is_open = protocol.state is OPEN
-        """True until one of the sides has sent a close frame."""
+        """True until either side has sent a close frame."""
         self.failure: CloseReason | None = None
-        """The peer's violation of the protocol; None if there was none.
+        """The peer's protocol violation; None if there was none.
 
         A close frame that reports the violation to the peer is queued, and all further data is ignored.
         """

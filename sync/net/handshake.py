@@ -63,8 +63,8 @@ class Head:
 def joined(headers: Headers) -> Headers:
     """Return the headers with each name once. Values of a repeated header are joined with commas.
 
-    `Headers` raises an exception for a look-up of a repeated name, which callers do not expect. Only the
-    values of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
+    Looking up a repeated name in `Headers` raises an exception, which callers do not expect. Only the values
+    of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
     """
     combined = Headers()
     for name in headers:

@@ -19,10 +19,10 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from .error_mapping import problem_of
 
 STAGGER: Final = 0.25
-"""Seconds before the next address is tried in parallel with the last one (RFC 8305, section 5)."""
+"""Seconds after which the next address is tried in parallel (RFC 8305, section 5)."""
 
 _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
-"""Errors of addresses in a family that this network does not support. Any other error is reported instead."""
+"""Errors caused by an unsupported address family. Any other error is reported in preference to these."""
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -73,7 +73,7 @@ def _spelt(host: str) -> str:
 
 
 def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
-    """Return the addresses with alternating families, so that an unusable family costs only one wait."""
+    """Return the addresses with alternating families, so that an unusable family causes only one delay."""
     first = addresses[0][0]
     same = [address for address in addresses if address[0] == first]
     other = [address for address in addresses if address[0] != first]

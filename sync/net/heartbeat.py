@@ -1,4 +1,4 @@
-"""Detection of connections that are lost without an error, by a pulled cable or a peer out of range."""
+"""Detection of connections lost without an error, as when a cable is unplugged or a peer is out of range."""
 
 import asyncio
 from collections.abc import Callable

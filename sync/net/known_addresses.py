@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 ADDRESSES: Final = 8
-"""Maximum number of addresses kept for each user, for a phone and a tablet aboard and in other networks."""
+"""Maximum number of addresses kept for each user.
+
+This is enough for a phone and a tablet, each on board and on other networks.
+"""
 USERS: Final = 128
-"""Maximum number of users, which no crew reaches. Only users who have sent the correct password count."""
+"""Maximum number of users, more than any crew has. Only users who have sent the correct password count."""
 EXPIRES_S: Final = 90 * 86_400.0
 """Seconds for which an unused address is kept: about the time for which a boat is laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
@@ -23,7 +26,7 @@ NOTE_EVERY_S: Final = 86_400.0
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
-"""Maximum number of characters used of a user name or an address, because anyone may send long ones."""
+"""Length to which user names and addresses are cut, in characters, because clients may send long ones."""
 
 
 def exact(address: str) -> str:
@@ -71,8 +74,8 @@ class KnownAddresses:
 
         Args:
             utc: returns seconds since 1970.
-            stored: the stored result of `as_json`. Malformed entries are ignored. A future time, recorded
-                from a wrong clock, is replaced by the present time.
+            stored: the stored result of `as_json`. Malformed entries are ignored. A time in the future, which
+                was recorded while the clock was wrong, is replaced by the current time.
             expires_s: seconds from an address's last use until its removal.
             users: maximum number of users.
         """

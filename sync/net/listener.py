@@ -62,7 +62,7 @@ DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
 """Seconds for which `stop` waits for peers to close their connections.
 
-Peers out of range never close them.
+Peers that are out of range never close their connections.
 """
 PER_CLIENT: Final = 16
 """Maximum number of connections from one client.
@@ -371,7 +371,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close the oldest connection of a client with too many connections. It has probably been lost."""
+        """Close a client's oldest connection if it has too many. The oldest one has probably been lost."""
         theirs = [
             connection
             for connection in self._connections

@@ -1,4 +1,4 @@
-"""Limits on wrong passwords, to prevent guessing.
+"""Limits on wrong passwords, to prevent password guessing.
 
 This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
 attempts do not exceed the limits. If the password was correct, the attempt is no longer counted. For some
@@ -7,8 +7,8 @@ minutes, a wrong password counts against the sender's address and against the us
 over a limit must wait, and no hash is computed for it.
 
 The limit for a user does not apply at addresses from which that user has logged in before. Otherwise anyone
-could lock out the user. The limit for the /64 does not apply at exactly such an address either. At such an
-address, only this user's wrong passwords from the same address count.
+could lock out the user. The limit for the /64 does not apply at exactly such an address either. There, only
+this user's wrong passwords from the same address are counted.
 """
 
 import math
@@ -22,24 +22,24 @@ from .known_addresses import USERS, KnownAddresses, exact, site_of
 WINDOW_S: Final = 300.0
 """Seconds for which a wrong password counts."""
 PER_ADDRESS: Final = 10
-"""Limit of wrong passwords from one address within `WINDOW_S`.
+"""Maximum number of wrong passwords from one address within `WINDOW_S`.
 
-People do not mistype a password more often. An attacker is limited to about 3,000 attempts a day.
+Users rarely mistype a password more often. An attacker is limited to about 3,000 attempts a day.
 """
 PER_USER: Final = 50
-"""Limit of wrong passwords for one user within `WINDOW_S`, from all addresses in total."""
+"""Maximum number of wrong passwords for one user within `WINDOW_S`, from all addresses combined."""
 KEPT: Final = 1024
-"""Maximum number of stored addresses, of users, and of pairs of user and address: 2 MB at most.
+"""Maximum number of entries for addresses, for users, and for pairs of user and address: 2 MB at most.
 
-To displace an entry, an attacker must try wrong passwords for this number of other entries.
+To displace an entry, an attacker must send wrong passwords for this number of other users or addresses.
 """
 
 _NAME_CHARACTERS: Final = 100
-"""Maximum number of characters used of a user name, because anyone may send long names."""
+"""Length in characters to which a user name is truncated, because clients may send long names."""
 
 
 class LoginAttempts:
-    """Record of attempts to log in, with limits on wrong passwords."""
+    """Record of login attempts, with limits on wrong passwords."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class LoginAttempts:
 
         Args:
             clock: returns monotonic seconds.
-            per_address: limit of wrong passwords for one address.
-            per_user: limit of wrong passwords for one user.
+            per_address: maximum number of wrong passwords for one address.
+            per_user: maximum number of wrong passwords for one user.
             window_s: seconds for which a wrong password counts.
             capacity: maximum number of addresses and of users in the record.
             welcome: the addresses from which users have logged in before.

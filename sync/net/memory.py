@@ -5,9 +5,9 @@ module adds up the bytes of all connections. When the total exceeds the budget, 
 connections use the most bytes, and closes the largest of these connections. The close code requests that the
 peer connect again. Other peers are not affected.
 
-    memory().report(link, bytes)      after each scheduler turn
-    memory().departed()               when a connection is over, even if it was never admitted
-    memory().most = …                 sets the budget of a small machine
+    memory().report(link, bytes)      after each scheduler turn memory().departed()               when a
+    connection is over, even if it was never admitted memory().most = …                 sets the budget, for
+    example on a small machine
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from .turn_scheduler import ConnectionOwner
 log = logging.getLogger(__name__)
 
 MOST: Final = 512 * MIB
-"""Default limit of the bytes of memory that all connections combined may use."""
+"""Default maximum memory, in bytes, that all connections combined may use."""
 APPLIANCE_MOST: Final = 28 * MIB
-"""Limit of the bytes of memory that all connections combined may use on a machine with 512 MiB.
+"""Maximum memory, in bytes, that all connections combined may use on a machine with 512 MiB.
 
 In addition, the process needs 60 MiB for itself, 16 MiB to check two passwords at once, and about 15 MiB for
 a message that is being decoded. The sum is below the 120 MiB to which the process is limited.
 """
 CONNECTION: Final = 220 * KIB
-"""Measured bytes of each open connection for TLS buffers and objects."""
+"""Memory, in bytes, that each open connection was measured to use for TLS buffers and objects."""
 _READ: Final = 64 * KIB
-"""Size in bytes of the buffer into which asyncio's TLS reads on each connection; by default 256 KiB."""
+"""Size in bytes of each connection's read buffer in asyncio's TLS, which by default has 256 KiB."""
 _TRIM_FROM: Final = 4 * MIB
 """Number of freed bytes after which free memory is returned to the system."""
 _DEPARTED: Final = 16
@@ -47,9 +47,9 @@ asyncio's TLS leaves reference cycles that contain buffers. Python's collector c
 Without this limit, hundreds of these buffers would remain.
 """
 _COLLECT_AFTER: Final = 0.5
-"""Seconds by which a collection is delayed, so that fewer are needed. Each takes about 20 ms."""
+"""Seconds by which garbage collection is delayed, so that it runs less often. Each run takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
-"""Size in bytes from which a block of memory is returned to the system as soon as it is freed.
+"""Minimum size in bytes of memory blocks that are returned to the system as soon as they are freed.
 
 This is glibc's default, but glibc increases it automatically unless the value is set.
 """
@@ -146,7 +146,7 @@ def memory() -> MemoryBudget:
 def economise() -> None:
     """Configure this process to use little memory, and to return freed memory early.
 
-    Call this at the start.
+    Call this when the process starts.
     """
     sslproto.SSLProtocol.max_size = _READ
     with suppress(OSError, AttributeError):  # a C library other than glibc may have no mallopt

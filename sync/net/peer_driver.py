@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 _FLUSH_EVERY: Final = 64 * 1024
 """Number of bytes to queue before they are written, so that one system call writes many frames."""
 _FRAMES_AT_ONCE: Final = 100
-"""Number of frames processed before replies are sent: half of a transaction of small documents."""
+"""Number of frames processed before replies are sent: enough for half a transaction of small documents."""
 INBOUND_MOST: Final = 256 * 1024
 """Number of received but unprocessed bytes above which reading stops."""
 INBOUND_LEAST: Final = 64 * 1024
 """Number of received but unprocessed bytes below which reading resumes."""
 INFLATED_A_SECOND: Final = 32 * 1024 * 1024
-"""Maximum bytes to which a connection's compressed frames may inflate in a second.
+"""Maximum number of bytes to which a connection's compressed frames may inflate per second.
 
 After a pause, this number of bytes may be inflated at once. In measurements, the fastest replication inflated
 15 MiB in a second, and text over Wi-Fi half of that.
@@ -137,7 +137,7 @@ class PeerDriver:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory used for the peer."""
+        """Memory in bytes used for the peer."""
         held = CONNECTION + self._inbound_bytes + self.transport.unwritten
         return held if self.peer.session.is_over else held + self.peer.bytes_held
 
@@ -207,7 +207,7 @@ class PeerDriver:
     def _work(self) -> bool:
         """Process frames, and send replies and changes.
 
-        Return True if the time was too short for all work.
+        Return True if work remains at the time `until`.
         """
         session = self.peer.session
         until = session.until
@@ -235,7 +235,7 @@ class PeerDriver:
     def _may_take_in(self) -> bool:
         """Return True if received frames may be processed now.
 
-        They must wait after much data was inflated.
+        After much data has been inflated, further frames must wait.
         """
         if not self._has_inbound:
             return False

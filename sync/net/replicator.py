@@ -104,18 +104,19 @@ class ReplicatorConfiguration:
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     credentials: Callable[[], Credentials] | None = None
-    """Function called before each attempt to connect, instead of using `authenticator` and `roots`.
+    """Function that returns the credentials for each connection attempt.
 
-    It is intended for credentials in files that may change. It may raise ProblemError.
+    This function replaces `authenticator` and `roots`. It is intended for credentials in files that may
+    change. It may raise ProblemError.
     """
     expected_uri: str | None = None
-    """URI that the server's certificate must contain, instead of the check of the host name."""
+    """URI that the server's certificate must contain. If it is given, the host name is not checked."""
     now: Callable[[], datetime] | None = None
     """Function that returns an aware datetime for checking certificates; None for the system clock."""
     judge: Judge | None = None
     """Function that checks a certificate that chains to `roots`.
 
-    It replaces the checks of dates and host name.
+    If it is given, the dates and the host name are not checked otherwise.
     """
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
@@ -139,7 +140,7 @@ class ReplicatorConfiguration:
     push_stream: Stream | None = None
     """Stream to push. The peer need not have this stream. `channels` selects the documents to pull."""
     acknowledged: Acknowledged | None = None
-    """Called for each local change that the peer has confirmed, even if the peer had the revision before."""
+    """Called for each local change that the peer has confirmed, even if the peer already had the revision."""
     begun: Callable[[PushProgress], None] | None = None
     """Called on each connection before anything is pushed, with the progress from which pushing continues.
 
@@ -257,7 +258,7 @@ class Replicator:
             raise
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> Status:
-        """Stop when the checkpoint is stored. Return the final status.
+        """Store the checkpoint, stop, and return the final status.
 
         After `grace` seconds, the connection is closed even if the peer has not answered.
         """
@@ -345,7 +346,7 @@ class Replicator:
 
     @property
     def silence(self) -> float | None:
-        """Seconds since a ping without later data; 0 if data has arrived; None without a connection."""
+        """Seconds since the last ping if no data has arrived since, otherwise 0; None if not connected."""
         return None if self._link is None or self._link.is_closed else self._link.transport.silence
 
     def pending_document_ids(self) -> set[str]:
@@ -441,7 +442,7 @@ class Replicator:
             return
 
     async def _once(self) -> Problem | None:
-        """Open one connection, and wait for its end.
+        """Open a connection, and wait until it ends.
 
         Return the problem that prevented or ended the connection.
         """
@@ -474,7 +475,7 @@ class Replicator:
         return problem
 
     def _security(self) -> Security:
-        """Return the credentials and trusted roots for one attempt to connect.
+        """Return the credentials and trusted roots for one connection attempt.
 
         Raises ProblemError if they are unusable.
         """

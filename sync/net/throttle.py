@@ -18,10 +18,11 @@ LEAST_BURST: Final = 4096
 
 
 class TokenBucket:
-    """A budget of bytes that may be sent, which grows with time. The caller passes in the time.
+    """A budget of bytes to send, which grows over time. The caller passes in the time.
 
     A frame of any size may be sent when the budget is not negative. The budget may be negative afterwards. So
-    over any period, the bytes sent are at most `rate` times the seconds, plus one burst and one frame.
+    over any period, the number of bytes sent is at most `rate` times the seconds, plus one burst and one
+    frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")

@@ -2,7 +2,7 @@
 
 When a handshake fails, OpenSSL produces an alert such as "unknown CA", but asyncio closes the connection
 without sending it (https://github.com/python/cpython/issues/98078, not fixed in Python 3.13). The other side
-sees only a reset. The context in this module sends the alert, using extension points that `ssl` documents.
+sees only a reset. The context in this module sends the alert, using documented extension points of `ssl`.
 """
 
 import ssl
@@ -18,7 +18,7 @@ _send: ContextVar[Send | None] = ContextVar("_send", default=None)
 
 @contextmanager
 def alerts_by(send: Send) -> Iterator[None]:
-    """Use `send` for the alerts of handshakes that begin in the `with` block with an `AlertingContext`."""
+    """Use `send` to send the alerts of `AlertingContext` handshakes that begin in the `with` block."""
     token = _send.set(send)
     try:
         yield

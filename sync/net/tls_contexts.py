@@ -26,7 +26,7 @@ from sync.net.tls_identity import TLSIdentity
 from . import certificates
 
 NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python's `ssl` has no constant."""
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python's `ssl` has no constant."""
 
 
 Judge = Callable[[x509.Certificate], str | None]
@@ -53,7 +53,7 @@ def server_context(
 ) -> ssl.SSLContext:
     """Return a context for a listener with TLS 1.2 or later, which presents `identity`.
 
-    When the roots change, create a new context. It resumes no sessions of other contexts.
+    When the roots change, create a new context. A context does not resume sessions of other contexts.
 
     Args:
         identity: the listener's identity.
@@ -96,8 +96,8 @@ def client_context(
     - With `pinned`, it must be this certificate, or the one with this SHA-256 fingerprint (in any usual
       form). This must be the server's own certificate, not the certificate of an issuer. There are no other
       checks.
-    - With `accept_only_self_signed`, it must be self-signed. There are no other checks, because nobody
-      confirms the other content of such a certificate.
+    - With `accept_only_self_signed`, it must be self-signed. There are no other checks, because no issuer has
+      verified the contents of such a certificate.
     - Otherwise it must chain to one of `roots` (the system's roots, if None), and be valid at the time
       returned by `now`, an aware datetime (by default from the system clock). The certificate must be issued
       to `expected_uri`, or if that is None, to the connection's `server_hostname`. With `judge`, that

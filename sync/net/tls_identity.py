@@ -24,14 +24,14 @@ from . import certificates as tls
 log = logging.getLogger(__name__)
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-"""Types of private keys that TLS can sign with."""
+"""Types of private keys with which TLS can sign."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""Time by which a certificate is dated back, because a peer's clock may be slow."""
+"""Time by which the start of a certificate's validity is back-dated, because a peer's clock may be slow."""
 VALID_FOR: Final = timedelta(days=20 * 365)
 """Validity of a self-signed certificate.
 
-It is long, because people must replace a pinned certificate by hand.
+The period is long, because a pinned certificate must be replaced by hand.
 """
 
 

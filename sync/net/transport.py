@@ -7,7 +7,10 @@ from sync.peer.problems import Problem
 
 
 class FrameReceiver(Protocol):
-    """The user of a transport. All calls come from the event loop, in order. The last call is `closed`."""
+    """The object that handles a transport's events.
+
+    All calls come from the event loop, in order. The last call is `closed`.
+    """
 
     def frames(self, frames: list[bytes]) -> None:
         """Process all frames that one read has completed, in order."""
@@ -42,7 +45,7 @@ class Transport(Protocol):
 
     @property
     def unwritten(self) -> int:
-        """Number of sent bytes that are known to wait for writing."""
+        """Number of bytes passed to `send` that are known not to be written yet."""
 
     @property
     def silence(self) -> float:

@@ -36,7 +36,7 @@ class Accept:
     owner: str = ""
     """Owner of the connection.
 
-    When all slots are in use, a connection of the owner with the most is closed.
+    When all slots are in use, a connection of the owner with the most connections is closed.
     """
 
 
@@ -53,7 +53,7 @@ class Reject:
 
 Decide = Callable[[Request], Awaitable[Accept | Reject]]
 Judge = Callable[[tls.SSLObject], Awaitable[bool | Reject]]
-"""Function that judges a client's certificate right after the TLS handshake, which has verified its issuer.
+"""Function that checks a client's certificate right after the TLS handshake, which has verified its issuer.
 
 It returns True if the certificate is accepted, False if admission depends on the request, or a rejection to
 send immediately.
