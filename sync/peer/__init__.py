@@ -3,7 +3,7 @@
 The package does no network I/O and reads no clock. Its owner (`sync.net.peer_driver`) transports the frames
 and passes in the time. The modules, in the order in which a connection uses them:
 
-- `active`, `passive`: the two roles; `peer_base`: the interface by which an owner drives either
+- `active`, `passive`: the two roles; `peer_base`: the interface through which an owner drives either role
 - `session`: passes requests and replies to their handlers, and ends a connection
 - `checkpoints`: the position from which a replication continues, stored on both sides
 - `selection`: the documents that are replicated

@@ -44,7 +44,7 @@ from .sender_types import Acknowledged, SendOptions
 log = logging.getLogger(__name__)
 
 _NOT_THAT_FEED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED})
-"""Statuses with which a peer answers a subscription of a kind that it does not support."""
+"""Statuses with which a peer rejects a kind of subscription that it does not support."""
 
 
 class Activity(Enum):
@@ -78,7 +78,7 @@ class ActiveOptions:
     stream: Stream | None = None
     """Stream to push and pull, which the peer must also have; None for all documents."""
     push_stream: Stream | None = None
-    """Stream to push, instead of `stream`. The peer need not have this stream; None for all documents."""
+    """Stream to push, instead of `stream`; None for all documents. The peer need not have this stream."""
     acknowledged: Acknowledged | None = None
     """Called for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
@@ -89,14 +89,14 @@ class ActiveOptions:
     pull_rule: Rule | None = None
     """Function that decides which received documents are refused."""
     pull_quota: Callable[[], Quota | None] = lambda: None
-    """Function that returns the quota for what the peer may send; None for no limit."""
+    """Function that returns the quota for data received from the peer; None for no limit."""
     conflict_resolver: ConflictResolver = default_resolver
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
     is_gateway: bool = False
     """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
     purges_removed: bool = False
-    """True to purge a document here when it leaves the pulled channels, or when access to it is lost."""
+    """True to purge a local document when it leaves the pulled channels, or when access to it is lost."""
     reset_checkpoint: bool = False
     """True to ignore the stored checkpoint once."""
     names_collection: bool = False
@@ -160,7 +160,7 @@ class ActivePeer(PeerBase):
         """Reason why nothing is pulled while pushing continues."""
         self._inquiry: MissingRevisionFetch | None = None
         self._offered: list[str] = []
-        """Ids of documents to offer again, until the sender exists."""
+        """Ids of documents to offer again as soon as the sender has been created."""
         self._stopping = False
         self._started = False
         self._blobs = BlobAccess(database, options.pushed)

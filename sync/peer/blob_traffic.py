@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 NONCE_BYTES: Final = 20
 
 Fetched = Callable[[MessageError | None, Any], None]
-"""Callback with None when all blobs of a document are stored, or with the error if a blob is unavailable."""
+"""Function called with None when all blobs of a document are stored, or with the error if one is missing."""
 
 
 class _Waiting:
@@ -109,11 +109,11 @@ class BlobFetcher:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do; None if no request for proof is open."""
+        """Time at which to call `pump`; None if no request for proof is open."""
         return None if not self._unanswered else self._due(next(iter(self._unanswered)))
 
     def _due(self, digest: str) -> float:
-        """Return the time at which an open request for proof fails. Each proof that arrives postpones it."""
+        """Return the time at which an open request for proof fails. Each received proof postpones it."""
         return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
@@ -254,7 +254,7 @@ class BlobFetcher:
         """Return True if a received piece may be written.
 
         If the blob's length is unknown, its pieces are charged as they arrive. So all transfers of an owner
-        together do not write more than the day's allowance.
+        combined stay within the daily allowance.
         """
         if transfer.info.length is not None or (quota := self._quota()) is None:
             return True
@@ -339,7 +339,7 @@ class BlobFetcher:
 
 
 class BlobServer:
-    """Server of blobs to a peer."""
+    """Handler of a peer's requests for blobs and proofs."""
 
     def __init__(self, session: Session, database: Database, *, ledger: Ledger, access: BlobAccess) -> None:
         """Handle the peer's requests for blobs and proofs. `access` decides which blobs it may fetch."""

@@ -1,4 +1,4 @@
-"""Checkpoints: the two copies of our own checkpoint, here and at the peer, and the checkpoints of peers.
+"""Checkpoints: our own, of which the peer stores a second copy, and those that peers store here.
 
 Each save stores the peer's copy first. If only the peer's copy is stored, `reconcile` finds the last position
 on which both copies agree.
@@ -46,7 +46,7 @@ _BURST: Final = 20
 """Number of an owner's checkpoints that may be stored at once after a pause."""
 _SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
-"""Maximum number of consecutive conflicts with another replication's save before we give up our save."""
+"""Maximum number of consecutive conflicts with another replication's saves before a save is abandoned."""
 _NO_COLLECTIONS: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED})
 """Statuses with which peers report that they do not support collections, at all or on this connection."""
 _DEFAULT_COLLECTION: Final = "_default"
@@ -64,7 +64,7 @@ class OwnCheckpoint:
         self._saving: Checkpoint | None = None
         self._conflicts = 0
         self.saved_at: float = session.clock()
-        """Time of the session's clock at which the last save ended, or the checkpoint was created."""
+        """Time, by the session's clock, at which the last save ended or the checkpoint was created."""
 
     @property
     def is_saving(self) -> bool:
@@ -72,7 +72,7 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Return True if both copies equal this checkpoint, after it is shortened to the maximum size."""
+        """Return True if both copies equal this checkpoint as shortened to the maximum size."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
@@ -207,7 +207,7 @@ class _Pace:
     """Rate limit for saving one owner's checkpoints, shared by all connections."""
 
     due: float = float("-inf")
-    """Time of the sessions' clock from which the next checkpoint may be stored."""
+    """Earliest time, by the sessions' clock, at which the next checkpoint may be stored."""
 
     def allows(self, now: float) -> bool:
         """Return True, and count the checkpoint, if one may be stored at time `now`."""
@@ -260,12 +260,12 @@ class PeersCheckpoints:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory for the checkpoints that wait."""
+        """Memory in bytes of the checkpoints that wait to be stored."""
         return sum(len(request.body) for request, _ in self._waiting)
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do; None if nothing is waiting."""
+        """Time at which to call `pump`; None if no checkpoint is waiting."""
         return self._pace.due if self._waiting else None
 
     def pump(self) -> None:

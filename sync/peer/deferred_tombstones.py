@@ -21,7 +21,7 @@ from . import conflicts, limits
 
 T = TypeVar("T")
 _REFUSED = 350
-"""Approximate bytes of memory for a refused proposal: two strings, and their place in a dictionary."""
+"""Approximate memory in bytes of a refused proposal: two strings and a dictionary entry."""
 
 
 class DeferredTombstones(Generic[T]):
@@ -32,12 +32,12 @@ class DeferredTombstones(Generic[T]):
         self._refused: dict[str, str] = {}
         """For each document, the last proposed revision that was refused as a conflict."""
         self._deferred: dict[str, tuple[T, int]] = {}
-        """For each document, the held tombstone, and the bytes of memory for it."""
+        """For each document, the held tombstone and its memory in bytes."""
         self._deferred_bytes = 0
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the held tombstones and the refused proposals."""
+        """Approximate memory in bytes of the held tombstones and the refused proposals."""
         return self._deferred_bytes + _REFUSED * len(self._refused)
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""Delivery of the revisions that the peer requests, whole or as deltas, and handling of its replies."""
+"""Delivery of the revisions that a peer requests, whole or as deltas, and handling of the peer's replies."""
 
 from collections import deque
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from .sender_types import ChangeInFlight, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
-"""Additional bytes of a message with a delta, which must name the base revision."""
+"""Number of additional bytes in a message that contains a delta, because it must name the base revision."""
 _LARGEST: Final = 20 * 1024 * 1024
-"""Maximum bytes of a body: Sync Gateway's limit, which is below our own limit on BLIP messages."""
+"""Maximum size in bytes of a body: Sync Gateway's limit, which is below our own limit on BLIP messages."""
 _DELTA_REFUSED: Final = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
@@ -53,7 +53,7 @@ class Deliveries:
             options: the options for sending.
             ledger: the counts and events of the replication.
             outcomes: the outcomes of changes.
-            contested: called with a change that the peer accepted for sending and then refused as a conflict.
+            contested: called with a change that the peer requested and then refused as a conflict.
             follow: called with the change to propose after a branch's tombstone has arrived.
         """
         self._session, self._database, self._options = session, database, options
@@ -65,7 +65,7 @@ class Deliveries:
         self._in_flight = 0
         self._bytes = 0
         self.bytes_held = 0
-        """Bytes of memory for revisions that are queued or in flight, including their known ancestors."""
+        """Memory in bytes of revisions that are queued or in flight, including their known ancestors."""
         self._terms = DeliveryTerms(deltas=False)
 
     @property

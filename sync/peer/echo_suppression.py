@@ -1,15 +1,18 @@
-"""Revisions that a peer has sent or offered to us, and that are not sent back to it.
+"""Suppression of echoes: revisions that a peer has sent or offered are not sent back to that peer.
 
-The receiver of a session records them. The sender of the same session skips and removes them.
+The receiver of a session records these revisions. The sender of the same session skips and removes them.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
 _ENTRY: Final = 300
-"""Approximate bytes of memory for an entry: two strings, and their place in a dictionary."""
+"""Approximate memory in bytes of an entry: two strings and a dictionary entry."""
 _MOST: Final = 10_000
-"""Maximum number of entries, for memory. More revisions are offered to the peer, although it has them."""
+"""Maximum number of entries, to limit memory.
+
+Any further revisions are offered to the peer, although the peer has them.
+"""
 
 
 class EchoSuppression:
@@ -27,7 +30,7 @@ class EchoSuppression:
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the entries."""
+        """Approximate memory in bytes of the entries."""
         return _ENTRY * len(self._held)
 
     def note(self, document_id: str, revision: str) -> None:
@@ -40,8 +43,8 @@ class EchoSuppression:
 
         Args:
             offered: the revisions, as (id, revision).
-            last: the highest local sequence. If the sender has already read up to this sequence, nothing is
-                recorded.
+            last: the highest local sequence of these revisions. If the sender has already read up to this
+                sequence, nothing is recorded.
         """
         if last > self.read and len(self._held) < _MOST:
             self._held.update(offered)

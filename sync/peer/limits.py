@@ -9,7 +9,7 @@ Lists of Couchbase Lite have this size. Such a transaction takes about 10 ms, we
 other writers may have to wait for the store.
 """
 LOOKED_UP_AT_ONCE: Final = 50
-"""Number of items of a list looked up before other connections are served: 3 ms on a laptop."""
+"""Number of items of a list looked up before other connections are served, which takes 3 ms on a laptop."""
 SCANS_AT_ONCE: Final = 8
 """Maximum number of batches read from the feed before other connections are served.
 
@@ -25,23 +25,23 @@ One transaction can be written at the peer while the next is in flight and a thi
 side waits for the other. In a measurement with 2 transactions, each side waited a third of the time.
 """
 BYTES_AWAITING: Final = 4 * 1024 * 1024
-"""Maximum total bytes of sent bodies without a reply, to limit the peer's use of memory."""
+"""Maximum total size in bytes of sent bodies without a reply. It limits the peer's use of memory."""
 MESSAGES_QUEUED: Final = 64
 """Number of queued messages above which no further revision is read from the store.
 
 This saves memory, and keeps urgent messages from waiting long.
 """
 BYTES_QUEUED: Final = 1024 * 1024
-"""Bytes of queued messages above which no further revision is read from the store."""
+"""Total size in bytes of queued messages above which no further revision is read from the store."""
 READ_AHEAD: Final = 50
 """Number of revisions read from the store at once."""
 REVISIONS_WANTED: Final = 6 * BATCH
 """Maximum number of requested revisions that are not stored yet.
 
-At this number, lists of changes stay unanswered.
+Once this number is reached, lists of changes are not answered.
 """
 LISTS_UNANSWERED: Final = 64
-"""Maximum number of lists of changes that a peer may send without waiting; Couchbase Lite sends 4."""
+"""Maximum number of unanswered lists of changes that a peer may send; Couchbase Lite sends 4."""
 REQUESTS_AHEAD: Final = 200_000
 """Maximum number of complete requests from a peer after an incomplete request, to limit memory.
 
@@ -50,9 +50,9 @@ The longest message takes about 5000 frames, and other messages arrive between t
 CHANGES_OPEN: Final = 200_000
 """Maximum number of changes announced while an earlier change is incomplete: about 40 MB of records."""
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
-"""Maximum number of documents that wait for blobs: all requested ones, and as many that are pushed."""
+"""Maximum number of documents that wait for blobs: all requested ones, and the same number of pushed ones."""
 BYTES_FETCHING: Final = 64 * 1024 * 1024
-"""Maximum total bytes of the bodies of documents that wait for blobs.
+"""Maximum total size in bytes of the bodies of documents that wait for blobs.
 
 Other vessels send far fewer bytes at a time (BYTES_AWAITING).
 """
@@ -64,11 +64,17 @@ WORK_RATE: Final = 16 * 1024 * 1024
 This takes a fifth of one core of the smallest board, and is more than its Wi-Fi can transfer.
 """
 WORK_ALLOWANCE: Final = WORK_RATE // 4
-"""Bytes that may be hashed after a pause, in several slices: about 50 ms on the smallest board."""
+"""Number of bytes that may be hashed without delay after a pause, in several slices.
+
+Hashing this number takes about 50 ms on the smallest board.
+"""
 WORK_SLICE: Final = 256 * 1024
-"""Bytes that are hashed in one slice: 3 ms on the smallest board, for which all other connections wait."""
+"""Number of bytes hashed in one slice.
+
+A slice takes 3 ms on the smallest board, and all other connections wait for that time.
+"""
 JOBS_WAITING: Final = 1000
-"""Maximum number of queued jobs, for memory.
+"""Maximum number of queued jobs, to limit memory.
 
 An honest peer has no more requests open at once than revisions may be in flight.
 """
@@ -86,7 +92,10 @@ A delta cannot be made or applied in slices. The measured time is 0.1 microsecon
 as long on the smallest board. A longer body is sent whole.
 """
 DELTA_STORED: Final = 8 * DELTA_BYTES
-"""Maximum total bytes of a document's stored bodies for deltas, because all bodies are read together."""
+"""Maximum total size in bytes of a document's stored bodies for which a delta is made or applied.
+
+The limit is needed because all these bodies are read together.
+"""
 PROOFS_KEPT: Final = 1000
 """Maximum number of proven blobs recorded for one connection. They need not be proven again."""
 PROOF_WITHIN: Final = 60.0
@@ -95,9 +104,9 @@ PROOF_WITHIN: Final = 60.0
 At WORK_RATE, a peer needs about half of that time for the largest blob, because its bytes count twice.
 """
 BLOB_BYTES: Final = 256 * 1024 * 1024
-"""Maximum bytes of a received blob: the space that a card can spare for a photograph or a manual."""
+"""Maximum size in bytes of a received blob: the space that a card can spare for a photograph or a manual."""
 COMMIT_BYTES: Final = 1024 * 1024
-"""Maximum bytes of bodies written in one transaction, even for fewer documents than BATCH."""
+"""Maximum total size in bytes of bodies written in one transaction, even for fewer documents than BATCH."""
 COMMIT_AFTER: Final = 0.05
 """Maximum seconds that a received revision waits for others, to be stored in one transaction with them.
 
@@ -145,8 +154,8 @@ QUESTIONS_WAITING: Final = 5_000
 ATTEMPTS_KEPT: Final = 2 * QUESTIONS_WAITING
 """Maximum number of revisions whose tried solutions are recorded.
 
-This covers all revisions that wait for the pull, and as many that are being proposed. So no record is dropped
-while it is needed.
+This covers all revisions that wait for the pull, and the same number that are being proposed. So no record is
+dropped while it is needed.
 """
 WAYS_MOST: Final = 8
 """Maximum number of solutions tried for one revision before it fails.
@@ -157,5 +166,6 @@ limit, a peer that reports a different revision each time would get proposals in
 FAULTS_MOST: Final = 3
 """Number of times that the peer may fail on a revision (HTTP 500) before the revision counts as refused.
 
-If a gateway's sync function raises for a revision, it raises at each attempt, after the whole body was sent.
+If a gateway's sync function raises an exception for a revision, it does so at each attempt, and each attempt
+sends the whole body.
 """

@@ -1,4 +1,4 @@
-"""Requests for a peer's revision of a single document that is not in the peer's feed.
+"""Requests for single documents whose revision at the peer does not arrive with the peer's feed.
 
 When a peer refuses a change as a conflict, it has a different revision. Normally our own pull receives that
 revision, or has received it before. But a revision that was announced before the checkpoint may be unknown
@@ -33,7 +33,7 @@ class _Question:
 
 
 class MissingRevisionFetch:
-    """Queue of the requests on one session.
+    """Queue of one session's requests for missing revisions.
 
     At most one request is made for each document, because a peer could report another revision each time.
     """
@@ -43,7 +43,8 @@ class MissingRevisionFetch:
     ) -> None:
         """Create an empty queue of requests.
 
-        `patience` is the time in seconds to wait for the feed to contain what the peer has just stored.
+        `patience` is the number of seconds to wait until a revision that the peer has just stored appears in
+        the feed.
         """
         self._session, self._database, self._receiver = session, database, receiver
         self._patience = patience
@@ -52,7 +53,7 @@ class MissingRevisionFetch:
         """Ids of the documents that were requested, in the order of the requests."""
         self._open = 0
         self._given_up: Failure | None = None
-        """Reason why nothing is requested any longer."""
+        """Reason why requests are no longer made; None while they are."""
 
     @property
     def is_idle(self) -> bool:
@@ -61,12 +62,12 @@ class MissingRevisionFetch:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do even if no message arrives; None if there is no such time."""
+        """Time at which to call `pump` even if no message arrives; None if no call is needed."""
         return self._waiting[0].due if self._waiting and self._may_ask else None
 
     @property
     def _may_ask(self) -> bool:
-        """True if no data in flight can contain the revision.
+        """True if the missing revision can no longer arrive with data in flight.
 
         This is checked again after each arrival.
         """

@@ -64,7 +64,7 @@ class PassiveOptions:
     quota: Quota | None = None
     """Quota for the documents that the peer pushes; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for document ids for which the peer's revision is recorded."""
+    """Function that returns True for the id of each document whose revision at the peer is recorded."""
     conflict_resolver: ConflictResolver = default_resolver
     """Resolver of conflicts between an edit and a deletion; other conflicts are refused."""
     streams: tuple[Stream, ...] = ()
@@ -218,7 +218,7 @@ class PassivePeer(PeerBase):
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory used for the other side."""
+        """Memory in bytes used for the other side."""
         return super().bytes_held + self._checkpoints.bytes_held
 
     def _own_deadline(self) -> float | None:

@@ -11,7 +11,7 @@ class Domain(StrEnum):
     """The domain that a problem's code belongs to."""
 
     POSIX = "POSIX"
-    """Domain of `errno` values of the socket."""
+    """Domain of the socket's `errno` values."""
     DNS = "DNS"
     """Domain of `socket.EAI_…` values: a host name that could not be resolved."""
     TLS = "TLS"
@@ -24,9 +24,9 @@ class Domain(StrEnum):
     LITECORE = "LiteCore"
     """Domain of `sync.replication.LiteCoreCode` values."""
     BLIP = "BLIP"
-    """Domain of violations of BLIP or of one of its limits by the peer."""
+    """Domain of the peer's violations of the BLIP protocol or its limits."""
     CONFIGURATION = "Configuration"
-    """Domain without codes, for an unusable file that the configuration names."""
+    """Domain without codes, for an unusable file named in the configuration."""
     STORE = "Store"
     """Domain of errors from our own store, which may be full, busy, read-only or damaged.
 

@@ -63,7 +63,7 @@ class Progress:
     failed: int = 0
     """Number of documents that could not be replicated and will not be retried automatically."""
     body_bytes_pushed: int = 0
-    """Bytes of bodies as sent; for a delta, this is the size of the delta."""
+    """Total size in bytes of the bodies as sent. A body sent as a delta counts with the size of the delta."""
     body_bytes_pulled: int = 0
     deltas_pushed: int = 0
     deltas_pulled: int = 0

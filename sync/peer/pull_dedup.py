@@ -28,9 +28,9 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds that a requested revision may take: several round trips of 0.1 s each on a poor radio link."""
+"""Seconds in which a requested revision must arrive: several round trips of 0.1 s on a poor radio link."""
 LONGEST: Final = 10.0
-"""Seconds that a requested revision may take while other data arrives from the same peer.
+"""Seconds in which a requested revision must arrive while other data arrives from the same peer.
 
 All revisions that may be requested at once (REVISIONS_WANTED) take this long over a link of 50 kB/s.
 """
@@ -40,10 +40,10 @@ SLOWEST: Final = 16 * 1024
 Below this rate, another peer is probably faster.
 """
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
-"""Maximum number of claims of one session, for memory. More revisions may be requested twice."""
+"""Maximum number of claims of one session, to limit memory. Any further revisions may be requested twice."""
 
 _CLAIM: Final = 350
-"""Approximate bytes of memory for a claim: a key of two strings, and its place in a dictionary."""
+"""Approximate memory in bytes of a claim: a key of two strings, and its dictionary entry."""
 
 Key = tuple[str, str]
 """Document id and revision id."""
@@ -57,7 +57,7 @@ class _RequestedRevisions(msgspec.Struct, gc=False):
     looked: float
     """Time of the last check at which the session was fast enough to wait for."""
     received: int
-    """Bytes that had arrived on the session by that time."""
+    """Number of bytes received on the session up to the time `looked`."""
 
 
 class Claims:
@@ -122,7 +122,7 @@ class Claims:
         return None if asked is None else asked.looked + PATIENCE
 
     def wait(self, key: Key, session: Session) -> None:
-        """Register a session whose peer is served when the claim on this revision ends."""
+        """Register a session to be woken when the claim on this revision ends."""
         self._waiting.setdefault(key, set()).add(session)
 
     def wait_no_more(self, key: Key, session: Session) -> None:
@@ -201,7 +201,7 @@ class AnswerTurn:
     def try_claim(self, keys: Sequence[Key]) -> bool:
         """Return True and claim the revisions of the first list if the list may be answered now.
 
-        Otherwise return False. After True, the next list becomes the first.
+        Otherwise return False. After a result of True, the next list becomes the first.
         """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:

@@ -5,11 +5,11 @@
             ──► the same replication pulls                   ──► wait for the peer's revision, and resolve
             ──► none of these                                ──► the document is reported as failed
 
-A revision is sent only immediately after the peer has accepted it for sending. Couchbase Lite closes the
-connection (4002) if it receives a revision that it has not requested. So each solution begins with a new
-proposal, and no solution is tried twice for the same revision at the peer (`attempts`). A change for which no
-solution works is reported as failed. A continuous replication proposes it again later, and may then try every
-solution again.
+A revision is sent only immediately after the peer has requested it. Couchbase Lite closes the connection
+(4002) if it receives a revision that it has not requested. So each solution begins with a new proposal, and
+no solution is tried twice for the same revision at the peer (`attempts`). A change for which no solution
+works is reported as failed. A continuous replication proposes it again later, and may then try every solution
+again.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class PushConflicts:
         propose: Callable[[OfferedChange], None],
         offer: Callable[[model.DocumentChange], OfferedChange],
     ) -> None:
-        """Create a handler without waiting changes.
+        """Create a handler with no waiting changes.
 
         Args:
             session: the session with the peer.
@@ -119,7 +119,7 @@ class PushConflicts:
             self._conflict(change, current)
 
     def refused_on_arrival(self, sending: ChangeInFlight) -> None:
-        """Handle a revision that the peer accepted for sending, and then refused as a conflict."""
+        """Handle a revision that the peer requested and then refused as a conflict."""
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):

@@ -6,11 +6,11 @@
     quota.charge(300)                     # the document was stored
 
 A document that is too large is refused permanently (413). Its sender keeps the document and reports the
-failure. A document that exceeds the day's allowance is refused temporarily (429). Peers treat this status as
+failure. A document that exceeds the daily allowance is refused temporarily (429). Peers treat this status as
 a temporary failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
-A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So setting the
-system clock does not end it. The counts are lost when the daemon restarts.
+A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So a change of the
+system clock does not end the day. The counts are lost when the daemon restarts.
 """
 
 import logging
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 DAY_S: Final = 86_400.0
 LARGEST: Final = 256 * 1024
-"""Maximum bytes of a document's body.
+"""Maximum size in bytes of a document's body.
 
-A document usually has some hundred bytes; larger data belongs in blobs.
+A document usually has a few hundred bytes. Larger data belongs in blobs.
 """
 
 
 class Measure(Enum):
-    """The quantity of an allowance that is used up."""
+    """The quantity that an allowance limits."""
 
     BYTES = "bytes"
     REVISIONS = "revisions"
@@ -44,7 +44,7 @@ class Allowance:
     """The amount of data that one owner may send in a day."""
 
     bytes: int
-    """Bytes of bodies and blobs."""
+    """Total size in bytes of bodies and blobs."""
     revisions: int
 
 
@@ -119,12 +119,12 @@ class Quota:
 
     @property
     def room(self) -> int:
-        """Bytes left in the day's allowance."""
+        """Number of bytes left in the daily allowance."""
         self._look()
         return max(self.allowance.bytes - self._bytes, 0)
 
     def charge(self, size: int, revisions: int = 1) -> None:
-        """Count stored bytes and revisions towards the day's allowance."""
+        """Count stored bytes and revisions towards the daily allowance."""
         self._look()
         if self._began is None:
             self._began = self._clock()

@@ -40,7 +40,7 @@ class ReceivedDeltas:
         self.waiting = 0
         """Number of revisions whose deltas have not been applied yet."""
         self.bytes_held = 0
-        """Bytes of memory for the revisions that are waiting."""
+        """Memory in bytes of the revisions that are waiting."""
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
         """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""

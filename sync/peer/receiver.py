@@ -58,18 +58,18 @@ T = TypeVar("T")
 
 _KNOWN: Final = ProposalAnswer(304)
 _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
-"""Verdict for a document that the peer may not read, for which no other session waits.
+"""Verdict for a document that the peer may not read. No other session waits for such a document.
 
 This verdict equals `SEND`, so it reveals nothing to the peer. Our code distinguishes the two by object
 identity.
 """
 _NONE_SHOWN: Final[list[str]] = []
-"""Ancestors reported for a document that the peer may not read. No ancestor is revealed."""
+"""Empty list of ancestors, reported for a document that the peer may not read."""
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _ITEM: Final = 250
-"""Approximate bytes of memory for a decoded item in a list: a struct and two or three strings."""
+"""Approximate memory in bytes of a decoded item in a list: a struct and two or three strings."""
 _AWAITED: Final = 600
-"""Approximate bytes of memory for a requested revision: a key and a sequence in two dictionaries."""
+"""Approximate memory in bytes of a requested revision: a key and a sequence in two dictionaries."""
 
 
 class _Expected(msgspec.Struct, gc=False):
@@ -97,7 +97,7 @@ class _WaitingList:
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the list."""
+        """Approximate memory in bytes of the list."""
         message, encoded = self._message, self._encoded
         held = 0 if encoded is None else len(encoded.body)
         if message is not None:
@@ -147,7 +147,7 @@ class ChangeReceiver:
             ledger: the counts and events of the replication.
             echo: records the peer's revisions, so that a sender on the same session does not send them back.
             progress: the progress of our own subscription; None if there is none.
-            stored: called when received changes were stored.
+            stored: called when received changes have been stored.
             outdated: called with the id of a document whose current revision at the peer is on a branch that
                 was closed here.
         """
@@ -208,14 +208,14 @@ class ChangeReceiver:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do even if no message arrives; None if there is no such time."""
+        """Time at which to call `pump` even if no message arrives; None if no call is needed."""
         commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory for incomplete revisions, unanswered lists, and records of changes."""
+        """Memory in bytes of incomplete revisions, unanswered lists, and records of changes."""
         held = self._batch_bytes + self._fetching_bytes + self._patches.bytes_held + self._ends.bytes_held
         held += self._claims.bytes_held(self._session) + _AWAITED * (len(self._expected) + len(self._failed))
         for waiting in self._lists:
@@ -696,7 +696,8 @@ class ChangeReceiver:
     def _release(self) -> None:
         """Discard all data kept for the peer, because the session is over.
 
-        The objects of a connection refer to each other in cycles, so they remain until garbage is collected.
+        The objects of a connection refer to each other in cycles, so they stay in memory until the garbage
+        collector runs.
         """
         self._lists.clear()
         self._early.clear()

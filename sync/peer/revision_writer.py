@@ -28,7 +28,7 @@ Rule = Callable[[Document], str | None]
 It is called with an `OfferedRevision` whose sequence is 0.
 """
 IdRule = Callable[[str, str, bool], str | None]
-"""Function that returns the reason why a revision must not be stored, whatever its body.
+"""Function that returns the reason why a revision must not be stored, regardless of its body.
 
 It is called before any expensive work, with the document's id, the revision, and whether it is a deletion. It
 returns None if the revision may be stored, or if that depends on the body.
@@ -68,7 +68,7 @@ class ReceiveOptions:
     """Documents that the peer may read. Other documents are treated as if they did not exist."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """True to purge a document here when it leaves the channels that we read at the peer."""
+    """True to purge a local document when it leaves the channels that we read at the peer."""
     prove_blobs: bool = False
     """True if the peer must prove that it has a stored blob before its documents may refer to that blob."""
     quota: Callable[[], Quota | None] = lambda: None
@@ -98,7 +98,7 @@ class ReceivedRevision(msgspec.Struct):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the message, and for the body if the two are different."""
+        """Approximate memory in bytes of the message, and of the body if it is not the same object."""
         return self.rev.bytes_held + (0 if self.raw is self.rev.body else len(self.raw))
 
 
@@ -113,7 +113,7 @@ class RevisionWriter:
         self._options, self._echo = options, echo
 
     def objection_to_id(self, rev: Rev) -> MessageError | None:
-        """Return the error if a revision must not be stored, whatever its body; otherwise None."""
+        """Return the error if a revision must not be stored, regardless of its body; otherwise None."""
         rule = self._options.id_rule
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=HTTPStatus.FORBIDDEN)

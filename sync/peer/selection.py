@@ -1,4 +1,4 @@
-"""Selection of the documents of a replication: by channel, by id, or by a function of the application."""
+"""Selection of the documents of a replication: by channel, by id, or by an application function."""
 
 import logging
 from collections.abc import Callable
@@ -78,7 +78,7 @@ class Selection:
         """Return True if a reader may still have a document that `wants` no longer selects.
 
         A reader may have a live document that left the reader's channels after the reader last read the feed.
-        A reader may also have a deleted document that was ever in these channels, because most deletions list
+        A reader may also have a deleted document that was once in these channels, because most deletions list
         no channels. If a deletion was received without the document, its channels are unknown. A reader
         without `within` is then informed, because it may have received the document from another peer.
 
@@ -118,7 +118,7 @@ class Selection:
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Return True if a requested document is selected. Return False, and log it, if the filter fails."""
+        """Return True if a requested document is selected. If the filter fails, log it and return False."""
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
         except FilterError as error:
@@ -138,7 +138,7 @@ class Selection:
             return False
 
     def rules_out(self, policy: DocumentPolicy, document_id: str) -> bool:
-        """Return True if no document with this id is ever selected, whatever its body."""
+        """Return True if no document with this id is ever selected, regardless of its body."""
         channels = policy.channels_of(document_id)
         return channels is not None and not self._meets(channels)
 

@@ -54,8 +54,8 @@ class SendOutcomes:
             feed: the progress of the feed.
             options: the options for sending.
             ledger: the counts and events of the replication.
-            attempts: the solutions tried for each revision. The entry of a revision is removed when it is
-                done.
+            attempts: the solutions tried for each revision. A revision's entry is removed when the revision
+                is done.
         """
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger, self._attempts = options, ledger, attempts
@@ -64,7 +64,7 @@ class SendOutcomes:
         self._failed_for_now: dict[str, _Failed] = {}
         """Temporary failures by document id."""
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
-        """By document id, the time to propose a conflict again, and the change; ordered by time."""
+        """Conflicts to propose again, by document id: the time and the change. They are ordered by time."""
         self._faults: dict[tuple[str, str], int] = {}
         """Number of times that the peer failed on each revision."""
         self._parts: dict[int, int] = {}

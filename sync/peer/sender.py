@@ -49,7 +49,7 @@ from .sender_types import (
 )
 
 _ID: Final = 110
-"""Approximate bytes of memory for a document's id in a set, in addition to its text."""
+"""Approximate memory in bytes of a document's id in a set, in addition to its text."""
 _OFFER: Final = 50
 """Maximum number of failed documents offered in one list, because each must be read completely."""
 
@@ -148,7 +148,7 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory for the other side's selection and for the revisions that it requested."""
+        """Memory in bytes used for the other side's selection and for the revisions that it requested."""
         return self._selection_bytes + self._deliveries.bytes_held
 
     @property
@@ -160,7 +160,7 @@ class FeedSender:
 
     @property
     def behind(self) -> int:
-        """Upper bound of the number of changes that the other side does not have; 0 only if it has all."""
+        """Upper bound on the number of changes that the other side lacks; 0 only if it lacks none."""
         unread = max(0, self._database.last_sequence - self._scanned)
         lists = self._lists + len(self._offered) + len(self._proposals) + self._contests.asking
         failed = self._outcomes.failed_for_now
@@ -173,7 +173,7 @@ class FeedSender:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do even if no message arrives; None if there is no such time."""
+        """Time at which to call `pump` even if no message arrives; None if no call is needed."""
         if self._has_paused:
             return self._session.clock()
         times = [self._outcomes.deadline, None if self._place is None else self._place[0]]
@@ -220,7 +220,7 @@ class FeedSender:
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
-        """Record that the peer allows no pull. Conflicts then fail, because they cannot be resolved."""
+        """Record that the peer does not let us pull. Conflicts then fail, because they cannot be resolved."""
         self._options = replace(self._options, inquirer=None)
         self._contests.give_up(self._options, problem)
 

@@ -41,7 +41,7 @@ class MissingRevisionSource(Protocol):
 
 
 Acknowledged = Callable[[model.DocumentChange], None]
-"""Called for each change that the peer has confirmed, even if it had the revision before."""
+"""Function called for each change that the peer has confirmed, even if the peer already had the revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class FeedProgress(Protocol):
         """Return True if a change need not be sent."""
 
     def scanned(self, through: int, pending: "list[int]") -> None:
-        """Record the sequence up to which the feed was read, and the changes in that part to be sent."""
+        """Record the sequence up to which the feed was read, and which of the changes read must be sent."""
 
     def complete(self, sequence: int) -> None:
         """Record that a change is done."""
@@ -99,9 +99,9 @@ class SendOptions:
     is_gateway: bool = False
     """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
     insists: bool = False
-    """True if the peer is a Sync Gateway that accepts only lists of changes with `Changes.insists`."""
+    """True if the peer is a Sync Gateway that accepts only lists with the flag `Changes.insists`."""
     inquirer: MissingRevisionSource | None = None
-    """Obtains the peer's revision of a document; None unless the same replication also pulls."""
+    """Source of the peer's revisions of documents; None unless the same replication also pulls."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
     """Access of the peer to blobs. Each body in flight gives access to the blobs in it."""
@@ -115,13 +115,13 @@ class SendOptions:
 
 
 _CHANGE: Final = 400
-"""Approximate bytes of memory for a change in flight, without its ancestors."""
+"""Approximate memory in bytes of a change in flight, without its ancestors."""
 _ANCESTOR: Final = 64
-"""Bytes of memory for an ancestor in addition to its text."""
+"""Memory in bytes of an ancestor in addition to its text."""
 
 
 class ChangeInFlight(msgspec.Struct, gc=False):
-    """A change that the peer has accepted for sending, with the way in which to send it."""
+    """A change that the peer has requested, with the way in which to send it."""
 
     change: model.DocumentChange
     ancestors: tuple[str, ...] = ()
@@ -136,7 +136,8 @@ class ChangeInFlight(msgspec.Struct, gc=False):
     forks: frozenset[str] = frozenset()
     """Ancestors that the revision shares with a branch that was closed at the peer.
 
-    They are left out of its history, so that a Sync Gateway accepts it as a separate branch.
+    They are omitted from the history that is sent, so that a Sync Gateway accepts the revision as a separate
+    branch.
     """
     onto: str | None = None
     """The peer's revision on another branch, which this revision replaces.
@@ -153,7 +154,7 @@ class ChangeInFlight(msgspec.Struct, gc=False):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the change and the ancestors that the peer has reported."""
+        """Approximate memory in bytes of the change and the ancestors that the peer has reported."""
         return _CHANGE + _ANCESTOR * len(self.ancestors) + sum(map(len, self.ancestors))
 
 

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 Reply = ResponseReceived | ErrorReceived
 Answered = Callable[[Reply, Any], None]
-"""Callback with the reply to a request, and the `context` that was passed to `Session.request`."""
+"""Function called with the reply to a request, and the `context` that was passed to `Session.request`."""
 R = TypeVar("R")
 
 
@@ -64,9 +64,9 @@ class ExtensionMessage(Protocol):
 E = TypeVar("E", bound=ExtensionMessage)
 
 _AHEAD: Final = 64
-"""Approximate bytes of memory for a number in a set."""
+"""Approximate memory in bytes of a number in a set."""
 _UNANSWERED: Final = 300
-"""Approximate bytes of memory for a request until it is answered: its event, and later the queued reply."""
+"""Approximate memory in bytes of a request until it is answered: its event, and later the queued reply."""
 _EMPTY: Final = b"{}"
 """Body that replaces a body that is too large to process."""
 
@@ -101,11 +101,11 @@ class Session:
         self.received = 0
         """Total size in bytes of the frames received."""
         self.work: Final = Work(clock)
-        """Long-running jobs, with the limit of such work for the peer."""
+        """Queue of long-running jobs, with the limit on such work for the peer."""
         self.nudge: Callable[[], None] = _nothing
         """Function that asks the owner to process the session again soon; set by the owner."""
         self.until = math.inf
-        """Time of `clock` at which work is to be interrupted; set by the owner."""
+        """Time, by `clock`, at which work must be interrupted; set by the owner."""
         self.is_interrupted = False
         """True if work was interrupted at `until`. The owner then processes the session again later."""
         self._addressing = Addressing()
@@ -166,8 +166,8 @@ class Session:
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
         """Set the handler for requests of a kind. The handler may raise MessageError and StoreError.
 
-        The handler gets the decoded message, and the request without its properties and body. So a request
-        that waits for its answer keeps no unused properties in memory.
+        The handler receives the decoded message, and the request without its properties and body. So a
+        request that waits for its answer keeps no unused properties in memory.
         """
         self._handlers[kind] = handler
 
@@ -204,7 +204,7 @@ class Session:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory used for the peer: incomplete messages, and waiting requests and replies."""
+        """Memory in bytes used for the peer: incomplete messages, and waiting requests and replies."""
         connection = self.connection
         return connection.bytes_held + _UNANSWERED * connection.unanswered + _AHEAD * len(self._came_ahead)
 
@@ -223,8 +223,8 @@ class Session:
         """Process frames, and the messages that they complete, until the time is up.
 
         Returns:
-            The number of frames processed. Pass the remaining frames again. If the last frame was
-            interrupted, call this with `[]` to continue.
+            The number of frames processed. Pass the remaining frames again. If the processing of the last
+            frame was interrupted, call this with `[]` to continue.
         """
         taken = 0
         try:

@@ -20,7 +20,7 @@ from sync.store import attachments
 from sync.store.bodies import ATTACHMENTS, DEPTH_LIMIT, is_digest
 
 PATH_LIMIT: Final = 512
-"""Maximum characters of the path to a blob. A blob with a longer path is not sent as an attachment."""
+"""Maximum length of a blob's path, in characters. A blob with a longer path is not sent as an attachment."""
 
 _STAND_IN: Final = "blob_"
 _CONTENT: Final = frozenset({"data", "follows"})

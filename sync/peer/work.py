@@ -40,7 +40,7 @@ class Work:
         Args:
             clock: returns monotonic seconds.
             rate: bytes of work per second.
-            allowance: maximum bytes of work at once after a pause.
+            allowance: maximum number of bytes of work done at once after a pause.
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
@@ -58,7 +58,7 @@ class Work:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which `pump` has work to do; None if nothing is waiting."""
+        """Time at which to call `pump`; None if no job is waiting."""
         if self.is_idle:
             return None
         now = self._clock()
