@@ -20,7 +20,7 @@ from sync.replication.limits import MessageLimits
 
 NONCE_LEAST: Final = 16
 NONCE_MOST: Final = 255
-"""Maximum bytes of a nonce that we create (protocol, proveAttachment).
+"""Maximum size in bytes of a nonce that we create (protocol, proveAttachment).
 
 As in Couchbase Lite, a received nonce may have any length from 1 to this maximum.
 """
@@ -71,7 +71,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
     digest: str
     nonce: bytes
-    """From NONCE_LEAST to NONCE_MOST random bytes, new for each request."""
+    """Random bytes, created for each request; at least NONCE_LEAST and at most NONCE_MOST bytes."""
     document_id: str | None = None
     """Id of a document that refers to the blob. Gateways do not send this id."""
     collection: int | None = None
@@ -122,7 +122,7 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Proof:
-    """The proof of having a blob: SHA-1 over the nonce's length as one byte, the nonce, and the content.
+    """A proof of possession of a blob: SHA-1 over the nonce's length as one byte, the nonce, and the content.
 
     The proof has the form of a blob's digest, in base64. The code of both Couchbase Lite and Sync Gateway
     uses this form, although the protocol specifies hexadecimal.
@@ -141,7 +141,7 @@ class Proof:
 
 
 def proof(nonce: bytes, content: Iterable[bytes]) -> str:
-    """Return the proof of having a blob; see `Proof`."""
+    """Return the proof of possession of a blob; see `Proof`."""
     computed = Proof(nonce)
     for part in content:
         computed.add(part)

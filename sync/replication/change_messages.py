@@ -38,7 +38,7 @@ class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     gone: int = 0
     """Combination of the flags of `RemovalFlags`."""
     size: int = 0
-    """Approximate bytes of the document's body; 0 if unknown."""
+    """Approximate size in bytes of the document's body; 0 if unknown."""
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +52,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     changes: tuple[AnnouncedChange, ...]
     collection: int | None = None
     no_reply: bool = False
-    """True if a received message needs no reply. A sent message needs one unless it is empty."""
+    """True if a received message needs no reply. A sent message needs a reply unless it is empty."""
     insists: bool = False
     """True if the receiver must process the list even if it accepts no conflicts (`ignoreNoConflicts`).
 
@@ -108,7 +108,7 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     parent: str | None = None
     """The last revision that the receiver is known to have; None if there is none."""
     size: int = 0
-    """Approximate bytes of the document's body; 0 if unknown."""
+    """Approximate size in bytes of the document's body; 0 if unknown."""
 
 
 class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
@@ -121,7 +121,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
     """True if a verdict of conflict (409) should contain the receiver's current revision."""
     collection: int | None = None
     no_reply: bool = False
-    """True if a received message needs no reply. A sent message needs one unless it is empty."""
+    """True if a received message needs no reply. A sent message needs a reply unless it is empty."""
 
     def encode(self) -> EncodedMessage:
         """Encode the list for sending."""

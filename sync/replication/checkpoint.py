@@ -204,7 +204,7 @@ class PushProgress:
 
 
 _CHANGE: Final = 250
-"""Approximate bytes of memory for a waiting sequence in addition to its text, here and in the receiver."""
+"""Approximate memory in bytes of a waiting sequence in addition to its text, here and in the receiver."""
 
 
 class PullProgress:
@@ -230,12 +230,12 @@ class PullProgress:
 
     @property
     def waiting(self) -> int:
-        """Number of announced changes, beginning with the first one that is not done."""
+        """Number of announced changes, counted from the first one that is not done."""
         return len(self._waiting)
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the waiting sequences."""
+        """Approximate memory in bytes of the waiting sequences."""
         return _CHANGE * len(self._waiting) + self._text_bytes
 
     def arrived(self, sequence: str) -> int:

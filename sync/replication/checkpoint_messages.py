@@ -1,6 +1,6 @@
 """Messages about stored checkpoints: getCheckpoint, setCheckpoint, getCollections.
 
-These messages contain a checkpoint's body as bytes, after a check that they are one JSON object.
+These messages contain a checkpoint's body as bytes, which were checked to be one JSON object.
 `sync.replication.checkpoint` decodes the body.
 """
 
@@ -21,7 +21,7 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
 _COLLECTION: Final = re.compile(r"([A-Za-z0-9_%-]{1,251}\.)?[A-Za-z0-9_%-]{1,251}", re.ASCII)
 _REVISION_NAMES: Final = ("rev", "_rev")
-"""Property with a checkpoint's revision in a reply to getCollections: Couchbase Lite's and Sync Gateway's."""
+"""Names of the revision property in replies to getCollections, in Couchbase Lite and in Sync Gateway."""
 
 
 class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +51,7 @@ class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
     """A reply with a stored checkpoint."""
 
     revision: str
-    """Revision of the checkpoint. It is opaque, and has another form than a document's revision."""
+    """Revision of the checkpoint. It is opaque, and differs in form from a document's revision."""
     body: bytes
 
     def encode(self) -> EncodedMessage:

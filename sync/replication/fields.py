@@ -151,7 +151,7 @@ def history(value: str, of: str, limits: MessageLimits) -> tuple[str, ...]:
 def branch(value: str, limits: MessageLimits) -> tuple[str, ...]:
     """Parse a revision and its ancestors, newest first.
 
-    LiteCore may send an empty value, which returns ().
+    LiteCore may send an empty value, for which the result is ().
     """
     first, _, rest = value.partition(",")
     newest = first.strip(" ")

@@ -1,4 +1,4 @@
-"""An upper bound of the number of values in a JSON text, computed without decoding it.
+"""An upper bound on the number of values in a JSON text, computed without decoding it.
 
 A decoder creates an object of at least 60 bytes for each value, and blocks all connections while it runs. So
 a text with too many values is refused before it is decoded.

@@ -10,17 +10,17 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class MessageLimits:
-    """The limits of a message's parts. Sizes are bytes of UTF-8, counts are items."""
+    """The limits of a message's parts. Sizes are in bytes of UTF-8."""
 
     id_bytes: int = 255
-    """Maximum bytes of a document id.
+    """Maximum size in bytes of a document id.
 
     Couchbase Lite accepts ids of up to 255 bytes. Our store refuses ids of more than 250 bytes.
     """
     revision_bytes: int = 150
-    """Maximum bytes of a revision id: ten digits of generation, and our store's longest digest."""
+    """Maximum size in bytes of a revision id: a ten-digit generation, and the longest digest in our store."""
     sequence_bytes: int = 1024
-    """Maximum bytes of a sequence as JSON. Sync Gateway's sequences have up to 62 bytes."""
+    """Maximum size in bytes of a sequence as JSON. Sync Gateway's sequences have up to 62 bytes."""
     history: int = 1000
     """Maximum number of ancestors in a history or in one answer. Couchbase Lite requests at most 50."""
     batch: int = 10_000
@@ -29,18 +29,18 @@ class MessageLimits:
     Couchbase Lite uses 200.
     """
     client_bytes: int = 255
-    """Maximum bytes of a checkpoint's id."""
+    """Maximum size in bytes of a checkpoint's id."""
     checkpoint_bytes: int = 256 * 1024
-    """Maximum bytes of a checkpoint's body: about 10,000 ranges of completed sequences."""
+    """Maximum size in bytes of a checkpoint's body: about 10,000 ranges of completed sequences."""
     collections: int = 1000
     """Maximum number of collections of one connection.
 
     Couchbase Server's limit for a whole cluster is 1,200.
     """
     text_bytes: int = 4096
-    """Maximum bytes of any other string, such as a filter's name, a filter's parameter or a reason."""
+    """Maximum size in bytes of any other string, such as a filter's name, a filter parameter or a reason."""
     channels: int = 1000
-    """Maximum number of channels of one subscription, and of parameters of a filter."""
+    """Maximum number of channels of one subscription, and of a filter's parameters."""
     document_ids: int = 50_000
     """Maximum number of documents listed by one subscription."""
     nodes: int = 1_000_000
@@ -52,7 +52,7 @@ class MessageLimits:
 
 DEFAULT: Final = MessageLimits()
 APPLIANCE: Final = MessageLimits(batch=1000, nodes=60_000)
-"""Limits of a machine with 512 MiB.
+"""Limits for a machine with 512 MiB of memory.
 
 A document of 256 KiB, the maximum that peers may send to such a machine, has about 50,000 values if it
 contains only numbers of four digits. Documents that Logboat creates have at most 10,000 values.

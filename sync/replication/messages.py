@@ -135,7 +135,7 @@ def decode(event: RequestReceived, limits: MessageLimits = DEFAULT) -> Request:
 
     Raises:
         MessageError: the request is malformed or over a limit. The error for a request of an unknown kind has
-            the BLIP code 404, which means that this kind is not supported.
+            BLIP code 404, which means that this kind is not supported.
     """
     kind = _REQUESTS.get(event.profile)
     if kind is None:
@@ -151,7 +151,7 @@ class Mode(Enum):
     DEFAULT = "default"
     """Messages name no collection, and are about the default collection."""
     COLLECTIONS = "collections"
-    """All messages contain an index in the list of getCollections."""
+    """All messages contain an index into the list of getCollections."""
 
 
 class Addressing:

@@ -12,9 +12,9 @@ from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 _FIELDS: Final = 500
-"""Approximate bytes of memory for the other fields of a decoded revision."""
+"""Approximate memory in bytes of a decoded revision's fields, apart from those added in `bytes_held`."""
 _ANCESTOR: Final = 64
-"""Bytes of memory for an ancestor in addition to its text: a string object, and its place in a tuple."""
+"""Memory in bytes of an ancestor in addition to its text: a string object, and its tuple entry."""
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
@@ -30,7 +30,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     """Sequence from the `changes` message. A replacement has the sequence of the requested revision."""
     deleted: bool = False
     history: tuple[str, ...] = ()
-    """Ancestors, newest first. Some may be missing, and the history may end before the first revision."""
+    """Ancestors, newest first. Some may be missing, and the oldest one need not be the first revision."""
     delta_source: str | None = None
     no_conflicts: bool = False
     """True if the receiver must refuse (409) a revision that would cause a conflict."""
@@ -47,7 +47,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate bytes of memory for the decoded message, including the history."""
+        """Approximate memory in bytes of the decoded message, including the history."""
         ancestors = self.history + self.deleted_branch
         return _FIELDS + len(self.body) + _ANCESTOR * len(ancestors) + sum(map(len, ancestors))
 
