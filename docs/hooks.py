@@ -73,6 +73,9 @@ def _labelled(table: re.Match[str]) -> str:
     columns = [re.sub(r"<[^>]*>", "", head) for head in heads]
     if len(columns) < WIDE:
         return table[0]
+    if len(set(columns)) < len(columns):
+        # The table is a drawing, such as that of the header's two rows of pins. Its rows must stay rows.
+        return table[0].replace("<table>", "<table data-drawing>")
 
     def row(found: re.Match[str]) -> str:
         names = iter(columns)
