@@ -1,4 +1,4 @@
-"""The work that an appliance does at each boot, before anything records: `logboat boot`.
+"""Sets up an appliance at each boot, before recording starts: `logboat boot`.
 
 It runs as root and without network access.
 

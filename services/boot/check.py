@@ -15,7 +15,7 @@ from services.config.loader import Configuration, read_configuration, reserved_p
 
 
 def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> FolderCheck:
-    """Check both files in a folder; a missing file counts as empty.
+    """Check both configuration files in a folder; a missing file counts as empty.
 
     `config` and `sensors` are the file names. Never raise: every problem is reported in the result.
     """
@@ -40,7 +40,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Fold
 
 
 def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each missing file to which a gateway's settings refer."""
+    """Yield a problem for each file that a gateway's settings refer to but that does not exist."""
     for number, gateway in enumerate(configuration.gateways):
         name = gateway.password_file
         if name is not None and not _is_file(file.path.parent / name):

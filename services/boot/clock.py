@@ -8,7 +8,7 @@ from services.system import machine
 
 
 def now(data: Path, *, utc: float) -> datetime:
-    """Return the latest of three times: the clock's, the image's, and the last one recorded on the card."""
+    """Return the latest of the clock's time, the image's date, and the times when the stores last changed."""
     times = [utc, machine.image_epoch()]
     for name in ("samples.db", "log.db"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Settings from Raspberry Pi Imager: read from the card once, stored, and applied at each boot.
+"""Settings from Raspberry Pi Imager, which are read from the card once, stored, and applied at each boot.
 
 The settings add to the vessel's configuration: a network to join, an authorized SSH key, a user, and the
 country if none is configured. A host name set in Imager becomes the appliance's host name.
@@ -30,9 +30,9 @@ from services.config.model import NetworkSection, Wifi
 log = logging.getLogger(__name__)
 
 KEPT: Final = ".imager.json"
-"""File in the active configuration folder that stores the settings."""
+"""Name of the file, in the active configuration folder, that stores Imager's settings."""
 GROUPS: Final = ("sudo", "logboat", "adm")
-"""Groups that Imager's user joins; members of the group `logboat` can read the authorized SSH keys."""
+"""Groups of the user set in Imager. Members of `logboat` can read the authorized SSH keys."""
 _PRIORITY: Final = -1
 """NetworkManager's priority for networks from Imager, below the priority of the vessel's own networks."""
 
@@ -67,7 +67,7 @@ class ImagerCard:
 
 
 def checks(owned: Collection[str]) -> Checks:
-    """Return the parsers for the settings' values; a user name must not be in `owned`."""
+    """Return the parsers for the values of the settings. User names in `owned` are rejected."""
     return {
         "host_name": keys.host_name,
         "user": lambda raw: keys.user_name(raw, owned),
@@ -84,7 +84,8 @@ def take_in_customisation(
 ) -> tuple[FileProblem, ...]:
     """Store the settings, erase the files that were understood, and return the problems in the other files.
 
-    `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
+    `before_writing` is called before a file is erased, and makes the card writable. Raise OSError if a file
+    cannot be read or written.
     """
     reading, contents = card.read_settings()
     if reading.asked != Customisation():

@@ -7,7 +7,7 @@ from typing import Final
 from provisioning.card_folders import INBOX, ON_FAT
 
 FIRMWARE: Final = Path("/boot/firmware")
-"""Mount point of the card's first partition, which is FAT so that any computer can write to it."""
+"""Mount point of the card's first partition. It uses FAT, so that any computer can write to it."""
 
 PARTITION: Final = Path("/data")
 """Mount point of the card's data partition; its folders are bind-mounted where they are used."""
@@ -43,7 +43,7 @@ class AppliancePaths:
 
     @property
     def inbox(self) -> Path:
-        """The folder that contains the configuration bundle copied to the card when it was written."""
+        """The folder for the configuration bundle that was copied when the card was written."""
         return self.partition / INBOX
 
     @property

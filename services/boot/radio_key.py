@@ -35,7 +35,7 @@ DUE: Final = "radio-key-due"
 """File in the run directory whose creation makes logboat-rekey.path start `logboat boot radio`."""
 _ASK_EVERY_S: Final = 300.0
 _PATIENCE_S: Final = 150.0
-"""Maximum seconds to switch the radio to a new key on a slow board; a longer delay is reported."""
+"""Maximum time, in seconds, to switch the radio to a new key on a slow board. A longer delay is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class RadioKeyChoice:
     mark: str
     """Name of the key, such as `3 before` or `3 after`.
 
-    The number identifies the statement. The word identifies one of the two keys in the statement.
+    The number identifies the statement, and `before` or `after` selects one of its two keys.
     """
 
 
 def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
-    """Yield the radio key statements in the identity's folder and in the data folder.
+    """Yield the radio key statements stored in the identity's folder and in the data folder.
 
     A problem with the statement in the identity's folder is appended to `problems`.
     """
@@ -87,7 +87,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Radio
 
 
 def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> RadioKeyChoice | None:
-    """Return the key from the latest statement; None to use the file `radio.key` in `folder`."""
+    """Return the key from the latest statement; None if the key in `folder`/`radio.key` applies instead."""
     problems: list[str] = []
     try:
         stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
@@ -130,10 +130,13 @@ class RadioKeyWatch:
         self.problems: list[str] = []
         """Problems that a person must solve."""
         self.told: dict[str, Any] | None = None
-        """State for `sync.json`; None if the key has never changed."""
+        """State of the radio key to publish in `sync.json`; None if the key has never changed."""
 
     def attend(self, now: datetime) -> None:
-        """Apply statements that have arrived. Raise StoreError if the store cannot be read."""
+        """Process new statements, and update `problems` and `told`.
+
+        Raise StoreError if the store cannot be read.
+        """
         if self._revision() != self._looked_at:
             self._take_up()
         self.problems = list(self._own)
@@ -182,7 +185,7 @@ class RadioKeyWatch:
             log.warning("%s: %s", error.filename or self._data, error.strerror or error)
 
     def _is_late(self, mark: str) -> bool:
-        """Request that the radio switch to `mark`, if necessary; return True if that takes too long."""
+        """Request a switch of the radio to `mark`, if necessary; return True if the switch is overdue."""
         if not self._is_outdated(mark):
             self._waiting_for = ""
             return False

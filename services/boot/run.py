@@ -58,12 +58,14 @@ log = logging.getLogger(__name__)
 _IMAGERS_USER: Final = 1100
 """User id for the user set in Imager; the image's own users have lower ids."""
 _LONGEST_CONFIG_TXT: Final = 256_000
-"""Maximum size of config.txt in bytes; the file normally has a few thousand bytes."""
+"""Maximum size of config.txt in bytes. It is far above the usual size of a few thousand bytes."""
 _NETWORKS: Final = "the networks"
 _RADIO_KEY: Final = f"{_NETWORKS}' radio key"
 _FIREWALL: Final = f"{_NETWORKS}' firewall"
 _ASKED: Final = ".restart-asked"
-"""File in the active configuration folder with the lines of config.txt for which the machine last restarted.
+"""Name of a file in the active configuration folder.
+
+It stores the lines of config.txt that required the last restart.
 """
 
 
@@ -75,9 +77,12 @@ class BootSequence:
     now: datetime
     tool: Run = run
     progress: Callable[[], None] = lambda: None
-    """Callback called before each step."""
+    """Function that is called before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
-    """The boot partitions, each as a context manager; None for the boot partitions of the mounted card."""
+    """Function that returns a context manager for each boot partition.
+
+    None selects the boot partitions of the mounted card.
+    """
     problems: list[str] = field(default_factory=list)
     asked: Customisation | None = None
     """Settings from Raspberry Pi Imager."""
@@ -155,7 +160,7 @@ class BootSequence:
         )
 
     def rekey(self) -> BootState:
-        """Switch the radio to the valid key, and return the stored boot result with the outcome added."""
+        """Switch the radio to its current key, and return the stored boot result with the outcome added."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         self.radio_key = before.radio_key
         if permissions.is_ours(self.places.etc.resolve()):
@@ -184,7 +189,7 @@ class BootSequence:
         return state
 
     def take_in(self, extra: OfferedFiles | None = None, *, beside: Beside | None = None) -> Outcome:
-        """Apply the files that the card offers, and the files in `extra`.
+        """Apply the configuration files found on the card, and the files in `extra`.
 
         Raspberry Pi Imager's files are only checked, unless `beside` applies them.
         """
@@ -371,6 +376,6 @@ def _words(error: Exception) -> str:
 def fallback_name(root: Path = Path("/")) -> str:
     """Return a name for a vessel that has none configured.
 
-    A board has the same name at each boot, and different boards have different names.
+    The name is the same at each boot of a board, and differs between boards.
     """
     return f"vessel-{hashlib.sha256(machine.board(root).encode()).hexdigest()[:6]}"

@@ -25,18 +25,21 @@ from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]
 HOST_KEYS: Final = ("ed25519", "ecdsa")
-"""Types of SSH host keys. RSA is missing: no client needs it, and a Zero 2 W takes 30 s to create a key."""
+"""Types of SSH host keys to create.
+
+RSA is omitted, because no client needs it, and creating a key takes 30 s on a Zero 2 W.
+"""
 SLOTS: Final = (2, 3)
 """Partition numbers of the two boot partitions, one for each system; each has its own config.txt."""
 SUPPLICANT: Final = "supplicant.conf"
-"""Name of the radio's configuration file."""
+"""Name of the configuration file for the vessel-to-vessel radio's wpa_supplicant."""
 _ROOTS: Final = {"05": 0, "06": 1}
 """Index of the booted slot, by the last two digits of the root partition's PARTUUID."""
 
 
 @contextmanager
 def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
-    """Make a mounted card writable, then trim it and make it read-only again."""
+    """Keep a mounted card writable for the duration of the context, then trim it and make it read-only."""
     if not mount.is_mount():
         yield
         return
@@ -125,7 +128,10 @@ def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Write these connection profiles, and remove Logboat's other profiles. Keep all other profiles."""
+    """Write these connection profiles, and remove Logboat's other profiles.
+
+    Profiles that Logboat did not create are kept.
+    """
     make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):
@@ -204,7 +210,7 @@ def slot(device: Path, *, tool: Run = run) -> Iterator[Path]:
 
 
 def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
-    """Register chips that no overlay covers on their I2C buses; skip chips that are already registered."""
+    """Register I2C chips for which no device tree overlay exists; skip chips that are already registered."""
     for bus, name, address in devices:
         place = root / str(new_device(bus)).lstrip("/")
         known = place.parent.parent / f"{bus}-{address:04x}"

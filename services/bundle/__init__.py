@@ -2,5 +2,5 @@
 
 - `secrets`: removes secrets from text, because secrets must not leave the vessel
 - `contents`: the files in the archive
-- `archive`: packs these files into one
+- `archive`: packs these files into a single file
 """

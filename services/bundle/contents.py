@@ -1,4 +1,4 @@
-"""The files in the archive. If a file cannot be created, it is replaced with an error message.
+"""The files in the support archive. If a file cannot be created, it is replaced with an error message.
 
 Configuration files include only values that are known to be harmless (`redaction`). Other files on the card
 are not included.
@@ -35,9 +35,9 @@ MOST_BYTES: Final = 400_000
 SAMPLES: Final = 5
 """Number of documents to include for each kind, the newest first."""
 _LEAST_ANYWHERE: Final = 8
-"""Minimum length of a value of unknown meaning that is removed from all files.
+"""Minimum length of values that are removed from all files because the configuration files omit them.
 
-Removing shorter values would make the files unreadable.
+Such a value may not be secret, and removing short values everywhere would make the files unreadable.
 """
 _SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
 _SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
@@ -45,21 +45,21 @@ CARD_FILES: Final = ("vessel.toml", "sensors.toml")
 _FIRMWARE: Final = re.compile(r"\[[A-Za-z0-9=.-]{1,20}\]|[a-z0-9_]{1,40}=[\w.,:=+-]{0,60}")
 """Pattern of a line in config.txt that is a condition or a setting.
 
-Such lines contain no secrets, but a person may have written anything on other lines.
+Such lines contain no secrets. Other lines, such as comments, may contain anything.
 """
 _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """A file in the archive."""
+    """A file in the support archive."""
 
     name: str
     text: str
 
 
 def secrets_of(appliance: Appliance) -> set[str]:
-    """Return the secrets in the vessel's own files."""
+    """Return the secrets found in the vessel's configuration and identity files."""
     secrets: set[str] = set()
     for path in _settings_files(appliance).values():
         secrets.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)

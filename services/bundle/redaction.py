@@ -1,9 +1,9 @@
 """Reduces configuration files to content that is known to be harmless, so that they can be sent to others.
 
-It works on tokens, line by line, and does not need a valid file, because people who ask for help often have
-an invalid one. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was
-understood. Everything else is left out, including comments and multi-line strings. After mismatched brackets
-or quotes, everything up to the next known heading, or to the end of the file, is left out.
+The file is processed token by token, and need not be valid, because people who ask for help often have an
+invalid one. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was understood.
+Everything else is left out, including comments and multi-line strings. After mismatched brackets or quotes,
+everything up to the next known heading, or to the end of the file, is left out.
 
 Each input line produces one output line, so that line numbers in messages remain valid.
 """
@@ -43,7 +43,7 @@ SECTIONS: Final = frozenset(
         "alarm",
     ]
 )
-"""Names of tables, and keys whose values are tables. Each key within them is checked separately."""
+"""Names of tables, and keys whose values are tables. Each key in such a table is checked separately."""
 HARMLESS: Final = frozenset(
     [
         *LIGHTS,
@@ -210,13 +210,18 @@ class _Redactor:
     found: Redacted = field(default_factory=lambda: Redacted("", set()))
     _frames: list[_Frame] = field(default_factory=list)
     _is_dark: bool = False
-    """True after mismatched brackets: nothing is shown until the next known heading."""
+    """True after mismatched brackets. All text up to the next known heading is left out."""
     _is_over: bool = False
-    """True after the start of a multi-line string, whose end is uncertain: nothing more is shown."""
+    """True after the start of a multi-line string.
+
+    The end of the string is uncertain, so the rest of the file is left out.
+    """
     _is_section_shown: bool = True
     _lines: list[str] = field(default_factory=list)
     _within: list[int] = field(default_factory=list)
-    """Numbers of shown lines that continue a harmless value; they are removed if its brackets do not match.
+    """Numbers of the lines that continue a harmless value.
+
+    These lines are removed from the result if the value's brackets do not match.
     """
 
     def take(self, line: str) -> None:

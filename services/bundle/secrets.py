@@ -14,7 +14,7 @@ from sensors.plaintext import clean
 
 REMOVED: Final = "(removed)"
 _LEAST: Final = 4
-"""Minimum length of a secret to remove; a shorter string would match too much harmless text."""
+"""Minimum length, in characters, of a secret to remove. Shorter strings would match harmless text."""
 _FORMS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"scrypt\$[^\s\"',}]+"),
@@ -30,7 +30,7 @@ _NAMED: Final = re.compile(
 
 
 _CUT: Final = (40, 80)
-"""Lengths in characters to which error messages (`sensors.units.shown`) and logs shorten a quoted value."""
+"""Lengths, in characters, to which values are truncated in messages (`sensors.units.shown`) and logs."""
 
 
 def _forms_of(value: str) -> Iterator[str]:

@@ -1,14 +1,14 @@
 """The commands of `logboat`, one module for each group; `services.cli.main` finds and calls them.
 
-- `options`: options that every command takes
+- `options`: options that every command accepts
 - `status`, `sensors`, `peers`: the current state; `top`: a live view of everything
 - `log/`, `alarms`, `notes`, `verify`: recorded data
 - `config`, `boot`, `daemons`: configuration, an appliance's boot, the daemons
-- `db/`: any document store, and its replication over the network
+- `db/`: operations on any document store, and its replication over the network
 - `maintenance`: makes an appliance's root file system writable temporarily
 - `doctor`, `lights`, `bundle`: health checks, the lights, the support archive
 - `handbook`: shows pages from the handbook
-- `fleet/`: for the operator: vessel identities, cards, password hashes
+- `fleet/`: vessel identities, cards and password hashes, for the fleet's operator
 
 Code shared by commands is in `services.console`; the lists that they print are in `services.screens`.
 

@@ -67,7 +67,7 @@ def ack(args: Namespace, world: Environment) -> int:
 
 
 def acknowledger_name(args: Namespace, world: Environment) -> str:
-    """Return the name of the person who acknowledges the alarm: `--by`, or else the login name.
+    """Return the name given with `--by`, or else the login name, to record as the acknowledger.
 
     Raise UsageError if the name is blank.
     """

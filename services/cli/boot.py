@@ -1,4 +1,4 @@
-"""`logboat boot`: the work that systemd runs at each boot, before anything records."""
+"""`logboat boot`: run by systemd at each boot, before recording starts."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path

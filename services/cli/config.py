@@ -1,6 +1,6 @@
 """`logboat config check FILE…` runs the check that boot uses; `config apply FILE` puts a file in force.
 
-`config sender` computes the keys of an analog sender from its electrical data.
+`config sender` computes the configuration keys for an analog sender from its electrical data.
 """
 
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from services.schemas.appliance import Problem
 
 WIDTH: Final = 80
-"""Number of columns into which the keys of a sender fit."""
+"""Maximum width, in columns, of the lines that `config sender` prints."""
 _NO_BREAK: Final = "\xa0"
 
 
@@ -85,7 +85,7 @@ def config_arguments(parser: ArgumentParser) -> None:
 
 
 def config(args: Namespace, world: Environment) -> int:
-    """Check each file, apply one, or compute a sender's keys. Return 2 if a file has errors, else 0."""
+    """Check files, apply a file, or compute a sender's keys. Return 2 if a file has errors, else 0."""
     if args.action == "sender":
         return _sender(args)
     return _apply(args, world) if args.action == "apply" else _check(args)
@@ -141,7 +141,7 @@ def _sender(args: Namespace) -> int:
 
 
 def _assignment(name: str, value: object) -> str:
-    """Return the line of TOML that sets a key. A long list of pairs continues on further lines."""
+    """Return the TOML text that sets a key. A long list of pairs is wrapped onto further lines."""
     # `textwrap` breaks lines at spaces, and only those between two pairs are left
     text = f"{name} = {json.dumps(value)}".replace(" ", _NO_BREAK).replace(f"],{_NO_BREAK}[", "], [")
     indent = " " * len(f"{name} = [")

@@ -1,4 +1,4 @@
-"""`logboat gateway retry NAME`: connects to a gateway at once, and retries all documents refused earlier."""
+"""`logboat gateway retry NAME`: connects to a gateway at once, and resends the documents it rejected."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -17,7 +17,7 @@ def gateway_arguments(parser: ArgumentParser) -> None:
 
 
 def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """Send the request to the sync daemon. Print how many documents the daemon will offer again. Return 0."""
+    """Send the request to the sync daemon, and print how many documents it will send again. Return 0."""
     from services.system.control_socket import ControlError, Retry, ask
 
     try:

@@ -1,4 +1,4 @@
-"""`logboat lights`, `lights test`, `lights explain`: the daemon, a lamp test, and what the lights mean."""
+"""`logboat lights`: runs the lights daemon, tests the lights, turns them off, or explains their state."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Options that every command takes, and helpers that build the commands' parsers."""
+"""Options that every command accepts, and helpers that build the commands' parsers."""
 
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class Parser(ArgumentParser):
 
 
 def common_options(default: str | None) -> ArgumentParser:
-    """Return a parent parser with the options that every command takes, before or after the command's name.
+    """Return a parent parser with the options that every command accepts before or after its name.
 
     With `default=None`, the options have their usual defaults. With SUPPRESS, values given before the
     command's name are kept.

@@ -14,7 +14,7 @@ from services.terminal.present import screen
 
 EVERY_S: Final = 1.0
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
-"""Escape sequence that moves the cursor to the top and erases to the end (ECMA-48).
+"""Escape sequence that moves the cursor to the top of the screen and erases what follows (ECMA-48).
 
 Overwriting the old text first avoids flicker.
 """

@@ -18,9 +18,9 @@ from .options import identity_option
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
 LEAST_S, MOST_S = 0.2, 3600.0
 _PATIENCE_S: Final = 2.0
-"""Seconds to wait for the first facts; facts from the store that take longer are shown later."""
+"""Time, in seconds, to wait for data before the first display. Slower data is shown in later updates."""
 _LONG_S: Final = 15.0
-"""Seconds to wait for all facts with --once; longer than the wait for a locked store."""
+"""Time, in seconds, to wait for all data with --once. It exceeds the timeout for a locked store."""
 
 _HELP: Final = """\
 Shows the state, updated once a second: recording and clock; alarms; sensors

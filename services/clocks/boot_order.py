@@ -1,8 +1,8 @@
 """Finds inconsistent clocks: a boot in a log cannot begin before an earlier boot ended.
 
-Where the clocks of boots with trusted time contradict each other, the largest consistent set of boots is
-believed. Of two equally large sets, the set that ends earlier is believed. A clock can be ahead by any
-amount, but behind by no more than the image's age.
+If the clocks of boots with trusted time contradict each other, the largest consistent set of boots is
+believed. Of two equally large sets, the set that ends earlier is believed: a clock can be ahead by any
+amount, but cannot be behind by more than the image's age.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 NEAR: Final = 8
-"""Number of boots with trusted clocks, before and after a boot, with which that boot is compared.
+"""Number of boots on each side with which a boot is compared; only boots with trusted clocks count.
 
-A clock that is wrong for three boots in a row is detected, even at the beginning of a log. Because of the
-limit, the time of one boot can be determined without reading all boots.
+This number suffices to detect a clock that is wrong for three boots in a row, even at the beginning of a log.
+The limit makes it possible to determine the time of one boot without reading all boots.
 """
 OVERLAP_S: Final = 60.0
 """Seconds by which consecutive boots may overlap, because time services also set clocks back a little."""
@@ -21,7 +21,7 @@ OVERLAP_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Period in which a boot was running, in seconds since 1970."""
+    """Bounds for the period during which a boot was running, in seconds since 1970."""
 
     latest_begin: float
     earliest_end: float
@@ -32,7 +32,7 @@ class Span:
 
 
 def outvoted(spans: Sequence[Span]) -> list[bool]:
-    """Return, for each boot, True if its neighbours outvote it.
+    """Return, for each boot, whether its neighbours outvote it.
 
     `spans` has the spans of all boots with trusted clocks, in order.
     """
@@ -58,7 +58,7 @@ class _Chain:
 
     places: tuple[int, ...] = ()
     end: float = float("-inf")
-    """Latest end of the boots in the chain."""
+    """Latest end time of any boot in the chain."""
 
 
 def _largest_agreeing(spans: Sequence[Span]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The sync daemon's time floor, stored in the document store for boots without a clock."""
+"""The sync daemon's time floor. It is stored in the document store, for boots at which the clock is wrong."""
 
 import logging
 import time
@@ -13,16 +13,18 @@ from .clock_quality import ClockQuality, FloorRecord, TimeFloor, system_quality
 log = logging.getLogger(__name__)
 
 _CLOCK: Final = "mesh:clock"
-"""Id of the local document.
+"""Id of the local document that stores the floor.
 
-Its `utc` is the floor, and `contradicted` the number of seconds for which time servers contradicted it.
+Its field `utc` is the floor, and `contradicted` is the number of seconds for which time servers contradicted
+the floor.
 """
 
 
 class Floor:
     """The earliest possible current time: the image's date, or the last known time.
 
-    A clock that once ran ahead must not make all certificates look expired forever; see `TimeFloor`.
+    Network time can lower the floor, so that a clock that once ran ahead does not make all certificates look
+    expired permanently; see `TimeFloor`.
     """
 
     def __init__(

@@ -23,16 +23,20 @@ STA_UNSYNC: Final = 0x0040
 RTC_UNCERTAINTY_S: Final = 20.0
 """Uncertainty of a clock chip, in seconds.
 
-A DS3231 is accurate to 2 ppm, and a cheaper chip to 20 ppm, which is 20 s in about ten days.
+A DS3231 is accurate to 2 ppm, and a cheaper chip to 20 ppm. At 20 ppm, a clock is off by 20 s after about ten
+days.
 """
 REANCHOR_S: Final = 6 * 3600.0
-"""Seconds between anchors in a long boot, so that the crystal's drift between two anchors is known."""
+"""Maximum time, in seconds, between anchors in a long boot, so that the crystal's drift is known."""
 STEP_S: Final = 0.5
-"""Minimum difference in seconds, between a good clock and the last anchor's prediction, for a new anchor."""
+"""Minimum deviation, in seconds, of a good clock from the last anchor's prediction for a new anchor."""
 AHEAD: Final = 60.0
-"""Seconds by which the floor may be ahead of a good clock; time services may set clocks back a little."""
+"""Time, in seconds, by which the floor may be ahead of a good clock.
+
+The tolerance is necessary because time services may set clocks back a little.
+"""
 DISBELIEVED_AFTER: Final = 3600.0
-"""Seconds of contradiction after which network time overrides the stored time.
+"""Time, in seconds, after which network time that contradicts the stored time overrides it.
 
 The delay prevents an attacker on a Wi-Fi network that the vessel passes from setting the clock back. It is
 also the longest time for which a wrong floor can last.
@@ -40,7 +44,7 @@ also the longest time for which a wrong floor can last.
 
 
 KEEP_EVERY_S: Final = 600.0
-"""Seconds after which a daemon stores its floor again, to limit the number of writes to the card."""
+"""Interval, in seconds, at which a daemon stores its floor. It limits the number of writes to the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
 
 @dataclass(frozen=True, slots=True)
 class FloorRecord:
-    """The facts about a time floor that a daemon stores, so that `TimeFloor` continues in its next run."""
+    """State of a `TimeFloor`, which a daemon stores so that its next run can continue from it."""
 
     utc: float = 0.0
     """The last known time, in seconds since 1970."""
@@ -123,12 +127,12 @@ class TimeFloor:
 
     A clock may start in 1970, so the last known time is used as a floor. A clock may also once have run
     ahead, because of a bad time server or clock chip. So network time that contradicts the floor for
-    `DISBELIEVED_AFTER` replaces it. The recorder and the sync daemon each store their own floor, so that
-    neither has to wait for the other's file.
+    `DISBELIEVED_AFTER` seconds replaces the floor. The recorder and the sync daemon each store their own
+    floor, so that neither has to wait for the other's file.
     """
 
     def __init__(self, *, image: float, kept: FloorRecord = _NOTHING_KNOWN) -> None:
-        """Start with the date of the image, in seconds since 1970, and the stored facts."""
+        """Start with the date of the image, in seconds since 1970, and the stored state."""
         self._image, self._known = image, kept.utc
         self.contradicted_s = kept.contradicted_s
         """Number of seconds for which network time has contradicted the floor."""
@@ -136,7 +140,7 @@ class TimeFloor:
 
     @property
     def record(self) -> FloorRecord:
-        """The facts to store."""
+        """The state to store."""
         return FloorRecord(self._known, self.contradicted_s)
 
     @property
@@ -199,7 +203,7 @@ class Timekeeper:
     """The anchors of one boot.
 
     Network time becomes an anchor even if it contradicts the floor, because an anchor is evidence, and the
-    timeline weighs the anchors of all boots. Until the floor is replaced, the clock counts as unknown.
+    timeline weighs the anchors of all boots. Until the floor is replaced, the current time counts as unknown.
     """
 
     def __init__(self, floor: TimeFloor) -> None:

@@ -1,6 +1,7 @@
 """`logboat config check FILE`: runs the check that boot uses, and describes the result for a terminal.
 
-It tells `sensors.toml` from `vessel.toml` and `logboat.toml` by name, or else by content. It changes nothing.
+It distinguishes `sensors.toml` from `vessel.toml` and `logboat.toml` by name, or else by content. It changes
+nothing.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ from .loader import (
 from .model import LIGHTS
 
 BESIDE: Final = ("logboat.toml", "vessel.toml")
-"""Files that define the lights' pins, in the active configuration folder and on the card."""
+"""Names of the files that define the lights' pins: in the active configuration folder, and on the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Checked:
     """Result of checking a file."""
 
     text: str
-    """Text for people: a summary, or one line for each problem."""
+    """Human-readable text: a summary, or one line for each problem."""
     problems: tuple[FileProblem, ...] = ()
 
     @property
@@ -46,7 +47,7 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    """Check one file of either kind. Never raise: every problem is reported in the result."""
+    """Check one configuration file of any kind. Never raise: every problem is reported in the result."""
     try:
         file = toml_file.read(path)
         summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
@@ -63,9 +64,9 @@ def _wrong(path: Path, error: ConfigurationError) -> Checked:
 
 
 def name_in_force(path: Path) -> str:
-    """Return the name under which a file is put in force.
+    """Return the name of the configuration file that this file would replace.
 
-    Raise ConfigurationError if its kind is unclear.
+    Raise ConfigurationError if the kind of the file is unclear.
     """
     return "sensors.toml" if _describes_sensors(toml_file.read(path)) else BESIDE[0]
 
@@ -108,7 +109,7 @@ def _sensors(file: TomlFile) -> str:
 
 
 def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
-    """Return the reserved pins, and the file from which they come, or why they are the defaults."""
+    """Return the reserved pins, and text that names their file or says why they are the defaults."""
     reason = f"this folder has no {BESIDE[1]}"
     for name in BESIDE:
         if not (folder / name).exists():

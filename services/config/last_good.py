@@ -1,4 +1,4 @@
-"""The last good configuration, so that no mistake in the files stops recording.
+"""The last good configuration, which is used so that no mistake in the files stops recording.
 
 Whenever both files are valid, they are stored under `DATA/last-good/`, with the recordings that `replay`
 sensors refer to. When either file is invalid, both are taken from that folder, and the problems are returned
@@ -52,10 +52,9 @@ class Loaded:
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why the configuration in the files is not in force, or could not be stored.
-    """
+    """Reasons why the configuration in the files is not in force or could not be stored."""
     is_last_good: bool = False
-    """True if this is the stored copy."""
+    """True if this is the stored last good configuration, because the files are invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ class LastGood:
             return False
 
     def load(self, why: ConfigurationError) -> Loaded:
-        """Return the stored configuration, with `why` as its problems. Raise `why` if nothing is stored."""
+        """Return the stored configuration, with the problems from `why`. Raise `why` if nothing is stored."""
         if not self.has():
             raise why
         try:
@@ -301,7 +300,10 @@ def _named_digest(folder: Path) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Yield True if this process gets the lock. Never wait: a process that holds it may be suspended."""
+    """Yield True if this process gets the lock.
+
+    Never wait for the lock, because the process that holds it may be suspended.
+    """
     with open(path, "wb", opener=opener()) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

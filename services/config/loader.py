@@ -40,9 +40,9 @@ __all__ = [
 
 
 def load(path: Path, *, missing_ok: bool = False) -> Configuration:
-    """Return the configuration in a file; with `missing_ok`, a missing file means all defaults.
+    """Return the configuration in a file; with `missing_ok`, a missing file yields the defaults.
 
-    Raise ConfigurationError with every problem found.
+    Raise ConfigurationError, listing every problem, if the file is invalid.
     """
     return read_configuration(toml_file.read(path, missing_ok=missing_ok))
 
@@ -65,13 +65,14 @@ _ELSEWHERE: Final[Mapping[type, Mapping[str, Advice]]] = {
         ),
     },
 }
-"""Advice about keys that people write in a section to which they do not belong."""
+"""Advice about keys that people often write in the wrong section."""
 
 
 def read_configuration(file: TomlFile) -> Configuration:
     """Return the configuration in a parsed file.
 
-    Raise ConfigurationError with every problem; no content of the file raises any other error.
+    Raise ConfigurationError, listing every problem, if the file is invalid. No file content raises any other
+    error.
     """
     root = Table.root(file)
     root.read(schema_of(Configuration), elsewhere=_OTHER_FILE)
@@ -93,7 +94,7 @@ def read_configuration(file: TomlFile) -> Configuration:
 
 
 def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...]:
-    """Return the sections in a list of tables; their names must be unique."""
+    """Return the sections that a list of tables describes; their names must be unique."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
     sections = [read(table, cls, checks=_CHECKS, elsewhere=_ELSEWHERE.get(cls)) for table in tables]

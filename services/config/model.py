@@ -23,7 +23,7 @@ _RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
 
 @section
 class VesselSection:
-    """The section [vessel] in the file."""
+    """The [vessel] section of the file."""
 
     id: str = key(
         identifier,
@@ -120,7 +120,7 @@ class Ethernet:
 
 @section
 class NetworkSection:
-    """The section [network] in the file."""
+    """The [network] section of the file."""
 
     country: str | None = key(
         parsers.country,
@@ -162,7 +162,7 @@ class NetworkSection:
 
 @section
 class ListenerSection:
-    """The section [listener], for the listener to which vessels and the crew's apps connect."""
+    """The [listener] section: the listener to which other vessels and the crew's apps connect."""
 
     port: int = key(integer(1024, 65535), default=4984, example="4985", meaning="TCP port of the listener.")
     interfaces: tuple[str, ...] = key(
@@ -175,7 +175,7 @@ class ListenerSection:
 
 @section
 class UserSection:
-    """A section [[user]], for one of the crew's apps."""
+    """A [[user]] section: the account of one of the crew's apps."""
 
     name: str = key(text(64, least=1), example='"bridge"', meaning="Name with which the app logs in.")
     password_hash: str = key(
@@ -201,7 +201,7 @@ class UserSection:
 
 @section
 class MeshSection:
-    """The section [mesh] in the file."""
+    """The [mesh] section of the file."""
 
     role: str = key(
         choice("peer", "hub", "active-only", "passive-only"),
@@ -259,7 +259,7 @@ COUCHBASE, MQTT = parsers.GATEWAY_URLS
 
 @section
 class GatewaySection:
-    """A section [[gateway]], for a service ashore.
+    """A [[gateway]] section: a service ashore to which documents are sent.
 
     Paths are absolute, or relative to the folder that contains the file.
     """
@@ -353,7 +353,7 @@ class GatewaySection:
 
 @section
 class RetentionSection:
-    """The section [retention] in the file."""
+    """The [retention] section of the file."""
 
     budget: Budget = key(
         parsers.budget,
@@ -365,7 +365,7 @@ class RetentionSection:
 
 @section
 class LightsSection:
-    """The section [lights]: header pins, as BCM numbers."""
+    """The [lights] section: the lights' header pins, as BCM numbers."""
 
     power: int = key(
         parsers.light_pin,
@@ -429,7 +429,7 @@ LIGHTS: Final = tuple(
 
 @section
 class ClockSection:
-    """The section [clock]: time sources that need no network."""
+    """The [clock] section: time sources that need no network."""
 
     rtc: str | None = key(
         choice(*CLOCK_CHIPS),

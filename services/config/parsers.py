@@ -1,6 +1,7 @@
 """Parsers for single keys of `logboat.toml`: networks, addresses, keys, budgets, channels.
 
-They are used with `sensors.toml.schema`. They raise `InputError`, and never show a secret in its message.
+They are used with `sensors.toml.schema`. Each raises `InputError` for an invalid value. The error message
+never contains a secret.
 """
 
 import ipaddress
@@ -29,7 +30,10 @@ def mmsi(raw: Any) -> int:
 
 @parses(ValueForm("a time zone"))
 def timezone(raw: Any) -> str:
-    """Parse an IANA time zone. It must be known to this machine, if time zones are installed."""
+    """Parse the name of an IANA time zone.
+
+    If time zones are installed on this machine, the name must be one of them.
+    """
     name: str = text(least=1)(raw)
     if name == "UTC":  # the common case, which does not need the slow-loading table of zones
         return name
@@ -69,7 +73,7 @@ _PASSPHRASE: Final = ValueForm("a WPA password", limits="8 to 63 ASCII character
 
 @parses(_PASSPHRASE)
 def passphrase(raw: Any) -> str:
-    """Parse a WPA password. Never show it in a message."""
+    """Parse a WPA password. Error messages never show it."""
     # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
     if isinstance(raw, str) and re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", raw):
         return raw
@@ -78,7 +82,7 @@ def passphrase(raw: Any) -> str:
 
 @parses(_PASSPHRASE)
 def passphrase_or_none(raw: Any) -> str:
-    """Parse a WPA password, or '' for an open network. Never show it in a message."""
+    """Parse a WPA password, or '' for an open network. Error messages never show the password."""
     return "" if raw == "" else passphrase(raw)
 
 
@@ -104,7 +108,7 @@ def interface(raw: Any) -> str:
 
 
 def user_name(raw: Any, owned: Collection[str]) -> str:
-    """Parse a user name, as allowed by useradd(8), unless the system owns that name."""
+    """Parse a user name in the format of useradd(8). A name that the system already uses is rejected."""
     written: str = text()(raw)
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", written):
         raise InputError(
@@ -118,7 +122,10 @@ def user_name(raw: Any, owned: Collection[str]) -> str:
 
 @parses(ValueForm("a password hash"))
 def crypt_hash(raw: Any) -> str:
-    """Parse a password hash in the format of crypt(5). Never show it: it may be the password itself."""
+    """Parse a password hash in the format of crypt(5).
+
+    Error messages never show the value, because it may be the password itself.
+    """
     if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
         return raw
     raise InputError("this is not a password hash", "Write what `openssl passwd -6` prints.")
@@ -215,13 +222,13 @@ def url(*schemes: str) -> Parser:
 
 @parses(ValueForm("a URL"))
 def gateway_url(raw: Any) -> str:
-    """Parse the URL of a gateway; `GATEWAY_URLS` checks it when the kind of the gateway is known."""
+    """Parse the URL of a gateway. `GATEWAY_URLS` checks the URL once the kind of the gateway is known."""
     address: str = text(2_000)(raw)
     return address
 
 
 GATEWAY_URLS: Final[Mapping[str, Parser]] = {"couchbase": url("wss", "ws"), "mqtt": url("mqtts", "mqtt")}
-"""Parsers for the URL, by kind of gateway."""
+"""Parsers for a gateway's URL, by kind of gateway."""
 
 
 @parses(ValueForm("a path", limits="1 to 200 characters"))
@@ -262,7 +269,7 @@ def fingerprint(raw: Any) -> str:
 
 @parses(ValueForm("a channel", limits="1 to 200 characters, no comma"))
 def gateway_channel(raw: Any) -> str:
-    """Parse a channel on a gateway; gateways may have channels that vessels do not have."""
+    """Parse the name of a channel on a gateway, which may be a channel that vessels do not have."""
     written: str = text(200, least=1)(raw)
     if "," in written:
         raise InputError(f"{shown(written)} is not a valid channel", "Remove the comma.")
@@ -271,7 +278,10 @@ def gateway_channel(raw: Any) -> str:
 
 @parses(ValueForm("a password hash"))
 def password_hash(raw: Any) -> str:
-    """Parse a hash from `logboat fleet password`. Never show it: it may be the password itself."""
+    """Parse a hash from `logboat fleet password`.
+
+    Error messages never show the value, because it may be the password itself.
+    """
     from sync.fleet import users
 
     stored = raw if isinstance(raw, str) else ""
@@ -289,7 +299,7 @@ _TYPE_CHANNELS: Final = tuple(dict.fromkeys(documents.CHANNELS.values()))
 
 @parses(ValueForm("a channel", limits=f"{', '.join(_TYPE_CHANNELS)} or vessel.ID"))
 def document_channel(raw: Any) -> str:
-    """Parse a channel of documents: the channel of a type or of a vessel."""
+    """Parse the name of a document channel: the channel of a document type or of a vessel."""
     if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
         return raw
     known = ", ".join(f'"{channel}"' for channel in _TYPE_CHANNELS)
@@ -330,7 +340,7 @@ def header_pin(raw: Any) -> int:
 
 @parses(ValueForm("an LED"))
 def led(raw: Any) -> str:
-    """Parse the name of one of the kernel's LEDs in `/sys/class/leds`."""
+    """Parse the name of an LED in `/sys/class/leds`."""
     name: str = text(60, least=1)(raw)
     if "/" in name or name in (".", ".."):
         raise InputError(

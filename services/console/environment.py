@@ -1,4 +1,4 @@
-"""The environment of a command, which tests replace: clocks, the person at the terminal, systemd."""
+"""The environment of a command: clocks, terminal input and systemd. Tests replace it."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def login_name() -> str:
 
 
 def ask_secret(prompt: str) -> str:
-    """Ask for a secret at the terminal, without showing what is typed.
+    """Prompt for a secret at the terminal, without showing what is typed.
 
     Raise UsageError if there is no terminal, or if input ends.
     """
@@ -44,7 +44,7 @@ def ask_secret(prompt: str) -> str:
 
 
 def ask_person(question: str) -> str:
-    """Ask a question at the terminal, and return the answer.
+    """Prompt the user with a question, and return the answer.
 
     Raise UsageError if there is no terminal, or if input ends.
     """

@@ -1,4 +1,4 @@
-"""Prints remarks on standard error, and JSON that names its format."""
+"""Prints messages on standard error, and JSON objects that name their format on standard output."""
 
 import sys
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Print a remark on standard error, so that it does not mix with the output."""
+    """Print a message on standard error, to keep it separate from the command's output."""
     print(text, file=sys.stderr)
 
 
 def print_json(output: "msgspec.Struct") -> None:
-    """Print an object of a type in `services.schemas` as one line of JSON, and flush it."""
+    """Print an object, whose type is from `services.schemas`, as one line of JSON, and flush the output."""
     print(to_json(output), flush=True)
 
 
 def to_json(facts: "Mapping[str, Any] | msgspec.Struct") -> str:
-    """Return the facts as one line of JSON, with all control characters escaped.
+    """Return the data as one line of JSON, with all control characters escaped.
 
     A lone surrogate, which stands for an undecodable byte in a file name, becomes a question mark.
     """
@@ -40,7 +40,7 @@ def to_json(facts: "Mapping[str, Any] | msgspec.Struct") -> str:
 
 
 def moment_json(moment: "Moment") -> "parts.Moment":
-    """Return the form of a moment for JSON output."""
+    """Return a moment in the format used in JSON output."""
     from services.documents.reading_window import iso
     from services.schemas import parts
 

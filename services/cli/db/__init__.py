@@ -1,1 +1,1 @@
-"""`logboat db`: works on a document store given by its path, for diagnostics and scripts."""
+"""`logboat db`: reads, changes and replicates a document store, for diagnostics and scripts."""

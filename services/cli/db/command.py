@@ -1,7 +1,7 @@
-"""`logboat db …`: works on a document store given by its path, for diagnostics and scripts.
+"""`logboat db …`: reads, changes and replicates a document store, for diagnostics and scripts.
 
-Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing store. Replication
-is in `sync` and `run`, and the listener is in `serve`.
+The store is given by its path. Only `put`, `pull`, `sync` and `serve` create a missing store; every other
+action needs an existing one. The modules `sync` and `run` implement replication, and `serve` the listener.
 """
 
 import os
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sync.store import Database, Document, DocumentChange
 
 WAIT_S: Final = 60.0
-"""Maximum seconds that `changes --follow` waits before it checks for changes again.
+"""Maximum time, in seconds, that `changes --follow` waits before it checks for changes again.
 
-A change ends the wait at once.
+When a change is made, the wait ends immediately.
 """
 
 

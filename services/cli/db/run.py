@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 0.2
 """Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
 STOP_WITHIN_S: Final = 10.0
-"""Maximum seconds after a signal to finish transfers in progress.
+"""Maximum time, in seconds, to finish transfers in progress after a signal.
 
-A connection attempt in progress gets less time (`STOP_CONNECTING_WITHIN_S`).
+If the client is still connecting, the limit is lower (`STOP_CONNECTING_WITHIN_S`).
 """
 STOP_CONNECTING_WITHIN_S: Final = 1.0
 
@@ -54,7 +54,10 @@ ADVICE: Final[dict[tuple[Domain, int], str]] = {
         CloseCode.ABNORMAL,
     ): ("the listener may accept only TLS (wss://), or require --cert and --key"),
 }
-"""Advice about failed connections, by domain and code. TLS errors have no codes: see `_advice`."""
+"""Advice about failed connections, by error domain and code.
+
+TLS errors have no codes; `_advice` handles them.
+"""
 
 
 def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
@@ -66,7 +69,7 @@ def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
 
 
 class _Run:
-    """A replication, and the reports about its progress."""
+    """A replication that reports its progress."""
 
     def __init__(self, configuration: ReplicatorConfiguration, *, as_json: bool) -> None:
         self._configuration = configuration
@@ -79,7 +82,7 @@ class _Run:
         self._said: tuple[object, ...] = ()
         self._was_offline = False
         self._half: Problem | None = None
-        """The last reported reason why only one direction of the replication works."""
+        """The most recently reported reason why only one direction of the replication works."""
         self._is_stopping = False
         self._attempts = 0
         terminal = screen(sys.stderr)
@@ -110,7 +113,7 @@ class _Run:
         return self._concluded(status)
 
     async def _stop(self) -> None:
-        """Stop once transfers in progress are finished, or at a time limit if the peer does not answer."""
+        """Stop when transfers in progress end, or after a time limit if the peer does not respond."""
         self._is_stopping = True
         is_connecting = self._replicator.status.activity is Activity.CONNECTING
         patience = STOP_CONNECTING_WITHIN_S if is_connecting else STOP_WITHIN_S
@@ -275,7 +278,7 @@ class _Run:
         return f"{', '.join(parts)}; {format_bytes(sent)} sent, {format_bytes(received)} received"
 
     def _spelt(self, problem: Problem | None) -> str:
-        """Return a problem as one line: what is wrong, where, and what to do."""
+        """Return a problem as one line of text, which says what is wrong, where, and what to do."""
         if problem is None:
             return "the connection closed"
         name = self._configuration.endpoint.name

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 PORT: Final = 4984
 HIGHEST_PORT: Final = 65535
 HOST: Final = "127.0.0.1"
-"""Default address. It is loopback, because without --user anyone who reaches the listener may write."""
+"""Default address to listen on.
+
+It is the loopback address, because without --user, anyone who can reach the listener may write.
+"""
 EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0
-"""Seconds that peers have to close their connections after a signal."""
+"""Time, in seconds, that peers have to close their connections after a signal."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 

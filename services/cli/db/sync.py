@@ -1,6 +1,7 @@
 """`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `run` performs.
 
-Contradictory arguments and missing files are usage errors, reported before anything is opened or connected.
+Contradictory arguments and missing files are usage errors, which are reported before a store or a connection
+is opened.
 """
 
 import ipaddress
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from sync.store import Database, DocumentPolicy
 
 ONE_SHOT_ATTEMPTS: Final = 3
-"""Number of times that a one-shot replication tries to connect.
+"""Maximum number of connection attempts of a one-shot replication.
 
-A person waits at the terminal, and three attempts take at most 6 s. Scripts that can wait pass `--attempts`.
+The number is low because a user is waiting at the terminal: three attempts take at most 6 s. Scripts that can
+wait longer pass `--attempts`.
 """
 LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost")
 
@@ -154,7 +156,7 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Raise UsageError if security options contradict each other, or if a required option is missing."""
+    """Raise UsageError if security options contradict each other or the URL, or if an option is missing."""
     tls = {
         "--cert": args.cert,
         "--key": args.key,
@@ -172,7 +174,7 @@ def _check_security(args: Namespace, *, is_secure: bool) -> None:
 
 
 def check_pairs(args: Namespace) -> None:
-    """Raise UsageError unless a certificate comes with its key, and a user name with a password file."""
+    """Raise UsageError if --cert is given without --key, --user without --password-file, or vice versa."""
     for one, other in (("cert", "key"), ("user", "password_file")):
         for this, that in ((one, other), (other, one)):
             if getattr(args, this) is not None and getattr(args, that) is None:
@@ -231,8 +233,8 @@ def certificates(path: Path) -> list[Any]:
 def basic(user: str, secret: str, path: Path) -> Any:
     """Return an authenticator for HTTP Basic authentication.
 
-    `path` is the password's file, for messages. Raise UsageError if the protocol cannot carry the user name
-    or the password.
+    `path` is the password file, which error messages name. Raise UsageError if the protocol cannot carry the
+    user name or the password.
     """
     from sync.net.authenticators import BasicAuthenticator
 
@@ -270,9 +272,9 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def chosen(text: str | None, option: str) -> frozenset[str]:
-    """Return the parts of a comma-separated list; the result is empty if `text` is None.
+    """Return the items of a comma-separated list; the result is empty if `text` is None.
 
-    Raise UsageError if a part is empty.
+    Raise UsageError if an item is empty.
     """
     if text is None:
         return frozenset()
@@ -283,7 +285,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
 
 
 def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentFilter":
-    """Return a filter that accepts documents in these channels.
+    """Return a filter that accepts only documents in these channels.
 
     The filter also accepts tombstones that do not name the channels of the deleted document.
     """

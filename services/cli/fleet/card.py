@@ -1,4 +1,6 @@
-"""`logboat fleet card …`: writes each vessel's card, to a device or an image file, or its FAT files only.
+"""`logboat fleet card …`: writes a card for each vessel, to a device or to an image file.
+
+With `--bundle-only`, it writes only the configuration bundle, to a card that already contains an image.
 
 A certificate is written to one card only, because two cards with the same certificate are a duplicate
 identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
@@ -124,9 +126,9 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
-    """Return the target to which the card is written; it may be an existing file.
+    """Check the target to which the card will be written, and return it. An existing file is allowed.
 
-    Raise CardError if the target is not suitable.
+    Raise CardError if the target is unsuitable.
     """
     from provisioning.card import image_writing
     from provisioning.card.target import check_target, devices

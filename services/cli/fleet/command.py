@@ -1,6 +1,6 @@
 """`logboat fleet …`: manages a fleet's identities on the operator's machine.
 
-`provisioning.folder` stores the identities.
+The identities are stored by `provisioning.folder`.
 
 Passwords and the passphrase for the fleet's root key are read from the terminal or from a file.
 """
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from services.schemas.fleet import FleetVessel
 
 SOON_DAYS: Final = 180
-"""Days before a certificate's expiry from which the command advises renewing it.
+"""Remaining validity of a certificate, in days, below which the command advises renewal.
 
-A vessel may be at sea for months, and needs its next certificate aboard before the current one expires.
+A vessel may be at sea for months, and must have its next certificate aboard before the current one expires.
 """
 LONGEST_TEXT: Final = 200
 RESTARTED: Final = "logboat-networks logboat-radio"
@@ -163,7 +163,7 @@ def _renew(args: Namespace, world: Environment) -> int:
 def _made(
     args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what: str, *, before: str = ""
 ) -> int:
-    """Report a new identity; `before` tells the operator what to do before writing the card."""
+    """Report a change to a vessel's identity. `before` says what to do before the card is written."""
     place = folder.identity(vessel.id)
     issued = vessel.current
     expires = "-" if issued is None else _day(issued.ends)

@@ -1,7 +1,8 @@
-"""`logboat log SENSOR`: shows recorded readings for people, as CSV or as JSON, or adds one by hand.
+"""`logboat log SENSOR`: shows recorded readings as text, CSV or JSON, or adds a reading by hand.
 
-The view for people uses the units that sailors use. CSV and JSON contain SI units, exactly as recorded. Times
-recorded before the machine knew the time are corrected as well as possible, and marked as corrected.
+The text is human-readable, and uses nautical units such as knots. CSV and JSON contain SI units, exactly as
+recorded. Times recorded before the machine knew the time are corrected as accurately as possible, and marked
+as corrected.
 """
 
 import csv
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
-"""Seconds of the latest recorded readings that are shown if --since is not given."""
+"""Default period to show, in seconds before the latest reading. It applies if --since is not given."""
 COLUMNS: Final = ("time", "seq", "value", "unit", "quality")
 MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 
@@ -161,14 +162,14 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
 
 
 def _csv_value(value: "Value") -> str:
-    """Return the shortest text that converts back to the value; a contact's True and False become 1 and 0."""
+    """Return the shortest text that converts back to the value; True and False become 1 and 0."""
     if value is None:
         return ""
     return repr(int(value) if isinstance(value, bool) else value)
 
 
 def _write_json(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str) -> None:
-    """Write all samples as one JSON object, without holding them in memory."""
+    """Write all samples as one JSON object, with only one sample at a time in memory."""
     import msgspec
 
     from services.schemas import format_of

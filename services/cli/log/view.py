@@ -1,4 +1,4 @@
-"""A view of a sensor's readings for people: a graph, the extremes, gaps and faults, and the last few rows.
+"""A human-readable view of a sensor's readings: a graph, extremes, gaps, faults and the last few rows.
 
 It processes samples one by one, so that a year of samples needs no more memory than a day.
 """
@@ -20,7 +20,7 @@ from services.state.recorder_state import read
 from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
 
 USUAL_LIMIT: Final = 20
-"""Number of rows that are listed if --limit is not given."""
+"""Default for --limit: the number of rows to list."""
 WIDEST: Final = 100
 """Maximum width of a graph in columns; a wider graph would be harder to read."""
 
@@ -33,7 +33,7 @@ class _Summary:
     samples: int = 0
     first: RecordedSample | None = None
     absent: int = 0
-    """Number of samples that are missing, counted from gaps in the sample numbers."""
+    """Number of missing samples, determined from gaps in the sample numbers."""
     faults: Counter[str] = field(default_factory=Counter)
     curve: Curve = field(default_factory=Curve)
     place: float = 0.0
@@ -121,7 +121,7 @@ def _extremes(summary: _Summary, last: RecordedSample, *, raw: bool) -> Iterator
 
 
 def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
-    """Return a value as text for people; `raw` shows it in the recorded SI unit."""
+    """Return a value as human-readable text; `raw` shows it in the recorded SI unit."""
     if not raw or isinstance(value, bool):
         return format_value(value, unit, path=path)
     return "-" if value is None else f"{value:.10g} {unit}".strip()
