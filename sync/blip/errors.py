@@ -1,23 +1,35 @@
 """Exceptions of BLIP, in one tree, so that a caller can catch a single exception or a whole branch.
 
-    BlipError ├── LocalError                         an invalid call by the owner; nothing was sent │   ├──
-    ConnectionOverError            the connection was closed, or was ended by a violation │   ├──
-    NotAwaitingReplyError          a reply to a request never received or already answered │   └──
-    UnsendableMessageError         a property with a NUL, or a message over our own limits ├──
-    BodyUnavailableError               the source of a body failed; ends the connection └── ViolationError
-    the peer broke the protocol or a limit; ends the connection ├── FrameInvalidError │   ├──
-    FrameTooLargeError │   ├── FrameTruncatedError        ends within its header or checksum │   ├──
-    VarintInvalidError         cut off, or wider than 64 bits │   ├── FrameKindUnknownError │   ├──
-    ChecksumMismatchError │   ├── DeflateInvalidError │   └── InflatedTooLargeError      a compressed frame
-    that inflates to more than is allowed ├── MessageInvalidError │   ├── MessageTooLargeError │   ├──
-    PropertiesInvalidError     not NUL-terminated pairs of UTF-8, or a name twice │   ├──
-    PropertiesTooLargeError │   └── TooManyPropertiesError ├── NumberInvalidError │   ├──
-    RequestOutOfOrderError     a request begun before the preceding request │   ├── RequestRepeatedError
-    a frame for a request that was complete │   └── ReplyUnexpectedError       a reply that was not requested,
-    or a second one └── FlowInvalidError ├── TooManyRequestsError       too many unanswered requests ├──
-    TooManyArrivingError       too many incomplete messages ├── ArrivingTooLargeError      too many bytes of
-    incomplete messages ├── AcknowledgementInvalidError   of more bytes than were sent, or of an unknown
-    message └── FlowControlIgnoredError    the peer did not wait for acknowledgements
+    BlipError
+    ├── LocalError                         an invalid call by the owner; nothing was sent
+    │   ├── ConnectionOverError            the connection was closed, or was ended by a violation
+    │   ├── NotAwaitingReplyError          a reply to a request never received or already answered
+    │   └── UnsendableMessageError         a property with a NUL, or a message over our own limits
+    ├── BodyUnavailableError               the source of a body failed; ends the connection
+    └── ViolationError                     the peer broke the protocol or a limit; ends the connection
+        ├── FrameInvalidError
+        │   ├── FrameTooLargeError
+        │   ├── FrameTruncatedError        ends within its header or checksum
+        │   ├── VarintInvalidError         cut off, or wider than 64 bits
+        │   ├── FrameKindUnknownError
+        │   ├── ChecksumMismatchError
+        │   ├── DeflateInvalidError
+        │   └── InflatedTooLargeError      a compressed frame that inflates to more than is allowed
+        ├── MessageInvalidError
+        │   ├── MessageTooLargeError
+        │   ├── PropertiesInvalidError     not NUL-terminated pairs of UTF-8, or a name twice
+        │   ├── PropertiesTooLargeError
+        │   └── TooManyPropertiesError
+        ├── NumberInvalidError
+        │   ├── RequestOutOfOrderError     a request begun before the preceding request
+        │   ├── RequestRepeatedError       a frame for a request that was complete
+        │   └── ReplyUnexpectedError       a reply that was not requested, or a second one
+        └── FlowInvalidError
+            ├── TooManyRequestsError       too many unanswered requests
+            ├── TooManyArrivingError       too many incomplete messages
+            ├── ArrivingTooLargeError      too many bytes of incomplete messages
+            ├── AcknowledgementInvalidError   of more bytes than were sent, or of an unknown message
+            └── FlowControlIgnoredError    the peer did not wait for acknowledgements
 
 If the peer *replies* with an error, this is not an exception, but the event `ErrorReceived`.
 """

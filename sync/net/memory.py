@@ -5,9 +5,9 @@ module adds up the bytes of all connections. When the total exceeds the budget, 
 connections use the most bytes, and closes the largest of these connections. The close code requests that the
 peer connect again. Other peers are not affected.
 
-    memory().report(link, bytes)      after each scheduler turn memory().departed()               when a
-    connection is over, even if it was never admitted memory().most = …                 sets the budget, for
-    example on a small machine
+    memory().report(link, bytes)      after each scheduler turn
+    memory().departed()               when a connection is over, even if it was never admitted
+    memory().most = …                 sets the budget, for example on a small machine
 """
 
 import asyncio
