@@ -112,7 +112,7 @@ class BlipConnection:
         self._requests_received = 0
         """Number of the peer's last request that began."""
         self._awaiting: dict[int, bool] = {}
-        """For the number of each of our unanswered requests, True if the reply is requested in parts."""
+        """Numbers of our unanswered requests. The value is True if the reply is requested in parts."""
         self._unanswered: dict[int, int] = {}
         """Urgency of each complete request from the peer, or _ANSWERED while the reply is being sent."""
         self._present = (0, 0, 0)

@@ -36,7 +36,7 @@ class Security:
     judge: Judge | None = None
     """Function that checks a certificate that chains to `roots`.
 
-    If it is given, the dates and the host name are not checked otherwise.
+    This function replaces the checks of dates and host name.
     """
     now: Callable[[], datetime] | None = None
     """Function that returns an aware datetime for checking certificates; None for the system clock."""

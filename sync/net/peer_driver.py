@@ -77,7 +77,7 @@ class PeerDriver:
         self._is_closing = False
         self._wake_is_due = self._run_is_due = False
         self._ending: tuple[Problem | None] | None = None
-        """The problem with which the transport was closed, as a tuple; None while the transport is open."""
+        """Tuple of the problem that closed the transport, or of None; None while the transport is open."""
         self.is_closed = False
         peer.session.nudge = self._schedule_turn
         self._loop.call_soon(self._report)  # Otherwise a peer that never sends data is not counted.

@@ -116,7 +116,7 @@ class ReplicatorConfiguration:
     judge: Judge | None = None
     """Function that checks a certificate that chains to `roots`.
 
-    If it is given, the dates and the host name are not checked otherwise.
+    This function replaces the checks of dates and host name.
     """
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None

@@ -62,7 +62,7 @@ class TurnScheduler:
         self._until = 0.0
         """Time at which the event loop must handle other events."""
         self._is_due = False
-        """True while `_next` is scheduled. It limits the workers' time in one pass of the event loop."""
+        """True while `_next` is scheduled. Until `_next` runs, workers may work only until `_until`."""
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:

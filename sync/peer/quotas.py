@@ -44,7 +44,7 @@ class Allowance:
     """The amount of data that one owner may send in a day."""
 
     bytes: int
-    """Total size in bytes of bodies and blobs."""
+    """Maximum total size in bytes of bodies and blobs."""
     revisions: int
 
 

@@ -1,16 +1,18 @@
 """A subclass of aiomqtt's client that adds what a gateway needs.
 
-aiomqtt's `publish` ignores reason codes, it waits until its timeout for a broker that hangs up silently, and
-received messages go to an unbounded queue. paho-mqtt, on which it is built, reports all of these events.
-After aiomqtt has set its own callbacks, this class replaces or wraps them through paho's public attributes.
-Connecting in a thread, subscribing and disconnecting are left to aiomqtt; `paho_socket` serves the socket.
+aiomqtt's `publish` ignores reason codes. If the broker disconnects silently, `publish` waits until its
+timeout. Received messages go to an unbounded queue. paho-mqtt, on which aiomqtt is built, reports all of
+these events. After aiomqtt has set its own callbacks, this class replaces or wraps them through paho's public
+attributes. Connecting in a thread, subscribing and disconnecting are left to aiomqtt; `paho_socket` serves
+the socket.
 
-Three private names remain, because neither library has a public one for the purpose:
+This module uses three private names, because the libraries have no public equivalent:
 
 - `aiomqtt.Client._client` is the paho client.
 - paho's `_sock_close` closes a connection without a DISCONNECT packet, so that the broker publishes the last
   will. `disconnect` sends the packet, and blocks while the broker does not read.
-- paho's `_handle_pubackcomp` raises on reason codes that MQTT 5 does not list for a PUBACK: see `_on_puback`.
+- paho's `_handle_pubackcomp` raises an exception for reason codes that MQTT 5 does not list for a PUBACK; see
+  `_on_puback`.
 """
 
 import asyncio
@@ -45,9 +47,9 @@ PACKETS_SIZE: Final = 268_435_455
 
 
 SESSION_S: Final = 86_400
-"""Seconds for which a broker keeps our session after a connection.
+"""Seconds for which a broker keeps our session after the connection has ended.
 
-If a broker has lost the session within this time, it was started from scratch.
+A broker that loses the session earlier was restarted without its stored sessions.
 """
 _CODE_AT: Final = 2
 """Offset of the reason code in a PUBACK, after the packet identifier (MQTT 5, section 3.4.2)."""
@@ -56,14 +58,14 @@ _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
-"""Logger for paho's messages, which `Client.ended` reports better."""
+"""Logger that suppresses paho's messages, because `Client.ended` gives a better reason."""
 _quiet.setLevel(logging.CRITICAL)
 
 
 class _Socket(ssl.SSLSocket):
-    """A socket that closes after a failed handshake, and remembers the broker's alert.
+    """A TLS socket that closes after a failed handshake, and stores the broker's alert.
 
-    paho does neither.
+    paho's own socket does neither.
     """
 
     alert: ssl.SSLError | None = None
@@ -90,14 +92,14 @@ class BrokerLimits:
     """The limits that a broker announced when it accepted the connection."""
 
     receive_maximum: int = 65_535
-    """Number of messages that the broker accepts before it has acknowledged the first of them."""
+    """Maximum number of messages that the broker accepts without having acknowledged any of them."""
     maximum_packet: int = PACKETS_SIZE
     retains: bool = True
     maximum_qos: int = 2
 
 
 class Client(aiomqtt.Client):
-    """A single connection to a broker."""
+    """A client for a single connection to a broker."""
 
     def __init__(
         self,
@@ -153,7 +155,7 @@ class Client(aiomqtt.Client):
         self._where: Final = f"{configuration.host}:{configuration.port}"
         self.terms = BrokerLimits()
         self.is_known = False
-        """True if the broker still has the session of the last connection."""
+        """True if the broker still has the session of the previous connection."""
         self.ended: BrokerError | None = None
         """Reason why the connection has ended; None while it has not."""
         self.store_error: StoreError | None = None
@@ -230,8 +232,8 @@ class Client(aiomqtt.Client):
             qos: maximum quality of service.
             hears_own: whether our own messages are delivered; always True with MQTT 3.1.1.
             wants_retained: whether retained messages are delivered now; always True with MQTT 3.1.1.
-            as_published: filters whose later messages also say whether they are retained; not available with
-                MQTT 3.1.1.
+            as_published: filters whose later messages also state whether they are retained; not available
+                with MQTT 3.1.1.
 
         Returns:
             The filters that the broker refuses.
@@ -270,7 +272,7 @@ class Client(aiomqtt.Client):
         ]
 
     async def close(self) -> None:
-        """Disconnect properly if connected, so that the broker does not publish our last will."""
+        """Send a DISCONNECT packet if connected, so that the broker does not publish our last will."""
         if self.ended is None:
             try:
                 async with asyncio.timeout(self.timeout):
@@ -284,7 +286,7 @@ class Client(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001 -- see the module's docstring
 
     async def _unless_ended(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Return the result of `work`. Raises the reason in `ended` if the connection ends before."""
+        """Return the result of `work`. Raises the reason in `ended` if the connection ends first."""
         task, over = asyncio.ensure_future(work), asyncio.ensure_future(self._over.wait())
         try:
             await asyncio.wait((task, over), return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
-"""A paho client's socket in an asyncio event loop, by paho's public callbacks.
+"""Integration of a paho client's socket into an asyncio event loop, using paho's public callbacks.
 
-aiomqtt does the same, but keeps an error that paho raises to itself until the next call that waits for an
-answer, and raises an error itself if the socket is closed before the event loop watches it.
+aiomqtt does the same, but has two drawbacks. It does not report an error raised by paho until the next call
+that waits for an answer. It also raises an error if the socket is closed before the event loop watches it.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Any, Final
 from paho.mqtt.client import Client as Paho
 
 _HOUSEKEEPING_S: Final = 1.0
-"""Seconds between calls of `loop_misc`, which sends keep-alives and notices their absence."""
+"""Seconds between calls of `loop_misc`, which sends keep-alive packets and detects unanswered ones."""
 
 
 class PahoSocket:
-    """Reads and writes the socket of one paho client when the event loop finds it ready."""
+    """Reader and writer of one paho client's socket, called by the event loop when the socket is ready."""
 
     def __init__(
         self,
