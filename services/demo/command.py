@@ -23,11 +23,11 @@ from .shore import Shore
 from .vessel import COMMAND, DemoError
 
 LONGEST_S: Final = 86_400.0
-"""Maximum duration in seconds, because the ledgers are held in memory."""
+"""Maximum duration in seconds. It is limited because the ledgers are held in memory."""
 
 
 def run(args: Namespace) -> int:
-    """Run `logboat demo`. Return 0 if nothing was lost, 1 if something was, 2 for wrong usage."""
+    """Run `logboat demo`. Return 0 if no data was lost, 1 if data was lost, or 2 for a usage error."""
     seconds, vessels, kept = float(args.for_seconds), int(args.vessels), args.stay or args.keep
     wrong = None
     if args.stay is None and not 2 * SPARE_S <= seconds <= LONGEST_S:
@@ -94,7 +94,7 @@ def _stay(folder: Path, vessels: int) -> int:
 
 
 def conclude(demo: Fleet, voyage: ScenarioEvents) -> int:
-    """Prove from the stores, after all processes have stopped, that nothing is missing.
+    """Check, after all processes have stopped, that no data is missing from the stores, and print the result.
 
     Return the exit status. Raise StoreError if a store cannot be read.
     """

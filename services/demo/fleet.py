@@ -18,7 +18,7 @@ from .ports import free_ports
 from .vessel import DemoVessel
 
 NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
-"""Names of the vessels; a larger fleet could not link every pair of vessels (`max_peers`)."""
+"""Names of the vessels. In a larger fleet, `max_peers` would prevent links between some pairs of vessels."""
 FLEET: Final = "fleet"
 """Name of the folder that contains the fleet's authority."""
 SHORE: Final = "shore"
@@ -54,27 +54,27 @@ class Fleet:
         return self.vessels[(len(self.vessels) - 1) // 2]
 
     def tell_addresses(self) -> None:
-        """Write the other vessels' addresses into each vessel's configuration. Used if discovery fails."""
+        """Write the other vessels' addresses into each vessel's configuration; used if discovery fails."""
         for each in self:
             others = (other.port for other in self if other is not each)
             each.configure(static=tuple(f"wss://{LOOPBACK}:{port}" for port in others))
 
     def kill(self) -> None:
-        """Kill all processes and close all files, whatever state they are in."""
+        """Kill all processes and close all files, regardless of their state."""
         for each in self:
             each.kill()
             each.close()
 
 
 def leftover_path(folder: Path) -> Path | None:
-    """Return a path that an earlier demo left in a folder; None if there is none."""
+    """Return the path of a subfolder that an earlier demo left in `folder`; None if there is none."""
     return next((folder / name for name in (FLEET, SHORE, *NAMES) if (folder / name).exists()), None)
 
 
 def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: bool = False) -> Fleet:
     """Create all files of a new fleet in a folder that contains nothing from an earlier demo.
 
-    `speed` and `repeat` say how the recording is played.
+    `speed` is the speed at which the recording is played, and `repeat` plays it in a loop.
     """
     names = NAMES[:vessels]
     passphrase = secrets.token_urlsafe(16)

@@ -1,4 +1,4 @@
-"""TCP ports for programs that must know their port before they start, and keep it when they restart."""
+"""TCP ports for programs whose port must be known in advance and stay the same after a restart."""
 
 import contextlib
 import itertools
@@ -12,11 +12,13 @@ _OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 """File with the range of ports that Linux assigns to outgoing connections; see ip(7)."""
 
 _LOWEST: Final = 12_000
-"""Lowest port to use; well-known services, some of which run on test machines, use lower ports."""
+"""Lowest port to use. Lower ports belong to well-known services, some of which run on test machines."""
 
 
 def fixed_ports() -> range:
-    """Return the ports that Linux never assigns to outgoing connections, so that a closed port stays free.
+    """Return the ports that Linux never assigns to outgoing connections.
+
+    When a program closes such a port, the port stays free.
 
     The kernel may assign a port that it picked for `bind(0)` to the next outgoing connection from any
     program. Such a port may be free when it is picked, and in use when a daemon wants to listen on it a
@@ -46,7 +48,7 @@ def free_ports(among: range | None = None, *, first: int | None = None) -> Itera
 
 
 def _is_free(port: int) -> bool:
-    """Return True if a server could listen on a port on every address, including IPv6."""
+    """Return True if a server could listen on this port at every address, including IPv6 addresses."""
     with contextlib.ExitStack() as stack:
         try:
             for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104

@@ -1,4 +1,4 @@
-"""Output while the demo runs: events, and the state of each vessel.
+"""The demo's output while it runs: events, and the state of each vessel.
 
 On a terminal, the state is a table that is redrawn in place; elsewhere, it is a line every few seconds.
 """
@@ -31,12 +31,12 @@ class ProgressRow:
 
     @property
     def network(self) -> str:
-        """State of the network, for people."""
+        """Human-readable state of the network."""
         return "network off" if self.links is None else f"{self.links} link{'' if self.links == 1 else 's'}"
 
     @property
     def text(self) -> str:
-        """The row as a part of a line of text."""
+        """Text for the row, for output that is not a table."""
         behind = f", {self.behind} behind" if self.behind else ""
         return f"{self.vessel} {self.samples} samples, {self.documents} documents, {self.network}{behind}"
 

@@ -1,8 +1,8 @@
 """The proof: compares each store's content with the other stores and with the recorded samples.
 
-Every store is first examined on its own (`examine`). For each vessel in the fleet, this shows whether sample
-numbers are missing, whether the store has everything that the recorder reported as durable, and whether the
-recording was stored exactly. Then the stores are compared, document by document (`compare`).
+First, each store is examined on its own (`examine`). For each vessel in the fleet, the examination shows
+whether sample numbers are missing, whether the store has everything that the recorder reported as durable,
+and whether the recording was stored exactly. Then the stores are compared, document by document (`compare`).
 """
 
 import hashlib
@@ -43,14 +43,17 @@ class ExpectedSamples:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Comparison of one path in the recording with its stored samples."""
+    """Result of comparing the recording's readings of one path with the stored samples."""
 
     path: str
     recorded: int
     stored: int
     first_difference: str | None
     worst_ms: float
-    """Greatest deviation of the time between two readings from that in the recording, in milliseconds."""
+    """Largest deviation, in milliseconds, of a reading's time from its time in the recording.
+
+    Times are relative to the first reading.
+    """
 
     @property
     def is_equal(self) -> bool:
@@ -74,7 +77,7 @@ class StoreContents:
     not_held: int
     """Number of samples that were reported as durable but are in no document in this store."""
     faults: tuple[str, ...]
-    """Problems found in the store, each as a clause."""
+    """Problems found in the store, each described by a clause."""
 
     @property
     def digest(self) -> str:
@@ -117,7 +120,7 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
 
 
 def compare(stores: Sequence[StoreContents]) -> list[str]:
-    """Return the differences between stores, each as a sentence."""
+    """Return the differences between stores, each described by a sentence."""
     faults = []
     for document in sorted({document for store in stores for document in store.documents}):
         held = [store.documents.get(document) for store in stores]
@@ -147,7 +150,7 @@ def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, floa
 
 
 def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
-    """Compare one path in the recording with the samples stored by the sensor that played the path."""
+    """Compare the recording's readings of one path with the stored samples of the sensor that played them."""
     assert recorded.recording is not None
     path = vessel_sensors.REPLAYED[sensor]
     wanted = load(recorded.recording, path).rows
@@ -164,7 +167,7 @@ def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str
 
 
 def kinds(findings: StoreContents) -> Counter[str]:
-    """Count the documents of each type."""
+    """Return the number of documents of each type."""
     return Counter(document.partition(":")[0] for document in findings.documents)
 
 

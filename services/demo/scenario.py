@@ -1,8 +1,8 @@
 """The sequence of events in the demo: when vessels are started, cut off, reconnected and stopped.
 
 A vessel's network is cut by killing its sync daemon, because only root can take an interface down. The other
-vessels see the link break without a proper close, and stay linked with each other. The vessel's recorder
-continues.
+vessels see the link break without a proper close, and stay linked to each other. The recorder of the
+disconnected vessel keeps running.
 """
 
 import signal
@@ -24,9 +24,9 @@ from .supervisor import Supervisor
 from .vessel import Daemon, DemoError, DemoVessel
 
 SPARE_S: Final = 5.0
-"""Seconds reserved for start and end, so that the recording ends before the demo does."""
+"""Time, in seconds, reserved for startup and shutdown, so that the recording ends before the demo does."""
 PATIENCE_S: Final = 30.0
-"""Seconds of additional time allowed for each step, for slow machines."""
+"""Additional time, in seconds, that each step may take on a slow machine."""
 FIND_WITHIN_S: Final = 20.0
 """Seconds after which each vessel is given the others' addresses, if discovery has not found all vessels."""
 COMPLAIN_AFTER_S: Final = 3.0
@@ -63,7 +63,7 @@ class ScenarioEvents:
 
 
 class Scenario:
-    """A run of the demo, which shows its events as they happen."""
+    """A run of the demo, which prints events as they happen."""
 
     def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
         self._fleet, self._seconds, self._shore = fleet, seconds, shore
@@ -116,7 +116,7 @@ class Scenario:
             time.sleep(LOOK_EVERY_S)
 
     def _set_out(self) -> float:
-        """Start everything, and return the time from which all vessels are recording."""
+        """Start the shore and the vessels, and return the time at which all vessels were recording."""
         fleet = self._fleet
         if self._shore is not None:
             self._land(self._shore)
@@ -141,9 +141,9 @@ class Scenario:
         )
 
     def _forward(self, shore: Shore) -> None:
-        """Wait until all documents are ashore and the fleet knows that they are.
+        """Wait until all documents are ashore, and a vessel's store records that they are.
 
-        If that never happens, the proof will report it.
+        If that does not happen in time, the proof reports it.
         """
         vessel, began = self._fleet.linked_ashore, time.monotonic()
 
@@ -192,7 +192,7 @@ class Scenario:
         return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
 
     def _hindrance(self, started: float) -> str | None:
-        """Return the reason to give up on discovery; None to continue with discovery."""
+        """Return the reason to stop waiting for discovery; None to continue waiting."""
         waited = time.monotonic() - started
         if waited >= COMPLAIN_AFTER_S:
             for vessel in self._fleet:
@@ -204,7 +204,7 @@ class Scenario:
         return None
 
     def _outage(self, until: float) -> None:
-        """Cut the last vessel's network until a time of the monotonic clock."""
+        """Cut the last vessel's network until `until`, a time of the monotonic clock."""
         vessel = self._fleet.vessels[-1]
         off = time.monotonic()
         vessel.kill(Daemon.SYNC)
@@ -228,7 +228,7 @@ class Scenario:
         self._progress.say(f"{vessel.name} has caught up, {outage.caught_up_s:.1f} s after its return")
 
     def _agree(self, stopped: float) -> None:
-        """Wait until all stores agree; if they never do, the proof will report what is missing."""
+        """Wait until all stores agree. If they do not agree in time, the proof reports what is missing."""
 
         def agree() -> bool:
             first, *others = self._standings()
@@ -255,7 +255,7 @@ class Scenario:
     # Time passes
 
     def _sail_until(self, when: float) -> None:
-        """Let the vessels record until a time of the monotonic clock."""
+        """Let the vessels record until the monotonic clock reaches a given time."""
         self._watch(lambda: time.monotonic() >= when, "time to pass", patience=self._seconds + PATIENCE_S)
 
     def _watch(self, is_so: Callable[[], bool], what: str, *, patience: float = PATIENCE_S) -> None:

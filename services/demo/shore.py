@@ -1,4 +1,4 @@
-"""The demo's shore: an office with a listener, and a real MQTT broker with a subscriber.
+"""The demo's services ashore: an office with a listener, and a real MQTT broker with a subscriber.
 
 Only one vessel has a link to the shore. Both services use the loopback interface.
 """
@@ -35,7 +35,10 @@ BROKER: Final = "broker"
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
-"""Seconds before an exited service is restarted, so that a person can see how the vessels report the exit."""
+"""Delay, in seconds, before an exited service is restarted.
+
+During this time, the user can see how the vessels report the exit.
+"""
 _NEWS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.BOOT)
 """Kinds of documents that never change; each must arrive by MQTT exactly as stored."""
 
@@ -53,9 +56,9 @@ class ArrivedDocuments:
     wanted: int
     """Number of documents that should arrive ashore."""
     in_office: int
-    """Number of these documents that are in the office's store, at the same revision."""
+    """Number of the wanted documents that are in the office's store, at the same revision."""
     news: int | None
-    """Number of these documents that never change; None without a broker."""
+    """Number of the wanted documents that never change; None without a broker."""
     heard: int = 0
     """Number of unchanging documents that arrived by MQTT."""
     twice: int = 0
@@ -68,12 +71,12 @@ class ArrivedDocuments:
 
 
 class Shore:
-    """The office and the broker, from `start` to `kill`."""
+    """The office and the broker, which run from `start` to `kill`."""
 
     def __init__(self, folder: Path, vessel: str, *, listens: bool = True) -> None:
         """Prepare both services for one vessel.
 
-        `listens` enables counting the documents that arrive by MQTT, which takes memory for each document.
+        `listens` enables counting of the documents that arrive by MQTT, which uses memory for each document.
         """
         self.vessel: Final = vessel
         self._listens = listens
@@ -174,7 +177,7 @@ class Shore:
         return messages
 
     def kill(self) -> None:
-        """Kill all processes, whatever state they are in."""
+        """Kill all processes, regardless of their state."""
         if self._listener is not None:
             self._listener.end()
         for station in self._stations:
@@ -280,7 +283,7 @@ class _Listener:
     """An MQTT subscriber that runs in its own thread."""
 
     def __init__(self, port: int) -> None:
-        """Subscribe to all topics. Raise DemoError if the broker refuses."""
+        """Subscribe to all topics. Raise DemoError if the broker does not accept the subscription."""
         self.heard: dict[str, int] = {}
         """Number of times that each document has arrived, by document id."""
         subscribed = threading.Event()

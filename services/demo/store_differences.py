@@ -14,9 +14,9 @@ class StoreDifference:
     """Documents that a vessel and the other vessels had to exchange when the vessel returned."""
 
     own: Standing
-    """Documents that only this vessel had, or had in a newer revision."""
+    """Documents that only this vessel had, or of which it had a newer revision."""
     lacked: Standing
-    """Documents that only the other vessels had, or had in a newer revision."""
+    """Documents that only the other vessels had, or of which they had a newer revision."""
 
     @property
     def is_mutual(self) -> bool:
@@ -35,7 +35,7 @@ def current_revisions(database: Database) -> Standing:
 
 
 def newer(mine: Standing, theirs: Standing) -> Standing:
-    """Return the entries of `mine` that `theirs` lacks, or has only in an older revision."""
+    """Return the entries of `mine` that `theirs` lacks, or for which it has an older revision."""
     return {
         document: rev
         for document, rev in mine.items()
@@ -44,7 +44,7 @@ def newer(mine: Standing, theirs: Standing) -> Standing:
 
 
 def apart(one: Standing, others: Sequence[Standing]) -> StoreDifference:
-    """Return the differences between one store and all others."""
+    """Return the differences between one vessel's store and the other vessels' stores."""
     together: dict[str, str] = {}
     for other in others:
         together.update(newer(other, together))

@@ -1,4 +1,4 @@
-"""The summary printed at the end of the demo, and its verdict."""
+"""The summary printed at the end of the demo, which says whether the demo succeeded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -23,9 +23,12 @@ from sync.store import Database
 
 STOP_WITHIN_S: Final = 30.0
 COMMAND: Final = "logboat"
-"""Name of the script that is stored beside a vessel's files and runs `logboat` for it."""
+"""Name of the script, in a vessel's folder, that runs `logboat` with that vessel's files."""
 NO_LEDS: Final = "[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\nfault = 0\n"
-"""Section of `logboat.toml` for a machine without LEDs; `logboat lights explain` still shows their states."""
+"""Section of `logboat.toml` for a machine without LEDs.
+
+`logboat lights explain` still shows the states of the lights.
+"""
 
 Ledger = dict[tuple[str, str], set[int]]
 """Numbers of the durable samples, by sensor and log."""
@@ -36,7 +39,7 @@ class DemoError(Exception):
 
 
 class Daemon(Enum):
-    """A daemon of a vessel; the value is the name of its command."""
+    """A vessel's daemon; the value is the subcommand of `logboat` that runs it."""
 
     RECORDER = "record"
     SYNC = "sync"
@@ -44,7 +47,7 @@ class Daemon(Enum):
 
     @property
     def state(self) -> str:
-        """Name of the daemon's live state and of its unit."""
+        """Name used for the daemon's live state and for its systemd unit."""
         return "recorder" if self is Daemon.RECORDER else self.value
 
     @property
@@ -73,7 +76,7 @@ class DemoVessel:
 
     @property
     def title(self) -> str:
-        """Name of the vessel as shown to people."""
+        """Display name of the vessel."""
         return f"SY {self.name.title()}"
 
     @property
@@ -93,7 +96,7 @@ class DemoVessel:
         (self.folder / "logboat.toml").write_text("\n".join([*lines, self.gateways]))
 
     def write_command(self) -> None:
-        """Write a script beside the vessel's files that runs `logboat` as if aboard this vessel."""
+        """Write a script, in the vessel's folder, that runs `logboat` with this vessel's files."""
         identity = f"--identity {shlex.quote(str(self.identity))}"
         places = " ".join(shlex.quote(word) for word in self._places())
         path = self.folder / COMMAND
@@ -138,7 +141,7 @@ class DemoVessel:
             self._processes[daemon].send_signal(how)
 
     def wait(self, daemon: Daemon) -> None:
-        """Wait until a daemon that was told to stop has exited.
+        """Wait until a daemon that received a stop signal has exited.
 
         Raise DemoError unless its exit status is 0.
         """
@@ -179,7 +182,7 @@ class DemoVessel:
         return gone
 
     def runs(self, daemon: Daemon) -> bool:
-        """Return True if the daemon was started and has not been stopped."""
+        """Return True if the daemon was started and has not been stopped since."""
         return daemon in self._processes
 
     def _said(self, daemon: Daemon) -> str:

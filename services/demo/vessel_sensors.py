@@ -13,7 +13,7 @@ from sensors.kinds.replay import load
 
 RECORDING: Final = "yacht-2014-08-15.csv"
 WINDOW: Final = "10 s"
-"""Length of the sensors' windows; short, so that a viewer soon sees documents move between vessels."""
+"""Length of the sensors' windows. It is short, so that documents soon move between the vessels."""
 
 REPLAYED: Final = {
     "house-voltage": "electrical.batteries.1.voltage",
@@ -41,7 +41,7 @@ SIMULATED: Final = (
     ("cabin", "temperature", "environment.inside.saloon.temperature", "1 Hz", ""),
     ("hatch", "door", "security.hatch.state", "1 Hz", ""),
 )
-"""Sensors on every vessel: id, model, path, rate, alarm."""
+"""Simulated sensors on every vessel, each with its id, model, path, rate and alarm."""
 
 
 def recording() -> Path:
@@ -51,7 +51,7 @@ def recording() -> Path:
 
 @cache
 def rows(sensor: str) -> int:
-    """Return the number of readings in the recording for a sensor."""
+    """Return the number of readings that the recording contains for a sensor."""
     return len(load(recording(), REPLAYED[sensor]).rows)
 
 

@@ -10,7 +10,7 @@ from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WORN: Final = 9
-"""Lifetime value at which a card counts as worn out.
+"""Lifetime value, as reported by the card, from which the card counts as worn out.
 
 eMMC and newer SD cards report the used part of their lifetime in steps of 10 % (JESD84-B51, 7.4.40). The
 value 9 means 80 to 90 %.
@@ -18,7 +18,7 @@ value 9 means 80 to 90 %.
 
 
 def space(appliance: Appliance) -> Finding:
-    """Check the free space on the card, and how much of its budget the history uses."""
+    """Check the free space on the card, and how much of the budget the recorded history uses."""
     try:
         usage = shutil.disk_usage(appliance.data)
     except OSError as error:
@@ -38,7 +38,7 @@ def space(appliance: Appliance) -> Finding:
 
 
 def mounted(appliance: Appliance) -> Finding:
-    """Check that the data partition is mounted writable."""
+    """Check that the data partition is mounted read-write."""
     lines = [line.split() for line in (appliance.text("proc/mounts") or "").splitlines()]
     chosen = [fields for fields in lines if len(fields) > 3 and str(appliance.data).startswith(fields[1])]
     if not chosen:
@@ -70,7 +70,7 @@ def filesystem(appliance: Appliance) -> Finding:
 
 
 def wear(appliance: Appliance) -> Finding:
-    """Check how much of its lifetime the card reports as used."""
+    """Check how much of its lifetime the card has used, according to its own report."""
     life_times = [
         path.read_text().split() for path in appliance.glob("sys/class/block/mmcblk*/device/life_time")
     ]

@@ -16,14 +16,14 @@ from .findings import CheckStatus, Finding, skipped, warn
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check, as a row of the table."""
+    """A row of the table, which describes one check."""
 
     name: str
     ask: Callable[[Appliance], Finding]
     why: str
     """The reason why this check matters, as a clause."""
     fix: Sequence[str] | None = None
-    """A harmless command that may fix the problem; None if there is none."""
+    """A safe command that may fix the problem; None if there is none."""
 
 
 CHECKS: Final[tuple[Check, ...]] = (

@@ -1,4 +1,4 @@
-"""Input for the checks: files, live states, the output of commands. Tests pass their own."""
+"""Input for the checks: files, live states and command output. Tests substitute their own input."""
 
 import subprocess
 from collections.abc import Callable, Sequence

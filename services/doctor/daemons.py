@@ -1,4 +1,4 @@
-"""Daemon checks: whether the daemons work, and the state of their units."""
+"""Daemon checks: whether the daemons are working, and the state of their systemd units."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -85,7 +85,7 @@ def failed(appliance: Appliance) -> Finding:
 
 
 def restarts(appliance: Appliance) -> Finding:
-    """Check whether a daemon exits repeatedly."""
+    """Check whether a daemon has exited and been restarted repeatedly."""
     now = crash_loops.find_crash_loops(appliance.run, clock=appliance.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
@@ -107,7 +107,7 @@ def restarts(appliance: Appliance) -> Finding:
 
 
 def errors(appliance: Appliance) -> Finding:
-    """Check whether the daemons have logged errors recently, including errors saved across power cuts."""
+    """Check whether the daemons have logged errors recently, including errors preserved across power cuts."""
     lines = error_log.recent(appliance.data, utc=appliance.utc, within_s=_LATELY_S)
     if not lines:
         return good(f"no errors in the last {format_duration(_LATELY_S)}")

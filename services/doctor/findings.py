@@ -25,7 +25,7 @@ class Finding:
 
 
 def good(seen: str) -> Finding:
-    """Return a finding that everything is in order; `seen` says what was observed."""
+    """Return a finding that there is no problem; `seen` says what was observed."""
     return Finding(CheckStatus.GOOD, seen)
 
 

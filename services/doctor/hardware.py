@@ -14,7 +14,7 @@ _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 def clock(appliance: Appliance) -> Finding:
-    """Check whether the time is known, and how accurately."""
+    """Check whether the current time is known, and how accurately."""
     state = appliance.recorder
     if state is None:
         return skipped("the recorder is not running")

@@ -43,7 +43,7 @@ def interfaces(appliance: Appliance) -> Finding:
 
 
 def country(appliance: Appliance) -> Finding:
-    """Check whether Wi-Fi is allowed to transmit, which requires a country."""
+    """Check whether Wi-Fi may transmit, which requires a configured country."""
     network = appliance.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
         return skipped("no radio configured")
@@ -166,7 +166,7 @@ def mesh(appliance: Appliance) -> Finding:
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     """Return a finding if something prevents links to other vessels, else None.
 
-    `near` is text for people that says how many vessels this vessel is linked to.
+    `near` is human-readable text that says how many vessels this vessel is linked to.
     """
     if state.refused:
         first = state.refused[0]

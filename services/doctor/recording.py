@@ -41,7 +41,7 @@ def vessel_name(appliance: Appliance) -> Finding:
 
 
 def store(appliance: Appliance) -> Finding:
-    """Check the document store with a quick check, which does not find all damage."""
+    """Run a quick check of the document store, which does not find all damage."""
     path = appliance.data / _STORE
     if store_check.is_marked(appliance.data):
         return bad(

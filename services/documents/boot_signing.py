@@ -1,8 +1,8 @@
 """The parts of the vessel's fleet identity that the recorder needs.
 
 The recorder signs the documents about the vessel and its boots, so that other vessels can pass them on.
-Without an identity, or with an unusable one, nothing is signed. An unusable identity is reported, and
-recording continues.
+Without a usable identity, documents are not signed. An unusable identity is reported, and recording
+continues.
 """
 
 import contextlib
@@ -26,14 +26,17 @@ Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
 USUAL: Final = Path("/etc/logboat/identity")
 _SIGNED: Final = "boots-signed"
-"""Id of the local document that names a fleet once every boot in this store is signed for that fleet."""
+"""Id of the local document that names the fleet for which every boot document in this store is signed."""
 _AT_ONCE: Final = 16
-"""Number of boots signed in one transaction; each signature takes a few milliseconds on a small machine."""
+"""Maximum number of boot documents to sign in one transaction.
+
+Each signature takes a few milliseconds on a small machine.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnIdentity:
-    """The vessel's identity, or the reason why it has none."""
+    """The vessel's identity, or the reason why its identity cannot be used."""
 
     identity: "FleetIdentity | None" = field(default=None, repr=False)
     fault: str | None = None
@@ -99,7 +102,7 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
 
 
 def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
-    """Sign boot documents that were written without this fleet's identity, and return their number.
+    """Sign the boot documents that were written without this fleet's identity, and return their number.
 
     The store is searched for such documents at the first start with an identity, and after each start without
     an identity. Raise StoreError if documents cannot be read or written.

@@ -9,7 +9,7 @@ class Budget(NamedTuple):
     """Maximum size of all stores together: exactly one of the two fields is above 0."""
 
     share: float = 0.0
-    """Share of the partition that contains the stores, such as 0.8."""
+    """Fraction of the partition that contains the stores, such as 0.8."""
     size: int = 0
     """Size in bytes."""
 

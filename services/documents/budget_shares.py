@@ -7,9 +7,9 @@
     documents of crew and guests: notes, photographs, those of   10 %
     their apps, their checkpoints
 
-While there is space, any owner may use the space that other owners leave free. When space runs out, an owner
-that exceeds its share gives up the surplus. This vessel's log is shortened only if it exceeds its own share.
-Reasons:
+While there is space, any owner may use the space that other owners leave free. When space runs out, it is
+freed by removing documents of owners that exceed their shares. This vessel's log is shortened only if it
+exceeds its own share. Reasons:
 
 - A vessel's own log is the purpose of the appliance, and no other vessel may have a copy yet.
 - The logs of other vessels are kept as a backup and to be forwarded. Those vessels keep their own logs as
@@ -33,7 +33,7 @@ CREW: Final = 0.1
 LEAST: Final = 64_000
 """Minimum size of each share in bytes, on any card.
 
-It holds data that is indispensable, such as the record of what is ashore.
+This leaves room for indispensable data, such as the record of which data is ashore.
 """
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.ALARM})
 """Kinds of documents that the crew also writes, in separate logs.
@@ -44,7 +44,7 @@ removed. If a gap document were removed, the second copies would restore it.
 
 
 class ShareOwner(Enum):
-    """Owner of a share, to which the size of a document is charged."""
+    """Owner of a share, against which the sizes of the owner's documents count."""
 
     OWN = "own"
     VESSELS = "vessels"
@@ -97,8 +97,8 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
     """Return how many bytes each owner must give up so that `excess` bytes become free.
 
-    Crew and other vessels first give up their use beyond their shares. This vessel's own log is shortened
-    only if more space is needed.
+    Crew and other vessels give up space first, but only what exceeds their shares. This vessel's own log is
+    shortened only if that is not enough.
     """
     if excess <= 0:
         return OwnerBytes()

@@ -1,6 +1,6 @@
-"""Builds the documents that the recorder writes, except readings, and writes new versions of them.
+"""Builds the documents that the recorder writes, except readings, and stores them.
 
-Readings are in `reading_window`. Views decode all documents with the types in `models`.
+`reading_window` builds the readings. Views decode all documents with the types in `models`.
 
 Only the functions `upsert…` have side effects: they read and write inside the caller's transaction.
 """
@@ -218,7 +218,7 @@ def _interval(sensor: SensorSettings) -> float | None:
 
 
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:
-    """Return the sensor's current calibration, with which its readings can be judged years later."""
+    """Return the sensor's current calibration. It is stored so that readings can be assessed years later."""
     options = sensor.options
     calibration: dict[str, Any] = {}
     for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):

@@ -1,4 +1,4 @@
-"""The documenter: follows the journal and turns its samples into documents.
+"""The documenter: reads new batches from the journal and turns their samples into documents.
 
 It reads batches in order, over its own connection. The journal keeps its batches until their documents are
 durable, so a document store that is slow, locked, full or broken never delays a commit. Every step can safely
@@ -31,7 +31,10 @@ log = logging.getLogger(__name__)
 
 BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
-"""Minimum milliseconds between writes of a changing current value, because each write must be replicated."""
+"""Minimum time, in milliseconds, between writes of a sensor's current value while it is changing.
+
+Writes are limited because each one must be replicated.
+"""
 WRITES_A_TRANSACTION: Final = 64
 """Maximum number of writes in a transaction, so that other writers wait for much less than 50 ms."""
 
@@ -40,13 +43,13 @@ Release = Callable[[int, Mapping[str, int]], None]
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """A document that is waiting to be written to the store."""
+    """A document that has not been written to the store yet."""
 
     apply: Callable[[Database], object]
     sensor: str | None = None
     first: int = 0
     closes: int = 0
-    """Number of the last sample that is in a document once this write is durable."""
+    """Number of the last sample that is contained in a document when this write is durable."""
 
 
 @dataclass(slots=True)
@@ -64,12 +67,12 @@ class _Current:
     """The body that was last written; None before the first write."""
 
     def standing(self) -> tuple[Any, ...]:
-        """Return the facts whose changes are written immediately."""
+        """Return the values whose changes are written immediately."""
         value = self.row.value
         return (self.row.state, self.severity, value if isinstance(value, bool) else None)
 
     def moved(self) -> tuple[Any, ...]:
-        """Return the facts whose changes are written with the next periodic write.
+        """Return the values whose changes are written by the next periodic write.
 
         Changed totals count only once another sample has been recorded. That sample may have the same value
         as the sample before it: a tachometer may have counted pulses and stopped in between.
@@ -145,7 +148,8 @@ class Documenter:
         A peer may have sent back documents from before the card was replaced. Such documents have more
         revisions, and therefore replace the current documents. Another vessel may also have written in this
         vessel's name, or have passed on an old document as a newer one. `in_progress` has the active alarms
-        by sensor, because their documents may have been removed as belonging to no vessel.
+        by sensor. Their documents are written again, because they may have been removed as documents of an
+        unknown vessel.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)
@@ -163,7 +167,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """Return the highest generations that the vessel vouches for, for its document's `generations`."""
+        """Return the vessel document's field with the highest generations that the vessel vouches for."""
         from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database
@@ -363,7 +367,7 @@ class Documenter:
         )
 
     def _equipment(self, now_ms: int) -> None:
-        """Write current values: changed states at once, and all other changes every ten seconds."""
+        """Write current values: changed states immediately, and all other changes every ten seconds."""
         periodic = now_ms - self._equipment_ms >= EQUIPMENT_MS
         if periodic:
             self._equipment_ms = now_ms

@@ -1,8 +1,9 @@
-"""Types of documents for views, with which documents are decoded and validated.
+"""Document types, with which views decode and validate documents.
 
-A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored. A
-document that does not match its type raises ShapeError, and the view shows the error's message instead. The
-code that writes documents is in `reading_window` (readings) and `builders` (all other documents).
+A document may come from another vessel, a newer version of Logboat, or an app of the crew. Unknown fields are
+ignored. A document that does not match its type raises ShapeError, and the view shows the error's message
+instead. The code that writes documents is in `reading_window` (readings) and `builders` (all other
+documents).
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def seconds_of(when: datetime) -> float:
 
 
 class ShapeError(ValueError):
-    """A document does not match its type; the message names the document and the field."""
+    """A document does not match its type; the error message names the document and the field."""
 
 
 class StoredDocument(Protocol):
@@ -89,7 +90,7 @@ class _Span(_Shape, frozen=True, kw_only=True):
 
 
 class ReadingHead(_Span, frozen=True, kw_only=True):
-    """A window without its samples: only its position in the log."""
+    """The header of a window: its position in the log, without the samples."""
 
     path: str = ""
     unit: str = ""
@@ -125,7 +126,7 @@ class GapDocument(_Span, frozen=True, kw_only=True):
 
 
 class BootEnd(_Shape, frozen=True, kw_only=True):
-    """The time of a boot's last durable data, by its boot clock."""
+    """Boot clock time of a boot's last durable data."""
 
     boot: Whole
     clock: Seconds
@@ -142,12 +143,12 @@ class BootDocument(_Shape, frozen=True, kw_only=True):
     anchors: list[tuple[Seconds, Seconds, TimeSource, Seconds]] = []
 
     def as_anchors(self) -> tuple[Anchor, ...]:
-        """Return the boot's anchors, unchanged from the document."""
+        """Return the boot's anchors exactly as the document states them."""
         return tuple(Anchor(*anchor) for anchor in self.anchors)
 
 
 class BootMoment(_Shape, frozen=True, kw_only=True):
-    """A moment by the boot clock, and in UTC as known at the time."""
+    """A moment as a boot clock time, and as UTC as known at that moment."""
 
     boot: Whole | None = None
     clock: Seconds

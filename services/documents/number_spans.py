@@ -1,8 +1,8 @@
 """The range of sample numbers that a reading or gap document covers, even if its body is malformed.
 
 Retention and repair read all of a vessel's documents. They must not stop at a malformed document, because
-recording depends on them. The listener rejects such documents, but a store may have received them in other
-ways: through an older version, a gateway or `logboat db put`.
+recording depends on them. The listener rejects malformed documents, but a store may have received them in
+other ways: through an older version, a gateway or `logboat db put`.
 """
 
 from typing import Final
@@ -28,8 +28,8 @@ _decode: Final = msgspec.json.Decoder(_Head).decode
 def span_of(document_id: str, raw: bytes) -> tuple[int, int] | None:
     """Return the first and last number of a reading or gap document; None for any other id.
 
-    If the body contradicts the id, or claims more numbers than the body has room for, the document covers
-    only the number in its id.
+    If the body contradicts the id, or claims more numbers than it can contain, the document counts as
+    covering only the number in its id.
     """
     name = documents.parse_id(document_id)
     if name is None or name.kind not in _KINDS or name.number is None:

@@ -1,6 +1,6 @@
 """Windows: consecutive samples of one sensor become one `reading` document.
 
-A window ends when its period is over, or when it contains 2,000 samples or 64 kB. It also ends when the next
+A window ends when its period is over, or when it reaches 2,000 samples or 64 kB. It also ends when the next
 sample belongs to a different run of the recorder or a different boot, because all offsets in a window refer
 to one boot clock.
 """
@@ -79,7 +79,7 @@ class ReadingWindow:
         )
 
     def is_due(self, clock_ms: int) -> bool:
-        """Return True if the window's period is over; `clock_ms` is the current time of its boot's clock."""
+        """Return True if the window's period is over; `clock_ms` is the boot clock's current time."""
         return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
 
     def is_full(self) -> bool:
@@ -148,7 +148,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def compact(row: SampleRow, start_ms: int) -> list[Any]:
-    """Return a sample as stored in documents: [ms since the start, value], plus the state unless good."""
+    """Return a sample as stored in documents: [ms since the start, value], plus any state but good."""
     offset = row.clock_ms - start_ms
     if row.state is SensorState.GOOD:
         return [offset, row.value]

@@ -3,8 +3,8 @@
 When the stores exceed their budget, documents from others are removed first, to the extent that their owners
 exceed their shares (`budget_shares`). Then this vessel's own history is removed. In both cases, readings that
 a gateway has acknowledged (`forwarded` documents) are removed first, then all other readings, and alarms only
-when nothing else is left. The oldest documents go first. Removing this vessel's own readings leaves a `gap`
-document. A floor prevents peers from sending removed documents back.
+when nothing else is left. The oldest documents go first. When this vessel's own readings are removed, a `gap`
+document explains their absence. A floor prevents peers from sending removed documents back.
 """
 
 import heapq
@@ -27,23 +27,23 @@ from .number_spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
-"""Additional fraction of the budget to remove, so that removal is not needed constantly."""
+"""Additional fraction of the budget to free, so that documents need not be removed constantly."""
 A_TIME: Final = 200
 """Number of documents to remove in one transaction."""
 A_TIME_OF_CREW: Final = 20
 """Number of the crew's documents to remove in one transaction.
 
-The number is low because photographs are large, and notes should not be removed along with them.
+The number is low because photographs are large. A larger batch would often remove notes unnecessarily.
 """
 _LOOKED_UP: Final = 2_000
-"""Number of document ids to read at a time, oldest first."""
+"""Number of document ids to read in one query, oldest first."""
 _EMPTY: Final = 160_000
 """Approximate size of an empty store, in bytes."""
 _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
 """Number of removals between two reads of the channel departures.
 
-Each read goes through all records of channels that documents have left.
+Channel departures are the records of channels that documents have left. Each read scans all of them.
 """
 _SMALL_CHECKPOINT: Final = 1_000
 """Size in bytes up to which a checkpoint is always kept; peers rarely store larger checkpoints."""
@@ -68,7 +68,7 @@ class RemovedCounts:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """Return, for each series, the last sequence number that `forwarded` documents report as ashore.
+    """Return the last sequence number ashore, according to `forwarded` documents, by vessel, sensor and log.
 
     Reports from an earlier epoch of a gateway do not count, because the gateway has since lost its data.
     """
@@ -103,7 +103,7 @@ def bytes_by_owner(
     beside: int = 0,
     departures: Sequence[PartSize] | None = None,
 ) -> OwnerBytes:
-    """Return the number of bytes that each owner occupies.
+    """Return the number of bytes that each owner's documents occupy.
 
     `beside` is the size of the vessel's own data outside the store. `departures` is the result of
     `database.sizes.departures`, if the caller has just read it.
@@ -127,7 +127,7 @@ def bytes_by_owner(
 def candidates(
     database: Database, safe: Safe, *, of: Callable[[DocumentName], bool] = lambda _: True
 ) -> Iterator[tuple[Document, DocumentName]]:
-    """Yield readings in the order of removal; `of` selects the readings to include."""
+    """Yield readings in the order in which to remove them; `of` selects the readings to include."""
     ashore = heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
         key=lambda candidate: str(candidate[0].body.get("startUtc")),
@@ -213,7 +213,7 @@ class _Pass:
         return self._most is not None and self._count >= self._most
 
     def _surplus(self, safe: Safe) -> None:
-        """Remove documents from crew and other vessels that exceed their shares."""
+        """Remove documents from crew and other vessels, to the extent that these exceed their shares."""
         database = self._database
         sources = {
             ShareOwner.VESSELS: _of_vessels(database, self._vessel, safe),
@@ -244,9 +244,9 @@ class _Pass:
         return surplus(holds, self._excess())
 
     def _take(self, source: Iterator[str], wanted: int, owner: ShareOwner) -> bool:
-        """Remove documents whose ids `source` yields, about `wanted` bytes in total.
+        """Remove the next documents whose ids `source` yields: about `wanted` bytes, but at most one batch.
 
-        Return False if `source` runs out first.
+        Return False if no document was left to remove.
         """
         at_once = A_TIME if owner is ShareOwner.VESSELS else A_TIME_OF_CREW
         if self._most is not None:
@@ -270,7 +270,7 @@ class _Pass:
     def _by_age(
         self, documents: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False
     ) -> None:
-        """Remove as many of these documents as necessary, in their order."""
+        """Remove as many of these documents as necessary, in the given order."""
         due = self._excess()
         chosen: list[tuple[Document, DocumentName | None]] = []
         for document, name in documents:
@@ -304,7 +304,7 @@ class _Pass:
 
 
 def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
-    """Yield the ids of documents from other vessels, in the order of removal."""
+    """Yield the ids of documents from other vessels, in the order in which to remove them."""
     for document, _ in heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items() if key[0] != vessel),
         key=lambda candidate: str(candidate[0].body.get("startUtc")),
@@ -324,7 +324,7 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
 
 
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
-    """Yield the ids of documents from crew and guests, in the order of removal, with notes last."""
+    """Yield the ids of documents from crew and guests, in the order in which to remove them: notes last."""
     known = sorted(f"{kind}:" for kind in DocumentType)
     bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
     yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
@@ -339,7 +339,7 @@ _LOGGED: Final = frozenset({DocumentType.READING.value, DocumentType.ALARM.value
 
 
 def _others(kind: DocumentType, vessel: str) -> list[tuple[str, str]]:
-    """Return ranges that together contain all ids of a kind that belong to other vessels."""
+    """Return id ranges that together contain all documents of a kind from other vessels."""
     whole, own = f"{kind}:", f"{kind}:{vessel}:"
     if kind is DocumentType.FORWARDED:
         return [(whole, _after(whole))]

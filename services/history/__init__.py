@@ -1,4 +1,4 @@
-"""The recorded history of vessels, read from documents alone.
+"""The recorded history of vessels, reconstructed from documents alone.
 
 `boots` reads the recorded boots, and `timeline` uses them to convert boot clock times to UTC. `samples`
 yields a sensor's readings, `current` finds its last value, `alarms` and `open_alarms` list alarms, and

@@ -1,7 +1,7 @@
 """Recorded alarms, and their acknowledgement.
 
-An acknowledgement adds {who, when} once for each person and changes nothing else, so that it merges with
-other acknowledgements and with the clearing of the alarm.
+An acknowledgement only adds {who, when} to the alarm's document, once for each person. It can therefore be
+merged with other acknowledgements and with the clearing of the alarm.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """A name matches no alarm or several alarms; the message says how many."""
+    """A name matches no alarm or several alarms; the error message says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class AlarmEpisode:
     def rank(self) -> int:
         """Rank of the alarm's severity, 0 to 5.
 
-        A severity that Signal K does not define counts as the highest.
+        A severity that Signal K does not define has the highest rank.
         """
         try:
             return Severity(self.alarm.severity).rank
@@ -91,7 +91,7 @@ def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
     """Return the shortest unique suffix of each alarm id.
 
-    The suffix is the alarm's number, preceded by as many parts of the id as make the suffix unique.
+    The suffix is the alarm's number, preceded by as many parts of the id as are needed to make it unique.
     """
     short = {}
     endings: dict[str, int] = {}

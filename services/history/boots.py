@@ -1,8 +1,8 @@
 """A vessel's boots, read from documents: all boots, or only those needed to convert a few times to UTC.
 
-The needed boots are those in which the times were recorded, and their neighbours, up to the nearest boot on
-each side whose time is certain. The results are the same as if all boots had been read, but the cost does not
-grow with the number of boots.
+The needed boots are those in which the times were recorded, and the boots around them, up to the nearest boot
+on each side whose time is certain. The results are the same as with all boots, but the cost does not grow
+with the number of boots.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from .timeline import RecordedBoot, Timeline, believed, sure_span
 FARTHEST: Final = 64
 """Maximum number of boots to read on either side of a boot.
 
-If none of these boots has a trusted time, the result is less certain.
+If none of these boots has a trusted time, the converted times are less certain.
 """
 
 
@@ -66,7 +66,7 @@ def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[
 
 
 class _Nearby:
-    """A vessel's boots, each read once, when it is first needed."""
+    """A vessel's boots. Each boot is read only once, when it is first needed."""
 
     def __init__(self, source: DocumentSource, vessel: str) -> None:
         self._source, self._vessel = source, vessel

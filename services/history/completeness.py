@@ -5,8 +5,8 @@ grows with the number of sensors, logs and boots, but not with the length of the
 
 Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number
 that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
-is out of order is a *fault*. Samples in windows that are still open are in no document yet. So for numbers
-after the last recorded one, the report only counts how many the sensor's current value implies.
+is out of order is a *fault*. Samples in windows that are still open are in no document yet. The report states
+only their number, which it derives from the sensor's current value.
 """
 
 import heapq
@@ -35,11 +35,11 @@ from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Maximum number of ranges and faults to list for one sensor's log; further items are only counted."""
+"""Maximum number of ranges, and of faults, to list for one sensor's log; further ones are only counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
-"""The reason given for missing samples of another vessel."""
+"""Reason reported for samples of another vessel that were removed from this card."""
 ROUNDING_S: Final = 0.002
-"""Tolerance in seconds, because times in documents are rounded twice, to the millisecond."""
+"""Tolerance in seconds. It is needed because times in documents are rounded twice, to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class MissingRange:
 
 @dataclass(slots=True)
 class MissingTally:
-    """Ranges of one kind; all are counted, and the first `MOST_LISTED` are listed."""
+    """Missing, explained or repeated ranges. All are counted, and the first `MOST_LISTED` are listed."""
 
     spans: int = 0
     samples: int = 0
     listed: list[MissingRange] = field(default_factory=list)
 
     def add(self, span: MissingRange) -> None:
-        """Count a range, and list it if there is room."""
+        """Count a range, and list it if the limit has not been reached."""
         self.spans += 1
         self.samples += span.count
         if len(self.listed) < MOST_LISTED:
@@ -79,7 +79,7 @@ class MissingTally:
 
 @dataclass(slots=True)
 class SensorLog:
-    """Result for one sensor within one log."""
+    """Result of the check for one sensor within one log."""
 
     vessel: str
     sensor: str
@@ -93,7 +93,7 @@ class SensorLog:
     waiting: int = 0
     """Number of samples after `last` that the sensor's current value implies.
 
-    They are in open windows or in transit.
+    These samples are in open windows, or their documents are in transit.
     """
     missing: MissingTally = field(default_factory=MissingTally)
     explained: MissingTally = field(default_factory=MissingTally)
@@ -103,11 +103,11 @@ class SensorLog:
 
     @property
     def is_complete(self) -> bool:
-        """True if nothing is repeated, faulty, or missing without a reason."""
+        """True if no sample is repeated or missing without a reason, and no document has a fault."""
         return not (self.missing.spans or self.repeated.spans or self.fault_count)
 
     def blame(self, fault: str) -> None:
-        """Count a fault, and list its description if there is room."""
+        """Count a fault, and list its description if the limit has not been reached."""
         self.fault_count += 1
         if len(self.faults) < MOST_LISTED:
             self.faults.append(fault)
@@ -130,7 +130,7 @@ class LogBoots:
 
 @dataclass(frozen=True, slots=True)
 class VesselReport:
-    """The result for a single vessel."""
+    """Result of the check for a single vessel."""
 
     vessel: str
     logs: tuple[LogBoots, ...]
@@ -158,8 +158,9 @@ def verify(
     Args:
         source: the documents.
         vessels: the vessels' ids; None for all vessels in the source.
-        floors: the floors from `Database.floors`; readings of other vessels below them were removed here.
-        own: the vessel whose card this is. Only its gap documents record what was removed.
+        floors: the floors from `Database.floors`. Readings of other vessels below a floor were removed from
+            this store.
+        own: the vessel to which this store belongs. Its removed readings are recorded by gap documents only.
     """
     for vessel in models.vessels(source) if vessels is None else vessels:
         yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)
@@ -204,7 +205,7 @@ def _vessel(source: DocumentSource, vessel: str) -> tuple[set[str], list[str], l
 
 
 def _current(source: DocumentSource, report: SensorLog) -> int | None:
-    """Return the last number according to the sensor's current value; None if that is from another log."""
+    """Return the last number according to the sensor's current value; None if it belongs to another log."""
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
@@ -258,7 +259,7 @@ def _records(source: DocumentSource, vessel: str, faults: list[str]) -> Iterator
 def _filed(
     source: DocumentSource, kind: DocumentType, vessel: str
 ) -> Iterator[tuple[str, DocumentType, StoredDocument]]:
-    """Yield a vessel's documents of one type in order of id, each with the part of its id after the type."""
+    """Yield a vessel's documents of one type in order of id, as (id without type, type, document)."""
     for document in source.documents(f"{kind}:{vessel}:"):
         yield document.id.partition(":")[2], kind, document
 
@@ -269,7 +270,7 @@ class _Walk:
     def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
         """Start at the beginning of the log.
 
-        `floor` is the id of the first reading that was not removed here; '' if none was removed.
+        `floor` is the id of the first reading that was not removed from this store; '' if none was removed.
         """
         self.report = report
         self.boots: set[int] = set()
@@ -293,7 +294,7 @@ class _Walk:
             self.report.blame(str(error))
 
     def end(self, current: int | None) -> SensorLog:
-        """Return the report; `current` is the last number according to the current value, or None."""
+        """Return the report; `current` is the last number according to the current value, if it is known."""
         last = max([self.report.last, *(gap.last for gap in self._gaps)])
         for span in self._unread(last, NEVER):
             if span.reason is not None:
@@ -342,7 +343,7 @@ class _Walk:
         self._end = (reading.boot, reading.end)
 
     def _unread(self, upto: int, before: Moment) -> Iterator[MissingRange]:
-        """Yield the ranges of numbers after the last reading up to `upto`, whether explained or not."""
+        """Yield the ranges of missing numbers after the last reading, up to `upto`, explained or not."""
         for span in self._not_here(upto, before):
             if span.reason is not None or span.first >= self._kept_from:
                 yield span
@@ -353,7 +354,7 @@ class _Walk:
                 yield replace(span, first=removed + 1)
 
     def _not_here(self, upto: int, before: Moment) -> Iterator[MissingRange]:
-        """Yield the same numbers as `_unread`, but with reasons from gap documents only."""
+        """Yield the same numbers as `_unread`, but without the reason `REMOVED_HERE`."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:

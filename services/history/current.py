@@ -1,7 +1,7 @@
 """Every sensor's current value, from the running recorder or, if it is not running, from documents.
 
-The recorder's live state is always current. Documents show the state when the value last changed or, for
-other vessels, the last state that has arrived.
+The recorder's live state is always up to date. Documents show the state at the time of the last change or,
+for other vessels, the last state that was received.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """A vessel's alarms that still need attention, because they are active or not acknowledged.
 
 The ids of these alarms are stored in the run directory, with the store's current sequence number. The next
-call then reads only these alarms and later changes. A process that cannot write to the run directory reads
-all of the vessel's alarms each time.
+call then reads only these alarms, and documents changed since. A process that cannot write to the run
+directory reads all of the vessel's alarms each time.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from .boots import timeline_around
 
 NAME: Final = "open-alarms"
 MANY: Final = 20_000
-"""Maximum number of changes to read; if there are more, all alarms are read instead."""
+"""Maximum number of changes to read. If there are more changes, all alarms are read instead."""
 SOME: Final = 500
-"""Number of changes after which the file is rewritten even if the open alarms are the same.
+"""Number of changes after which the stored ids are rewritten even if the open alarms are the same.
 
 The next call then does not have to read these changes.
 """
@@ -70,7 +70,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
 
 
 def _remembered(place: Path, database: Database, vessel: str, sequence: int) -> tuple[int, list[str]] | None:
-    """Return the stored sequence number and alarm ids; None if the file is not usable."""
+    """Return the stored sequence number and alarm ids; None if the file is missing, invalid or too old."""
     remembered: dict[str, Any] | None = state_file.read(place)
     if remembered is None or (remembered.get("uuid"), remembered.get("vessel")) != (database.uuid, vessel):
         return None

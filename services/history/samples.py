@@ -1,7 +1,8 @@
 """A sensor's readings for views: single samples in order, each with the best known time.
 
-One window at a time is in memory. Samples are in order of log and number, even if the clocks contradict that
-order. Samples in windows that are still open are missing, because they are in no document yet.
+Only one window at a time is held in memory. Samples are yielded in order of log and number, even if the
+clocks contradict that order. Samples in windows that are still open are missing, because they are in no
+document yet.
 """
 
 import math
@@ -25,7 +26,7 @@ class RecordedSample:
     sequence: int
     boot: int
     clock: float
-    """Boot clock at the sample, in seconds."""
+    """Boot clock time of the sample, in seconds."""
     value: Value
     state: str
     path: str
@@ -40,7 +41,7 @@ class History:
         """Read the vessel's boots."""
         self._source, self._vessel, self._sensor = source, vessel, sensor
         boots, self.faults = boots_of(source, vessel)
-        """Problems in documents that were skipped (`faults`)."""
+        """The vessel's boots, and the problems in documents that were skipped (`faults`)."""
         self.timeline = Timeline(boots)
         self.logs = models.logs(source, vessel, sensor)
         """The sensor's logs in the order in which they were started, if that is known."""

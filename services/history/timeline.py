@@ -1,8 +1,8 @@
 """The timeline of a vessel: converts boot clock times to UTC, and says how uncertain each result is and why.
 
 A reading carries the number of its boot and the time of the boot clock, which never jumps. A boot's anchors
-relate that clock to UTC, and better anchors may be added later. No document is ever rewritten: every view
-gets its times from this module.
+relate that clock to UTC, and better anchors may be added later. The readings are never rewritten. Instead,
+every view gets its times from this module.
 
 A boot's clock is converted to UTC as follows:
 
@@ -15,7 +15,7 @@ A boot's clock is converted to UTC as follows:
 4. A clock chip that contradicts the boots around it, or the floor, is not believed.
 5. A boot without a believable anchor took place after the previous boot and after its own floors, and before
    the next boot. The estimate is the middle of that period, with half its length as the uncertainty. If
-   there is no upper bound, only "not before" is known.
+   there is no upper bound, only a lower bound is known.
 
 Samples are in order by log and number; times never reorder them.
 """
@@ -35,18 +35,18 @@ from services.clocks.time_source import TimeSource
 DRIFT: Final = 100e-6
 """Maximum drift of a free-running clock, in seconds per second.
 
-Crystals like those on a Pi's board are rated at ±20 to ±50 ppm at 25 °C. The remaining margin allows for
-ageing and the heat in an engine room.
+Crystals like those on a Raspberry Pi are rated at ±20 to ±50 ppm at 25 °C. The margin above that allows for
+ageing and for the heat in an engine room.
 """
 MOST_SLEW: Final = 500e-6
 """Maximum rate at which time services adjust the boot clock, in seconds per second.
 
-It is MAXFREQ in linux/timex.h. Two anchors that imply a higher rate cannot both be right.
+The value is MAXFREQ in linux/timex.h. Two anchors that imply a higher rate cannot both be right.
 """
 
 
 class TimeTrust(StrEnum):
-    """Reliability of a time; the members are in order, best first."""
+    """Reliability of a time. The members are in order, the most reliable first."""
 
     SYNCED = "synced"
     """From GNSS or network anchors of the same boot."""
@@ -59,7 +59,7 @@ class TimeTrust(StrEnum):
     BEFORE = "before"
     """An upper bound only: not after this time."""
     RECORDED = "recorded"
-    """As stated in the document itself, because the document of its boot is missing."""
+    """Taken from the sample's own document, because the document about its boot is missing."""
     UNKNOWN = "unknown"
     """No information at all."""
 
@@ -89,7 +89,7 @@ class Moment:
         return self.utc + (self.uncertainty or 0.0)
 
     def is_within(self, since: float, until: float) -> bool:
-        """Return True if the estimate is within a range; an unknown moment is within every range."""
+        """Return True if the estimate is within a range. An unknown moment counts as within every range."""
         return self.utc is None or since <= self.utc <= until
 
 
@@ -104,19 +104,19 @@ class RecordedBoot:
     number: int
     anchors: tuple[Anchor, ...] = ()
     previous_end: tuple[int, float] | None = None
-    """Number of the previous boot, and its boot clock at its last durable data."""
+    """Number of the previous boot, and the boot clock time of its last durable data."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """Facts about a boot: its believed anchors, and bounds for the UTC time at which its clock was zero."""
+    """A boot's believed anchors, and bounds for the UTC time at which its clock was zero."""
 
     trust: TimeTrust
     points: tuple[Anchor, ...]
     low: float
     high: float
     length: float
-    """Boot clock at the last known moment of the boot."""
+    """Boot clock time of the last known moment of the boot."""
     is_over: bool
     """True if `length` is the boot's end, as stated by a later boot."""
 
@@ -172,7 +172,7 @@ class Timeline:
         return 0.0 if base is None else base.length
 
     def first_boot_reaching(self, log: str, since: float) -> int:
-        """Return the first boot in a log that may have lasted until `since`; earlier boots can be skipped.
+        """Return the number of the first boot in a log that may have lasted until `since`.
 
         A boot whose end is unknown, such as the newest boot, may have lasted indefinitely. The result is 0 if
         no boot is known.
@@ -230,7 +230,7 @@ def _agree(one: Anchor, later: Anchor) -> bool:
 
 
 def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]:
-    """Return the UTC and its uncertainty at a time of the boot clock, from anchors in clock order."""
+    """Return the UTC time for a boot clock time, and its uncertainty, from anchors in clock order."""
     place = bisect_right(points, clock, key=lambda anchor: anchor.clock_s)
     if place == 0 or place == len(points):
         near = points[0] if place == 0 else points[-1]
@@ -256,7 +256,7 @@ def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
 
 
 def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
-    """Return, for each boot of a log, its relation to UTC, or the bounds set by its neighbours."""
+    """Return, for each boot of a log, how its clock relates to UTC, or the bounds set by its neighbours."""
     ends = _told_ends(boots)
     lengths = [
         max([ends.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
@@ -295,9 +295,9 @@ def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
 
 
 def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
-    """Return True if the anchors put the clock's zero within the bounds.
+    """Return True if the anchors place the UTC time of the clock's zero within the bounds.
 
-    If the bounds contradict each other, `low` counts.
+    If the bounds contradict each other, only `low` is checked.
     """
     if not points:
         return False

@@ -1,7 +1,7 @@
-"""The recorder's journal, `samples.db`, in which samples become durable.
+"""The recorder's journal, `samples.db`, in which samples are first made durable.
 
 Each commit writes one `batch`. `schema` defines the tables and opens the file, and `journal` writes and reads
-it. `totals` reconciles the totals that several files contain for counting sensors. `settled_rows` checks the
+it. `totals` reconciles the totals of counting sensors that several files contain. `settled_rows` checks the
 rows that have no other checksum. `number_witness` records, outside the file, which sample numbers have been
 assigned.
 """

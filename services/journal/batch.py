@@ -1,4 +1,4 @@
-"""A batch, which is everything that one commit makes durable, and its format in the journal's file.
+"""A batch, which contains the samples, totals, alarms and gaps of one commit, and its format in the file.
 
 In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
 columns, refer to sensors by number, and store times as ms before the commit. Values are written in decimal,
@@ -18,7 +18,7 @@ from sensors.sample import Totals, Value
 from sensors.state import SensorState
 
 STATES: Final = tuple(SensorState)
-"""The states in the order of their numbers in a batch; new states must be appended."""
+"""The sensor states, in the order of their numbers in a batch. New states must be appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SampleRow:
     sensor: str
     sequence: int
     clock_ms: int
-    """Boot clock, in milliseconds."""
+    """Boot clock time of the sample, in milliseconds."""
     value: Value
     state: SensorState = SensorState.GOOD
 
@@ -56,7 +56,7 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     condition: str
     value: Value
     raised_ms: int
-    """Boot clock when the alarm was raised, in milliseconds."""
+    """Boot clock time at which the alarm was raised, in milliseconds."""
     raised_utc: float
     """Time when the alarm was raised, in seconds since 1970, as known then."""
     boot: int
@@ -64,11 +64,11 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     cleared_utc: float | None = None
     cleared_boot: int | None = None
     history: tuple[tuple[int, float, str, str], ...] = ()
-    """Changes of the alarm, each with boot clock in ms, UTC in s, severity and condition."""
+    """Changes of the alarm, each with the boot clock time in ms, UTC in s, severity and condition."""
 
 
 class NumberGap(msgspec.Struct, frozen=True, array_like=True):
-    """A range of numbers that were assigned to samples but whose samples were lost."""
+    """A range of sample numbers that were assigned, but whose samples were lost."""
 
     sensor: str
     first: int
@@ -78,21 +78,21 @@ class NumberGap(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything that a single commit makes durable."""
+    """Samples, totals, alarms and gaps that one commit makes durable."""
 
     run: int
     """Number of the recorder's run; a window never spans two runs."""
     boot: int
     clock_ms: int
-    """Boot clock at the commit, in milliseconds."""
+    """Boot clock time of the commit, in milliseconds."""
     utc: float
-    """System time at the commit, in seconds since 1970."""
+    """System time of the commit, in seconds since 1970."""
     synced: bool
     """True if `utc` came from the network, GNSS or a clock chip."""
     rows: tuple[SampleRow, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
     episodes: tuple[tuple[str, AlarmRecord], ...] = ()
-    """Sensor and alarm episode, for each episode that began or changed, in order.
+    """Alarm episodes that began or changed, in order, each with its sensor.
 
     A sensor may have several episodes in a batch.
     """
@@ -100,9 +100,9 @@ class Batch:
     number: int = 0
     """Number of the batch, assigned by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
-    """Last sequence numbers of sensors that have samples in recent batches but not in this batch.
+    """Last sequence numbers of sensors that have samples in recent batches, but not in this batch.
 
-    The journal sets them.
+    These numbers are set by the journal.
     """
 
     def last_numbers(self) -> dict[str, int]:
@@ -131,8 +131,8 @@ class _Packed(msgspec.Struct, array_like=True):
     """A batch in its stored form.
 
     A row contains the sensor's number, the sequence number, ms before the commit, the value, and the state's
-    number. Rows are empty and `columns` is used instead, except in batches written by earlier versions and
-    where JSON cannot represent a value.
+    number. Normally, `columns` contains the samples, and `rows` is empty. `rows` is used in batches written
+    by earlier versions, and if JSON cannot represent a value.
     """
 
     run: int
@@ -152,7 +152,7 @@ class _Packed(msgspec.Struct, array_like=True):
 _DEFLATED: Final = 0x78
 """First byte of the zlib format (RFC 1950, 2.2); no MessagePack array begins with it."""
 _QUICK: Final = 1
-"""Compression level: higher levels save only about 1 %."""
+"""The zlib compression level. Higher levels save only about 1 %."""
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -165,7 +165,7 @@ class BatchError(ValueError):
 
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
-    """Return the stored form of a batch; `numbers` maps each sensor to its number."""
+    """Return the stored form of a batch; `numbers` maps sensor ids to sensor numbers."""
     sensors = [numbers[row.sensor] for row in batch.rows]
     sequences = [row.sequence for row in batch.rows]
     before = [batch.clock_ms - row.clock_ms for row in batch.rows]
@@ -200,7 +200,7 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
-    """Raise BatchError in the same cases as `unpack`, at a quarter of the cost."""
+    """Raise BatchError for the same input as `unpack`, at a quarter of the cost."""
     try:
         packed = _unpacked(data)
         columns = packed.columns

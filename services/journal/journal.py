@@ -1,12 +1,13 @@
 """The journal: `samples.db`, the recorder's own file, in which samples become durable.
 
-It contains every accepted sample until the sample's document is durable in the document store. For each
-sensor it also contains the facts that must never be lost: the last sequence number, totals, and active alarm.
+The journal contains every accepted sample until the sample's document is durable in the document store. For
+each sensor it also contains the data that must never be lost: the last sequence number, totals and active
+alarm.
 
 Durability: once `commit` has returned, the batch survives SIGKILL and a power cut (SQLite's WAL with
 `synchronous=FULL`: one fsync). A batch is always either complete or absent.
 
-Wear: a commit appends one row to each of two tables, replaces one row in a third, and touches nothing else. A
+Wear: a commit appends one row to each of two tables, replaces one row in a third, and writes nothing else. A
 batch of 100 samples takes three or four pages. Numbers and totals are not updated in place; at startup they
 are computed from the batches. The sensors' rows are updated at most every 30 s.
 
@@ -59,17 +60,17 @@ from .schema import (
 )
 
 TELL_FOR: Final = 64
-"""Number of later commits without samples from a sensor that still repeat its last number."""
+"""Number of commits that repeat a sensor's last number after its most recent sample."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
 """Minimum number of bytes by which the ring may exceed its size while second copies cannot be written.
 
-If the ring's size is larger than this, the limit is the ring's size.
+A ring larger than this minimum may grow to twice its size instead.
 """
 LOG_PAGES: Final = 1_000
-"""Maximum length of the write-ahead log in pages (4 MB), as SQLite's default."""
+"""Maximum length of the write-ahead log in pages, which is SQLite's default (4 MB)."""
 ROW_BYTES: Final = 400
-"""Bytes counted for each batch in addition to its content.
+"""Number of bytes by which a batch counts in addition to its content.
 
 This limits the ring to 40,000 batches, and the data about them that is kept in memory to 5 MB.
 """
@@ -95,7 +96,7 @@ class SensorRecord:
 class Journal:
     """The writing side of the journal.
 
-    It is not thread-safe, except for `release`, which only stores its arguments.
+    The class is not thread-safe, except for `release` and `release_copies`, which only store their arguments.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Journal:
         self._lock = lock(path)
         self.sensors: dict[str, SensorRecord] = {}
         self.last_batch: Batch | None = None
-        """The newest batch, which is never dropped, so that the next run knows when this run ended."""
+        """The newest batch. It is never dropped, so that the next run can determine when this run ended."""
         self.through = 0
         """Number of the last batch whose samples are all in documents, according to the file."""
         self.wants_copies = False
@@ -246,7 +247,9 @@ class Journal:
         return self._carried | {name: record.totals for name, record in self.sensors.items()}
 
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
-        """Assign a number to each new sensor, given as (id, path, unit), or record a new path or unit.
+        """Assign a number to each new sensor, and record changed paths and units.
+
+        Each sensor is given as (id, path, unit).
 
         A sensor that is new to the log continues from its totals at the start of the log.
         """
@@ -319,18 +322,18 @@ class Journal:
         self._carried = self._began_with()
 
     def release(self, through: int, closed: Mapping[str, int]) -> None:
-        """Record that documents contain batches up to `through`, and each sensor's samples up to `closed`.
+        """Record that batches up to `through`, and each sensor's samples up to `closed`, are in documents.
 
-        It may be called from any thread. A later commit stores the arguments, and drops the batches for which
-        the ring has no space.
+        This method may be called from any thread. A later commit stores the arguments, and drops the batches
+        for which the ring has no space.
         """
         self._noted = (through, dict(closed))
 
     def release_copies(self, through: int) -> None:
         """Record that the second copies of documents from batches up to `through` are durable.
 
-        It may be called from any thread. After the first call, batches without a second copy are not dropped,
-        unless the ring far exceeds its size.
+        This method may be called from any thread. After the first call, batches without a second copy are not
+        dropped, unless the ring far exceeds its size.
         """
         self._copied = through
         self.wants_copies = False
@@ -377,7 +380,7 @@ class Journal:
         }
 
     def settle(self) -> None:
-        """Store the last arguments of `release` now. Raise JournalError if that fails."""
+        """Store the most recent arguments of `release` now. Raise JournalError if that fails."""
         through, closed = self._noted
         try:
             with self._connection:
@@ -421,7 +424,7 @@ class Journal:
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """Return the number of the last batch that the ring should drop; 0 to drop none."""
+        """Return the number of the last batch to drop from the ring; 0 to drop none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
@@ -432,7 +435,7 @@ class Journal:
         return max(beyond, copied)
 
     def _outgrown(self, through: int, most: int) -> int:
-        """Return the number of the last documented batch that does not fit into `most` bytes; 0 if all fit.
+        """Return the number of the last documented batch to drop to stay within `most` bytes; 0 if all fit.
 
         The newest batch is never dropped.
         """
@@ -472,7 +475,10 @@ class Journal:
 
 
 class JournalReader:
-    """A second connection, for the thread that writes documents. Every method may raise JournalError."""
+    """A second connection to the journal, for the thread that writes documents.
+
+    Every method may raise JournalError.
+    """
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         self.path = path

@@ -1,15 +1,15 @@
 """The witness: a small file beside the journal that records which sample numbers have been assigned.
 
-A journal that has lost its end, or was replaced with an older copy, looks valid: nothing in the file shows
-that it once contained more. The samples in open windows are in no document yet. So the file `given-numbers`
-repeats the number of the last committed batch, and the last number assigned to each sensor. If the journal is
-behind the witness at a start, a new log begins (`services.recovery.rollback`). The new log takes the totals
-of counting sensors from the witness (`services.recovery.carryover`).
+A journal that has lost its most recent part, or was replaced with an older copy, looks valid: nothing in the
+file shows that it once contained more. The samples in open windows are in no document yet. So the file
+`given-numbers` repeats the number of the last committed batch, and the last number assigned to each sensor.
+If, at startup, the journal is older than the witness, a new log begins (`services.recovery.rollback`). The
+new log takes the totals of counting sensors from the witness (`services.recovery.carryover`).
 
-After each commit, one of two slots is overwritten. That write is not synchronised. The write survives a kill
-immediately. It survives a power cut once the system has written it back, at most half a minute later. Only
-the *reservation* is synchronised: the witness contains a durable limit for each sensor's numbers, and no
-higher numbers are assigned. A thread that is not time-critical raises the limit some minutes in advance
+After each commit, one of two slots is overwritten, without fsync. The write survives if the process is
+killed. It survives a power cut once the system has written it to the card, at most half a minute later. Only
+the *reservation* is written with fsync: the witness contains a durable limit for each sensor's numbers, and
+no higher numbers are assigned. A thread that is not time-critical raises the limit some minutes in advance
 (`work`). So a commit waits for the card only if a sensor has suddenly become much faster. After a power cut,
 it is unknown whether the numbers between the last known number and the limit were assigned.
 
@@ -34,31 +34,31 @@ log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
 AHEAD_S: Final = 600.0
-"""Seconds for which numbers are reserved ahead, at the rate since the last reservation."""
+"""Time, in seconds, for which numbers are reserved ahead, at the sensor's rate since the last reservation."""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
-"""Count of numbers to reserve for a sensor whose rate is not known yet."""
+"""Number of sample numbers to reserve for a sensor whose rate is not known yet."""
 AHEAD_MOST: Final = 1_000_000
 RETRY_MS: Final = 60_000
 _MAGIC: Final = b"LbW1"
 _HEAD: Final = 12
-"""Length in bytes of the magic, length and CRC-32 before the record in a slot."""
+"""Length, in bytes, of a slot's header, which contains the magic number, length and CRC-32 of the record."""
 _PAGE: Final = 4_096
 _SENSOR_BYTES: Final = 80
-"""Bytes allowed for a name of 32 characters, two numbers of 12 digits, JSON's punctuation and a margin."""
+"""Bytes allowed for each sensor: a 32-character name, two 12-digit numbers, punctuation and a margin."""
 _TOTALS_BYTES: Final = 80
-"""Bytes allowed for a name, a count of 16 digits, seconds of 18, punctuation and a margin."""
+"""Bytes allowed for each sensor's totals: its name, a 16-digit count, 18-digit seconds, and a margin."""
 
 
 class GivenNumbers(msgspec.Struct, frozen=True):
     """Contents of the witness."""
 
     turn: int
-    """Number of the record; of two records, the one with the higher number is newer."""
+    """Number of the record. Of two records, the one with the higher number is newer."""
     vessel: str
     log: str
     start: str
-    """Boot id of the boot in which this record was written."""
+    """Id of the boot in which this record was written."""
     batch: int
     """Number of the last committed batch; 0 if there is none."""
     numbers: dict[str, tuple[int, int]]
@@ -66,10 +66,10 @@ class GivenNumbers(msgspec.Struct, frozen=True):
     utc: float = 0.0
     """Time of the last commit in seconds since 1970, by the system clock.
 
-    It is 0 if written by an earlier version.
+    The value is 0 if an earlier version wrote the record.
     """
     totals: dict[str, tuple[int, float]] = {}
-    """Count and seconds of each counting sensor; empty if written by an earlier version."""
+    """Count and seconds of each counting sensor; empty if an earlier version wrote the record."""
 
     def last(self, sensor: str) -> int:
         """Return the last number known to have been assigned to a sensor; 0 if there is none."""
@@ -112,7 +112,10 @@ def _record(slot: bytes) -> GivenNumbers | None:
 
 
 class NumberWitness:
-    """The writing side of the witness. `work` may be called from another thread. No method raises."""
+    """The writing side of the witness.
+
+    `work` may be called from another thread. No method raises an exception.
+    """
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
         """Read the existing file. `sync` takes a file descriptor, and makes that file durable."""
@@ -134,7 +137,7 @@ class NumberWitness:
         """Reserved numbers as last written; `_durable` contains the reserved numbers known to be durable."""
         self._durable: dict[str, int] = {}
         self._since: tuple[int, dict[str, int]] | None = None
-        """Boot clock in ms at the last reservation, and the last assigned numbers at that time."""
+        """Boot clock time of the last reservation, in ms, and the last assigned numbers at that time."""
         self._now_ms = 0
         self._failed_ms: int | None = None
 
@@ -156,7 +159,7 @@ class NumberWitness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """Begin to record numbers for a log; the record is durable on return, unless there is a `fault`."""
+        """Start to record numbers for a log. The record is durable on return, unless `fault` is set."""
         before = self.found
         with self._lock:
             self._vessel, self._log, self._start, self._batch = vessel, log, start, batch
@@ -178,9 +181,9 @@ class NumberWitness:
             self._raise()
 
     def cover(self, last: Mapping[str, int]) -> None:
-        """Ensure that a commit's numbers are reserved; call it before the commit.
+        """Ensure that a commit's numbers are reserved. This must be called before the commit.
 
-        It waits for the card only if `work` was called too late.
+        The call waits for the card only if `work` was called too late.
         """
         if self._log and any(number > self._durable.get(name, 0) for name, number in last.items()):
             self._raise(last)
@@ -307,7 +310,7 @@ class NumberWitness:
 
 
 def _ahead(name: str, number: int, since: tuple[int, dict[str, int]] | None, now_ms: int) -> int:
-    """Return how many numbers to reserve for a sensor after `number`, its last assigned number."""
+    """Return how many numbers to reserve for a sensor whose last assigned number is `number`."""
     if since is None or now_ms - since[0] < 1_000 or name not in since[1]:
         return AHEAD_FIRST
     rate = (number - since[1][name]) / (now_ms - since[0]) * 1_000

@@ -1,4 +1,4 @@
-"""The journal's file: tables, functions that open and read it, and errors."""
+"""The journal's file: its tables, the functions that open and read it, and their errors."""
 
 import contextlib
 import fcntl
@@ -18,9 +18,12 @@ from sync.store.schema import check_sqlite
 from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
-"""Version of the tables. Each new version must change a table, because files are checked by their tables."""
+"""Version of the tables.
+
+Each new version must change a table, because a file is checked by comparing its tables.
+"""
 ECHO_AFTER: Final = 64
-"""In version 1, number of batches between a batch and the batch whose row contains its echo."""
+"""In version 1, distance in batches from a batch to the row that contains its second copy (echo)."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -56,7 +59,7 @@ INSERT INTO echo
 """  # noqa: S608 - constants alone
 """Statements that migrate a file from version 1.
 
-Existing echoes stay where they are. The migration writes as much data as a minute of recording.
+Existing echoes stay where they are. The migration writes about as much data as one minute of recording.
 """
 
 
@@ -88,7 +91,7 @@ class JournalUnavailableError(JournalError):
 
 
 SqliteError = apsw.Error | UnicodeDecodeError
-"""Errors that apsw raises while reading a file; UnicodeDecodeError if stored text is no longer UTF-8."""
+"""Errors raised while reading a file. UnicodeDecodeError means that stored text is not valid UTF-8."""
 
 
 def translated(error: SqliteError, path: Path) -> JournalError:
@@ -139,7 +142,7 @@ def insert(connection: apsw.Connection, number: int, crc: int, data: bytes) -> N
 
 
 def drop(connection: apsw.Connection, through: int) -> None:
-    """Delete batches up to `through` and their echoes, within the caller's transaction."""
+    """Delete batches up to `through`, and their second copies, within the caller's transaction."""
     connection.execute("DELETE FROM batch WHERE number <= ?", (through,))
     connection.execute("DELETE FROM echo WHERE number <= ?", (through,))
 
@@ -203,7 +206,7 @@ def _sound_batches(
 
 
 class _Names(Mapping[int, str]):
-    """Mapping of sensor numbers to ids, which rereads the table when it is asked for an unknown number."""
+    """Mapping of sensor numbers to ids. The table is read again when an unknown number is looked up."""
 
     def __init__(self, connection: apsw.Connection, known: dict[int, str]) -> None:
         self._connection, self._known = connection, known
@@ -223,8 +226,8 @@ class _Names(Mapping[int, str]):
 def move_database(path: Path, target: Path) -> None:
     """Move a database and its write-ahead log, durably. Raise OSError if that fails.
 
-    A power cut may leave only the write-ahead log at the new path. If a later call finds an empty write-ahead
-    log at the old path, it keeps the log that was moved.
+    After a power cut, only the write-ahead log may be at the new path. If a later call then finds an empty
+    write-ahead log at the old path, it keeps the one that was moved.
     """
     for suffix in ("-wal", "-shm", ""):  # in this order, SQLite never applies a log to the wrong database
         source, place = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")
@@ -239,7 +242,7 @@ def move_database(path: Path, target: Path) -> None:
 
 
 class Lock:
-    """Lock on the journal; while the lock is held, no other process writes the file."""
+    """Lock on the journal, which prevents other processes from writing the file."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

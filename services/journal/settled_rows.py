@@ -1,4 +1,4 @@
-"""The data that the journal updates for each sensor at intervals, and a check for wrong bits in this data.
+"""The data that the journal updates for each sensor at intervals, and a check of this data for bit errors.
 
 Every `SETTLE_EVERY` commits the journal stores each sensor's totals, and the number up to which documents
 contain its samples. These rows have no other checksum. Values in `meta` and sensor numbers are compared with
@@ -15,7 +15,7 @@ from .batch import AlarmRecord
 
 
 class KeptColumn(msgspec.Struct, array_like=True):
-    """The contents of the column `kept` in a sensor's row."""
+    """Contents of the `kept` column in a sensor's row."""
 
     count: int
     seconds: float
@@ -26,14 +26,14 @@ class KeptColumn(msgspec.Struct, array_like=True):
 def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> int:
     """Return the checksum of a sensor's row together with `meta.through`.
 
-    `kept` is the content of the row's column `kept`, with or without a checksum.
+    `kept` is the content of the row's `kept` column, with or without a checksum.
     """
     bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=KeptColumn), crc=None)
     return zlib.crc32(msgspec.msgpack.encode([number, name, closed, through, bare]))
 
 
 def unsettled(connection: apsw.Connection) -> list[str]:
-    """Return the problems found by checksum in the sensors' rows and in `meta`.
+    """Return the problems that the checksums reveal in the sensors' rows and in `meta`.
 
     Raise apsw.Error if reading fails.
     """

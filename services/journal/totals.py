@@ -1,7 +1,7 @@
 """Totals of counting sensors (engine hours, pulses), which a new log takes over from an earlier log.
 
 A total never decreases while its sensor is fitted. So if a vessel's files disagree, the highest value is
-right.
+correct.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,15 +14,18 @@ import msgspec
 from sensors.sample import Totals
 
 KEY: Final = "totals"
-"""Key of the journal's value that contains the totals at the start of its log, as written by `encode`."""
+"""Key under which the journal stores the totals at the start of its log, in the format of `encode`."""
 _MOST_COUNT: Final = 2**53
-"""Highest count that all JSON readers represent exactly; at 20,000 pulses a second it takes 14,000 years."""
+"""Highest count that every JSON parser represents exactly.
+
+At 20,000 pulses per second, a sensor takes 14,000 years to reach it.
+"""
 _MOST_SECONDS: Final = 1e10
 """Highest plausible number of seconds: three centuries."""
 
 
 class Total(msgspec.Struct, frozen=True, array_like=True):
-    """A sensor's totals, with their source."""
+    """Totals of a sensor, and the source from which they come."""
 
     count: int
     seconds: float
@@ -68,7 +71,7 @@ def of(
     log: str = "",
     last: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Total]:
-    """Return totals with their time and source; `last` has each sensor's last number in `log`."""
+    """Return each sensor's totals with their time and source; `last` has its last number in `log`."""
     return {
         name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
         for name, total in totals.items()
@@ -76,7 +79,7 @@ def of(
 
 
 def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
-    """Return each sensor's highest totals in several files of one vessel."""
+    """Return the highest totals of each sensor among several files of one vessel."""
     by_sensor: dict[str, Total] = {}
     for some in several:
         for name, total in some.items():
