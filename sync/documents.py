@@ -204,5 +204,5 @@ def note_id(vessel: str, ulid: str) -> str:
 
 
 def channels(kind: DocumentType, vessel: str) -> list[str]:
-    """Return the `channels` field of a document: its type's channel, and its vessel's."""
+    """Return the `channels` field of a document: its type's channel and its vessel's channel."""
     return [CHANNELS[kind], f"vessel.{vessel}"]

@@ -23,7 +23,10 @@ OTHERS: Final = 0o007
 
 
 def make_folder(path: Path, mode: int = SHARED) -> None:
-    """Create a folder and its missing parents with at most this mode. Raises OSError if that fails."""
+    """Create a folder and its missing parents with at most the permissions in `mode`.
+
+    Raises OSError if a folder cannot be created.
+    """
     missing = []
     while not path.is_dir():
         missing.append(path)
@@ -39,7 +42,7 @@ def make_folder(path: Path, mode: int = SHARED) -> None:
 
 
 def opener(mode: int = SHARED_FILE) -> Callable[[str, int], int]:
-    """Return an opener for `open` that creates files with at most this mode."""
+    """Return an opener for `open` that creates files with at most the permissions in `mode`."""
     return lambda path, flags: os.open(path, flags | os.O_CLOEXEC, mode)
 
 

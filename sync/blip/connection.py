@@ -110,7 +110,7 @@ class BlipConnection:
         self._requests_begun = 0
         """Number of our last request whose first frame `next_frame` has returned."""
         self._requests_received = 0
-        """Number of the peer's last request that began."""
+        """Number of the last request from the peer whose first frame has arrived."""
         self._awaiting: dict[int, bool] = {}
         """Numbers of our unanswered requests. The value is True if the reply is requested in parts."""
         self._unanswered: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""The properties of a message: a byte count, then alternate names and values, as NUL-terminated UTF-8."""
+"""The properties of a message: a byte count, then alternating names and values, as NUL-terminated UTF-8."""
 
 from collections.abc import Mapping
 from typing import Final

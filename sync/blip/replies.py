@@ -7,9 +7,9 @@ from typing import Final
 from sync.blip.errors import UnsendableMessageError
 
 BLIP_DOMAIN: Final = "BLIP"
-"""Domain of errors that name no domain."""
+"""Default domain, for error replies that do not state one."""
 HTTP_DOMAIN: Final = "HTTP"
-"""Domain of HTTP's status codes, used by Sync Gateway and the replication protocol."""
+"""Domain of HTTP status codes, which Sync Gateway and the replication protocol use."""
 ERROR_DOMAIN: Final = "Error-Domain"
 ERROR_CODE: Final = "Error-Code"
 

@@ -1,4 +1,4 @@
-"""The rules of BLIP that depend on earlier frames, as tables.
+"""Tables of the BLIP rules that depend on earlier frames.
 
 The rules are the same for both sides of a connection.
 

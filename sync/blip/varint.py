@@ -1,4 +1,7 @@
-"""Variable-length unsigned integers: seven bits a byte, lowest first. The high bit announces more bytes."""
+"""Variable-length unsigned integers: seven bits per byte, the lowest first.
+
+A set high bit means that more bytes follow.
+"""
 
 from typing import Final
 
@@ -6,7 +9,7 @@ from sync.blip.errors import VarintInvalidError
 
 MAXIMUM: Final = 2**64 - 1
 LONGEST: Final = 10
-"""Maximum number of bytes of an encoded integer: 64 bits at seven bits a byte."""
+"""Maximum number of bytes of an encoded integer: 64 bits at seven bits per byte."""
 
 _LAST: Final = tuple(bytes([value]) for value in range(128))
 _MORE: Final = tuple(bytes([value | 128]) for value in range(128))

@@ -24,7 +24,7 @@ MAX_WAIT_S: Final = 300.0
 BASE_S: Final = 2.0
 """Nominal seconds to wait after the first failure. The nominal wait doubles with each further failure."""
 JITTER: Final = 0.5
-"""Fraction of the nominal wait by which the actual wait may be shorter."""
+"""Maximum fraction by which the actual wait may be shorter than the nominal wait."""
 
 _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
     Domain.POSIX: frozenset(

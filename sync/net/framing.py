@@ -27,7 +27,7 @@ except ImportError:  # built without a compiler: the same result, twenty times s
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
 
 package_log: Final = logging.getLogger(f"{__name__}.websockets")
-"""Logger for the package's protocols. Our own log messages about connections contain more information."""
+"""Logger for the protocols of the `websockets` package. Our own messages contain more information."""
 package_log.setLevel(logging.WARNING)
 
 # RFC 6455, 5.2. The first byte has FIN and the opcode. The second has MASK and the length; 126 and 127 mean
@@ -77,7 +77,7 @@ class Framing:
         self._needed = 0
         """Number of bytes that `_tail` must contain before parsing can continue."""
         self._lent = 0
-        """Number of missing bytes of the frame that is being passed to the package."""
+        """Number of bytes still missing from the frame that is being passed to the `websockets` package."""
         self._message: bytearray | None = None
         """The part of a fragmented message's payload that has been received."""
         self.is_open = protocol.state is OPEN
@@ -224,7 +224,10 @@ class Framing:
         return position
 
     def _lend(self, data: bytes, position: int, frames: list[bytes]) -> int:
-        """Pass the received part of a frame to the package. Return the position after that part."""
+        """Pass the received part of a frame to the `websockets` package.
+
+        Return the position after that part.
+        """
         piece = data[position : position + self._lent]
         self._lent -= len(piece)
         protocol = self._protocol

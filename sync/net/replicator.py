@@ -144,7 +144,7 @@ class ReplicatorConfiguration:
     begun: Callable[[PushProgress], None] | None = None
     """Called on each connection before anything is pushed, with the progress from which pushing continues.
 
-    Its `local` is 0 if the whole feed will be pushed.
+    The `local` of this progress is 0 if the whole feed will be pushed.
     """
     failed: FailedDocuments | None = None
     """List in which to record documents that fail permanently.

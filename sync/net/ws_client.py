@@ -285,7 +285,7 @@ class _Handshake(asyncio.Protocol):
         return ssl_object is not None and ssl_object.version() == "TLSv1.3" and not has_answered
 
     def _judge(self, rest: bytes) -> None:
-        """Complete the handshake, or report its failure, once the package has processed the answer.
+        """Complete the handshake, or report its failure, once the `websockets` package has parsed the answer.
 
         `rest` contains the bytes after the head of the answer.
         """
@@ -348,7 +348,7 @@ class _Handshake(asyncio.Protocol):
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
-        """Return the error for an answer that the package cannot parse, with the HTTP status if readable."""
+        """Return the error for an answer that `websockets` cannot parse, with the HTTP status if readable."""
         match = _STATUS.fullmatch(self._status_line)
         if match is None or int(match[1]) == HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)

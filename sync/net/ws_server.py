@@ -48,7 +48,7 @@ _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UPGRADE_REQUIRED}
 )
-"""Statuses that the listener logs itself, and 426, which only requests a WebSocket upgrade."""
+"""Statuses logged here at INFO only: those that the listener logs too, and 426 (upgrade required)."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 

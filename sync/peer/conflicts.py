@@ -26,7 +26,10 @@ from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
 _DELETED: Final = b'{"deleted":true}'
-"""Body of a resolution that deletes, if the resolver returns none. A losing branch's tombstone is empty."""
+"""Body of a tombstone created by a resolver that gives no body.
+
+It is not empty, so that it differs from the tombstone of a losing branch.
+"""
 _ATTEMPTS: Final = 5
 
 
@@ -165,9 +168,9 @@ class _ResolverError(Exception):
 
 
 def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
-    """Return the result of resolving the parties' conflict.
+    """Return the document that results from resolving the conflict between `parties`.
 
-    The returned document may be different from all parties. Only its body and its deletion flag are valid.
+    The returned document may differ from all parties. Only its body and its deletion flag are valid.
     """
     decided, *others = [replace(party, raw=bodies.recanonical(party.id, party.raw)) for party in parties]
     for other in others:

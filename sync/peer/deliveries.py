@@ -84,7 +84,7 @@ class Deliveries:
         return not (self._wanted or self._in_flight)
 
     def apply_terms(self, terms: DeliveryTerms) -> None:
-        """Apply the peer's terms for revisions.
+        """Apply the peer's delivery terms.
 
         Terms that do not mention deltas leave that setting unchanged.
         """

@@ -91,7 +91,7 @@ class FailedDocuments:
         return len(self._documents)
 
     def __iter__(self) -> Iterator[FailedDocument]:
-        """Iterate over a copy, the most recent failure last."""
+        """Iterate over a copy of the list, with the most recent failure last."""
         return iter(list(self._documents.values()))
 
     def get(self, direction: Direction, document_id: str) -> FailedDocument | None:

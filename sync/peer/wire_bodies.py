@@ -3,9 +3,8 @@
 A stored body contains its blobs where the application put them. Its key `_attachments` contains only
 attachments that were created through Sync Gateway's REST interface. These are not blobs within the body. No
 other key begins with `_`. In a body sent to a peer that does not support blobs, `_attachments` also
-represents the body's blobs. From received bodies, such representations are removed, and so are all other keys
-that begin with `_`. Most bodies have neither blobs nor such keys, and are passed on unchanged without
-parsing.
+represents the body's blobs. Such representations, and all other keys that begin with `_`, are removed from
+received bodies. Most bodies have neither blobs nor such keys, and are passed on unchanged without parsing.
 """
 
 import itertools

@@ -163,7 +163,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
-    """The receiver's terms for revisions, as properties of replies to `changes` and `proposeChanges`."""
+    """The receiver's delivery terms, sent as properties of replies to `changes` and `proposeChanges`."""
 
     max_history: int | None = None
     """Maximum number of ancestors in a history; None for no limit."""

@@ -96,7 +96,7 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
-    """A reply that the checkpoint is stored."""
+    """A reply that confirms that the checkpoint is stored."""
 
     revision: str
     """New revision, for the next setCheckpoint."""

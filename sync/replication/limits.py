@@ -1,4 +1,6 @@
-"""Limits on a peer's message. A message that exceeds a limit is refused with 400.
+"""Limits on a peer's message.
+
+A message that exceeds a limit is refused with status 400, or 413 for too many values.
 
 The limits of BLIP (`sync.blip.limits`) apply to bytes. The limits in this module apply to the decoded
 content.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 LIMIT: Final = 2**63
-"""Limit of sequence numbers (exclusive)."""
+"""Exclusive upper limit of sequence numbers."""
 
 
 class SequenceSet:
@@ -100,7 +100,7 @@ class SequenceSet:
         """Return the set for a list in the form of `flat`.
 
         Raises:
-            ValueError: the list is not a list of ranges.
+            ValueError: the list does not represent ranges.
         """
         flat = list(numbers)
         if len(flat) % 2:

@@ -12,7 +12,7 @@ from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 BY_CHANNEL: Final = "sync_gateway/bychannel"
-"""Name of the filter for `channels`; Sync Gateway supports no other."""
+"""Name of the filter for `channels`. Sync Gateway supports no other filter."""
 
 _FLAGS: Final = {
     "continuous": "continuous",
