@@ -4,8 +4,8 @@
 
 The names in `__all__` are public. Every other module, and every name that begins with an underscore, is
 internal and may change at any time. Where Couchbase Lite has an equivalent, the same name is used.
-docs/library.md shows how to use them. The package `sync` itself imports none of these modules, so a program
-that needs only the store does not load TLS.
+docs/library.md shows how to use the public names. The package `sync` itself imports none of these modules, so
+a program that needs only the store does not load TLS.
 """
 
 from sync.blip import ConnectionLimits

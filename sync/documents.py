@@ -130,7 +130,7 @@ def is_history(document_id: str) -> bool:
 
 
 def is_immutable(document_id: str) -> bool:
-    """Return True if the document never changes. The store then does not record which revision a peer has."""
+    """Return True if the document never changes. No record is then kept of the revision that a peer has."""
     return document_id.startswith(_IMMUTABLE)
 
 

@@ -32,7 +32,7 @@ class IncomingMessage:
 
     def __init__(self, key: int, flags: int, in_parts: bool) -> None:
         self.key = key
-        """Twice the message's number, plus one for a reply."""
+        """Key of the message: twice its number, plus one for a reply."""
         self.flags = flags
         """Flags of the first frame, which apply to the whole message."""
         self.in_parts = in_parts

@@ -87,7 +87,7 @@ APPLIANCE: Final = ConnectionLimits(
 )
 """Limits for each peer of a machine that has 512 MiB of memory and up to a hundred peers.
 
-Documents on such a machine have at most 256 KiB, and messages of other vessels about 150 KiB. Another vessel
-sends up to 4 MiB of revisions before it waits for replies, and LiteCore sends 2 MiB. The smaller deflate
-window makes compressed documents 2 % larger.
+Documents on such a machine are at most 256 KiB long, and messages of other vessels about 150 KiB. Another
+vessel sends up to 4 MiB of revisions before it waits for replies, and LiteCore sends 2 MiB. The smaller
+deflate window makes compressed documents 2 % larger.
 """

@@ -36,7 +36,10 @@ class OutgoingMessage(msgspec.Struct, eq=False):
 
     number: int
     key: int
-    """Twice the number, plus one for a reply, because requests and replies are numbered separately."""
+    """Key of the message: twice its number, plus one for a reply.
+
+    Requests and replies are numbered separately.
+    """
     flags: int
     content: bytes
     """Bytes that were read from the source but have not been put into a frame yet."""

@@ -12,9 +12,9 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.errors import LiteCoreCode
 
 HEAD_BYTES: Final = 32 * 1024
-"""Maximum size of an HTTP head (the first line and the headers) in bytes: room for cookies and a token.
+"""Maximum size in bytes of an HTTP head (the first line and the headers).
 
-The `websockets` package limits each line to 8 KiB.
+It leaves room for cookies and a token. The `websockets` package limits each line to 8 KiB.
 """
 
 _END: Final = b"\r\n\r\n"

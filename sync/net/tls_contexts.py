@@ -7,7 +7,7 @@ handshake ignores dates, for the reason given in `certificates`.
 A server with Python's `ssl` can request client certificates only if it also verifies them against roots in
 the handshake. An application cannot accept a certificate that chains to no root. So a server requests
 certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted, even a
-client's own self-signed certificate. So certificates can be accepted individually.
+client's own self-signed certificate. In this way, certificates can be accepted individually.
 """
 
 import os

@@ -130,8 +130,8 @@ HISTORY: Final = 20
 DEPTH: Final = 50
 """Number of ancestors sent to a peer that does not state its maximum.
 
-This is the depth of Couchbase Lite's revision trees. Couchbase Lite accepts a gap in a history only from that
-index on.
+This is the depth of Couchbase Lite's revision trees. Couchbase Lite accepts a gap in a history only beyond
+that depth.
 """
 DEPTH_MOST: Final = 100
 """Maximum number of ancestors sent to any peer. A longer history would consist mostly of substitute ids."""

@@ -80,7 +80,7 @@ class Quota:
             owner: the owner: `user:<name>`, or another name that the application chooses.
             allowance: the allowance for a day.
             clock: returns monotonic seconds.
-            largest: returns the maximum bytes of the document with the given id.
+            largest: returns the maximum size in bytes of the document with the given id.
         """
         self.owner, self.allowance = owner, allowance
         self._clock, self._largest = clock, largest
@@ -179,7 +179,7 @@ class Quotas:
         Args:
             allowance: returns the daily allowance of an owner.
             clock: returns monotonic seconds.
-            largest: returns the maximum bytes of the document with the given id.
+            largest: returns the maximum size in bytes of the document with the given id.
         """
         self._allowance, self._clock, self._largest = allowance, clock, largest
         self._quotas: dict[str, Quota] = {}

@@ -1,7 +1,7 @@
 """Application of received deltas, within the connection's work limit and without revealing hidden documents.
 
 A delta that cannot be applied is answered with 422, and the peer then sends the whole body. The answer does
-not say which part of a delta does not fit, because that would reveal content of its base revision.
+not say which part of a delta does not fit, because that would reveal content of the base revision.
 """
 
 from collections.abc import Callable, Generator

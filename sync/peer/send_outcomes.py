@@ -66,7 +66,7 @@ class SendOutcomes:
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
         """Conflicts to propose again, by document id: the time and the change. They are ordered by time."""
         self._faults: dict[tuple[str, str], int] = {}
-        """Number of times that the peer failed on each revision."""
+        """Number of times that the peer has failed on each revision."""
         self._parts: dict[int, int] = {}
         """Number of revisions that are not done, by sequence, for changes that announce several revisions."""
         self._held: dict[str, str] = {}

@@ -92,7 +92,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_unhandled(self) -> bool:
-        """True if the peer does not support this kind of request, not merely if the object is missing."""
+        """True if the peer does not support this kind of request; False if only the object is missing."""
         return self.domain == BLIP_DOMAIN and self.code == Code.NOT_FOUND
 
 
