@@ -65,6 +65,8 @@ CERTIFICATES: Final = "certificates"
 ABOUT: Final = starter_files.VESSEL
 SENSORS: Final = starter_files.SENSORS
 CARDED: Final = "carded.json"
+UNWRITTEN: Final = "unwritten"
+"""Key in `carded.json`: the serial of a certificate that was issued for a card that is not written yet."""
 _PREPARED: Final = ".identity.new"
 _REPLACED: Final = ".identity.old"
 
@@ -195,12 +197,27 @@ class FleetFolder:
     def carded(self, vessel: str) -> WrittenCard | None:
         """Return the record of the vessel's last card, or None if there is no readable record."""
         try:
-            raw = json.loads((self._at(vessel) / CARDED).read_bytes())
+            raw = self._carded(vessel)
             return WrittenCard(str(raw["serial"]), datetime.fromisoformat(raw["when"]), str(raw["where"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return None
 
+    def unwritten(self, vessel: str) -> str | None:
+        """Return the serial of the certificate issued for a card that was not finished; None if none was."""
+        serial = self._carded(vessel).get(UNWRITTEN)
+        return serial if isinstance(serial, str) else None
+
     # Changing
+
+    def note_unwritten(self, vessel: str, serial: str) -> None:
+        """Record that a certificate was issued for a card that is not written yet.
+
+        The record lasts until `note_card`, so that a second attempt can use the same certificate. Raises
+        UnknownVesselError, FolderError.
+        """
+        with self.alone():
+            body = {**self._carded(self._known(vessel)), UNWRITTEN: serial}
+            files.write(self._at(vessel) / CARDED, _json(body))
 
     def note_card(self, vessel: str, card: WrittenCard) -> None:
         """Record that a card was written; raises UnknownVesselError, FolderError."""
@@ -368,6 +385,14 @@ class FleetFolder:
             )
         ]
         return EnrolledVessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
+
+    def _carded(self, vessel: str) -> dict[str, Any]:
+        """Return the content of `carded.json`; empty if the file is missing or unreadable."""
+        try:
+            body = json.loads((self._at(vessel) / CARDED).read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
+            return {}
+        return body if isinstance(body, dict) else {}
 
     def _described(self, path: Path) -> dict[str, Any]:
         """Return the section `[vessel]` of a `vessel.toml`, which people edit and which may have mistakes."""

@@ -10,18 +10,33 @@ from provisioning.errors import BundleError
 from provisioning.folder import FleetFolder
 
 
+def check(folder: FleetFolder, vessel: str, *, now: datetime, is_renewed: bool) -> None:
+    """Check what `compose` needs, and change nothing.
+
+    `is_renewed` is True if the identity is replaced before the bundle is made, so that the present one does
+    not matter. Raises UnknownVesselError, BundleError.
+    """
+    bundle = contents.read(folder.place(vessel))
+    if not is_renewed:
+        _check_identity(folder, vessel, now)
+        contents.check(bundle)
+
+
 def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, bytes]:
     """Return the files of the vessel's bundle by name, including `bundle.json`.
 
     The caller must check the configuration. Raises UnknownVesselError, and BundleError for an identity that
     an appliance would refuse.
     """
-    place = folder.place(vessel)
-    for text, remedy in identities.objections(folder.identity(vessel), present=None, now=now):
-        raise BundleError(f"{vessel}: {text}; {remedy.rstrip('.')}")
-    bundle = contents.read(place)
+    _check_identity(folder, vessel, now)
+    bundle = contents.read(folder.place(vessel))
     contents.check(bundle)
     files = dict(bundle.files)
     made = f"{now:%Y-%m-%d %H:%M} UTC"
     files[MANIFEST] = contents.manifest(vessel=vessel, fleet=folder.fleet, made=made, files=files)
     return files
+
+
+def _check_identity(folder: FleetFolder, vessel: str, now: datetime) -> None:
+    for text, remedy in identities.objections(folder.identity(vessel), present=None, now=now):
+        raise BundleError(f"{vessel}: {text}; {remedy.rstrip('.')}")

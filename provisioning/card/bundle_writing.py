@@ -49,9 +49,7 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
     Raises CardError if writing fails, or if the partition already contains another vessel's bundle.
     """
     drive = f"{path}@@{partition.start}"
-    listed = _listed(drive)
-    if f"{ON_FAT}/{MANIFEST}" in listed:
-        _check_same(run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{MANIFEST}", "-"]), vessel, str(path))
+    listed = check_fat(path, partition, vessel=vessel)
     for folder in sorted({ON_FAT, *(f"{ON_FAT}/{Path(name).parent}".removesuffix("/.") for name in bundle)}):
         if f"{folder}/" not in listed:
             run(["mmd", "-D", "s", "-i", drive, f"::{folder}"])
@@ -65,6 +63,30 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
 def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
     """Write a bundle to a FAT partition that is mounted at `folder`; raises CardError, OSError."""
     place = folder / ON_FAT
+    check_folder(folder, vessel=vessel)
+    for name, content in sorted(bundle.items(), key=lambda item: item[0] == MANIFEST):
+        make_folder((place / name).parent, OWN)
+        files.write_on_fat(place / name, content)
+        if files.read_back(place / name) != content:
+            text = f"{place / name}: the file read back differs from what was written; use another card"
+            raise CardError(text)
+
+
+def check_fat(path: Path, partition: CardPartition, *, vessel: str) -> set[str]:
+    """Return the paths on the FAT partition of the card or image at `path`.
+
+    Raises CardError if the partition already contains another vessel's bundle.
+    """
+    drive = f"{path}@@{partition.start}"
+    listed = _listed(drive)
+    if f"{ON_FAT}/{MANIFEST}" in listed:
+        _check_same(run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{MANIFEST}", "-"]), vessel, str(path))
+    return listed
+
+
+def check_folder(folder: Path, *, vessel: str) -> None:
+    """Raise CardError if `folder` is not a card's FAT partition, or contains another vessel's bundle."""
+    place = folder / ON_FAT
     if not place.is_dir() and not (folder / "autoboot.txt").is_file():
         text = (
             f"{folder}: the folder has neither {ON_FAT}/ nor autoboot.txt; give the folder where the"
@@ -73,12 +95,6 @@ def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> No
         raise CardError(text)
     if (place / MANIFEST).is_file():
         _check_same((place / MANIFEST).read_bytes(), vessel, str(place))
-    for name, content in sorted(bundle.items(), key=lambda item: item[0] == MANIFEST):
-        make_folder((place / name).parent, OWN)
-        files.write_on_fat(place / name, content)
-        if files.read_back(place / name) != content:
-            text = f"{place / name}: the file read back differs from what was written; use another card"
-            raise CardError(text)
 
 
 def _owned(path: str, mode: int) -> list[str]:

@@ -30,6 +30,9 @@ _KEEP_SIZE_AND_PUNCH: Final = 0x01 | 0x02
 On a block device, the call fails if the device can clear a range only by writing zeros.
 """
 
+SUMS: Final = "SHA256SUMS"
+"""Name of the file with the digests of all files that `make image` writes."""
+
 Progress = Callable[[str, int, int | None], None]
 """Callback for progress; its arguments are the activity, the bytes done so far, and the total or None."""
 
@@ -52,6 +55,25 @@ def size_of(image: Path) -> int | None:
         text = f"{image}: the image does not exist"
         raise CardError(text)
     return None if image.suffix in (".xz", ".gz") else image.stat().st_size
+
+
+def check_digest(image: Path) -> str | None:
+    """Compare an image file with its digest in `IMAGE.sha256` or SHA256SUMS beside it.
+
+    Returns the name of the file with the digest, or None if no such file names the image. Raises CardError if
+    the image differs.
+    """
+    own = image.with_name(f"{image.name}.sha256")
+    for beside in (own, image.with_name(SUMS)):
+        wanted = _listed_digest(beside, image.name, is_own=beside == own)
+        if wanted is None:
+            continue
+        with image.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+                text = f"{image}: the image does not match {beside.name}; download or build the image again"
+                raise CardError(text)
+        return beside.name
+    return None
 
 
 @contextmanager
@@ -92,9 +114,8 @@ def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) 
     """
     os.pwrite(descriptor, bytes(SECTOR), 0)
     os.fsync(descriptor)
-    done, total, whole = WriteRecord(), size_of(image), hashlib.sha256()
+    done, total = WriteRecord(), size_of(image)
     for chunk in _chunks(image):
-        whole.update(chunk)
         if not done.size:
             done.first_sector, chunk = chunk[:SECTOR], bytes(SECTOR) + chunk[SECTOR:]  # noqa: PLW2901
         for start, length, is_zero in _runs(chunk):
@@ -109,7 +130,6 @@ def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) 
         progress("writing", done.size, total)
     if not is_device:
         os.ftruncate(descriptor, done.size)
-    _check_digest(image, whole.hexdigest())
     os.fsync(descriptor)
     return done
 
@@ -154,12 +174,18 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
     return image.open("rb")
 
 
-def _check_digest(image: Path, digest: str) -> None:
-    """Compare the digest of an uncompressed image with that in `IMAGE.sha256`, if this file exists."""
-    beside = image.with_name(f"{image.name}.sha256")
-    if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [digest]:
-        text = f"{image}: the image does not match {beside.name}; download or build the image again"
-        raise CardError(text)
+def _listed_digest(sums: Path, name: str, *, is_own: bool) -> str | None:
+    """Return the digest of the file `name` in a file of sha256sum; None if there is none.
+
+    `is_own` is True for a file with one digest, which may stand without a name.
+    """
+    if not sums.is_file():
+        return None
+    rows = [line.split() for line in sums.read_text(errors="replace").splitlines() if line.strip()]
+    for row in rows:
+        if len(row) > 1 and Path(row[-1].lstrip("*")).name == name:
+            return row[0].lower()
+    return rows[0][0].lower() if is_own and rows else None
 
 
 def _runs(chunk: bytes) -> Iterator[tuple[int, int, bool]]:

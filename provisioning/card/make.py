@@ -1,5 +1,6 @@
 """Writes a card for one vessel: first the image, then the bundle, then the first sector, each read back."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -7,10 +8,33 @@ from typing import Final
 from provisioning.card.target import Target
 from provisioning.errors import CardError
 
-from . import bundle_writing, image_writing, partitions
+from . import bundle_writing, image_writing, partitions, tools
 from .image_writing import Progress
 
 _FULL: Final = "no space left; the card is too small for this image"
+
+
+def check_card(image: Path, target: Target) -> None:
+    """Check what `write_card` needs, and change nothing.
+
+    A caller that issues a certificate for the card checks this first. Raises CardError.
+    """
+    tools.need("debugfs", "e2fsck")
+    if image_writing.size_of(image) is not None:
+        with image.open("rb") as file:
+            partitions.ours(partitions.at(file.fileno()), str(image))
+    _check_writable(target.path if target.is_device else target.path.parent)
+
+
+def check_bundle(target: Path, *, vessel: str) -> None:
+    """Check what `write_bundle` needs, and change nothing; raises CardError, OSError."""
+    if target.is_dir():
+        bundle_writing.check_folder(target, vessel=vessel)
+        _check_writable(target)
+        return
+    tools.need("mcopy", "mmd", "mdir")
+    bundle_writing.check_fat(target, _fat(target), vessel=vessel)
+    _check_writable(target)
 
 
 def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
@@ -18,9 +42,7 @@ def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, prog
 
     Raises CardError. The card is then either unchanged or not bootable.
     """
-    if image_writing.size_of(image) is not None:
-        with image.open("rb") as file:
-            partitions.ours(partitions.at(file.fileno()), str(image))
+    check_card(image, target)
     with image_writing.open_target(target) as (descriptor, path):
         try:
             written = image_writing.write(image, descriptor, is_device=target.is_device, progress=progress)
@@ -49,10 +71,23 @@ def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> N
     if target.is_dir():
         bundle_writing.into_folder(target, bundle, vessel=vessel)
         return
+    bundle_writing.onto_fat(target, _fat(target), bundle, vessel=vessel)
+
+
+def _fat(target: Path) -> partitions.CardPartition:
     try:
         with target.open("rb") as file:
             fat, _ = partitions.ours(partitions.at(file.fileno()), str(target))
+    except FileNotFoundError as error:
+        text = f"{target}: the file does not exist; give a card or a file that already has the image"
+        raise CardError(text) from error
     except PermissionError as error:
         text = f"{target}: {error.strerror}; try again with sudo"
         raise CardError(text) from error
-    bundle_writing.onto_fat(target, fat, bundle, vessel=vessel)
+    return fat
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path, os.W_OK):
+        text = f"{path}: cannot be written; try again with sudo"
+        raise CardError(text)

@@ -33,19 +33,24 @@ _ENVIRONMENT: Final = {
 }
 
 
+def need(*names: str) -> None:
+    """Raise CardError, with the package to install, if one of these tools is missing."""
+    for tool in names:
+        if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:
+            text = (
+                f"{tool} is not installed on this machine; install it (Debian: apt install"
+                f" {PACKAGES.get(tool, tool)})"
+            )
+            raise CardError(text)
+
+
 def run(command: Sequence[str], *, stdin: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
     """Run a tool and return its standard output.
 
     `stdin` is the tool's standard input; `good` contains the exit statuses that mean success. Raises
     CardError with the tool's message, or with the package to install if the tool is missing.
     """
-    tool = command[0]
-    if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:
-        text = (
-            f"{tool} is not installed on this machine; install it (Debian: apt install"
-            f" {PACKAGES.get(tool, tool)})"
-        )
-        raise CardError(text)
+    need(command[0])
     done = subprocess.run(
         command, input=stdin, capture_output=True, env={**os.environ, **_ENVIRONMENT}, check=False
     )

@@ -39,6 +39,13 @@ class FleetCard(Output, frozen=True, kw_only=True, tag=format_of("fleet-card")):
     vessel: Annotated[str, described("Id of the vessel whose card it is.")]
     target: Annotated[str, described("Path of the device, file or folder that was written.")]
     files: Annotated[Sequence[str], described("Names of the files in the vessel's bundle.")]
+    checksum: Annotated[
+        str | None,
+        described(
+            "Name of the file with whose SHA-256 the image was verified; null if there was none, or no image."
+        ),
+    ]
+    no_sensors: Annotated[bool, described("True if the vessel has no sensors, and will record nothing.")]
 
 
 class FleetIdentity(Output, frozen=True, kw_only=True, tag=format_of("fleet-identity")):

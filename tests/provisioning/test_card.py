@@ -118,16 +118,28 @@ def test_compressed_image_makes_the_same_card(tmp_path: Path) -> None:
     assert not (tmp_path / "brigid.img").exists()
 
 
-def test_image_is_compared_with_its_digest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["logboat.img", "logboat.img.xz"])
+@pytest.mark.parametrize("sums", ["{}.sha256", "SHA256SUMS"])
+def test_image_is_compared_with_its_digest(tmp_path: Path, name: str, sums: str) -> None:
+    image = tmp_path / name
+    image.write_bytes(b"an image")
+    assert image_writing.check_digest(image) is None
+    beside = tmp_path / sums.format(name)
+    right = hashlib.sha256(b"an image").hexdigest()
+    beside.write_text(f"{'1' * 64}  other.img\n{right} *{name}\n")
+    assert image_writing.check_digest(image) == beside.name
+    beside.write_text(f"{'0' * 64}  {name}\n")
+    with pytest.raises(CardError, match=rf"does not match {beside.name}"):
+        image_writing.check_digest(image)
+
+
+def test_sums_that_do_not_list_the_image_do_not_count(tmp_path: Path) -> None:
     image = tmp_path / "logboat.img"
-    shutil.copy(images.image(), image)
-    right = hashlib.sha256(image.read_bytes()).hexdigest()
-    beside = tmp_path / "logboat.img.sha256"
-    beside.write_text(f"{right}  logboat.img\n")
-    card(tmp_path / "argo.img", image)
-    beside.write_text(f"{'0' * 64}  logboat.img\n")
-    with pytest.raises(CardError, match=r"does not match logboat\.img\.sha256"):
-        card(tmp_path / "brigid.img", image)
+    image.write_bytes(b"an image")
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  other.img\n")
+    assert image_writing.check_digest(image) is None
+    (tmp_path / "logboat.img.sha256").write_text(hashlib.sha256(b"an image").hexdigest())
+    assert image_writing.check_digest(image) == "logboat.img.sha256"
 
 
 @pytest.mark.parametrize(

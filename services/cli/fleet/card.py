@@ -5,9 +5,13 @@ With `--bundle-only`, it writes only the configuration bundle, to a card that al
 A certificate is written to one card only, because two cards with the same certificate are a duplicate
 identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
 booted, `--again` writes the same certificate to a new card.
+
+Everything that can be checked is checked before anyone is asked. The fleet's folder changes only after the
+person has confirmed. If writing then fails, the next attempt uses the same certificate.
 """
 
 import sys
+import tomllib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +25,7 @@ from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say
 
 if TYPE_CHECKING:
+    from provisioning.authority import Authority
     from provisioning.card.target import Target
     from provisioning.folder import FleetFolder
 
@@ -69,7 +74,7 @@ def card_arguments(parser: ArgumentParser) -> None:
 
 def card(args: Namespace, world: Environment) -> int:
     """Check the files of all vessels, then write the cards one by one. Return 0."""
-    from provisioning.card import image_writing
+    from provisioning.bundle import compose
     from provisioning.folder import FleetFolder
 
     folder = FleetFolder(args.folder)
@@ -82,47 +87,124 @@ def card(args: Namespace, world: Environment) -> int:
     for vessel in args.vessels:
         _check_configuration(folder.place(vessel))
         _check_certificate(args, folder, vessel)
-    if args.image is not None:
-        image_writing.size_of(args.image)
-    folder.prepare_radio(_now(world))
-    _renew(args, world, folder)
+        compose.check(folder, vessel, now=_now(world), is_renewed=args.replace)
+    checksum = None if args.image is None else _check_image(args)
+    authority = _authority(args, world, folder)
     for number, vessel in enumerate(args.vessels):
         if several and number and not is_file and not args.yes:
             world.ask(f"Remove the card, insert the one for {vessel}, and press Enter:  ")
-        _one(args, world, folder, vessel)
+        target = Path(args.to.replace(PLACEHOLDER, vessel))
+        bundle = _one(args, world, folder, vessel, target=target, authority=authority)
+        _told(args, folder.place(vessel), target, bundle, checksum)
     return 0
 
 
-def _one(args: Namespace, world: Environment, folder: "FleetFolder", vessel: str) -> None:
+def _one(
+    args: Namespace,
+    world: Environment,
+    folder: "FleetFolder",
+    vessel: str,
+    *,
+    target: Path,
+    authority: "Authority | None",
+) -> Mapping[str, bytes]:
+    """Write one vessel's card, and return the bundle that it contains."""
     from provisioning.bundle.compose import compose
     from provisioning.card import make
     from provisioning.folder import WrittenCard
 
-    target = Path(args.to.replace(PLACEHOLDER, vessel))
+    card_target = None if args.bundle_only and target.is_dir() else _judged(args, target)
+    if args.image is not None and card_target is not None:
+        make.check_card(args.image, card_target)
+        question = _card_question(card_target, vessel)
+    else:
+        make.check_bundle(target, vessel=vessel)
+        words = f"folder {target}" if card_target is None else card_target.words
+        question = f"{words}: write {vessel}'s bundle to it?"
+    _confirm(args, world, question, vessel)
+    folder.prepare_radio(_now(world))
+    if authority is not None:
+        _issue(folder, authority, vessel, _now(world))
     bundle = compose(folder, vessel, now=_now(world))
-    if args.image is not None:
-        card_target = _judged(args, target)
-        _confirm(args, world, f"{card_target.words}: overwrite it completely with {vessel}'s card?")
+    if args.image is not None and card_target is not None:
         make.write_card(args.image, card_target, bundle, progress=_Progress(vessel, is_quiet=args.json))
     else:
-        words = f"folder {target}" if target.is_dir() else _judged(args, target).words
-        _confirm(args, world, f"{words}: write {vessel}'s bundle to it?")
         make.write_bundle(target, bundle, vessel=vessel)
     current = folder.vessel(vessel).current
     serial = "" if current is None else current.serial
     folder.note_card(vessel, WrittenCard(serial, _now(world), str(target)))
-    _told(args, vessel, target, bundle)
+    return bundle
 
 
-def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes]) -> None:
+def _card_question(target: "Target", vessel: str) -> str:
+    if not target.is_device and not target.path.exists():
+        return f"{target.words}: create it as {vessel}'s card?"
+    return f"{target.words}: overwrite it completely, including any records on it, with {vessel}'s card?"
+
+
+def _issue(folder: "FleetFolder", authority: "Authority", vessel: str, now: datetime) -> None:
+    """Issue a certificate for the card, unless an attempt that failed has already issued one for it."""
+    current = folder.vessel(vessel).current
+    if (
+        current is not None
+        and current.serial == folder.unwritten(vessel)
+        and current.revoked is None
+        and current.ends > now
+    ):
+        return
+    issued = folder.renew(authority, vessel, now=now).current
+    if issued is not None:
+        folder.note_unwritten(vessel, issued.serial)
+
+
+def _told(
+    args: Namespace, place: Path, target: Path, bundle: Mapping[str, bytes], checksum: str | None
+) -> None:
+    from provisioning.bundle.contents import SENSORS
+    from sensors.config.loader import NO_SENSORS
+
+    vessel = place.name
+    has_no_sensors = tomllib.loads(bundle.get(SENSORS, b"").decode("utf-8-sig")).get(NO_SENSORS) is True
     if args.json:
         from services.schemas.fleet import FleetCard
 
-        print_json(FleetCard(vessel=vessel, target=str(target), files=sorted(bundle)))
+        card = FleetCard(
+            vessel=vessel,
+            target=str(target),
+            files=sorted(bundle),
+            checksum=checksum,
+            no_sensors=has_no_sensors,
+        )
+        print_json(card)
         return
     print(f"{vessel}'s card was written and verified: {target}")
+    if has_no_sensors:
+        print(
+            f"{vessel} will record nothing: {place / SENSORS} contains {NO_SENSORS} = true; describe its "
+            "sensors there, and write the card again"
+        )
     if args.bundle_only:
         print("until the card's first boot, anyone who has the card can read the identity on it")
+
+
+def _check_image(args: Namespace) -> str | None:
+    """Compare the image with a digest beside it, and return the name of the file with the digest.
+
+    Raise CardError if the image is missing or differs.
+    """
+    from provisioning.card import image_writing
+
+    image: Path = args.image
+    image_writing.size_of(image)
+    checksum = image_writing.check_digest(image)
+    if checksum is None:
+        say(
+            f"{image}: not verified, because neither {image.name}.sha256 nor a {image_writing.SUMS} that "
+            "lists it is beside it"
+        )
+    else:
+        say(f"{image}: matches its digest in {checksum}")
+    return checksum
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
@@ -172,19 +254,19 @@ def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> N
         )
 
 
-def _renew(args: Namespace, world: Environment, folder: "FleetFolder") -> None:
+def _authority(args: Namespace, world: Environment, folder: "FleetFolder") -> "Authority | None":
+    """Return the authority that issues new certificates; None without `--replace`."""
     if not args.replace:
-        return
-    authority = folder.unlock(passphrase(args, world, f"Passphrase of fleet {folder.fleet}: "))
-    for vessel in args.vessels:
-        folder.renew(authority, vessel, now=_now(world))
+        return None
+    return folder.unlock(passphrase(args, world, f"Passphrase of fleet {folder.fleet}: "))
 
 
-def _confirm(args: Namespace, world: Environment, question: str) -> None:
+def _confirm(args: Namespace, world: Environment, question: str, vessel: str) -> None:
     if args.yes:
         say(question.replace("?", ""))
     elif world.ask(f"{clean(question)} Type yes: ").strip().lower() != "yes":
-        raise FailedError("nothing was written")
+        several = len(args.vessels) > 1
+        raise FailedError(f"{vessel}'s card was not written" if several else "nothing was written")
 
 
 class _Progress:

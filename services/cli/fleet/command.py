@@ -285,7 +285,7 @@ def _list(args: Namespace, world: Environment) -> int:
             "-" if vessel.mmsi is None else str(vessel.mmsi),
             "-" if vessel.current is None else _day(vessel.current.ends),
             _certificate_status(vessel.current, now),
-            _card_words(vessel, folder.carded(vessel.id)),
+            _card_words(folder, vessel),
         )
         for vessel in vessels
     ]
@@ -293,11 +293,14 @@ def _list(args: Namespace, world: Environment) -> int:
     return 0
 
 
-def _card_words(vessel: "EnrolledVessel", carded: "WrittenCard | None") -> str:
+def _card_words(folder: "FleetFolder", vessel: "EnrolledVessel") -> str:
+    carded = folder.carded(vessel.id)
+    serial = None if vessel.current is None else vessel.current.serial
+    unfinished = "; a new card was not finished" if serial == folder.unwritten(vessel.id) else ""
     if carded is None:
-        return "none yet"
-    is_current = vessel.current is not None and vessel.current.serial == carded.serial
-    return _day(carded.when) + ("" if is_current else ", with an older certificate")
+        return f"none yet{unfinished}"
+    older = "" if serial == carded.serial else ", with an older certificate"
+    return f"{_day(carded.when)}{older}{unfinished}"
 
 
 def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard | None") -> "FleetVessel":
