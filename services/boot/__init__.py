@@ -2,7 +2,7 @@
 
 It runs as root and without network access.
 
-- `check`: checks whether a folder's configuration could be put in force; used everywhere
+- `check`: checks whether a folder's configuration is valid; also used outside boot
 - `paths`: the paths on an appliance
 - `clock`: the earliest possible current time
 - `imager`: the settings that Raspberry Pi Imager left on the card

@@ -1,4 +1,4 @@
-"""Check whether the configuration files in a folder could be put in force together.
+"""Checks whether the configuration files in a folder are valid together.
 
 The files are `logboat.toml`, `sensors.toml` and any files that these refer to.
 """

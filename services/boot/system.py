@@ -228,7 +228,7 @@ def groups(names: Sequence[str]) -> Mapping[str, int]:
 
 
 OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
-"""The image's users, used if the system's user files cannot be read."""
+"""Names of the image's users; used if the system's user files cannot be read."""
 
 
 def owned_names(root: Path) -> frozenset[str]:

@@ -22,7 +22,7 @@ def alarms_arguments(parser: ArgumentParser) -> None:
 
 
 def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """List the active alarms, then the unacknowledged alarms, and with --all every other alarm. Return 0."""
+    """List the active alarms, then the unacknowledged alarms and, with --all, all other alarms. Return 0."""
     from services.history.alarms import episodes, short_ids
 
     with reading_store(args) as database:

@@ -209,7 +209,7 @@ class LastGood:
         return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
 
     def keep(self, pair: Pair) -> tuple[FileProblem, ...]:
-        """Store a pair as the last good configuration, and return any problems in doing so."""
+        """Store a pair as the last good configuration, and return any problems that occurred."""
         try:
             digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
             if self._holds(digest):

@@ -26,7 +26,7 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
         raise FailedError(
             f"{path}: no document store; start the recorder first, or give the store's folder with --data"
         )
-    # Only the sync daemon checkpoints the appliance's store, and processes that watch the store must # learn
+    # Only the sync daemon checkpoints the appliance's store, and processes that watch the store must learn
     # of each write.
     with open_store(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
         yield database

@@ -44,7 +44,8 @@ class Outage:
     seconds: float
     apart: StoreDifference
     caught_up_s: float | None = None
-    """Seconds from the vessel's return until documents were exchanged both ways; None if they never were."""
+    """Seconds from the vessel's return until documents were exchanged both ways; None if this never happened.
+    """
 
 
 @dataclass(slots=True)

@@ -406,7 +406,7 @@ class Documenter:
         try:
             write.apply(self._database)
         except DocumentError as error:
-            # A document that the store refuses must not block the documents that follow it.
+            # A document that the store rejects must not block the documents that follow it.
             log.error("skipped a document that the store refused: %s", error)
             if write.sensor is not None:
                 gap = NumberGap(

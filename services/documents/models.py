@@ -28,7 +28,7 @@ Measured = bool | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float | 
 def seconds_of(when: datetime) -> float:
     """Return a document's time as seconds since 1970; a time without a zone is taken as UTC."""
     # For a datetime without a zone, timestamp() uses the local time zone, and raises ValueError for the first
-    # and # last years.
+    # and last years.
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 

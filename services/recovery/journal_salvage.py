@@ -127,7 +127,7 @@ class _Reading:
         for number in rows | copies:
             found, copied = rows.get(number, set()), copies.get(number, set())
             # The checksum does not cover the number. If damage has changed the number of a row, the copy
-            # under # its true number has the same data.
+            # under its true number has the same data.
             candidates = found & copied or {each for each in found | copied if each[1] not in agreed}
             if candidates:
                 salvaged.batches[number] = min(candidates & found or candidates)
