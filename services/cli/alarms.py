@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from sensors.plaintext import clean
 from services.console.environment import Environment
 from services.console.errors import UsageError
-from services.console.output import print_json, say
+from services.console.output import print_json, say, tell
 from services.console.stores import chosen_vessel, reading_store, zone
 from services.screens.alarm_list import NONE_OPEN, acknowledged, acknowledged_words, as_json, lines
 from services.terminal.present import screen
@@ -39,7 +39,7 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     if args.json:
         print_json(as_json(shown, names, faults))
     elif not shown:
-        print("no alarms in the log" if args.all or not every else NONE_OPEN)
+        tell("no alarms in the log" if args.all or not every else NONE_OPEN)
     else:
         print("\n".join(lines(shown, names, screen(zone=zone(args)))))
     return 0
@@ -62,7 +62,7 @@ def ack(args: Namespace, world: Environment) -> int:
 
         print_json(Acknowledgement(id=document_id, who=who, added=added))
     else:
-        print(acknowledged_words(document_id, who, added=added))
+        tell(acknowledged_words(document_id, who, added=added))
     return 0
 
 

@@ -8,7 +8,7 @@ import msgspec
 from services.boot.paths import FIRMWARE, PARTITION, AppliancePaths
 from services.console.environment import Environment
 from services.console.errors import FailedError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 from services.system.module_loading import loading
 
 
@@ -18,7 +18,8 @@ def boot_arguments(parser: ArgumentParser) -> None:
         "part",
         nargs="?",
         choices=("card", "networks", "radio"),
-        help="run one part only: the card's files, the networks, or the radio key",
+        metavar="PART",
+        help="run one part only: card (the card's files), networks, or radio (the radio key)",
     )
     parser.add_argument(
         "--firmware",
@@ -59,13 +60,13 @@ def boot(args: Namespace, world: Environment) -> int:
         print_json(Boot(**msgspec.structs.asdict(state)))
         return 0
     for line in (*state.problems, *state.networks):
-        print(line)
+        tell(line)
     if args.part in ("networks", "radio"):
         return 0
     if state.taken:
-        print(f"applied: {', '.join(state.taken)}")
+        tell(f"applied: {', '.join(state.taken)}")
     if state.generated:
-        print("no bundle yet: the vessel records under a generated id")
+        tell("no bundle yet: the vessel records under a generated id")
     return 0
 
 

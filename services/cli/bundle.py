@@ -8,7 +8,7 @@ from pathlib import Path
 from sensors.units import format_bytes
 from services.console.environment import Environment
 from services.console.errors import FailedError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 from sync.folders import OWN_FILE, opener
 
 from .doctor import appliance_of
@@ -54,5 +54,5 @@ def bundle(args: Namespace, world: Environment) -> int:
 
         print_json(Bundle(file=str(path), bytes=len(data)))
     else:
-        print(f"{path}: {format_bytes(len(data))}; without passwords, keys, hashes and comments")
+        tell(f"{path}: {format_bytes(len(data))}; without passwords, keys, hashes and comments")
     return 0

@@ -15,7 +15,7 @@ from sensors.toml.toml_file import FileProblem
 from services.boot.paths import FIRMWARE
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 
 from .options import actions
 
@@ -104,7 +104,7 @@ def _check(args: Namespace) -> int:
         ]
         print_json(ConfigCheck(files=files))
     else:
-        print("\n".join(result.text for result in checked.values()))
+        tell("\n".join(result.text for result in checked.values()))
     return 0 if all(result.good for result in checked.values()) else 2
 
 
@@ -169,16 +169,16 @@ def _apply(args: Namespace, world: Environment) -> int:
 
         print_json(ConfigApply(taken=outcome.taken, problems=[_json(each) for each in outcome.problems]))
     elif outcome.problems:
-        print("\n".join(str(problem) for problem in outcome.problems))
-        print("nothing was changed" if not outcome.taken else f"applied: {', '.join(outcome.taken)}")
+        tell("\n".join(str(problem) for problem in outcome.problems))
+        tell("nothing was changed" if not outcome.taken else f"applied: {', '.join(outcome.taken)}")
     else:
-        print(
+        tell(
             f"applied: {', '.join(outcome.taken)}"
             if outcome.taken
             else "no change: the file was already applied"
         )
         if outcome.taken:
-            print("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync")
+            tell("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync")
     return 2 if outcome.problems else 0
 
 

@@ -75,7 +75,10 @@ def ended_arguments(parser: ArgumentParser) -> None:
     from services.state.crash_loops import DAEMONS
 
     parser.add_argument(
-        "daemon", choices=DAEMONS, help="name of the daemon; systemd passes the result in the environment"
+        "daemon",
+        choices=DAEMONS,
+        metavar="DAEMON",
+        help="name of the daemon; systemd passes the result in the environment",
     )
 
 

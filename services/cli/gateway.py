@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from services.console.environment import Environment
 from services.console.errors import FailedError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 from services.terminal.present import count
 
 from .options import actions
@@ -35,7 +35,7 @@ def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
         print_json(GatewayRetry(gateway=args.name, offered=offered))
     elif offered:
         documents = count(offered, "refused document")
-        print(f"{args.name}: retrying {documents}; run logboat peers to see what is still refused")
+        tell(f"{args.name}: retrying {documents}; run logboat peers to see what is still refused")
     else:
-        print(f"{args.name}: there are no refused documents; connecting now if the gateway is not connected")
+        tell(f"{args.name}: there are no refused documents; connecting now if the gateway is not connected")
     return 0

@@ -8,6 +8,7 @@ from typing import Final
 
 from services.console.environment import Environment
 from services.console.errors import CommandError, UsageError
+from services.console.output import tell
 from services.terminal.markdown import lines_of, title_of
 from services.terminal.present import paint, screen, spelt
 from services.terminal.table import fitted
@@ -32,7 +33,7 @@ def help(args: Namespace, world: Environment) -> int:  # noqa: A001  # the comma
         rows = [("topic", "page"), *((name, title_of(_read(path))) for name, path in pages.items())]
         head, bodies = fitted(rows, width=where.width)
         print(*head, *(line for body in bodies for line in body), sep="\n")
-        print(f"\nto begin: logboat help {_USUAL[0]}; also {', '.join(_USUAL[1:])}")
+        tell(f"\nto begin: logboat help {_USUAL[0]}; also {', '.join(_USUAL[1:])}")
         return 0
     text = _read(pages[_known(args.topic.lower().removesuffix(".md"), pages)])
     for line in lines_of(text, where.width):

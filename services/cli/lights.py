@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from services.console.environment import Environment
 from services.console.errors import FailedError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 from services.system.module_loading import loading
 
 from .options import actions, identity_option
@@ -47,7 +47,7 @@ def _test(args: Namespace, world: Environment) -> int:
         raise FailedError(
             f"the lights daemon cannot be signalled: {error.strerror or error}; run this with sudo"
         ) from error
-    print("all lights are on for a moment")
+    tell("all lights are on for a moment")
     return 0
 
 

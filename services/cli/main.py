@@ -7,7 +7,7 @@ traceback. Each subcommand's module is imported only when it runs.
 import io
 import os
 import sys
-from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,11 +17,12 @@ from typing import Final, TextIO
 from sensors.plaintext import cleaned_output
 from services.console.environment import Environment
 from services.console.errors import CommandError, UsageError
+from services.console.output import say
 from services.logs.setup import in_foreground
 from services.system.systemd import ImportProgress, Notifier
 from sync.folders import restricted_umask
 
-from .options import Parser, common_options
+from .options import Folded, FoldedLines, Parser, common_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Command:
     name: str
     module: str
     words: str
+    is_internal: bool = False
+    """True if only Logboat's units run the command, so the help and the handbook omit it."""
 
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
@@ -56,16 +59,16 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("maintenance", "maintenance", "make an appliance's root file system temporarily writable"),
         Command("record", "daemons", "run the recorder in the foreground"),
         Command("sync", "daemons", "run the sync daemon in the foreground"),
-        Command("lights", "lights", "run the lights daemon in the foreground; test or explain the lights"),
+        Command("lights", "lights", "run the lights daemon; test or explain the lights"),
         Command("store", "daemons", "check the stores and repair damage"),
-        Command("ended", "daemons", "record how a daemon exited (units run a script instead)"),
+        Command(
+            "ended", "daemons", "record how a daemon exited (units run a script instead)", is_internal=True
+        ),
         Command("boot", "boot", "apply the card's files, as an appliance does at each boot"),
         Command("demo", "daemons", "run a simulated fleet on this machine, end to end"),
     ),
     "ashore, on the operator's computer": (
-        Command(
-            "fleet", "fleet.command", "manage vessels' identities: init, add, renew, revoke, rekey, list …"
-        ),
+        Command("fleet", "fleet.command", "manage vessels' identities: init, add, renew, revoke, rekey …"),
     ),
     "diagnostics and scripts": (
         Command("db", "db.command", "use a store: put, get, ls, changes …; push, pull, sync, serve"),
@@ -123,7 +126,7 @@ def _tolerate(stream: TextIO) -> None:
 
 
 def _complain(text: str) -> None:
-    print(f"logboat: {text}", file=sys.stderr)
+    say(f"logboat: {text}")
 
 
 def _run(arguments: list[str], world: Environment) -> int:
@@ -156,7 +159,7 @@ def parser_of(command: Command) -> Parser:
         prog=f"logboat {command.name}",
         description=command.words,
         parents=[common_options(SUPPRESS)],
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Folded,
         allow_abbrev=False,
     )
     getattr(_module(command), f"{command.name}_arguments")(parser)
@@ -174,7 +177,8 @@ def _without(values: dict[str, object], *names: str) -> dict[str, object]:
 def _overall_parser() -> ArgumentParser:
     lines = []
     for group, commands in GROUPS.items():
-        lines += ["", f"{group}:", *(f"  {command.name:<9} {command.words}" for command in commands)]
+        shown = [command for command in commands if not command.is_internal]
+        lines += ["", f"{group}:", *(f"  {command.name:<11}  {command.words}" for command in shown)]
     parser = Parser(
         prog="logboat",
         usage="logboat [options] COMMAND …",
@@ -184,7 +188,7 @@ def _overall_parser() -> ArgumentParser:
             "Exit status: 0 done, 1 failed, 2 wrong usage."
         ),
         parents=[common_options(None)],
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=FoldedLines,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")

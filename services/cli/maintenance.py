@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 
 
 def maintenance_arguments(parser: ArgumentParser) -> None:
@@ -37,9 +37,9 @@ def maintenance(args: Namespace, world: Environment) -> int:
 
         print_json(Maintenance(until=work.until(args.run)))
     elif args.end:
-        print("the root file system is read-only again")
+        tell("the root file system is read-only again")
     else:
-        print(
+        tell(
             f"the root file system is writable for {args.duration}; to end this earlier: sudo logboat "
             "maintenance --end"
         )

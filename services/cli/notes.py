@@ -8,7 +8,7 @@ from typing import Any, Final
 from sensors.plaintext import clean
 from services.console.environment import Environment
 from services.console.errors import UsageError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
 from services.terminal.present import time_text
 
@@ -59,7 +59,7 @@ def note(args: Namespace, world: Environment) -> int:
 
         print_json(Note(id=document_id, vessel=vessel, text=text, who=who))
     else:
-        print(f"saved as {document_id}")
+        tell(f"saved as {document_id}")
     return 0
 
 
@@ -81,10 +81,10 @@ def _show(args: Namespace) -> int:
     place = zone(args)
     for _, body in bodies:
         words = [clean(line) for line in str(body.get("text", "")).splitlines()]
-        print(f"{_when(body.get('when'), place)}  {clean(str(body.get('who', '?')))}")
-        print("\n".join(f"    {line}" for line in words))
+        tell(f"{_when(body.get('when'), place)}  {clean(str(body.get('who', '?')))}")
+        tell("\n".join(f"    {line}" for line in words))
     if not bodies:
-        print("no notes yet; write one with: logboat note TEXT")
+        tell("no notes yet; write one with: logboat note TEXT")
     return 0
 
 

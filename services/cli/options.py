@@ -1,11 +1,12 @@
 """Options that every command accepts, and helpers that build the commands' parsers."""
 
-from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Callable
+from argparse import SUPPRESS, Action, ArgumentParser, HelpFormatter, _MutuallyExclusiveGroup
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
 from services.console.errors import UsageError
+from services.terminal.present import fold, wrap
 
 
 class Parser(ArgumentParser):
@@ -14,6 +15,30 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with the message."""
         raise UsageError(f"{message}\ntry: {self.prog} --help")
+
+
+class Folded(HelpFormatter):
+    """Formatter of help that fits a terminal of any width, even if a part of the usage is long."""
+
+    def _format_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[Action],
+        groups: Iterable[_MutuallyExclusiveGroup],
+        prefix: str | None,
+    ) -> str:
+        text = super()._format_usage(usage, actions, groups, prefix)
+        if all(len(line) <= self._width for line in text.splitlines()):
+            return text
+        return "\n".join(wrap(" ".join(text.split()), self._width, hang=4)) + "\n\n"
+
+
+class FoldedLines(Folded):
+    """Formatter that also keeps the lines of a description."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        del indent
+        return fold(text, width)
 
 
 def common_options(default: str | None) -> ArgumentParser:
@@ -52,7 +77,12 @@ def actions(
 
     def add(name: str, words: str) -> ArgumentParser:
         return added.add_parser(
-            name, help=words, description=words, parents=[common_options(SUPPRESS)], allow_abbrev=False
+            name,
+            help=words,
+            description=words,
+            parents=[common_options(SUPPRESS)],
+            formatter_class=Folded,
+            allow_abbrev=False,
         )
 
     return add

@@ -2,14 +2,16 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from services.console.environment import Environment
 from services.console.errors import CommandError
-from services.console.output import moment_json, print_json
+from services.console.output import moment_json, print_json, tell
 from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
-from services.terminal.present import count, moment_text, table, thousands
+from services.terminal.present import count, moment_text, screen, thousands
+from services.terminal.table import fitted
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from services.history.completeness import LogBoots, MissingRange, MissingTally, SensorLog, VesselReport
     from services.schemas.recording import LogResult, SensorResult, Tally, VesselResult
     from sync.store import Database
+
+_INDENT: Final = "  "
 
 
 def verify_arguments(parser: ArgumentParser) -> None:
@@ -37,14 +41,14 @@ def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
         for report in verified(database, chosen, floors=database.floors(), own=_own(args, database)):
             reports.append(report)
             if not args.json:
-                print("\n".join(_vessel_lines(report, when)), flush=True)
+                tell("\n".join(_vessel_lines(report, when, screen().width)))
     complete = all(report.is_complete for report in reports)
     if args.json:
         from services.schemas.recording import Verify
 
         print_json(Verify(complete=complete, vessels=[_vessel_json(report) for report in reports]))
     else:
-        print(_conclusion(reports))
+        tell(_conclusion(reports))
     return 0 if complete else 1
 
 
@@ -79,12 +83,13 @@ def _conclusion(reports: "Sequence[VesselReport]") -> str:
     return f"NOT COMPLETE: {counts}; {scope}"
 
 
-def _vessel_lines(report: "VesselReport", when: "tzinfo") -> Iterator[str]:
+def _vessel_lines(report: "VesselReport", when: "tzinfo", width: int) -> Iterator[str]:
     yield f"{report.vessel}: {'complete' if report.is_complete else 'NOT COMPLETE'}"
     rows = [_sensor_row(sensor, when) for sensor in report.sensors]
     if rows:
         head = ("sensor", "log", "samples", "last number", "taken", "")
-        yield _indented(table(rows, head=head, right=(2, 3)), 2)
+        heads, blocks = fitted([head, *rows], right=(2, 3), width=width - len(_INDENT))
+        yield from (_INDENT + line for line in chain(heads, *blocks))
     for sensor in report.sensors:
         yield from _sensor_lines(sensor, when)
     if report.silent:
@@ -163,10 +168,6 @@ def _boot_lines(log: "LogBoots") -> Iterator[str]:
     for first, last in log.absent:
         numbers = f"boot {first} has" if first == last else f"boots {first} to {last} have"
         yield f"  log {log.log}: {numbers} no document here, so their times are less certain"
-
-
-def _indented(text: str, by: int) -> str:
-    return "\n".join(" " * by + line for line in text.split("\n"))
 
 
 def _vessel_json(report: "VesselReport") -> "VesselResult":

@@ -1,8 +1,8 @@
-"""Prints messages on standard error, and JSON objects that name their format on standard output."""
+"""Prints text for people, folded to the width of a terminal, and JSON that names its format."""
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sensors.plaintext import json_text
 
@@ -13,9 +13,20 @@ if TYPE_CHECKING:
     from services.schemas import parts
 
 
+def tell(text: str) -> None:
+    """Print text for people on standard output, and flush it."""
+    _print(text, sys.stdout)
+
+
 def say(text: str) -> None:
     """Print a message on standard error, to keep it separate from the command's output."""
-    print(text, file=sys.stderr)
+    _print(text, sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    from services.terminal.present import fold, screen
+
+    print(fold(text, screen(stream).width), file=stream, flush=True)
 
 
 def print_json(output: "msgspec.Struct") -> None:

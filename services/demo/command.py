@@ -1,7 +1,6 @@
 """The command `logboat demo`: prepares a fleet, runs it, and verifies the result."""
 
 import signal
-import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from types import FrameType
 from typing import Final
 
 from provisioning.errors import ProvisioningError
+from services.console.output import say, tell
 from sync.folders import OWN, make_folder
 from sync.store import StoreError
 
@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
     elif kept is not None and (there := fleet.leftover_path(kept)) is not None:
         wrong = f"{there} exists: choose another folder"
     if wrong is not None:
-        print(f"logboat demo: {wrong}", file=sys.stderr)
+        say(f"logboat demo: {wrong}")
         return 2
     try:
         with _ending_cleanly():
@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
             with tempfile.TemporaryDirectory(prefix="logboat-") as folder:
                 return _demo(Path(folder), vessels, seconds)
     except (DemoError, ProvisioningError, StoreError) as error:
-        print(f"logboat demo: {error}", file=sys.stderr)
+        say(f"logboat demo: {error}")
         return 1
 
 
@@ -60,7 +60,7 @@ def _demo(folder: Path, vessels: int, seconds: float) -> int:
     speed = round(vessel_sensors.length_s() / (seconds - SPARE_S), 3)
     demo = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
     shore = None if demo.is_alone else Shore(folder / SHORE, demo.linked_ashore.name)
-    print(_greeting(demo, seconds), flush=True)
+    tell(_greeting(demo, seconds))
     try:
         voyage = Scenario(demo, seconds, shore).run()
     finally:
@@ -77,11 +77,10 @@ def _stay(folder: Path, vessels: int) -> int:
     for each in demo:
         each.write_command()
     names = ", ".join(each.name for each in demo)
-    print(
+    tell(
         f"{names} keep running until Ctrl-C. In another terminal, on any of them:\n"
         f"  {demo.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
-        f"Processes that stop are restarted. Their output is in {folder}.",
-        flush=True,
+        f"Processes that stop are restarted. Their output is in {folder}."
     )
     try:
         Scenario(demo, 0.0, shore).stay()
@@ -113,7 +112,7 @@ def conclude(demo: Fleet, voyage: ScenarioEvents) -> int:
         with vessel.reading() as database:
             stores.append(proof.examine(database, vessel.name, recorded))
     result = summary.summarise(recorded, stores, voyage, name=demo.name)
-    print("\n".join(result.lines), flush=True)
+    tell("\n".join(result.lines))
     return 0 if result.is_good else 1
 
 

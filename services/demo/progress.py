@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from sensors.plaintext import steer
-from services.terminal.present import screen, table, thousands
+from services.terminal.present import fold, screen, table, thousands
 
 LINE_EVERY_S: Final = 5.0
 TABLE_EVERY_S: Final = 0.5
@@ -67,7 +67,7 @@ class ProgressDisplay:
         if not self._is_terminal:
             self._print(f"{now:5.0f} s  {'; '.join(row.text for row in rows())}")
             return
-        text = _table(rows())
+        text = fold(_table(rows()), screen(self._stream).width)
         self._erase()
         self._print(text)
         self._height = text.count("\n") + 1
@@ -78,7 +78,7 @@ class ProgressDisplay:
             self._height = 0
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(fold(text, screen(self._stream).width), file=self._stream, flush=True)
 
 
 def _table(rows: Sequence[ProgressRow]) -> str:

@@ -19,7 +19,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ import apsw
 import msgspec
 
 from sensors.plaintext import json_text
+from services.console.output import say, tell
 from services.journal import number_witness as witness
 from services.journal.number_witness import GivenNumbers
 from services.journal.schema import (
@@ -519,7 +519,7 @@ def run(args: Namespace) -> int:
     of two daemons starts.
     """
     if not args.data.is_dir():
-        print(f"logboat store check: {args.data}: no such folder", file=sys.stderr)
+        say(f"logboat store check: {args.data}: no such folder")
         return 1
     # Only a repair, which the appliance runs, logs to errors.log; a person's check reports to the terminal.
     with running("store", args.data if args.repair else None):
@@ -533,15 +533,15 @@ def _run(args: Namespace) -> int:
 
         print(json_text(msgspec.json.encode(StoreCheck(**report.as_dict()))))
     elif report.in_use:
-        print("the stores are in use, so nothing was checked; first stop logboat-recorder and logboat-sync")
+        tell("the stores are in use, so nothing was checked; first stop logboat-recorder and logboat-sync")
     elif not report.findings and not report.unchecked:
-        print("no damage found in the stores")
+        tell("no damage found in the stores")
     else:
         for line in report.unchecked + report.findings + report.done:
-            print(line)
+            tell(line)
     if not args.json:
         for line in report.copies:
-            print(line)
+            tell(line)
     in_the_way = report.in_use and not (args.repair and not is_marked(args.data))
     left = in_the_way or report.unchecked or (report.findings and not report.repaired)
     return 1 if left or report.copies_damaged else 0

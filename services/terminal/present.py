@@ -38,6 +38,8 @@ _WITHIN: Final = re.compile(
     r"|(?<=-\d\d) (?=\d\d:\d\d)"
 )
 """Pattern of spaces within a number or time, between a number and its unit, and around an uncertainty."""
+_LABEL: Final = re.compile(r"\S+(?: \S+)* {2,}")
+"""Pattern of a label at the start of a line, and the gap after it."""
 
 
 class Style(enum.Enum):
@@ -107,6 +109,25 @@ def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]
     """
     room = max(width, NARROWEST)
     return broken(whole(clean(text)), room, first=indent, rest=indent + " " * hang)
+
+
+def fold(text: str, width: int) -> str:
+    """Return `text` with each line longer than `width` columns wrapped; the other lines are unchanged.
+
+    A line continues below the text that follows its label, as in `label   text`. A line without a label
+    continues two columns further right.
+    """
+    lines = list[str]()
+    for line in text.split("\n"):
+        if len(line) <= width:
+            lines.append(line)
+            continue
+        words = line.lstrip(" ")
+        indent = len(line) - len(words)
+        label = _LABEL.match(words)
+        hang = label.end() if label and indent + label.end() <= width // 2 else 2
+        lines += wrap(words, width, indent=" " * indent, hang=hang)
+    return "\n".join(lines)
 
 
 def whole(text: str) -> str:

@@ -60,7 +60,7 @@ def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) 
 
 
 def _block(row: Sequence[str], widths: Sequence[int], right: Collection[int]) -> Lines:
-    wrapped = [broken(cell, width) for cell, width in zip(row, widths, strict=True)]
+    wrapped = [broken(cell, width) if width else [] for cell, width in zip(row, widths, strict=True)]
     return [
         (" " * GAP)
         .join(

@@ -16,8 +16,6 @@ from .pages import DOCS
 NOTE: Final = "<!-- Made from the parsers by `python -m tests.docs.commands`; edit the help texts there. -->"
 COMMON: Final = {action.dest for action in common_options(None)._actions} | {"help"}
 WIDTH: Final = 80
-UNSHOWN: Final = {"ended"}
-"""Commands that only systemd units run, and that the pages therefore omit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def _text(page: Page) -> str:
         f"{page.words}\n[Commands](commands.md) lists the options that every command accepts.",
     ]
     for command in GROUPS[page.group]:
-        if command.name not in UNSHOWN:
+        if not command.is_internal:
             for words, parser, about in _walk(command.name, parser_of(command), command.words):
                 parts += _command(words, parser, about)
     return "\n\n".join(parts) + "\n"

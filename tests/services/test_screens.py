@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from sensors.state import SensorState
+from services.cli.main import COMMANDS
 from services.screens.status_lines import LINES
 from services.terminal.present import wrap
 from services.terminal.table import fitted
@@ -258,6 +259,83 @@ def test_no_line_is_too_long_and_no_fact_is_missing(
         assert not [line for line, after in pairwise(lines) if whole.search(line) and unit.match(after)]
 
 
+def readings(appliance: Appliance) -> None:
+    """Set up readings with gaps, faults and a long path, live values, notes, and files with mistakes."""
+    appliance.put(
+        build.vessel(),
+        build.boot(1, network(0, UTC)),
+        build.boot(3, network(0, UTC + 90_000, 1_000.0)),
+        build.reading(30.25, None, 31, states={1: SensorState.OPEN, 2: SensorState.NOISY}),
+        build.reading(30.25, None, 31, first=12, states={1: SensorState.OUT_OF_RANGE}),
+        build.equipment(30.0),
+    )
+    appliance.live()
+    (appliance.root / "sensors.toml").write_text(
+        "".join(
+            f'[[sensor]]\nid = "{LONG}-{number}"\nkind = "simulated"\nmodel = "engine"\n'
+            f'path = "propulsion.{number}.revolutions"\nalarm = {{ above = 50 }}\n'
+            for number in range(3)
+        )
+    )
+    (appliance.root / "vessel.toml").write_text('[vessel]\nid = "argo"\nmmsi = 7\ncolour = "red"\n')
+    appliance("note", "We changed the impeller of the starboard generator; the old one had lost two blades")
+
+
+READ = (
+    *("log rpm", "log rpm --since 2030-01-01", "log nothing", "log rpm --add 3", "log rpm --until never"),
+    *(
+        "verify",
+        "verify --vessel nobody",
+        "note",
+        "note --limit 0",
+        "ack",
+        "ack 999999999999",
+        "alarms --all",
+    ),
+    *("peers --route nobody", "gateway retry office", "lights test", "bundle /nowhere/at/all/b"),
+    *("config check {root}/sensors.toml", "config check {root}/vessel.toml", "config apply {root}/nothing"),
+    *("config sender --ohms 1 1", "store check", "demo --vessels 99", "fleet list {root}/no-fleet"),
+    *("help", "help no-such-page", "nonsense", "db", "db ls {root}/no-store.db"),
+)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("command", READ)
+def test_no_line_of_a_command_or_an_error_is_too_long(
+    command: str, width: int, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings(logboat)
+    typed = [word.format(root=logboat.root) for word in command.split()]
+    piped = logboat(*typed)
+    errors = Terminal()
+    with redirect_stderr(errors):
+        shown = show(width, *typed)
+    for text, unfolded in ((shown, piped.out), (errors.getvalue(), piped.err)):
+        told = COLOUR.sub("", text)
+        assert max((len(line) for line in told.splitlines()), default=0) <= width, told
+        if not command.startswith(("log rpm", "verify", "help")):  # a row that is a sentence has headings
+            assert squeezed(told) == squeezed(unfolded)
+    assert shown or errors.getvalue()
+
+
+ACTIONS = (
+    "config sender",
+    "config apply",
+    "lights explain",
+    "fleet card",
+    "fleet rekey",
+    "db pull",
+    "db serve",
+)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS, *ACTIONS])
+def test_no_line_of_the_help_is_too_long(command: str, logboat: Appliance, show: Show) -> None:
+    shown = show(40, *command.split(), "--help")
+    assert "--help" in shown
+    assert max(map(len, shown.splitlines())) <= 40, shown
+
+
 @pytest.mark.parametrize("command", CASES["usual"].commands)
 def test_typical_fleet_fits_on_one_screen(
     command: str, logboat: Appliance, show: Show, monkeypatch: pytest.MonkeyPatch
@@ -338,6 +416,9 @@ class TestColumns:
             "    and blue",
             "bb  white           22",
         ]
+
+    def test_column_without_any_text_takes_no_room(self) -> None:
+        assert fitted((("id", ""), ("a", "")), width=80) == (["id"], [["a"]])
 
     def test_rows_become_sentences_if_columns_would_be_longer(self) -> None:
         rows = (("id", "one", "other"), ("a-very-long-id", "red", "white"))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from sensors.plaintext import clean, steer
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json, say
+from services.console.output import print_json, say, tell
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority
@@ -177,14 +177,14 @@ def _told(
         )
         print_json(card)
         return
-    print(f"{vessel}'s card was written and verified: {target}")
+    tell(f"{vessel}'s card was written and verified: {target}")
     if has_no_sensors:
-        print(
+        tell(
             f"{vessel} will record nothing: {place / SENSORS} contains {NO_SENSORS} = true; describe its "
             "sensors there, and write the card again"
         )
     if args.bundle_only:
-        print("until the card's first boot, anyone who has the card can read the identity on it")
+        tell("until the card's first boot, anyone who has the card can read the identity on it")
 
 
 def _check_image(args: Namespace) -> str | None:

@@ -11,6 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +19,10 @@ from sensors.plaintext import clean
 from services.cli.options import actions
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 from services.documents.boot_signing import USUAL
-from services.terminal.present import count, table
+from services.terminal.present import count, screen
+from services.terminal.table import fitted
 from sync.fleet.identity_names import RADIO_STATEMENT
 
 from .card import card, card_arguments, passphrase
@@ -138,10 +140,10 @@ def _init(args: Namespace, world: Environment) -> int:
         expires = _day(folder.root.not_valid_after_utc)
         print_json(Fleet(fleet=folder.fleet, folder=str(folder.path), expires=expires))
     else:
-        print(
+        tell(
             f"fleet {folder.fleet} created in {folder.path}; back up that folder, and remember the passphrase"
         )
-        print(f"next: logboat fleet add {folder.path} VESSEL")
+        tell(f"next: logboat fleet add {folder.path} VESSEL")
     return 0
 
 
@@ -173,12 +175,12 @@ def _made(
         serial = None if issued is None else issued.serial
         print_json(FleetIdentity(vessel=vessel.id, identity=str(place), serial=serial, expires=expires))
     else:
-        print(f"{what}, valid until {expires}")
+        tell(f"{what}, valid until {expires}")
         if before:
-            print(f"next: {before}")
+            tell(f"next: {before}")
         card = f"logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE"
-        print(f"{'then' if before else 'next'}: {card}")
-        print(f"or manually: copy {place} to its appliance, as {USUAL}")
+        tell(f"{'then' if before else 'next'}: {card}")
+        tell(f"or manually: copy {place} to its appliance, as {USUAL}")
     return 0
 
 
@@ -193,7 +195,7 @@ def _revoke(args: Namespace, world: Environment) -> int:
         serials = [revoked.serial for revoked in added]
         print_json(FleetRevocation(vessel=args.vessel, revoked=serials, number=number))
     else:
-        print(
+        tell(
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocation list number "
             f"{number}\nnext: copy any vessel's revocations.json to its appliance; other vessels receive "
             f"it from there\nto keep using {args.vessel} with a new key: logboat fleet renew "
@@ -227,10 +229,10 @@ def _rekey(args: Namespace, world: Environment) -> int:
         )
         return 0
     when = "has a new key" if begins <= now else f"gets a new key on {begins:%Y-%m-%d %H:%M} UTC"
-    print(f"the radio of fleet {folder.fleet} {when}, for {count(len(vessels), 'vessel')}")
+    tell(f"the radio of fleet {folder.fleet} {when}, for {count(len(vessels), 'vessel')}")
     for vessel in without:
-        print(f"{vessel} is revoked and does not receive the new key")
-    print(
+        tell(f"{vessel} is revoked and does not receive the new key")
+    tell(
         f"next: copy {folder.path / RADIO_STATEMENT} to one vessel, into {USUAL};\nthe other vessels "
         "receive the file from there over any network, and read their own key from it.\nManually, on any "
         f"vessel: copy the file there, then run sudo systemctl restart {RESTARTED};\nor write the vessel's "
@@ -271,12 +273,12 @@ def _list(args: Namespace, world: Environment) -> int:
             )
         )
         return 0
-    print(
+    tell(
         f"fleet {clean(folder.fleet)}, valid until {_day(folder.root.not_valid_after_utc)}; revocation list "
         f"number {folder.revocations.number}"
     )
     if not vessels:
-        print(f"no vessels yet; add one: logboat fleet add {args.folder} VESSEL")
+        tell(f"no vessels yet; add one: logboat fleet add {args.folder} VESSEL")
         return 0
     rows = [
         (
@@ -289,7 +291,9 @@ def _list(args: Namespace, world: Environment) -> int:
         )
         for vessel in vessels
     ]
-    print(table(rows, head=("vessel", "name", "MMSI", "expires", "certificate", "card")))
+    head = ("vessel", "name", "MMSI", "expires", "certificate", "card")
+    heads, blocks = fitted([head, *rows], width=screen().width)
+    print("\n".join(chain(heads, *blocks)))
     return 0
 
 
@@ -353,9 +357,7 @@ def _backup(args: Namespace, world: Environment) -> int:
 
         print_json(FleetBackup(fleet=folder.fleet, file=str(args.to), bytes=len(content)))
     else:
-        print(
-            f"fleet {folder.fleet} saved to {args.to}, encrypted with its passphrase ({len(content)} bytes)"
-        )
+        tell(f"fleet {folder.fleet} saved to {args.to}, encrypted with its passphrase ({len(content)} bytes)")
     return 0
 
 
@@ -373,7 +375,7 @@ def _restore(args: Namespace, world: Environment) -> int:
 
         print_json(FleetRestored(fleet=folder.fleet, folder=str(args.folder), vessels=vessels))
     else:
-        print(f"fleet {folder.fleet} restored in {args.folder}: {', '.join(vessels) or 'no vessels yet'}")
+        tell(f"fleet {folder.fleet} restored in {args.folder}: {', '.join(vessels) or 'no vessels yet'}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from sensors.units import InputError, parse
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json
+from services.console.output import print_json, tell
 
 from .view import shown
 
@@ -56,7 +56,7 @@ def add(args: Namespace, world: Environment) -> int:
         )
     else:
         text = shown(value, sensor.unit, sensor.path, raw=args.raw_units)
-        print(f"recorded {text}: number {answer.sequence} of log {answer.log}")
+        tell(f"recorded {text}: number {answer.sequence} of log {answer.log}")
     return 0
 
 

@@ -18,7 +18,7 @@ from sensors.plaintext import clean, csv_text, json_text
 from sensors.units import InputError, close, parse
 from services.console.environment import Environment
 from services.console.errors import UsageError
-from services.console.output import moment_json, say
+from services.console.output import moment_json, say, tell
 from services.console.stores import chosen_vessel, reading_store, zone
 from services.terminal.present import count, screen
 
@@ -83,7 +83,7 @@ def log(args: Namespace, world: Environment) -> int:
             print("\n".join(view.lines(samples, args, vessel=vessel, where=screen(zone=place))))
             now = view.now_line(args, world, vessel)
             if now:
-                print(now)
+                tell(now)
         for fault in history.faults:
             say(f"skipped: {clean(fault)}")
     return 0

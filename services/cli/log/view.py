@@ -17,7 +17,8 @@ from sensors.units import format_duration
 from services.console.environment import Environment
 from services.history.samples import RecordedSample
 from services.state.recorder_state import read
-from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
+from services.terminal.present import Curve, Screen, count, moment_text, thousands, wrap
+from services.terminal.table import fitted
 
 USUAL_LIMIT: Final = 20
 """Default for --limit: the number of rows to list."""
@@ -72,29 +73,40 @@ def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, wh
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
     for sample in samples:
         summary.take(sample)
-    first = summary.first
-    if first is None:
-        yield f"{args.sensor} of {vessel}: no readings in this period"
+    if summary.first is None:
+        yield from wrap(f"{args.sensor} of {vessel}: no readings in this period", where.width)
         return
-    last = summary.rows[-1]
-    yield clean(f"{args.sensor} of {vessel}: {last.path}")
-    begin, end = (moment_text(sample.moment, where.zone) for sample in (first, last))
-    yield f"{begin} to {end}, {count(summary.samples, 'sample')}"
+    for text in _heading(summary, summary.first, vessel=vessel, where=where, args=args):
+        yield from wrap(text, where.width)
     if where.is_terminal and summary.curve.values:
         yield summary.curve.line(width=min(where.width, WIDEST), unicode=where.unicode)
-    yield from _extremes(summary, last, raw=args.raw_units)
+    for text in _findings(summary, raw=args.raw_units):
+        yield from wrap(text, where.width)
+    rows = [_row(sample, where, raw=args.raw_units) for sample in summary.rows]
+    head, blocks = fitted([("time", "number", "value", ""), *rows], right=(1, 2), width=where.width)
+    yield from head
+    for block in blocks:
+        yield from block
+
+
+def _heading(
+    summary: _Summary, first: RecordedSample, *, vessel: str, where: Screen, args: Namespace
+) -> Iterator[str]:
+    last = summary.rows[-1]
+    yield f"{args.sensor} of {vessel}: {last.path}"
+    begin, end = (moment_text(sample.moment, where.zone) for sample in (first, last))
+    yield f"{begin} to {end}, {count(summary.samples, 'sample')}"
+
+
+def _findings(summary: _Summary, *, raw: bool) -> Iterator[str]:
+    yield from _extremes(summary, summary.rows[-1], raw=raw)
     if summary.faults:
-        parts = ", ".join(f"{number} {clean(state)}" for state, number in summary.faults.most_common())
+        parts = ", ".join(f"{number} {state}" for state, number in summary.faults.most_common())
         yield f"{count(summary.faults.total(), 'sample')} with a fault: {parts}"
     if summary.absent:
         yield f"{count(summary.absent, 'sample')} missing in between; run `logboat verify` for details"
     if summary.samples > len(summary.rows):
         yield f"last {count(len(summary.rows), 'sample')}:"
-    yield table(
-        (_row(sample, where, raw=args.raw_units) for sample in summary.rows),
-        head=("time", "number", "value", ""),
-        right=(1, 2),
-    )
 
 
 def _row(sample: RecordedSample, where: Screen, *, raw: bool) -> tuple[str, ...]:
