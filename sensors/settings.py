@@ -51,7 +51,7 @@ class AlarmRule:
         default=None,
         without="none",
         example='"95 °C"',
-        meaning="Limit above which the alarm is raised. A number without a unit is in the SI unit.",
+        meaning="Limit above which the alarm is raised.",
     )
     below: float | None = key(
         _IN_UNIT,
@@ -130,7 +130,8 @@ def parse_unit(raw: Any) -> str:
     known = {*DIMENSIONS, *(meta.units for meta in signalk_paths.TABLE.values())}
     if unit not in known and (si := si_of(unit)):
         raise InputError(
-            f"{shown(unit)} is not an SI unit", f'Values are stored in SI units: write unit = "{si}".'
+            f"{shown(unit)} is not an SI unit",
+            f'Values are stored in SI units. Write unit = "{si}", and the unit with each value: "10 {unit}".',
         )
     return unit
 

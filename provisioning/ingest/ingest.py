@@ -7,7 +7,7 @@ start: each failure is reported as a problem.
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,6 +41,8 @@ class FolderCheck:
     problems: tuple[FileProblem, ...]
     vessel: str = ""
     """Id of the vessel in the configuration."""
+    warnings: tuple[FileProblem, ...] = ()
+    """Mistakes because of which a new file is refused, but not a file that is already in force."""
 
 
 Check = Callable[[Path], FolderCheck]
@@ -174,7 +176,8 @@ class Intake:
         objections = list(self._objections(offer, staged))
         if not objections:
             self._complete(staged, wanted)
-            objections = list(self._check_configuration(offer, staged))
+            new = {name for name, each in offer.configuration.items() if present.get(name) != each}
+            objections = list(self._check_configuration(offer, staged, new))
         if objections:
             self._force.discard()
             self._problems += objections
@@ -206,14 +209,17 @@ class Intake:
             if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
                 yield FileProblem(offer.origins[name], None, "", *EMPTIED)
 
-    def _check_configuration(self, offer: OfferedFiles, staged: Path) -> Iterable[FileProblem]:
+    def _check_configuration(
+        self, offer: OfferedFiles, staged: Path, new: Collection[str]
+    ) -> Iterable[FileProblem]:
         verdict = self._check(staged)
-        for problem in verdict.problems:
+        refusals = (*verdict.problems, *(each for each in verdict.warnings if each.file.name in new))
+        for problem in refusals:
             name = problem.file.name
             place = offer.origins.get(name, self._force.folder / _ON_CARD.get(name, name))
             yield replace(problem, file=place)
         whose = identities.load(staged / IDENTITY) or identities.load(self._force.identity)
-        if not verdict.problems and whose is not None and whose.vessel != verdict.vessel:
+        if not refusals and whose is not None and whose.vessel != verdict.vessel:
             yield FileProblem(
                 offer.origins.get(CONFIG, self._force.folder / VESSEL),
                 None,

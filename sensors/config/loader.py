@@ -7,7 +7,7 @@ hardware is accessed.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sensors import signalk_paths
 from sensors.kind import SensorDraft, SensorKind, Values
+from sensors.plausibility import missing_unit
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
     AlarmRule,
@@ -40,17 +41,35 @@ from sensors.units import InputError, parse_value, shown
 from . import conflicts
 from .sections import SECTIONS, VESSEL_FILE
 
-__all__ = ["ConfigurationError", "FileProblem", "load_sensors", "nothing_described", "read_sensors"]
+__all__ = [
+    "ConfigurationError",
+    "ExaminedSensors",
+    "FileProblem",
+    "examine_sensors",
+    "load_sensors",
+    "nothing_described",
+    "read_sensors",
+]
 
 NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
 NO_SENSORS: Final = "no_sensors"
 """Key that states that a file deliberately describes no sensor."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExaminedSensors:
+    """The sensors that a file describes, and warnings about the file."""
+
+    sensors: tuple[SensorSettings, ...]
+    """The sensors, in the file's order."""
+    warnings: tuple[FileProblem, ...]
+    """Problems because of which the file is refused if it is new, but not if it is already in force."""
+
+
 def load_sensors(
     path: Path, *, reserved: Mapping[int, str] = NO_LIGHTS, missing_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors that a file describes, in the file's order.
+    """Return the sensors that a file in force describes, in the file's order.
 
     `reserved` maps each pin that something other than a sensor uses to the name of its user, as for
     `conflicts.check`. With `missing_ok`, a missing file counts as a file without sensors. Raises
@@ -62,9 +81,20 @@ def load_sensors(
 def read_sensors(
     file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors described by a file that has already been read.
+    """Return the sensors described by a file in force that has already been read.
 
-    A file without sensors must contain `no_sensors = true`, unless `none_ok` is true.
+    The arguments are those of `examine_sensors`, whose warnings are ignored.
+    """
+    return examine_sensors(file, reserved=reserved, none_ok=none_ok).sensors
+
+
+def examine_sensors(
+    file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
+) -> ExaminedSensors:
+    """Return the sensors described by a file that has already been read, and warnings about the file.
+
+    A file without sensors must contain `no_sensors = true`, unless `none_ok` is true. Raises
+    `ConfigurationError` with all problems, including the warnings, if the file could not even stay in force.
     """
     root = Table.root(file)
     values = root.read(schema_of(SensorsFile), elsewhere=_OTHER_FILE)
@@ -81,8 +111,7 @@ def read_sensors(
     for draft in drafts:
         with draft.table.guarded():
             sensors.append(_settings(draft))
-    raise_if_any(root.problems)
-    return tuple(sensors)
+    return ExaminedSensors(tuple(sensors), raise_if_any(root.problems))
 
 
 def nothing_described(path: Path) -> FileProblem:
@@ -173,7 +202,7 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
     draft.unit = _find_unit(draft)
     draft.values["interval"] = _interval(draft)
     draft.values["deadband"] = _deadband(draft)
-    draft.values["alarm"] = tuple(_alarm(rule, draft.unit) for rule in table.tables("alarm"))
+    draft.values["alarm"] = tuple(_alarm(rule, draft) for rule in table.tables("alarm"))
     if kind is not None:
         kind.check(draft)
     return draft
@@ -232,7 +261,19 @@ def _deadband(draft: SensorDraft) -> float:
     if unit == CONTACT:
         table.complain("deadband", "a contact has no deadband", "Remove this key.")
         return 0.0
-    return table.value("deadband", _difference(unit)) or 0.0
+    deadband = table.value("deadband", _difference(unit)) or 0.0
+    _require_unit(table, "deadband", draft, difference=True)
+    return deadband
+
+
+def _require_unit(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
+    """Report a number without a unit in a key whose values are in the sensor's unit."""
+    path = draft.valid_value("path")
+    if key not in table.data or key in table.faulty or draft.unit is None or path is None:
+        return
+    problem = missing_unit(table.data[key], draft.unit, path=path, difference=difference)
+    if problem is not None:
+        table.warn(key, problem.text, problem.remedy)
 
 
 def _difference(unit: str) -> Any:
@@ -261,7 +302,8 @@ _FOR_CONTACTS: Final = (
 )
 
 
-def _alarm(table: Table, unit: str | None) -> AlarmRule:
+def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
+    unit = draft.unit
     contact = unit == CONTACT
     schema = dict(schema_of(AlarmRule))
     if (
@@ -280,6 +322,8 @@ def _alarm(table: Table, unit: str | None) -> AlarmRule:
     values = table.read(schema, elsewhere=elsewhere)
     if unit is not None:
         _check_condition(table, values, contact=contact)
+        for key in schema.keys() & _LIMITS:
+            _require_unit(table, key, draft, difference=key == "hysteresis")
     missing = {name: each.default for name, each in schema_of(AlarmRule).items() if name not in schema}
     return from_values(AlarmRule, {**missing, **values})
 

@@ -25,6 +25,7 @@ from sensors.chips.sysfs import (
 )
 from sensors.driver import DriverError, options_of
 from sensors.kind import SensorDraft, SensorKind
+from sensors.plausibility import missing_unit
 from sensors.settings import Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
@@ -198,7 +199,21 @@ def _check(draft: SensorDraft) -> None:
             values["address"] = chip.usual_address
     if draft.valid_value("calibration") is not None and draft.unit is not None:
         values["calibration"] = table.value("calibration", calibration_parser(draft.unit))
+        _require_units(draft)
     _check_valid(draft)
+
+
+def _require_units(draft: SensorDraft) -> None:
+    """Report the first value of the calibration that has no unit but needs one."""
+    points, unit, path = (draft.valid_value("calibration"), draft.unit, draft.valid_value("path"))
+    if points is None or unit is None or path is None:
+        return
+    for place, (_, written) in enumerate(draft.table.data["calibration"]):
+        problem = missing_unit(written, unit, path=path)
+        if problem is not None:
+            remedy = f"{problem.remedy} Do so with every value of the calibration."
+            draft.table.warn("calibration", problem.text, remedy, at=(place, 1))
+            return
 
 
 def _check_valid(draft: SensorDraft) -> None:

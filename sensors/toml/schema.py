@@ -10,7 +10,7 @@ reads it.
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -69,15 +69,25 @@ class Table:
     ) -> None:
         """Record a problem with a key (empty for the table); `at` is the path from the key to the mistake."""
         self.faulty.add(key)
-        self.problems.append(
-            FileProblem(
-                file=self._file.path,
-                line=line or self.line(*([key] if key else []), *at),
-                key=key,
-                text=text,
-                remedy=remedy,
-                table=self.label,
-            )
+        self.problems.append(self._problem(key, text, remedy, at=at, line=line))
+
+    def warn(self, key: str, text: str, remedy: str, *, at: Place = ()) -> None:
+        """Record a problem for which only a new file is refused; the value remains usable.
+
+        The arguments are those of `complain`.
+        """
+        self.problems.append(replace(self._problem(key, text, remedy, at=at), refuses_only_new=True))
+
+    def _problem(
+        self, key: str, text: str, remedy: str, *, at: Place, line: int | None = None
+    ) -> FileProblem:
+        return FileProblem(
+            file=self._file.path,
+            line=line or self.line(*([key] if key else []), *at),
+            key=key,
+            text=text,
+            remedy=remedy,
+            table=self.label,
         )
 
     def read(self, schema: Schema, *, elsewhere: Mapping[str, Advice] | None = None) -> dict[str, Any]:

@@ -58,6 +58,9 @@ class FileProblem:
     """Table that the key belongs to, as shown to people: `sensor "bilge-float"`."""
     column: int | None = None
     """Column of the mistake; set only for syntax errors."""
+    refuses_only_new: bool = False
+    """True if a file with this mistake is refused only when it is new; for a file in force it is a warning.
+    """
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file.name, self.line, self.column) if part is not None)
@@ -123,11 +126,15 @@ def unforeseen(error: Exception) -> tuple[str, str]:
 _LONGEST_REASON: Final = 200
 
 
-def raise_if_any(problems: Iterable[FileProblem]) -> None:
-    """Raise all problems as one `ConfigurationError`, in order of line; do nothing if there are none."""
+def raise_if_any(problems: Iterable[FileProblem]) -> tuple[FileProblem, ...]:
+    """Raise all problems as one `ConfigurationError`, in order of line, if any of them refuses every file.
+
+    Otherwise return the problems that refuse only new files, in order of line.
+    """
     in_order = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
-    if in_order:
+    if not all(problem.refuses_only_new for problem in in_order):
         raise ConfigurationError(in_order)
+    return tuple(in_order)
 
 
 def read(path: Path, *, missing_ok: bool = False) -> TomlFile:

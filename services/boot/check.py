@@ -8,7 +8,7 @@ from pathlib import Path
 
 from provisioning.ingest.active_config import CONFIG
 from provisioning.ingest.ingest import SENSORS, FolderCheck
-from sensors.config.loader import read_sensors
+from sensors.config.loader import examine_sensors
 from sensors.toml import toml_file
 from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, unforeseen
 from services.config.loader import Configuration, read_configuration, reserved_pins
@@ -20,6 +20,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Fold
     `config` and `sensors` are the file names. Never raise: every problem is reported in the result.
     """
     problems: list[FileProblem] = []
+    warnings: tuple[FileProblem, ...] = ()
     configuration = None
     try:
         file = toml_file.read(folder / config, missing_ok=True)
@@ -31,12 +32,14 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Fold
         problems.append(FileProblem(folder / config, None, "", *unforeseen(error)))
     try:
         wired = toml_file.read(folder / sensors, missing_ok=True)
-        read_sensors(wired, reserved={} if configuration is None else reserved_pins(configuration))
+        reserved = {} if configuration is None else reserved_pins(configuration)
+        warnings = examine_sensors(wired, reserved=reserved).warnings
     except ConfigurationError as error:
         problems += error.problems
     except Exception as error:  # noqa: BLE001  # as above
         problems.append(FileProblem(folder / sensors, None, "", *unforeseen(error)))
-    return FolderCheck(tuple(problems), "" if configuration is None else configuration.vessel.id)
+    vessel = "" if configuration is None else configuration.vessel.id
+    return FolderCheck(tuple(problems), vessel, warnings)
 
 
 def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:

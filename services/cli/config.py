@@ -6,7 +6,7 @@
 import json
 import math
 import os
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
@@ -70,10 +70,11 @@ def config_arguments(parser: ArgumentParser) -> None:
     sender.add_argument(
         "--values",
         nargs=2,
-        type=float,
-        default=(0.0, 1.0),
+        type=_number_and_unit,
+        default=((0.0, ""), (1.0, "")),
         metavar=("EMPTY", "FULL"),
-        help="values when empty and when full, or at 4 and at 20 mA, in the SI unit of the path (0 and 1)",
+        help="values when empty and when full, or at 4 and at 20 mA, with their unit, such as '0 bar' and"
+        " '10 bar'; levels need no unit (0 and 1)",
     )
     sender.add_argument(
         "--divider",
@@ -82,6 +83,24 @@ def config_arguments(parser: ArgumentParser) -> None:
         metavar=("TOP", "BOTTOM"),
         help="resistors of a voltage divider: from the sender to the converter, and from there to ground",
     )
+
+
+def _number_and_unit(text: str) -> tuple[float, str]:
+    """Return the parts of a quantity, such as 10 and `bar`; the unit is empty if there is none.
+
+    Raise ArgumentTypeError if the text is not a number, with or without a unit.
+    """
+    from sensors.units import parse, si_of
+
+    number, _, unit = text.strip().partition(" ")
+    unit = unit.strip()
+    try:
+        if unit:
+            parse(text, si_of(unit))
+        return float(number), unit
+    except ValueError:
+        message = f"{text!r} is not a number with a known unit, such as '10 bar'"
+        raise ArgumentTypeError(message) from None
 
 
 def config(args: Namespace, world: Environment) -> int:
@@ -99,7 +118,11 @@ def _check(args: Namespace) -> int:
         from services.schemas.appliance import CheckedFile, ConfigCheck
 
         files = [
-            CheckedFile(file=str(path), good=result.good, problems=[_json(each) for each in result.problems])
+            CheckedFile(
+                file=str(path),
+                good=result.good,
+                problems=[_json(each) for each in (*result.problems, *result.warnings)],
+            )
             for path, result in checked.items()
         ]
         print_json(ConfigCheck(files=files))
@@ -114,7 +137,9 @@ def _sender(args: Namespace) -> int:
     from sensors.kinds.analog import current_loop, divider, resistive_sender
     from services.schemas.appliance import ConfigSender, SenderKeys
 
-    low, high = args.values
+    (low, unit), (high, other) = args.values
+    if unit != other:
+        raise UsageError("--values needs two values in the same unit, such as '0 bar' '10 bar'")
     ohms = [args.shunt] if args.ohms is None else [*args.ohms, args.pull_up or 0.0, args.supply]
     ohms += args.divider or []
     if not all(math.isfinite(each) and each > 0 for each in ohms):
@@ -128,7 +153,9 @@ def _sender(args: Namespace) -> int:
             *args.ohms, pull_up_ohm=args.pull_up, supply_v=args.supply, empty=low, full=high
         )
     keys = SenderKeys(
-        calibration=circuit.calibration,
+        calibration=[
+            (volts, f"{value:.10g} {unit}" if unit else value) for volts, value in circuit.calibration
+        ],
         valid=circuit.valid,
         open_is_high=circuit.open_is_high,
         divider=UNSET if args.divider is None else round(divider(*args.divider), 4),
@@ -143,7 +170,9 @@ def _sender(args: Namespace) -> int:
 def _assignment(name: str, value: object) -> str:
     """Return the TOML text that sets a key. A long list of pairs is wrapped onto further lines."""
     # `textwrap` breaks lines at spaces, and only those between two pairs are left
-    text = f"{name} = {json.dumps(value)}".replace(" ", _NO_BREAK).replace(f"],{_NO_BREAK}[", "], [")
+    text = f"{name} = {json.dumps(value, ensure_ascii=False)}".replace(" ", _NO_BREAK).replace(
+        f"],{_NO_BREAK}[", "], ["
+    )
     indent = " " * len(f"{name} = [")
     return fill(text, WIDTH, subsequent_indent=indent, break_long_words=False).replace(_NO_BREAK, " ")
 

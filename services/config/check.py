@@ -4,12 +4,12 @@ It distinguishes `sensors.toml` from `vessel.toml` and `logboat.toml` by name, o
 nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sensors.config.loader import NO_SENSORS, read_sensors
+from sensors.config.loader import NO_SENSORS, examine_sensors
 from sensors.config.sections import SECTIONS
 from sensors.settings import SensorSettings
 from sensors.signalk_paths import unit_words
@@ -39,28 +39,41 @@ class Checked:
     text: str
     """Human-readable text: a summary, or one line for each problem."""
     problems: tuple[FileProblem, ...] = ()
+    """Mistakes because of which the file could not be in force."""
+    warnings: tuple[FileProblem, ...] = ()
+    """Mistakes because of which the file is refused if it is new, but not if it is already in force."""
 
     @property
     def good(self) -> bool:
         """True if the file could be put in force."""
-        return not self.problems
+        return not self.problems and not self.warnings
 
 
 def check(path: Path) -> Checked:
     """Check one configuration file of any kind. Never raise: every problem is reported in the result."""
     try:
         file = toml_file.read(path)
-        summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
+        if not _describes_sensors(file):
+            return _good(path, _configuration(read_configuration(file)))
+        reserved, source = _lights_beside(file.path.parent)
+        examined = examine_sensors(file, reserved=reserved)
+        if examined.warnings:
+            return Checked(_listed(path, examined.warnings), warnings=examined.warnings)
+        return _good(path, _sensors(examined.sensors, source))
     except ConfigurationError as error:
-        return _wrong(path, error)
+        return Checked(_listed(path, error.problems), error.problems)
     except Exception as error:  # noqa: BLE001  # any error that the file causes is reported
-        return _wrong(path, ConfigurationError([FileProblem(path, None, "", *unforeseen(error))]))
+        problem = FileProblem(path, None, "", *unforeseen(error))
+        return Checked(_listed(path, [problem]), (problem,))
+
+
+def _good(path: Path, summary: str) -> Checked:
     return Checked(f"{path.name}: good\n{summary}")
 
 
-def _wrong(path: Path, error: ConfigurationError) -> Checked:
-    count = len(error.problems)
-    return Checked(f"{error}\n{path.name}: {count} problem{'s' if count > 1 else ''}", error.problems)
+def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
+    count = len(problems)
+    return "\n".join([*map(str, problems), f"{path.name}: {count} problem{'s' if count > 1 else ''}"])
 
 
 def name_in_force(path: Path) -> str:
@@ -90,9 +103,7 @@ def _describes_sensors(file: TomlFile) -> bool:
     return False
 
 
-def _sensors(file: TomlFile) -> str:
-    reserved, source = _lights_beside(file.path.parent)
-    sensors = read_sensors(file, reserved=reserved)
+def _sensors(sensors: Sequence[SensorSettings], source: str) -> str:
     if not sensors:
         return "no sensors are configured, so nothing will be recorded"
     rows = [_row(sensor) for sensor in sensors]

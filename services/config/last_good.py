@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sensors.config.loader import nothing_described, read_sensors
+from sensors.config.loader import examine_sensors, nothing_described
 from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
@@ -55,6 +55,8 @@ class Loaded:
     """Reasons why the configuration in the files is not in force or could not be stored."""
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""
+    warnings: tuple[FileProblem, ...] = ()
+    """Mistakes in the files in force that would be refused in new files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Pair:
     """Contents of the files that exist, by name."""
     folder: Path
     """Folder that contains `sensors.toml` and its recordings."""
+    warnings: tuple[FileProblem, ...] = ()
+    """Mistakes that would be refused in new files."""
 
     @property
     def recordings(self) -> tuple[Path, ...]:
@@ -101,7 +105,7 @@ def load_or_last_good(
     except ConfigurationError as error:
         return keeper.load(error)
     problems = () if pair.describes_sensors else (nothing_described(sensors_path),)
-    return Loaded(pair.configuration, pair.sensors, (*problems, *keeper.keep(pair)))
+    return Loaded(pair.configuration, pair.sensors, (*problems, *keeper.keep(pair)), warnings=pair.warnings)
 
 
 def _read(
@@ -142,7 +146,7 @@ def _read_both(
     none_ok: bool,
 ) -> Pair:
     problems: list[FileProblem] = []
-    configuration = sensors = None
+    configuration = examined = None
     config_file, sensors_file = TomlFile(config_path), TomlFile(sensors_path)
     try:
         config_file = toml_file.read(config_path, missing_ok=config_missing_ok)
@@ -154,18 +158,18 @@ def _read_both(
     try:
         sensors_file = toml_file.read(sensors_path, missing_ok=sensors_missing_ok)
         # Without a valid [lights] section the lights' pins are unknown, so conflicts cannot be checked.
-        sensors = read_sensors(
+        examined = examine_sensors(
             sensors_file,
             reserved={} if configuration is None else reserved_pins(configuration),
             none_ok=none_ok,
         )
     except ConfigurationError as error:
         problems += error.problems
-    if configuration is None or sensors is None or problems:
+    if configuration is None or examined is None or problems:
         raise ConfigurationError(problems)
     files = {_CONFIG_NAME: config_file, _SENSORS_NAME: sensors_file}
     contents = {name: file.content for name, file in files.items() if file.content is not None}
-    return Pair(configuration, sensors, contents, sensors_path.parent)
+    return Pair(configuration, examined.sensors, contents, sensors_path.parent, examined.warnings)
 
 
 class LastGood:
@@ -206,7 +210,9 @@ class LastGood:
         except Exception as error:
             trouble = self._problem(f"cannot be read: {_words(error)}", "Check the card.")
             raise ConfigurationError([*why.problems, trouble]) from error
-        return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
+        return Loaded(
+            pair.configuration, pair.sensors, why.problems, is_last_good=True, warnings=pair.warnings
+        )
 
     def keep(self, pair: Pair) -> tuple[FileProblem, ...]:
         """Store a pair as the last good configuration, and return any problems that occurred."""

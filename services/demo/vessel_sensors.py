@@ -28,7 +28,7 @@ SIMULATED: Final = (
         "engine",
         "propulsion.main.revolutions",
         "5 Hz",
-        'alarm = { above = 40.0, severity = "warn" }',
+        'alarm = { above = "2400 rpm", severity = "warn" }',
     ),
     (
         "bilge-float",

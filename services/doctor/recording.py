@@ -20,15 +20,23 @@ _STORE: Final = "log.db"
 def configuration(appliance: Appliance) -> Finding:
     """Check that the configuration files are valid."""
     problems = [*appliance.boot.problems]
+    warnings: list[str] = []
     for path in (appliance.config, appliance.sensors_file):
         if path.exists():
-            problems += [str(problem) for problem in check(path).problems]
+            checked = check(path)
+            problems += [str(problem) for problem in checked.problems]
+            warnings += [str(warning) for warning in checked.warnings]
     if not appliance.sensors_file.exists():
         problems.append(str(nothing_described(appliance.sensors_file)))
     if problems:
         return bad(
             problems[0],
             "Correct it on the card, or with logboat config apply; the last good configuration is in use.",
+        )
+    if warnings:
+        return warn(
+            warnings[0],
+            "The file stays in force, with this meaning. Correct it before you change anything else in it.",
         )
     return good("logboat.toml and sensors.toml are valid")
 

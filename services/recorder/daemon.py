@@ -84,6 +84,7 @@ class Recorder:
         configuration: Configuration,
         sensors: Iterable[SensorSettings],
         problems: Iterable[str] = (),
+        warnings: Iterable[str] = (),
         clock: Clock | None = None,
         ledger: Ledger | None = None,
         vfs: str | None = None,
@@ -95,6 +96,7 @@ class Recorder:
         self._places = places
         self._configuration = configuration
         self._problems = list(problems)
+        self._warnings = list(warnings)
         self._clock = clock or SystemClock()
         self._notifier = notifier or Notifier()
         self._queue: queue.SimpleQueue[Sample | _Manual | None] = queue.SimpleQueue()
@@ -335,6 +337,7 @@ class Recorder:
                     library=self.library,
                     quality=self._timekeeper.judge(self._clock.utc_ns() / 1e9, self._quality()),
                     problems=self._problems,
+                    warnings=self._warnings,
                     now_ms=now_ms,
                     utc=self._clock.utc_ns() / 1e9,
                 ),
@@ -396,6 +399,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
             configuration=loaded.configuration,
             sensors=loaded.sensors,
             problems=[str(problem) for problem in loaded.problems],
+            warnings=[str(warning) for warning in loaded.warnings],
             ledger=ledger,
             notifier=notifier,
             own=own,
@@ -409,7 +413,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
     except OSError as error:
         fatal(f"logboat record: {error.filename or places.data}: {error.strerror}")
         return 1
-    for problem in loaded.problems:
+    for problem in (*loaded.problems, *loaded.warnings):
         log.warning("%s", problem)
     if own.fault is not None:
         log.warning("boot documents are not signed: %s", own.fault)

@@ -2,7 +2,7 @@
 
 Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 
-    pid, vessel, log, boot, started, recording, fault, problems
+    pid, vessel, log, boot, started, recording, fault, problems, warnings
     identity                 {fleet, fault: why it cannot be used}, each null if there is none
     updated, lastDurable     {clock, utc[, samples]}
     clock                    {source, uncertainty}
@@ -63,6 +63,7 @@ class PublishedState:
         library: WriterThread,
         quality: ClockQuality,
         problems: Sequence[str],
+        warnings: Sequence[str],
         now_ms: int,
         utc: float,
     ) -> dict[str, Any]:
@@ -89,6 +90,7 @@ class PublishedState:
             "documents": library.fault,
             "copies": library.copies_fault,
             "problems": list(problems),
+            "warnings": list(warnings),
             "identity": {"fleet": self._own.fleet, "fault": self._own.fault},
             "clock": {"source": quality.source.value, "uncertainty": quality.uncertainty_s},
             "commit": _times(recording.commit_ms),

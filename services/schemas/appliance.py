@@ -77,8 +77,11 @@ class SenderKeys(Part, frozen=True, kw_only=True, rename=None):
     """The keys of an analog sender, with their values in sensors.toml."""
 
     calibration: Annotated[
-        Sequence[tuple[float, float]],
-        described("Pairs of volts at the sender and the value, in order of rising volts."),
+        Sequence[tuple[float, float | str]],
+        described(
+            "Pairs of volts at the sender and the value, in order of rising volts. A value is a text if it"
+            " has a unit."
+        ),
     ]
     valid: Annotated[
         tuple[float, float], described("The lowest and the highest voltage of a working sender.")

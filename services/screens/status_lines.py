@@ -199,6 +199,10 @@ def configuration(facts: StatusFacts) -> str:
     """Say whether the configuration files are in force."""
     problems = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
     if not problems:
+        warnings = [] if facts.live is None else facts.live.warnings
+        if warnings:
+            more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+            return f"in force, with a warning: {warnings[0]}{more}"
         return "good, but no vessel id is configured" if facts.boot.generated else "good"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     force = "the last good configuration is in use; " if facts.live is not None else ""
@@ -413,6 +417,12 @@ def _problems(facts: StatusFacts) -> str | None:
     return f"correct the configuration: {facts.problems[0]}" if facts.problems else None
 
 
+def _warnings(facts: StatusFacts) -> str | None:
+    if facts.live is None or not facts.live.warnings:
+        return None
+    return f"say what you mean in the file in force: {facts.live.warnings[0]}"
+
+
 def _identity(facts: StatusFacts) -> str | None:
     fault = None if facts.live is None else facts.live.identity.fault
     return None if fault is None else f"correct the vessel's identity: {fault}"
@@ -549,6 +559,7 @@ ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (
     _faulty,
     _unseen,
     _identity,
+    _warnings,
     _refused,
     _gateway,
     _time,

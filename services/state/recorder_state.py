@@ -133,6 +133,10 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
     problems: Annotated[list[str], described("Descriptions of problems in the configuration.")] = field(
         default_factory=list
     )
+    warnings: Annotated[
+        list[str],
+        described("Mistakes in the files in force that would be refused in new files, and their meaning."),
+    ] = field(default_factory=list)
     identity: Annotated[
         LiveIdentity, described("The identity with which the recorder signs the vessel's boots.")
     ] = LiveIdentity()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sensors.config.loader import load_sensors
+from sensors.config.loader import examine_sensors
+from sensors.toml import toml_file
 from services.config.loader import load
 
 from .pages import PAGES, ROOT, Block, blocks
@@ -30,7 +31,9 @@ def test_example_is_a_configuration(example: Block, tmp_path: Path) -> None:
         for recording in (ROOT / "sensors/recordings").glob("*.csv"):
             shutil.copy(recording, tmp_path)
         (tmp_path / "sensors.toml").write_text(text)
-        assert load_sensors(tmp_path / "sensors.toml")
+        examined = examine_sensors(toml_file.read(tmp_path / "sensors.toml"))
+        assert examined.sensors
+        assert not examined.warnings
         return
     if text.startswith("policy"):
         text = GATEWAY + text

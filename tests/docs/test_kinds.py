@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sensors.config.loader import load_sensors
+from sensors.config.loader import examine_sensors
 from sensors.driver_context import DriverContext
 from sensors.registry import all_kinds, make_driver
+from sensors.toml import toml_file
 from sensors.toml.declarations import declarations
 from tests.sensors.fakes import RECORDING, FakeClock
 
@@ -33,7 +34,9 @@ def test_no_page_or_picture_shows_a_kind_that_does_not_exist() -> None:
 def test_example_of_a_kind_is_valid_and_makes_its_driver(name: str, tmp_path: Path) -> None:
     shutil.copy(RECORDING, tmp_path)
     (tmp_path / "sensors.toml").write_text(KINDS[name].example)
-    (settings,) = load_sensors(tmp_path / "sensors.toml")
+    examined = examine_sensors(toml_file.read(tmp_path / "sensors.toml"))
+    assert not examined.warnings
+    (settings,) = examined.sensors
     assert settings.kind == name
     make_driver(settings, context=DriverContext(FakeClock(), root=tmp_path)).close()
 

@@ -522,27 +522,32 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (sensors(RPM + 'alarm = { severity = "warn" }\n'), "7: ", "Add above"),
         (sensors(RPM + 'alarm = { above = "3 V", severity = "warn" }\n'), "7: ", "this is a frequency"),
         (
-            sensors(RPM + 'alarm = { above = 1, below = 2, severity = "warn" }\n'),
+            sensors(RPM + 'alarm = { above = "1 Hz", below = "2 Hz", severity = "warn" }\n'),
             "7: ",
             "every value would raise the alarm: above 1, or below 2",
         ),
         (
-            sensors(RPM + 'alarm = { above = 5, hysteresis = -1, severity = "warn" }\n'),
+            sensors(RPM + 'alarm = { above = "5 Hz", hysteresis = -1, severity = "warn" }\n'),
             "7: ",
             "-1 is below 0",
         ),
         (
-            sensors(RPM + 'alarm = { above = 5, below = 3, hysteresis = 2, severity = "warn" }\n'),
+            sensors(
+                RPM + 'alarm = { above = "5 Hz", below = "3 Hz", hysteresis = "2 Hz", severity = "warn" }\n'
+            ),
             "7: ",
             "the alarm would never clear",
         ),
         (
-            sensors(RPM + 'alarm = { above = 5, for = 10, severity = "warn" }\n'),
+            sensors(RPM + 'alarm = { above = "5 Hz", for = 10, severity = "warn" }\n'),
             "7: ",
             '10 has no unit. Write "10 ms"',
         ),
         (
-            sensors(RPM + '[[sensor.alarm]]\nabove = 5\nseverity = "warn"\n[[sensor.alarm]]\nabove = 6\n'),
+            sensors(
+                RPM
+                + '[[sensor.alarm]]\nabove = "5 Hz"\nseverity = "warn"\n[[sensor.alarm]]\nabove = "6 Hz"\n'
+            ),
             "10: ",
             "severity: this key is missing",
         ),

@@ -358,6 +358,47 @@ def test_invalid_file_is_not_applied(pi: Pi, logboat: Appliance) -> None:
     assert "Traceback" not in applier(pi, logboat)(logboat.root / "missing.toml").err
 
 
+EARLIER = """\
+[[sensor]]
+id = "coolant"
+kind = "manual"
+path = "propulsion.main.coolantTemperature"
+alarm = { above = 368.15, severity = "alarm" }
+"""
+"""File that earlier versions accepted: its limit is in K."""
+
+
+def test_number_whose_unit_is_in_doubt_is_not_applied(pi: Pi, logboat: Appliance) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    new = logboat.root / "new-sensors.toml"
+    new.write_text(EARLIER)
+    done = applier(pi, logboat)(new)
+    assert (done.status, done.lines[-1]) == (2, "nothing was changed")
+    assert "368.15 without a unit means 368.15 K (95 °C)" in done.out
+    assert (pi.places.etc / "sensors.toml").read_text() == SENSORS.format(17)
+    new.write_text(EARLIER.replace("368.15", '"368.15 K"'))
+    assert applier(pi, logboat)(new).lines[0] == "applied: sensors.toml"
+
+
+def test_such_a_number_on_the_card_is_refused_in_a_new_file_and_accepted_in_the_file_in_force(
+    pi: Pi, logboat: Appliance
+) -> None:
+    put(pi.places.inbox, bundle())
+    pi.start()
+    (pi.places.card / "sensors.toml").write_text(EARLIER)
+    [problem] = pi.start().problems
+    assert "368.15 without a unit means 368.15 K (95 °C)" in problem
+    assert (pi.places.etc / "sensors.toml").read_text() == SENSORS.format(17)
+    (pi.places.etc / "sensors.toml").write_text(EARLIER)  # as an earlier version applied it
+    assert pi.start().problems == ()
+    assert (pi.places.etc / "sensors.toml").read_text() == EARLIER
+    vessel = logboat.root / "vessel.toml"
+    vessel.write_text('[vessel]\nid = "argo"\nname = "Renamed"\n')
+    assert applier(pi, logboat)(vessel).lines[0] == "applied: logboat.toml"
+    assert (pi.places.card / "sensors.toml").read_text() == EARLIER
+
+
 def applier(pi: Pi, logboat: Appliance) -> Callable[..., Outcome]:
     def apply(file: Path, *more: str) -> Outcome:
         logboat.capture.readouterr()

@@ -10,6 +10,7 @@ from sensors.config.loader import read_sensors
 from sensors.driver import options_of
 from sensors.kinds.analog import AnalogOptions, measure
 from sensors.toml import toml_file
+from services.config.check import check
 
 SENSOR = """[[sensor]]
 id = "fuel"
@@ -46,9 +47,22 @@ def test_printed_keys_are_accepted_and_give_the_value(
     assert measure(volts, options_of(settings, AnalogOptions)).value == pytest.approx(value, abs=0.001)
 
 
+def test_values_with_their_unit_are_printed_as_a_new_file_needs_them(tmp_path: Path) -> None:
+    done = sender("--ohms", "10", "180", "--pull-up", "180", "--values", "0 bar", "10 bar")
+    path = tmp_path / "sensors.toml"
+    path.write_text(
+        SENSOR.replace("tanks.fuel.main.currentLevel", "propulsion.main.oilPressure") + done.stdout
+    )
+    assert check(path).good
+    [settings] = read_sensors(toml_file.read(path), reserved={})
+    assert measure(1.65, options_of(settings, AnalogOptions)).value == pytest.approx(1e6)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("--shunt", "150", "--values", "0 bar", "1 psi"),
+        ("--shunt", "150", "--values", "0 foo", "1 foo"),
         ("--ohms", "240", "33"),
         ("--ohms", "240", "240", "--pull-up", "240"),
         ("--shunt", "-1"),

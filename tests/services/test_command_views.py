@@ -106,6 +106,13 @@ class TestStatus:
         found = logboat("status", "--json").json
         assert (found["running"], found["recording"], found["whyNot"]) == (True, False, "the card is full")
 
+    def test_warning_about_the_file_in_force_is_shown(self, logboat: Appliance) -> None:
+        logboat.put(build.boot())
+        logboat.live(warnings=["sensors.toml:6: 95 without a unit means 95 K"])
+        done = logboat("status")
+        assert "configuration  in force, with a warning: sensors.toml:6: 95 without a unit" in done.out
+        assert "say what you mean in the file in force: sensors.toml:6" in " ".join(done.out.split())
+
     def test_wrong_configuration_is_reported_when_no_recorder_runs(self, logboat: Appliance) -> None:
         logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
         done = logboat("status")

@@ -303,3 +303,32 @@ def test_process_that_has_the_lock_delays_nobody(appliance: Appliance) -> None:
     assert "argo" in (appliance.kept / "current" / "logboat.toml").read_text()
     appliance.load()
     assert "brigid" in (appliance.kept / "current" / "logboat.toml").read_text()
+
+
+EARLIER = """\
+[[sensor]]
+id = "coolant"
+kind = "manual"
+path = "propulsion.main.coolantTemperature"
+deadband = 0.5
+alarm = { above = 368.15, below = 250, severity = "alarm" }
+"""
+"""File that earlier versions accepted: its numbers are in K."""
+
+
+def test_file_of_an_earlier_version_stays_in_force_and_keeps_its_meaning(appliance: Appliance) -> None:
+    appliance.write(sensors=EARLIER)
+    loaded = appliance.load()
+    assert (loaded.is_last_good, loaded.problems) == (False, ())
+    [sensor] = loaded.sensors
+    [rule] = sensor.alarms
+    assert (sensor.deadband, rule.above, rule.below) == (0.5, 368.15, 250.0)
+    said = [str(warning) for warning in loaded.warnings]
+    assert len(said) == 3
+    assert 'above: 368.15 without a unit means 368.15 K (95 °C). Write "368.15 °C" or "368.15 K".' in "".join(
+        said
+    )
+    appliance.sensors.write_text("[[sensor]\n")
+    loaded = appliance.load()
+    assert (loaded.is_last_good, loaded.sensors) == (True, (sensor,))
+    assert [str(warning) for warning in loaded.warnings] == said

@@ -128,3 +128,21 @@ def test_driver_that_cannot_be_created_does_not_stop_the_others(vessel: Applianc
     assert "it was built for another Python" in logged
     [sample] = vessel("log", "float", "--json").json["samples"]
     assert (sample["value"], sample["quality"]) == (None, "failed")
+
+
+def test_file_of_an_earlier_version_is_recorded_and_the_meaning_of_its_numbers_is_shown(
+    logboat: Appliance,
+) -> None:
+    said = "100 without a unit means 100 Hz (6000 rpm)"
+    earlier = SENSORS.replace('rate = "20 Hz"', 'rate = "20 Hz"\nalarm = { above = 100, severity = "warn" }')
+    (logboat.root / "sensors.toml").write_text(earlier)
+    (logboat.root / "yacht.csv").write_text(RECORDING)
+    for _ in range(2):
+        logged = record(logboat, "engine", "house")
+        assert said in logged
+    status = logboat("status", "--json").json
+    assert status["problems"] == []
+    doctor = {check["name"]: check for check in logboat("doctor", "--json").json["checks"]}
+    assert (doctor["configuration"]["verdict"], said in doctor["configuration"]["seen"]) == ("warn", True)
+    checked = logboat("config", "check", str(logboat.root / "sensors.toml"))
+    assert (checked.status, said in checked.out) == (2, True)

@@ -229,8 +229,9 @@ def _check_configuration(place: Path) -> None:
     from services.boot.check import check
 
     verdict = check(place, config=VESSEL, sensors=SENSORS)
-    if verdict.problems:
-        lines = "\n".join(str(problem) for problem in verdict.problems)
+    problems = (*verdict.problems, *verdict.warnings)
+    if problems:
+        lines = "\n".join(str(problem) for problem in problems)
         raise FailedError(
             f"{place}: the card was not written, because the appliance would refuse these files:\n{lines}"
         )

@@ -240,6 +240,15 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
         lambda r: write_boot(r.root / "run", BootState(problems=("vessel.toml:3: no",))),
         "vessel.toml",
     ),
+    (
+        "configuration",
+        lambda r: r.put(
+            "etc/sensors.toml",
+            '[[sensor]]\nid = "a"\nkind = "manual"\npath = "propulsion.main.coolantTemperature"\n'
+            'alarm = { above = 95, severity = "warn" }\n',
+        ),
+        "95 without a unit means 95 K (-178.15 °C)",
+    ),
     ("name", lambda r: write_boot(r.root / "run", BootState(generated=True)), "a generated one is in use"),
     ("gpio-chip", lambda r: r.remove("dev/gpiochip0"), "/dev/gpiochip* does not exist"),
     ("gpio-chip", lambda r: r.put("sys/class/gpio/gpiochip512/label", "pl061"), "pl061"),

@@ -1,0 +1,125 @@
+"""A number whose unit is in doubt is refused in a new file, and each remedy in the message is accepted."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sensors.toml.toml_file import FileProblem
+from services.config.check import check
+
+SENSOR = '[[sensor]]\nid = "a"\nkind = "manual"\npath = "{path}"\n{more}\n'
+ALARM = 'alarm = {{ {key} = {value}, severity = "warn" }}'
+ANALOG = """\
+[[sensor]]
+id = "a"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+path = "{path}"
+calibration = {calibration}
+valid = [0.2, 3.0]
+"""
+
+COOLANT = "propulsion.main.coolantTemperature"
+OIL = "propulsion.main.oilPressure"
+VOLUME = "tanks.fuel.main.currentVolume"
+LEVEL = "tanks.fuel.main.currentLevel"
+
+
+def problems(tmp_path: Path, text: str) -> tuple[FileProblem, ...]:
+    path = tmp_path / "sensors.toml"
+    path.write_text(text)
+    checked = check(path)
+    assert not checked.problems
+    assert checked.good is not bool(checked.warnings)
+    return checked.warnings
+
+
+def alarm(path: str, key: str, value: str) -> str:
+    return SENSOR.format(path=path, more=ALARM.format(key=key, value=value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "meaning", "remedies"),
+    [
+        (COOLANT, "95", "95 K (-178.15 °C)", ['"95 °C"', '"95 K"']),
+        (COOLANT, "0", "0 K (-273.15 °C)", ['"0 °C"', '"0 K"']),
+        (OIL, "10", "10 Pa (0.0001 bar)", ['"10 bar"', '"10 Pa"']),
+        ("environment.outside.pressure", "990", "990 Pa (9.9 hPa)", ['"990 hPa"', '"990 Pa"']),
+        (VOLUME, "50", "50 m3 (50000 l)", ['"50 l"', '"50 m3"']),
+        ("propulsion.main.fuel.rate", "2.5", "2.5 m3/s (9e+06 l/h)", ['"2.5 l/h"', '"2.5 m3/s"']),
+        ("steering.rudderAngle", "30", "30 rad (1718.87 °)", ['"30 °"', '"30 rad"']),
+        ("navigation.speedOverGround", "6", "6 m/s (11.6631 kn)", ['"6 kn"', '"6 m/s"']),
+        ("propulsion.main.revolutions", "3600", "3600 Hz (216000 rpm)", ['"3600 rpm"', '"3600 Hz"']),
+        ("propulsion.main.runTime", "250", "250 s (0.0694444 h)", ['"250 h"', '"250 s"']),
+        (LEVEL, "15", "1500 %", ['"15 %"']),
+    ],
+)
+def test_limit_without_a_unit_is_refused_and_each_remedy_is_accepted(
+    tmp_path: Path, path: str, value: str, meaning: str, remedies: list[str]
+) -> None:
+    [problem] = problems(tmp_path, alarm(path, "above", value))
+    assert (problem.line, problem.key) == (5, "above")
+    assert problem.text == f"{value} without a unit means {meaning}"
+    named = re.findall('"[^"]+"', problem.remedy)
+    assert named[: len(remedies)] == remedies
+    for remedy in named:
+        assert problems(tmp_path, alarm(path, "above", remedy)) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (LEVEL, "0.15"),
+        (OIL, "0"),
+        ("electrical.batteries.1.voltage", "11.8"),
+        ("electrical.batteries.1.current", "-40"),
+        ("electrical.ac.frequency", "49"),
+        ("propulsion.main.transmission.gearRatio", "2.5"),
+    ],
+)
+def test_number_in_a_unit_that_people_use_too_needs_no_unit(tmp_path: Path, path: str, value: str) -> None:
+    text = alarm(path, "below", value)
+    if "frequency" in path:
+        text = text.replace("kind", 'unit = "Hz"\nkind')
+    assert problems(tmp_path, text) == ()
+
+
+def test_difference_without_a_unit_is_refused_but_not_a_difference_of_0(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, SENSOR.format(path=COOLANT, more="deadband = 0.5"))
+    assert problem.text == "0.5 without a unit means 0.5 K (0.5 °C)"
+    assert problem.remedy == 'Write "0.5 °C" or "0.5 K".'
+    for written in ('"0.5 °C"', '"0.5 K"', "0", "0.0"):
+        assert problems(tmp_path, SENSOR.format(path=COOLANT, more=f"deadband = {written}")) == ()
+
+
+def test_calibration_without_units_is_reported_once_and_each_remedy_is_accepted(tmp_path: Path) -> None:
+    text = ANALOG.format(path=VOLUME, calibration="[[0.4, 300], [1.0, 150], [1.65, 0]]")
+    [problem] = problems(tmp_path, text)
+    assert problem.text == "300 without a unit means 300 m3 (300000 l)"
+    assert problem.remedy == 'Write "300 l" or "300 m3". Do so with every value of the calibration.'
+    for unit in ("l", "m3"):
+        points = f'[[0.4, "300 {unit}"], [1.0, "150 {unit}"], [1.65, 0]]'
+        assert problems(tmp_path, ANALOG.format(path=VOLUME, calibration=points)) == ()
+
+
+def test_calibration_of_a_level_in_percent_needs_the_unit(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, ANALOG.format(path=LEVEL, calibration="[[0.4, 100], [1.65, 0]]"))
+    assert problem.text == "100 without a unit means 10000 %"
+    assert problems(tmp_path, ANALOG.format(path=LEVEL, calibration='[[0.4, "100 %"], [1.65, 0]]')) == ()
+    assert problems(tmp_path, ANALOG.format(path=LEVEL, calibration="[[0.4, 1], [1.65, 0]]")) == ()
+
+
+def test_unit_of_people_is_answered_with_the_si_unit_and_the_unit_for_each_value(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    text = SENSOR.format(
+        path="galley.gas", more='unit = "{unit}"\nalarm = {{ above = {limit}, severity = "warn" }}'
+    )
+    path.write_text(text.format(unit="bar", limit=10))
+    [problem] = check(path).problems
+    assert problem.remedy == (
+        'Values are stored in SI units. Write unit = "Pa", and the unit with each value: "10 bar".'
+    )
+    assert len(problems(tmp_path, text.format(unit="Pa", limit=10))) == 1
+    assert problems(tmp_path, text.format(unit="Pa", limit='"10 bar"')) == ()
