@@ -39,7 +39,7 @@ _LONGEST_S: Final = 0.5
 
 
 class LightsDaemon:
-    """The loop that shows facts on the lights; the caller provides the clock."""
+    """Control loop that shows the appliance's state on the lights. The caller provides the clock."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class LightsDaemon:
         self._states: Mapping[str, LightState] = {}
 
     def test(self, now: float) -> None:
-        """Start a lamp test, which turns all lights on for a moment."""
+        """Start a lamp test, which turns all lights on for `LAMP_TEST_S` seconds."""
         self._test_until = now + LAMP_TEST_S
 
     def turn(self, now: float) -> float:

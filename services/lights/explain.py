@@ -1,4 +1,4 @@
-"""The table of lights as text for people."""
+"""The table of light states, as human-readable text and as JSON."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final

@@ -1,6 +1,7 @@
 """The facts about the appliance that the lights show, from live states and from the machine.
 
-A state older than `liveness.FRESH_S` does not count as current, because a daemon that hangs writes none.
+A state older than `liveness.FRESH_S` does not count as current, because a daemon that hangs stops writing its
+state.
 """
 
 import math
@@ -20,20 +21,20 @@ from services.system.maintenance import STATE as MAINTENANCE
 from services.system.systemd import failed_units
 
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
-"""Bits in the firmware's `get_throttled`: voltage too low now; slowed down now, or too hot now."""
+"""Bit masks for the firmware's `get_throttled` value: low voltage now, and throttled or too hot now."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 UNITS_EVERY_S: Final = 10.0
-"""Seconds between queries of systemd for failed units, while a unit is failed or a daemon has just exited."""
+"""Seconds between checks for failed units while a unit has failed or a daemon has just exited."""
 UNITS_AT_LEAST_EVERY_S: Final = 60.0
-"""Seconds between queries of systemd at all other times.
+"""Seconds between checks for failed units at all other times.
 
-Logboat's units record every exit, so these queries find only unforeseen failures.
+Logboat's units record every exit, so these checks find only unforeseen failures.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class LightFacts:
-    """All facts that the lights can show."""
+    """Facts that determine the states of the lights."""
 
     recorder: Sight
     sync: sync_state.Sight
@@ -81,10 +82,10 @@ class Machine:
     ask_units: Callable[[], str] | None = None
     """Function that returns systemd's list of failed units; None to run systemctl."""
     units_every: float = UNITS_EVERY_S
-    """Seconds between queries while a failed unit is likely."""
+    """Seconds between checks for failed units while a unit has failed or a daemon has just exited."""
     _noted: tuple[tuple[str, int], ...] = field(default=(), init=False)
     _noted_at: float = field(default=-math.inf, init=False)
-    """Boot clock in seconds when a daemon's exit was last noticed."""
+    """Boot clock time at which a daemon's exit was last noticed, in seconds."""
     _asked: float = field(default=-math.inf, init=False)
     _units: tuple[str, ...] = field(default=(), init=False)
     _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
@@ -131,7 +132,7 @@ class Machine:
     def _failed(self, boottime: float) -> tuple[str, ...]:
         """Return the units that have failed.
 
-        Each query starts a process, which takes longer than reading all the other facts.
+        Each query of systemd starts a process, which takes longer than reading all the other facts.
         """
         noted = crash_loops.last_changes(self.run)
         if noted != self._noted:
@@ -165,5 +166,5 @@ def _text(path: Path) -> str:
 
 
 def day(utc: float) -> str:
-    """Return the date in a form for people, such as `2026-05-15`."""
+    """Return the date in human-readable form, such as `2026-05-15`."""
     return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%d}"

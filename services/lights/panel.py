@@ -1,4 +1,4 @@
-"""Panels of LEDs: up to five LEDs on the header, through gpiozero, or one of the kernel's LEDs."""
+"""Panels of LEDs: up to five on the GPIO header, through gpiozero, or one LED that the kernel controls."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -82,15 +82,16 @@ class DarkPanel:
 
 
 class RetryingPanel:
-    """Panel whose LEDs may not be usable yet. They stay dark, and opening them is retried until it succeeds.
+    """Panel that retries opening its LEDs until that succeeds. The LEDs stay dark until then.
 
-    The header's driver may load late, or another process may hold a pin. The daemon continues in both cases.
+    The GPIO driver may load late, or another process may be using a pin. The daemon continues in both cases.
     """
 
     def __init__(self, opened: Callable[[], Panel], *, clock: Callable[[], float]) -> None:
         """Try to open the LEDs.
 
-        `opened` opens them, or raises PanelError; `clock` returns the seconds of a monotonic clock.
+        `opened` is called to open them, and raises PanelError if that fails. `clock` returns the time of a
+        monotonic clock, in seconds.
         """
         self._opened, self._clock = opened, clock
         self._panel: Panel = DarkPanel()

@@ -1,4 +1,4 @@
-"""Blink patterns, which say when a light is on and off.
+"""Blink patterns, which define when a light is on or off.
 
 A state is shown by a pattern, never by a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short
 flashes followed by a pause. All lights use the same clock, so that two blinking lights blink together.
@@ -20,7 +20,7 @@ class Pattern:
     name: str
     spans: tuple[float, ...] = ()
     steady: bool | None = None
-    """True for permanently lit, False for permanently dark, None for blinking."""
+    """True if the light is always on, False if it is always off, None if it blinks."""
 
     def is_lit(self, now: float) -> bool:
         """Return True if the light is on at time `now` of the clock that all lights share."""

@@ -24,9 +24,9 @@ class LightState:
     holds: Callable[[LightFacts], bool]
     means: str
     cure: str = ""
-    """The action that the state calls for; '' if none is needed."""
+    """Action that a person should take; '' if none is needed."""
     severity: int = 0
-    """Severity of the state, 0 if all is well; a single light shows the most severe of all states."""
+    """Severity of the state; 0 if all is well. A single light shows the most severe of all states."""
 
 
 def _sync_is_dead(facts: LightFacts) -> bool:
@@ -268,7 +268,7 @@ TABLE: Final[tuple[LightState, ...]] = (
 
 
 def shown(facts: LightFacts) -> Mapping[str, LightState]:
-    """Return, by light, the state that these facts cause."""
+    """Return the state of each light, by the light's name, for these facts."""
     by_light: dict[str, LightState] = {}
     for state in TABLE:
         if state.light not in by_light and state.holds(facts):
@@ -282,7 +282,7 @@ def worst(states: Mapping[str, LightState]) -> LightState:
 
 
 def single(states: Mapping[str, LightState]) -> Pattern:
-    """Return the pattern with which a single light shows these states.
+    """Return the pattern that a single light shows for these states.
 
     The light is on if all is well. Otherwise the number of flashes is the severity of the worst state, and a
     fast blink means that nothing is being recorded.

@@ -23,13 +23,13 @@ LIMIT: Final = 128 * 1024
 SYNC_EVERY_S: Final = 5.0
 REPEATED_WITHIN_S: Final = 600.0
 _TAIL: Final = 4_096
-"""Number of bytes at the end of the file with which new lines are compared."""
+"""Number of bytes at the end of the file that are searched for an earlier copy of a new line."""
 _MODE: Final = 0o660
-"""Mode of the file, which lets every daemon write it through the daemons' group."""
+"""File mode, which gives all daemons write access through their common group."""
 
 
 class ErrorLog:
-    """The writing side of the log, for use by one thread; each process has one."""
+    """Writer of the log, for use by one thread. Each process has its own writer."""
 
     def __init__(self, data: Path) -> None:
         """Set the paths in the data folder `data`, without reading or writing files."""
@@ -43,8 +43,8 @@ class ErrorLog:
     def append(self, line: LogLine, *, utc: float, clock: float, now: float) -> None:
         """Append a line, unless it repeats a recent line. Never raise: failures are counted in `lost`.
 
-        `clock` is the number of seconds since the board started; `now` is the time of a monotonic clock in
-        seconds.
+        `utc` is in seconds since 1970, and `clock` in seconds since the board started. `now` is the time of a
+        monotonic clock, in seconds.
         """
         try:
             file = self._open()
@@ -87,7 +87,7 @@ class ErrorLog:
             os.close(file)
 
     def is_due(self, now: float) -> bool:
-        """Return True if enough time has passed since the last synchronisation."""
+        """Return True if at least `SYNC_EVERY_S` seconds have passed since the last sync."""
         return now - self._synced_at >= SYNC_EVERY_S
 
     @property
@@ -96,7 +96,10 @@ class ErrorLog:
         return self._waiting is not None
 
     def _keep(self, file: int) -> int:
-        """Keep the file open for a later synchronisation; return the file to close now, or -1."""
+        """Keep the file open for a later sync.
+
+        Return the file descriptor that was kept before, which the caller must close, or -1.
+        """
         before, self._waiting = self._waiting, file
         return -1 if before is None else before
 
@@ -109,7 +112,7 @@ class ErrorLog:
         return file
 
     def _turn_over(self, file: int) -> int:
-        """Rename a full file to the older file's name; if several processes try, only one succeeds."""
+        """Rename the full file to `OLDER`, and return a new file. Only one process renames the file."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -148,7 +151,10 @@ def _tail(file: int) -> str:
 
 
 def _is_among(tail: str, line: LogLine, utc: float, clock: float) -> bool:
-    """Return True if `tail` has the same message from a short time ago, in this boot or an earlier boot."""
+    """Return True if `tail` contains the same message from the last `REPEATED_WITHIN_S` seconds.
+
+    The earlier message may be from this boot or from an earlier boot.
+    """
     for text in deque(tail.splitlines(), maxlen=10):
         kept = parse(text) if f" what={line.what} " in text else None
         if kept is None or (kept.line.daemon, kept.line.what) != (line.daemon, line.what):

@@ -11,9 +11,9 @@ from typing import Final
 
 WITHIN_S: Final = 60.0
 SAME: Final = 3
-"""Maximum number of equal messages within the period."""
+"""Maximum number of times that the same message is logged within the period."""
 PLACE: Final = 30
-"""Maximum number of messages from the same place within the period."""
+"""Maximum number of messages from the same place in the code that are logged within the period."""
 MOST: Final = 500
 """Maximum number of messages to remember."""
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
@@ -29,19 +29,22 @@ class _Span:
 
 
 def same(text: str) -> str:
-    """Return a message without its numbers; messages with equal results count as the same message."""
+    """Return `text` with `#` in place of numbers. Messages with equal results count as the same message."""
     return _NUMBERS.sub("#", text)
 
 
 class Limiter:
-    """Memory of the messages logged in the last minute."""
+    """Rate limiter for log messages, which remembers the messages of the last minute."""
 
     def __init__(self) -> None:
         self._words: dict[tuple[str, str], _Span] = {}
         self._places: dict[str, _Span] = {}
 
     def admit(self, place: str, text: str, now: float) -> int | None:
-        """Return how often the message was suppressed since it was last logged; None to suppress it now."""
+        """Return None if the message must be suppressed now.
+
+        Otherwise return the number of times that it was suppressed since it was last logged.
+        """
         whole = self._places.get(place)
         if whole is None or now - whole.began >= WITHIN_S:
             self._places[place] = whole = _Span(now, kept_back=0 if whole is None else whole.kept_back)

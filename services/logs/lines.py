@@ -24,7 +24,7 @@ MOST_CHARACTERS: Final = 2_000
 _FRAMES: Final = 4
 """Number of innermost frames of a traceback to log."""
 _JOURNAL_LEVELS: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""Python's log levels, and the journal's equivalents (sd-daemon(3))."""
+"""The systemd journal's equivalents of Python's log levels (sd-daemon(3))."""
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
@@ -50,9 +50,9 @@ class StoredLogLine:
     """A log line that was saved in the file."""
 
     utc: float
-    """Time by the system clock when the line was logged, in seconds since 1970."""
+    """System clock time at which the line was logged, in seconds since 1970."""
     clock: float
-    """Seconds since the board started, when the line was logged."""
+    """Boot clock time at which the line was logged, in seconds."""
     line: LogLine
     lost: int = 0
     """Number of lines before this one that could not be saved."""
@@ -64,7 +64,7 @@ class StoredLogLine:
 
 
 def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> LogLine:
-    """Return the line for a record from Python's logging, with the place where any exception was raised."""
+    """Return the line for a record from Python's logging, including where any exception was raised."""
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
@@ -73,7 +73,7 @@ def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> LogL
 
 
 class Foreground(logging.Formatter):
-    """Formatter for a person who runs a command: level and text on one line of printable characters."""
+    """Formatter for interactive use: level and text on one line of printable characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without a line ending."""
@@ -89,7 +89,7 @@ def of_exception(error: BaseException, trace: TracebackType | None) -> str:
 
 
 def journal_level(level: int) -> str:
-    """Return the prefix that tells the journal a line's level, such as `<3>`."""
+    """Return the prefix that marks a line's level in the systemd journal, such as `<3>`."""
     return f"<{next((number for least, number in _JOURNAL_LEVELS if level >= least), 7)}>"
 
 

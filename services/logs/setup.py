@@ -26,7 +26,7 @@ MOST_WAITING: Final = 1_000
 _IDLE_S: Final = 1.0
 _ENDS_WITHIN_S: Final = 3.0
 _ONLY_KEPT: Final = "only_kept"
-"""Attribute of a record that was written to standard error before, and is only saved."""
+"""Name of the attribute that marks a record as already written to standard error, and only to be saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Writer(threading.Thread):
             self._queue.put(job)
 
     def finish(self) -> None:
-        """Write the remaining lines, but do not wait if the systemd journal accepts none."""
+        """Write the queued lines, waiting at most `_ENDS_WITHIN_S` seconds."""
         self._queue.put(None)
         self.join(_ENDS_WITHIN_S)
 
@@ -154,7 +154,7 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_foreground() -> Iterator[None]:
-    """Print warnings on standard error, without control characters, while a command runs for a person.
+    """Print warnings on standard error, without control characters, while a command runs interactively.
 
     If a daemon has set up its own handlers, those are used instead.
     """
@@ -191,7 +191,7 @@ def _to_person(level: int) -> logging.Handler:
 
 
 def fatal(text: str) -> None:
-    """Report why a daemon ends: on standard error, unchanged, and in `errors.log`."""
+    """Write the reason for a daemon's exit to standard error, unchanged, and to `errors.log`."""
     sys.stderr.write(f"{text}\n")
     log.critical("%s", text, extra={_ONLY_KEPT: True})
 

@@ -33,19 +33,19 @@ log = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 8_000_000
 LOOKED_AT: Final = 2_000
-"""Number of changes to read in one round, including those of other vessels' documents."""
+"""Maximum number of changes to read at a time, including changes to other vessels' documents."""
 BLOCK_BYTES: Final = 256_000
 """Approximate maximum size of the document bodies in a block, in bytes."""
 AT_ONCE: Final = 10_000
-"""Number of the newest changes to copy at once if the store existed before its copies.
+"""Number of recent changes to copy first if the store is older than its copies.
 
-The number exceeds the number of changes whose batches fit into the journal's ring. Older changes are copied
-step by step.
+This is more than the number of changes whose batches fit into the journal's ring. Older changes are copied
+gradually by `fill`.
 """
 FILL_BYTES: Final = 1_000_000
-"""Number of bytes of older document bodies that one call of `fill` copies."""
+"""Approximate maximum size of the document bodies that one call of `fill` copies, in bytes."""
 MARK_AFTER: Final = 50_000
-"""Number of changes to other vessels' documents after which a mark is written even without a new copy."""
+"""Number of changes after which a mark is written even if no document needed a copy."""
 KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, DocumentType.BOOT)
 
 
@@ -54,7 +54,7 @@ class RetiredSegment:
     """Counts of the documents in a segment that was removed."""
 
     kept: int
-    """Number of documents that were appended again because they still count."""
+    """Number of documents that were appended again because their copies are still needed."""
     healed: int
     """Number of damaged documents that were appended again from the store."""
 
@@ -75,7 +75,7 @@ def segment(folder: Path, number: int) -> Path:
 
 
 def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, SegmentContent]]:
-    """Yield the number and readable content of each segment, oldest first, or of the newest segment only.
+    """Yield the number and readable content of each segment, oldest first, or only of the newest segment.
 
     Raise OSError if a segment cannot be read.
     """
@@ -96,7 +96,7 @@ class Survey:
     mark: Mark | None = None
     """Newest mark; None if there is none."""
     there: set[tuple[str, str]] = field(default_factory=set)
-    """Ids and revisions of all copies."""
+    """Id and revision of each copy."""
 
 
 def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Survey:
@@ -157,9 +157,9 @@ class CopyWriter:
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """Sequence number as in `Mark.through`, but including copies that are not yet durable."""
+        """Sequence number like `Mark.through`, but including copies that are not yet durable."""
         self._again: set[str] = set()
-        """Ids of documents at the damaged end of the newest segment, which must be copied again."""
+        """Ids of documents that were lost from the newest segment and must be copied again."""
         self._fresh = False
         """True if there is appended data that is not yet durable."""
         self._new_name = False
@@ -225,7 +225,7 @@ class CopyWriter:
         return upto < state.until
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Record that documents were deliberately removed, without a floor, so that they are not restored."""
+        """Record that documents without a floor were deliberately removed, so that they are not restored."""
         gone = list(ids)
         if gone:
             self._append(segment_file.removed(gone, self._writable()))
@@ -252,10 +252,10 @@ class CopyWriter:
         )
 
     def retire(self, number: int, database: Database, *, most: float = 1.0) -> RetiredSegment | None:
-        """Remove a segment, after appending its documents that still count or were damaged once more.
+        """Remove a segment, after appending its useful or damaged documents to the newest segment.
 
-        If more than the fraction `most` of the segment still counts, do nothing and return None. Raise
-        StoreError if documents cannot be read.
+        If more than the fraction `most` of the segment would still be needed, do not remove it, and return
+        None. Raise StoreError if documents cannot be read.
         """
         if number == self._number:
             self._next()
@@ -291,7 +291,7 @@ class CopyWriter:
         return healed
 
     def make_room(self, database: Database) -> int:
-        """Remove the oldest segments while at most half of their content still counts.
+        """Remove the oldest segments, until more than half of a segment's content is still needed.
 
         Return the number of bytes freed. Raise StoreError if documents cannot be read.
         """
@@ -308,7 +308,10 @@ class CopyWriter:
         return number not in self.damaged
 
     def _resume(self, number: int) -> bool:
-        """Find the newest mark, and prepare the newest segment for appending."""
+        """Read a segment's mark, and prepare the newest segment for appending.
+
+        Return True if the segment has a mark.
+        """
         content = parse(read(segment(self.folder, number)), number)
         mark = content.last_mark
         if mark is not None:
@@ -325,7 +328,7 @@ class CopyWriter:
         return mark is not None
 
     def _begin(self, database: Database) -> Mark:
-        """Return the mark from which to continue in this store."""
+        """Return the mark from which copying continues in this store."""
         state, last = self._mark, database.last_sequence
         if state is None or state.store != database.uuid:
             until = max(last - AT_ONCE, 0)
@@ -366,7 +369,7 @@ class CopyWriter:
             self._append(segment_file.block(some, self._writable()))
 
     def _writable(self) -> int:
-        """Return the number of the segment to which the next record goes."""
+        """Return the number of the segment for the next record, beginning a new segment if necessary."""
         if self._file is None or self._size >= self._segment_bytes:
             self._next()
         return self._number
@@ -417,7 +420,7 @@ def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterat
 
 
 def _counts(copy: Copy, database: Database) -> bool:
-    """Return True if a copy would be needed to restore its document."""
+    """Return True if the document would have to be restored from this copy if the store lost it."""
     current = database.current([copy.id]).get(copy.id)
     if current is None:
         # A floor shows that readings were removed. Alarms are removed only to free space on the card.

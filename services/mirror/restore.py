@@ -22,11 +22,11 @@ from .segment_file import Copy
 A_TIME: Final = 200
 """Number of documents to examine and write in one transaction."""
 LOOKED_UP: Final = 2_000
-"""Number of documents to look up in one statement."""
+"""Number of documents to look up in one SQL statement."""
 
 
 def restore_missing(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
-    """Write documents to the store that only the copies in `folder` have, and return their number.
+    """Restore documents that exist only as copies in `folder` to the store, and return their number.
 
     The call may be repeated. `progress` is called often. Raise StoreError or OSError if documents or copies
     cannot be read or written.
@@ -87,7 +87,10 @@ def lacking(
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
-    """Set the floor again for readings that were removed to free space, in case the store has lost it."""
+    """Set the floor again if a gap document says that readings were removed to free space.
+
+    The store may have lost the floor.
+    """
     name, span = documents.parse_id(document_id), span_of(document_id, raw)
     if name is None or name.sensor is None or name.log is None or span is None:
         return

@@ -22,13 +22,15 @@ log = logging.getLogger(__name__)
 
 ROUND_MS: Final = 600_000
 FILL_MS: Final = 60_000
-"""Milliseconds between two steps that copy documents older than the copies."""
+"""Milliseconds between two steps that copy documents from before copying began."""
 SCRUB_MS: Final = 86_400_000
 """Milliseconds between two checks, each of which reads the next full segment."""
 RETRY_MS: Final = 60_000
 LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
-"""Divisor of the budget for a segment's maximum size, which is small because whole segments are removed."""
+"""Divisor of the card's budget that gives the maximum size of a segment.
+
+Segments are small because only whole segments are removed."""
 
 
 class MirrorScheduler:
@@ -38,7 +40,7 @@ class MirrorScheduler:
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: FileAccess | None = None
     ) -> None:
         self.fault: str | None = None
-        """The reason why copies cannot be written now; None if there is no fault."""
+        """Reason why copies cannot be written now; None if they can."""
         self._folder, self._vessel, self._journal, self._files = folder_in(data), vessel, journal, files
         self._segment_bytes = min(max(budget // SHARE, LEAST_SEGMENT), SEGMENT_BYTES)
         self._copies: CopyWriter | None = None

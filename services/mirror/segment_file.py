@@ -46,7 +46,7 @@ class RecordKind(IntEnum):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """Record of the changes whose copies are durable; it covers everything before it in the file."""
+    """Record that states which changes have durable copies in the file before it."""
 
     store: str
     """Id of the store to which the sequence numbers refer (`Database.uuid`)."""
@@ -137,7 +137,7 @@ def mark(stands: Mark, segment: int) -> bytes:
 
 
 def removed(ids: Sequence[str], segment: int) -> bytes:
-    """Return the bytes of a record for ids of removed documents."""
+    """Return the bytes of a record that lists the ids of removed documents."""
     return record(RecordKind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
 
 
@@ -157,7 +157,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> SegmentContent:
-    """Return everything readable in a segment's bytes. Never raise, even if the bytes are invalid."""
+    """Return all valid records in a segment's bytes. Never raise, even if the bytes are invalid."""
     content = SegmentContent()
     here = end = 0
     while True:

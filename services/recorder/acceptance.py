@@ -22,17 +22,17 @@ from .alarm_rules import AlarmState, AlarmWatch
 MOST_CHANGES: Final = 200
 """Maximum number of changes of severity or condition to keep in an alarm episode.
 
-A value that fluctuates around a limit for days must not make the episode grow forever.
+This limits the size of an episode if a value fluctuates around a limit for days.
 """
 MOST_WHOLE: Final = 2**53 - 1
-"""The largest integer that all JSON readers agree on (RFC 8785)."""
+"""Largest integer that all JSON parsers represent exactly (RFC 8785)."""
 GIVEN_KINDS = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values come from a person or a recording, and must not be repeated."""
+"""Kinds of sensors whose values are entered by a person or replayed. These values are not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockMoment:
-    """A moment by the boot clock and in UTC."""
+    """A moment, as a boot clock reading and in UTC."""
 
     clock_ms: int
     utc: float
@@ -40,7 +40,7 @@ class ClockMoment:
 
 
 class SensorIntake:
-    """State of one sensor's intake: its position in the log, and its alarms."""
+    """Intake of one sensor's samples: the last number assigned, the last sample, and the alarm state."""
 
     def __init__(self, settings: SensorSettings, *, last: int, episode: AlarmRecord | None) -> None:
         self.settings = settings
@@ -50,7 +50,7 @@ class SensorIntake:
         """The last sample that was recorded since the recorder started."""
         self.totals: Totals | None = None
         self.detail = ""
-        """The driver's last remark about the sensor, for people."""
+        """The driver's latest remark about the sensor, as human-readable text."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
         self._watch = AlarmWatch(settings.alarms, unit=settings.unit, standing=self.episode is not None)
         self._speaks_of_changes = settings.kind == "runtime" or (
@@ -94,11 +94,11 @@ class SensorIntake:
         return row, self._judge(now)
 
     def deadline(self) -> int | None:
-        """Return the boot clock in ms at which an alarm's delay expires; None if no delay is running."""
+        """Return the boot clock time in ms at which an alarm's delay expires; None if no delay is running."""
         return self._watch.deadline()
 
     def decline(self) -> int:
-        """Assign a number to a sample that cannot be kept; the caller must explain the number with a gap."""
+        """Assign a number to a sample that cannot be recorded. The caller must record a gap for it."""
         self.last += 1
         return self.last
 
@@ -140,8 +140,8 @@ class SensorIntake:
 def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:
     """Return the value and state in a form that a document can contain.
 
-    A value is removed if it is NaN or infinite, or if the state allows no value. An integer that some JSON
-    readers cannot represent exactly becomes a float.
+    A value is replaced with None if it is NaN or infinite, or if the state allows no value. An integer that
+    some JSON readers cannot represent exactly becomes a float.
     """
     if not state.carries_value:
         return None, state

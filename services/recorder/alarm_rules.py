@@ -49,7 +49,7 @@ class _Watch:
     since_ms: int = 0
 
     def deadline(self) -> int | None:
-        """Return the boot clock in ms at which the state will change if no sample arrives.
+        """Return the boot clock time in ms at which the state will change if no sample arrives.
 
         Return None if the state will not change.
         """
@@ -91,9 +91,9 @@ class AlarmWatch:
     def __init__(self, rules: Sequence[AlarmRule], *, unit: str = "", standing: bool = False) -> None:
         """Set up the rules.
 
-        `unit` is the unit of the values, for descriptions. `standing` is True if an episode was in progress
-        when the recorder stopped. The episode then continues until values clear it, and is not raised a
-        second time.
+        `unit` is the unit of the values, for use in descriptions. `standing` is True if an episode was in
+        progress when the recorder stopped. That episode then continues until values clear it, and is not
+        raised again.
         """
         self._watches = [_Watch(rule) for rule in rules]
         self._unit = unit
@@ -104,7 +104,7 @@ class AlarmWatch:
         return bool(self._watches) or self._resumed
 
     def observe(self, value: Value, now_ms: int) -> None:
-        """Evaluate the value of a sample; None (a sensor fault) says nothing about the equipment."""
+        """Evaluate the value of a sample. None means a sensor fault, which changes no rule's state."""
         self._blind = value is None
         if value is None:
             return
@@ -118,13 +118,16 @@ class AlarmWatch:
         self._resumed = False
 
     def elapse(self, now_ms: int) -> None:
-        """Evaluate delays that have expired by `now_ms`."""
+        """Apply the transitions of rules whose delays have expired by `now_ms`."""
         if not self._blind:
             for watch in self._watches:
                 watch.elapse(now_ms)
 
     def deadline(self) -> int | None:
-        """Return the boot clock in ms at which `elapse` may change a state; None if only a sample can."""
+        """Return the boot clock time in ms at which `elapse` may change a state.
+
+        Return None if only a sample can change a state.
+        """
         if self._blind:
             return None
         deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
@@ -133,8 +136,7 @@ class AlarmWatch:
     def highest(self) -> AlarmState | None:
         """Return the state of the highest active rule; None if no rule is active.
 
-        Check `is_unknown` first: just after a restart, the state may be unknown, and the earlier state still
-        applies.
+        Check `is_unknown` first. While it is True, the state from before the restart still applies.
         """
         holding = [watch.rule for watch in self._watches if watch.is_met]
         if not holding:
@@ -148,7 +150,7 @@ class AlarmWatch:
         return self._resumed
 
     def signature(self) -> tuple[RuleState, ...]:
-        """Return the states of all rules; a sample that changes any of them is always recorded."""
+        """Return the states of all rules. A sample that changes any of these states is always recorded."""
         return tuple(watch.state for watch in self._watches)
 
 
@@ -167,7 +169,7 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
 
 
 def in_words(rule: AlarmRule, unit: str = "") -> str:
-    """Return a rule's condition in words, in SI units: `above 63 Hz for 5 s`, `active for 10 s`."""
+    """Return a rule's condition as text in SI units, such as `above 63 Hz for 5 s` or `active for 10 s`."""
     shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
     words = []
     if rule.when is not None:

@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 CLOCK_CHECK_MS: Final = 60_000
 MOST_AT_ONCE: Final = 500
-"""Maximum number of samples to process before checking again whether a commit is due."""
+"""Maximum number of samples to process between two checks whether a commit is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,10 @@ class _Manual:
 
 
 class Recorder:
-    """The recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
+    """The recorder. It opens the journal when created and closes it at the end of `run`.
+
+    `run` blocks until `stop` is called.
+    """
 
     def __init__(
         self,
@@ -169,7 +172,7 @@ class Recorder:
         )
 
     def stop(self) -> None:
-        """Request a stop once all accepted samples have been written.
+        """Request a shutdown. The recorder first writes all accepted samples.
 
         May be called from any thread or a signal handler.
         """
@@ -300,7 +303,7 @@ class Recorder:
             item.answer.set_result(ControlAnswer.refused(str(error)))
 
     def _ask(self, addition: Addition) -> ControlAnswer:
-        """Queue a value that a person entered, and wait until it is durable.
+        """Record a value that a person entered, and wait until it is durable.
 
         This method runs on the control server's thread.
         """
@@ -366,7 +369,7 @@ class Recorder:
 def run(args: Namespace) -> int:
     """Run `logboat record` in the foreground.
 
-    Return 0 if stopped, 1 if failed, 2 if the configuration is invalid.
+    Return 0 after a clean stop, 1 after a failure, and 2 if the configuration is invalid.
     """
     with running("recorder", args.data):
         return _run(args)

@@ -1,9 +1,9 @@
 """Space on the card that is reserved for the recorder.
 
-At any time, the recorder must be able to write a limited amount of data: the journal (its ring and its
-write-ahead log), and the document store's write-ahead log. The *reserve* is a file of this size, which is
-deleted when no other space is left. The same amount is also kept free. On a partition smaller than 1 GB all
-sizes are reduced in proportion.
+At any time, the recorder must be able to write the journal (its ring and its write-ahead log) and the
+document store's write-ahead log. Their sizes are limited. The *reserve* is a file of about that size, which
+is deleted when no other space is left. The same amount of space is also kept free. On a partition smaller
+than 1 GB all sizes are reduced in proportion.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class DiskBudget:
 
     @property
     def store_laid_out(self) -> int:
-        """Number of pages allocated for the document store's write-ahead log from the start.
+        """Number of pages to allocate for the document store's write-ahead log at startup.
 
         The log reaches this size while the sync daemon runs.
         """
@@ -50,7 +50,7 @@ class DiskBudget:
 
     @property
     def spare(self) -> int:
-        """Number of bytes to keep free; if fewer bytes are free, history is removed."""
+        """Minimum free space in bytes; history is removed if less space is free."""
         return 2 * self.reserve
 
 

@@ -1,8 +1,8 @@
 """The ledger: lines `sensor,log,seq` on a file descriptor, for testing the recorder from outside.
 
 A line is written only after the commit that makes its sample durable. A slow reader never delays the
-recorder, because lines wait in memory. If too many lines wait, or the reader has closed the pipe, the ledger
-ends and the recorder continues.
+recorder, because lines wait in memory. If too many lines wait, or the reader has closed the pipe, no more
+lines are written, and the recorder continues.
 """
 
 import logging
@@ -16,15 +16,15 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 4_096
 """Number of bytes that a pipe accepts without blocking once poll(2) reports it as writable."""
 MOST_WAITING: Final = 8_000_000
-"""Maximum number of bytes that wait in memory: about 300,000 lines."""
+"""Maximum number of bytes to buffer in memory, enough for about 300,000 lines."""
 PATIENCE_S: Final = 5.0
 
 
 class LedgerFile:
-    """Writes to a descriptor that may be a pipe, a socket or a file."""
+    """Ledger that is written to a file descriptor, which may be a pipe, a socket or a file."""
 
     def __init__(self, descriptor: int) -> None:
-        """Check the descriptor. Raise OSError if it is not open."""
+        """Prepare to write to the descriptor. Raise OSError if it is not open."""
         os.fstat(descriptor)
         self._descriptor = descriptor
         self._waiting = bytearray()

@@ -1,7 +1,7 @@
 """Stores the recorder's time floor in the journal between runs.
 
-If the last batch was synced, its time is the last known time. Otherwise the last known time is a separate
-value in the journal, which is stored before the first batch that is not synced.
+The time of the last batch is the floor, if the clock was synced at that time. Otherwise the floor is a
+separate value in the journal, which is stored before the first batch without a synced clock.
 """
 
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _UTC: Final = "floor"
 _CONTRADICTED: Final = "floor_contradicted"
-"""Keys of the journal's values for the fields of `FloorRecord`."""
+"""Keys under which the journal stores the fields of `FloorRecord`."""
 
 
 def read_floor(journal: Journal) -> FloorRecord:
@@ -30,7 +30,7 @@ def read_floor(journal: Journal) -> FloorRecord:
 def keep_floor(journal: Journal, floor: FloorRecord, *, is_synced: bool) -> None:
     """Store the floor if necessary. Errors are only logged.
 
-    `is_synced` is True if the batches that are committed now are synced, and therefore contain the floor.
+    `is_synced` is True if the clock is synced, because the batches committed now then contain the floor.
     """
     stored = _stored(journal)
     grown_s = floor.contradicted_s - stored.contradicted_s

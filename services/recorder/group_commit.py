@@ -1,6 +1,6 @@
-"""Recording: turns drivers' samples into durable batches, on one thread.
+"""Commits drivers' samples to the journal in durable batches, on one thread.
 
-Clocks, journal and ledger are passed in. This module promises that every sample in the ledger is durable. If
+The caller provides the clocks, the journal and the ledger. Every sample in the ledger is durable. If
 the journal cannot be written (card full, read-only, broken), no accepted sample is lost. The fault is
 reported, and the write is retried. This module never waits for the document store or the network.
 
@@ -30,16 +30,18 @@ from .acceptance import ClockMoment, SensorIntake
 log = logging.getLogger(__name__)
 
 GROUP_MS: Final = 1_000
-"""Maximum milliseconds that an accepted sample waits to be committed."""
+"""Maximum time that an accepted sample waits to be committed, in milliseconds."""
 HEARTBEAT_MS: Final = 5_000
 """Milliseconds between commits if there are no samples.
 
-These commits prove that recording works, and record the boot's last known time.
+These commits show that recording works, and record the latest known time of the boot.
 """
 RETRY_MS: Final = 1_000
-"""Milliseconds between attempts to write to a journal after a failure."""
+"""Milliseconds between attempts to write to the journal after a failure."""
 MOST_PENDING: Final = 50_000
-"""Maximum rows in memory while the journal cannot be written: 1,000 s of 50 sensors at 1 Hz, about 10 MB."""
+"""Maximum number of rows in memory while the journal cannot be written, about 10 MB.
+
+This is enough for 50 sensors at 1 Hz for 1,000 s."""
 
 COMMITS_TIMED: Final = 4_096
 """Number of commits whose times are kept: enough for a 99.9th percentile, and for over an hour."""
@@ -64,7 +66,7 @@ class GroupCommitter:
     ) -> None:
         self.identity = identity
         self.fault: str | None = None
-        """The reason why nothing can be recorded now; None if recording works."""
+        """Reason why nothing can be recorded now; None if recording works."""
         self.damaged = False
         """True if the journal is damaged and must be repaired."""
         self.waits_for_room = False
@@ -85,7 +87,7 @@ class GroupCommitter:
         self._episodes: dict[tuple[str, int], AlarmRecord] = {}
         self._declined: dict[str, tuple[int, int]] = {}
         self.was_urgent = False
-        """True if the last commit was urgent; its documents are then also urgent."""
+        """True if the last commit was urgent, so that its documents must be written at once."""
         self._urgent = False
         self._urgent_ns = 0
         self._first_ms: int | None = None
@@ -97,7 +99,7 @@ class GroupCommitter:
             self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
 
     def resume(self) -> Mapping[str, Totals]:
-        """Return the totals from which counting sensors must continue."""
+        """Return the totals from which counting sensors must continue, by sensor."""
         return {name: self._journal.sensors[name].totals for name in self.intakes}
 
     def now_ms(self) -> int:
@@ -140,7 +142,7 @@ class GroupCommitter:
                 self._take(intake, row, episode)
 
     def alarm_due_ms(self) -> int | None:
-        """Return the boot clock in ms at which the next alarm delay expires and `elapse` is due.
+        """Return the boot clock time in ms at which the next alarm delay expires and `elapse` is due.
 
         Return None if no delay is running.
         """
@@ -149,7 +151,7 @@ class GroupCommitter:
         )
 
     def due_ms(self) -> int:
-        """Return the boot clock in ms at which `commit` or `elapse` is due even if no sample arrives."""
+        """Return the boot clock time in ms at which `commit` or `elapse` is due if no sample arrives."""
         if self._retry_ms is not None:
             return self._retry_ms
         if self._urgent:
@@ -211,12 +213,12 @@ class GroupCommitter:
             self._hurry()
 
     def _hurry(self) -> None:
-        """Request that waiting data be committed at once."""
+        """Make the next commit due at once."""
         if not self._urgent:
             self._urgent, self._urgent_ns = True, self._clock.boottime_ns()
 
     def _due_ns(self) -> int:
-        """Return the boot clock in ns at which the commit became due.
+        """Return the boot clock time in ns at which the commit became due.
 
         Return the current time if the commit is early or has already been tried.
         """
@@ -247,7 +249,7 @@ class GroupCommitter:
         )
 
     def _settle(self, done: Batch) -> None:
-        """Remove the contents of a durable batch from the waiting data."""
+        """Remove the contents of a durable batch from the data that is waiting to be committed."""
         last = {row.sensor: row.sequence for row in done.rows}
         self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
         self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}

@@ -56,12 +56,12 @@ def establish(
     Before a new log begins, the old log's samples are written to the store `documents`.
 
     `sensors` are the configured sensors, whose totals a new log carries over. `own` is the vessel's identity
-    in its fleet, if it has one. `utc` is the time in seconds since 1970, if the system clock must not be
-    used. `progress` is called often while files are read.
+    in its fleet, if it has one. `utc` is the time in seconds since 1970, by default from the system clock.
+    `progress` is called often while files are read.
 
-    If the samples cannot be written, the journal is kept unchanged for a later start
-    (`store_repair.put_waiting_away`), and the new log begins in a file of its own. Raise JournalError if the
-    journal cannot be used.
+    If the old log's samples cannot be written, the old journal is kept unchanged for a later start
+    (`store_repair.put_waiting_away`), and the new log begins in a new file. Raise JournalError if the journal
+    cannot be used.
     """
     log = journal.get_meta("log")
     same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
@@ -152,7 +152,7 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
 
 
 def is_behind(journal: Journal) -> str | None:
-    """Return the reason in the witness why a journal must not continue; None if it can continue.
+    """Return the reason, from the witness, why a journal must not continue; None if it can continue.
 
     Raise JournalError if the journal is damaged.
     """
@@ -163,7 +163,7 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
-    """Write the journal's samples to documents, and gap documents for numbers that only the witness knows.
+    """Write the journal's samples to documents, and gap documents for numbers that only the witness contains.
 
     Raise JournalError if that fails.
     """

@@ -33,7 +33,7 @@ RATE_OVER_MS: Final = 10_000
 
 
 class PublishedState:
-    """Collects the facts that are published."""
+    """Collector of the facts in the recorder's live state file."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class PublishedState:
         self._counted_ms: int | None = None
 
     def note_sample(self, sample: Sample) -> None:
-        """Store a driver's latest sample, even if it is not recorded."""
+        """Remember a driver's latest sample, even if it is not recorded."""
         self._latest[sample.sensor] = sample
 
     def state(

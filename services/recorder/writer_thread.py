@@ -60,14 +60,14 @@ class Storage:
 
 
 def reserve(data: Path) -> Path:
-    """Return the path of the file that is deleted when the card is full."""
+    """Return the path of the reserve, the file that is deleted when the card is full."""
     return data / "reserve"
 
 
 def make_room_to_start(data: Path) -> None:
     """Delete the reserve if the card is so full that the stores might not open.
 
-    Once the stores are open, the writer thread frees space. Raise OSError if the card cannot be read or
+    The writer thread frees more space once the stores are open. Raise OSError if the card cannot be read or
     written.
     """
     usage = shutil.disk_usage(data)
@@ -76,7 +76,7 @@ def make_room_to_start(data: Path) -> None:
 
 
 class WriterThread:
-    """Owner of the document store's connection; all work happens on its own thread."""
+    """Thread that owns the recorder's connection to the document store, and does all work on the store."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class WriterThread:
         self.damaged: str | None = None
         """Description of damage that was found and has ended the thread; None if there is none."""
         self.fault: str | None = None
-        """The reason why documents cannot be written now; None if they can."""
+        """Reason why documents cannot be written now; None if they can."""
         self.storage: Storage | None = None
         self._identity = identity
         self._sensors = tuple(sensors)
@@ -158,7 +158,7 @@ class WriterThread:
 
     @property
     def copies_fault(self) -> str | None:
-        """The reason why documents cannot be copied now; None if they can."""
+        """Reason why documents cannot be copied now; None if they can."""
         return self._copies.fault
 
     @property
@@ -187,7 +187,7 @@ class WriterThread:
             self._close()
 
     def _attempt(self, *, finish: bool) -> bool:
-        """Do one round of work; return False if it failed, with the reason in `damaged` or `fault`."""
+        """Do one round of work. Return False if that fails; the reason is then in `damaged` or `fault`."""
         try:
             self._journal.witness.work()
             documenter = self._opened()
@@ -308,7 +308,7 @@ class WriterThread:
         self._anchors_written = anchors
 
     def _maintain(self) -> None:
-        """Do periodic maintenance. Even an unexpected error in it must not stop the writing of documents."""
+        """Do periodic maintenance. Only log unexpected errors, so that documents are still written."""
         try:
             self._apply_retention()
         except (StoreError, JournalError, OSError):
@@ -395,8 +395,7 @@ class WriterThread:
     def _excess(self, budget: int, slack: int = 0) -> int:
         """Return the number of bytes to remove.
 
-        This is the excess over the budget, or the missing space for data that must be written, whichever is
-        larger.
+        This is the excess over the budget, or the shortfall of free space, whichever is larger.
         """
         assert self._database is not None
         usage = self._database.usage()
@@ -417,7 +416,7 @@ class WriterThread:
                 raise
 
     def _use_reserve(self) -> None:
-        """Use the reserve's space to checkpoint the write-ahead log if the card is full.
+        """If the card is full, delete the reserve and checkpoint the write-ahead log into the freed space.
 
         SQLite can then overwrite the log from its beginning.
         """

@@ -1,6 +1,6 @@
 """Recovery: checks and repairs the stores after damage, before any process opens them.
 
-`store_check` runs at each start. It reads what a write-ahead log still contains (`wal_tail`), salvages
+`store_check` runs at each start. It reads the unread end of a write-ahead log (`wal_tail`), salvages
 batches from a damaged journal (`journal_salvage`), and compares all files with each other (`rollback`). It
 calls `store_repair` and `rebuild` to repair damage. `carryover` transfers the totals of counting sensors to a
 new log. `report` holds the findings. `current_log` tells other daemons which log the recorder writes.

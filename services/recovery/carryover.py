@@ -1,7 +1,7 @@
 """Carries the totals of counting sensors over to a new log, and reports the totals and their sources.
 
-A new log begins when the journal is lost, damaged or behind (`rollback`). Engine hours must not restart from
-zero when that happens. Their totals come from this vessel's own files, in this order of trust:
+A new log begins when the journal is lost, damaged or out of date (`rollback`). Totals such as engine hours
+must then not restart from zero. They are taken from this vessel's own files, in this order of trust:
 
 - the journal, the data that a repair saved from it, and the witness: no other vessel writes these;
 - readings in the vessel's last log whose value is the total itself. They count if the files above have no
@@ -47,17 +47,19 @@ log = logging.getLogger(__name__)
 IsSigned = Callable[[str, Mapping[str, Any]], bool]
 """Function that takes a document's id and body, and returns True if the document's vessel signed it."""
 Progress = Callable[[], None]
-"""Function that long operations call often, to show that they are still running."""
+"""Callback that long operations call often, to show that they are still running."""
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
 """Author of the note about carried totals."""
 NOTES: Final = "notes"
-"""Key of the journal's value that contains the notes that are still to be written (`with_note`)."""
+"""Key under which the journal stores the notes that are still to be written (`with_note`)."""
 _NOTES_KEPT: Final = 8
-"""Maximum number of notes to keep: one for each log that begins while the store cannot be written."""
+"""Maximum number of unwritten notes to keep.
+
+There is one note for each log that begins while the store cannot be written."""
 _LOOKED_AT: Final = 16
-"""Number of a sensor's newest readings to search, because the newest may contain only faults."""
+"""Number of a sensor's newest readings to search for a total, because some may contain only faults."""
 
 
 def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
@@ -163,7 +165,7 @@ def of_documents(
 
 
 def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total] | None:
-    """Return the totals that `ask` reads from a source; None if that fails, to use other sources."""
+    """Return the totals that `ask` reads from a source. If that fails, log the error and return None."""
     try:
         return ask()
     except (StoreError, OSError, apsw.Error) as error:
@@ -174,7 +176,7 @@ def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total
 
 
 Scale = tuple[str, str, float]
-"""Path and unit of readings whose value is a total, and the pulses per unit; 0 for a total in seconds."""
+"""Path and unit of readings that contain a total, and the pulses per unit (0 for a total in seconds)."""
 
 
 def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:
@@ -195,7 +197,10 @@ def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) 
 
 
 def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
-    """Return, by sensor, the pulses per unit that applied to its readings, if a document states them."""
+    """Return the pulses per unit that applied to each sensor's readings, by sensor.
+
+    Sensors for which no document states this are left out.
+    """
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")
     pulses_per_unit = {}
@@ -321,7 +326,7 @@ def gather(
 ) -> dict[str, Total]:
     """Return the best known totals of the vessel.
 
-    `own` has the totals from the vessel's own files. `witnessed` are the sensors in the witness, whose
+    `own` contains the totals from the vessel's own files. `witnessed` are the sensors in the witness, whose
     readings do not count. `journal_logs` are the logs known to the journal. `progress` is called often.
     """
     known = totals.highest(own)
@@ -368,7 +373,10 @@ def is_counting(sensor: SensorSettings) -> bool:
 def words(
     carried: Mapping[str, Total], *, before: str | None, now: str, sensors: Iterable[SensorSettings]
 ) -> str:
-    """Return a message about the totals carried over from log `before` to log `now`; '' if there are none."""
+    """Return a message about the totals that were carried over from log `before` to log `now`.
+
+    Return '' if there are no totals.
+    """
     sentences = [
         f"{name} {_amount(total)} (as of {iso(total.utc) if total.utc else 'an unknown time'},"
         f" from {total.source})"

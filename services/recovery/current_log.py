@@ -13,7 +13,7 @@ from . import rollback
 
 
 class CurrentLog:
-    """Callable that looks up the name of the current log at each call."""
+    """Callable that returns the name of the current log, looked up at each call."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
         """Prepare to look up the log.

@@ -1,7 +1,7 @@
 """Salvages a damaged journal: recovers every batch that can still be read, from its row or from a copy.
 
-It reads the file page by page, past damage that stops SQLite, and the write-ahead log past invalid frames.
-Only data that matches its checksum is used.
+The database file is read page by page, so damage that stops SQLite is skipped. Invalid frames in the
+write-ahead log are also skipped. Only data that matches its checksum is used.
 """
 
 import zlib
@@ -30,7 +30,7 @@ class _Spare(msgspec.Struct, array_like=True):
 
 @dataclass(slots=True)
 class SalvagedJournal:
-    """Everything that could be read from a journal."""
+    """Data that could be read from a journal."""
 
     meta: dict[str, Any] = field(default_factory=dict)
     sensors: list[tuple[int, str, int, str, str]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class SalvagedJournal:
     batches: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     """Complete batches: a mapping from number to (crc, data)."""
     from_echoes: int = 0
-    """Number of batches that were found only in a copy."""
+    """Number of batches that were recovered only from a copy."""
     totals: dict[str, Totals] = field(default_factory=dict)
     """Settled totals by sensor, from rows whose checksums are valid."""
 
@@ -56,7 +56,7 @@ class SalvagedJournal:
 
 
 def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedJournal:
-    """Return everything that can be read from a journal. Damage never raises; the result may be empty.
+    """Return all data that can be read from a journal. Damage raises no exception; the result may be empty.
 
     `progress` is called from time to time.
     """
@@ -157,7 +157,7 @@ def _sound(candidates: dict[int, set[tuple[int, bytes]]], seed: int) -> dict[int
 
 
 def _whole_number(value: object) -> int:
-    """Return a number from `meta`; 0 if it is missing, or if damage has changed its type."""
+    """Return an integer from `meta`; 0 if the value is missing, or if damage has changed its type."""
     return value if isinstance(value, int) else 0
 
 

@@ -1,4 +1,6 @@
-"""Writes documents for samples in a journal that no recorder will continue, or that the store has lost.
+"""Writes documents for samples that are in a journal but not in the document store.
+
+The journal's log has ended, or the store has lost the documents.
 
 Only samples that are in no document are written, so a rebuild can safely be repeated, after any damage.
 """
@@ -29,7 +31,7 @@ class RebuiltCounts:
 
     samples: int = 0
     lost: int = 0
-    """Number of samples about which nothing is known except their numbers."""
+    """Number of samples of which only the sequence numbers are known."""
 
 
 class Spans:
@@ -97,9 +99,9 @@ def refill(
     """Write the samples in `batches` that are in no document.
 
     `registered` has the path and unit of each sensor. `last` has the last numbers known to have been
-    assigned, by sensor. Gap documents dated `utc` explain the numbers that are then still missing below these
-    last numbers, or between documents in any of the vessel's logs. If `utc` is None, no gap documents are
-    written. `progress` is called often. Raise StoreError if documents cannot be read or written.
+    assigned, by sensor. Gap documents dated `utc` are then written for numbers that are still missing up to
+    these last numbers, or between documents in any of the vessel's logs. If `utc` is None, no gap documents
+    are written. `progress` is called often. Raise StoreError if documents cannot be read or written.
     """
     writer = _Writer(
         database,
@@ -135,9 +137,9 @@ def refill(
 def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
     """Write gap documents for numbers that are in the witness but in no document, and return their count.
 
-    If samples are lost, or `in_doubt` is True, and the machine has restarted since (`start` is its boot id),
-    the reserved numbers are explained as well: the witness's last write may not have reached the card. Raise
-    StoreError if documents cannot be read or written.
+    The witness's last write may not have reached the card before a restart. So gap documents are also written
+    for the reserved numbers if the machine has restarted since, and samples are lost or `in_doubt` is True.
+    `start` is the current boot id. Raise StoreError if documents cannot be read or written.
     """
     identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
     last = {name: given.last(name) for name in given.numbers}
@@ -165,8 +167,8 @@ def _explain(
 def _windows(database: Database, vessel: str) -> dict[str, float]:
     """Return the length of each sensor's windows in seconds, according to the vessel's document.
 
-    These lengths put samples into the same documents as before. Other vessels may have these documents
-    already.
+    With these lengths, samples are put into the same documents as before, which other vessels may already
+    have.
     """
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")

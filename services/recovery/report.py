@@ -1,4 +1,4 @@
-"""The report on a store check."""
+"""Type of the report on a store check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -21,9 +21,9 @@ class Report:
     """True if some copies are damaged and were not rewritten."""
     repaired: bool = False
     in_use: bool = False
-    """True if a daemon has the stores open, so that no repairs were made."""
+    """True if a daemon had the stores open, in which case no repairs were made."""
     progress: Callable[[], None] = lambda: None
-    """Function that is called after each step."""
+    """Callback that is called after each step."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as a dictionary for JSON."""

@@ -1,4 +1,4 @@
-"""Detects which of a vessel's files is behind the other files: journal, documents, witness or copies.
+"""Detects if one of a vessel's files is older than its other files: journal, documents, witness and copies.
 
 A file that has lost its end, or is an older copy, looks valid: only the other files reveal the loss. The
 files are written in a fixed order, each after the previous write is durable. Numbers are reserved
@@ -42,9 +42,9 @@ If this record is set but the witness is missing, the witness was lost. Without 
 which had no witness, may have written the journal.
 """
 _BOOTS: Final = 3
-"""Number of boots after the journal's last boot for which to look up documents."""
+"""Number of boots after the journal's last boot for which documents are looked up."""
 Progress = Callable[[], None]
-"""Function that long operations call often, to show that they are still running."""
+"""Callback that long operations call often, to show that they are still running."""
 NO_WITNESS: Final = "given-numbers is missing or damaged, so it is not certain which numbers were assigned"
 
 
@@ -63,7 +63,7 @@ class JournalState:
     """Last number known to be in documents, by sensor."""
     has_witness: bool
     before: tuple[str, ...] = ()
-    """Earlier logs of this vessel, if the journal knows them."""
+    """Earlier logs of this vessel, as far as the journal lists them."""
 
 
 def read_journal_state(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
@@ -104,7 +104,7 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
 
 
 def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason in the witness why the journal must not continue; None if it can continue."""
+    """Return the reason, from the witness, why the journal must not continue; None if it can continue."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
     if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
@@ -134,7 +134,7 @@ def journal_lost(given: GivenNumbers | None) -> str | None:
 
 
 def journal_behind_documents(state: JournalState, database: Database) -> str | None:
-    """Return the reason in the documents why the journal must not continue; None if it can continue.
+    """Return the reason, from documents, why the journal must not continue; None if it can continue.
 
     Raise StoreError if the documents cannot be read.
     """
@@ -235,7 +235,7 @@ def store_behind_copies(
 
 
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
-    """Return True if a peer claims to have later numbers or boots than this vessel in the current log.
+    """Return True if a peer's claim about the current log goes beyond this vessel's last numbers or boots.
 
     `given` is the current content of the witness. Raise StoreError if the store cannot be read.
     """

@@ -11,8 +11,9 @@ Damaged files are set aside, their readable content is saved, and recording cont
 - Copies: documents with damaged copies are copied again from the document store.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
-or if a process has found damage and left a mark. Otherwise the check covers only what SQLite reads when it
-opens the store, and the newest rows. Copies are checked whenever the store is checked completely.
+or if a process has found damage and created the `damaged` file (a *mark*). Otherwise the check covers only
+what SQLite reads when it opens the store, and the newest rows. Copies are checked whenever the store is
+checked completely.
 """
 
 import contextlib
@@ -64,9 +65,13 @@ from .store_repair import LostNumbers
 log = logging.getLogger(__name__)
 
 DEEP_BELOW: Final = 64_000_000
-"""Maximum size in bytes of a store to check completely at each start; takes a few seconds on a Pi Zero 2."""
+"""Maximum size in bytes of a store that is checked completely at each start.
+
+Such a check takes a few seconds on a Pi Zero 2."""
 PATIENCE_S: Final = 10.0
-"""Seconds to wait for daemons, which look for the mark once a second and then exit within two seconds."""
+"""Maximum time to wait for daemons to exit, in seconds.
+
+They check for the mark once a second, and exit within two seconds of finding it."""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that the store contained are missing"
@@ -75,7 +80,7 @@ BEHEADED: Final = "the file is empty, although its write-ahead log is not"
 
 
 def is_marked(data: Path) -> bool:
-    """Return True if a process has found damage that has not been checked since.
+    """Return True if a process has reported damage, and no check has been made since.
 
     Processes that have the stores open must then exit, because they prevent a repair.
     """
@@ -83,7 +88,7 @@ def is_marked(data: Path) -> bool:
 
 
 def mark_damaged(data: Path, reason: str) -> None:
-    """Leave a mark that tells the next start about damage; `reason` describes the damage.
+    """Create the mark that makes the next start check the stores; `reason` describes the damage.
 
     A write error is only logged.
     """
@@ -172,9 +177,9 @@ class _Damage:
     journal: list[str] = field(default_factory=list)
     """Damage to the journal, or reasons why it must not continue."""
     lacking: list[str] = field(default_factory=list)
-    """Documents that are missing from an undamaged document store."""
+    """Descriptions of documents that are missing from an undamaged document store."""
     witness: list[str] = field(default_factory=list)
-    """Reasons why the witness must be written again."""
+    """Reasons why the witness must be rewritten."""
     copies: Survey | None = None
     """Result of reading all copies; None if they have not been read."""
     given: GivenNumbers | None = None
@@ -299,7 +304,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 
 
 def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None:
-    """Find files that are behind other files (`rollback`), ignoring damaged files."""
+    """Find files that are older than other files (`rollback`), ignoring damaged files."""
     journal, store = data / "samples.db", data / "log.db"
     state = rollback.read_journal_state(journal, progress=report.progress) if journal.exists() else None
     damage.state = state
@@ -333,7 +338,10 @@ def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None
 def _behind_copies(
     data: Path, database: Database, damage: _Damage, report: Report, *, deep: bool
 ) -> str | None:
-    """Describe the documents that copies have but the store lacks; `deep` reads all copies."""
+    """Describe the documents that have copies but are missing from the store; None if there are none.
+
+    If `deep` is True, all copies are read, else only the newest mark.
+    """
     folder = folder_in(data)
     if not deep:
         return rollback.store_behind_copies(database, rollback.newest_mark(folder), ())
@@ -344,7 +352,10 @@ def _behind_copies(
 
 
 def _is_beheaded(path: Path) -> bool:
-    """Return True if only a database's write-ahead log is left, which opening the database would delete."""
+    """Return True if a database's file is empty or missing, but its write-ahead log is not.
+
+    Opening the database would then delete the write-ahead log.
+    """
     return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
 
 
@@ -498,7 +509,7 @@ def _locked(handle: int, *, patience: float) -> bool:
 
 
 def _try_lock(handle: int, kind: int) -> bool:
-    """Take a lock; return False if another process holds a conflicting lock."""
+    """Try to lock the file; return False if another process has a conflicting lock."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -34,7 +34,7 @@ from .report import Report
 log = logging.getLogger(__name__)
 
 WAITING: Final = "waiting"
-"""Folder of journals whose logs have ended but whose samples are not in documents yet."""
+"""Name of the folder for journals whose logs have ended but whose samples are not in documents yet."""
 KEPT_ASIDE: Final = 3
 """Number of damaged files of each kind to keep for later examination."""
 
@@ -70,7 +70,7 @@ def _salvaged(path: Path) -> Path:
 
 
 def adopt(path: Path) -> None:
-    """Move a repaired store, if one exists, to the store's path, if no store is there."""
+    """Move a repaired store to the store's path, if a repaired store exists and the path is free."""
     fresh = _salvaged(path)
     if not fresh.exists() or path.exists():
         return
@@ -82,12 +82,12 @@ def adopt(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LostNumbers:
-    """Facts about numbers that the journal may have lost."""
+    """Known facts about sequence numbers that the journal may have lost."""
 
     given: GivenNumbers | None = None
     """Contents of the witness, which may be about any log."""
     in_doubt: bool = False
-    """True if the journal was behind, so that further numbers may have been assigned."""
+    """True if the journal was out of date, in which case more numbers may have been assigned."""
 
 
 def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
@@ -320,7 +320,7 @@ def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
 def _waiting(folder: Path) -> set[Path]:
     """Return the paths of waiting journals.
 
-    A journal that was lost has only a note beside its path.
+    If a journal was lost, only the note beside its path exists.
     """
     words = {path.with_suffix("") for path in folder.glob("*.lost")}
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
