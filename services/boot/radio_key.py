@@ -117,7 +117,7 @@ class RadioKeyWatch:
         """Read the known statements.
 
         `folder` is the identity's folder. `has_radio` is True if a vessel-to-vessel radio is configured here.
-        `clock` returns the seconds of a monotonic clock.
+        `clock` returns the time of a monotonic clock, in seconds.
         """
         self._clock, self._waiting_for = clock, ""
         self._waits_since = self._asked = 0.0

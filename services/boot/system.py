@@ -72,7 +72,7 @@ def partition_of(disk: Path, number: int) -> Path:
 
 
 def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
-    """Set the kernel's host name until the next boot, and write it to our `hostname` file.
+    """Set the kernel's host name until the next boot, and write it to Logboat's `hostname` file.
 
     `/etc/hostname` is a link to that file, because NetworkManager would otherwise restore an old name.
     """

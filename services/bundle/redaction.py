@@ -138,7 +138,10 @@ HARMLESS: Final = frozenset(
 `key` and similar keys contain file names. All other keys are left out.
 """
 SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
-"""Configuration keys that are left out on purpose. An SSH key is not secret, but it identifies a person."""
+"""Configuration keys whose values are left out on purpose.
+
+The list includes SSH keys: they are not secret, but they identify a person.
+"""
 
 _TOKEN: Final = re.compile(
     r'[ \t]+|(?P<text>"(?:[^"\\]|\\.)*"|\'[^\']*\')|(?P<sign>[\[\]{},=])|(?P<comment>#.*)'

@@ -89,7 +89,7 @@ class StoreContents:
 
     @property
     def sensors(self) -> list[SensorLog]:
-        """The recorded sensors of all vessels."""
+        """Results for each sensor and log of all vessels."""
         return [sensor for report in self.reports for sensor in report.sensors]
 
 

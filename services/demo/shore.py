@@ -49,7 +49,7 @@ class _Head(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ArrivedDocuments:
-    """Documents that have arrived ashore."""
+    """Counts of the documents that have arrived ashore."""
 
     by: str
     """Id of the vessel with the link to the shore."""

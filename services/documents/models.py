@@ -96,7 +96,7 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
     unit: str = ""
     boot: Whole
     start: Seconds
-    """Boot clock at the start of the window, in seconds."""
+    """Boot clock time at the start of the window, in seconds."""
     end: Seconds
     start_utc: datetime | None = None
     """Start of the window in UTC, as known when the window was closed."""

@@ -106,7 +106,7 @@ class Batch:
     """
 
     def last_numbers(self) -> dict[str, int]:
-        """Return the last number that each sensor was assigned in this batch."""
+        """Return the last sample number assigned to each sensor in this batch."""
         last: dict[str, int] = {}
         for name, number in chain(
             ((row.sensor, row.sequence) for row in self.rows), ((gap.sensor, gap.last) for gap in self.gaps)

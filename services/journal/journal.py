@@ -96,7 +96,7 @@ class SensorRecord:
 class Journal:
     """The writing side of the journal.
 
-    The class is not thread-safe, except for `release` and `release_copies`, which only store their arguments.
+    The class is not thread-safe, except for `release` and `release_copies`, which only set attributes.
     """
 
     def __init__(

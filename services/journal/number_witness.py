@@ -197,7 +197,7 @@ class NumberWitness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """Record the numbers that a commit made durable; `now_ms` is the boot clock at the commit.
+        """Record the numbers that a commit made durable; `now_ms` is the boot clock time of the commit.
 
         `totals` has the totals that the commit changed; `utc` is the time of the commit in seconds since
         1970.

@@ -285,7 +285,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
 
 
 def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentFilter":
-    """Return a filter that accepts only documents in these channels.
+    """Return a filter that accepts documents in these channels.
 
     The filter also accepts tombstones that do not name the channels of the deleted document.
     """

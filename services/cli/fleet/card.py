@@ -6,8 +6,8 @@ A certificate is written to one card only, because two cards with the same certi
 identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
 booted, `--again` writes the same certificate to a new card.
 
-Everything that can be checked is checked before anyone is asked. The fleet's folder changes only after the
-person has confirmed. If writing then fails, the next attempt uses the same certificate.
+All checks run before the user is prompted for anything. The fleet's folder changes only after the user has
+confirmed. If writing then fails, the next attempt uses the same certificate.
 """
 
 import sys
@@ -143,7 +143,7 @@ def _card_question(target: "Target", vessel: str) -> str:
 
 
 def _issue(folder: "FleetFolder", authority: "Authority", vessel: str, now: datetime) -> None:
-    """Issue a certificate for the card, unless an attempt that failed has already issued one for it."""
+    """Issue a certificate for the card, unless an earlier, failed attempt has already issued one."""
     current = folder.vessel(vessel).current
     if (
         current is not None
@@ -188,7 +188,7 @@ def _told(
 
 
 def _check_image(args: Namespace) -> str | None:
-    """Compare the image with a digest beside it, and return the name of the file with the digest.
+    """Compare the image with the digest in a file beside it, and return the name of that file.
 
     Raise CardError if the image is missing or differs.
     """
