@@ -1,8 +1,8 @@
 """A fleet's certificate authority: its root, the certificates that it issues, and its signed statements.
 
-All keys are ECDSA P-256. The validity of a certificate begins a year before it is issued. The reason is that
-the clock of a Raspberry Pi without a clock battery starts at the time of its image or of its last run. This
-module reads no clock and no files.
+All keys are ECDSA P-256. The validity of a certificate begins a year before it is issued. A Raspberry Pi
+without a clock battery starts with the time of its image or of its last run, which may be months in the past.
+This module reads no clock and no files.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ A new root certificate requires a visit to every vessel.
 """
 VESSEL_VALID: Final = timedelta(days=5 * 365)
 SHORTEST_PASSPHRASE: Final = 12
-"""Smallest number of characters in a passphrase.
+"""Minimum length of a passphrase, in characters.
 
 Anyone who has copied the root key's file can try any number of passphrases. With the PKCS #8 format that
 `cryptography` writes, each attempt costs only 2,048 rounds of PBKDF2.
@@ -85,7 +85,9 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: x509.Certificate, key: bytes, passphrase: str) -> Self:
-        """Return the authority with this certificate, and decrypt its `key`, which `key_pem` has encrypted.
+        """Return the authority with this certificate, after decrypting its private key.
+
+        `key` is the encrypted private key, as `key_pem` returns it.
 
         Raises PassphraseError if the passphrase is wrong, and FolderError if the key does not belong to the
         certificate.
@@ -125,7 +127,7 @@ class Authority:
 
     @property
     def fleet(self) -> str:
-        """Name of the fleet; raises FolderError if the root certificate belongs to no Logboat fleet."""
+        """Name of the fleet. Raises FolderError if the root certificate is not that of a Logboat fleet."""
         return fleet_of(self.certificate)
 
     def issue(
@@ -202,7 +204,7 @@ class Authority:
 
 
 def fleet_of(root: x509.Certificate) -> str:
-    """Return the fleet that a root certificate belongs to; raise FolderError if it belongs to none."""
+    """Return the name of a root certificate's fleet; raise FolderError if it belongs to no fleet."""
     fleets = [
         fleet for uri in certificates.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None
     ]

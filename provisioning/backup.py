@@ -50,8 +50,8 @@ def seal(packed: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
 def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> FleetFolder:
     """Restore a fleet's folder to a path that does not exist or is an empty folder.
 
-    The folder is restored completely or not at all. `source` is the name of the backup file for messages.
-    Raises PassphraseError, FolderError, OSError.
+    The folder is restored completely or not at all. `source` is the name of the backup file, for use in
+    messages. Raises PassphraseError, FolderError, OSError.
     """
     check_free(path)
     packed = _unlocked(content, passphrase, source)
@@ -100,7 +100,8 @@ def _key(passphrase: str, salt: bytes) -> bytes:
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Return a tar entry without its owner, or None to leave the entry out.
 
-    Entries that are neither files nor folders are left out, and so are temporary files of a killed command.
+    Entries that are neither files nor folders are left out, and so are temporary files that a killed command
+    left behind.
     """
     if not (member.isfile() or member.isdir()) or Path(member.name).name.startswith("."):
         return member if member.name == "." else None

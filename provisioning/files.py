@@ -30,11 +30,14 @@ SECRET: Final = OWN_FILE
 PUBLIC: Final = PUBLIC_FILE
 FOLDER: Final = OWN
 _ON_FAT: Final = "LOGBOAT.TMP"
-"""Name of a new file until it is complete. A file with this name is left over from an interrupted change."""
+"""Temporary name of a new file until it is complete.
+
+A file that still has this name is left over from an interrupted change.
+"""
 
 
 def write_on_fat(path: Path, content: bytes) -> None:
-    """Replace a file's content durably on a file system without modes; raises OSError."""
+    """Replace a file's content durably on a file system without permission bits; raises OSError."""
     temporary = path.with_name(_ON_FAT)
     try:
         durable_files.create(temporary, content, mode=SECRET)

@@ -264,7 +264,7 @@ class FleetFolder:
 
     @property
     def radio_key(self) -> RadioKey | None:
-        """Statement of the radio key as last signed; None if the key never changed; raises FolderError."""
+        """Radio-key statement as last signed, or None if the key never changed. Raises FolderError."""
         try:
             loaded = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
@@ -395,7 +395,10 @@ class FleetFolder:
         return body if isinstance(body, dict) else {}
 
     def _described(self, path: Path) -> dict[str, Any]:
-        """Return the section `[vessel]` of a `vessel.toml`, which people edit and which may have mistakes."""
+        """Return the `[vessel]` section of a `vessel.toml`.
+
+        People edit this file, so it may contain mistakes.
+        """
         try:
             about = tomllib.loads(path.read_text()).get("vessel")
         except FileNotFoundError:
@@ -440,11 +443,11 @@ class FleetFolder:
     # The radio's key
 
     def _next_key(self, number: int) -> Path:
-        """Return the path of the password that the statement with this number introduces."""
+        """Return the path of the password file for the radio-key statement with this number."""
         return self.path / f"radio-{number}.key"
 
     def _activate_due_key(self, now: datetime) -> None:
-        """Make the password of the last statement the fleet's radio key, if the statement is due."""
+        """If the last radio-key statement is due, make its password the fleet's radio key."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
             return
@@ -464,7 +467,7 @@ class FleetFolder:
     ) -> None:
         """Sign a statement of the radio key.
 
-        The password is written first, because the statement takes effect once its file exists.
+        The password is written before the statement, because the statement takes effect once its file exists.
         """
         files.write(self._next_key(number), after, mode=files.SECRET)
         if not (self.path / RADIO_KEY).exists():
@@ -480,7 +483,7 @@ class FleetFolder:
         self._remove_old_keys()
 
     def _seal_again(self, authority: Authority, now: datetime) -> None:
-        """Sign the statement of the radio key again, for the certificates that are valid at present."""
+        """Sign the radio-key statement again, for the certificates that are currently valid."""
         statement = self.radio_key
         if statement is None or not self._next_key(statement.number).exists():
             return
@@ -508,7 +511,7 @@ class FleetFolder:
                     yield vessel, certificate
 
     def _remove_old_keys(self) -> None:
-        """Remove the passwords of statements that are no longer, or not yet, in effect."""
+        """Remove the passwords of radio-key statements that are no longer, or not yet, in effect."""
         statement = self.radio_key
         next_key = None if statement is None else self._next_key(statement.number)
         for path in self.path.glob("radio-*.key"):
@@ -571,7 +574,7 @@ class FleetFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the folder's lock, so that no other command changes the folder.
+        """Lock the folder inside the block, so that no other command changes it.
 
         Raises FolderError if another command holds the lock.
         """

@@ -42,23 +42,23 @@ RADIO_KEY: Final = "radio.key"
 IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVOCATIONS)
 """Files that every identity must have."""
 SECRETS: Final = (".password", ".key")
-"""File name endings of the secrets, which are wiped once the appliance has applied them."""
+"""File name extensions of secrets, which are wiped once the appliance has applied them."""
 RECORDING: Final = ".csv"
 BESIDE: Final = (*SECRETS, ".pem", RECORDING)
-"""File name endings of the files that a configuration may refer to."""
+"""File name extensions of the files that a configuration may refer to."""
 MOST_BYTES: Final = 16_000_000
-"""Largest size of a recording in bytes; the recording of a whole day is smaller."""
+"""Maximum size of a recording, in bytes; a recording of a whole day is smaller."""
 MOST_BYTES_OF_OTHERS: Final = 256_000
-"""Largest size of any other file in bytes."""
+"""Maximum size of any other file, in bytes."""
 MOST_TOGETHER: Final = 24_000_000
-"""Largest total size, in bytes, of all files in a folder.
+"""Maximum total size of all files in a folder, in bytes.
 
-All of them are in memory at the same time, on a board with 512 MB of memory.
+All of them are in memory at the same time, and a board may have only 512 MB of memory.
 """
 MOST_ENTRIES: Final = 500
-"""Largest number of files and folders in a folder; a card with more is probably used for other purposes."""
+"""Maximum number of entries in a folder; a card with more is probably used for other purposes too."""
 MOST_FILES: Final = 100
-"""Largest number of files that a configuration may refer to.
+"""Maximum number of files that a configuration may refer to.
 
 Each of the files is written durably, which takes time.
 """
@@ -71,7 +71,7 @@ It excludes `.vessel.toml.swp`, `._vessel.toml`, `vessel.toml~` and `vessel (1).
 
 @dataclass(frozen=True, slots=True)
 class BundleContents:
-    """Folder, and those of its files that belong to a bundle, by name (`identity/vessel.pem`)."""
+    """A folder, and the bundle files in it by name (such as `identity/vessel.pem`)."""
 
     folder: Path
     files: Mapping[str, bytes]
@@ -102,7 +102,10 @@ class BundleContents:
 
 
 def read(folder: Path) -> BundleContents:
-    """Return the bundle's files in a folder; a missing folder has none. Raises OSError, BundleError."""
+    """Return the bundle files in a folder, or no files if the folder does not exist.
+
+    Raises OSError, BundleError.
+    """
     places: dict[str, Path] = {}
     for path in _entries(folder):
         lower = path.name.lower()
@@ -135,7 +138,7 @@ def others(folder: Path) -> list[Path]:
 
 
 def check(contents: BundleContents) -> None:
-    """Raise BundleError for an incomplete or damaged identity or secret, or an unknown version."""
+    """Raise BundleError if an identity or a secret is incomplete or damaged, or the version is unknown."""
     manifest_content = _manifest(contents)
     if manifest_content is not None:
         _check_digests(contents, manifest_content)
@@ -159,7 +162,7 @@ def vessel(contents: BundleContents) -> str | None:
 
 
 def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) -> bytes:
-    """Return the content of bundle.json for these files; `made` is the time to show as the creation time."""
+    """Return the content of bundle.json for these files; `made` is the creation time to record in it."""
     fixed = sorted(name for name in files if name not in (VESSEL, SENSORS, MANIFEST))
     body = {
         "version": VERSION,
@@ -233,7 +236,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in order, but at most one entry more than the limit."""
+    """Return the sorted entries of a folder; if there are too many, return one more than the maximum."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))
@@ -251,7 +254,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
-    """Raise BundleError if the files are too large to read; called before anything is read."""
+    """Raise BundleError if the files are too large; called before any file is read."""
     together = 0
     for path in places.values():
         size = path.stat().st_size

@@ -1,7 +1,7 @@
 """Checks whether an identity is complete, valid, and for the right fleet and vessel, and may be put in force.
 
-The library that reads certificates takes long to load, so it is loaded only if there is a certificate to
-read.
+The library that reads certificates takes a long time to load, so it is loaded only if there is a certificate
+to read.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def whole(folder: Path) -> "FleetIdentity":
-    """Return the identity in a folder; raises NoIdentityError if there is none, IdentityError if damaged."""
+    """Return the identity in a folder.
+
+    Raises NoIdentityError if there is none, and IdentityError if it is damaged.
+    """
     from sync.fleet import identity_files
 
     return identity_files.load(folder)
@@ -61,8 +64,8 @@ def vessel_of(certificate: bytes) -> str | None:
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the identity in force, or None. `now` is the time of the clock, or the earliest possible time
-    if the clock is behind it.
+    `present` is the identity in force, or None. `now` is the current clock time, or the earliest possible
+    time if the clock is earlier than that.
     """
     try:
         identity = whole(offered)

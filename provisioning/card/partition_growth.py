@@ -15,7 +15,10 @@ from provisioning.card.tools import run
 
 EXTENDED: Final = 4
 SLACK: Final = 16 * 2**20
-"""Number of unused bytes at the end of a disk that are ignored, because sfdisk aligns partitions."""
+"""Unused space at the end of a disk that is ignored, in bytes.
+
+sfdisk aligns partitions, so they may not reach the end.
+"""
 
 Run = Callable[..., bytes]
 
@@ -32,7 +35,7 @@ def missing(disk: Path) -> int:
 
 
 def grow_table(disk: Path, *, tool: Run = run) -> None:
-    """Extend the extended and the data partition to the end of the disk, only in the partition table.
+    """Change the partition table so that the extended and the data partition reach the end of the disk.
 
     Raises CardError.
     """

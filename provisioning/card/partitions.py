@@ -69,7 +69,7 @@ def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
 def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
     """Return the FAT partition and the data partition of a Logboat card or image.
 
-    `what` is the name of the card or image for messages. Raises CardError if a partition is missing.
+    `what` is the name of the card or image, for use in messages. Raises CardError if a partition is missing.
     """
     try:
         partitions = read(read_at)

@@ -27,7 +27,7 @@ class Target:
     size: int | None
     """Size in bytes; None for a file, which grows as it is written."""
     words: str
-    """Description for the person who must confirm the target."""
+    """Description that is shown to the person who must confirm the target."""
 
     @property
     def is_device(self) -> bool:
@@ -36,7 +36,7 @@ class Target:
 
 
 def devices() -> Mapping[str, Any]:
-    """Return the description of this machine's devices by lsblk; raises CardError."""
+    """Return lsblk's description of this machine's devices; raises CardError."""
     listing: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
     return listing
 

@@ -1,7 +1,7 @@
-"""An archive of packages, used in addition to the builder's own mirror, and the keys that sign it.
+"""Package archive that is used in addition to the builder's own mirror, and its signing keys.
 
-The keys come from the archive's own keyring package, whose digest is in the recipe. A single key file would
-not be enough: that of Raspberry Pi is signed only with SHA-1, which apt has refused since February 2026.
+The keys come from the archive's own keyring package, whose digest is in the recipe. A key file on its own
+would not be enough: Raspberry Pi's is signed only with SHA-1, which apt has rejected since February 2026.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from . import build_cache
 
 
 def source(archive: Archive, cache: Path, *, log: Path) -> str:
-    """Return the line for apt that describes the archive.
+    """Return the archive's entry for apt's list of sources, as one line.
 
     Raises BaseError if the archive cannot be reached, or if its keys are not those in the recipe.
     """

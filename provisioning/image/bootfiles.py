@@ -10,7 +10,7 @@ from provisioning.image.recipe import Kernel, Recipe, one, several
 FIRST: Final = "bootcode.bin"
 """File that the ROM of a Pi 3 and a Zero 2 W loads from the first FAT partition.
 
-This loader then reads autoboot.txt from the same partition.
+The loader in this file then reads autoboot.txt from the same partition.
 """
 _HELLO: Final = """This folder is for the vessel's files: vessel.toml, sensors.toml,
 or a bundle from `logboat fleet card`.
@@ -25,7 +25,7 @@ Files = Mapping[str, bytes | Path]
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """Return the files of the first FAT partition, which selects the slot and contains files to edit."""
+    """Return the files of the first FAT partition, which selects the slot and has files that people edit."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     for name in (starter_files.VESSEL, starter_files.SENSORS):
         files[f"logboat/{name}.example"] = starter_files.starter_file(name).encode()

@@ -33,7 +33,7 @@ from . import (
 )
 
 NEEDED: Final = 6 * 2**30
-"""Number of free bytes that a build needs for the root tree, the disk, the compressed files and the cache."""
+"""Free disk space, in bytes, that the build's root tree, disk, compressed files and cache require."""
 _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -58,7 +58,7 @@ class Build:
     recipe: Recipe
     repository: Path
     output: Path
-    """Folder in which the folder of the image will appear."""
+    """Folder in which the image's own folder is created."""
     cache: Path
     locked: bool = False
     """True if package versions that differ from the lock are an error."""
@@ -257,7 +257,7 @@ def check_room(place: Path, needed: int) -> None:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """Hold the lock of the cache, so that only one build runs at a time; raises ImageError."""
+    """Lock the cache inside the block, so that only one build uses it at a time; raises ImageError."""
     with (cache / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -268,7 +268,7 @@ def alone(cache: Path) -> Iterator[None]:
 
 
 def native() -> str:
-    """Return this machine's architecture in Debian's notation; raises ImageError if Debian has none."""
+    """Return Debian's name for this machine's architecture; raises ImageError if it is not supported."""
     architecture = _NATIVE.get(platform.machine())
     if architecture is None:
         text = f"an image cannot be built on {platform.machine()}; use a machine with x86_64 or aarch64"
@@ -293,7 +293,7 @@ def commit_of(repository: Path) -> Mapping[str, Any]:
 
 
 def read_from(tar: Path, name: str) -> str:
-    """Return the text of a file in a tar; raises ImageError if the file is missing."""
+    """Return the text of a file in a tar archive; raises ImageError if the file is missing."""
     try:
         return subprocess.run(
             ["tar", "--extract", "--to-stdout", "--file", str(tar), name], capture_output=True, check=True

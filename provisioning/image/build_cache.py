@@ -13,7 +13,7 @@ from typing import Any
 
 
 def digest(inputs: Any) -> str:
-    """Return a digest of a value that JSON can represent; equal values have equal digests everywhere."""
+    """Return a digest of a JSON-serialisable value; equal values have equal digests on every machine."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

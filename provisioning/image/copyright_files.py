@@ -1,8 +1,8 @@
 """Licences of Debian packages, read from the files `/usr/share/doc/PACKAGE/copyright` of a root.
 
 Most of these files have Debian's machine-readable format (DEP-5). They describe a whole source package, so
-they can name licences of files that are not in the image. A package whose file has another form, or is
-damaged, refers to its file instead. Nothing in these files makes a build fail.
+they can name licences of files that are not in the image. For a package whose file is damaged or has another
+format, the result refers to the file instead. No content of these files makes a build fail.
 
 The parser is our own, because it needs only three fields: `python-debian` is under the GPL, which would then
 apply to the image builder too, and `debian-inspector` would add 2,700 lines and two further packages.
@@ -65,7 +65,9 @@ def parse(content: bytes, file: str) -> StatedLicenses:
 
 
 def conjuncts(synopsis: str) -> tuple[str, ...]:
-    """Return the licences that all apply, each of which can be a choice such as "GPL-2+ or Artistic".
+    """Return the parts of a licence expression that are joined by "and", all of which apply.
+
+    A part can be a choice such as "GPL-2+ or Artistic".
 
     "And" binds more tightly than "or", unless a comma precedes it. A text that is not such an expression is
     returned unchanged.
@@ -99,7 +101,7 @@ def _of_package(root: Path, name: str) -> StatedLicenses:
 
 
 def _stanzas(text: str) -> Iterator[Mapping[str, str]]:
-    """Yield the first line of each field, by lower-case name, for each stanza of a control file."""
+    """Yield a mapping for each stanza of a control file: lower-case field name to the field's first line."""
     stanza: dict[str, str] = {}
     for line in (*text.split("\n"), ""):
         if not line.strip():

@@ -17,7 +17,7 @@ from provisioning.image.tools import in_root
 IMAGE: Final = "work/disk.img"
 _BLOCK: Final = 4096
 _LARGEST: Final = 2**41
-"""Largest size in bytes that the data partition may grow to.
+"""Maximum size in bytes that the data partition can grow to.
 
 Space for the descriptors of its block groups is reserved from the start.
 """
@@ -137,5 +137,5 @@ def used(path: Path) -> int:
 
 
 def mebibytes(size: int) -> str:
-    """Return a size in bytes as a text in MiB, such as `1,536 MiB`."""
+    """Format a size in bytes as MiB, such as `1,536 MiB`."""
     return f"{size / MIB:,.0f} MiB"

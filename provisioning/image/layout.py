@@ -43,7 +43,7 @@ class Layout:
         return next(each for each in self.partitions if each.name == name)
 
     def partuuid(self, name: str) -> str:
-        """Return the PARTUUID of a partition, as the kernel spells it."""
+        """Return the PARTUUID of a partition in the kernel's notation."""
         return f"{self.disk_id:08x}-{self.partition(name).number:02x}"
 
 

@@ -21,7 +21,7 @@ _GNU: Final = {
 }
 """SPDX's names for the licences whose identifiers say whether a later version can be chosen."""
 _OTHER_NAMES: Final = {"expat": "MIT", "cc0": "CC0-1.0"}
-"""Short names from Debian's list for which SPDX has another word."""
+"""SPDX identifiers of licences that have another short name in Debian's list, by that name."""
 _AMBIGUOUS: Final = frozenset({"mit", "x11", "artistic-1", "artistic-1.0"})
 """Short names that look like SPDX identifiers, but that Debian's packages use for several licences.
 
@@ -44,7 +44,7 @@ def named(name: str) -> License:
 
 
 def of_spdx(text: str) -> License:
-    """Return the licence for an SPDX identifier or expression; a text that is neither becomes a name."""
+    """Return the licence for an SPDX identifier or expression; any other text is used as a licence's name."""
     try:
         expression = canonicalize_license_expression(text)
     except InvalidLicenseExpression:
@@ -53,7 +53,9 @@ def of_spdx(text: str) -> License:
 
 
 def of_debian(short_name: str) -> License:
-    """Return the licence for a short name in a Debian copyright file; names without an equivalent stay names.
+    """Return the licence for a short name in a Debian copyright file.
+
+    A short name without an SPDX equivalent is kept as the licence's name.
 
     The meaning of the short names is defined in
     https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/#license-specification. Names that are
@@ -82,7 +84,7 @@ def of_python(expression: str | None, text: str | None, classifiers: Iterable[st
 
 
 def _candidates(key: str) -> Iterable[str]:
-    """Return the SPDX identifiers that a short name can stand for; a trailing ".0" has no meaning."""
+    """Return the SPDX identifiers that a short name can stand for; a trailing ".0" is insignificant."""
     later = key.endswith("+")
     family, _, version = key.removesuffix("+").rpartition("-")
     if not _VERSION.fullmatch(version):

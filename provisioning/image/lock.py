@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 DIGESTS = "usr/share/logboat/packages.sha256"
-"""File in a base with the digests of its packages, in lines `name:architecture version sha256`."""
+"""File in a base with its packages' digests, in lines of the form `name:architecture version sha256`."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -72,7 +72,7 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
 def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
     """Return a line for each package that has the locked version but different content.
 
-    An archive never distributes one version with two contents, so someone must have changed one of the two.
+    An archive never distributes one version with two contents, so one of the two must have been altered.
     """
     wanted = {(name, version): digest for name, version, digest in _entries(lock) if digest}
     return tuple(
@@ -83,7 +83,7 @@ def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
 
 
 def of_file(name: str, sha256: str) -> Package:
-    """Return the package that a file in apt's cache contains, by the file's name (`tar_1.35_amd64.deb`).
+    """Return the package in a file of apt's cache, according to the file's name (`tar_1.35_amd64.deb`).
 
     A colon in a version is written as `%3a` in the name.
     """

@@ -1,6 +1,6 @@
-"""Converts the root of an official Raspberry Pi OS image to a tar, for use as a base.
+"""Converts the root of an official Raspberry Pi OS image to a tar archive, for use as a base.
 
-The tar has the same form as one from mmdebstrap. This is the only module that mounts a file system: the
+The archive has the same form as one from mmdebstrap. This is the only module that mounts a file system: the
 image's root, read-only, while it is copied.
 """
 
@@ -23,7 +23,7 @@ _FIRMWARE: Final = "boot/firmware"
 
 
 def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path) -> None:
-    """Create the tar of an official image's root, after installing the packages that the image lacks.
+    """Create a tar archive of an official image's root, after installing the packages that it lacks.
 
     Raises BaseError, ToolError, OSError.
     """

@@ -38,7 +38,7 @@ def write_json(place: Path, name: str, content: Mapping[str, Any]) -> None:
 
 
 def write_digests(place: Path, more: Mapping[str, str]) -> None:
-    """Write `SHA256SUMS` for the files in a folder, and for the files with known digests in `more`."""
+    """Write `SHA256SUMS` for the files in a folder, and for those in `more`, whose digests are known."""
     digests = {path.name: build_cache.file_digest(path) for path in place.iterdir() if path.name not in more}
     lines = [f"{value}  {name}\n" for name, value in sorted({**digests, **more}.items())]
     (place / "SHA256SUMS").write_text("".join(lines))

@@ -54,13 +54,13 @@ class Recipe:
     """All inputs of an image except the commit."""
 
     source: Path
-    """Path of the repository's folder `image/`."""
+    """Path of the repository's `image/` folder."""
     board: str
     base: str
     architecture: str
     """Architecture in Debian's notation."""
     start: str
-    """Way of booting: `raspberry-pi` or `direct`."""
+    """Boot method: `raspberry-pi` or `direct`."""
     console: str
     suite: str
     components: tuple[str, ...]
@@ -76,18 +76,18 @@ class Recipe:
     imager: Mapping[str, Any]
     layout: Layout
     mask: tuple[str, ...] = ()
-    """Units in the base that an appliance does not need."""
+    """Units of the base to mask, because an appliance does not need them."""
     official: Path | None = None
     """Official image to use as the base, if one was supplied."""
 
     @property
     def name(self) -> str:
-        """Common beginning of the names of the image's files."""
+        """Common prefix of the names of the image's files."""
         return f"logboat-{self.board}-{self.base}-{self.architecture}"
 
     @property
     def lock(self) -> Path:
-        """Path of the lock, which lists the versions that the base should have."""
+        """Path of the lock file, which lists the package versions that the base should have."""
         return self.source / "locks" / f"{self.board}-{self.base}-{self.architecture}.lock"
 
 
@@ -186,7 +186,7 @@ def _load(path: Path, kind: str, name: str) -> Mapping[str, Any]:
 def one(root: Path, pattern: str) -> Path:
     """Return the file below a root that matches a pattern; raises RecipeError if no file matches.
 
-    If several files match, the last one by name is returned, which belongs to the newest kernel.
+    If several files match, the last one in order of name is returned. It belongs to the newest kernel.
     """
     matches = sorted(root.glob(pattern))
     if not matches:

@@ -20,7 +20,7 @@ from . import archive, build_cache, digests, lock, official
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _VERSION: Final = 2
-"""Version of the results of this module; increase it when a change to this module changes them."""
+"""Version of this module's results; increase it with each code change that alters the results."""
 
 _INITRAMFS: Final = "etc/initramfs-tools"
 _MODULES: Final = "usr/share/initramfs-tools/modules.d"
@@ -45,8 +45,8 @@ _FORGET: Final = (
 )
 """Files that are removed from a base because they differ between runs.
 
-`/tmp` is not one of them. It contains mmdebstrap's configuration of apt, without which mmdebstrap would clean
-the package lists of this machine. mmdebstrap empties `/tmp` itself.
+`/tmp` is not in this list. It contains mmdebstrap's configuration of apt, without which mmdebstrap would
+clean the package lists of this machine. mmdebstrap empties `/tmp` itself.
 """
 _CLEAN: Final = (
     *(f'rm -rf "$1"/{each}' for each in _FORGET),
@@ -71,7 +71,7 @@ def check_cached(recipe: Recipe, cache: Path) -> None:
 
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
-    """Return the path of the tar of an image's base, which is created if necessary.
+    """Return the path of the tar archive of an image's base, creating it if necessary.
 
     Raises ToolError, OSError.
     """
@@ -84,7 +84,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
-    """Move a base to the digest that includes the lock which was just written from the base's packages."""
+    """Move a base in the cache, because a new lock, written from its packages, has changed its digest."""
     return build_cache.cached(
         cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
     )
@@ -99,7 +99,7 @@ def _name(recipe: Recipe) -> str:
 
 
 def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
-    """Return the path of the tar of a root with the build tools, which is created if necessary.
+    """Return the path of the tar archive of a root with the build tools, creating it if necessary.
 
     The root has this machine's architecture and the image's suite. Raises ToolError, OSError.
     """

@@ -42,7 +42,7 @@ class BuiltFile:
 
 
 def distributions(site: Path) -> tuple[Distribution, ...]:
-    """Return the distributions in a site-packages folder, in order of name."""
+    """Return the distributions in a site-packages folder, sorted by name."""
     installed = []
     for path in site.glob("*.dist-info/METADATA"):
         head = HeaderParser().parsestr(path.read_text())
@@ -107,7 +107,7 @@ def cyclonedx(
 def imager(
     entry: Mapping[str, Any], about: Mapping[str, Any], image: BuiltFile, *, epoch: int
 ) -> Mapping[str, Any]:
-    """Return the list to pass to Raspberry Pi Imager with its option `--repo`."""
+    """Return the list to pass to Raspberry Pi Imager with its `--repo` option."""
     return {
         "os_list": [
             {

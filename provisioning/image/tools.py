@@ -21,7 +21,7 @@ _PATIENCE_S = 20.0
 
 @dataclass(slots=True)
 class ProgressReporter:
-    """Reporter that shows people the progress of a build."""
+    """Reporter that prints the progress of a build."""
 
     out: TextIO = sys.stderr
     started: float = field(default_factory=time.monotonic)

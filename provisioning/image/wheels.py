@@ -30,7 +30,10 @@ _VERSION: Final = 1
 
 
 def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, *, log: Path) -> Path:
-    """Return the path of a tar of the compiled packages in `requirements.lock`; raises ToolError, OSError."""
+    """Return the path of a tar archive of the packages in `requirements.lock`, compiled to byte code.
+
+    Raises ToolError, OSError.
+    """
     lock = repository / "requirements.lock"
     key = build_cache.digest([_VERSION, lock.read_text(), architecture, PYTHON])
 

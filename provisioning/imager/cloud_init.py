@@ -1,4 +1,6 @@
-"""Common parts of the readers of `user-data` and `network-config`, which have a table of readers for keys.
+"""Code that the readers of `user-data` and `network-config` share.
+
+Each of the two has a table that maps keys to functions, which read the values.
 
 Every key is read, or is known to have no effect on an appliance, or is reported as a problem. No key is
 ignored silently.
@@ -10,7 +12,7 @@ from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Pairs, Text, YamlError, parse
 
 Reader = Callable[[Text, Node], None]
-"""Function that records the settings which the value of a key requests."""
+"""Function that records the settings that the value of a key requests."""
 
 
 def root_of(text: str, sheet: SettingsSheet) -> Node | None:

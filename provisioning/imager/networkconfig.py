@@ -73,7 +73,7 @@ class _NetworkConfig:
 
 
 class _Point:
-    """Access point in the file, which is joined if its kind of security is supported."""
+    """Reader of an access point; the appliance joins it only if its security type is supported."""
 
     def __init__(self, sheet: SettingsSheet, ssid: Text) -> None:
         self._sheet = sheet

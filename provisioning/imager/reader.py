@@ -10,7 +10,7 @@ from . import customtoml, networkconfig, script, userdata
 from .requested_settings import NO_CHECKS, Checks, Customisation, SettingsSheet
 
 MOST_BYTES: Final = 64_000
-"""Largest size of a file in bytes; Imager's files have a few thousand bytes.
+"""Maximum size of a file, in bytes; Imager's own files have a few thousand bytes.
 
 Reading a YAML file needs a thousand times as much memory as the file has bytes.
 """
@@ -18,7 +18,7 @@ Reading a YAML file needs a thousand times as much memory as the file has bytes.
 
 @dataclass(frozen=True, slots=True)
 class ImagerReading:
-    """Settings and problems in all files that were read."""
+    """Settings that all the files request, and the problems found in them."""
 
     asked: Customisation
     """All settings that were understood, from all files together."""

@@ -1,4 +1,4 @@
-"""The possible settings, and the sheet in which the reader of a file records the settings in the file.
+"""The settings that Imager's files can request, and the collector for the settings of one file.
 
 Every entry of a file is accepted, or is known to have no effect here, or is recorded as a problem. A file
 with a problem stays on the card. Values are checked by parsers that the caller supplies.

@@ -1,8 +1,8 @@
 """Reader of `firstrun.sh` as Raspberry Pi Imager 1 writes it; the script is never run.
 
 The script's calls of `imager_custom` and `userconf` are read. Imager also writes lines for systems without
-these two programs. They are known, and have no effect. Any other line was added by someone, and is reported
-as a problem.
+these two programs. These lines are recognised and ignored. Any other line was added by someone, and is
+reported as a problem.
 """
 
 import re

@@ -9,7 +9,7 @@ from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Text
 
 _OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#cloud-boothook", "## template:")
-"""Beginnings of user-data in formats other than cloud-config."""
+"""First characters of user-data in formats other than cloud-config."""
 NO_EFFECT: Final[Mapping[str, str]] = {
     "manage_etc_hosts": "the host name is set at each start",
     "manage_resolv_conf": "NetworkManager writes it",

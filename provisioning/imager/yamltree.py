@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _MOST_NODES: Final = 10_000
-"""Largest number of nodes in a document; real files of this kind have far fewer.
+"""Maximum number of nodes in a document; real files of this kind have far fewer.
 
 Aliases can make a short text expand without limit.
 """

@@ -6,7 +6,7 @@
     before/                                        files that a change has replaced, for restoring by hand
 
 A change is first written completely and durably to `.staged/`. A single rename, to `.install/`, then commits
-the change. Before the rename, nothing has changed. After the rename, the whole change will take place. Each
+the change. Before the rename, nothing has changed. After the rename, the change is always completed. Each
 later step can be repeated, so that the next start completes an interrupted change.
 """
 
@@ -32,7 +32,7 @@ _OLD_IDENTITY: Final = ".identity.old"
 
 @dataclass(frozen=True, slots=True)
 class StartRecord:
-    """Record of the files that earlier starts applied, wrote to the card and still have to wipe."""
+    """Record of files that earlier starts applied or wrote to the card, and of secrets still to be wiped."""
 
     shown: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by name, of the files that were last applied from the card or written to it."""

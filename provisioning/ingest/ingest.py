@@ -71,7 +71,7 @@ class Outcome:
 
 
 class Intake:
-    """Process of applying the offered files, for one start or one `config apply`."""
+    """A single run that applies the offered files, at a start or for `config apply`."""
 
     def __init__(
         self,
@@ -105,7 +105,10 @@ class Intake:
         self._refused: set[str] = set()
 
     def run(self, extra: OfferedFiles | None = None) -> Outcome:
-        """Apply the offered files and `extra`; raises no exception: every failure becomes a problem."""
+        """Apply the offered files and `extra`.
+
+        No exception is raised: every failure is reported as a problem.
+        """
         taken: tuple[str, ...] = ()
         try:
             with self._stack:

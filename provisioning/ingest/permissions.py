@@ -18,7 +18,7 @@ READABLE: Final = 0o640
 
 
 def group() -> int:
-    """Return the id of the daemons' group; without this group or without root, return -1 (no change)."""
+    """Return the daemons' group id, or -1 (no change) if there is no such group or no root access."""
     try:
         return grp.getgrnam(GROUP).gr_gid if os.geteuid() == 0 else -1
     except KeyError:

@@ -20,7 +20,7 @@ _FOOT: Final = (
 
 
 def text(problems: Sequence[FileProblem]) -> bytes:
-    """Return the content of the file, with Windows line ends, which every editor understands."""
+    """Return the content of the file, with Windows line endings, which every editor understands."""
     rows = [*_HEAD, ""]
     for problem in problems:
         line = "" if problem.line is None else f", line {problem.line}"

@@ -14,7 +14,7 @@ from .active_config import digest
 
 
 def wipe(pending: Mapping[str, str]) -> None:
-    """Wipe each file, by path, that still has the recorded SHA-256; a file that was replaced since is kept.
+    """Wipe each file, by path, that still has the recorded SHA-256; a file replaced since then is kept.
 
     A folder that becomes empty is removed too. Raises OSError. The function can be called again after an
     error or a power cut.
@@ -36,10 +36,13 @@ def wipe(pending: Mapping[str, str]) -> None:
 def _is_half_overwritten(content: bytes) -> bool:
     """Return True if a part of the file was overwritten with zeros.
 
-    A single NUL is no proof: a file that Windows has saved as UTF-16 contains many, and may be a new file.
+    A single NUL is not proof. A file that Windows has saved as UTF-16 contains many, and may be a new file.
     """
     return bytes(_ZEROS) in content or (bool(content) and not content.strip(b"\0"))
 
 
 _ZEROS: Final = 16
-"""Number of consecutive zeros that show overwriting: cards write whole sectors, and no text has this many."""
+"""Number of consecutive zero bytes that show that a file was overwritten.
+
+Cards write whole sectors, and no text contains this many zero bytes.
+"""

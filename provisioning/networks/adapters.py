@@ -43,7 +43,7 @@ class Assignment:
 def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
     """Return the adapters in the output of `iw phy`; `interfaces` maps each interface to its phy.
 
-    The adapters are in order of their interfaces' names, so those on the board come first.
+    The adapters are sorted by the names of their interfaces, so built-in adapters come first.
     """
     modes: dict[str, set[str]] = {}
     phy, listing = "", False

@@ -54,7 +54,7 @@ class CableLike(Protocol):
 
 
 class NetworkLike(Protocol):
-    """The section `[network]` of a configuration."""
+    """The `[network]` section of a configuration."""
 
     @property
     def country(self) -> str | None: ...  # noqa: D102

@@ -1,4 +1,4 @@
-"""Networks as keyfiles for NetworkManager (nm-settings-keyfile(5)).
+"""Network profiles, written as NetworkManager keyfiles (nm-settings-keyfile(5)).
 
 The files are in `/run`, so they are removed at each shutdown and always match the configuration. No name or
 password is copied unchanged: names are written as bytes, and passwords are escaped as in GKeyFile.
@@ -24,7 +24,7 @@ class Profile:
     """Keyfile for one network."""
 
     name: str
-    """Name of the file without its ending, which is also the name of the connection in NetworkManager."""
+    """Name of the file without its extension, which is also the name of the connection in NetworkManager."""
     sections: Mapping[str, Section]
 
     @property

@@ -1,8 +1,9 @@
 """The radio link between vessels, as a configuration for wpa_supplicant (wpa_supplicant.conf(5)).
 
 A NetworkManager profile is not used for this link. NetworkManager 1.42 aborts with a failed assertion when it
-starts an 802.11s mesh with a key (`ap_add_remove` receives its own placeholder a second time). This ends all
-other networks too. wpa_supplicant can start the link on its own, and the kernel assigns link-local addresses.
+starts an 802.11s mesh with a key (`ap_add_remove` receives its own placeholder a second time). This
+disconnects all other networks too. wpa_supplicant can start the link on its own, and the kernel assigns
+link-local addresses.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Final
 _HIGHEST_2_4_GHZ: Final = 13
 _KEY: Final = re.compile(r'^(\t(?:sae_password|psk)=").*(")$', re.MULTILINE)
 _LONGEST: Final = 32
-"""Largest number of bytes in the name of a network (IEEE 802.11, 9.4.2.2)."""
+"""Maximum length of a network's name, in bytes (IEEE 802.11, 9.4.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
 
 
 def carried(old: str, new: str) -> str:
-    """Return the new config.txt with Logboat's part of the old one, for writing a system to a slot."""
+    """Return the new config.txt with Logboat's part taken from the old one; used when a system is written to a slot.
+    """
     return rewritten(new, _ours(old))
 
 
@@ -40,7 +41,7 @@ def digest(lines: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Decision which config.txt files to write, and whether to restart."""
+    """Decision about the config.txt files to write, and about a restart."""
 
     write: tuple[int, ...]
     """Indexes of the config.txt files to write."""

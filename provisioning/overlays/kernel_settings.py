@@ -1,7 +1,7 @@
 """Lines of config.txt for a vessel's sensors and clocks, and the chips to register with the kernel.
 
 The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`). The module of each kind of sensor in
-`sensors.kinds` has the overlay of its chip. `clock_chips` lists the clock chips.
+`sensors.kinds` declares the overlay of its chip. `clock_chips` lists the clock chips.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,8 @@ def kernel_configuration(
 ) -> KernelConfiguration:
     """Return the configuration for these sensors and clocks.
 
-    `rtc` is the name of a clock chip on the header's I2C bus. `pps` is the BCM pin of a pulse per second.
+    `rtc` is the name of a clock chip on the header's I2C bus. `pps` is the BCM number of the pin that
+    receives a pulse per second.
     """
     collected = _Collected()
     for sensor in sensors:
