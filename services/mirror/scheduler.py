@@ -30,7 +30,8 @@ LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
 """Divisor of the card's budget that gives the maximum size of a segment.
 
-Segments are small because only whole segments are removed."""
+Segments are small because only whole segments are removed.
+"""
 
 
 class MirrorScheduler:

@@ -41,7 +41,8 @@ RETRY_MS: Final = 1_000
 MOST_PENDING: Final = 50_000
 """Maximum number of rows in memory while the journal cannot be written, about 10 MB.
 
-This is enough for 50 sensors at 1 Hz for 1,000 s."""
+This is enough for 50 sensors at 1 Hz for 1,000 s.
+"""
 
 COMMITS_TIMED: Final = 4_096
 """Number of commits whose times are kept: enough for a 99.9th percentile, and for over an hour."""

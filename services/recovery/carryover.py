@@ -57,7 +57,8 @@ NOTES: Final = "notes"
 _NOTES_KEPT: Final = 8
 """Maximum number of unwritten notes to keep.
 
-There is one note for each log that begins while the store cannot be written."""
+There is one note for each log that begins while the store cannot be written.
+"""
 _LOOKED_AT: Final = 16
 """Number of a sensor's newest readings to search for a total, because some may contain only faults."""
 

@@ -67,11 +67,13 @@ log = logging.getLogger(__name__)
 DEEP_BELOW: Final = 64_000_000
 """Maximum size in bytes of a store that is checked completely at each start.
 
-Such a check takes a few seconds on a Pi Zero 2."""
+Such a check takes a few seconds on a Pi Zero 2.
+"""
 PATIENCE_S: Final = 10.0
 """Maximum time to wait for daemons to exit, in seconds.
 
-They check for the mark once a second, and exit within two seconds of finding it."""
+They check for the mark once a second, and exit within two seconds of finding it.
+"""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that the store contained are missing"

@@ -1,4 +1,4 @@
-"""The list of alarms as text and as JSON, and the acknowledgement of an alarm with its messages."""
+"""The list of alarms as text and as JSON, and the acknowledgement of alarms."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def _row(episode: "AlarmEpisode", names: Mapping[str, str], place: tzinfo) -> tu
 
 
 def words(episode: "AlarmEpisode") -> str:
-    """Return the text of an alarm and the reason for it, such as `Overspeed (above 63, at 3840 rpm)`."""
+    """Return an alarm's text and the reason for the alarm, such as `Overspeed (above 63 Hz, at 3840 rpm)`."""
     alarm = episode.alarm
     value = "" if alarm.value is None else f"at {format_value(alarm.value, alarm.unit, path=alarm.path)}"
     reason = ", ".join(part for part in (alarm.condition, value) if part)
@@ -116,7 +116,7 @@ def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) ->
 
 
 def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
-    """Return a sentence that confirms a new acknowledgement, or says that it already existed."""
+    """Return a message that the alarm is now acknowledged, or that it already was."""
     if added:
         return clean(f"{document_id}: acknowledged by {who}")
     return clean(f"{document_id}: already acknowledged by {who}")

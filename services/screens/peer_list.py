@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.schemas.mesh import Peers, VesselRoute
 
 UNKNOWN: Final = "?"
-"""Placeholder in a route for a section that no vessel has reported (`sync.mesh.routes`)."""
+"""Placeholder for a part of a route that no vessel has reported (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
 _STYLES: Final[Mapping[str, Style]] = {
     LinkState.LINKED: Style.GOOD,
@@ -42,12 +42,12 @@ _ORDER: Final[tuple[str, ...]] = (
 _STATE_WORDS: Final[Mapping[str, str]] = {LinkState.IN_SIGHT: "in range", NOT_NEAR: "out of range"}
 """Display text for states whose names in JSON are not plain English; other names are shown unchanged."""
 _LINES_KEPT: Final = 2
-"""Number of screen lines left free for the prompt, and for the remark that there are more lines."""
+"""Number of screen lines to leave free for the prompt and for the line that counts further vessels."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A vessel in the list, whether nearby or not."""
+    """A vessel in the list, which may be nearby or out of range."""
 
     vessel: str
     peer: LivePeer | None
@@ -60,7 +60,7 @@ class PeerRow:
 
     @property
     def words(self) -> str:
-        """State of the link in words for people."""
+        """State of the link, as human-readable text."""
         return _STATE_WORDS.get(self.state, self.state)
 
 
@@ -77,7 +77,7 @@ def why_not(sight: Sight) -> str | None:
 
 
 def rows(state: LiveMesh) -> list[PeerRow]:
-    """Return all vessels that are nearby or whose documents have arrived, most urgent first."""
+    """Return a row for each vessel that is nearby or whose documents have arrived, most urgent first."""
     near = {peer.vessel: peer for peer in state.peers}
     peers = [PeerRow(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
     return sorted(peers, key=_rank)
@@ -101,7 +101,7 @@ def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
 
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
-    """Return a line for each problem, then a line for each vessel, as many as fit on the screen."""
+    """Return a line for each problem, then a line for each vessel. Leave out vessels that do not fit."""
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
@@ -109,7 +109,7 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
 
 
 def all_lines(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
-    """Return the same lines as `overview`, but for all vessels, each at most `width` columns wide."""
+    """Return the lines of `overview` for all vessels, each at most `width` columns wide."""
     return [*_top(state, width, utc), *_table(rows(state), width, utc, None)]
 
 
@@ -144,7 +144,7 @@ def _styled(text: str, style: Style | None, width: int) -> list[StyledLine]:
 
 
 def shore_line(gateway: LiveGateway, utc: float) -> str:
-    """Return a line such as `shore office (couchbase): connected, all is ashore, last 3 s ago`."""
+    """Return text such as `shore office (couchbase): connected, up to date, last acknowledged 3 s ago`."""
     parts = [gateway.state]
     if gateway.backlog_documents:
         parts.append(f"{count(gateway.backlog_documents, 'document')} to send")
@@ -162,7 +162,7 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
 
 
 def headline(state: LiveMesh) -> str:
-    """Return a line such as `argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
+    """Return text such as `argo (fleet north): linked to 2 of 3 nearby vessels, port 4984`."""
     where = "outgoing connections only" if state.port is None else f"port {state.port}"
     return (
         f"{state.vessel} (fleet {state.fleet}): linked to {len(state.linked)} of {len(state.nearby)} "
@@ -208,7 +208,7 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
 
 
 def describe_route(route: LiveRoute) -> str:
-    """Return `direct`, or the vessels that relay the documents, in relay order."""
+    """Return the vessels that relay the documents, in relay order, or `direct` if there are none."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"
 

@@ -29,7 +29,7 @@ class SensorList:
     vessel: str
     sensors: Sequence[CurrentValue]
     why_not: str
-    """The reason, as a clause, why the values are not current; '' if they are current."""
+    """Reason why the values are not current, as a clause; '' if they are current."""
     faults: Sequence[str] = ()
 
 
@@ -92,7 +92,7 @@ def _rate(rate: float) -> str:
 
 
 def old_words(listed: SensorList, place: tzinfo) -> str:
-    """Return a remark that says why the values are not current, and when the newest value was recorded."""
+    """Return a remark with the reason why the values are not current, and the time of the newest value."""
     newest = max((s.moment for s in listed.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest from {moment_text(newest, place)}"
     return f"{listed.why_not}; showing the last values in documents{until}"

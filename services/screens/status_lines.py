@@ -1,7 +1,7 @@
 """The text of `logboat status`, built from facts that the caller provides.
 
-There is one line for each question that a person may have, and one piece of advice: the most urgent. Lines
-and advice are rows in tables.
+There is one line for each subject, such as recording or alarms, and one piece of advice, which is the most
+urgent. The lines and the rules for advice are rows in tables.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from services.terminal.present import count, moment_text, thousands, time_text
 from sync.gateway.report import GatewayState
 
 NAMED: Final = 4
-"""Number of names to list in a line; further names are only counted.
+"""Maximum number of names to list in a line; further names are only counted.
 
 `logboat sensors` and `logboat peers` list all names.
 """
@@ -51,7 +51,7 @@ class StoreFacts:
 
 @dataclass(frozen=True, slots=True)
 class StatusFacts:
-    """All facts needed to write the status."""
+    """Facts from which the lines of the status are written."""
 
     vessel: str
     """The vessel's id; '' if unknown."""
@@ -63,7 +63,7 @@ class StatusFacts:
     """Current time, in seconds since 1970."""
     store: StoreFacts | None
     store_fault: str = ""
-    """The reason why `store` is None; '' if there is a store."""
+    """Reason why `store` is None; '' if there is a store."""
     sensors: Sequence[CurrentValue] = ()
     alarms: Sequence[AlarmEpisode] = ()
     """Alarms that are active or not acknowledged, most severe first."""
@@ -74,7 +74,7 @@ class StatusFacts:
     failed_units: Sequence[str] = ()
     """Units that systemd lists as failed and does not restart."""
     boot: BootState = field(default_factory=BootState)
-    """Result of the last boot: what was read from the card and set up."""
+    """Result of the last boot."""
     zone: tzinfo = UTC
 
     @property
@@ -102,7 +102,7 @@ class StatusFacts:
 
     @property
     def recording_status(self) -> RecordingStatus:
-        """Recording status: samples are becoming durable now, or the reason why they are not."""
+        """Recording status, which says whether samples are becoming durable now, and if not, why."""
         return recording_status(self.sight, boottime=self.boottime)
 
     @property
@@ -112,7 +112,7 @@ class StatusFacts:
 
 
 def committed(facts: StatusFacts) -> str:
-    """Say whether samples are being recorded, judged by the last durable write, and if not, why."""
+    """Say whether samples are being recorded, based on the time of the last commit, and if not, why."""
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
@@ -196,7 +196,7 @@ def alarms(facts: StatusFacts) -> str:
 
 
 def configuration(facts: StatusFacts) -> str:
-    """Say whether the configuration files are in force."""
+    """Say whether the configuration files are valid, and name the first problem."""
     problems = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
     if not problems:
         warnings = [] if facts.live is None else facts.live.warnings
@@ -498,7 +498,7 @@ def _mesh_problem(facts: StatusFacts) -> str | None:
 
 
 def quota_words(quota: LiveQuota, utc: float) -> str:
-    """Return a sentence such as `user guest has brought its 4.0 MB for a day: 17 refused, …`.
+    """Return a clause such as `user guest has used its daily limit of 4.0 MB: 17 refused, …`.
 
     `utc` is the current time.
     """

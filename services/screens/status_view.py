@@ -37,7 +37,7 @@ MARKS: Final = (
     ),
     (re.compile(r"^yes;"), Style.GOOD),
 )
-"""Styles for lines, by patterns in their text; the first match applies."""
+"""Patterns that determine the style of a line's text. The first pattern that matches applies."""
 
 
 def title(facts: StatusFacts, name: str) -> str:
@@ -52,7 +52,7 @@ def title(facts: StatusFacts, name: str) -> str:
 
 
 def styled_lines(label: str, words: str, where: Screen) -> list[str]:
-    """Return a label and its text as lines such as ` clock set by the network`.
+    """Return a label and its text as lines, such as `clock  set by the network`.
 
     If the screen is wide enough, continuation lines are aligned with the start of the text.
     """
@@ -76,7 +76,7 @@ class FromStore:
 
 
 def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
-    """Gather all facts for the status. A source that cannot be read is also reported as a fact.
+    """Gather all facts for the status. If a source cannot be read, that is also reported as a fact.
 
     `configured` is the vessel in the configuration.
     """

@@ -23,13 +23,13 @@ class CommonFault:
 
     name: str
     what: str
-    """Description of what happened, for people."""
+    """Description of the fault, as human-readable text."""
     lights: Mapping[str, Pattern]
     """Pattern of each light that the fault affects; empty if the fault is in the lights themselves."""
     status: tuple[str, str]
     """Label of a line in `logboat status`, and the text in that line."""
     doctor: tuple[str, str]
-    """Name of a check in `logboat doctor`, and the text of its finding."""
+    """Name of a check in `logboat doctor`, and the text of the check's finding."""
     do: str
     to_do: str = ""
     """Advice that `status` gives; '' if there is none."""

@@ -1,4 +1,4 @@
-"""`boot.json` in the run directory: the result of the boot, for lights and status.
+"""`boot.json` in the run directory: the result of the boot, for the lights and `logboat status`.
 
 The file is kept until the next boot. The fault light shows its `problems`. Each problem is one line that says
 what to do.
@@ -65,7 +65,7 @@ def write(run: Path, state: BootState) -> None:
 
 
 def read(run: Path) -> BootState:
-    """Return the result of the last boot; all defaults if there is none."""
+    """Return the result of the last boot; if there is none, return a result with all default values."""
     content = state_file.read(state_file.path(run, NAME))
     try:
         return BootState() if content is None else msgspec.convert(content, BootState)

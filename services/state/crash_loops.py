@@ -1,9 +1,10 @@
 """Recent exits of daemons. systemd runs `units/ended` to record them, and views and lights read them.
 
-systemd restarts a daemon indefinitely, at increasing intervals, so repeated exits must be reported. Its first
-exits are saved in `errors.log`. Five exits within ten minutes count as a fault, until the daemon has run for
-a while. Each daemon has a file in the run directory, such as `ended-recorder`, with a line for each exit: the
-boot clock in seconds, whether the exit was saved, and how the daemon ended.
+systemd restarts a daemon indefinitely, at increasing intervals, so repeated exits must be reported. A
+daemon's first exits are saved in `errors.log`, then one exit an hour. Five exits within ten minutes count as
+a fault, until the daemon has run for a while. Each daemon has a file in the run directory, such as
+`ended-recorder`, with a line for each exit: the boot clock in seconds, whether the exit was saved, and how
+the daemon ended.
 """
 
 import math
@@ -17,25 +18,25 @@ from sync.folders import opener
 
 DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
 SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
-"""The script that systemd runs; it contains the same limits as this module."""
+"""Path of the script that systemd runs, which contains the same limits as this module."""
 WITHIN_S: Final = 600.0
 MANY: Final = 5
-"""Number of exits within the period at which they count as a fault."""
+"""Number of exits within the period from which they count as a fault."""
 OVER_AFTER_S: Final = 120.0
-"""Seconds without an exit after which a daemon counts as running.
+"""Time without an exit after which a daemon no longer counts as failing, in seconds.
 
 Systemd delays a restart by at most 30 s.
 """
 KEPT_EVERY_S: Final = 3_600.0
-"""Minimum seconds between two exits of one daemon that are saved in `errors.log`."""
+"""Minimum seconds between exits that are saved in `errors.log` while a daemon exits repeatedly."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonExit:
-    """An unrequested exit of a daemon."""
+    """An exit of a daemon that was not requested."""
 
     clock: float
-    """Boot clock at the exit, in seconds."""
+    """Boot clock time of the exit, in seconds."""
     how: str
 
 
@@ -65,7 +66,7 @@ def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> C
 
 
 def record_exit(run: Path, daemon: str, how: str, *, clock: float) -> None:
-    """Record an exit, for use without systemd. Raise OSError if that fails."""
+    """Record an exit, in place of the script on systems without systemd. Raise OSError if that fails."""
     with open(_path(run, daemon), "a", opener=opener()) as file:
         # Rounded down, because an exit that seems to be in the future would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")

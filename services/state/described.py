@@ -4,11 +4,11 @@ from msgspec import Meta
 
 
 def described(description: str, *, optional: bool = False, **schema: object) -> Meta:
-    """Return the annotation of a member, for `typing.Annotated`.
+    """Return the description of a member, for use in `typing.Annotated`.
 
-    `schema` contains more keywords for the member's JSON Schema, such as `minimum`. The keywords are promises
-    to programs that read the output. They are not checked when an object is created or decoded, so a state
-    file with an unusual value can still be read. A member that is `optional` is always printed, but older
+    `schema` contains more keywords for the member's JSON Schema, such as `minimum`. Programs that read the
+    output can rely on them. They are not checked when an object is created or decoded, so that a state file
+    with an unexpected value can still be read. A member that is `optional` is always printed, but older
     versions of the program did not print it.
     """
     return Meta(

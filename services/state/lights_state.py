@@ -1,6 +1,6 @@
 """The lights daemon's live state, as read by `status` and the doctor.
 
-It contains the state of each light, with a check that the file is current.
+It contains the state of each light. Readers check that the file is current.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class LiveLights(DaemonState, frozen=True, kw_only=True):
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
     why_dark: str | None = None
-    """The reason why the LEDs cannot be used; None if there is no fault."""
+    """Reason why the LEDs cannot be used; None if they can."""
 
 
 Sight = liveness.ObservedState[LiveLights]

@@ -1,4 +1,4 @@
-"""Liveness of daemons, and their last states: reads state files as typed objects, and checks their age.
+"""Reads daemons' state files as typed objects, and checks whether they are current.
 
 A state that is old, or whose process no longer exists, never counts as current.
 """
@@ -18,8 +18,8 @@ from .described import described
 FRESH_S: Final = 8.0
 """Age in seconds up to which a state is current.
 
-A state is written once a second, but a machine under load may be late. With this limit, a program that reads
-the state once a second reports a hanging daemon within 10 s.
+A state is written once a second, but may be late on a machine under load. With this limit, a program that
+reads the state once a second reports a daemon that hangs within 10 s.
 """
 
 
@@ -59,7 +59,7 @@ class ObservedState(Generic[State]):
     state: State | None
     """The last known state, even if it is old; None if there is none."""
     why_not: str
-    """The reason why the state is not current, as a clause; '' if it is current."""
+    """Reason why the state is not current, as a clause; '' if it is current."""
 
     @property
     def is_live(self) -> bool:

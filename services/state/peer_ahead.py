@@ -4,8 +4,8 @@ This happens after a whole card was restored from an earlier copy. The card's fi
 and only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
 
 A boot document with this vessel's own signature proves that the log was continued. A reading has no
-signature, and any vessel in the fleet could invent it. So without a signature, a log is ended at most once a
-day, even across restarts.
+signature, so any vessel in the fleet could invent it. So unsigned evidence ends a log at most once a day,
+even across restarts.
 """
 
 import contextlib
@@ -19,24 +19,24 @@ from sync.folders import opener
 
 NAME: Final = "log-goes-on-elsewhere"
 BELIEVED: Final = "log-ended-unsigned"
-"""Name of the file that records the last log that ended because of an unsigned note, and when."""
+"""Name of the file that records which log last ended because of an unsigned note, and when it ended."""
 AGAIN_S: Final = 86_400.0
-"""Seconds after which an unsigned note may end a log again."""
+"""Minimum seconds between two logs that end because of unsigned notes."""
 _SIGNED: Final = "signed"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note that a log continues elsewhere."""
+    """A note that other vessels have later samples of a log."""
 
     words: str
     is_signed: bool
 
 
 def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
-    """Record that `log` continues elsewhere; `words` is the evidence. Raise OSError if that fails.
+    """Record that other vessels have later samples of `log`. Raise OSError if that fails.
 
-    A note with a signature is not replaced with a note without a signature.
+    `words` describes the evidence. An unsigned note does not replace a signed note.
     """
     before = read(data, log)
     if before is not None and before.is_signed and not is_signed:
@@ -60,9 +60,9 @@ def read(data: Path, log: str) -> Note | None:
 def may_believe(data: Path, log: str, utc: float) -> bool:
     """Return True if an unsigned note may end `log` at `utc`, in seconds since 1970.
 
-    The note may end `log` if no other log ended because of an unsigned note within a day, or if an earlier
-    attempt to end `log` was interrupted. A clock that is wrong by more than a day, in either direction, does
-    not extend the wait.
+    The note may end `log` if no log has ended because of an unsigned note within the last day, or if an
+    earlier attempt to end `log` was interrupted. If the clock is wrong by more than a day, in either
+    direction, the note may also end `log`.
     """
     try:
         when, *names = (data / BELIEVED).read_text().split()

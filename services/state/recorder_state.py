@@ -1,4 +1,4 @@
-"""The recorder's live state, as read by `status` and `sensors`: typed, with a check that it is current.
+"""The recorder's live state as typed objects, as read by `status` and `sensors`.
 
 `services.recorder.state_writer` defines the contents of the file, and `state_file` its format.
 """
@@ -151,7 +151,7 @@ Sight = liveness.ObservedState[LiveState]
 
 
 class RecordingStatus(Enum):
-    """Recording status: `RECORDING` if samples are becoming durable, or the reason why they are not."""
+    """Recording status: `RECORDING` if samples are becoming durable, else the reason why they are not."""
 
     NOT_RUNNING = auto()
     """The recorder is not running, or does not respond."""

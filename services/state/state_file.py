@@ -1,7 +1,7 @@
-"""Live state: files such as `recorder.json` in the run directory, which lights and commands read.
+"""Live state files, such as `recorder.json` in the run directory, which the lights and commands read.
 
-Once a second, the whole file is written in memory (`/run`) and renamed, so that a reader never sees a partial
-file.
+Once a second, a daemon writes a new file to memory (`/run`) and renames it, so that a reader never sees a
+partial file.
 """
 
 import os
@@ -24,7 +24,7 @@ def write(path: Path, state: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Return the last written state; None if it is missing or cannot be read."""
+    """Return the state that was last written; None if the file is missing or cannot be read."""
     try:
         state = msgspec.json.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The sync daemon's live state, as read by `peers` and `status`: typed, with a check that it is current.
+"""The sync daemon's live state as typed objects, as read by `peers` and `status`.
 
 `services.syncd.state_writer` defines the contents of the file.
 """
@@ -51,7 +51,7 @@ class LivePeer(Shape, frozen=True, kw_only=True):
 
     @property
     def has_link(self) -> bool:
-        """True if there is a link, even if the peer does not answer."""
+        """True if there is a link to the peer, even if the peer does not answer."""
         return self.state in (LinkState.LINKED, LinkState.SILENT)
 
 
@@ -174,7 +174,7 @@ class LiveRadioKey(Shape, frozen=True, kw_only=True):
 
     @property
     def is_ahead(self) -> bool:
-        """True if this vessel's radio has not changed its key yet."""
+        """True if this vessel's radio will change its key but has not done so yet."""
         return self.has_part and not self.has_begun
 
 
@@ -184,9 +184,9 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
     vessel: str
     fleet: str | None = None
     fault: str | None = None
-    """The reason why there is no mesh; None if the mesh is running."""
+    """Reason why there is no mesh; None if the mesh is running."""
     waits_for_identity: bool = False
-    """True if the reason is that this vessel has no identity yet."""
+    """True if there is no mesh because this vessel has no identity yet."""
     port: int | None = None
     fingerprint: str | None = None
     """Fingerprint of this vessel's certificate; None without a mesh."""
@@ -211,18 +211,18 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
 
     @property
     def linked(self) -> list[LivePeer]:
-        """Vessels that have a link and answer."""
+        """Vessels with a link over which they answer."""
         return [peer for peer in self.peers if peer.state == LinkState.LINKED]
 
     @property
     def unreached(self) -> list[LivePeer]:
-        """Vessels nearby that do not answer at present; their `problem` says why, if known."""
+        """Nearby vessels that have no working link, for the reason in their `problem`."""
         at_hand = (LinkState.SILENT, LinkState.CONNECTING, LinkState.IN_SIGHT)
         return [peer for peer in self.nearby if peer.state in at_hand and peer.problem]
 
     @property
     def refused(self) -> list[LivePeer]:
-        """Peers with which no link is possible; their `problem` says why."""
+        """Peers with which no link is possible, for the reason in their `problem`."""
         return [peer for peer in self.peers if peer.state == LinkState.REFUSED]
 
 
@@ -233,7 +233,7 @@ Sight = liveness.ObservedState[LiveMesh]
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
     """Read and check the file in the run directory; `boottime` is the boot clock's current time, in seconds.
 
-    If the daemon stated a reason when it exited, `why_not` includes that reason.
+    If the daemon gave a reason when it exited, `why_not` includes that reason.
     """
     observed = liveness.read_checked(
         state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive

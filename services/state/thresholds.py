@@ -1,4 +1,4 @@
-"""Limits at which conditions are reported, shared by the lights, `status` and the doctor."""
+"""Limits at which the lights, `status` and the doctor report a condition."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ DURABLE_WITHIN_S: Final = 8.0
 A recorder commits every second, or every 5 s if there are no samples (`group_commit.HEARTBEAT_MS`).
 """
 NEARLY_FULL: Final = 0.05
-"""Fraction of the card below which free space is low; retention normally leaves more space."""
+"""Fraction of the card's size below which free space is low. Retention normally leaves more free space."""
 EXPIRES_SOON_S: Final = 30 * 86_400.0
 """Seconds before a certificate's expiry from which the expiry is reported."""
 

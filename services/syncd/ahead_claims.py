@@ -1,7 +1,7 @@
 """Checks peers' claims to have later samples of this vessel's current log, and notes them for the recorder.
 
-A peer may repeat a claim with each reading that it sends. So a known claim causes no file access, and a store
-that cannot be read does not end the connection.
+A peer may repeat a claim with each reading that it sends, so a claim that is already known causes no file
+access. If the store cannot be read, the connection continues.
 """
 
 import logging
@@ -28,7 +28,7 @@ def check_claim(
     clones: DuplicateIdentities,
     report: Callable[[str, Claim], LogAhead | None],
 ) -> None:
-    """Leave a note for the recorder if a peer has higher numbers in this vessel's log than this vessel.
+    """Leave a note for the recorder if a peer claims to have later samples of this vessel's log.
 
     `vessel` is this vessel's id, and `data` its data folder. `report` records the claim in `clones`, and
     returns the entry if it is new.

@@ -1,7 +1,7 @@
 """The sync daemon: runs this vessel's mesh and gateways as configured, and publishes their state.
 
-It uses the network but no GPIO. If the vessel has no identity, the daemon waits for one; recording does not
-need it. When the identity's files change, the mesh restarts with the new files.
+It uses the network but no GPIO. If the vessel has no identity, the daemon waits for one. Recording does not
+need an identity. When the identity's files change, the mesh restarts with the new files.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class SyncPaths:
 
 
 class SyncDaemon:
-    """The sync daemon, for one run."""
+    """The sync daemon, from one start until it stops."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class SyncDaemon:
         self._called.set()
 
     def reload(self) -> None:
-        """Request that the identity be loaded again now."""
+        """Request that the identity be reloaded now."""
         self._must_reload = True
         self._called.set()
 
@@ -194,7 +194,7 @@ class SyncDaemon:
                 await gateways.stop()
 
     def _listen(self) -> ControlServer[Retry] | None:
-        """Open the control socket. A failure is only logged, because only people's requests need it."""
+        """Open the control socket. Only log a failure, because syncing does not need the control socket."""
         try:
             return ControlServer(self._places.run / SYNC_SOCKET, self._asked, asked=Retry)
         except OSError as error:
@@ -241,7 +241,7 @@ class SyncDaemon:
         return Gateways(configuration, means)
 
     def _loaded(self) -> FleetIdentity:
-        """Load the identity, and sign with it from now on. Raise IdentityError if it cannot be used."""
+        """Load the identity that signs documents from now on. Raise IdentityError if it cannot be used."""
         self._own = identity_files.load(self._places.identity)
         return self._own
 
@@ -265,7 +265,7 @@ class SyncDaemon:
         return None if self.mesh is None else self.mesh.membership.trust
 
     def _is_over(self, database: Database) -> bool:
-        """Return True if the daemon should end, because of a request or because the store must be checked."""
+        """Return True if the daemon should exit, on request or because the store must be checked."""
         if self.damaged is None and database.damage is not None:
             self.damaged = str(database.damage)
         elif self.damaged is None and not self._knows_of_damage and store_check.is_marked(self._places.data):
@@ -420,11 +420,11 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time with which a boot would select the radio key, so that both select the same key."""
+        """Return the time for selecting the radio key, as at boot, so that the daemon and the boot agree."""
         return clock.now(self._places.data, utc=time.time())
 
     def _reload_users(self, mesh: Mesh) -> None:
-        """Apply changes to the users in the configuration file; all other changes wait for a restart."""
+        """Apply changes to users in the configuration file. All other changes take effect after a restart."""
         self._file.accept()
         path = self._places.config
         try:
@@ -436,7 +436,10 @@ class SyncDaemon:
             log.warning("the list of users was not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
-        """Feed the watchdog if the mesh has done work; a running event loop alone is not enough."""
+        """Feed the watchdog if the mesh has done work since the last call.
+
+        A running event loop alone does not show that the mesh works.
+        """
         if mesh.turns != self._turns:
             self._turns = mesh.turns
             self._notifier.alive()
@@ -446,7 +449,7 @@ class SyncDaemon:
             self.mesh.own_identity_connected(board)
 
     def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
-        """Leave a note for the recorder if another vessel has higher numbers in this vessel's log."""
+        """Leave a note for the recorder if another vessel has later samples of this vessel's log."""
         if self.mesh is not None:
             ahead_claims.check_claim(
                 claim,

@@ -1,16 +1,16 @@
 """Limits on what each user, vessel and gateway may send per day, derived from the card's budget.
 
-The card's shares (`budget_shares`) limit the data that is kept. The limits in this module apply to all data
-that is written, even if it is soon replaced. Accepted documents are passed on to the whole fleet, so without
-limits a faulty or hostile phone could wear out every card in the fleet. No honest peer comes near these
-limits:
+The shares of the card (`budget_shares`) limit the data that is stored. The limits in this module apply to all
+data that is written, even if it is soon replaced. Accepted documents are passed on to the whole fleet, so
+without limits a faulty or hostile phone could wear out every card in the fleet. No honest peer comes near
+these limits:
 
-- A user writes a few hundred notes and acknowledgements a day, and an app of the crew that writes a document
-  every five seconds writes 17,280.
-- A vessel passes on documents from the vessels that it meets. Current values of 20 vessels with 50 sensors
-  change every 10 s at most: 8.6 million revisions a day, of 600 bytes each. In addition, a vessel that
-  returns after a month may send as much history as there is space for, and so may one that restores the
-  history of a replaced card.
+- A user writes a few hundred notes and acknowledgements a day. A crew member's app that writes a document
+  every five seconds writes 17,280 documents a day.
+- A vessel passes on documents from the vessels that it meets. The current values of 20 vessels with 50
+  sensors each change at most every 10 s, which makes 8.6 million revisions of 600 bytes a day. In addition, a
+  vessel that returns after a month, or that restores the history of a replaced card, may send as much history
+  as there is space for.
 """
 
 from typing import Final
@@ -21,15 +21,15 @@ from sync.peer.quotas import LARGEST, Allowance
 
 USER_REVISIONS: Final = 20_000
 USER_SHARE: Final = 4
-"""Divisor of the crew's share: a user may send at most a quarter of that share per day.
+"""Divisor of the crew's share of the card that gives a user's daily limit.
 
-No single user can therefore replace the whole share within a day.
+A user may send at most a quarter of the share per day, and so cannot replace the whole share within a day.
 """
 USER_LEAST: Final = 4_000_000
-"""Minimum number of bytes that a user may send per day, on the smallest card: two photographs."""
+"""Lowest daily limit for a user, in bytes. It applies to the smallest cards, and allows two photographs."""
 CURRENT_REVISIONS: Final = 10_000_000
 CURRENT_BYTES: Final = 6_000_000_000
-"""Number of bytes of a fleet's current values per day; each value replaces the value before it."""
+"""Maximum size of all revisions of a fleet's current values per day, in bytes."""
 READING_BYTES: Final = 1_000
 """Size in bytes of a small reading document, from a window that was closed early."""
 BOUNDS_BYTES: Final = 512 * 1024
@@ -43,7 +43,10 @@ _LARGE: Final = (f"{DocumentType.FORWARDED}:", f"{DocumentType.FLEET}:")
 
 
 def allowance(owner: str, budget: int) -> Allowance:
-    """Return how much an owner may send per day; `budget` is the card's budget in bytes."""
+    """Return the daily limits for an owner, which is a user, vessel or gateway.
+
+    `budget` is the card's budget, in bytes.
+    """
     if owner.startswith(_VESSEL):
         return Allowance(budget + CURRENT_BYTES, budget // READING_BYTES + CURRENT_REVISIONS)
     return Allowance(max(int(budget * budget_shares.CREW) // USER_SHARE, USER_LEAST), USER_REVISIONS)

@@ -52,12 +52,12 @@ log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 5.0
 """Seconds between checks of this machine's network interfaces."""
 WAY_EVERY: Final = 60.0
-"""Seconds between queries of the route to a gateway, if the interfaces do not change."""
+"""Seconds between queries of the route to a gateway while the interfaces do not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayResources:
-    """Everything that the gateways need from the daemon."""
+    """Objects and functions that the gateways need from the daemon."""
 
     database: Database
     vessel: str
@@ -77,7 +77,7 @@ class GatewayResources:
 
 
 class Gateways:
-    """All configured gateways, from `start` to `stop`, in one event loop."""
+    """All configured gateways, which run in one event loop."""
 
     def __init__(self, configuration: Configuration, means: GatewayResources) -> None:
         """Create the gateways. Raise StoreError if their state cannot be read."""
@@ -110,11 +110,11 @@ class Gateways:
             keeper.gateway.start()
 
     async def stop(self) -> None:
-        """Stop all gateways, and store which documents were acknowledged."""
+        """Stop all gateways, and save which documents have been acknowledged."""
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
 
     def retry(self, name: str) -> int:
-        """Connect to a gateway now, retry the documents that it refused, and return their number.
+        """Connect to a gateway now, and send refused documents again. Return the number of these documents.
 
         Raise LookupError with a message if the gateway does not exist, and StoreError if documents cannot be
         read.
@@ -153,7 +153,7 @@ class Gateways:
 
 
 class _RunningGateway:
-    """A gateway, together with the facts about this machine that it needs."""
+    """A gateway, with its route and the other facts about this machine that its policy depends on."""
 
     def __init__(
         self, given: model.GatewaySection, means: GatewayResources, minute: Callable[[], int]
@@ -189,11 +189,11 @@ class _RunningGateway:
         await self.gateway.stop()
 
     def situation(self) -> Situation:
-        """Return the network interface and time of day for checking policies."""
+        """Return the network interfaces and the time of day that policies depend on."""
         return Situation(self._interface, self._minute())
 
     def update_route(self, now: float, *, has_changed: bool) -> None:
-        """React to a change of interfaces, and query the route if the policy depends on the route."""
+        """Query the route, or report changed interfaces if the policy does not depend on the route."""
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
                 self._asked_at = now

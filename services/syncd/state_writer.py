@@ -44,7 +44,7 @@ def state(
     gateways: Sequence[GatewayReport] = (),
     quotas: Sequence[ExhaustedAllowance] = (),
 ) -> dict[str, Any]:
-    """Return the contents of the state file while there is no mesh."""
+    """Return the contents of the state file, without the members that describe a running mesh."""
     return {
         "pid": os.getpid(),
         "started": started,

@@ -34,9 +34,9 @@ LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
 """Seconds after which the server disconnects a client that has not sent its request."""
 ANSWER_S: Final = 15.0
-"""Seconds that a client waits for the answer; the recorder reports a timeout after 10 s."""
+"""Maximum seconds that a client waits for the answer. The recorder itself reports a timeout after 10 s."""
 LONGEST_PATH: Final = 107
-"""Maximum length in bytes of a path in `sun_path`, without the terminating zero (unix(7))."""
+"""Maximum length of a socket's path in bytes, without the terminating null byte (unix(7))."""
 
 
 class ControlError(Exception):
@@ -44,7 +44,7 @@ class ControlError(Exception):
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to record a value that a person has read, for a sensor of kind `manual`."""
+    """A request to record a value that a person entered for a sensor of kind `manual`."""
 
     sensor: str
     value: bool | int | float
@@ -67,7 +67,7 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     log: str | None = None
     sequence: int | None = None
     offered: int | None = None
-    """Number of documents offered again, in the answer to a retry."""
+    """Number of refused documents that are sent again, in the answer to a `Retry`."""
     error: str | None = None
 
     @classmethod
@@ -89,7 +89,10 @@ _decode_answer: Final = msgspec.json.Decoder(ControlAnswer).decode
 
 
 def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> ControlAnswer:
-    """Send a request to its daemon and return the answer. Raise ControlError if no answer arrives."""
+    """Send a request to the daemon that handles it, and return the answer.
+
+    Raise ControlError if no answer arrives.
+    """
     is_addition = isinstance(request, Addition)
     path, who = (run / SOCKET, "recorder") if is_addition else (run / SYNC_SOCKET, "sync daemon")
     try:
@@ -127,7 +130,10 @@ def _connected(path: Path, timeout: float) -> socket.socket:
 
 
 class ControlServer(Generic[Asked]):
-    """The daemon's end, as a context manager. A slow or faulty client does not affect other clients."""
+    """Server for a control socket, as a context manager.
+
+    A slow or faulty client does not affect other clients.
+    """
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
-"""Detects changes to a folder or file by comparing timestamps, because notifications can be missed."""
+"""Detects changes to a folder or file by polling, because change notifications can be missed."""
 
 from pathlib import Path
 
 
 class FolderWatch:
-    """Watch on a folder or a single file that a person may change while a daemon runs."""
+    """Detector of changes to a folder or file that a person may make while a daemon runs."""
 
     def __init__(self, folder: Path) -> None:
         """Accept the current state; `folder` is the path of a folder or of a file."""
@@ -20,7 +20,7 @@ class FolderWatch:
         return self._last == before != self._known
 
     def accept(self) -> None:
-        """Accept the current state as unchanged."""
+        """Accept the current state, so that only later changes count."""
         self._known = self._last = _stamp(self._folder)
 
 

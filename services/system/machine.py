@@ -1,4 +1,4 @@
-"""Facts about this machine: its board, its current boot, the date of its image."""
+"""Facts about this machine: its board, its current boot, and the date of its image."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,10 @@ from typing import Final
 from .version import VERSION
 
 _BOARD_FACTS: Final = ("proc/device-tree/serial-number", "sys/class/dmi/id/product_uuid", "etc/machine-id")
-"""Files that identify the board, in order of preference: a Pi's serial number, a PC's, the installation's."""
+"""Files that identify the board, in order of preference.
+
+They contain a Raspberry Pi's serial number, a PC's product UUID, and the installation's machine id.
+"""
 
 
 def board(root: Path = Path("/")) -> str:

@@ -1,6 +1,6 @@
 """Messages from a service to systemd (sd_notify(3)), and the list of failed units.
 
-The messages are: ready, alive, starting and stopping. Without systemd, no messages are sent.
+The messages report that a service is starting, ready, alive or stopping. Without systemd, none are sent.
 """
 
 import logging
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 MORE_S: Final = 120.0
 """Seconds by which each progress message extends the time allowed for startup.
 
-On a busy, slow board, the slowest step between two messages (importing a large library, creating a key) takes
-a tenth of that time.
+The slowest steps between two messages are importing a large library and creating a key. They take a tenth of
+this time on a slow, busy board.
 """
 _PROGRESS_EVERY_S: Final = 5.0
 
@@ -30,7 +30,7 @@ class Notifier:
     def __init__(
         self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Set the socket address, by default from the environment; `@` stands for the abstract namespace."""
+        """Set the socket's address, by default from the environment. `@` begins an abstract address."""
         name = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = "\0" + name[1:] if name.startswith("@") else name
         self._is_heard = True
@@ -48,7 +48,7 @@ class Notifier:
     def progress(self) -> None:
         """Report that startup is progressing, so that systemd waits another `MORE_S` seconds from now on.
 
-        It may be called often, because most calls send nothing.
+        This method may be called often: it sends a message at most every few seconds.
         """
         now = self._monotonic()
         if self._address and now - self._progress_at >= _PROGRESS_EVERY_S:
@@ -79,7 +79,9 @@ class Notifier:
 
 
 class ImportProgress:
-    """Import hook that reports progress to systemd; on a slow board, imports take most of the startup time.
+    """Import hook that reports startup progress to systemd.
+
+    On a slow board, imports take most of the startup time.
 
     The hook must be first in `sys.meta_path`, and never finds a module itself.
     """

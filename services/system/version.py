@@ -1,4 +1,4 @@
-"""Logboat's version, because reading the installed package's metadata would take too long."""
+"""Logboat's version, as a constant, because reading the installed package's metadata takes too long."""
 
 from typing import Final
 

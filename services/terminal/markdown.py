@@ -99,7 +99,7 @@ def _table(block: Sequence[str], width: int) -> Iterator[str]:
 
 
 def _as_list(heads: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
-    """Yield a row as its first cell, and below it the other cells with their headings."""
+    """Yield the lines of a row: its first cell, and below that the other cells with their headings."""
     yield from wrap(row[0], width, hang=0)
     for head, cell in zip(heads[1:], row[1:], strict=True):
         if cell:
@@ -107,7 +107,7 @@ def _as_list(heads: Sequence[str], row: Sequence[str], width: int) -> Iterator[s
 
 
 def _cells(line: str) -> list[str]:
-    """Return the cells of a row; a bar within code or after a backslash is part of a cell."""
+    """Return the cells of a row. A `|` within code or after a backslash is part of a cell."""
     inner = line.strip().removeprefix("|").removesuffix("|")
     parts = [""]
     is_code = False
@@ -122,7 +122,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Return the text of a line without Markdown syntax. A link to the web keeps its address."""
+    """Return the text of a line without Markdown syntax. For a web link, include its address."""
     text = _LINK.sub(_link, _PICTURE.sub("", text))
     return _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", text)).strip()
 

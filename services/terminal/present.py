@@ -27,10 +27,12 @@ PLAIN_BARS: Final = "_.:-=+*#"
 EXACT_S: Final = 1.0
 """Uncertainty in seconds below which a time is shown without its uncertainty."""
 ENDLESS: Final = sys.maxsize
-"""Width in columns if output is not a terminal, so that each fact is on one line for programs that read it.
+"""Width in columns if output is not a terminal.
+
+Each fact is then on one line, for programs that read the output.
 """
 NARROWEST: Final = 20
-"""Minimum width in columns that is assumed."""
+"""Minimum width in columns, used even if the screen is narrower."""
 _KEPT: Final = "\N{NO-BREAK SPACE}"
 """Placeholder for a space at which no line may break; `clean` removes it from other text."""
 _WITHIN: Final = re.compile(
@@ -43,7 +45,7 @@ _LABEL: Final = re.compile(r"\S+(?: \S+)* {2,}")
 
 
 class Style(enum.Enum):
-    """Style of a line (ECMA-48, SGR). A style adds no information to the text."""
+    """Style of a line (ECMA-48, SGR). A style only repeats information that is also in the text."""
 
     TITLE = "1"
     GOOD = "32"
@@ -91,12 +93,12 @@ _ASCII: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?
 
 
 def spelt(text: str, *, unicode: bool) -> str:
-    """Return `text`; unless `unicode` is True, symbols are replaced with ASCII."""
+    """Return `text`. If `unicode` is False, replace symbols with ASCII characters."""
     return text if unicode else text.translate(_ASCII)
 
 
 def paint(text: str, style: Style | None, where: Screen) -> str:
-    """Return `text` in a style, if the screen has colours."""
+    """Return `text` with the control codes for a style, or unchanged if the screen has no colours."""
     if style is None or not text or not where.is_coloured:
         return text
     return f"\x1b[{style.value}m{text}\x1b[0m"
@@ -188,7 +190,7 @@ def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
 
 
 def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> str:
-    """Return a moment and its uncertainty as text."""
+    """Return a moment as text, with its uncertainty if that is significant."""
     if moment.utc is None:
         return "time unknown"
     is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S
@@ -204,12 +206,18 @@ def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> 
 
 
 class Curve:
-    """A graph of values over a range of unknown length: the extremes, and a line of bars."""
+    """Graph of values over a range whose length is not known in advance.
+
+    It consists of a line of bars, and of the lowest and highest values.
+    """
 
     CELLS: Final = 1024
     """Maximum number of cells; when more are needed, pairs of cells are merged."""
     MOST: Final = 1e300
-    """Limit for values, far beyond any measurement and low enough that sums do not overflow."""
+    """Largest absolute value that is accepted.
+
+    It is far beyond any measurement, but small enough that sums do not overflow.
+    """
 
     def __init__(self) -> None:
         self.values = 0
@@ -246,9 +254,9 @@ class Curve:
         self._cells[cell] = (total + value, number + 1)
 
     def line(self, *, width: int, unicode: bool = True) -> str:
-        """Return a line of bars, each the mean of the values in one of `width` equal parts.
+        """Return `width` bars, each of which shows the mean of the values in an equal part of the range.
 
-        A bar is blank for an empty part.
+        The bar for a part without values is blank.
         """
         sums, counts = [0.0] * width, [0] * width
         span = max(self._end, self._step)
@@ -262,7 +270,7 @@ class Curve:
 
 
 def bars(values: Sequence[float | None], *, unicode: bool = True) -> str:
-    """Return a bar for each value, scaled from the lowest value to the highest; blank for None."""
+    """Return a bar for each value, scaled from the lowest to the highest value. None becomes a blank."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     shapes = BARS if unicode else PLAIN_BARS

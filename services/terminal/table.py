@@ -1,7 +1,7 @@
 """Formats rows as columns on a screen of any width.
 
-If the columns do not fit, cells are wrapped at words. If that takes more lines than sentences would, each row
-becomes a sentence. No text is left out.
+If the columns do not fit, cells are wrapped at words. If that takes more lines than writing each row as a
+sentence, each row becomes a sentence. No text is left out.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,7 +24,7 @@ def fitted(
     """Return the lines of the headings, and the lines of each row, none longer than `width`.
 
     The first of `rows` contains the headings. `right` are the columns that are aligned to the right and never
-    wrapped. The columns in `plain` need no heading in a sentence.
+    wrapped. The headings of the columns in `plain` are left out of sentences.
     """
     cells = [[whole(clean(cell)) for cell in row] for row in rows]
     widths = _widths(cells, right, width)
@@ -73,7 +73,7 @@ def _block(row: Sequence[str], widths: Sequence[int], right: Collection[int]) ->
 
 
 def _sentence(heads: Sequence[str], row: Sequence[str], width: int) -> Lines:
-    """Return a row as a sentence such as `brigid: state linked; behind 3; came by direct`."""
+    """Return a row as a sentence such as `brigid: linked; behind 3; route direct`."""
     facts = [
         f"{head} {cell}".strip()
         for head, cell in zip(heads[1:], row[1:], strict=True)

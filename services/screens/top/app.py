@@ -1,4 +1,4 @@
-"""The full-screen view: its parts from top to bottom, with the keys at the bottom."""
+"""The full-screen view of `logboat top`, with a line of keys at the bottom."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ from .facts import TopFacts, TopFactsCollector
 from .widgets import Lines, ScreenPartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
-"""Minimum number of lines for each part, including its heading, if there is enough space."""
+"""Minimum height of each part in lines, including its heading, if there is enough space."""
 _TALL: Final = 30
 """Minimum height of a screen, in lines, at which the meaning of the lights is shown."""
 _DIALOG_WIDTH: Final = 86
@@ -34,9 +34,10 @@ _PATIENCE_S: Final = 2.0
 
 
 class _Whole(Screen[None], inherit_bindings=False):
-    """The screen that contains all parts.
+    """The main screen, which contains all parts.
 
-    Its keys are listed at the bottom in this order; on a phone, the last keys may not fit.
+    The keys are listed at the bottom in the order of `BINDINGS`. On a narrow screen, the last keys may not
+    fit.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -109,7 +110,7 @@ class Top(App[None]):
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """Redraw, so that a part that gets the focus also gets space."""
+        """Redraw, because the part that has the focus gets more space."""
         self.draw()
 
     def look_again(self) -> None:
@@ -159,7 +160,10 @@ class Top(App[None]):
             view.show_part(part)
 
     def _heights(self, parts: dict[str, page.ScreenPart], room: int) -> dict[str, int]:
-        """Return the height of each part: first the focused part, and the sensors get the remaining space."""
+        """Return the height of each part.
+
+        The focused part gets its space first, and the sensors also get all remaining space.
+        """
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]
         most = [parts[name].height if name == "lights" else max(room // 3, 3) for name in names]
@@ -173,7 +177,7 @@ class Top(App[None]):
         return self.screen_stack[0].query_one(f"#{name}", ScreenPartView)
 
     def show(self) -> int:
-        """Run the view on this terminal until a person quits or a signal arrives; return the exit status.
+        """Run the view on this terminal until the user quits or a signal arrives. Return the exit status.
 
         Raise FailedError if the screen cannot be shown.
         """
@@ -194,7 +198,7 @@ class Top(App[None]):
         await self.run_async(mouse=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Store an exception to report in a sentence, because Textual would print pages of traceback."""
+        """Save an exception, to report it briefly when the view ends instead of in a long traceback."""
         if self.is_headless:
             super()._handle_exception(error)
             return
@@ -204,7 +208,10 @@ class Top(App[None]):
     # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """Suspend to the shell once the store is not being read; a suspended reader makes its log grow."""
+        """Suspend the program, but first wait until the store is not being read.
+
+        While a reader is suspended, the store's write-ahead log keeps growing.
+        """
         self._looker.wait_for_reading(_PATIENCE_S)
         super().action_suspend_process()
 

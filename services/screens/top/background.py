@@ -1,4 +1,4 @@
-"""Runs slow work on a thread, one piece at a time, for callers that must not wait."""
+"""Runs slow work on a background thread, one call at a time, for callers that must not block."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ class Background(Generic[Result]):
     """Runs a function in the background, one call at a time, and keeps the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
-        """Set the function `work`, which must not raise. `clock` returns the seconds of a monotonic clock."""
+        """Set the function to run, which must not raise. `clock` returns the time of a monotonic clock."""
         self._work, self._clock = work, clock
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -21,7 +21,7 @@ class Background(Generic[Result]):
 
     @property
     def busy_for(self) -> float | None:
-        """Number of seconds for which the work has been running; None if it is not running."""
+        """Seconds since the running call started; None if no call is running."""
         thread = self._thread
         return self._clock() - self._since if thread is not None and thread.is_alive() else None
 

@@ -1,4 +1,4 @@
-"""Dialogs that ask a question or show text, over the whole screen until a key is pressed."""
+"""Dialogs that cover the screen to ask a question or show text, until a key is pressed."""
 
 from typing import ClassVar, Final
 

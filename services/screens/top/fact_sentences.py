@@ -1,6 +1,6 @@
 """The current facts as sentences, and the selection of new facts.
 
-A changed age does not make a fact new: "4 s ago" is the same fact as "3 s ago".
+A fact is not new if only an age in it has changed, for example from "3 s ago" to "4 s ago".
 """
 
 import re
@@ -20,7 +20,7 @@ from .facts import TopFacts
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
-"""Subject of the fact that is repeated at intervals even if it is not new."""
+"""Subject of the fact that samples are being recorded, which is repeated at intervals even if not new."""
 
 
 class Rank(IntEnum):
@@ -146,10 +146,10 @@ class NewsSelector:
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between reports that recording works, which show that the serial line is not broken."""
+    """Seconds between reports that recording works, which also show that the serial line works."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
-        """Limit the output of one turn to `bytes_each` bytes, but to at least one line."""
+        """Set the maximum output of one call of `turn`, in bytes. At least one line is always printed."""
         self._most, self._unicode = bytes_each, unicode
         self._said: dict[str, FactSentence] = {}
         self._turn = 0
@@ -159,8 +159,8 @@ class NewsSelector:
     def turn(self, now: float, stamp: str, facts: list[FactSentence]) -> list[str]:
         """Return the lines to print now.
 
-        `now` is the time of a monotonic clock in seconds. `stamp` is the time for people. `facts` has all
-        current facts.
+        `now` is the time of a monotonic clock in seconds. `stamp` is the time in human-readable form. `facts`
+        contains all current facts.
         """
         self._turn += 1
         news = self._news(facts, now)

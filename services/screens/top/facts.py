@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
-"""Seconds after which reading the files is reported as slow."""
+"""Time after which reading the files is reported as slow, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,17 @@ class TopFacts:
     facts: StatusFacts
     """The facts of `logboat status`."""
     name: str
-    """Configured name of the vessel, for people."""
+    """Configured display name of the vessel."""
     sensors: SensorList
     recent: Mapping[str, Recent]
-    """Recent values by sensor, up to now if the recorder is live, else up to the last value."""
+    """Recent values, by sensor.
+
+    They end now if the recorder's state is current, else at the last recorded value.
+    """
     alarms: "tuple[AlarmEpisode, ...]"
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     more_alarms: int
-    """Number of further alarms, which are left out to limit the list's length."""
+    """Number of further alarms, which are left out to keep the list short."""
     names: Mapping[str, str]
     """Short ids of the alarms."""
     alarms_age: float | None
@@ -66,7 +69,7 @@ class TopFacts:
 
 
 class TopFactsCollector:
-    """Collects all facts, repeatedly."""
+    """Collector of the facts for each update of the view."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
@@ -90,7 +93,7 @@ class TopFactsCollector:
         self._background.wait(patience)
 
     def wait_for_reading(self, patience: float) -> None:
-        """Wait until no file is being read, but no longer than `patience` seconds."""
+        """Wait until no file is being read, for at most `patience` seconds."""
         self._background.wait(patience)
 
     def collect(self, *, patience: float = 0.0) -> TopFacts:

@@ -25,12 +25,12 @@ WIDE: Final = 100
 _CURVE: Final = (8, 60)
 """Minimum and maximum width of a graph, in columns."""
 _GRAVE: Final = 5
-"""Minimum severity at which a light is shown as bad; a lower severity is shown as a warning."""
+"""Severity from which a light is shown in the style for errors; below it, in the style for warnings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Lines that belong together; they can be selected if the item has a key."""
+    """A group of lines that belong together. The group can be selected if it has a key."""
 
     lines: tuple[StyledLine, ...]
     key: str | None = None
@@ -52,7 +52,8 @@ class ScreenPart:
 def header(look: TopFacts, width: int) -> list[StyledLine]:
     """Return the lines at the top of the screen.
 
-    They show the vessel, whether it records, the time source, and the most urgent advice.
+    They show the vessel's name, whether samples are being recorded, the time source, and the most urgent
+    advice.
     """
     facts = look.facts
     moment = time_text(look.utc, facts.zone)
@@ -93,7 +94,10 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
 
 
 def _alarm_items(look: TopFacts, width: int) -> Iterator[Item]:
-    """Yield an item for each alarm: one line each if every alarm fits on one line, else two or more lines."""
+    """Yield an item for each alarm.
+
+    Each item is one line if every alarm fits on one line, else two or more lines.
+    """
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
     is_roomy = max(map(len, rows)) <= width - 2
@@ -124,7 +128,7 @@ def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
 
 
 def alarm_words(look: TopFacts, key: str) -> str | None:
-    """Return all details of an alarm, for the person who acknowledges it; None if it is no longer listed."""
+    """Return all details of an alarm, to show before it is acknowledged; None if it is no longer listed."""
     for episode in look.alarms:
         if episode.id == key:
             short, severity, standing, age, acknowledgement, where, words = map(
@@ -241,7 +245,7 @@ def peers_part(look: TopFacts, width: int) -> ScreenPart:
 def lights_part(look: TopFacts, width: int, *, in_short: bool) -> ScreenPart:
     """Return the part that shows the five lights and their meaning.
 
-    `in_short` leaves only the patterns, on a single line if they fit.
+    If `in_short` is True, only the patterns are shown, on a single line if they fit.
     """
     head = "lights"
     states = [(light, look.lights[light]) for light in LIGHTS]
@@ -282,9 +286,9 @@ def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen:
 def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
     """Return the heights of all parts, which add up to at most `room` lines.
 
-    Each part first gets its minimum (`least`), while space remains. Then each part in turn gets the height in
-    `wanted`, up to its maximum (`most`). Any remaining lines go to the parts in turn, up to the heights in
-    `wanted`.
+    While space remains, it is given to the parts in order. First each part gets its minimum (`least`). Then
+    each part gets the height in `wanted`, up to its maximum (`most`). Finally, each part gets the full height
+    in `wanted`.
     """
     given = [0] * len(wanted)
     for bounds in (least, most, wanted):

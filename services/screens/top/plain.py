@@ -1,4 +1,4 @@
-"""`logboat top --plain`: a sentence for each change, for a serial console, screen reader or file."""
+"""`logboat top --plain`: prints a sentence for each change, for a serial console, screen reader or file."""
 
 from argparse import Namespace
 from datetime import datetime
@@ -13,7 +13,7 @@ from .fact_sentences import NewsSelector, facts
 from .facts import TopFacts, TopFactsCollector
 
 BYTES_A_SECOND: Final = 960
-"""Bytes per second on a serial line at 9600 baud: ten bits per character (8 data bits, one stop bit)."""
+"""Bytes per second on a serial line at 9600 baud, with ten bits per character (start, 8 data, stop)."""
 
 
 def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Screen) -> int:

@@ -1,4 +1,4 @@
-"""A sensor's values from the last minutes, as a line of bars. Times are boot clock readings in seconds."""
+"""A sensor's values from the last few minutes, as a line of bars. Times are boot clock times in seconds."""
 
 from typing import Final
 
@@ -15,9 +15,12 @@ class Recent:
 
     def __init__(self) -> None:
         self.cells: dict[int, tuple[float, int]] = {}
-        """Sum and count of the values in each cell, a period of a few seconds numbered from boot."""
+        """Sum and count of the values in each cell.
+
+        A cell is a period of a few seconds. Cells are numbered from boot.
+        """
         self.last = float("-inf")
-        """Boot clock at the newest value, in seconds."""
+        """Boot clock time of the newest value, in seconds."""
 
     @property
     def is_empty(self) -> bool:
@@ -25,7 +28,7 @@ class Recent:
         return not self.cells
 
     def add(self, clock: float, value: Value) -> None:
-        """Add a value, unless it is not newer than the last value; None leaves a gap."""
+        """Add a value if it is newer than the last value. None leaves a gap."""
         if clock <= self.last:
             return
         self.last = clock
@@ -38,7 +41,7 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """Add those values in `past` that are older than the first value here."""
+        """Add the values in `past` that are older than the oldest value in this object."""
         first = min(self.cells, default=None)
         before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])

@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 AT_MOST_EVERY_S: Final = 2.0
-"""Minimum seconds between readings.
+"""Minimum seconds between two readings.
 
 A recorder may change the store every second, but stored facts are less urgent: an alarm appears in a sensor's
 live state at once.
 """
 AT_LEAST_EVERY_S: Final = 30.0
-"""Maximum seconds between readings, in case a change was not detected."""
+"""Maximum seconds between two readings, in case a change was not detected."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
 _WINDOWS: Final = 8
-"""Maximum number of windows to read for each sensor, once.
+"""Maximum number of windows to read for each sensor when the view starts.
 
-Windows of the usual length cover ten minutes, and the shortest windows more than a minute.
+These cover ten minutes if windows have the usual length, and over a minute if they have the minimum length.
 """
 BEING_CHECKED: Final = "the store is damaged; it is read again after `logboat store check` has repaired it"
 
@@ -55,16 +55,16 @@ class StoredFacts:
     vessel: str = ""
     """Id of the vessel; '' if unknown."""
     name: str = ""
-    """Configured name of the vessel, for people."""
+    """Configured display name of the vessel."""
     zone: tzinfo = UTC
     problems: tuple[str, ...] = ()
     """Problems in the configuration, used if no recorder reports them."""
     units: str = ""
     """Systemd's list of failed units."""
     fault: str = ""
-    """The reason why the last reading of the store failed; '' if it succeeded."""
+    """Reason why the last reading of the store failed; '' if it succeeded."""
     read_at: float | None = None
-    """Boot clock at the last successful reading, in seconds; None before the first."""
+    """Boot clock time of the last successful reading, in seconds; None before the first."""
     store: StoreFacts | None = None
     alarms: "tuple[AlarmEpisode, ...]" = ()
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
@@ -74,7 +74,7 @@ class StoredFacts:
     sensors: tuple[CurrentValue, ...] = ()
     """Sensors from documents, used if no recorder reports them; their ages are as of `sensors_at`."""
     sensors_at: float = 0.0
-    """Boot clock when `sensors` was read, in seconds."""
+    """Boot clock time at which `sensors` was read, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
     past: Mapping[str, Recent] = field(default_factory=dict)
     """Recorded values by sensor, from the log and boot in `past_of`."""
@@ -82,7 +82,7 @@ class StoredFacts:
 
 
 class FactsReader:
-    """Reads the files, and remembers facts that need not be read again."""
+    """Reader of the files, which remembers facts that need not be read again."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
@@ -126,7 +126,7 @@ class FactsReader:
         return self._kept
 
     def _signed(self) -> object:
-        """Return a value that changes with each commit, and when a different file replaces the store."""
+        """Return a value that changes when the store or a configuration file is changed or replaced."""
         args, store = self._args, self._args.data / STORE
         log = _stamp(store.with_name(f"{STORE}-wal"))
         # The only process that has the store open creates and removes an empty write-ahead log.
@@ -227,7 +227,7 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
 
 
 def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
-    """Return the facts with values recorded before the view started, which are read once for each sensor."""
+    """Return the facts, with values from before the view started, which are read once for each sensor."""
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)

@@ -1,6 +1,6 @@
-"""The parts of the screen as Textual widgets, which draw line by line, and only what has changed.
+"""The parts of the screen as Textual widgets, which redraw only the lines that have changed.
 
-Textual's own tables render every cell for each update, which takes a small machine a few milliseconds.
+Textual's own tables render every cell at each update, which takes a few milliseconds on a small machine.
 """
 
 from collections.abc import Sequence
@@ -124,7 +124,7 @@ class ScreenPartView(Lines, can_focus=True):
         return [StyledLine(head, Style.TITLE), *shown][: self.size.height]
 
     def action_move(self, by: int) -> None:
-        """Select the next item in direction `by`, or scroll if nothing can be selected."""
+        """Move the selection by `by` items, or scroll by `by` lines if nothing can be selected."""
         keys = [item.key for item in self._part.items if item.key is not None]
         if self.chosen in keys:
             self.chosen = keys[max(min(keys.index(self.chosen) + by, len(keys) - 1), 0)]
