@@ -24,7 +24,9 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
 
 
 def carried(old: str, new: str) -> str:
-    """Return the new config.txt with Logboat's part taken from the old one; used when a system is written to a slot.
+    """Return the new config.txt with Logboat's part of the old one.
+
+    Used when a system is written to a slot.
     """
     return rewritten(new, _ours(old))
 
