@@ -40,7 +40,7 @@ class SensorDraft:
         return None if key in self.table.faulty else self.values.get(key)
 
     def is_number(self) -> bool:
-        """Return True unless the path is for a contact; such a path is reported as a problem."""
+        """Return True if the path is for a number; report a problem and return False for a contact's path."""
         if self.unit == CONTACT:
             self.table.complain(
                 "path",
@@ -77,7 +77,7 @@ class SensorKind:
     options: type[Options]
     """Class that declares the kind's own keys."""
     driver: Callable[[SensorSettings, DriverContext], Driver]
-    """Function that makes the driver, which touches no hardware before it is opened."""
+    """Function that creates the driver; the driver accesses no hardware before it is opened."""
     example: str
     """Complete `[[sensor]]` table."""
     wiring: Picture | None = None
@@ -87,14 +87,14 @@ class SensorKind:
     check: Callable[[SensorDraft], None] = _accept
     """Function that reports problems in a combination of keys."""
     make_options: Callable[[SensorDraft], Options] | None = None
-    """Function that makes the options from a draft without problems; None if no conversion is needed."""
+    """Function that creates the options from a valid draft; None if no conversion is needed."""
     unit: Callable[[Values], str | None] = _of_the_path
     """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
     has_totals: Callable[[SensorSettings], bool] = _no_totals
-    """Function that returns True if a sensor has totals, which continue in the next log."""
+    """Function that returns True if a sensor has totals, which are carried over to the next log."""
 
     @property
     def schema(self) -> Schema:
@@ -102,7 +102,7 @@ class SensorKind:
         return schema_of(self.options)
 
     def options_from(self, draft: SensorDraft) -> Options:
-        """Return the options from a draft that has no problems."""
+        """Return the options that a valid draft contains."""
         if self.make_options is not None:
             return self.make_options(draft)
         return from_values(self.options, draft.values)

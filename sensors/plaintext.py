@@ -1,7 +1,7 @@
 """Functions that make text from any source safe to show on a terminal, in a log, in JSON or in a spreadsheet.
 
 Names, units, error texts and headers come from other vessels, from peers, and from strangers on the network.
-They may contain control characters, which a terminal would obey. `clean` defines which characters may be
+They may contain control characters, which a terminal would execute. `clean` defines which characters may be
 shown.
 """
 
@@ -71,7 +71,7 @@ def _escape(character: str) -> str:
 
 
 class CleanStream:
-    """Text stream that replaces characters that control a terminal, except those written with `steer`."""
+    """Text stream that replaces terminal control characters, except those written with `steer`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

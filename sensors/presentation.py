@@ -20,9 +20,9 @@ _MEASUREMENT: Final = "measurement"
 _TOTAL: Final = "total"
 _TOTAL_INCREASING: Final = "total_increasing"
 _MOST_PLAIN: Final = 1e9
-"""Smallest number that is shown with an exponent."""
+"""Magnitude from which numbers are shown with an exponent."""
 _DIGITS: Final = 6
-"""Significant digits of a number for which the table states no decimals."""
+"""Number of significant digits to show if the table states no decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Presentation:
     unit: str
     """Unit on screens; empty for a plain number."""
     decimals: int | None
-    """Decimals of the shown number; None for six significant digits."""
+    """Number of decimals to show; None for six significant digits."""
     factor: float
     offset: float
     """Conversion, as in `Unit`: SI value = shown number * factor + offset."""
@@ -135,7 +135,7 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
 }
 """Presentations by SI unit.
 
-Of the rows for a unit, the first that fits the path applies. The last row fits every path.
+The first row for a unit that matches the path applies. The last row for a unit matches every path.
 """
 _NOT_SIGNAL_K: Final = frozenset({"B/s"})
 """SI units of `TABLE` that Signal K does not define."""

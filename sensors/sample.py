@@ -7,7 +7,7 @@ from .state import SensorState
 Value = bool | int | float | None
 """Value in SI units, according to the sensor's path.
 
-Booleans are for contacts; None stands for a state that carries no value.
+Contacts have Boolean values. None means that the sensor's state carries no value.
 """
 
 
@@ -34,4 +34,4 @@ class Sample:
     totals: Totals | None = None
     """Totals at this moment, for counting sensors."""
     detail: str = ""
-    """Explanation for people (`2.97 V is above 2.9 V`); shown live, but not recorded."""
+    """Human-readable explanation (`2.97 V is above 2.9 V`); shown live, but not recorded."""

@@ -1,8 +1,9 @@
 """Runs drivers: each lane in a thread of its own, each sensor at its own interval.
 
 The sampler decides when a driver is opened and polled, and how long to wait after a failure. A failure of one
-sensor does not affect the others. Any exception gives the sensor the state `failed`, and its driver is opened
-again later. The first wait is 1 s, and each later wait is twice as long as the previous one, up to a minute.
+sensor does not affect the others. After any exception, the sensor has the state `failed`, and its driver is
+opened again later. The first retry is after 1 s. Each further delay is twice as long as the previous one, up
+to a minute.
 
 A call that hangs stalls only its lane, and `overdue` then reports the sensors of the lane as `stale`. A lane
 hangs if it makes no progress, not if it is late. For example, a 1-wire bus takes 750 ms for each thermometer,
@@ -32,14 +33,14 @@ _log = logging.getLogger(__name__)
 _SECOND: Final = 1_000_000_000
 RETRY_FIRST_NS: Final = 1 * _SECOND
 RETRY_MOST_NS: Final = 60 * _SECOND
-"""Longest wait, in nanoseconds, before a failed sensor is opened again.
+"""Maximum delay, in nanoseconds, before a failed sensor is opened again.
 
 A sensor that is plugged in again works within a minute; a missing one costs one attempt a minute.
 """
 OVERDUE_NS: Final = 10 * _SECOND
 """Time in nanoseconds without progress after which a lane counts as hanging.
 
-No single call into the kernel takes half of this time.
+No single call into the kernel takes even half of this time.
 """
 OVERDUE_INTERVALS: Final = 3
 TOO_SLOW_POLLS: Final = 3
@@ -55,9 +56,9 @@ def next_on_cadence(due_ns: int, interval_ns: int, now_ns: int) -> int:
 
 
 def retry_after(failures: int) -> int:
-    """Return the nanoseconds to wait after `failures` consecutive failures (1 or more).
+    """Return the delay in nanoseconds before the retry after `failures` consecutive failures (1 or more).
 
-    The wait doubles each time.
+    The delay doubles with each failure.
     """
     return min(RETRY_MOST_NS, RETRY_FIRST_NS << min(failures - 1, 16))
 
@@ -111,7 +112,7 @@ class Channel:
     def accept(self, sample: Sample) -> None:
         """Emit a sample; safe to call from any thread.
 
-        A time that is earlier than that of the previous sample is replaced with the time of that sample.
+        If the sample is dated before the previous one, it is given the time of the previous sample.
         """
         with self._lock:
             self._hand_on(sample)

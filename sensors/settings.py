@@ -107,7 +107,7 @@ class Options:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Files that the sensor needs beside `sensors.toml`."""
+        """Files that the sensor needs in addition to `sensors.toml`."""
         return ()
 
 
@@ -200,7 +200,7 @@ def parse_rate(fastest_hz: float) -> Parser:
 
 
 def parse_interval(fastest_hz: float) -> Parser:
-    """Return a parser for the time between samples of a kind; the counterpart of `parse_rate`."""
+    """Return a parser for the time between samples of a kind, which is at least 1 / `fastest_hz`."""
     return quantity("s", f"{1000 / fastest_hz:g} ms", "1000 s")
 
 
@@ -210,7 +210,7 @@ FASTEST_HZ: Final = 1000.0
 
 @section
 class SamplingKeys:
-    """Keys of the kinds that are sampled; a table can contain only one of the two."""
+    """Keys for the sampling rate; a table can contain either `rate` or `every`."""
 
     rate: float | None = key(
         parse_rate(FASTEST_HZ),

@@ -186,7 +186,10 @@ DOOR_SLOT_S: Final = 40.0
 
 
 def door_open(seed: int, t_s: float) -> bool:
-    """Return True if the door is open; it opens once in most slots, for 3 to 15 s."""
+    """Return True if the door is open.
+
+    In most periods of `DOOR_SLOT_S`, it opens once, for 3 to 15 s.
+    """
     slot = math.floor(t_s / DOOR_SLOT_S)
     opens = slot * DOOR_SLOT_S + 5.0 + 15.0 * chance(seed, slot, 9)
     return chance(seed, slot, 10) < 0.7 and opens <= t_s < opens + 3.0 + 12.0 * chance(seed, slot, 11)
@@ -224,7 +227,7 @@ _FAULTS: Final = (SensorState.OPEN, SensorState.SHORT, SensorState.STALE)
 def wire_fault(grain: int, t_s: float) -> SensorState | None:
     """Return the wiring fault of a sensor with `faults` at `t_s`, or None if there is none at that time.
 
-    There is a fault in two of three slots, for 4 to 10 s.
+    On average, two of three periods of `FAULT_SLOT_S` have a fault, which lasts 4 to 10 s.
     """
     slot = math.floor(t_s / FAULT_SLOT_S)
     begins = slot * FAULT_SLOT_S + 15.0 + 50.0 * chance(grain, slot, 12)

@@ -19,7 +19,7 @@ class SensorState(StrEnum):
     NOISY = "noisy"
     """The signal changes faster than the equipment can (bounce, bad contact, interference)."""
     EDGES_LOST = "edges-lost"
-    """The kernel dropped edge events; counts are still right, thanks to its line sequence numbers."""
+    """The kernel dropped edge events; counts are still correct, because the kernel numbers the edges."""
     DISAGREES = "disagrees"
     """The level of the pin and its edges contradict each other."""
     FAILED = "failed"

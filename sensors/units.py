@@ -17,7 +17,7 @@ from .plaintext import clean
 
 
 class InputError(ValueError):
-    """A person's input is wrong; `str` says what is wrong, and what to do.
+    """A user's input is wrong; `str` says what is wrong, and what to do.
 
     `at` is the path from the examined value to the part of it that is wrong (`(1,)` is its second element).
     """
@@ -234,9 +234,9 @@ def close(word: str, words: Iterable[str]) -> str:
 
 
 def si_of(name: str) -> str:
-    """Return the SI unit that corresponds to the unit `name` (`Pa` for `bar`).
+    """Return the SI unit that corresponds to the unit `name`, such as `Pa` for `bar`.
 
-    Empty if `name` is not known.
+    Returns an empty string if `name` is not known.
     """
     name = name.translate(_SPELLINGS)
     return next((unit for unit, dimension in DIMENSIONS.items() if name in dimension.units), "")

@@ -1,6 +1,6 @@
 """Keys of the kinds that read a chip: the bus and the address.
 
-Each function returns the field of a section (`sensors.toml.declarations`).
+`bus_key` and `address_key` return fields of a section, as `sensors.toml.declarations` describes.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """Base of the drivers for sensors that the kernel reads over 1-wire, I2C and SPI.
 
 Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip
-disappears and returns. It converts the kernel's output to SI units or to a fault, and never reports a fault
-as a number. A missing chip, or a chip that stops answering, raises `DriverError`. A value that the data sheet
-rules out is `out-of-range`.
+disappears and returns. It converts the kernel's output to SI units, or reports a fault, but never as a
+number. A missing chip, or a chip that stops answering, raises `DriverError`. A value that is impossible
+according to the data sheet is reported as `out-of-range`.
 """
 
 from abc import abstractmethod
@@ -33,7 +33,7 @@ class BusReading:
 
 
 def tidy(value: float) -> float:
-    """Return a measured value rounded to eight significant digits, which removes arithmetic errors."""
+    """Return a value rounded to eight significant digits, which removes floating-point rounding errors."""
     return float(f"{value:.8g}")
 
 
@@ -116,7 +116,7 @@ class ChipDriver(KernelDriver):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Quantity that a chip measures: its attribute in sysfs, its conversion to SI, and its range."""
+    """Quantity that a chip measures: its sysfs attribute, its conversion to SI units, and its range."""
 
     attribute: str
     to_si: Callable[[float], float]

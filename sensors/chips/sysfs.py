@@ -1,8 +1,8 @@
 """Finds the sysfs directory of a chip that has a kernel driver, and reads its attributes.
 
 This module defines where 1-wire, hwmon and IIO devices are below `/sys`, and how a bus and an address are
-spelt there. It also defines which line of `config.txt` makes the kernel bind a chip. Every failure is a
-`DriverError` that says what was looked for, what was found, and what to do. Raw numbers are not converted to
+spelt there. It also defines which line of `config.txt` makes the kernel bind a chip. Every failure raises a
+`DriverError` that says what was expected, what was found, and what to do. Raw numbers are not converted to
 quantities here: the drivers in `sensors.kinds` do that.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
@@ -29,7 +29,7 @@ CHIP_SELECTS: Final = range(3)
 class UnreadableError(DriverError):
     """An attribute cannot be read, or does not contain a number.
 
-    `errno` distinguishes a fault of the chip from a missing chip.
+    Its `errno` shows whether the chip has a fault or is missing.
     """
 
     def __init__(self, text: str, number: int) -> None:
@@ -94,10 +94,10 @@ class Chip:
     """Type of chip: how it is connected, and what makes the kernel drive it."""
 
     title: str
-    """Name of the chip for people."""
+    """Human-readable name of the chip."""
     wiring: Wiring
     addresses: range
-    """I2C addresses that its address pins can select, or SPI chip selects; empty for 1-wire."""
+    """I2C addresses that the chip's address pins can select, or SPI chip selects; empty for 1-wire."""
     overlay: Callable[[int, int], str] | None
     """Function from bus and address to the value of `dtoverlay=` that makes the kernel bind the chip.
 

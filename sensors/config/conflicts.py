@@ -46,7 +46,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
 
 
 def _lane(draft: SensorDraft) -> str | None:
-    """Return the lane of a sensor's bus, or None if the sensor is on no bus or the bus is not known."""
+    """Return the lane of a sensor's bus, or None if the sensor has no bus or the bus is unknown."""
     chip = _chip(draft)
     return None if chip is None else chip.wiring.lane(draft.valid_value("bus"))
 
@@ -171,7 +171,7 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
 
 
 def _by_chip(drafts: Iterable[SensorDraft]) -> Iterable[list[SensorDraft]]:
-    """Return the drafts, grouped by the type of their chips."""
+    """Return the sensors' drafts, grouped by the type of chip."""
     groups: dict[str, list[SensorDraft]] = defaultdict(list)
     for draft in drafts:
         chip = _chip(draft)

@@ -145,7 +145,7 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
 
 
 def _as_it_is(raw: Any) -> Any:
-    """Return the value unchanged; it is parsed later, when the sensor's unit is known."""
+    """Return the value unchanged; the value is parsed later, when the sensor's unit is known."""
     return raw
 
 
@@ -155,14 +155,14 @@ def _common() -> Schema:
 
 
 COMMON: Final[Schema] = _common()
-"""Keys of every kind."""
+"""Keys that sensors of every kind have."""
 
 
 @cache
 def _any_kind() -> Schema:
     """Return a schema with the keys of all kinds, for a sensor whose kind is not known.
 
-    The schema checks only the values of pins. They have the same form in every kind, and can conflict.
+    The schema checks only the values of pins. Pins have the same form in every kind, and can conflict.
     """
     return {
         key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")

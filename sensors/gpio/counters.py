@@ -1,8 +1,8 @@
 """Calculations on edges: activations and running time of a contact, count and rate of pulses.
 
 The kernel numbers the edges of a line before it buffers them. When the buffer overflows, the oldest edges are
-lost. The numbers show how many were lost, so counts stay right and the loss is known. This module uses no
-threads and no hardware. All times are in nanoseconds on one clock, which the caller selects.
+lost. The numbers show how many were lost, so counts stay correct and the loss is reported. This module uses
+no threads and no hardware. All times are in nanoseconds on one clock, which the caller selects.
 """
 
 from collections import deque
@@ -27,7 +27,10 @@ def edges_between(before: int, after: int) -> int:
 
 
 def activations_among(edges: int, *, active: bool) -> int:
-    """Return how many of `edges` consecutive edges activate a contact; `active` is its state before them."""
+    """Return how many of `edges` consecutive edges activate a contact.
+
+    `active` is the contact's state before the first of these edges.
+    """
     return edges // 2 if active else (edges + 1) // 2
 
 
@@ -42,7 +45,7 @@ class PinLevels:
     edges: int
     """Number of edges since the pin was opened, including lost ones."""
     lost: int
-    """Number of these edges that were lost in the kernel's buffer."""
+    """Number of edges that were lost in the kernel's buffer, out of `edges`."""
     found: int = 0
     """Number of changes without an edge that were found by restarting the debounce since the last edge."""
 
@@ -89,7 +92,7 @@ class ContactTracker:
 
     @property
     def detail(self) -> str:
-        """Explanation of the state for people; empty when the state is good."""
+        """Human-readable explanation of the state; empty when the state is good."""
         if self.state is SensorState.DISAGREES:
             level, implied = (
                 ("low", "high")[value] for value in (self._look.level, self._look.implied_level)
@@ -173,7 +176,7 @@ class PulseMeter:
     """Counter of pulses that also measures their rate.
 
     A pulse less than `dead_ns` after the previous one is a glitch and is not counted. Lost pulses have no
-    time stamps that could be compared, so all of them are counted.
+    time stamps to compare, so all of them are counted.
     """
 
     def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int) -> None:

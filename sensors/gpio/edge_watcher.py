@@ -9,7 +9,7 @@ The garbage collector closes gpiozero devices that are no longer referenced, in 
 The lines are therefore kept in a dictionary that is only changed and copied by single atomic operations,
 without a lock. The watcher's only lock is reentrant.
 
-`EdgeWatcher.step` runs one round of the thread's loop. The method itself starts no thread, and takes the time
+`EdgeWatcher.step` runs one round of the thread's loop. The method itself starts no thread, and reads the time
 from a function that the caller supplies.
 """
 
@@ -47,7 +47,7 @@ class WatchedLine(Protocol):
         ...
 
     def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has an event.
+        """Return the file descriptor that becomes readable when the kernel has an event.
 
         After the line has been closed, return None.
         """

@@ -1,7 +1,8 @@
 """The kernel's clock for edge events, and its offset from the boot clock.
 
-The kernel stamps edges on `CLOCK_MONOTONIC`. Samples carry `CLOCK_BOOTTIME`, which also counts the time for
-which the machine was suspended. The difference between the two is constant until the next suspend.
+The kernel's time stamps of edges are from `CLOCK_MONOTONIC`. The times of samples are from `CLOCK_BOOTTIME`,
+which continues while the machine is suspended. The difference between the two is constant until the next
+suspend.
 """
 
 import time
@@ -14,7 +15,7 @@ Monotonic = Callable[[], int]
 """Function that returns nanoseconds on `CLOCK_MONOTONIC`."""
 
 MEASUREMENTS: Final = 5
-"""Number of measurements of the offset, of which the fastest is used."""
+"""Number of measurements of the offset; the fastest measurement is used."""
 SUSPENDED_NS: Final = 10_000_000
 """Smallest change of the offset that counts as a suspend, in nanoseconds.
 
@@ -26,7 +27,7 @@ def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
     """Return the boot clock minus the monotonic clock in ns.
 
     Each reading consists of three times: monotonic before, boot, monotonic after. The reading with the
-    shortest interval is used. During a longer one, the machine ran something else between two clock reads.
+    shortest interval is used. A longer interval means that other code ran between two of the clock reads.
     """
     before, boot, after = min(readings, key=lambda reading: reading[2] - reading[0])
     return boot - (before + after) // 2

@@ -2,8 +2,7 @@
 
 The chip is found by its label, because the kernel may number chips in any order. For example, the header of a
 Pi 5 was `gpiochip4` and is now `gpiochip0`, followed by four others. Every failure of a chip or a line
-becomes a `DriverError` that a fitter understands. This module keeps no chip open: the code that opened it
-closes it.
+becomes a `DriverError` that a fitter understands. The caller must close the chip that this module opens.
 """
 
 import errno
@@ -76,7 +75,7 @@ def open_header_chip(
 
 
 def _chip_devices(devices: Path) -> list[Path]:
-    """Return the chips' devices in numerical order, without links.
+    """Return the paths of the GPIO chips' devices in numerical order, without symbolic links.
 
     On a Pi 5 `gpiochip4` is a link to `gpiochip0`.
     """

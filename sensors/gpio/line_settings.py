@@ -1,6 +1,6 @@
 """Translates the settings of a GPIO line (pull, edges, bounce) from gpiozero's terms to gpiod's.
 
-This module keeps no line open: the code that requested a line releases it.
+This module requests and releases no lines.
 """
 
 import select

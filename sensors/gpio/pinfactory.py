@@ -136,7 +136,7 @@ class GpiodFactory(LocalPiFactory):
 
 
 class GpiodPin(LocalPiPin):
-    """Pin of the header, whose edges are delivered one after the other while its `lock` is held."""
+    """Pin of the header. Its `lock` is held while edges are delivered, so they are delivered one by one."""
 
     _when_changed: Any
 
@@ -294,7 +294,7 @@ class GpiodPin(LocalPiPin):
         self._factory.watcher.remove(self)
 
     def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has an edge.
+        """Return the file descriptor that becomes readable when the kernel has an edge.
 
         After the pin has been closed, return None.
         """

@@ -41,7 +41,7 @@ class PulseLine:
         self._broken: OSError | None = None
 
     def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has a pulse.
+        """Return the file descriptor that becomes readable when the kernel has a pulse.
 
         After the line has been closed, return None.
         """

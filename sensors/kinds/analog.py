@@ -316,7 +316,9 @@ def resistive_sender(
     empty: float = 0.0,
     full: float = 1.0,
 ) -> SenderCircuit:
-    """Return the keys for a sender to ground with a pull-up; its resistance is linear in the measured value.
+    """Return the keys for a sender with one end at ground, which is fed through a pull-up resistor.
+
+    The sender's resistance must be a linear function of the measured value.
 
     American tank senders have 240 ohm when empty and 33 ohm when full, European ones 10 and 180. Oil pressure
     senders have 10 to 180 ohm. The electrical range reaches from half the lowest resistance to one and a half
@@ -353,7 +355,7 @@ def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender
 
 
 def divider(top_ohm: float, bottom_ohm: float) -> float:
-    """Return the value of the key `divider` for a voltage divider to ground.
+    """Return the value of the `divider` key for a voltage divider to ground.
 
     The value is the number of volts at the sender per volt at the chip.
     """

@@ -3,8 +3,8 @@
 The driver uses gpiod's edge events directly. Each pulse is one event, which the kernel numbers before
 buffering. The GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor causes at most 25
 wake-ups a second. The buffer is sufficient for 25 kHz. If the buffer overflows nevertheless, the count still
-follows from the numbers, and the rate from the time stamps. The value is then still right, but the sample has
-the state `edges-lost`.
+follows from the numbers, and the rate from the time stamps. The value is then still correct, but the sample
+has the state `edges-lost`.
 
 Pulses that arrive while the driver is closed are not counted.
 """
@@ -69,7 +69,7 @@ class PulseOptions(LineOptions):
 
 
 def _check(draft: SensorDraft) -> None:
-    """Report a problem if `measure` is `rate` but the unit is not a rate, or the reverse."""
+    """Report a problem if `measure` is `rate` but the unit is not a rate, or vice versa."""
     measure, unit = draft.valid_value("measure"), draft.unit
     if not draft.is_number() or measure is None or unit not in DIMENSIONS:
         return

@@ -30,7 +30,7 @@ POLL_NS: Final = 50_000_000
 It limits how late a row may be emitted, not how accurate the row's time is.
 """
 MOST_S: Final = 1e10
-"""Longest recording in seconds: 317 years.
+"""Maximum duration of a recording, in seconds: 317 years.
 
 A longer one shows an overflow in the program that wrote the file.
 """
@@ -79,17 +79,17 @@ class RecordingRow:
     """Single reading of a recording."""
 
     offset_ns: int
-    """Time in nanoseconds since the file's first row, whatever the path of that row."""
+    """Time in nanoseconds since the file's first row, which may have another path."""
     value: float
 
 
 MOST_ROWS: Final = 1_000_000
-"""Largest number of rows in one file: a day of ten paths at 1 Hz is 864,000.
+"""Maximum number of rows in one file; a day of ten paths at 1 Hz has 864,000.
 
 A small board reads a million rows in a minute.
 """
 _MOST_NAMED: Final = 20
-"""Largest number of paths that a message lists."""
+"""Maximum number of paths that a message lists."""
 
 
 class RecordingRows(Sequence[RecordingRow]):
@@ -139,7 +139,7 @@ def rows(file: Path, path: str) -> tuple[RecordingRow, ...]:
 def load(file: Path, path: str) -> PathRecording:
     """Read the rows for `path` from a recording; the other rows only count towards its length.
 
-    Raises `DriverError` on any failure, whatever the file contains.
+    Raises `DriverError` on any failure.
     """
     rows = RecordingRows()
     paths: set[str] = set()

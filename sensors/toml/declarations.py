@@ -38,11 +38,11 @@ class Declaration:
     name: str
     """Name in the file; empty if it is the field's name."""
     meaning: str
-    """Meaning for people, in whole sentences."""
+    """Explanation of the key for users, in whole sentences."""
     example: str = ""
     """Value as it would be written in a file (`"50 ms"` with its quotes)."""
     without: str = ""
-    """What applies if the key is missing, unless the default shows it."""
+    """Text that says what applies if the key is missing; empty if the default shows this."""
     only_for: str = ""
     """Kind of table in which the key is allowed; empty for every kind."""
     secret: bool = False

@@ -1,4 +1,4 @@
-"""Description of declared keys for people: the rows of the reference, and values as files write them."""
+"""Human-readable descriptions of declared keys: rows of the reference, and values as written in a file."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class KeyDescription:
     default: str
     """Default as it would be written in a file; empty if `without` says what applies."""
     without: str
-    """What applies if the key is missing, unless the default shows it."""
+    """Text that says what applies if the key is missing; empty if the default shows this."""
     only_for: str
     """Kind of table in which the key is allowed; empty for every kind."""
     example: str

@@ -2,9 +2,9 @@
 
 A schema maps each key to a `Key`. `Table.read` checks a table against a schema. Every unknown, missing or bad
 key becomes a `FileProblem` with its line, and the reading continues. A parser accepts a value as `tomllib`
-returns it and returns the typed value, or raises `InputError` with a message for people. Any other exception,
-from a parser or from a check, becomes a `FileProblem` too: the content of a file never ends the program that
-reads it.
+returns it and returns the typed value, or raises `InputError` with a human-readable message. Any other
+exception, from a parser or from a check, becomes a `FileProblem` too: the content of a file never ends the
+program that reads it.
 """
 
 import math
@@ -48,7 +48,7 @@ class Table:
     ) -> None:
         self.data = data
         self.label = label
-        """Name of the table for people, such as `sensor "bilge-float"`."""
+        """Human-readable name of the table, such as `sensor "bilge-float"`."""
         self.problems = problems
         self.place = place
         self.faulty: set[str] = set()
@@ -57,7 +57,7 @@ class Table:
 
     @classmethod
     def root(cls, file: TomlFile) -> "Table":
-        """Return the table for the whole file; the file's syntax errors become the first problems."""
+        """Return the table for the whole file; its problems begin with the file's syntax errors."""
         return cls(file, file.data, (), "", list(file.problems))
 
     def line(self, *below: str | int) -> int | None:

@@ -4,7 +4,7 @@ This module reads a file that a person wrote on any machine (CRLF, byte-order ma
 is, and describes TOML's syntax errors in words that a fitter understands. The keys that belong in the file
 are not defined here, but by a schema (see `schema`).
 
-Any content leads to a `TomlFile` or to a `ConfigurationError`, whatever exception a library raises.
+The result is always a `TomlFile` or a `ConfigurationError`, even if a library raises another exception.
 """
 
 import re
@@ -37,9 +37,9 @@ UNREADABLE: Final = "\x00"
 TOML allows this character only as an escape sequence.
 """
 _MOST_REPAIRS: Final = 50
-"""Largest number of syntax errors to report in one file, because finding each of them costs a parse."""
+"""Maximum number of syntax errors to report in one file, because finding each requires another parse."""
 _MOST_PARSED: Final = 1_000_000
-"""Largest number of bytes in all parses of one file together, which take some seconds on a small board."""
+"""Maximum number of bytes to parse for one file, over all attempts: some seconds on a small board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ _MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){
 
 
 def _check_parts(path: Path, text: str) -> None:
-    """Refuse a key with too many parts: the memory for parsing grows with the square of their number."""
+    """Reject a key with too many parts: the memory for parsing grows with the square of their number."""
     for number, row in enumerate(text.split("\n"), start=1):
         if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
             raise _failed(
@@ -298,7 +298,7 @@ _WORDS: Final = (
     ("Invalid date", "this is not a date", "Write a date as 2026-05-31, or put text in double quotes."),
     ("character", "there is a character that is not allowed here", "Delete the line and type it again."),
 )
-"""Part of a message from `tomllib`, what it means, and a remedy; the first entry that matches applies."""
+"""Part of a `tomllib` message, its meaning, and a remedy; the first matching entry applies."""
 _NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)[\s\]]*(?:#.*)?")
 _NUMBER_BEFORE: Final = re.compile(r"=\s*(-?[0-9.]+)\s*$")

@@ -26,7 +26,7 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Keep the revocations or radio key with the higher number, even against a deletion."""
+    """Keep the revocations or radio key with the higher number, even if the other revision is a deletion."""
     if conflict.document_id not in CA_STATEMENTS:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing
@@ -61,8 +61,8 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
 
     The result has the acknowledgements of both states, and the worse severity. If either state is cleared,
     the result is cleared, at the earlier time. All other fields come from the state with the longer history,
-    which is the later one. Malformed acknowledgements and times of clearing are ignored. However many states
-    are merged, the result does not depend on the order, or on how often each is merged.
+    which is the later one. Malformed acknowledgements and clearing times are ignored. The result of several
+    merges does not depend on their order, or on how often a state is merged.
     """
     chosen = max((_rest(first), _rest(second)), key=_rest_key)
     merged = dict(chosen)
@@ -91,7 +91,7 @@ _OWN: Final[dict[DocumentType, ConflictResolver]] = {
 
 
 def _canonical(value: Any) -> bytes:
-    """Return a sort key for a JSON value. Equal values have equal keys, whatever the order of members."""
+    """Return a sort key for a JSON value. Equal values have equal keys, in any order of their members."""
     return bodies.canonical("merged", {"value": value})
 
 

@@ -23,7 +23,7 @@ from sync.store import Database
 def current_trust(
     database: Database, identity: FleetIdentity, before: FleetTrust | None = None
 ) -> FleetTrust:
-    """Return the trust with the newest revocations in the identity's files, the store, or `before`.
+    """Return the trust with the newest revocations from the identity's files, the store or `before`.
 
     If the revocations in the files are newer than those in the store, they are stored, so that they are
     replicated. Raises StoreError if the store fails.
@@ -46,7 +46,7 @@ def current_trust(
 
 
 Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
-"""The body of a document `fleet:radio-key`, and its parsed content."""
+"""The body of a `fleet:radio-key` document, and its parsed content."""
 
 
 def current_radio_key(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:

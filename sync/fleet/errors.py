@@ -26,7 +26,7 @@ class SignatureError(FleetError):
 
 
 class RevocationsError(SignatureError):
-    """A document of revocations that is invalid or malformed."""
+    """A revocations document that is invalid or malformed."""
 
 
 class RadioKeyError(SignatureError):

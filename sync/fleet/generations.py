@@ -1,4 +1,4 @@
-"""Limits on the generation of a received revision, so that its document can be written again.
+"""Limits on the generation of a received revision, so that its owner can still write later ones.
 
 Of two revisions of a document with a single writer, the higher generation wins. A vessel that could write
 `equipment:argo:bilge` with any generation could prevent argo from ever writing that document again. So the
@@ -41,15 +41,15 @@ from sync.peer.revision_writer import TemporaryObjection
 from sync.store import Document, revisions
 
 MEMBER: Final = "generations"
-"""Member of a `vessel` document with the generation up to which the vessel vouches for its documents."""
+"""Member of a `vessel` document: the generation up to which the vessel vouches for its documents."""
 LEAD: Final = 10_000
-"""Number by which a revision's generation may exceed the highest generation stored here.
+"""Maximum difference between a received revision's generation and the highest one stored here.
 
 This accepts an alarm or note that was edited 27 times a day during a year of absence. An attacker needs more
 than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
 """
 LEAD_OF_OTHERS: Final = 2**20
-"""The same as `LEAD`, but for an application's own documents: one edit every 30 seconds for a year."""
+"""The counterpart of `LEAD` for an application's own documents: one edit every 30 seconds for a year."""
 UNVOUCHED: Final = 2**24
 """Highest generation for documents of a vessel that does not vouch for any, as in earlier versions.
 
@@ -121,7 +121,7 @@ class Generations:
     )
     """Cached voucher of each vessel, with the document's revision and the number of the revocations."""
     _highest: dict[str, VouchedGeneration] = field(default_factory=dict, init=False, repr=False)
-    """Highest known voucher of each vessel. Its certificate may have been revoked since."""
+    """Highest known voucher of each vessel. Its certificate may have been revoked in the meantime."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
         """Return why a revision's generation is too high, or None if it is not.

@@ -60,7 +60,7 @@ class FleetIdentity:
     The store may contain newer revocations (see `sync.fleet.effective_trust`).
     """
     statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The document `fleet:revocations`, read from its file."""
+    """The `fleet:revocations` document, as read from its file."""
 
 
 def load(folder: Path) -> FleetIdentity:
@@ -113,7 +113,7 @@ def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
 
 
 def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any], RadioKey] | None:
-    """Load the document `fleet:radio-key` from a folder.
+    """Load the `fleet:radio-key` document from a folder.
 
     Return its body and its parsed content, or None if there is none.
 

@@ -1,4 +1,4 @@
-"""The document `fleet:radio-key`: the key of the radio between vessels, encrypted for each authorised vessel.
+"""The `fleet:radio-key` document: the inter-vessel radio's key, encrypted for each authorised vessel.
 
     {"id": "fleet:radio-key", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
      "issued": "2026-05-01T12:00:00Z", "from": "2026-05-15T12:00:00Z",
@@ -45,7 +45,7 @@ _NONCE: Final = bytes(12)
 A constant is safe, because each part has its own encryption key, which is used once.
 """
 _PASSWORD: Final = re.compile(r"[ !#-~]{8,63}")
-"""Pattern of passwords: as in WPA, but without quotation marks, which the radio's configuration needs."""
+"""Pattern of passwords: as in WPA, but without quotation marks, which delimit them in the configuration."""
 _LONGEST_PART: Final = 1_000
 """Maximum number of base64 characters in a part; a part for P-256 has about 280."""
 
@@ -190,9 +190,9 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
 
 
 def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:
-    """Return the context that a part is bound to.
+    """Return the associated data that binds a part to its fleet, vessel, certificate and number.
 
-    Zero bytes can separate its fields, because no name contains one.
+    Zero bytes can separate the fields, because no name contains one.
     """
     return b"\0".join([_LABEL, fleet.encode(), vessel.encode(), serial.encode(), str(number).encode()])
 

@@ -1,4 +1,4 @@
-"""The document `fleet:revocations`: the revoked certificates, signed by the fleet's CA.
+"""The `fleet:revocations` document: the revoked certificates, signed by the fleet's CA.
 
     {"id": "fleet:revocations", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
      "issued": "2026-05-01T12:00:00Z",

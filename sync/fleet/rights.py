@@ -1,4 +1,4 @@
-"""Rules of who may write which document, applied to each received revision.
+"""Rules that define who may write which documents, applied to each received revision.
 
     rights = Rights(vessel="argo", log=…, trust=…, leaves=database.leaves)
     PassiveOptions(rule=rights.rule(CertifiedVessel("brigid")))
@@ -97,7 +97,7 @@ _NUMBERED: Final = {
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
 """Pattern of digests in revisions of Logboat's documents.
 
-Our digests have 32 digits, and those of Couchbase Lite have 40. Any other digest would only serve to win
+Our digests have 32 digits, and those of Couchbase Lite have 40. Any other digest would only be chosen to win
 against revisions of the same generation.
 """
 _KINDS: Final = frozenset(kind.value for kind in DocumentType)
@@ -140,7 +140,7 @@ class Rights:
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """Function that returns the signed body of a vessel's highest stored voucher, for `Generations`."""
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
-    """Callback with a vessel's name and its claim to have more of our current log than is stored here."""
+    """Callback for a vessel's claim to have more of our current log than is stored here."""
     generations: Generations = field(init=False)
     """Checker of the generations of received revisions."""
 
@@ -169,7 +169,10 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return why a writer must not write a revision, regardless of its body; None if the body matters."""
+        """Return why a writer must not write a revision, regardless of its body.
+
+        None if this cannot be decided without the body.
+        """
         if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} has read access only"
         name = documents.parse_id(document_id)
@@ -387,10 +390,10 @@ class Rights:
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
-        """Return True for an outdated statement on a branch that conflicts with the stored branches.
+        """Return True if a document is an outdated CA statement that conflicts with the stored branches.
 
         The conflict will be resolved in favour of the higher number. If the branch were refused, the peer
-        would never receive our statement, which is not a successor of its own.
+        would never receive our statement, which does not descend from the peer's.
         """
         if not isinstance(document, OfferedRevision):
             return False

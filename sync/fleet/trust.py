@@ -48,7 +48,7 @@ class FleetTrust:
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:
         """Return why a certificate is not accepted, as a sentence, or None if it is accepted.
 
-        `now` is an aware datetime. It must not be earlier than a time that is known to have passed.
+        `now` is an aware datetime. It must not be earlier than a time that is known to be in the past.
         """
         if not self.is_issued(certificate):
             shown = certificates.common_name(certificate)

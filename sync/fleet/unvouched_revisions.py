@@ -14,10 +14,10 @@ A removal is expensive for the whole mesh, so no vessel may cause removals repea
     a vessel vouches for generations                 once, for its first voucher (`remove_unvouched_of`)
 
 After its first voucher, a vessel's number only rises (`Generations.highest`). A `vessel` document with a
-lower number, or without a number, removes nothing, whether it is new or old. An honest vessel loses nothing,
-because it writes higher generations than the stored ones. If a thief has vouched for a higher number, the
-revocation of the thief's certificate invalidates that voucher, and the vessel's next voucher counts as its
-first. The vouchers are stored, so that none counts as the first again after a restart.
+lower number, or without a number, causes no removal, whether it is new or old. An honest vessel loses
+nothing, because it writes higher generations than the stored ones. If a thief has vouched for a higher
+number, the revocation of the thief's certificate invalidates that voucher, and the vessel's next voucher
+counts as its first. The vouchers are stored, so that none counts as the first again after a restart.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,9 +30,9 @@ from sync.store import Database
 
 _ERA: Final = "era"
 _LOOKED: Final = "generations-looked-at"
-"""Key of the local document that records that every document of this store was checked once."""
+"""Key of the local document that shows that every document of this store has been checked once."""
 _WORD: Final = "vouched:"
-"""Key prefix of the local documents that store each vessel's `vessel` document with the highest number."""
+"""Key prefix of local documents, which store each vessel's `vessel` document with the highest number."""
 
 
 def remove_unvouched(database: Database, generations: Generations) -> list[str]:

@@ -25,11 +25,11 @@ P: Final = 1
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 MOST_MEMORY: Final = 16 * 2**20
-"""Maximum bytes of memory that a hash may use. The smallest appliance has 512 MiB."""
+"""Maximum amount of memory that checking a hash may use, in bytes. The smallest appliance has 512 MiB."""
 MOST_WORK: Final = 2**20
 """Maximum N · r · p of a hash, 16 times our own, so that checking a hash cannot overload the machine."""
 SHORTEST: Final = 8
-"""Minimum number of characters in a password."""
+"""Minimum length of a password, in characters."""
 LONGEST: Final = 1024
 
 
@@ -98,8 +98,8 @@ def verify(stored: str, password: str) -> bool:
 def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
     """Return a function that checks the user names and passwords that a listener receives.
 
-    `hashes` contains the password hashes by user name. Checking an unknown name takes as long as a known one.
-    Raises PasswordHashError if a hash is invalid.
+    `hashes` contains the password hashes by user name. Checking an unknown name takes as long as checking a
+    known one. Raises PasswordHashError if a hash is invalid.
     """
     for stored in hashes.values():
         parse(stored)

@@ -2,7 +2,7 @@
 
 After an outage, only the first replication that the policy allows connects. The others connect after this one
 has sent all its documents, so that an alarm is sent before a month of readings. If the first replication
-cannot connect, the other replications could not connect either, so they wait too.
+cannot connect, neither can the others, so they wait too.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class TimedReplication(Protocol):
 
     @property
     def up_since(self) -> float | None:
-        """Time of the clock at which the connection was opened; None without a connection."""
+        """Clock time at which the connection was opened; None if there is no connection."""
 
     @property
     def fails_alone(self) -> bool:
@@ -55,7 +55,7 @@ class ConnectionTimer:
     """The timing of one gateway's connections. All times are from one monotonic clock of the caller."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
-        """Create a timer. `person_wait` is the minimum wait in seconds if a person must act first."""
+        """Create a timer. `person_wait` is the minimum delay in seconds if a person must act first."""
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
@@ -66,8 +66,7 @@ class ConnectionTimer:
             replications: the replications that the policy allows, in order of priority.
             now: current clock time, in seconds.
 
-        Returns:
-            Seconds until this method must be called again; None if there is nothing to do before an event.
+        Returns: Seconds until this method must be called again; None if it is only needed after an event.
         """
         self._take_ends(replications, now)
         if not replications:
@@ -89,12 +88,15 @@ class ConnectionTimer:
         return None
 
     def try_at_once(self) -> None:
-        """Cancel the current wait, because the network has changed."""
+        """Cancel the current back-off delay, because the network has changed."""
         self._backoff.reachability_changed()
         self._again_at = None
 
     def _take_ends(self, replications: Sequence[TimedReplication], now: float) -> None:
-        """Start a wait if a connection or attempt has ended. An end during a wait does not extend it."""
+        """Start a back-off delay if a connection or attempt has ended.
+
+        If another one ends during the delay, the delay is not extended.
+        """
         for replication in replications:
             has_ended, problem = replication.take_end()
             if not has_ended or (self._again_at is not None and now < self._again_at):
@@ -106,7 +108,10 @@ class ConnectionTimer:
 
     @staticmethod
     def _lead(first: TimedReplication, now: float) -> float | None:
-        """Return the seconds until the others may connect; None until the first replication is connected."""
+        """Return the seconds until the other replications may connect.
+
+        None until the first replication is connected.
+        """
         if first.fails_alone:
             return 0.0
         if first.up_since is None:

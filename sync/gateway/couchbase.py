@@ -63,18 +63,18 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of inputs that change without notification, such as the time in the policy."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of our bounds while documents are being forwarded."""
+"""Seconds between two writes of our forwarded bounds while documents are being forwarded."""
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps to advance our bounds at a stop.
+"""Maximum number of steps to advance our forwarded bounds when the gateway stops.
 
-The other logs are checked after the next start.
+Any logs that remain are checked after the next start.
 """
 _SCAN: Final = 500
 """Number of changes counted before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
-"""Minimum seconds between attempts if a person must act first."""
+"""Minimum number of seconds between attempts if a person must act first."""
 RETRY_EVERY_S: Final = 3600.0
-"""Seconds between two offers of one refused document for each reason.
+"""Seconds between retries, each of which offers one refused document for each reason.
 
 The gateway's sync function may be corrected at any time, but each offer transfers the whole document, perhaps
 over a metered link.
@@ -107,7 +107,7 @@ class CouchbaseGatewayConfiguration:
     push: bool = True
     pull: bool = False
     channels: frozenset[str] = frozenset()
-    """Channels to pull; empty for all channels that we may read."""
+    """Channels to pull; empty for all channels that the gateway allows us to read."""
     pull_rule: Rule | None = None
     """Function that returns the reason to reject a pulled document, or None to accept it."""
     pull_quota: Quota | None = None
@@ -195,7 +195,7 @@ class CouchbaseGateway:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop, and store the record of forwarded documents."""
+        """Stop the gateway, and store the record of forwarded documents."""
         self._is_stopping = True
         self._wake.set()
         if self._task is not None:
@@ -352,7 +352,7 @@ class CouchbaseGateway:
                 replication.probe()
 
     def _count(self) -> bool:
-        """Add the next changes in the feed to the backlogs.
+        """Add the next changes in the feed to the backlogs of the replications.
 
         Return True if there are more changes. Raises StoreError if the store fails.
         """
@@ -367,7 +367,7 @@ class CouchbaseGateway:
         return len(changes) == _SCAN
 
     def _note(self, *, ends: bool) -> bool:
-        """Advance our bounds, and write them if a write is due.
+        """Advance our forwarded bounds, and write them if a write is due.
 
         Return True if more documents must be checked.
         """

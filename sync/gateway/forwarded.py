@@ -1,12 +1,12 @@
-"""The record of documents that have been forwarded, so that no document is forwarded twice.
+"""Record of the documents that have been forwarded, so that no document is forwarded twice.
 
 The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a bound for each log of
 each sensor. The gateway has acknowledged to this vessel all readings and gaps of that log up to the bound.
 Readers use the highest bound of all vessels.
 
-A bound advances only from one document to the next without a gap in their numbers. It starts at the first
-number in a log, or where another vessel's bound ends. So a vessel that has only part of a log makes no
-statement about the other part.
+A bound advances from one document to the next only if there is no gap between their numbers. It starts at the
+first number in a log, or where another vessel's bound ends. So a vessel that has only part of a log makes no
+statement about the missing part.
 
 A gateway that was recreated, or restored from a backup, has lost documents that it had acknowledged. The
 vessel that detects this begins the next *epoch*. Bounds of earlier epochs are then ignored, and every vessel
@@ -43,8 +43,8 @@ AT_ONCE: Final = 500
 EPOCHS_AHEAD: Final = 1000
 """Maximum number by which an accepted epoch may exceed ours.
 
-No gateway is recreated so often, so a higher epoch is a forgery. It is ignored, because otherwise the forger
-could use up all numbers for later epochs.
+No gateway is recreated that often, so a higher epoch is a forgery. It is ignored, because otherwise the
+forger could use up all numbers for later epochs.
 """
 _HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
@@ -75,7 +75,7 @@ def epoch_of(document: Document) -> int:
 
 
 class Forwarded:
-    """The bounds for one gateway: those of all vessels, and our own bounds, which this class advances."""
+    """Bounds for one gateway: those of all vessels, and our own bounds, which this class advances."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class Forwarded:
                 self._due[key] = None
 
     def everything(self) -> None:
-        """Make `advance` check all logs, because acknowledgements before a crash may not be recorded."""
+        """Make `advance` check all logs, because a crash may have left acknowledgements unrecorded."""
         for prefix in _PREFIXES:
             for document_id in _first_of_each_log(self._database, prefix):
                 self.acknowledged(document_id)
@@ -241,7 +241,7 @@ def _key(name: DocumentName) -> Log | None:
 
 
 def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
-    """Yield the readings and gaps in a log after a bound, in order of their numbers."""
+    """Yield the readings and gaps that follow a bound in a log, in order of their numbers."""
     streams = []
     for kind in HISTORY:
         prefix = f"{kind}:{':'.join(key)}:"

@@ -30,7 +30,7 @@ from .problem_classification import classify_problem
 _STOP_S: Final = 3.0
 """Seconds for which `end` waits until the checkpoint is stored."""
 _PROBES: Final = 10
-"""Maximum number of refused documents offered again at one time, one for each reason.
+"""Maximum number of refused documents to offer again at one time, one for each reason.
 
 If a document is accepted, all other documents refused for the same reason are offered too.
 """
@@ -99,9 +99,9 @@ class GatewayReplication:
         self._owner, self._options = owner, options
         self._resets = self._has_ended = False
         self._problem: Problem | None = None
-        """Reason why the last attempt or connection ended."""
+        """Problem that ended the last attempt or connection."""
         self._mended: set[str] = set()
-        """Reasons of earlier refusals for which a document was accepted since the last probe."""
+        """Reasons for earlier refusals for which a document has been accepted since the last probe."""
         self._replicator = Replicator(
             configure(
                 None if part is None else Stream(part.name, self.is_sent),
@@ -116,7 +116,7 @@ class GatewayReplication:
             rng=rng,
         )
         self.has_pushed = part is not None and self._replicator.pushed.local > 0
-        """True if documents were pushed to the gateway earlier."""
+        """True if any documents have been pushed to the gateway."""
 
     # Documents
 
@@ -129,7 +129,7 @@ class GatewayReplication:
         return self.includes(document_id) and not self._options.is_spared(document_id)
 
     def is_waiting(self, change: DocumentChange) -> bool:
-        """Return True if this replication will push a change, and has not pushed it yet."""
+        """Return True if this replication still has to push a change."""
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
     def has_arrived(self, document_id: str, sequence: int) -> bool:
@@ -142,7 +142,7 @@ class GatewayReplication:
 
     @property
     def stored(self) -> PushProgress:
-        """Progress of pushing according to our own copy of the checkpoint."""
+        """Push progress according to our own copy of the checkpoint."""
         return self._replicator.stored
 
     @property

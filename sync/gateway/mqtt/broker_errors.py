@@ -155,7 +155,7 @@ def of_silence(topic: str) -> BrokerRefusalError:
 
 
 def of_subscription(topics: str) -> BrokerRefusalError:
-    """Return the error for a broker that refuses our subscription to our own messages."""
+    """Return the error to report if the broker refuses our subscription to our own messages."""
     text = (
         f"the broker does not allow reading {topics}, which is needed to check delivery; give the user the"
         " right to read there"

@@ -157,7 +157,7 @@ class Client(aiomqtt.Client):
         self.is_known = False
         """True if the broker still has the session of the previous connection."""
         self.ended: BrokerError | None = None
-        """Reason why the connection has ended; None while it has not."""
+        """Reason why the connection has ended; None while it is open."""
         self.store_error: StoreError | None = None
         """Error of the store in `on_acknowledged` or `on_heard`, which has ended the connection."""
         self._ignored: set[tuple[str, str]] = set()
@@ -168,7 +168,7 @@ class Client(aiomqtt.Client):
         """Called with topic, payload, and True if the broker had retained the message."""
         self.on_ended: Callable[[], None] = lambda: None
         self._over: Final = asyncio.Event()
-        """Set once `ended` is set."""
+        """Event that is set once `ended` has a value."""
         self._events: Final = asyncio.get_running_loop()
 
         paho = self._client

@@ -1,4 +1,4 @@
-"""The configuration of an MQTT gateway.
+"""Configuration of an MQTT gateway.
 
 It is validated on creation, so that typos are found before connecting.
 

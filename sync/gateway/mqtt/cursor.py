@@ -47,7 +47,7 @@ class _StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class LastPublishedState:
-    """The state that was last published at a broker in addition to documents."""
+    """State that was last published at a broker in addition to documents."""
 
     online: frozenset[str] = frozenset()
     """Vessels, other than this one, that were published as online."""

@@ -40,7 +40,7 @@ class LaneFeed:
         return facts
 
     def changed(self, vessel: str | None = None) -> None:
-        """Discard the cached facts about a vessel, or about all vessels if None. They may have changed."""
+        """Discard the cached facts about a vessel (None for all vessels), because they may have changed."""
         if vessel is None:
             self._facts.clear()
         else:
@@ -68,7 +68,7 @@ class LaneFeed:
         return not is_cut and len(changes) < limits.SCAN
 
     def load_aside(self, lane: DocumentLane, *, one_for_each_reason: bool = False) -> int:
-        """Offer the documents that were set aside again, unless they are in flight. Return their number."""
+        """Offer again the documents that were set aside, unless they are in flight. Return their number."""
         entries = []
         chosen = lane.aside.values()
         if one_for_each_reason:

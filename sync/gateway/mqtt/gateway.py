@@ -51,11 +51,11 @@ _TURN: Final = 32
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of inputs that send no notification, such as whether the policy allows sending."""
 _PERSON_S: Final = 60.0
-"""Minimum seconds between attempts if a person must act first."""
+"""Minimum number of seconds between attempts if a person must act first."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two writes of the forwarded bounds while they advance."""
 _STOOD_S: Final = 60.0
-"""Seconds after which a connection counts as good.
+"""Duration, in seconds, after which a connection counts as good.
 
 When a good connection ends, the next attempt is immediate.
 """
@@ -491,7 +491,7 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
-        """Return the new signs of life, and publish the values that they confirm again if necessary.
+        """Return the new signs of life, and republish the values that they confirm if necessary.
 
         Raises StoreError if the store fails.
         """
@@ -514,10 +514,10 @@ class MqttGateway:
     async def _say_goodbye(self, client: Client) -> None:
         """Publish `offline` for this vessel and for all vessels published as online, and disconnect.
 
-        This is done for any reason of the end, and even if the broker is slow. After a normal end, the broker
-        publishes no last will, and for other vessels it has none. The gateway waits for the broker's answers,
-        because an answer that reaches a closed socket resets the connection, and the broker then loses all
-        messages that it has not read.
+        This is done whatever ends the connection, and even if the broker is slow. After a normal end, the
+        broker publishes no last will, and for other vessels it has none. The gateway waits for the broker's
+        answers, because an answer that reaches a closed socket resets the connection, and the broker then
+        loses all messages that it has not read.
         """
         try:
             with suppress(BrokerError):
@@ -591,7 +591,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """Offer one refused document for each reason again if that is due.
+        """If a retry is due, offer again one refused document for each reason.
 
         Raises StoreError if the store fails.
         """

@@ -17,7 +17,7 @@ _CONTACT: Final = "bool"
 
 
 GIVEN_KINDS: Final = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values are supplied by people, so that the time of the next value is unknown."""
+"""Kinds of sensors whose values people enter, so that the time of the next value is unknown."""
 SLACK_S: Final = 15.0
 """Maximum seconds from a sample to its publication if the link has no backlog.
 
@@ -26,7 +26,7 @@ The recorder writes current values every 10 s.
 
 
 def expires_after(sensor: SensorFacts) -> int | None:
-    """Return the seconds without a message after which a sensor's value expires; None if irregular.
+    """Return the seconds without a message after which a value expires; None for an irregular sensor.
 
     A constant value is recorded with the first sample after its window ends, and is then published again
     (`signs_of_life`). The returned time is twice the maximum interval between these messages, so that one

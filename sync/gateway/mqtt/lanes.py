@@ -3,7 +3,7 @@
 This module does no I/O. A lane records the position up to which the feed was read, and the documents that
 were read but are not confirmed yet. The lane's own position is stored durably: all documents up to that
 position were forwarded. When a connection breaks, all later documents are sent again, even if some were
-confirmed. At most one window of documents is sent again.
+confirmed. At most one window of documents is therefore sent twice.
 """
 
 from collections import deque
@@ -125,7 +125,7 @@ class DocumentLane:
     """Sequence number up to which the feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """Corrections of what the broker retains. They are sent before new documents, a few at a time."""
+    """Corrections of the messages that the broker retains, a few of which are sent before new documents."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """The lane's positions before each of the most recently forwarded documents."""
     _sent: deque[LaneEntry] = field(default_factory=deque)
@@ -140,7 +140,7 @@ class DocumentLane:
 
     @property
     def in_flight(self) -> int:
-        """Number of sent documents that are not confirmed, or that follow an unconfirmed document."""
+        """Number of documents that were sent and are not confirmed, or that follow an unconfirmed one."""
         return len(self._sent)
 
     @property
@@ -229,7 +229,7 @@ class DocumentLane:
         return {entry.document_id for entry in on_the_way if not entry.sequence and entry.repair is None}
 
     def step_back(self) -> None:
-        """Move back, to send the last acknowledged documents again after the broker has lost our session."""
+        """Move the position back, to send the last documents again after the broker has lost our session."""
         self.rewind()
         if self._trail:
             self.position = self.scanned = self._trail[0]

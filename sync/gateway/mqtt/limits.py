@@ -12,7 +12,7 @@ transfer.
 WINDOW_BYTES: Final = 1_000_000
 """Maximum number of bytes in flight. A single message may exceed this limit."""
 RESERVED: Final = 4
-"""Divisor for the part of the window that is reserved for the first lane, so that an alarm never waits."""
+"""Divisor of the window that yields the part reserved for the first lane, so that alarms never wait."""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
 """Minimum size of the window in bytes. The initial size is `FIRST_BYTES`."""
@@ -24,7 +24,7 @@ of a modem.
 """
 PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
-"""Maximum bytes read from the store at once. This limits the memory used, however long the backlog is."""
+"""Maximum number of bytes read from the store at once, which limits memory use for long backlogs."""
 REPAIRS: Final = 16
 """Number of repairs published before new documents are sent. This limits how long an alarm waits."""
 SAVE_DOCUMENTS: Final = 50
@@ -38,7 +38,7 @@ class Timeouts:
     """Timeouts and intervals in seconds. Tests use shorter ones."""
 
     connect: float = 15.0
-    """Timeout for each of TCP, TLS and the broker's answer."""
+    """Separate timeout for the TCP connection, the TLS handshake and the broker's answer."""
     keepalive: int = 30
     """Interval of keepalive packets while no other packets are sent."""
     acknowledgement: float = 60.0
@@ -46,7 +46,7 @@ class Timeouts:
     echo: float = 20.0
     """Time after a broker's acknowledgement within which the message must be read back (MQTT 3.1.1)."""
     recorder: float = 2.0
-    """Interval of checks of whether this vessel's recorder works."""
+    """Interval between checks that this vessel's recorder is working."""
     reading: float = 2.0
     """Time for retained messages to arrive after the broker's answer to the next request."""
     save: float = 10.0
