@@ -74,7 +74,7 @@ class LightFacts:
 
 @dataclass(slots=True)
 class Machine:
-    """Reads facts about this machine. Tests pass a different root directory."""
+    """Source of facts about this machine. Tests pass a different root directory."""
 
     run: Path
     identity: Path

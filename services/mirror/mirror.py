@@ -85,7 +85,7 @@ def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Segme
 
 @dataclass(slots=True)
 class Survey:
-    """Result of reading all copies once."""
+    """Findings from reading all copies once."""
 
     segments: int = 0
     """Number of segments."""

@@ -65,7 +65,7 @@ def lacking(
 ) -> list[str]:
     """Return the ids of documents that the store has lost but that have copies.
 
-    `there` has the id and revision of each copy; `progress` is called often.
+    `there` contains the id and revision of each copy. `progress` is called often.
 
     Alarms are not included, because a removed alarm looks like a lost alarm. Raise StoreError or OSError if
     documents or copies cannot be read.

@@ -35,7 +35,7 @@ class RuleState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """The combined state of a sensor's rules: the state of the highest active rule."""
+    """Combined state of a sensor's rules, which is the state of the most severe active rule."""
 
     severity: Severity
     text: str
@@ -134,7 +134,7 @@ class AlarmWatch:
         return min(deadlines, default=None)
 
     def highest(self) -> AlarmState | None:
-        """Return the state of the highest active rule; None if no rule is active.
+        """Return the state of the most severe active rule; None if no rule is active.
 
         Check `is_unknown` first. While it is True, the state from before the restart still applies.
         """

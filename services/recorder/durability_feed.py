@@ -1,8 +1,8 @@
 """The ledger: lines `sensor,log,seq` on a file descriptor, for testing the recorder from outside.
 
 A line is written only after the commit that makes its sample durable. A slow reader never delays the
-recorder, because lines wait in memory. If too many lines wait, or the reader has closed the pipe, no more
-lines are written, and the recorder continues.
+recorder, because lines are buffered in memory. If the buffer is full, or the reader has closed the pipe, no
+more lines are written, and the recorder continues.
 """
 
 import logging
@@ -43,7 +43,7 @@ class LedgerFile:
             self._end("the reader is too slow")
 
     def finish(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Write the waiting lines, and give up if the reader accepts nothing for `patience_s` seconds."""
+        """Write the buffered lines, but stop if the reader accepts nothing for `patience_s` seconds."""
         self._write(patience_s=patience_s)
         if self._waiting:
             self._end("the reader is too slow")

@@ -45,7 +45,10 @@ This is enough for 50 sensors at 1 Hz for 1,000 s.
 """
 
 COMMITS_TIMED: Final = 4_096
-"""Number of commits whose times are kept: enough for a 99.9th percentile, and for over an hour."""
+"""Number of recent commits whose durations are kept.
+
+This is enough to compute a 99.9th percentile, and covers more than an hour.
+"""
 
 Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
 """Function called with the (sensor, log, sequence) of each sample after a durable commit."""

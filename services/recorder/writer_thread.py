@@ -45,7 +45,7 @@ COLLECT_MS: Final = 600_000
 A new blob may arrive long before the document that refers to it.
 """
 COUNT_S: Final = 1.0
-"""Seconds per minute to spend on counting documents written by an older version."""
+"""Maximum seconds per minute to spend on counting documents written by an older version."""
 RETRY_S: Final = 5.0
 
 

@@ -98,7 +98,7 @@ def refill(
 ) -> RebuiltCounts:
     """Write the samples in `batches` that are in no document.
 
-    `registered` has the path and unit of each sensor. `last` has the last numbers known to have been
+    `registered` contains the path and unit of each sensor, and `last` the last numbers known to have been
     assigned, by sensor. Gap documents dated `utc` are then written for numbers that are still missing up to
     these last numbers, or between documents in any of the vessel's logs. If `utc` is None, no gap documents
     are written. `progress` is called often. Raise StoreError if documents cannot be read or written.

@@ -221,8 +221,8 @@ def store_behind_copies(
 ) -> str | None:
     """Describe the documents that copies contain but the store lacks; return None if none are missing.
 
-    `mark` is the newest mark; `there` has the id and revision of each copy to look for. Raise StoreError if
-    the store cannot be read.
+    `mark` is the newest mark; `there` contains the id and revision of each copy to look for. Raise StoreError
+    if the store cannot be read.
     """
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
         return (

@@ -8,7 +8,7 @@ Damaged files are set aside, their readable content is saved, and recording cont
 - The journal: its samples, from rows or their copies, become documents. A new log begins, because it is not
   certain which numbers had been assigned.
 - A write-ahead log that is cut off before its end: see `wal_tail`.
-- Copies: documents with damaged copies are copied again from the document store.
+- Copies: documents whose copies are damaged are copied again from the document store.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
 or if a process has found damage and created the `damaged` file (a *mark*). Otherwise the check covers only
@@ -279,7 +279,7 @@ def _put_waiting_away(store: Path, report: Report) -> None:
 
 
 def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Damage:
-    """Look for problems; `stores` includes the document store.
+    """Check the files for problems. If `stores` is True, the document store is also checked.
 
     Raise JournalError if the journal cannot be read.
     """

@@ -1,6 +1,6 @@
-"""Reads the part of a write-ahead log after the frame at which SQLite stops.
+"""Reads the tail of a write-ahead log: the part after the frame at which SQLite stops reading.
 
-That part is read before any process opens the database, because the next writer overwrites it. If several
+The tail is read before any process opens the database, because the next writer overwrites it. If several
 commits follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit may
 have been left incomplete by a power cut, which is common. In the journal, a single commit is applied. In the
 document store, its content is restored from the journal. In both cases, no file is set aside.

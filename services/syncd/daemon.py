@@ -202,7 +202,7 @@ class SyncDaemon:
             return None
 
     def _asked(self, request: Retry) -> ControlAnswer:
-        """Answer a request, on a separate thread for each connection."""
+        """Answer a request from the control socket, on the connection's own thread."""
         assert self._loop is not None
         answer: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))

@@ -129,7 +129,7 @@ class Gateways:
         raise LookupError(f"unknown gateway {name!r}; configured gateways: {', '.join(known) or 'none'}")
 
     def attend(self) -> None:
-        """Do periodic work; call it about once a second."""
+        """Do periodic work. The caller must call this about once a second."""
         now = time.monotonic()
         if self._keepers and now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
@@ -335,7 +335,7 @@ def _authenticator(given: model.GatewaySection, folder: Path) -> Authenticator |
 
 
 def _secret(folder: Path, name: str | None) -> str | None:
-    """Return the first line of a file; None if no file is given.
+    """Return the first line of a file; None if no file is configured.
 
     Raise OSError if the file cannot be read, and ValueError if the line is empty.
     """

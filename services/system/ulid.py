@@ -14,7 +14,8 @@ LENGTH: Final = 26
 def ulid(utc: float, *, random: bytes | None = None) -> str:
     """Return a new id.
 
-    `utc` is the time in seconds since 1970. `random` has ten bytes, by default from the operating system.
+    `utc` is the time in seconds since 1970. `random` contains ten bytes, by default from the operating
+    system.
     """
     moment = min(max(round(utc * 1000), 0), 2**48 - 1)
     number = moment << 80 | int.from_bytes(os.urandom(10) if random is None else random)

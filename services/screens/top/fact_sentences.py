@@ -38,7 +38,7 @@ class FactSentence:
     """A fact expressed as a sentence."""
 
     subject: str
-    """Subject of the sentence."""
+    """Identifier of what the fact is about, which is the same at each update."""
     words: str
     """The sentence, without its full stop."""
     news: str

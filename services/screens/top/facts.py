@@ -152,7 +152,7 @@ class TopFactsCollector:
         )
 
     def acknowledge(self, name: str, *, who: str) -> str:
-        """Acknowledge an alarm as `logboat ack` does, and return a sentence about it.
+        """Acknowledge an alarm as `logboat ack` does, and return a message that confirms this.
 
         Raise CommandError or OSError if that fails.
         """
