@@ -1,14 +1,18 @@
-"""`logboat alarms` and `logboat ack ID`: list alarms, and acknowledge them."""
+"""`logboat alarms` and `logboat ack [ID]`: list alarms, and acknowledge them."""
 
 from argparse import ArgumentParser, Namespace
+from typing import Final
 
 from sensors.plaintext import clean
 from services.console.environment import Environment
-from services.console.errors import UsageError
+from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, tell
 from services.console.stores import chosen_vessel, reading_store, zone
-from services.screens.alarm_list import NONE_OPEN, acknowledged, acknowledged_words, as_json, lines
+from services.screens.alarm_list import NONE_OPEN, acknowledged, acknowledged_words, as_json, lines, words
 from services.terminal.present import screen
+
+LISTED: Final = 10
+"""Maximum number of alarms that `logboat ack` without an id lists."""
 
 
 def alarms_arguments(parser: ArgumentParser) -> None:
@@ -46,9 +50,13 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
 
 
 def ack_arguments(parser: ArgumentParser) -> None:
-    """Define the arguments of `logboat ack ID [--by WHO]`."""
+    """Define the arguments of `logboat ack [ID] [--by WHO]`."""
     parser.add_argument(
-        "id", metavar="ID", help="alarm as shown by `logboat alarms`: any unique ending of its id"
+        "id",
+        nargs="?",
+        metavar="ID",
+        help="alarm as shown by `logboat alarms`: any unique ending of its id; may be omitted if only one "
+        "alarm is not acknowledged",
     )
     parser.add_argument("--by", metavar="WHO", help="name of the person who acknowledges it (you)")
 
@@ -56,7 +64,8 @@ def ack_arguments(parser: ArgumentParser) -> None:
 def ack(args: Namespace, world: Environment) -> int:
     """Record that a person has acknowledged an alarm. Return 0."""
     who = acknowledger_name(args, world)
-    document_id, added = acknowledged(args, world, args.id, who=who)
+    name = _only_alarm(args) if args.id is None else args.id
+    document_id, added = acknowledged(args, world, name, who=who)
     if args.json:
         from services.schemas.recording import Acknowledgement
 
@@ -64,6 +73,31 @@ def ack(args: Namespace, world: Environment) -> int:
     else:
         tell(acknowledged_words(document_id, who, added=added))
     return 0
+
+
+def _only_alarm(args: Namespace) -> str:
+    """Return the id of the only alarm that is not acknowledged.
+
+    Raise UsageError with the commands to choose from if there are several, and FailedError if there is none.
+    """
+    from services.history.alarms import episodes, short_ids
+
+    with reading_store(args) as database:
+        every, _ = episodes(database)
+    names = short_ids([episode.id for episode in every])
+    waiting = [episode for episode in every if not episode.is_acknowledged]
+    if not waiting:
+        raise FailedError("no alarm is waiting to be acknowledged")
+    if len(waiting) == 1:
+        if not args.json:
+            tell(f"{waiting[0].alarm.severity}: {words(waiting[0])}")
+        return waiting[0].id
+    choices = "\n".join(
+        f"  logboat ack {names[episode.id]}  {episode.alarm.severity}: {words(episode)}"
+        for episode in waiting[:LISTED]
+    )
+    more = f"\n  and {len(waiting) - LISTED} more: logboat alarms" if len(waiting) > LISTED else ""
+    raise UsageError(f"{len(waiting)} alarms are not acknowledged; choose one:\n{choices}{more}")
 
 
 def acknowledger_name(args: Namespace, world: Environment) -> str:

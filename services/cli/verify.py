@@ -106,10 +106,11 @@ def _sensor_row(sensor: "SensorLog", when: "tzinfo") -> tuple[str, ...]:
         (sensor.repeated.samples, "duplicated"),
         (sensor.fault_count, "faults"),
         (sensor.explained.samples, "explained"),
-        (sensor.waiting, "not yet in documents"),
     ]
     words = [] if not sensor.is_complete else ["complete"]
     words += [f"{thousands(number)} {name}" for number, name in parts if number]
+    if sensor.waiting:  # a lower bound, because a constant value is not written again
+        words.append(f"at least {thousands(sensor.waiting)} not yet in documents")
     taken = moment_text(sensor.last_at, when) if sensor.last else "-"
     return (
         sensor.sensor,

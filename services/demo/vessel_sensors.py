@@ -22,26 +22,33 @@ REPLAYED: Final = {
 }
 """Sensors on the first vessel that play the recording, each with its path in the recording."""
 
+NAMES: Final = {
+    "house-voltage": "House voltage",
+    "house-current": "House current",
+    "boat-speed": "Speed log",
+}
+"""Names of the sensors that play the recording."""
+
 SIMULATED: Final = (
     (
-        "main-rpm",
+        ("main-rpm", "Main engine"),
         "engine",
         "propulsion.main.revolutions",
         "5 Hz",
-        'alarm = { above = "2400 rpm", severity = "warn" }',
+        'alarm = { above = "2400 rpm", severity = "warn", text = "The main engine turns too fast" }',
     ),
     (
-        "bilge-float",
+        ("bilge-float", "Main bilge float switch"),
         "bilge",
         "bilge.main.highWater",
         "1 Hz",
-        'alarm = { when = "active", severity = "alarm" }',
+        'alarm = { when = "active", severity = "alarm", text = "Water in the main bilge" }',
     ),
-    ("fuel-level", "tank", "tanks.fuel.main.currentLevel", "1 Hz", ""),
-    ("cabin", "temperature", "environment.inside.saloon.temperature", "1 Hz", ""),
-    ("hatch", "door", "security.hatch.state", "1 Hz", ""),
+    (("fuel-level", "Fuel"), "tank", "tanks.fuel.main.currentLevel", "1 Hz", ""),
+    (("cabin", "Saloon"), "temperature", "environment.inside.saloon.temperature", "1 Hz", ""),
+    (("hatch", "Forward hatch"), "door", "security.hatch.state", "1 Hz", ""),
 )
-"""Simulated sensors on every vessel, each with its id, model, path, rate and alarm."""
+"""Simulated sensors on every vessel, each with its id and name, model, path, rate and alarm."""
 
 
 def recording() -> Path:
@@ -62,7 +69,7 @@ def length_s() -> float:
 
 def sensor_ids(*, plays: bool) -> frozenset[str]:
     """Return the ids of a vessel's sensors; `plays` is True for the vessel that plays the recording."""
-    return frozenset([*(REPLAYED if plays else ()), *(sensor for sensor, *_ in SIMULATED)])
+    return frozenset([*(REPLAYED if plays else ()), *(sensor for (sensor, _), *_ in SIMULATED)])
 
 
 def write(folder: Path, *, seed: int, speed: float | None, repeat: bool = False) -> None:
@@ -75,13 +82,13 @@ def write(folder: Path, *, seed: int, speed: float | None, repeat: bool = False)
     if speed is not None:
         (folder / RECORDING).write_bytes(recording().read_bytes())
         tables += [
-            f'[[sensor]]\nid = "{sensor}"\nname = "{sensor}"\nkind = "replay"\nfile = "{RECORDING}"\n'
+            f'[[sensor]]\nid = "{sensor}"\nname = "{NAMES[sensor]}"\nkind = "replay"\nfile = "{RECORDING}"\n'
             f'path = "{path}"\nspeed = {speed}\nrepeat = {str(repeat).lower()}\nwindow = "{WINDOW}"\n'
             for sensor, path in REPLAYED.items()
         ]
     tables += [
-        f'[[sensor]]\nid = "{sensor}"\nname = "{sensor}"\nkind = "simulated"\nmodel = "{model}"\n'
+        f'[[sensor]]\nid = "{sensor}"\nname = "{name}"\nkind = "simulated"\nmodel = "{model}"\n'
         f'path = "{path}"\nrate = "{rate}"\nseed = {seed}\nwindow = "{WINDOW}"\n{alarm}\n'
-        for sensor, model, path, rate, alarm in SIMULATED
+        for (sensor, name), model, path, rate, alarm in SIMULATED
     ]
     (folder / "sensors.toml").write_text("\n".join(tables))

@@ -24,9 +24,9 @@ NONE_OPEN: Final = "no active alarms, none to acknowledge"
 
 def lines(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
     """Yield the lines of the table of alarms, then advice about alarms that nobody has acknowledged."""
-    head = ("id", "severity", "what", "sensor", "since", "until", "acknowledged")
+    head = ("id", "severity", "what", "sensor", "raised", "state", "acknowledged")
     rows = [_row(episode, names, where.zone) for episode in shown]
-    heads, blocks = fitted([head, *rows], plain=(1, 2, 3), width=where.width)
+    heads, blocks = fitted([head, *rows], plain=(1, 2, 3, 5), width=where.width)
     yield from (paint(line, Style.TITLE, where) for line in heads)
     for episode, block in zip(shown, blocks, strict=True):
         yield from (paint(line, _style(episode), where) for line in block)
@@ -49,7 +49,7 @@ def _row(episode: "AlarmEpisode", names: Mapping[str, str], place: tzinfo) -> tu
         words(episode),
         f"{alarm.vessel} {alarm.sensor}",
         moment_text(episode.raised, place),
-        "ACTIVE" if episode.cleared is None else moment_text(episode.cleared, place),
+        "ACTIVE" if episode.cleared is None else f"cleared {moment_text(episode.cleared, place)}",
         ", ".join(ack.who for ack in alarm.acks) or "-",
     )
 

@@ -230,6 +230,11 @@ def daemons(facts: StatusFacts) -> str:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
         return f"FAILED: {', '.join(facts.failed_units)}"
+    sights = (("recorder", facts.sight), ("sync daemon", facts.mesh_sight))
+    if absent := [
+        name for name, sight in sights if sight.state is None
+    ]:  # the lights show this as a fault too
+        return f"NOT STARTED: {', '.join(absent)}"
     lights = facts.lights_sight
     if lights.is_live:
         return "good"
@@ -458,7 +463,8 @@ def _faulty(facts: StatusFacts) -> str | None:
     if faulty is None or facts.live is None:
         return None
     detail = f", {faulty.detail}" if faulty.detail else ""
-    return f"check the wiring of {faulty.sensor} ({faulty.name}): {faulty.state}{detail}"
+    name = "" if faulty.name in ("", faulty.sensor) else f" ({faulty.name})"
+    return f"check the wiring of {faulty.sensor}{name}: {faulty.state}{detail}"
 
 
 def _unseen(facts: StatusFacts) -> str | None:

@@ -54,7 +54,6 @@ class TestUsage:
             (["status", "now"], "unrecognized arguments: now"),
             (["--nonsense", "status"], "unrecognized arguments: --nonsense"),
             (["log"], "the following arguments are required: SENSOR"),
-            (["ack"], "the following arguments are required: ID"),
             (["config"], "the following arguments are required: check"),
             (["db"], "the following arguments are required: ACTION"),
             (["db", "fetch", "x"], "invalid choice: 'fetch'"),

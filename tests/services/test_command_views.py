@@ -84,6 +84,16 @@ class TestStatus:
         (logboat.run_folder / "recorder.json").write_text('{"version": 1, "pid": "x"}')
         assert "is not valid" in logboat("status").out
 
+    def test_daemons_that_never_started_are_named(self, logboat: Appliance) -> None:
+        assert "daemons        NOT STARTED: recorder, sync daemon" in logboat("status").out
+        logboat.live()
+        assert "daemons        good" in logboat("status").out
+
+    def test_name_that_equals_the_id_is_said_once(self, logboat: Appliance) -> None:
+        logboat.put(SYNCED)
+        logboat.live(sensors={"rpm": build.live_sensor(None, name="rpm", state="open")})
+        assert "check the wiring of rpm: open" in logboat("status").lines[-1]
+
     def test_missing_store_does_not_hide_other_facts(self, logboat: Appliance) -> None:
         logboat.live()
         done = logboat("status")
@@ -503,6 +513,27 @@ class TestAlarms:
         (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert [ack["who"] for ack in alarm["acks"]] == ["anna", "ben"]
 
+    def test_only_alarm_needs_no_id(self, logboat: Appliance) -> None:
+        acks = [{"who": "ben", "when": "2025-10-09T10:00:00Z"}]
+        logboat.put(SYNCED, build.alarm(17, text="Water"), build.alarm(18, acks=acks))
+        done = logboat("ack")
+        assert (done.status, done.lines[0].startswith("alarm: Water (")) == (0, True)
+        assert "000017: acknowledged by anna" in done.lines[1]
+        assert logboat("ack").err == "logboat: no alarm is waiting to be acknowledged\n"
+
+    def test_several_alarms_are_listed_with_the_commands_that_acknowledge_them(
+        self, logboat: Appliance
+    ) -> None:
+        logboat.put(SYNCED, *(build.alarm(number, text=f"Water {number}") for number in range(1, 13)))
+        done = logboat("ack")
+        assert done.status == 2
+        lines = done.err.splitlines()
+        assert lines[0] == "logboat: 12 alarms are not acknowledged; choose one:"
+        assert lines[1].startswith("  logboat ack 1  alarm: Water 1 (")
+        assert lines[-1] == "  and 2 more: logboat alarms"
+        assert len(lines) == 12
+        assert all(not alarm["acks"] for alarm in logboat("alarms", "--json").json["alarms"])
+
     def test_acknowledgement_changes_nothing_else(self, logboat: Appliance) -> None:
         document_id, body = build.alarm(17)
         logboat.put((document_id, body))
@@ -594,7 +625,7 @@ class TestVerify:
         done = logboat("verify")
         assert done.status == 0
         assert done.lines[0] == "argo: complete"
-        assert "complete, 2 not yet in documents" in done.out
+        assert "complete, at least 2 not yet in documents" in done.out
         assert done.lines[-1] == "complete: 3 samples of 1 sensor, 1 vessel"
 
     def test_missing_samples_give_exit_status_1_and_are_named_with_the_times_around_them(

@@ -45,7 +45,7 @@ SENSORS = [
 SENSORS += ["oil-pressure", "engine-hours", "log-speed", "black-water"]
 VESSELS = ["brigid", "carrick", "dagda", "erin", "ferry", "gull"]
 HEADS = {"-", *("id", "sensor", "vessel", "value", "state", "age", "rate", "name", "until", "acknowledged")}
-HEADS |= {"severity", "what", "since"}
+HEADS |= {"severity", "what", "raised"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -16,7 +16,7 @@ KEYS: Final = (
     ("a", "acknowledge the selected alarm, like `logboat ack`; asks you to confirm"),
     ("l", "explain what the lights show and what to do"),
     ("?", "show this help"),
-    ("q", "quit"),
+    ("q", "quit; in a dialog like this one: close it"),
 )
 WORDS: Final = (
     "Each section lists problems first, and marks them with words: ACTIVE, NO, OPEN, refused.",
