@@ -27,7 +27,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceIs:
-    """The condition that the gateway is reached through the named interface, or not, if negated."""
+    """Condition that the gateway is reached through the named interface, or, if negated, that it is not."""
 
     name: str
     negated: bool
@@ -35,7 +35,7 @@ class InterfaceIs:
     def is_met(self, situation: Situation) -> bool:
         """Return True if the condition holds.
 
-        It never holds without a route, because the link may be metered.
+        Without a route to the gateway, the condition never holds, because the link may be metered.
         """
         return situation.interface is not None and (self.name in situation.interface) is not self.negated
 
@@ -45,7 +45,7 @@ class InterfaceIs:
 
 @dataclass(frozen=True, slots=True)
 class HoursAre:
-    """The condition that the time of day is in a range, or if negated, not in it.
+    """Condition that the time of day is within a range, or, if negated, outside it.
 
     A range may include midnight.
     """

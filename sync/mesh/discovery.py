@@ -83,10 +83,10 @@ See RFC 6762, 5.2.
 _NEIGHBOURS: Final = 4
 """Maximum number of instances with which queries are sent at full rate.
 
-With more, each vessel sends fewer.
+With more instances, each vessel sends fewer queries.
 """
 _AT_MOST: Final = 60.0
-"""Maximum seconds between two queries of one vessel, however many instances there are."""
+"""Maximum number of seconds between two queries of one vessel, for any number of instances."""
 _POINTERS: Final = 512
 """Maximum number of names processed, so that a flood of packets causes only limited work."""
 _OWN_NAME_EVERY: Final = 4

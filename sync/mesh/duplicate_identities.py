@@ -21,7 +21,7 @@ class DuplicateIdentity:
     vessel: str
     boards: tuple[str, str]
     since: float
-    """Time of the detection, in seconds of the caller's clock."""
+    """Time of the detection, in seconds on the caller's clock."""
     is_ours: bool
     """True if one of the boards is this one."""
 

@@ -115,7 +115,7 @@ def topic_of(name: DocumentName, document_id: str) -> str | None:
 def is_published(document_id: str) -> bool:
     """Return True if the document with this id is published.
 
-    The fleet's own and crew apps' documents are not.
+    The fleet's own documents and those of crew apps are not published.
     """
     name = documents.parse_id(document_id)
     return name is not None and name.kind not in _NEVER

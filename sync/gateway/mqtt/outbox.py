@@ -41,7 +41,7 @@ class _LaneTransmission:
     """True if the lane last sent repairs. Repairs and new documents alternate, a few at a time."""
     refusal: BrokerRefusalError | None = None
     patience: float = 0.0
-    """Seconds from the last refusal until the next attempt."""
+    """Delay in seconds from the last refusal to the next attempt."""
     again_at: float = 0.0
 
 

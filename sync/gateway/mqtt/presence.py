@@ -19,7 +19,7 @@ from sync.gateway.mqtt.topics import OFFLINE, ONLINE
 from .signs_of_life import LATE_S
 
 CORRECTED_EVERY: Final = 5.0
-"""Minimum seconds between two corrections of what other gateways publish about this vessel."""
+"""Minimum number of seconds between two corrections of what other gateways publish about this vessel."""
 
 
 class Presence:

@@ -41,7 +41,7 @@ def parse(topic: str) -> RetainedTopic | None:
 
 
 def presence(vessel: str) -> str:
-    """Return the topic for whether a vessel is recording. Its payload is `ONLINE` or `OFFLINE`, retained."""
+    """Return the presence topic of a vessel, whose retained payload is `ONLINE` or `OFFLINE`."""
     return f"{ROOT}/{vessel}/presence"
 
 

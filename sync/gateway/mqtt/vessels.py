@@ -1,4 +1,4 @@
-"""The facts from a vessel's document that are needed to make messages.
+"""Extracts the facts from a vessel's document that are needed to create messages.
 
 The documents are received from other vessels, so every field is checked.
 """
