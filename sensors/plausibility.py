@@ -4,8 +4,10 @@ These values are refused in a new file. In a file that is already in force they 
 problem is only a warning (`FileProblem.refuses_only_new`).
 """
 
+import math
+
 from sensors.presentation import Presentation, presentation
-from sensors.units import InputError
+from sensors.units import InputError, parse_value, shown
 
 
 def missing_unit(written: object, unit: str, *, path: str, difference: bool = False) -> InputError | None:
@@ -21,7 +23,7 @@ def missing_unit(written: object, unit: str, *, path: str, difference: bool = Fa
     if (form.factor == 1 and form.offset == 0) or (written == 0 and (difference or form.offset == 0)):
         return None
     if unit == "ratio":
-        return _missing_percent(written)
+        return _missing_percent(written, form)
     usual = written / form.factor if difference else form.number(written)
     return InputError(
         f"{written} without a unit means {written} {unit} ({usual:.6g} {form.unit})",
@@ -30,10 +32,38 @@ def missing_unit(written: object, unit: str, *, path: str, difference: bool = Fa
 
 
 def _remedy(written: float, unit: str, form: Presentation) -> str:
-    return f'Write "{written} {form.unit}" or "{written} {unit}".'
+    return _write([f"{written} {form.unit}", f"{written} {unit}"], unit, form)
 
 
-def _missing_percent(written: float) -> InputError | None:
+def _write(proposals: list[str], unit: str, form: Presentation) -> str:
+    """Return the instruction to write one of the proposals that the quantity can have."""
+    least, most = form.limits
+    possible = [f'"{each}"' for each in proposals if least <= parse_value(each, unit) <= most]
+    return f"Write {' or '.join(possible)}." if possible else f"Write {_range(form)}."
+
+
+def _range(form: Presentation) -> str:
+    least, most = (f"{form.number(limit):.6g} {form.unit}" for limit in form.limits)
+    return f"{least} or more" if form.limits[1] == math.inf else f"a value from {least} to {most}"
+
+
+def impossible_value(written: object, unit: str, *, path: str) -> InputError | None:
+    """Return the problem with a value that the quantity cannot have; None if it is possible.
+
+    `written` is a value that `parse_value` accepts.
+    """
+    form = presentation(unit, path)
+    if form is None:
+        return None
+    least, most = form.limits
+    value = parse_value(written, unit)
+    if least <= value <= most:
+        return None
+    name = path.rpartition(".")[2]
+    return InputError(f"{shown(written)} is not a possible value of {name}", f"Write {_range(form)}.")
+
+
+def _missing_percent(written: float, form: Presentation) -> InputError | None:
     """Return the problem with a ratio that is written as a percentage without its unit.
 
     People also write ratios as plain numbers: `below = 0.15` needs no unit.
@@ -42,5 +72,5 @@ def _missing_percent(written: float) -> InputError | None:
         return None
     return InputError(
         f"{written} without a unit means {written * 100:.6g} %",
-        f'Write "{written} %" or "{written * 100:.15g} %".',
+        _write([f"{written} %", f"{written * 100:.15g} %"], "ratio", form),
     )

@@ -42,6 +42,8 @@ class Presentation:
     """Home Assistant's device class; None if it has none for the quantity."""
     state_class: str
     """Home Assistant's state class, which selects the statistics that it keeps."""
+    limits: tuple[float, float]
+    """Lowest and highest SI value that the quantity can have."""
     signalk_unit: str | None
     """Unit of the SI value as Signal K writes it; None if Signal K does not define the unit."""
 
@@ -62,6 +64,8 @@ class _Row:
     """Unit as Home Assistant spells it, if the spelling differs from `unit`."""
     prefix: str = ""
     """First part of the paths to which the row applies; empty for all."""
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    """Lowest and highest SI value that the quantity can have."""
     names: frozenset[str] = frozenset()
     """Last names of the paths to which the row applies; empty for all."""
 
@@ -101,15 +105,16 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
         _Row("Ah", 2, state_class=_TOTAL_INCREASING, names=_names("lifetimeDischarge", "lifetimeRecharge")),
         _Row("Ah", 2),
     ),
-    "K": (_Row("°C", 1, "temperature"),),
+    "K": (_Row("°C", 1, "temperature", limits=(0.0, math.inf)),),
     "Pa": (
         _Row("hPa", 1, "atmospheric_pressure", prefix="environment."),
         _Row("bar", 2, "pressure"),
     ),
     "ratio": (
         _Row("", None, names=_names("gearRatio", "pulleyRatio")),
-        _Row("%", 1, "humidity", names=_names("relativeHumidity")),
-        _Row("%", 1, "battery", names=_names("stateOfCharge")),
+        _Row("%", 1, "humidity", limits=(0.0, 1.0), names=_names("relativeHumidity")),
+        _Row("%", 1, "battery", limits=(0.0, 1.0), names=_names("stateOfCharge")),
+        _Row("%", 1, limits=(0.0, 1.0), names=_names("currentLevel")),
         _Row("%", 1),
     ),
     "m3": (
@@ -161,6 +166,7 @@ def presentation(unit: str, path: str) -> Presentation | None:
         home_assistant_unit=row.home_assistant_unit or row.unit or None,
         device_class=row.device_class,
         state_class=row.state_class,
+        limits=row.limits,
         signalk_unit=None if unit in _NOT_SIGNAL_K else unit,
     )
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sensors import signalk_paths
 from sensors.kind import SensorDraft, SensorKind, Values
-from sensors.plausibility import missing_unit
+from sensors.plausibility import impossible_value, missing_unit
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
     AlarmRule,
@@ -262,16 +262,19 @@ def _deadband(draft: SensorDraft) -> float:
         table.complain("deadband", "a contact has no deadband", "Remove this key.")
         return 0.0
     deadband = table.value("deadband", _difference(unit)) or 0.0
-    _require_unit(table, "deadband", draft, difference=True)
+    _check_value(table, "deadband", draft, difference=True)
     return deadband
 
 
-def _require_unit(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
-    """Report a number without a unit in a key whose values are in the sensor's unit."""
+def _check_value(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
+    """Report a number without a unit, or an impossible value, in a key with a value in the sensor's unit."""
     path = draft.valid_value("path")
     if key not in table.data or key in table.faulty or draft.unit is None or path is None:
         return
-    problem = missing_unit(table.data[key], draft.unit, path=path, difference=difference)
+    written, unit = table.data[key], draft.unit
+    problem = missing_unit(written, unit, path=path, difference=difference)
+    if problem is None and not difference:
+        problem = impossible_value(written, unit, path=path)
     if problem is not None:
         table.warn(key, problem.text, problem.remedy)
 
@@ -323,7 +326,7 @@ def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
     if unit is not None:
         _check_condition(table, values, contact=contact)
         for key in schema.keys() & _LIMITS:
-            _require_unit(table, key, draft, difference=key == "hysteresis")
+            _check_value(table, key, draft, difference=key == "hysteresis")
     missing = {name: each.default for name, each in schema_of(AlarmRule).items() if name not in schema}
     return from_values(AlarmRule, {**missing, **values})
 

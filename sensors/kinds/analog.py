@@ -6,6 +6,7 @@ as numbers to write into `sensors.toml`. The driver reads MCP3008, MCP3208 and A
 IIO drivers. A sensor outside its electrical range never has a value.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -25,7 +26,7 @@ from sensors.chips.sysfs import (
 )
 from sensors.driver import DriverError, options_of
 from sensors.kind import SensorDraft, SensorKind
-from sensors.plausibility import missing_unit
+from sensors.plausibility import impossible_value, missing_unit
 from sensors.settings import Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
@@ -199,12 +200,12 @@ def _check(draft: SensorDraft) -> None:
             values["address"] = chip.usual_address
     if draft.valid_value("calibration") is not None and draft.unit is not None:
         values["calibration"] = table.value("calibration", calibration_parser(draft.unit))
-        _require_units(draft)
+        _check_values(draft)
     _check_valid(draft)
 
 
-def _require_units(draft: SensorDraft) -> None:
-    """Report the first value of the calibration that has no unit but needs one."""
+def _check_values(draft: SensorDraft) -> None:
+    """Report the first value of the calibration that needs a unit and has none, or that is impossible."""
     points, unit, path = (draft.valid_value("calibration"), draft.unit, draft.valid_value("path"))
     if points is None or unit is None or path is None:
         return
@@ -213,6 +214,10 @@ def _require_units(draft: SensorDraft) -> None:
         if problem is not None:
             remedy = f"{problem.remedy} Do so with every value of the calibration."
             draft.table.warn("calibration", problem.text, remedy, at=(place, 1))
+            return
+        problem = impossible_value(written, unit, path=path)
+        if problem is not None:
+            draft.table.warn("calibration", problem.text, problem.remedy, at=(place, 1))
             return
 
 
@@ -237,6 +242,14 @@ def _check_valid(draft: SensorDraft) -> None:
             "valid",
             f"{valid[1]:g} V is more than the chip can measure ({highest:.4g} V)",
             f"Write {highest:.4g} V or less, or correct reference or divider.",
+        )
+        return
+    last = highest * (1 - 2.0 ** -_BITS[chip])
+    if valid[1] >= last:
+        draft.table.warn(
+            "valid",
+            f"{valid[1]:g} V includes the chip's highest code, so a wiring fault would look like a value",
+            f"Write less than {math.floor(last * 100) / 100:g} V as the upper voltage.",
         )
 
 

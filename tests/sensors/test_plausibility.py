@@ -1,6 +1,7 @@
 """A number whose unit is in doubt is refused in a new file, and each remedy in the message is accepted."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,41 @@ def test_unit_of_people_is_answered_with_the_si_unit_and_the_unit_for_each_value
     )
     assert len(problems(tmp_path, text.format(unit="Pa", limit=10))) == 1
     assert problems(tmp_path, text.format(unit="Pa", limit='"10 bar"')) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "remedy", "corrected"),
+    [
+        (LEVEL, '"130 %"', "Write a value from 0 % to 100 %.", ('"0 %"', '"100 %"')),
+        (LEVEL, "-0.2", "Write a value from 0 % to 100 %.", ("0", "1")),
+        ("electrical.batteries.1.capacity.stateOfCharge", "95", 'Write "95 %".', ('"95 %"',)),
+        (COOLANT, '"-300 °C"', "Write -273.15 °C or more.", ('"-273.15 °C"',)),
+        (COOLANT, "-5", 'Write "-5 °C".', ('"-5 °C"',)),
+    ],
+)
+def test_impossible_value_is_refused_in_a_limit_and_in_a_calibration_and_the_remedy_is_accepted(
+    tmp_path: Path, path: str, value: str, remedy: str, corrected: tuple[str, ...]
+) -> None:
+    texts: list[Callable[[str], str]] = [
+        lambda written: alarm(path, "below", written),
+        lambda written: ANALOG.format(path=path, calibration=f"[[0.4, {written}], [1.65, {corrected[0]}]]"),
+    ]
+    for text in texts:
+        [problem] = problems(tmp_path, text(value))
+        assert problem.remedy.startswith(remedy)
+        for each in corrected:
+            assert problems(tmp_path, text(each)) == ()
+
+
+@pytest.mark.parametrize(("chip", "highest", "accepted"), [("mcp3008", 3.3, 3.28), ("mcp3208", 3.2995, 3.28)])
+def test_valid_range_that_reaches_the_last_code_is_refused(
+    tmp_path: Path, chip: str, highest: float, accepted: float
+) -> None:
+    text = ANALOG.format(path=LEVEL, calibration="[[0.4, 1], [1.65, 0]]").replace("mcp3008", chip)
+    [problem] = problems(tmp_path, text.replace("3.0]", f"{highest}]"))
+    assert (problem.key, problem.remedy) == ("valid", "Write less than 3.29 V as the upper voltage.")
+    assert problems(tmp_path, text.replace("3.0]", f"{accepted}]")) == ()
+
+
+def test_ratio_of_a_gear_is_not_limited_to_1(tmp_path: Path) -> None:
+    assert problems(tmp_path, alarm("propulsion.main.transmission.gearRatio", "above", "2.5")) == ()

@@ -122,6 +122,7 @@ ROWS: Final = [
         *(90, "%", "battery", "measurement"),
     ),
     (0.43, "ratio", "tanks.fuel.main.currentLevel", "43.0 %", 43, "%", None, "measurement"),
+    (0.8, "ratio", "propulsion.main.engineLoad", "80.0 %", 80, "%", None, "measurement"),
     (0.25, "m3", "tanks.fuel.main.currentVolume", "250.0 l", 250, "L", "volume_storage", "measurement"),
     (0.05, "m3", "propulsion.main.fuel.used", "50.0 l", 50, "L", "volume", "total_increasing"),
     (0.05, "m3", "a.water", "50.0 l", 50, "L", "volume", "total"),
