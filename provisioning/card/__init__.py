@@ -2,6 +2,7 @@
 
 - `tools`: runs external tools (mtools, debugfs, lsblk)
 - `partitions`: finds the partitions of a card or an image
+- `present_card`: reads what a card contains before it is changed
 - `target`: checks whether a target may be overwritten: removable, not mounted, large enough
 - `image_writing`: writes the image without its empty ranges, reads it back, and makes the card bootable last
 - `bundle_writing`: writes a bundle to the data partition or to the FAT partition

@@ -134,17 +134,19 @@ def identity(appliance: Appliance) -> Finding:
             "Run logboat fleet add and logboat fleet card ashore.",
         )
     except IdentityError as error:
-        return bad(str(error), "Copy the identity to the card again: logboat fleet card --bundle-only.")
+        return bad(
+            str(error), "Copy the identity to the card again: logboat fleet card --bundle-only --update."
+        )
     ends = loaded.tls.certificate.not_valid_after_utc.timestamp()
     if ends <= appliance.utc:
         return bad(
             f"the certificate expired on {day(ends)}",
-            "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
+            "Run logboat fleet renew ashore, then update the card or copy the identity by SSH.",
         )
     if expires_soon(ends, utc=appliance.utc):
         return warn(
             f"the certificate expires on {day(ends)}",
-            "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
+            "Run logboat fleet renew ashore, then update the card or copy the identity by SSH.",
         )
     return good(f"{loaded.vessel}, fleet {loaded.fleet}, valid until {day(ends)}")
 
@@ -183,7 +185,7 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     if state.radio_key is not None and not state.radio_key.has_part:
         return warn(
             "the fleet's new radio key does not include this vessel",
-            "Copy the vessel's identity folder to the card again: logboat fleet card --bundle-only.",
+            "Copy the vessel's identity folder to the card again: logboat fleet card --bundle-only --update.",
         )
     if state.unreached:
         first = state.unreached[0]

@@ -252,7 +252,7 @@ TABLE: Final[tuple[LightState, ...]] = (
         flashes(6),
         _certificate,
         "the certificate has expired, or expires within 30 days",
-        "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
+        "Run logboat fleet renew ashore, then update the card or copy the identity by SSH.",
         2,
     ),
     LightState(

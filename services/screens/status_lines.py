@@ -397,7 +397,7 @@ def _expires(facts: StatusFacts) -> str | None:
     if ends is None or not expires_soon(ends, utc=facts.utc):
         return None
     return (
-        f"{_expiry(ends, facts)}: run logboat fleet renew ashore, then write a new card or copy the "
+        f"{_expiry(ends, facts)}: run logboat fleet renew ashore, then update the card or copy the "
         "identity by SSH"
     )
 

@@ -202,7 +202,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         ("identity", "…; the certificate EXPIRED on …"),
         ("identity", "the certificate expired on …"),
         "Recording continues, but other vessels refuse this one. First check that the date is right; if "
-        "not, correct the clock. Then run `logboat fleet renew` ashore, and write a new card, or copy "
+        "not, correct the clock. Then run `logboat fleet renew` ashore, and update the card, or copy "
         "the identity by SSH to `/etc/logboat/identity`, where it takes effect immediately.",
         to_do="the certificate EXPIRED on …: run logboat fleet renew",
     ),

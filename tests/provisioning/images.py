@@ -89,3 +89,12 @@ def in_data(path: Path, command: str) -> str:
     with path.open("rb") as file:
         data = partitions.read(partitions.at(file.fileno()))[7]
     return run("debugfs", "-R", command, f"{path}?offset={data.start}")
+
+
+def into_data(path: Path, source: Path, name: str) -> None:
+    """Write a file to the data partition, and create the folders that it needs."""
+    with path.open("rb") as file:
+        data = partitions.read(partitions.at(file.fileno()))[7]
+    folders = [f"mkdir {each}" for each in reversed(Path(name).parents) if each != Path("/")]
+    lines = [*folders, f"cd {Path(name).parent}", f"write {source} {Path(name).name}", ""]
+    run("debugfs", "-w", "-f", "/dev/stdin", f"{path}?offset={data.start}", given="\n".join(lines))

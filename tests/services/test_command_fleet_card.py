@@ -70,7 +70,7 @@ def test_certificate_is_written_to_only_one_card(logboat: Appliance, north: Path
     first = identity_files.load(north / "vessels/argo/identity").tls.certificate
     refused = card(logboat, north, "--yes")
     assert refused.status == 1
-    assert "two cards must not share a certificate; use --replace" in refused.err
+    assert "two cards must not share a certificate; use --bundle-only --update to change" in refused.err
     assert card(logboat, north, "--yes", "--again").status == 0
     assert card(logboat, north, "--yes", "--replace").status == 0
     second = identity_files.load(north / "vessels/argo/identity").tls.certificate
@@ -181,6 +181,88 @@ def test_card_that_fails_is_retried_with_the_same_certificate(
     assert card(logboat, north, "--yes", "--replace").status == 0
     vessel = logboat("fleet", "list", str(north), "--json").json["vessels"][0]
     assert len(vessel["certificates"]) == 3
+
+
+def in_use(logboat: Appliance, north: Path, vessel: str = "argo") -> Path:
+    """Write a vessel's card, put it in the state after its first boot, and return its image."""
+    image = logboat.root / f"{vessel}.img"
+    to = ("--image", str(images.image()), "--to", str(image), "--yes")
+    assert run(logboat, "card", north, vessel, *to).status == 0
+    place = north / "vessels" / vessel
+    images.run(
+        *("mcopy", "-o", "-i", f"{image}@@{images.MIB}"),
+        *(str(place / "vessel.toml"), str(place / "sensors.toml"), "::logboat/"),
+    )
+    images.into_data(image, place / "identity/vessel.pem", "/etc/identity/vessel.pem")
+    images.into_data(image, place / "sensors.toml", "/logboat/samples.db")
+    return image
+
+
+@pytest.mark.parametrize("is_renewed", [False, True])
+def test_card_in_use_gets_newer_files_and_keeps_its_records(
+    logboat: Appliance, north: Path, is_renewed: bool
+) -> None:
+    run(logboat, "add", north, "argo")
+    image = in_use(logboat, north)
+    if is_renewed:
+        said = run(logboat, "renew", north, "argo")
+        command = f"logboat fleet card {north} argo --bundle-only --update --to DEVICE"
+        assert said.lines[1] == f"next: {command}"
+    (north / "vessels/argo/sensors.toml").write_text(SENSORS.format(17))
+    to = ("--bundle-only", "--to", str(image), "--yes")
+    done = run(logboat, "card", north, "argo", *to, "--update")
+    assert (done.status, "and replace sensors.toml, which differ there" in done.err) == (0, True)
+    assert images.on_fat(image, "logboat/sensors.toml") == SENSORS.format(17)
+    pem = (north / "vessels/argo/identity/vessel.pem").read_text()
+    assert images.on_fat(image, "logboat/identity/vessel.pem") == pem
+    assert images.in_data(image, "stat /logboat/samples.db")
+    vessel = logboat("fleet", "list", str(north), "--json").json["vessels"][0]
+    assert vessel["card"]["serial"] == vessel["certificates"][0]["serial"]
+
+
+def test_card_in_use_is_updated_where_it_is_mounted(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    in_use(logboat, north)
+    mounted = logboat.root / "mounted"
+    (mounted / "logboat").mkdir(parents=True)
+    to = ("--bundle-only", "--to", str(mounted), "--yes", "--update")
+    assert "the card has not been booted" in run(logboat, "card", north, "argo", *to).err
+    shutil.copy(north / "vessels/argo/vessel.toml", mounted / "logboat")
+    assert run(logboat, "card", north, "argo", *to).status == 0
+
+
+def test_only_the_card_that_the_vessel_uses_is_updated(logboat: Appliance, north: Path) -> None:
+    for vessel in ("argo", "brigid"):
+        run(logboat, "add", north, vessel)
+    argo = in_use(logboat, north)
+    spare = logboat.root / "spare.img"
+    shutil.copy(images.image(), spare)
+
+    def refused(vessel: str, image: Path, *more: str) -> str:
+        before = snapshot(north)
+        done = run(logboat, "card", north, vessel, "--to", str(image), "--yes", *more)
+        assert (done.status, snapshot(north) == before) != (0, False)
+        return done.err
+
+    again = refused("argo", argo, "--bundle-only")
+    assert "use --bundle-only --update to change the files on that card" in again
+    assert "the card is of vessel argo" in refused("brigid", argo, "--bundle-only", "--update")
+    assert "the card has not been booted" in refused("argo", spare, "--bundle-only", "--update")
+    images.run(
+        *("mcopy", "-i", f"{spare}@@{images.MIB}"),
+        *(str(north / "vessels/argo/vessel.toml"), "::logboat/"),
+    )
+    refusal = refused("argo", spare, "--bundle-only", "--update")
+    assert "the card has no certificate that was issued to argo; --update changes only" in refusal
+    assert "--update needs --bundle-only" in refused("argo", argo, "--image", str(spare), "--update")
+
+
+def test_erasing_records_is_announced(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    image = in_use(logboat, north)
+    to = ("--image", str(images.image()), "--to", str(image), "--again", "--yes")
+    done = run(logboat, "card", north, "argo", *to)
+    assert "it contains the records of argo; erase them, and overwrite it with argo's card" in done.err
 
 
 def test_check_of_the_image_is_reported(logboat: Appliance, north: Path) -> None:

@@ -4,7 +4,8 @@ With `--bundle-only`, it writes only the configuration bundle, to a card that al
 
 A certificate is written to one card only, because two cards with the same certificate are a duplicate
 identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
-booted, `--again` writes the same certificate to a new card.
+booted, `--again` writes the same certificate to a new card. With `--bundle-only --update`, newer files go to
+the card that the vessel already uses.
 
 All checks run before the user is prompted for anything. The fleet's folder changes only after the user has
 confirmed. If writing then fails, the next attempt uses the same certificate.
@@ -64,6 +65,11 @@ def card_arguments(parser: ArgumentParser) -> None:
     again.add_argument(
         "--again", action="store_true", help="use the same certificate, because that card was never used"
     )
+    again.add_argument(
+        "--update",
+        action="store_true",
+        help="with --bundle-only: bring newer files to the card that the vessel uses; its records stay",
+    )
     parser.add_argument(
         "--passphrase-file",
         type=Path,
@@ -77,6 +83,8 @@ def card(args: Namespace, world: Environment) -> int:
     from provisioning.bundle import compose
     from provisioning.folder import FleetFolder
 
+    if args.update and not args.bundle_only:
+        raise UsageError("--update needs --bundle-only; --image would erase the records on the card")
     folder = FleetFolder(args.folder)
     several = len(args.vessels) > 1
     if len(set(args.vessels)) < len(args.vessels):
@@ -120,7 +128,8 @@ def _one(
     else:
         make.check_bundle(target, vessel=vessel)
         words = f"folder {target}" if card_target is None else card_target.words
-        question = f"{words}: write {vessel}'s bundle to it?"
+        changes = _check_present(folder, vessel, target) if args.update else ""
+        question = f"{words}: write {vessel}'s bundle to it{changes}?"
     _confirm(args, world, question, vessel)
     folder.prepare_radio(_now(world))
     if authority is not None:
@@ -137,9 +146,56 @@ def _one(
 
 
 def _card_question(target: "Target", vessel: str) -> str:
+    from provisioning.card import present_card
+
     if not target.is_device and not target.path.exists():
         return f"{target.words}: create it as {vessel}'s card?"
-    return f"{target.words}: overwrite it completely, including any records on it, with {vessel}'s card?"
+    present = present_card.read(target.path)
+    if present is not None and present.has_records:
+        words = f"it contains the records of {present.vessel or 'a vessel'}; erase them, and overwrite it"
+    else:
+        words = "overwrite it completely, including any records on it,"
+    return f"{target.words}: {words} with {vessel}'s card?"
+
+
+def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
+    """Check that the target is the card which the vessel uses.
+
+    Return words about the files whose changes would be lost, or the empty string. Raise FailedError if it is
+    not the vessel's card, so that no second card gets the vessel's certificate.
+    """
+    from provisioning.card import present_card
+
+    hint = f"--update changes only a card from which {vessel} has booted; for another card, use --replace"
+    present = present_card.read(target)
+    if present is None:
+        raise FailedError(f"{target}: this is not a Logboat card, or it cannot be read; {hint}")
+    if present.vessel is None:
+        raise FailedError(f"{target}: the card has not been booted, because it shows no vessel.toml; {hint}")
+    if present.vessel != vessel:
+        raise FailedError(f"{target}: the card is of vessel {clean(present.vessel)}; {hint}")
+    if present.certificate is not None and not _is_issued(folder, vessel, present.certificate):
+        raise FailedError(f"{target}: the card has no certificate that was issued to {vessel}; {hint}")
+    place = folder.place(vessel)
+    differing = [
+        name
+        for name, content in sorted(present.shown.items())
+        if not (place / name).is_file() or (place / name).read_bytes() != content
+    ]
+    return f" and replace {' and '.join(differing)}, which differ there" if differing else ""
+
+
+def _is_issued(folder: "FleetFolder", vessel: str, certificate: bytes) -> bool:
+    """Return True if a certificate in PEM was issued to the vessel."""
+    from cryptography import x509
+
+    from sync.fleet.revocations import serial_text
+
+    try:
+        serial = serial_text(x509.load_pem_x509_certificate(certificate).serial_number)
+    except ValueError:
+        return False
+    return serial in {issued.serial for issued in folder.vessel(vessel).issued}
 
 
 def _issue(folder: "FleetFolder", authority: "Authority", vessel: str, now: datetime) -> None:
@@ -184,7 +240,7 @@ def _told(
             "sensors there, and write the card again"
         )
     if args.bundle_only:
-        tell("until the card's first boot, anyone who has the card can read the identity on it")
+        tell("until the card's next boot, anyone who has the card can read the identity on it")
 
 
 def _check_image(args: Namespace) -> str | None:
@@ -247,11 +303,14 @@ def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> N
         raise FailedError(f"{vessel} has no issued certificate; create one with `logboat fleet renew`")
     if current.revoked is not None and not args.replace:
         raise FailedError(f"{vessel}'s certificate is revoked; use --replace to issue a new one")
-    if carded is not None and carded.serial == current.serial and not args.replace and not args.again:
+    if args.replace or args.again or args.update:
+        return
+    if carded is not None and carded.serial == current.serial:
         raise FailedError(
             f"{vessel}'s certificate went to a card on {carded.when:%Y-%m-%d} ({clean(carded.where)}), "
-            "and two cards must not share a certificate; use --replace to issue a new one, or --again if "
-            "that card was never used"
+            "and two cards must not share a certificate; use --bundle-only --update to change the files on "
+            "that card, --replace to write another card with a new certificate, or --again if that card was "
+            "never used"
         )
 
 

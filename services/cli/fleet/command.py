@@ -23,7 +23,7 @@ from services.console.output import print_json, tell
 from services.documents.boot_signing import USUAL
 from services.terminal.present import count, screen
 from services.terminal.table import fitted
-from sync.fleet.identity_names import RADIO_STATEMENT
+from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 
 from .card import card, card_arguments, passphrase
 
@@ -38,6 +38,10 @@ SOON_DAYS: Final = 180
 A vessel may be at sea for months, and must have its next certificate aboard before the current one expires.
 """
 LONGEST_TEXT: Final = 200
+_NEW: Final = "--image IMAGE"
+"""Options of `fleet card` for a vessel's first card."""
+_UPDATE: Final = "--bundle-only --update"
+"""Options of `fleet card` for a card in use, whose records must stay."""
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
 """Default delay before vessels switch to a new radio key, so that every vessel can receive the key first."""
@@ -158,14 +162,25 @@ def _add(args: Namespace, world: Environment) -> int:
 
 def _renew(args: Namespace, world: Environment) -> int:
     with _unlocked(args, world, _must_be_known) as (folder, authority):
+        has_card = folder.carded(args.vessel) is not None
         vessel = folder.renew(authority, args.vessel, now=_now(world))
-        return _made(args, folder, vessel, f"{vessel.id} has a new certificate")
+        what = f"{vessel.id} has a new certificate"
+        return _made(args, folder, vessel, what, options=_UPDATE if has_card else _NEW)
 
 
 def _made(
-    args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what: str, *, before: str = ""
+    args: Namespace,
+    folder: "FleetFolder",
+    vessel: "EnrolledVessel",
+    what: str,
+    *,
+    before: str = "",
+    options: str = _NEW,
 ) -> int:
-    """Report a change to a vessel's identity. `before` says what to do before the card is written."""
+    """Report a new identity.
+
+    `before` tells the operator what to do before writing the card, and `options` are those of `fleet card`.
+    """
     place = folder.identity(vessel.id)
     issued = vessel.current
     expires = "-" if issued is None else _day(issued.ends)
@@ -178,7 +193,7 @@ def _made(
         tell(f"{what}, valid until {expires}")
         if before:
             tell(f"next: {before}")
-        card = f"logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE"
+        card = f"logboat fleet card {folder.path} {vessel.id} {options} --to DEVICE"
         tell(f"{'then' if before else 'next'}: {card}")
         tell(f"or manually: copy {place} to its appliance, as {USUAL}")
     return 0
@@ -197,10 +212,11 @@ def _revoke(args: Namespace, world: Environment) -> int:
     else:
         tell(
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocation list number "
-            f"{number}\nnext: copy any vessel's revocations.json to its appliance; other vessels receive "
-            f"it from there\nto keep using {args.vessel} with a new key: logboat fleet renew "
-            f"{args.folder} {args.vessel}\n{args.vessel} still has the radio key, which gives no access to "
-            f"the mesh; to change the radio key: logboat fleet rekey {args.folder}"
+            f"{number}\nnext: copy {folder.path / REVOCATIONS} to any other vessel, into {USUAL};\n"
+            "the other vessels receive the list from there\nto keep using "
+            f"{args.vessel} with a new key: logboat fleet renew {args.folder} {args.vessel}\n"
+            f"{args.vessel} still has the radio key, which gives no access to the mesh; "
+            f"to change the radio key: logboat fleet rekey {args.folder}"
         )
     return 0
 
@@ -236,7 +252,7 @@ def _rekey(args: Namespace, world: Environment) -> int:
         f"next: copy {folder.path / RADIO_STATEMENT} to one vessel, into {USUAL};\nthe other vessels "
         "receive the file from there over any network, and read their own key from it.\nManually, on any "
         f"vessel: copy the file there, then run sudo systemctl restart {RESTARTED};\nor write the vessel's "
-        "bundle to its card (logboat fleet card --bundle-only)"
+        "bundle to its card (logboat fleet card --bundle-only --update)"
     )
     return 0
 
