@@ -27,6 +27,7 @@ from .loader import (
     reserved_pins,
 )
 from .model import LIGHTS
+from .readiness import missing_files, placeholders
 
 BESIDE: Final = ("logboat.toml", "vessel.toml")
 """Names of the files that define the lights' pins: in the active configuration folder, and on the card."""
@@ -54,7 +55,11 @@ def check(path: Path) -> Checked:
     try:
         file = toml_file.read(path)
         if not _describes_sensors(file):
-            return _good(path, _configuration(read_configuration(file)))
+            configuration = read_configuration(file)
+            lacking = (*missing_files(file, configuration), *placeholders(file, configuration))
+            if lacking:
+                return Checked(_listed(path, lacking), warnings=lacking)
+            return _good(path, _configuration(configuration))
         reserved, source = _lights_beside(file.path.parent)
         examined = examine_sensors(file, reserved=reserved)
         if examined.warnings:
@@ -147,6 +152,7 @@ def _row(sensor: SensorSettings) -> tuple[str, ...]:
 
 def _configuration(configuration: Configuration) -> str:
     vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
+    users = ", ".join(user.name for user in configuration.users)
     networks = [wifi.ssid for wifi in network.wifi]
     lights = ", ".join(
         f"{name} {pin}" for pin, name in reserved_pins(configuration).items() if name in LIGHTS
@@ -156,7 +162,8 @@ def _configuration(configuration: Configuration) -> str:
         "time zone": vessel.timezone,
         "network": ", ".join(networks) or "no Wi-Fi network configured",
         "listener": f"port {configuration.listener.port}",
-        "users": ", ".join(user.name for user in configuration.users) or "none",
+        "SSH keys": str(len(network.ssh_keys) or "none"),
+        "users": f"{len(configuration.users)}: {users}" if users else "none",
         "mesh": f"{mesh.role}, at most {mesh.max_peers} peers",
         "gateways": ", ".join(f"{gateway.name} ({gateway.kind})" for gateway in configuration.gateways)
         or "none",

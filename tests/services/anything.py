@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 RECORDING: Final = "yacht.csv"
 PATH: Final = "electrical.batteries.1.voltage"
 GOOD_RECORDING: Final = f"time,path,value\n0,{PATH},12.6\n1,{PATH},12.5\n"
-PASSWORD_HASH: Final = f"scrypt$8192$8$1${'A' * 22}${'A' * 43}"
+PASSWORD_HASH: Final = f"scrypt$8192$8$1${'B' * 21}A${'B' * 42}A"
 Table = dict[str, Any]
 
 SENSORS: Final[Sequence[Table]] = (

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.starter_files import VESSEL, starter_file
+from services.boot.check import check as boot_check
 from services.config.check import check
+from services.config.readiness import EXAMPLE_HASH, EXAMPLE_SSH_KEY
 
 SENSORS = """\
 [[sensor]]
@@ -133,3 +136,38 @@ def test_missing_file_is_reported(tmp_path: Path) -> None:
     checked = check(tmp_path / "sensors.toml")
     assert not checked.good
     assert "does not exist" in checked.text
+
+
+GATEWAY = '[[gateway]]\nname = "o"\nkind = "couchbase"\nurl = "wss://a.example:4984/x"\nuser = "a"\n'
+
+
+@pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml"])
+def test_missing_file_of_a_password_is_reported(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(f'{GATEWAY}password_file = "o.password"\n')
+    checked = check(path)
+    assert not checked.good
+    assert 'password_file: there is no file "o.password" in the same folder. Add the file' in checked.text
+    (tmp_path / "o.password").write_text("hunter-two\n")
+    assert check(path).good
+
+
+def test_examples_of_the_template_must_be_replaced(tmp_path: Path) -> None:
+    template = starter_file(VESSEL)
+    assert EXAMPLE_SSH_KEY in template
+    assert EXAMPLE_HASH in template
+    path = tmp_path / "vessel.toml"
+    path.write_text(
+        f'[network]\nssh_keys = ["ssh-ed25519 {EXAMPLE_SSH_KEY} crew@argo"]\n'
+        f'[[user]]\nname = "bridge"\npassword_hash = "{EXAMPLE_HASH}"\n'
+    )
+    assert [problem.key for problem in check(path).warnings] == ["ssh_keys", "password_hash"]
+    assert "with which nobody can log in" in check(path).text
+    (tmp_path / "logboat.toml").write_text(path.read_text())
+    assert [problem.line for problem in boot_check(tmp_path).warnings] == [2, 5]
+
+
+def test_numbers_of_keys_and_users_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "vessel.toml"
+    path.write_text('[network]\nssh_keys = ["ssh-ed25519 AAAAC3Nza anna"]\n')
+    assert "SSH keys   1\nusers      none" in check(path).text
