@@ -262,7 +262,9 @@ def alone(cache: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            text = f"{cache}: another build uses this cache; wait until it ends, or use another cache"
+            text = (
+                f"{cache}: another build uses this cache; wait until it ends, or use another one: --cache DIR"
+            )
             raise ImageError(text) from error
         yield
 

@@ -214,20 +214,22 @@ def _mmdebstrap(
     clear(scratch)
     scratch.mkdir()
     keep = f'cp -an {inside}/*.deb "{packages}/" || true'
-    run(
-        [
-            *("mmdebstrap", "--mode=root", "--format=tar", "--skip=download/empty,essential/unlink"),
-            *("--variant=apt", f"--architectures={architecture}"),
-            f'--setup-hook=mkdir -p {inside} && cp -a "{packages}/." {inside}/',
-            f"--essential-hook={keep}",
-            *arguments,
-            f"--customize-hook={keep}",
-            *(suite, str(path), *more),
-        ],
-        env={"SOURCE_DATE_EPOCH": str(epoch), "TMPDIR": str(scratch)},
-        log=log,
-    )
-    shutil.rmtree(scratch)
+    try:
+        run(
+            [
+                *("mmdebstrap", "--mode=root", "--format=tar", "--skip=download/empty,essential/unlink"),
+                *("--variant=apt", f"--architectures={architecture}"),
+                f'--setup-hook=mkdir -p {inside} && cp -a "{packages}/." {inside}/',
+                f"--essential-hook={keep}",
+                *arguments,
+                f"--customize-hook={keep}",
+                *(suite, str(path), *more),
+            ],
+            env={"SOURCE_DATE_EPOCH": str(epoch), "TMPDIR": str(scratch)},
+            log=log,
+        )
+    finally:
+        clear(scratch)  # also after an interruption
 
 
 def ensure_runnable(architecture: str) -> None:
