@@ -54,7 +54,8 @@ VESSEL: Final = (
         "user",
         ("name", "password_hash", "access"),
         "`logboat fleet password` prints the hash of a password. An app with `read-write` access "
-        "acknowledges alarms and writes notes; one with `read-only` access, for example a guest's, only shows records.",
+        "acknowledges alarms and writes notes; one with `read-only` access, for example a "
+        "guest's, only shows records.",
     ),
     Part("mesh", ("static", "max_peers")),
     Part("lights", ("power", "record", "mesh", "gateway", "fault"), shows_defaults=True),
