@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensors.clock import Clock
+from sensors.csv_recordings.files import RecordingCache
 
 if TYPE_CHECKING:
     from sensors.gpio.context import GpioContext
@@ -20,6 +21,8 @@ class DriverContext:
         self.clock = clock
         self.root = root
         """Folder that contains `sys`."""
+        self.recordings = RecordingCache()
+        """Recordings that sensors of kind `replay` play."""
         self._gpio = gpio
 
     @property

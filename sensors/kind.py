@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sensors.chips.sysfs import Chip
+from sensors.csv_recordings.files import RecordingCache
 from sensors.driver import Driver
 from sensors.driver_context import DriverContext
 from sensors.settings import Options, SensorSettings
@@ -34,6 +35,8 @@ class SensorDraft:
     """SI unit of the sensor; None if the unit is not known."""
     folder: Path
     """Folder that contains `sensors.toml`."""
+    recordings: RecordingCache | None = None
+    """Recordings read so far, shared by all sensors of the file; None if recordings are not to be read."""
 
     def valid_value(self, key: str) -> Any:
         """Return the value of a key, or None if it is missing or wrong."""

@@ -2,8 +2,8 @@
 
 This module checks the keys that sensors of every kind have: id, path and unit, rate, window, deadband and
 alarms. The keys of each kind are declared in its module in `sensors.kinds`. `conflicts` checks the resources
-that sensors cannot share. The recordings of `replay` sensors are read, to check that they can be played. No
-hardware is accessed.
+that sensors cannot share. The recordings of `replay` sensors are read, each once, to check that they can be
+played. No hardware is accessed.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sensors import signalk_paths
+from sensors.csv_recordings.files import RecordingCache
 from sensors.kind import SensorDraft, SensorKind, Values
 from sensors.plausibility import impossible_value, missing_unit
 from sensors.registry import all_kinds, kind_named, kind_names
@@ -79,29 +80,41 @@ def load_sensors(
 
 
 def read_sensors(
-    file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
+    file: TomlFile,
+    *,
+    reserved: Mapping[int, str] = NO_LIGHTS,
+    none_ok: bool = False,
+    check_recordings: bool = True,
 ) -> tuple[SensorSettings, ...]:
     """Return the sensors described by a file in force that has already been read.
 
     The arguments are those of `examine_sensors`, whose warnings are ignored.
     """
-    return examine_sensors(file, reserved=reserved, none_ok=none_ok).sensors
+    return examine_sensors(
+        file, reserved=reserved, none_ok=none_ok, check_recordings=check_recordings
+    ).sensors
 
 
 def examine_sensors(
-    file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
+    file: TomlFile,
+    *,
+    reserved: Mapping[int, str] = NO_LIGHTS,
+    none_ok: bool = False,
+    check_recordings: bool = True,
 ) -> ExaminedSensors:
     """Return the sensors described by a file that has already been read, and warnings about the file.
 
-    A file without sensors must contain `no_sensors = true`, unless `none_ok` is true. Raises
+    A recording of a million rows takes seconds to read; without `check_recordings`, only its existence is
+    checked. A file without sensors must contain `no_sensors = true`, unless `none_ok` is true. Raises
     `ConfigurationError` with all problems, including the warnings, if the file could not even stay in force.
     """
+    recordings = RecordingCache() if check_recordings else None
     root = Table.root(file)
     values = root.read(schema_of(SensorsFile), elsewhere=_OTHER_FILE)
     drafts: list[SensorDraft] = []
     for number, table in enumerate(root.sections("sensor"), start=1):
         with table.guarded():
-            drafts.append(_draft(table, number, file.path.parent))
+            drafts.append(_draft(table, number, file.path.parent, recordings))
     with root.guarded():
         conflicts.check(drafts, reserved)
     if file.content is not None and not none_ok:
@@ -181,7 +194,7 @@ def _schema(kind: SensorKind | None) -> Schema:
     return {**COMMON, **kind.schema, **pace}
 
 
-def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
+def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache | None) -> SensorDraft:
     name = table.data.get("id")
     table.label = (
         f"sensor {shown(name)}" if isinstance(name, str) and name != UNREADABLE else f"sensor {number}"
@@ -196,7 +209,7 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
             for key in _any_kind()
             if key not in schema
         }
-    draft = SensorDraft(table, kind, table.read(schema, elsewhere=others), None, folder)
+    draft = SensorDraft(table, kind, table.read(schema, elsewhere=others), None, folder, recordings)
     if kind is None:
         table.faulty |= _any_kind().keys() - {"pin"}
     draft.unit = _find_unit(draft)

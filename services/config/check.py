@@ -50,8 +50,11 @@ class Checked:
         return not self.problems and not self.warnings
 
 
-def check(path: Path) -> Checked:
-    """Check one configuration file of any kind. Never raise: every problem is reported in the result."""
+def check(path: Path, *, check_recordings: bool = True) -> Checked:
+    """Check one configuration file of any kind. Never raise: every problem is reported in the result.
+
+    Without `check_recordings`, recordings are not read, which can take seconds.
+    """
     try:
         file = toml_file.read(path)
         if not _describes_sensors(file):
@@ -61,7 +64,7 @@ def check(path: Path) -> Checked:
                 return Checked(_listed(path, lacking), warnings=lacking)
             return _good(path, _configuration(configuration))
         reserved, source = _lights_beside(file.path.parent)
-        examined = examine_sensors(file, reserved=reserved)
+        examined = examine_sensors(file, reserved=reserved, check_recordings=check_recordings)
         if examined.warnings:
             return Checked(_listed(path, examined.warnings), warnings=examined.warnings)
         return _good(path, _sensors(examined.sensors, source))

@@ -116,6 +116,7 @@ def _read(
     sensors_missing_ok: bool,
     config_empty_ok: bool = True,
     none_ok: bool = False,
+    check_recordings: bool = True,
 ) -> Pair:
     """Return both files if they have no errors.
 
@@ -129,6 +130,7 @@ def _read(
             sensors_missing_ok=sensors_missing_ok,
             config_empty_ok=config_empty_ok,
             none_ok=none_ok,
+            check_recordings=check_recordings,
         )
     except ConfigurationError:
         raise
@@ -144,6 +146,7 @@ def _read_both(
     sensors_missing_ok: bool,
     config_empty_ok: bool,
     none_ok: bool,
+    check_recordings: bool,
 ) -> Pair:
     problems: list[FileProblem] = []
     configuration = examined = None
@@ -162,6 +165,7 @@ def _read_both(
             sensors_file,
             reserved={} if configuration is None else reserved_pins(configuration),
             none_ok=none_ok,
+            check_recordings=check_recordings,
         )
     except ConfigurationError as error:
         problems += error.problems
@@ -189,8 +193,11 @@ class LastGood:
         except OSError:
             return False
 
-    def load(self, why: ConfigurationError) -> Loaded:
-        """Return the stored configuration, with the problems from `why`. Raise `why` if nothing is stored."""
+    def load(self, why: ConfigurationError, *, check_recordings: bool = True) -> Loaded:
+        """Return the stored configuration, with the problems from `why`. Raise `why` if nothing is stored.
+
+        Without `check_recordings`, recordings are not parsed, which can take seconds.
+        """
         if not self.has():
             raise why
         try:
@@ -204,6 +211,7 @@ class LastGood:
                 sensors_missing_ok=True,
                 # older versions stored files without `no_sensors`, and such a file may be in use
                 none_ok=True,
+                check_recordings=check_recordings,
             )
         except ConfigurationError as error:
             raise ConfigurationError([*why.problems, *error.problems]) from error

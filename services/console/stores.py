@@ -73,7 +73,7 @@ def configured_vessel(args: Namespace) -> "VesselSection | None":
         from services.config.last_good import LastGood
 
         try:
-            return LastGood(args.data / "last-good").load(error).configuration.vessel
+            return LastGood(args.data / "last-good").load(error, check_recordings=False).configuration.vessel
         except ConfigurationError:
             return None
 

@@ -57,9 +57,11 @@ class Appliance:
 
     @cached_property
     def sensors(self) -> tuple[SensorSettings, ...]:
-        """The configured sensors; empty if the file is invalid."""
+        """The configured sensors; empty if the file is invalid. Their recordings are checked separately."""
         try:
-            return read_sensors(toml_file.read(self.sensors_file, missing_ok=True), reserved={})
+            return read_sensors(
+                toml_file.read(self.sensors_file, missing_ok=True), reserved={}, check_recordings=False
+            )
         except ConfigurationError:
             return ()
 

@@ -187,7 +187,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
         str(problem)
         for path in (args.config, args.sensors)
         if path.exists()
-        for problem in check(path).problems
+        for problem in check(path, check_recordings=False).problems
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from provisioning.bundle.contents import MOST_BYTES, MOST_ENTRIES, MOST_FILES
 from provisioning.imager.reader import MOST_BYTES as MOST_OF_IMAGER
+from sensors.csv_recordings import parser
 from sensors.driver import DriverError
 from sensors.kinds import replay
 from sensors.toml.toml_file import MOST_BYTES as MOST_OF_TOML
@@ -173,10 +174,10 @@ def test_recording_of_a_million_rows_is_accepted_and_a_longer_one_is_reported(
 ) -> None:
     path = tmp_path / "day.csv"
     path.write_text("time,path,value\n" + "".join(f"{n},a,1\n" for n in range(20_001)))
-    monkeypatch.setattr(replay, "MOST_ROWS", 20_001)
+    monkeypatch.setattr(parser, "MOST_ROWS", 20_001)
     with frugal(4_000_000, within=math.inf):
         assert len(replay.load(path, "a").rows) == 20_001
-    monkeypatch.setattr(replay, "MOST_ROWS", 20_000)
+    monkeypatch.setattr(parser, "MOST_ROWS", 20_000)
     with pytest.raises(DriverError, match="more than 20000 rows; split the recording"):
         replay.load(path, "a")
 

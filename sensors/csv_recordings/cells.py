@@ -1,0 +1,164 @@
+"""Times and values as loggers write them."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from .refusals import CellError
+
+MOST_S: Final = 1e10
+"""Maximum duration of a recording, in seconds: 317 years.
+
+A longer one shows an overflow in the program that wrote the file.
+"""
+MISSING: Final = frozenset({"", "-", "--", "---", "nan", "null", "none", "na", "n/a", "#n/a"})
+"""Texts in lower case with which loggers write a missing value."""
+_TRUTH: Final = {"true": 1.0, "false": 0.0}
+_DAY: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_SLASHES: Final = re.compile(r"\s*\d{1,4}/\d{1,2}/\d{1,4}\b")
+_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TimeForm(Enum):
+    """Form in which a recording writes its times; the value describes it to people."""
+
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds since 1970"
+    MICROSECONDS = "microseconds since 1970"
+    NANOSECONDS = "nanoseconds since 1970"
+    DAY = "dates such as 20240601"
+    LOCAL = "dates without a time zone"
+    ZONED = "dates with a time zone"
+
+
+_NS: Final = {
+    TimeForm.SECONDS: 1e9,
+    TimeForm.MILLISECONDS: 1e6,
+    TimeForm.MICROSECONDS: 1e3,
+    TimeForm.NANOSECONDS: 1.0,
+}
+_SMALLEST: Final = (
+    (1e17, TimeForm.NANOSECONDS),
+    (1e14, TimeForm.MICROSECONDS),
+    (1e11, TimeForm.MILLISECONDS),
+)
+"""Smallest number in each form. 1e11 s is the year 5138, and 1e11 ms is 1973; likewise for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Time of a row."""
+
+    form: TimeForm
+    moment: datetime | float
+    """The time; a number is in the unit of the form."""
+
+    @property
+    def epoch_s(self) -> float:
+        """Time in seconds since 1970; for local times, as if they were UTC."""
+        if isinstance(self.moment, datetime):
+            zone = self.moment.tzinfo or UTC
+            return (self.moment.replace(tzinfo=zone) - _EPOCH).total_seconds()
+        return self.moment * _NS[self.form] / 1e9
+
+    def since(self, first: "Time") -> int:
+        """Return the time since another in nanoseconds; raise `CellError` if it is too long."""
+        if isinstance(self.moment, datetime) and isinstance(first.moment, datetime):
+            between = self.moment - first.moment
+            offset_s, offset_ns = between.total_seconds(), between // timedelta(microseconds=1) * 1000
+        else:
+            assert not isinstance(self.moment, datetime)
+            assert not isinstance(first.moment, datetime)
+            offset = (self.moment - first.moment) * _NS[self.form]
+            if not math.isfinite(offset):
+                raise CellError(f"{self.moment:.6g}", _TOO_LONG)
+            offset_s, offset_ns = offset / 1e9, round(offset)
+        if abs(offset_s) > MOST_S or abs(offset_ns) >= 2**63:  # offsets are stored in 64 bits
+            raise CellError(f"{offset_s:.6g} s", _TOO_LONG)
+        return offset_ns
+
+
+_TOO_LONG: Final = f"after the first row is too long for a recording; the limit is {MOST_S:.6g} s"
+
+
+def parse_time(text: str, expected: TimeForm | None = None, *, days: bool = True) -> Time:
+    """Return a row's time; `expected` is the form of the path's rows before, if there are any.
+
+    `days` is false if the file counts seconds, so that a number such as 20240601 is not a date.
+
+    Raises `CellError` if the text is not a time, or if its form is not the expected one.
+    """
+    time = _time(text, days=days)
+    if expected not in (None, time.form):
+        assert expected is not None
+        raise CellError(
+            text,
+            f"is not written as the times before it are ({expected.value}); the times of a path must be"
+            " either all dates or all seconds, and all with or all without a zone",
+        )
+    return time
+
+
+def _time(text: str, *, days: bool) -> Time:
+    try:
+        number = float(text)
+    except ValueError:
+        return _date(text)
+    if not math.isfinite(number):
+        raise CellError(text, "is not a time; write an ISO 8601 date or seconds")
+    if days and _DAY.fullmatch(text):
+        try:
+            return Time(TimeForm.DAY, datetime.strptime(text, "%Y%m%d"))  # noqa: DTZ007  # no zone is written
+        except ValueError:
+            pass  # such as 20240231, which is a number
+    form = next((form for least, form in _SMALLEST if abs(number) >= least), TimeForm.SECONDS)
+    return Time(form, number)
+
+
+def _date(text: str) -> Time:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return Time(TimeForm.LOCAL, moment)
+        return Time(TimeForm.ZONED, moment)
+    except (ValueError, OverflowError) as error:
+        if _SLASHES.match(text):
+            cause = (
+                "is a date with slashes, whose day and month can be confused; write it as 2024-06-01T10:00:00"
+            )
+        elif _COMMA.fullmatch(text):
+            cause = "is a number with a decimal comma; write a point"
+        else:
+            cause = "is not a time; write an ISO 8601 date or seconds"
+        raise CellError(text, cause) from error
+
+
+def parse_value(text: str, *, decimal_comma: bool) -> float | None:
+    """Return a value, or None if the logger had none; True and False are 1 and 0.
+
+    Raises `CellError` if the text is not a finite number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = _words(text, decimal_comma=decimal_comma)
+    if math.isinf(value):
+        raise CellError(text, "is not a finite number; correct or remove the line")
+    return None if math.isnan(value) else value
+
+
+def _words(text: str, *, decimal_comma: bool) -> float:
+    word = text.casefold()
+    if word in MISSING:
+        return math.nan
+    if word in _TRUTH:
+        return _TRUTH[word]
+    if _COMMA.fullmatch(text):
+        if decimal_comma:
+            return float(text.replace(",", "."))
+        raise CellError(text, "is a number with a decimal comma; write a point")
+    raise CellError(text, "is not a number; correct or remove the line")

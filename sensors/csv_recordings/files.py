@@ -1,0 +1,51 @@
+"""Files of recordings, each of which is read once for all the sensors that play it."""
+
+from pathlib import Path
+
+from .parser import Recording, parse
+from .refusals import RecordingError
+from .rows import PathRecording
+
+
+def read(file: Path) -> Recording:
+    """Read a recording; raise `RecordingError` on any failure, whatever the file contains."""
+    try:
+        # A byte that is not UTF-8 must not refuse rows of other paths. It becomes U+FFFD.
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+            return parse(lines)
+    except RecordingError:
+        raise
+    except Exception as error:
+        raise RecordingError(f"cannot be read: {error}") from error
+
+
+class RecordingCache:
+    """Recordings that one process or one check has read; a file is read again only if it has changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[tuple[int, int, int], Recording | RecordingError]] = {}
+
+    def play(self, file: Path, path: str) -> PathRecording:
+        """Return the rows of a path; raise `RecordingError`, with every reason, if it cannot be played."""
+        return self.recording(file).play(path)
+
+    def recording(self, file: Path) -> Recording:
+        """Return the content of a file; raise `RecordingError` if it cannot be read."""
+        try:
+            status = file.stat()
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"cannot be read: {error}") from error
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        known = self._read.get(file)
+        if known is None or known[0] != stamp:
+            known = self._read[file] = (stamp, _outcome(file))
+        if isinstance(known[1], RecordingError):
+            raise RecordingError(*known[1].problems)
+        return known[1]
+
+
+def _outcome(file: Path) -> Recording | RecordingError:
+    try:
+        return read(file)
+    except RecordingError as error:
+        return error

@@ -1,0 +1,79 @@
+"""Reasons why a recording cannot be played, with every line to which each reason applies."""
+
+from pathlib import Path
+from typing import Final
+
+MOST_NAMED: Final = 50
+"""Largest number of ranges of lines that a message names; the other lines are counted."""
+_MOST_SHOWN: Final = 40
+"""Largest number of characters of a cell that a message shows."""
+
+
+class CellError(ValueError):
+    """A cell cannot be read; `cause` says why and what to do, and is the same for all such cells."""
+
+    def __init__(self, text: str, cause: str) -> None:
+        super().__init__(f"{shown(text)} {cause}")
+        self.cause = cause
+
+
+class RecordingError(Exception):
+    """A recording cannot be played; `problems` contains one sentence for each reason.
+
+    A sentence begins with its lines, or with a verb whose subject is the file.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+    def of(self, file: Path) -> tuple[str, ...]:
+        """Return the problems with the name of the file."""
+        return tuple(f"{file}{', ' if each.startswith('line') else ' '}{each}" for each in self.problems)
+
+
+def shown(text: str) -> str:
+    """Return a cell in quotation marks, shortened and on one line."""
+    return repr(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
+
+
+class Lines:
+    """Set of line numbers, which are added in ascending order and stored as ranges."""
+
+    def __init__(self) -> None:
+        self._ranges: list[list[int]] = []
+        self.count = 0
+        self._more = 0
+
+    def add(self, line: int) -> None:
+        """Add a line after all the others."""
+        self.count += 1
+        if self._more:
+            self._more += 1
+        elif self._ranges and self._ranges[-1][1] == line - 1:
+            self._ranges[-1][1] = line
+        elif len(self._ranges) < MOST_NAMED:
+            self._ranges.append([line, line])
+        else:
+            self._more = 1
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in self._ranges)
+        more = f" and {self._more} more" if self._more else ""
+        return f"line{'s' if self.count > 1 else ''} {named}{more}"
+
+
+class Refusals:
+    """Refused lines, grouped by cause."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, tuple[str, Lines]] = {}
+
+    def add(self, line: int, error: CellError) -> None:
+        """Add a line; the first cell of each cause is the one that the message shows."""
+        self._groups.setdefault(error.cause, (str(error), Lines()))[1].add(line)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Sentence for each cause, which names the lines."""
+        return tuple(f"{lines}: {text}" for text, lines in self._groups.values())

@@ -1,0 +1,78 @@
+"""Readings of one path of a recording."""
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, overload
+
+from sensors.state import SensorState
+
+_STATES: Final = tuple(SensorState)
+_NUMBERS: Final = {state: number for number, state in enumerate(_STATES)}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """Single reading of a recording."""
+
+    offset_ns: int
+    """Time in nanoseconds since the file's earliest row, whatever the path of that row."""
+    value: float | None
+    """Value in SI units; None if the recording has none."""
+    state: SensorState = SensorState.GOOD
+
+
+class RecordingRows(Sequence[RecordingRow]):
+    """Sequence of rows that takes 17 bytes for each row, because there may be a million."""
+
+    def __init__(self) -> None:
+        self._offsets, self._values, self._states = array("q"), array("d"), array("b")
+        self.origin_ns = 0
+        """Offset of the file's earliest row, which is subtracted from all offsets."""
+
+    def append(self, row: RecordingRow) -> None:
+        """Add a row at the end."""
+        self._offsets.append(row.offset_ns)
+        self._values.append(math.nan if row.value is None else row.value)
+        self._states.append(_NUMBERS[row.state])
+
+    def sort(self) -> None:
+        """Sort the rows by time; rows of the same time keep their order."""
+        order = sorted(range(len(self)), key=self._offsets.__getitem__)
+        self._offsets = array("q", map(self._offsets.__getitem__, order))
+        self._values = array("d", map(self._values.__getitem__, order))
+        self._states = array("b", map(self._states.__getitem__, order))
+
+    def has_values(self) -> bool:
+        """Return True if at least one row has a value."""
+        return not all(map(math.isnan, self._values))
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @overload
+    def __getitem__(self, place: int) -> RecordingRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[RecordingRow, ...]: ...
+    def __getitem__(self, place: int | slice) -> RecordingRow | tuple[RecordingRow, ...]:
+        if isinstance(place, slice):
+            return tuple(self[each] for each in range(*place.indices(len(self))))
+        value = self._values[place]
+        return RecordingRow(
+            self._offsets[place] - self.origin_ns,
+            None if math.isnan(value) else value,
+            _STATES[self._states[place]],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PathRecording:
+    """Rows of one path of a recording."""
+
+    rows: Sequence[RecordingRow]
+    length_ns: int
+    """Time in nanoseconds at which the next repetition begins, if the recording repeats.
+
+    This is the time of the file's latest row plus the mean spacing of its rows.
+    """
