@@ -367,7 +367,7 @@ def test_piped_output_has_one_fact_per_line_whatever_columns_is_set_to(
     assert len(logboat("status").lines) == 13
 
 
-@pytest.mark.parametrize(("width", "more"), [(80, 0), (40, 5)])
+@pytest.mark.parametrize(("width", "more"), [(80, 0), (40, 8)])
 def test_output_fits_a_real_terminal_of_that_size(width: int, more: int, logboat: Appliance) -> None:
     logboat.put(build.vessel(), build.boot(1, network(0, UTC)))
     (logboat.root / "sensors.toml").write_text("no_sensors = true\n")
@@ -386,7 +386,8 @@ def test_output_fits_a_real_terminal_of_that_size(width: int, more: int, logboat
     os.close(outer)
     lines = COLOUR.sub("", told.decode()).splitlines()
     assert max(map(len, lines)) <= width
-    assert 12 + more <= len(lines) < 24 + more
+    # The number of lines depends on the length of the temporary folder's path, which is folded too.
+    assert 12 < len(lines) < 24 + more
     assert any(line.startswith("  recording") for line in lines)
 
 
