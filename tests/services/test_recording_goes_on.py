@@ -86,7 +86,7 @@ def vessel(logboat: Appliance) -> Appliance:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("yacht.csv", RECORDING + f"1e999,{PATH},12.4\n", "yacht.csv, line 4: 1e999 is not a time"),
+        ("yacht.csv", RECORDING + f"1e999,{PATH},12.4\n", "yacht.csv, line 4: '1e999' is not a time"),
         ("sensors.toml", "", "write no_sensors = true if nothing is wired"),
     ],
 )
