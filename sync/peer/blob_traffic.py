@@ -173,7 +173,7 @@ class BlobFetcher:
         return None if quota is None or not missing else quota.blob_objection(document_id, size)
 
     def _begin(self) -> None:
-        while self._queue and self._active < limits.BLOBS_AT_ONCE:
+        while self._queue and self._active < limits.BLOBS_AT_ONCE and not self._session.is_over:
             transfer = self._queue.popleft()
             # Check again, because other blobs of the same owner may have used up the quota by now.
             objection = self._objection(
@@ -334,6 +334,7 @@ class BlobFetcher:
                 transfer.writer.close()
                 self._charge(transfer)
         self._transfers.clear()
+        self._queue.clear()
         for digest in list(self._unanswered):
             self._ask_no_more(digest)
 

@@ -303,8 +303,9 @@ class BlobWriter:
             self._store.name(self._file, self._temporary, self._sha1.digest(), digest)
 
     def close(self) -> None:
-        """Discard the blob unless it was finished."""
-        self._stack.close()
+        """Discard the blob unless it was finished. Errors of the file system are ignored."""
+        with contextlib.suppress(OSError):  # on a full card, closing the file fails like writing to it
+            self._stack.close()
 
 
 def _damaged(digest: str, path: Path) -> BlobError:

@@ -238,5 +238,7 @@ def caught_up(script: Script) -> None:
 
 
 def assert_sound(database: Database) -> None:
+    """Check that the database is not damaged, and that no session has left a blob's file open."""
     faults = database.check(deep=True)
     assert not faults, faults
+    assert not list(database.blobs.directory.glob(".part-*"))

@@ -83,6 +83,7 @@ def test_blobs_of_a_forbidden_document_are_neither_fetched_nor_proven(store: Dat
     script.post(Rev("e", "1-a", b'{"bold":false,' + photo).encode())
     script.rest(1.0)
     assert len(script.taken(ProveAttachment if is_here else GetAttachment)) == 1
+    script.peer.session.end()
 
 
 # Deltas

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -166,6 +166,24 @@ def test_remains_of_a_crash_are_removed_and_files_being_written_are_kept(store: 
         assert not left.exists()
         assert writing.exists()
     assert sum(1 for _ in store.blobs.digests()) == 1
+
+
+def test_unfinished_blob_can_be_discarded_on_a_full_card(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the file writes what is buffered, and so fails like the write that came first."""
+    store.blobs.put(b"x")
+    monkeypatch.setattr(os, "fdopen", lambda descriptor, mode: full_file(descriptor))
+    writer = store.blobs.writer()
+    with pytest.raises(FullError):
+        writer.write(CONTENT)
+    writer.close()
+    assert len(list(store.blobs.directory.iterdir())) == 1
+
+
+def full_file(descriptor: int) -> BinaryIO:
+    os.close(descriptor)
+    return open("/dev/full", "wb")
 
 
 @pytest.mark.parametrize(
