@@ -175,6 +175,7 @@ def test_unfinished_blob_can_be_discarded_on_a_full_card(
     store.blobs.put(b"x")
     monkeypatch.setattr(os, "fdopen", lambda descriptor, mode: full_file(descriptor))
     writer = store.blobs.writer()
+    writer.write(b"buffered")
     with pytest.raises(FullError):
         writer.write(CONTENT)
     writer.close()
@@ -183,7 +184,7 @@ def test_unfinished_blob_can_be_discarded_on_a_full_card(
 
 def full_file(descriptor: int) -> BinaryIO:
     os.close(descriptor)
-    return open("/dev/full", "wb")
+    return Path("/dev/full").open("wb")
 
 
 @pytest.mark.parametrize(
