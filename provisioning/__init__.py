@@ -9,7 +9,7 @@
 - `bundle`: the files for the card of one vessel, which are made from the fleet's folder
 - `card`: writes a bundle to a card, with or without an image
 - `image`: builds the card's image
-- `ingest`: checks a bundle when the appliance starts, and puts it in force
+- `ingest`: checks a bundle when the appliance starts, and applies it
 - `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
 - `card_folders`: names of folders on a card
 - `imager`: reads the settings that Raspberry Pi Imager wrote to a card

@@ -1,6 +1,6 @@
 """Finds values in `sensors.toml` that can be read, but probably do not mean what their author intended.
 
-These values are refused in a new file. In a file that is already in force they keep their meaning, and the
+These values are refused in a new file. In a file that is already in use they keep their meaning, and the
 problem is only a warning (`FileProblem.refuses_only_new`).
 """
 

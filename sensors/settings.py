@@ -118,7 +118,7 @@ def parse_path(raw: Any) -> str:
     if not signalk_paths.is_well_formed(path):
         raise InputError(
             f"{shown(path)} is not a Signal K path",
-            'Use names of letters and digits, separated by points: "propulsion.main.oilPressure".',
+            'Use names of letters and digits, separated by dots: "propulsion.main.oilPressure".',
         )
     return path
 

@@ -1,4 +1,4 @@
-"""Checks whether an identity is complete, valid, and for the right fleet and vessel, and may be put in force.
+"""Checks whether an identity is complete, valid, and for the right fleet and vessel, and may be applied.
 
 The library that reads certificates takes a long time to load, so it is loaded only if there is a certificate
 to read.
@@ -64,7 +64,7 @@ def vessel_of(certificate: bytes) -> str | None:
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the identity in force, or None. `now` is the current clock time, or the earliest possible
+    `present` is the identity in use, or None. `now` is the current clock time, or the earliest possible
     time if the clock is earlier than that.
     """
     try:

@@ -1,9 +1,9 @@
-"""Applies the files on the card: checks them first, and then puts all of them in force, or none.
+"""Applies the files on the card: checks them first, and then applies all of them, or none.
 
-- `permissions`: the owner and group of the files in force
-- `active_config`: the folder of the files in force, which is changed atomically
+- `permissions`: the owner and group of the files in use
+- `active_config`: the folder of the files in use, which is changed atomically
 - `offers`: finds new files on the card and in the inbox
 - `secret_wiping`: wipes secrets from the card and the inbox after they were applied
 - `problems`: PROBLEMS.txt, for people who read the card on a laptop
-- `ingest`: checks the offered files, and puts them in force or refuses them
+- `ingest`: checks the offered files, and applies them or refuses them
 """

@@ -1,4 +1,4 @@
-"""The folder of the files in force, `/etc/logboat/`: configuration, identity, and a record of applied files.
+"""The folder of the files in use, `/etc/logboat/`: configuration, identity, and a record of applied files.
 
     logboat.toml, sensors.toml, NAME.password …    as they were applied
     identity/
@@ -37,7 +37,7 @@ class StartRecord:
     shown: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by name, of the files that were last applied from the card or written to it."""
     forced: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256, by name, of the files that were in force at that time."""
+    """SHA-256, by name, of the files that were in use at that time."""
     wipe: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by path, of secrets that were applied and still have to be wiped."""
     generated: bool = False
@@ -50,14 +50,14 @@ def digest(content: bytes) -> str:
 
 
 class ActiveConfiguration:
-    """Folder of the files in force; any method may raise OSError."""
+    """Folder of the files in use; any method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def identity(self) -> Path:
-        """Path of the identity in force."""
+        """Path of the identity in use."""
         return self.folder / IDENTITY
 
     @property
@@ -72,7 +72,7 @@ class ActiveConfiguration:
         self._install()
 
     def configuration(self) -> dict[str, bytes]:
-        """Return the files in force by name: both configuration files, and files that they may refer to."""
+        """Return the files in use by name: both configuration files, and files that they may refer to."""
         return {
             path.name: path.read_bytes()
             for path in sorted(self.folder.iterdir())
@@ -111,7 +111,7 @@ class ActiveConfiguration:
         return self.staged
 
     def commit(self, memory: StartRecord) -> None:
-        """Put the staged change in force, and replace the record."""
+        """Apply the staged change, and replace the record."""
         files.write(self.staged / _STATE, _text(memory))
         files.rename(self.staged, self.folder / _INSTALL)
         self._install()

@@ -1,7 +1,7 @@
-"""Applies the files offered at a start: checks them, puts them in force, and wipes their secrets.
+"""Applies the files offered at a start: checks them, applies them, and wipes their secrets.
 
-If any offered file is wrong, the files in force do not change, and the offered files stay where they are.
-Secrets are wiped only after their copies in force have been read back. No failure in this module prevents the
+If any offered file is wrong, the files in use do not change, and the offered files stay where they are.
+Secrets are wiped only after their copies in use have been read back. No failure in this module prevents the
 start: each failure is reported as a problem.
 """
 
@@ -42,7 +42,7 @@ class FolderCheck:
     vessel: str = ""
     """Id of the vessel in the configuration."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes because of which a new file is refused, but not a file that is already in force."""
+    """Mistakes because of which a new file is refused, but not a file that is already in use."""
 
 
 Check = Callable[[Path], FolderCheck]
@@ -65,7 +65,7 @@ class Outcome:
 
     problems: tuple[FileProblem, ...]
     taken: tuple[str, ...]
-    """Names of the new files that were put in force."""
+    """Names of the new files that were applied."""
     generated: bool
     """True if the vessel has only a generated id."""
 
@@ -170,7 +170,7 @@ class Intake:
         return tuple(sorted(new))
 
     def _change(self, offer: OfferedFiles, present: dict[str, bytes]) -> bool:
-        """Put the offered files in force and return True, or report the problems and return False."""
+        """Apply the offered files and return True, or report the problems and return False."""
         memory, wanted = self._force.memory, present | offer.configuration
         if offer.identity and memory.generated and CONFIG not in offer.configuration:
             wanted.pop(CONFIG, None)
@@ -234,7 +234,7 @@ class Intake:
             )
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
-        """Add the vessel's id to the staged change, and any newer statements of the CA that are in force."""
+        """Add the vessel's id to the staged change, and any newer statements of the CA that are in use."""
         if not (staged / IDENTITY).is_dir():
             return
         offered = identities.whole(staged / IDENTITY)
@@ -258,16 +258,16 @@ class Intake:
         files.write(path, content, mode=permissions.mode(), group=permissions.group())
 
     def _with_radio_key(self, identity: dict[str, bytes]) -> dict[str, bytes]:
-        """Add the radio key in force to an identity that has none, such as one in a version 1 bundle."""
+        """Add the radio key in use to an identity that has none, such as one in a version 1 bundle."""
         present = self._force.identity / RADIO_KEY
         if identity and RADIO_KEY not in identity and present.exists():
             return {**identity, RADIO_KEY: present.read_bytes()}
         return identity
 
     def _is_identity_in_force(self, offer: OfferedFiles) -> bool:
-        """Return True if the offered identity is already in force.
+        """Return True if the offered identity is already in use.
 
-        A statement of the CA counts as new only if it is newer than the statement in force.
+        A statement of the CA counts as new only if it is newer than the statement in use.
         """
         return all(
             self._is_statement_in_force(name, content)
@@ -278,7 +278,7 @@ class Intake:
         )
 
     def _is_statement_in_force(self, name: str, offered: bytes) -> bool:
-        """Return True if the statement in force is at least as new as the offered one.
+        """Return True if the statement in use is at least as new as the offered one.
 
         An offered statement that is unreadable counts as newer, so that the later check reports it.
         """
@@ -291,7 +291,7 @@ class Intake:
     # Wiping
 
     def _wipe(self, offer: OfferedFiles) -> None:
-        """Wipe the secrets that were offered, once their copies in force have been read back."""
+        """Wipe the secrets that were offered, once their copies in use have been read back."""
         if not offer.secrets:
             return
         for name, content in offer.configuration.items():
@@ -329,7 +329,7 @@ class Intake:
             self._force.remember(replace(self._force.memory, generated=True))
 
     def _show(self) -> None:
-        """Write the files in force to the card, except where the card has files that were refused."""
+        """Write the files in use to the card, except where the card has files that were refused."""
         if self._card is None:
             return
         in_force, memory = self._force.configuration(), self._force.memory
@@ -339,7 +339,7 @@ class Intake:
             if content is None or name in self._refused or shown.get(on_card) == digest(content):
                 continue
             if self._check(self._force.folder).problems:
-                return  # someone has since made a mistake in the files in force, which the recorder reports
+                return  # someone has since made a mistake in the files in use, which the recorder reports
             self._open()
             path.parent.mkdir(mode=PUBLIC, exist_ok=True)
             files.write_on_fat(path, content)

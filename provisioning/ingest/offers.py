@@ -1,4 +1,4 @@
-"""Finds the files on the card and in the operator's inbox that are new compared with the files in force.
+"""Finds the files on the card and in the operator's inbox that are new compared with the files in use.
 
 The inbox is a folder on the data partition, which is filled when the card is written. The card's own folder
 is on FAT, where anyone can edit it. A file on FAT is offered only if it differs from the file that was last
@@ -18,12 +18,12 @@ from sync.fleet.identity_names import VESSEL_CERTIFICATE
 from .active_config import CONFIG, StartRecord, digest
 
 IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
-"""Name of each file in force, by its name on the card."""
+"""Name of each file in use, by its name on the card."""
 
 
 @dataclass(slots=True)
 class OfferedFiles:
-    """All offered files, by the names that they will have in force."""
+    """All offered files, by the names that they will have once applied."""
 
     configuration: dict[str, bytes] = field(default_factory=dict)
     identity: dict[str, bytes] = field(default_factory=dict)

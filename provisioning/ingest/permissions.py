@@ -1,4 +1,4 @@
-"""Permissions of the files in force: root owns them, and the daemons' group may read them.
+"""Permissions of the files in use: root owns them, and the daemons' group may read them.
 
 Files that root uses, and the folders above them, must belong to root. A file from any other user is not
 trusted.
@@ -31,7 +31,7 @@ def mode() -> int:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder for files in force if it does not exist, and set its permissions; raises OSError."""
+    """Create a folder for files in use if it does not exist, and set its permissions; raises OSError."""
     folders.make_folder(path, files.FOLDER)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)

@@ -64,13 +64,13 @@ class ExaminedSensors:
     sensors: tuple[SensorSettings, ...]
     """The sensors, in the file's order."""
     warnings: tuple[FileProblem, ...]
-    """Problems because of which the file is refused if it is new, but not if it is already in force."""
+    """Problems because of which the file is refused if it is new, but not if it is already in use."""
 
 
 def load_sensors(
     path: Path, *, reserved: Mapping[int, str] = NO_LIGHTS, missing_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors that a file in force describes, in the file's order.
+    """Return the sensors that a file in use describes, in the file's order.
 
     `reserved` maps each pin that something other than a sensor uses to the name of its user, as for
     `conflicts.check`. With `missing_ok`, a missing file counts as a file without sensors. Raises
@@ -86,7 +86,7 @@ def read_sensors(
     none_ok: bool = False,
     check_recordings: bool = True,
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors described by a file in force that has already been read.
+    """Return the sensors described by a file in use that has already been read.
 
     The arguments are those of `examine_sensors`, whose warnings are ignored.
     """
@@ -106,7 +106,7 @@ def examine_sensors(
 
     A recording of a million rows takes seconds to read; without `check_recordings`, only its existence is
     checked. A file without sensors must contain `no_sensors = true`, unless `none_ok` is true. Raises
-    `ConfigurationError` with all problems, including the warnings, if the file could not even stay in force.
+    `ConfigurationError` with all problems, including the warnings, if the file could not even stay in use.
     """
     recordings = RecordingCache() if check_recordings else None
     root = Table.root(file)

@@ -59,7 +59,7 @@ class FileProblem:
     column: int | None = None
     """Column of the mistake; set only for syntax errors."""
     refuses_only_new: bool = False
-    """True if a file with this mistake is refused only when it is new; for a file in force it is a warning.
+    """True if a file with this mistake is refused only when it is new; for a file in use it is a warning.
     """
 
     def __str__(self) -> str:

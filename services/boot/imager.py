@@ -5,7 +5,7 @@ country if none is configured. A host name set in Imager becomes the appliance's
 
 A file is removed from the card only after everything in it has been understood and stored. A file that was
 not fully understood is left on the card, reported, and read again at the next boot. Until then, the parts
-that were understood are in force.
+that were understood are applied.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The steps of a boot, in order. Each step runs even if an earlier step fails, and no failure stops the boot.
 
-The card is read first, because every later step depends on the configuration in force. A restart, if
+The card is read first, because every later step depends on the configuration in use. A restart, if
 required, is the last step. The networks are set up by a separate unit, so that the code that reads an
 untrusted card has no network access.
 """

@@ -1,4 +1,4 @@
-"""`logboat config check FILE…` runs the check that boot uses; `config apply FILE` puts a file in force.
+"""`logboat config check FILE…` runs the check that boot uses; `config apply FILE` applies a file.
 
 `config sender` computes the configuration keys for an analog sender from its electrical data.
 """

@@ -40,13 +40,13 @@ class Checked:
     text: str
     """Human-readable text: a summary, or one line for each problem."""
     problems: tuple[FileProblem, ...] = ()
-    """Mistakes because of which the file could not be in force."""
+    """Mistakes because of which the file could not be in use."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes because of which the file is refused if it is new, but not if it is already in force."""
+    """Mistakes because of which the file is refused if it is new, but not if it is already in use."""
 
     @property
     def good(self) -> bool:
-        """True if the file could be put in force."""
+        """True if the file could be applied."""
         return not self.problems and not self.warnings
 
 

@@ -47,16 +47,16 @@ _DIGEST_DIGITS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The configuration in force, and its problems."""
+    """The configuration in use, and its problems."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why the configuration in the files is not in force or could not be stored."""
+    """Reasons why the configuration in the files is not in use or could not be stored."""
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes in the files in force that would be refused in new files."""
+    """Mistakes in the files in use that would be refused in new files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ class LastGood:
             with _locked(self._folder / "lock") as is_ours:
                 if is_ours:  # otherwise another process, started at the same time, is writing the same files
                     self._write(pair, digest)
-        except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
+        except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in use
             return (
                 self._problem(
                     f"could not be saved: {_words(error)}",

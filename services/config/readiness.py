@@ -1,7 +1,7 @@
 """Finds what a valid configuration still lacks: files that it refers to, and examples that nobody replaced.
 
 `logboat config check`, `logboat fleet card` and the boot use this check, so that all of them accept the same
-files. A daemon does not use it, because it runs with the configuration in force.
+files. A daemon does not use it, because it runs with the configuration in use.
 """
 
 from collections.abc import Iterator

@@ -116,7 +116,7 @@ def errors(appliance: Appliance) -> Finding:
     return warn(
         f"{count(len(lines), 'error')} in the last {format_duration(_LATELY_S)}; last from"
         f" {last.line.daemon}, {moment:%Y-%m-%d %H:%M:%S}Z: {last.line.text}",
-        f"{appliance.data / error_log.NAME} contains all errors; logboat bundle collects them for your"
+        f"{appliance.data / error_log.NAME} contains all errors; `logboat bundle` collects them for your"
         " support contact.",
     )
 

@@ -21,12 +21,13 @@ def clock(appliance: Appliance) -> Finding:
     if not state.clock.is_known:
         return warn(
             "the time is unknown: readings are in order, and get their times later",
-            "Connect a network with a time server, a GNSS receiver, or a clock chip.",
+            "Connect to a network with a time server, or fit a GNSS receiver or a clock chip.",
         )
     if state.clock.uncertainty > _DRIFTED_S:
         return warn(
             f"set by {state.clock.source}, ± {state.clock.uncertainty:.0f} s",
-            "Connect a network or a GNSS receiver to set the clock; the clock chip's battery may be empty.",
+            "Connect to a network, or fit a GNSS receiver, to set the clock; the clock chip's battery may"
+            " be flat.",
         )
     return good(f"set by {state.clock.source}, ± {state.clock.uncertainty:.3g} s")
 

@@ -131,22 +131,22 @@ def identity(appliance: Appliance) -> Finding:
     except NoIdentityError:
         return warn(
             "this vessel belongs to no fleet, and shares nothing",
-            "Run logboat fleet add and logboat fleet card ashore.",
+            "Run `logboat fleet add` and `logboat fleet card` ashore.",
         )
     except IdentityError as error:
         return bad(
-            str(error), "Copy the identity to the card again: logboat fleet card --bundle-only --update."
+            str(error), "Copy the identity to the card again: `logboat fleet card --bundle-only --update`."
         )
     ends = loaded.tls.certificate.not_valid_after_utc.timestamp()
     if ends <= appliance.utc:
         return bad(
             f"the certificate expired on {day(ends)}",
-            "Run logboat fleet renew ashore, then update the card or copy the identity by SSH.",
+            "Run `logboat fleet renew` ashore, then update the card or copy the identity by SSH.",
         )
     if expires_soon(ends, utc=appliance.utc):
         return warn(
             f"the certificate expires on {day(ends)}",
-            "Run logboat fleet renew ashore, then update the card or copy the identity by SSH.",
+            "Run `logboat fleet renew` ashore, then update the card or copy the identity by SSH.",
         )
     return good(f"{loaded.vessel}, fleet {loaded.fleet}, valid until {day(ends)}")
 
@@ -180,12 +180,13 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
         return warn(
             quota_words(state.quotas[0], utc),
             "Nothing is lost: the refused documents arrive after the limit resets. To see what was sent, run "
-            "logboat db changes.",
+            "`logboat db changes`.",
         )
     if state.radio_key is not None and not state.radio_key.has_part:
         return warn(
             "the fleet's new radio key does not include this vessel",
-            "Copy the vessel's identity folder to the card again: logboat fleet card --bundle-only --update.",
+            "Copy the vessel's identity folder to the card again:"
+            " `logboat fleet card --bundle-only --update`.",
         )
     if state.unreached:
         first = state.unreached[0]

@@ -31,12 +31,12 @@ def configuration(appliance: Appliance) -> Finding:
     if problems:
         return bad(
             problems[0],
-            "Correct it on the card, or with logboat config apply; the last good configuration is in use.",
+            "Correct it on the card, or with `logboat config apply`; the last good configuration is in use.",
         )
     if warnings:
         return warn(
             warnings[0],
-            "The file stays in force, with this meaning. Correct it before you change anything else in it.",
+            "The file stays in use, with this meaning. Correct it before you change anything else in it.",
         )
     return good("logboat.toml and sensors.toml are valid")
 
@@ -54,7 +54,7 @@ def store(appliance: Appliance) -> Finding:
     if store_check.is_marked(appliance.data):
         return bad(
             "a process has found damage in a store",
-            "Run logboat store check --repair, or restart the appliance.",
+            "Run `logboat store check --repair`, or restart the appliance.",
         )
     if not path.exists():
         return skipped("no document store yet")
@@ -62,9 +62,11 @@ def store(appliance: Appliance) -> Finding:
         with _open(appliance) as database:
             faults = database.check(deep=False)
     except StoreError as error:
-        return bad(str(error), "Run logboat store check --repair, or restart the appliance.")
+        return bad(str(error), "Run `logboat store check --repair`, or restart the appliance.")
     return (
-        bad(faults[0], "Run logboat store check --repair.") if faults else good("quick check found no damage")
+        bad(faults[0], "Run `logboat store check --repair`.")
+        if faults
+        else good("quick check found no damage")
     )
 
 
@@ -93,7 +95,9 @@ def gaps(appliance: Appliance) -> Finding:
         words = (
             f"{count(missing, 'sample')} missing, {repeated} duplicated, {count(faulty, 'faulty document')}"
         )
-        return bad(words, "logboat verify shows where; logboat store check and the fleet may restore them.")
+        return bad(
+            words, "`logboat verify` shows where; `logboat store check` and the fleet may restore them."
+        )
     return good(f"{count(sum(sensor.samples for sensor in report.sensors), 'sample')}, none missing")
 
 

@@ -87,7 +87,7 @@ def overlays(appliance: Appliance) -> Finding:
     if missing:
         return bad(
             f"config.txt lacks {missing[0]}",
-            "Restart the appliance; logboat boot adds the line, or reports why it cannot.",
+            "Restart the appliance; `logboat boot` adds the line, or reports why it cannot.",
         )
     return good(f"config.txt has all {len(needed.lines)} lines that the sensors need")
 

@@ -238,7 +238,7 @@ def _empty_write_ahead_log(journal: Path) -> None:
 def renew_witness(
     path: Path, report: Report, given: GivenNumbers, batch: int, last: Mapping[str, int]
 ) -> None:
-    """Rewrite a witness that is behind the journal, with the journal's last batch and numbers."""
+    """Rewrite the file `given-numbers` with the numbers that the journal contains."""
     fresh = NumberWitness(path)
     fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
     fresh.close()

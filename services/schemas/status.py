@@ -49,7 +49,7 @@ class StatusLines(Part, frozen=True, kw_only=True):
     daemons: Annotated[
         str, described("Whether the daemons for recording, synchronisation and lights keep running.")
     ]
-    configuration: Annotated[str, described("Whether the configuration files are in force.")]
+    configuration: Annotated[str, described("Whether the configuration files are in use.")]
     identity: Annotated[str, described("The fleet to which the vessel belongs.")]
 
 

@@ -202,7 +202,7 @@ def configuration(facts: StatusFacts) -> str:
         warnings = [] if facts.live is None else facts.live.warnings
         if warnings:
             more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-            return f"in force, with a warning: {warnings[0]}{more}"
+            return f"in use, with a warning: {warnings[0]}{more}"
         return "good, but no vessel id is configured" if facts.boot.generated else "good"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     force = "the last good configuration is in use; " if facts.live is not None else ""
@@ -397,7 +397,7 @@ def _expires(facts: StatusFacts) -> str | None:
     if ends is None or not expires_soon(ends, utc=facts.utc):
         return None
     return (
-        f"{_expiry(ends, facts)}: run logboat fleet renew ashore, then update the card or copy the "
+        f"{_expiry(ends, facts)}: run `logboat fleet renew` ashore, then update the card or copy the "
         "identity by SSH"
     )
 
@@ -425,7 +425,7 @@ def _problems(facts: StatusFacts) -> str | None:
 def _warnings(facts: StatusFacts) -> str | None:
     if facts.live is None or not facts.live.warnings:
         return None
-    return f"say what you mean in the file in force: {facts.live.warnings[0]}"
+    return f"say what you mean in the file in use: {facts.live.warnings[0]}"
 
 
 def _identity(facts: StatusFacts) -> str | None:
@@ -520,7 +520,7 @@ def _quota(facts: StatusFacts) -> str | None:
     if not facts.quotas:
         return None
     first = facts.quotas[0]
-    return f"check what {first.whose} sends (logboat db changes): {quota_words(first, facts.utc)}"
+    return f"check what {first.whose} sends (`logboat db changes`): {quota_words(first, facts.utc)}"
 
 
 def _refused(facts: StatusFacts) -> str | None:

@@ -103,12 +103,12 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
     ),
     CommonFault(
         "clock-wrong",
-        "the clock is not set: the board started without a network, or the clock chip's battery is empty",
+        "the clock is not set: the board started without a network, or the clock chip's battery is flat",
         {"record": SLOW},
         ("clock", "NOT KNOWN: readings are in order"),
         ("clock", "the time is unknown"),
-        "Nothing is lost, and you do not need to set anything by hand. Connect a network with a time "
-        "server, a GNSS receiver or a clock chip (`[clock]`): all readings then get their times.",
+        "Nothing is lost, and you do not need to set anything by hand. Connect to a network with a time "
+        "server, or fit a GNSS receiver or a clock chip (`[clock]`): all readings then get their times.",
         to_do="set the clock",
     ),
     CommonFault(
@@ -204,7 +204,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         "Recording continues, but other vessels refuse this one. First check that the date is right; if "
         "not, correct the clock. Then run `logboat fleet renew` ashore, and update the card, or copy "
         "the identity by SSH to `/etc/logboat/identity`, where it takes effect immediately.",
-        to_do="the certificate EXPIRED on …: run logboat fleet renew",
+        to_do="the certificate EXPIRED on …: run `logboat fleet renew`",
     ),
     CommonFault(
         "vessel-cloned",

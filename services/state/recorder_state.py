@@ -135,7 +135,7 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
     )
     warnings: Annotated[
         list[str],
-        described("Mistakes in the files in force that would be refused in new files, and their meaning."),
+        described("Mistakes in the files in use that would be refused in new files, and their meaning."),
     ] = field(default_factory=list)
     identity: Annotated[
         LiveIdentity, described("The identity with which the recorder signs the vessel's boots.")

@@ -21,7 +21,7 @@ from sync.mesh.sightings import Sighting
 PROVEN_KEPT: Final = 4
 """Maximum number of proven candidates kept for a vessel after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""Seconds after its proof for which an unadvertised candidate is kept.
+"""How long a candidate without an advertisement is kept after its last successful connection, in seconds.
 
 After that time, a vessel under way has other addresses.
 """

@@ -407,7 +407,7 @@ class Mesh:
             log.warning("the revocations cannot be read: %s", error)
             return
         log.warning(
-            "the fleet's revocation list number %d is now in force",
+            "the fleet's revocation list number %d is now in use",
             self.membership.trust.revocations.number,
         )
         asyncio.get_running_loop().call_soon(self._expel)

@@ -34,7 +34,10 @@ PUT: Final = (
     "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT(id, channel) DO UPDATE SET seq = ?3, crc = ?4 WHERE ?3 > seq"
 )
-"""Statement that records a departure. Its parameters are id, channel, sequence and checksum."""
+"""Statement that records that a document left a channel.
+
+Its parameters are id, channel, sequence and checksum.
+"""
 
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'departures'"
 _NONE: Final = ""

@@ -120,7 +120,7 @@ def _part(part: Part, section: KeyDescription) -> Iterator[str]:
     assert section.section is not None
     yield from _comment(f"{section.meaning} {part.words}".rstrip())
     heading = f"[[{section.name}]]" if section.is_list else f"[{section.name}]"
-    # A vessel's file always has an id, so this section is in force.
+    # A vessel's file always has an id, so this section applies.
     yield heading if section.name == "vessel" else f"#{heading}"
     rows = {row.name: row for row in describe(section.section)}
     for key in part.keys:

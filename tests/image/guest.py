@@ -61,7 +61,7 @@ class Guest:
     systemd receives them as credentials, so that the card is not changed.
     """
     extra_units: Mapping[str, str] = field(default_factory=dict)
-    """Additional units by their names. Each is started together with the system."""
+    """Additional units by their names. Each is started at boot."""
     forwards: Sequence[int] = ()
     """Ports of the guest that are forwarded to this machine, in addition to SSH."""
     nanoseconds: int | None = None

@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Files in force, without the internal records of the ingest."""
+        """Files in use, without the internal records of the ingest."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }

@@ -1,6 +1,6 @@
 """Cards with too much data, too many files or too deep folders are refused with a message and at low cost.
 
-All files in force remain in force.
+All files in use remain in use.
 """
 
 import math

@@ -97,7 +97,7 @@ def test_unsupported_settings_remain_on_the_card_and_are_named_until_removed(boa
         assert len(found.problems) == 2
         assert "user-data, line 8, write_files" in problems(board)
         assert "network-config, line 12, band" in problems(board)
-        assert "hostname dinghy" in board.ran  # the supported settings are in force
+        assert "hostname dinghy" in board.ran  # the supported settings are applied
         assert (board.places.users / "anna.user").exists()
         assert joined(board).keys() == {"Hafenbüro", "bare name"}
     users.write_text(USER_DATA.format("anna"))

@@ -306,7 +306,7 @@ class TestStatus:
             (
                 {"quotas": [QUOTA]},
                 "REFUSED: user guest has used its daily limit of 4 MB: 17 refused, the limit resets in 2 h",
-                "check what user guest sends (logboat db changes): user guest has used its daily limit of",
+                "check what user guest sends (`logboat db changes`): user guest has used its daily limit of",
             ),
             ({"problems": ["no multicast"]}, "no vessels nearby", "check the mesh: no multicast"),
             (

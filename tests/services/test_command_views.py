@@ -120,8 +120,8 @@ class TestStatus:
         logboat.put(build.boot())
         logboat.live(warnings=["sensors.toml:6: 95 without a unit means 95 K"])
         done = logboat("status")
-        assert "configuration  in force, with a warning: sensors.toml:6: 95 without a unit" in done.out
-        assert "say what you mean in the file in force: sensors.toml:6" in " ".join(done.out.split())
+        assert "configuration  in use, with a warning: sensors.toml:6: 95 without a unit" in done.out
+        assert "say what you mean in the file in use: sensors.toml:6" in " ".join(done.out.split())
 
     def test_wrong_configuration_is_reported_when_no_recorder_runs(self, logboat: Appliance) -> None:
         logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')

@@ -59,7 +59,7 @@ NOTHING: Final = LastPublishedState()
 
 
 class Cursor:
-    """The positions of a gateway's lanes, and the state that it last left at the broker."""
+    """A gateway's progress in each lane, and the state that it last published."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database

@@ -98,7 +98,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
         {"fault": flashes(4)},
     ),
     (
-        "a wrong file in force",
+        "a wrong file in use",
         {"recorder_is": recorder(problems=["sensors.toml:3: x"])},
         {"fault": flashes(3)},
     ),
