@@ -9,6 +9,7 @@ IIO drivers. A sensor outside its electrical range never has a value.
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +20,11 @@ from sensors.chips.sysfs import (
     CHIP_SELECTS,
     Subsystem,
     SysfsChip,
+    UnreadableError,
     Wiring,
     i2c_overlay,
     read_number,
+    read_text,
     spi_overlay,
 )
 from sensors.driver import DriverError, options_of
@@ -234,7 +237,16 @@ def _check_valid(draft: SensorDraft) -> None:
                 "Set valid to the lowest and highest voltage of a working sender.",
             )
     reference, divider = draft.valid_value("reference"), draft.valid_value("divider")
-    if None in (valid, reference, divider) or chip not in _BITS:
+    if None in (chip, valid, reference, divider):
+        return
+    if chip not in _BITS:
+        widest = _ADS_WIDEST_V * divider
+        if valid[1] >= widest:
+            draft.table.warn(
+                "valid",
+                f"{valid[1]:g} V is more than the chip can measure at any gain ({widest:.4g} V)",
+                f"Write less than {widest:.4g} V, or correct divider.",
+            )
         return
     highest = reference * divider
     if valid[1] > highest:
@@ -383,11 +395,37 @@ _BITS: Final = {"mcp3008": 10, "mcp3208": 12}
 The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and the kernel cannot
 read the scale without one.
 """
-_ADS1115_CODES: Final = 1 << 15
-"""Number of codes from 0 V to full scale.
+_ADS_WIDEST_V: Final = 6.144
+"""Full scale of an ADS1115 or ADS1015 in volts at the lowest gain (data sheets SBAS444 and SBAS473)."""
 
-`in_voltageN_scale` is in mV per code and follows the gain that is set.
-"""
+
+@dataclass(frozen=True, slots=True)
+class _AdsCodes:
+    """Codes of a chip that the kernel's driver `ti-ads1015` reads."""
+
+    full: int
+    """Number of codes from 0 V to full scale."""
+    last: int
+    """Lowest code that the chip can report for every voltage above full scale."""
+
+
+_ADS1115: Final = _AdsCodes(full=1 << 15, last=(1 << 15) - 16)
+"""Codes of 16 bits. An ADS1015 bound as an ADS1115 also ends here: its four lowest bits are 0."""
+_ADS1015: Final = _AdsCodes(full=1 << 11, last=(1 << 11) - 1)
+"""Codes of 12 bits. The chip sends them left-aligned, and the kernel shifts them to the right."""
+
+
+def _ads_codes(directory: Path, scale_mv: float) -> _AdsCodes:
+    """Return the codes of the chip in `directory`; `scale_mv` is the scale of a channel in mV per code.
+
+    The kernel's driver gives an ADS1015 and an ADS1115 the same name. Their scales differ: at the lowest gain
+    an ADS1015 has 3 mV per code, and an ADS1115 0.1875 mV.
+    """
+    coarsest_mv = 1000 * _ADS_WIDEST_V / _ADS1115.full
+    scales = [scale_mv]
+    with suppress(UnreadableError, ValueError):
+        scales += [float(each) for each in read_text(directory / "scale_available").split()]
+    return _ADS1015 if max(scales) > 1.01 * coarsest_mv else _ADS1115
 
 
 class AnalogDriver(KernelDriver):
@@ -398,6 +436,8 @@ class AnalogDriver(KernelDriver):
         self._chip = CHIPS[self._options.chip]
         super().__init__(settings, root=root, lane=self._chip.wiring.lane(self._options.bus))
         self._volts_per_code = 0.0
+        self._codes: _AdsCodes | None = None
+        """Codes of an ADS1115 or ADS1015; None for the other chips."""
 
     def find(self) -> Path:
         """Find the chip by its bus and address, and compute the voltage of one code.
@@ -408,8 +448,10 @@ class AnalogDriver(KernelDriver):
         directory = self._chip.find(self._root, bus=options.bus, address=options.address)
         bits = _BITS.get(options.chip)
         if bits is None:
-            scale = read_number(directory / f"in_voltage{options.channel}_scale") / 1000
-            full = _ADS1115_CODES * scale
+            scale_mv = read_number(directory / f"in_voltage{options.channel}_scale")
+            self._codes = _ads_codes(directory, scale_mv)
+            scale = scale_mv / 1000
+            full = self._codes.full * scale
         else:
             full = options.reference_v
             scale = full / (1 << bits)
@@ -429,9 +471,19 @@ class AnalogDriver(KernelDriver):
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return the value on the channel, or the fault of its wires."""
         code = read_number(directory / f"in_voltage{self._options.channel}_raw")
+        codes = self._codes
+        if codes is not None and not -codes.full < code < codes.last:
+            return self._beyond(math.copysign(codes.full, code) * self._volts_per_code)
         # at 0 V, the offset of an ADS1115 produces small negative codes, which do not mean a voltage below
         # ground
         return measure(max(code, 0.0) * self._volts_per_code, self._options)
+
+    def _beyond(self, end_v: float) -> BusReading:
+        """Return the wiring fault for a voltage that the chip cannot measure, beyond `end_v`."""
+        state = wire_state(
+            math.copysign(math.inf, end_v), self._options.valid, open_is_high=self._options.open_is_high
+        )
+        return BusReading(None, state, f"the {self._chip.title} reads the end of its range, {end_v:.4g} V")
 
 
 KIND: Final = SensorKind(

@@ -211,6 +211,49 @@ class TestChips:
         with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
             self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
 
+    @pytest.mark.parametrize(
+        ("scales", "scale", "codes", "last"),
+        [
+            ("0.1875 0.125 0.0625 0.03125 0.015625 0.007813", 0.125, 32768, 32767),
+            ("0.1875 0.125 0.0625 0.03125 0.015625 0.007813", 0.125, 32768, 32752),  # 12-bit chip
+            ("0.125000000 0.250000000 0.500000000 1.000000000 2.000000000 3.000000000", 2, 2048, 2047),
+            ("3 2 1 0.5 0.25 0.125", 0.125, 2048, 2047),
+            (None, 0.125, 32768, 32767),
+            (None, 3, 2048, 2047),
+        ],
+    )
+    def test_end_of_the_range_is_a_fault_even_inside_the_valid_range(
+        self, sysfs: Sysfs, scales: str | None, scale: float, codes: int, last: int
+    ) -> None:
+        full_v = codes * scale / 1000
+        highest = last - 1 if codes == 2048 else 32751
+        device = sysfs.iio("ads1015", "i2c-1/1-0048", {"in_voltage2_scale": scale})
+        if scales is not None:
+            (device / "scale_available").write_text(f"{scales}\n")
+        high = replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.0, full_v))
+        for code, open_is_high, state in (
+            (last, True, SensorState.OPEN),
+            (last, False, SensorState.SHORT),
+            (-codes, True, SensorState.SHORT),
+            (-codes, False, SensorState.OPEN),
+            (highest, True, SensorState.GOOD),
+        ):
+            (device / "in_voltage2_raw").write_text(f"{code}\n")
+            sample = self.read(sysfs, replace(high, open_is_high=open_is_high))
+            assert (sample.state, sample.value is None) == (state, state is not SensorState.GOOD)
+
+    def test_full_scale_of_a_12_bit_chip_is_not_16_times_too_high(self, sysfs: Sysfs) -> None:
+        attributes = {
+            "in_voltage2_raw": 500,
+            "in_voltage2_scale": 1,
+            "scale_available": "3 2 1 0.5 0.25 0.125",
+        }
+        sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
+        with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
+            self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
+        low = replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.1, 2.0))
+        assert self.read(sysfs, low).value == pytest.approx(interpolate(FUEL.calibration, 0.5))
+
     def test_range_up_to_the_reference_is_accepted(self, sysfs: Sysfs) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 1023})
         assert self.read(sysfs, replace(FUEL, valid=(0.0, 3.3))).value == 1.0

@@ -160,5 +160,16 @@ def test_valid_range_that_reaches_the_last_code_is_refused(
     assert problems(tmp_path, text.replace("3.0]", f"{accepted}]")) == ()
 
 
+def test_valid_range_that_no_gain_of_an_ads1115_covers_is_refused(tmp_path: Path) -> None:
+    text = ANALOG.format(path=LEVEL, calibration="[[0.4, 1], [1.65, 0]]").replace("mcp3008", "ads1115")
+    [problem] = problems(tmp_path, text.replace("3.0]", "10.0]"))
+    assert (problem.key, problem.text) == (
+        "valid",
+        "10 V is more than the chip can measure at any gain (6.144 V)",
+    )
+    assert problems(tmp_path, text.replace("3.0]", "10.0]\ndivider = 2.0")) == ()
+    assert problems(tmp_path, text) == ()
+
+
 def test_ratio_of_a_gear_is_not_limited_to_1(tmp_path: Path) -> None:
     assert problems(tmp_path, alarm("propulsion.main.transmission.gearRatio", "above", "2.5")) == ()
