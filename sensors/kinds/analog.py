@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, choice, integer, list_of, number, quantity
 from sensors.toml.value_forms import ValueForm, parsed_later, parses
-from sensors.units import InputError, parse_value, shown
+from sensors.units import DIMENSIONS, InputError, parse_value, shown
 from sensors.wiring_picture import Picture, Wire
 
 CHIPS: Final = {
@@ -100,12 +101,27 @@ def parse_range(raw: Any) -> tuple[float, float]:
     return low, high
 
 
+def _is_value(raw: Any, unit: str) -> bool:
+    try:
+        parse_value(raw, unit)
+    except InputError:
+        return False
+    return True
+
+
 def calibration_parser(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
     """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts."""
 
     def point(raw: Any) -> tuple[float, float]:
         at_volts, value = parse_pair(raw)
-        return parse_volts(at_volts), parse_value(value, unit)
+        try:
+            return parse_volts(at_volts), parse_value(value, unit)
+        except InputError:
+            if isinstance(at_volts, str) and _is_value(at_volts, unit) and _is_value(value, "V"):
+                raise InputError(
+                    f"the pair of {shown(at_volts)} and {shown(value)} is swapped", "Write [volts, value]."
+                ) from None
+            raise
 
     def parser(raw: Any) -> tuple[tuple[float, float], ...]:
         points: tuple[tuple[float, float], ...] = list_of(point, least=2)(raw)
@@ -149,8 +165,9 @@ class AnalogOptions(Options):
         list_of(parse_pair, least=2),
         example="[[0.5, 0.0], [2.5, 1.0]]",
         meaning=(
-            "Pairs of volts and value, in order of rising volts. Values between two pairs are interpolated"
-            " linearly. Outside the first and the last pair, the value of the nearest pair is used."
+            "Pairs of volts and value, in order of rising volts. The values must only rise, or only fall."
+            " Values between two pairs are interpolated linearly. Outside the first and the last pair, the"
+            " value of the nearest pair is used."
         ),
     )
     valid: tuple[float, float] = key(
@@ -208,9 +225,13 @@ def _check(draft: SensorDraft) -> None:
 
 
 def _check_values(draft: SensorDraft) -> None:
-    """Report the first value of the calibration that needs a unit and has none, or that is impossible."""
+    """Report the first mistake in the calibration that its parser accepts.
+
+    Mistakes are pairs that look swapped, values without their unit, impossible values, and changes of
+    direction.
+    """
     points, unit, path = (draft.valid_value("calibration"), draft.unit, draft.valid_value("path"))
-    if points is None or unit is None or path is None:
+    if points is None or unit is None or path is None or _check_order_in_pairs(draft, points):
         return
     for place, (_, written) in enumerate(draft.table.data["calibration"]):
         problem = missing_unit(written, unit, path=path)
@@ -221,6 +242,51 @@ def _check_values(draft: SensorDraft) -> None:
         problem = impossible_value(written, unit, path=path)
         if problem is not None:
             draft.table.warn("calibration", problem.text, problem.remedy, at=(place, 1))
+            return
+    _check_direction(draft, points)
+
+
+def _check_order_in_pairs(draft: SensorDraft, points: "Points") -> bool:
+    """Report pairs that look swapped, and return True if there are any.
+
+    In swapped pairs the values are voltages of a working sender, and the voltages are not. Values with a unit
+    are never taken for voltages.
+    """
+    written, valid = draft.table.data["calibration"], draft.valid_value("valid")
+    if valid is None or draft.unit not in DIMENSIONS or draft.unit == "V":
+        return False
+    volts, values = zip(*points, strict=True)
+    if any(isinstance(value, str) for _, value in written) or not all(
+        valid[0] <= value <= valid[1] for value in values
+    ):
+        return False
+    if all(valid[0] <= each <= valid[1] for each in volts):
+        return False
+    draft.table.warn(
+        "calibration",
+        f"the pairs look swapped: the values ({min(values):g} to {max(values):g}) are inside valid, and the"
+        f" voltages ({volts[0]:g} to {volts[-1]:g} V) are not",
+        "Write [volts, value]. If the pairs are right, write each value with its unit.",
+        at=(0,),
+    )
+    return True
+
+
+def _check_direction(draft: SensorDraft, points: "Points") -> None:
+    """Report the first point of the calibration at which rising values fall, or falling values rise."""
+    written = draft.table.data["calibration"]
+    steps = [after - before for (_, before), (_, after) in pairwise(points)]
+    direction = points[-1][1] - points[0][1] or next((step for step in steps if step), 0.0)
+    for place, step in enumerate(steps, start=1):
+        if step * direction < 0:
+            (volts_before, _), (volts, _) = points[place - 1 : place + 1]
+            draft.table.warn(
+                "calibration",
+                f"the values change direction: {shown(written[place][1])} at {volts:g} V follows"
+                f" {shown(written[place - 1][1])} at {volts_before:g} V",
+                "Correct the pairs: as the voltage rises, the values must only rise, or only fall.",
+                at=(place, 1),
+            )
             return
 
 

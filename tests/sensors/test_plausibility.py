@@ -112,6 +112,55 @@ def test_calibration_of_a_level_in_percent_needs_the_unit(tmp_path: Path) -> Non
     assert problems(tmp_path, ANALOG.format(path=LEVEL, calibration="[[0.4, 1], [1.65, 0]]")) == ()
 
 
+@pytest.mark.parametrize(
+    ("points", "line", "words"),
+    [
+        ("[\n[0.4, 1],\n[1.0, 0.4],\n[1.3, 0.5],\n[1.65, 0]]", 10, "0.5 at 1.3 V follows 0.4 at 1 V"),
+        ('[\n[0.4, "0 %"],\n[1.0, "50 %"],\n[1.65, 0.1]]', 10, '0.1 at 1.65 V follows "50 %" at 1 V'),
+        ("[\n[0.4, 0],\n[1.0, 1],\n[1.65, 0]]", 10, "0 at 1.65 V follows 1 at 1 V"),
+    ],
+)
+def test_calibration_that_changes_direction_is_refused_with_its_line(
+    tmp_path: Path, points: str, line: int, words: str
+) -> None:
+    [problem] = problems(tmp_path, ANALOG.format(path=LEVEL, calibration=points))
+    assert (problem.line, problem.key) == (line, "calibration")
+    assert problem.text == f"the values change direction: {words}"
+    assert problem.remedy == (
+        "Correct the pairs: as the voltage rises, the values must only rise, or only fall."
+    )
+
+
+def test_calibration_may_repeat_a_value(tmp_path: Path) -> None:
+    points = "[[0.4, 1], [0.6, 1], [1.0, 0.5], [1.2, 0.5], [1.65, 0]]"
+    assert problems(tmp_path, ANALOG.format(path=LEVEL, calibration=points)) == ()
+
+
+@pytest.mark.parametrize(
+    "points", ["[\n[0, 0.4], [1, 1.65]]", "[\n[0, 1.65], [1, 0.4]]", "[\n[0.0, 0.4], [0.5, 0.7], [1, 0.9]]"]
+)
+def test_calibration_whose_pairs_look_swapped_is_refused(tmp_path: Path, points: str) -> None:
+    [problem] = problems(tmp_path, ANALOG.format(path=LEVEL, calibration=points))
+    assert (problem.line, problem.key) == (8, "calibration")
+    assert problem.text.startswith("the pairs look swapped")
+    assert problem.remedy == "Write [volts, value]. If the pairs are right, write each value with its unit."
+
+
+def test_values_with_their_unit_do_not_look_swapped(tmp_path: Path) -> None:
+    points = '[[0.0, "30 %"], [3.3, "100 %"]]'
+    assert problems(tmp_path, ANALOG.format(path=LEVEL, calibration=points)) == ()
+    volts = ANALOG.format(path="electrical.batteries.1.voltage", calibration="[[0.1, 0.5], [2.0, 2.4]]")
+    assert problems(tmp_path, volts) == ()
+
+
+@pytest.mark.parametrize("pair", ['["0 %", "1.65 V"]', '["0 %", 1.65]'])
+def test_remedy_for_a_swapped_pair_with_units_is_to_swap_it(tmp_path: Path, pair: str) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(ANALOG.format(path=LEVEL, calibration=f"[[0.4, 1],\n{pair}]"))
+    [problem] = check(path).problems
+    assert (problem.line, problem.remedy) == (8, "Write [volts, value].")
+
+
 def test_unit_of_people_is_answered_with_the_si_unit_and_the_unit_for_each_value(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     text = SENSOR.format(
