@@ -1,10 +1,13 @@
-"""Finds values in `sensors.toml` that can be read, but probably do not mean what their author intended.
+"""Finds values that can be read, but probably do not mean what their author intended.
 
-These values are refused in a new file. In a file that is already in use they keep their meaning, and the
-problem is only a warning (`FileProblem.refuses_only_new`).
+The values are those in `sensors.toml`, and the readings that people enter by hand. In a new `sensors.toml`
+such values are refused. In a file that is already in use they keep their meaning, and the problem is only a
+warning (`FileProblem.refuses_only_new`).
 """
 
 import math
+from collections.abc import Sequence
+from typing import Final
 
 from sensors.presentation import Presentation, presentation
 from sensors.units import InputError, parse_value, shown
@@ -61,6 +64,26 @@ def impossible_value(written: object, unit: str, *, path: str) -> InputError | N
         return None
     name = path.rpartition(".")[2]
     return InputError(f"{shown(written)} is not a possible value of {name}", f"Write {_range(form)}.")
+
+
+_TEMPERATURE_MARGIN_K: Final = 100.0
+"""Change of a temperature that is always plausible: from a cold engine to a hot one."""
+
+
+def is_far(value: float, before: Sequence[float], unit: str, *, path: str) -> bool:
+    """Return True if a value is so far from all values before it that it is probably a mistake.
+
+    A value is far if its distance from the range of the earlier values exceeds both the width of that range
+    and the largest magnitude in it. So a value that is ten times too high is far. No value is far if the
+    quantity has a lowest and a highest value, because a tank can be empty or full at any time.
+    """
+    form = presentation(unit, path)
+    if not before or (form is not None and all(math.isfinite(limit) for limit in form.limits)):
+        return False
+    low, high = min(before), max(before)
+    usual = _TEMPERATURE_MARGIN_K if unit == "K" else max(abs(low), abs(high))
+    margin = max(high - low, usual)
+    return margin > 0 and not low - margin <= value <= high + margin
 
 
 def _missing_percent(written: float, form: Presentation) -> InputError | None:

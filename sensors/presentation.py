@@ -21,6 +21,7 @@ _TOTAL: Final = "total"
 _TOTAL_INCREASING: Final = "total_increasing"
 _MOST_PLAIN: Final = 1e9
 """Magnitude from which numbers are shown with an exponent."""
+_NOT_NEGATIVE: Final = (0.0, math.inf)
 _DIGITS: Final = 6
 """Number of significant digits to show if the table states no decimals."""
 
@@ -79,7 +80,7 @@ def _names(*names: str) -> frozenset[str]:
 
 TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
     "s": (
-        _Row("h", 2, "duration", _TOTAL_INCREASING, names=_names("runTime")),
+        _Row("h", 2, "duration", _TOTAL_INCREASING, limits=_NOT_NEGATIVE, names=_names("runTime")),
         _Row("s", None, "duration"),  # screens show the two largest units instead
     ),
     "Hz": (
@@ -105,9 +106,9 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
         _Row("Ah", 2, state_class=_TOTAL_INCREASING, names=_names("lifetimeDischarge", "lifetimeRecharge")),
         _Row("Ah", 2),
     ),
-    "K": (_Row("°C", 1, "temperature", limits=(0.0, math.inf)),),
+    "K": (_Row("°C", 1, "temperature", limits=_NOT_NEGATIVE),),
     "Pa": (
-        _Row("hPa", 1, "atmospheric_pressure", prefix="environment."),
+        _Row("hPa", 1, "atmospheric_pressure", limits=_NOT_NEGATIVE, prefix="environment."),
         _Row("bar", 2, "pressure"),
     ),
     "ratio": (
@@ -118,7 +119,14 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
         _Row("%", 1),
     ),
     "m3": (
-        _Row("l", 1, "volume_storage", home_assistant_unit="L", names=_names("currentVolume", "capacity")),
+        _Row(
+            "l",
+            1,
+            "volume_storage",
+            home_assistant_unit="L",
+            limits=_NOT_NEGATIVE,
+            names=_names("currentVolume", "capacity"),
+        ),
         _Row("l", 1, "volume", _TOTAL_INCREASING, home_assistant_unit="L", names=_names("used")),
         _Row("l", 1, "volume", _TOTAL, home_assistant_unit="L"),
     ),

@@ -9,6 +9,7 @@ from typing import Final
 from sensors.clock import Clock
 from sensors.driver import Driver, DriverError, Emit
 from sensors.kind import SensorKind
+from sensors.plausibility import impossible_value
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import Options, SensorSettings
 from sensors.toml.declarations import section
@@ -36,8 +37,8 @@ class ManualDriver(Driver):
     def submit(self, value: Value) -> Sample:
         """Emit a value in the sensor's unit, with the present time, and return the sample.
 
-        Raises `ValueError` if the value's type is not the sensor's, and `DriverError` if the driver is not
-        open.
+        Raises `ValueError` if the value's type is not the sensor's, or if the quantity cannot have the value,
+        and `DriverError` if the driver is not open.
         """
         if self._emit is None:
             raise DriverError(f"sensor {self.settings.id} is not open")
@@ -47,6 +48,8 @@ class ManualDriver(Driver):
         elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             unit = f" in {self.settings.unit}" if self.settings.unit else ""
             raise ValueError(f"sensor {self.settings.id} needs a number{unit}, not {value!r}")
+        elif problem := impossible_value(value, self.settings.unit, path=self.settings.path):
+            raise problem
         sample = Sample(self.settings.id, self._clock.boottime_ns(), value)
         self._emit(sample)
         return sample
@@ -62,7 +65,11 @@ KIND: Final = SensorKind(
     measures="values that a person reads from a gauge",
     description="""\
 A manual sensor has no wire. A person reads a gauge, a dipstick or a counter, and enters the value with
-`logboat log SENSOR --add VALUE`. Values are stored like those of any other sensor, and can raise alarms.""",
+`logboat log SENSOR --add VALUE`. Values are stored like those of any other sensor, and can raise alarms.
+
+Write the value with its unit: `--add "40 %"`, `--add "95 °C"`. A value that the quantity cannot have, such as
+a level of 130 %, is refused. If a value is far from all earlier values, the command asks for confirmation.
+The option `--yes` skips the question.""",
     options=ManualOptions,
     driver=lambda settings, context: ManualDriver(settings, clock=context.clock),
     interval_s=None,

@@ -1,5 +1,7 @@
 """Values that people enter for manual sensors are validated and get a time stamp."""
 
+from dataclasses import replace
+
 import pytest
 
 from sensors.driver import DriverError
@@ -36,6 +38,23 @@ def test_boolean_is_accepted_where_the_unit_is_bool(value: bool) -> None:
 def test_value_of_another_type_is_refused(unit: str, value: Value) -> None:
     driver, said = manual(unit)
     with pytest.raises(ValueError, match="probe needs"):
+        driver.submit(value)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "path", "value"),
+    [
+        ("ratio", "tanks.fuel.main.currentLevel", 40),
+        ("ratio", "electrical.batteries.1.capacity.stateOfCharge", -0.1),
+        ("K", "propulsion.main.coolantTemperature", -5.0),
+    ],
+)
+def test_value_that_the_quantity_cannot_have_is_refused(unit: str, path: str, value: Value) -> None:
+    settings = replace(sensor(ManualOptions(), kind="manual", unit=unit), path=path)
+    driver, said = ManualDriver(settings, clock=FakeClock(42)), Collector()
+    driver.open(said, resume=Totals())
+    with pytest.raises(ValueError, match="is not a possible value of"):
         driver.submit(value)
     assert said == []
 

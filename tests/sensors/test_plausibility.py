@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sensors.plausibility import is_far
 from sensors.toml.toml_file import FileProblem
 from services.config.check import check
 
@@ -222,3 +223,21 @@ def test_valid_range_that_no_gain_of_an_ads1115_covers_is_refused(tmp_path: Path
 
 def test_ratio_of_a_gear_is_not_limited_to_1(tmp_path: Path) -> None:
     assert problems(tmp_path, alarm("propulsion.main.transmission.gearRatio", "above", "2.5")) == ()
+
+
+@pytest.mark.parametrize(
+    ("unit", "path", "before", "far", "near"),
+    [
+        ("s", "propulsion.main.runTime", [1190.0, 1200.0], [12_000.0, 2401.0], [1210.0, 0.0, 2400.0]),
+        ("Pa", OIL, [3e5, 3.2e5], [32e5, -4e5], [0.0, 5e5]),
+        ("K", COOLANT, [293.0, 298.0], [1223.0, 192.0], [368.0, 273.0]),
+        ("ratio", LEVEL, [0.1, 0.2], [], [0.0, 1.0]),
+        ("", "galley.count", [5.0], [51.0], [0.0, 10.0]),
+        ("V", "electrical.batteries.1.voltage", [], [], [1e9]),
+        ("m", "anchor.chain", [0.0], [], [60.0]),
+    ],
+)
+def test_value_is_far_if_no_earlier_value_is_comparable(
+    unit: str, path: str, before: list[float], far: list[float], near: list[float]
+) -> None:
+    assert [value for value in far + near if is_far(value, before, unit, path=path)] == far

@@ -391,13 +391,17 @@ class TestAdd:
                 "rpm": build.live_sensor(),
                 "dip": build.live_sensor(kind="manual", unit="ratio", path="tanks.fuel.main.currentLevel"),
                 "tap": build.live_sensor(kind="manual", unit="bool", path="tanks.fuel.main.tap"),
+                "temp": build.live_sensor(
+                    None, kind="manual", unit="K", path="propulsion.main.coolantTemperature"
+                ),
+                "hours": build.live_sensor(None, kind="manual", unit="s", path="propulsion.main.runTime"),
             }
         )
         with ControlServer(logboat.run_folder / SOCKET, handler, asked=Addition):
             yield found
 
     @pytest.mark.parametrize(
-        ("text", "value"), [("0.35", 0.35), ("35 %", 0.35), ("-1", -1.0), ("1e-2", 0.01)]
+        ("text", "value"), [("0.35", 0.35), ("35 %", 0.35), ("40%", 0.4), ("1", 1.0), ("1e-2", 0.01)]
     )
     def test_number_is_in_si_or_has_a_unit(
         self, logboat: Appliance, asked: list[Addition], text: str, value: float
@@ -429,7 +433,18 @@ class TestAdd:
             ("dip", "3 bar", "unit"),
             ("tap", "maybe", "'maybe' is not a valid value; write active or inactive"),
             ("rpm", "3", "is of kind pulse and accepts no manual values"),
-            ("rmp", "3", "unknown sensor 'rmp'; sensors of kind manual: dip, tap"),
+            ("rmp", "3", "unknown sensor 'rmp'; sensors of kind manual: dip, tap, temp, hours"),
+            ("dip", "40", '40 without a unit means 4000 %. Write "40 %".'),
+            (
+                "dip",
+                "130 %",
+                '"130 %" is not a possible value of currentLevel. Write a value from 0 % to 100 %.',
+            ),
+            ("dip", "-0.1", "-0.1 is not a possible value of currentLevel"),
+            ("temp", "95", '95 without a unit means 95 K (-178.15 °C). Write "95 °C" or "95 K".'),
+            ("temp", "-300 °C", "Write -273.15 °C or more."),
+            ("hours", "1200", '1200 without a unit means 1200 s (0.333333 h). Write "1200 h" or "1200 s".'),
+            ("hours", "-5 h", "Write 0 h or more."),
         ],
     )
     def test_invalid_entry_is_wrong_usage(
@@ -438,6 +453,45 @@ class TestAdd:
         done = logboat("log", sensor, "--add", value)
         assert (done.status, asked) == (2, [])
         assert sentence in done.err
+
+    HOURS = ("log", "hours", "--add")
+
+    @pytest.fixture
+    def history(self, logboat: Appliance) -> None:
+        """Put two readings of 1190 and 1200 running hours into the store."""
+        path = "propulsion.main.runTime"
+        logboat.put(SYNCED, build.reading(1190 * 3600.0, 1200 * 3600.0, sensor="hours", path=path, unit="s"))
+
+    @pytest.mark.usefixtures("history")
+    def test_value_far_from_all_earlier_ones_is_recorded_only_after_confirmation(
+        self, logboat: Appliance, asked: list[Addition]
+    ) -> None:
+        logboat.answers = ["no"]
+        done = logboat(*self.HOURS, "12100 h")
+        assert (done.status, asked) == (1, [])
+        assert "12100.00 h is far from all earlier values (1190.00 h to 1200.00 h)" in done.err
+        assert done.err.endswith("nothing was recorded\n")
+        logboat.answers = ["yes"]
+        assert logboat(*self.HOURS, "12100 h").status == 0
+        assert [addition.value for addition in asked] == [12100 * 3600.0]
+
+    @pytest.mark.usefixtures("history")
+    def test_without_a_terminal_a_far_value_needs_an_option(
+        self, logboat: Appliance, asked: list[Addition]
+    ) -> None:
+        done = logboat(*self.HOURS, "12100 h")
+        assert (done.status, asked) == (2, [])
+        assert "is far from" in done.err
+        assert "--yes" in done.err
+        assert logboat(*self.HOURS, "12100 h", "--yes").status == 0
+        assert len(asked) == 1
+
+    @pytest.mark.usefixtures("history")
+    def test_value_near_earlier_ones_is_recorded_without_a_question(
+        self, logboat: Appliance, asked: list[Addition]
+    ) -> None:
+        assert logboat(*self.HOURS, "1210 h").status == 0
+        assert len(asked) == 1
 
     def test_without_recorder_nothing_can_be_added(self, logboat: Appliance) -> None:
         done = logboat("log", "dip", "--add", "1")

@@ -2,17 +2,25 @@
 
 import math
 from argparse import Namespace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from sensors.plausibility import impossible_value, is_far, missing_unit
+from sensors.state import is_fault
 from sensors.units import InputError, parse
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json, tell
+from services.console.output import print_json, say, tell
+from services.console.stores import reading_store
 
 from .view import shown
 
+if TYPE_CHECKING:
+    from services.state.recorder_state import LiveSensor
+
 YES: Final = frozenset({"active", "on", "true", "yes", "1"})
 NO: Final = frozenset({"inactive", "off", "false", "no", "0"})
+_LARGEST_WHOLE: Final = 1e15
+"""Magnitude from which messages show a whole number as a float."""
 
 
 def add(args: Namespace, world: Environment) -> int:
@@ -34,7 +42,8 @@ def add(args: Namespace, world: Environment) -> int:
             else f"sensor {args.sensor!r} is of kind {sensor.kind} and accepts no manual values"
         )
         raise UsageError(f"{what}; sensors of kind manual: {', '.join(manual) or 'none'}")
-    value = parse_value(args.add, sensor.unit)
+    value = parse_value(args.add, sensor.unit, path=sensor.path)
+    _confirm_if_far(args, world, value, vessel=sight.state.vessel, sensor=sensor)
     try:
         answer = ask(args.run, Addition(sensor=args.sensor, value=value))
     except ControlError as error:
@@ -60,23 +69,76 @@ def add(args: Namespace, world: Environment) -> int:
     return 0
 
 
-def parse_value(text: str, unit: str) -> bool | float:
-    """Return the value that a person typed, converted to `unit`, the sensor's SI unit.
+def _confirm_if_far(
+    args: Namespace, world: Environment, value: bool | float, *, vessel: str, sensor: "LiveSensor"
+) -> None:
+    """Ask for confirmation of a value that is far from all earlier values; raise FailedError if it is denied.
 
-    Raise UsageError if the text is not a valid value.
+    With --yes, only print what the question is about.
+    """
+    if isinstance(value, bool):
+        return
+    before = _values_before(args, vessel, sensor)
+    if not is_far(value, before, sensor.unit, path=sensor.path):
+        return
+    named = (value, min(before), max(before))
+    new, low, high = (shown(each, sensor.unit, sensor.path, raw=args.raw_units) for each in named)
+    earlier = f"all earlier values ({low} to {high})" if low != high else f"the earlier value ({low})"
+    say(f"{new} is far from {earlier}")
+    if not args.yes and world.ask("Record it? Type yes: ").strip().lower() != "yes":
+        raise FailedError("nothing was recorded")
+
+
+def _values_before(args: Namespace, vessel: str, sensor: "LiveSensor") -> list[float]:
+    """Return the good values that the sensor had before, in its present unit.
+
+    The recorder can also record a value while the document store cannot be read. Then only the last value is
+    returned.
+    """
+    from services.history.samples import History
+
+    last = None if is_fault(sensor.state) else sensor.value
+    try:
+        with reading_store(args) as database:
+            samples = History(database, vessel=vessel, sensor=args.sensor).samples()
+            found = [each.value for each in samples if each.unit == sensor.unit and not is_fault(each.state)]
+    except FailedError:
+        found = []
+    return [float(each) for each in (*found, last) if each is not None]
+
+
+def parse_value(text: str, unit: str, *, path: str) -> bool | float:
+    """Return the value that a person typed, converted to `unit`, the SI unit of the sensor with this path.
+
+    Raise UsageError if the text is not a valid value, if the quantity cannot have the value, or if a number
+    needs a unit and has none.
     """
     if unit == "bool":
         word = text.strip().casefold()
         if word not in YES | NO:
             raise UsageError(f"{text!r} is not a valid value; write active or inactive")
         return word in YES
+    number = _plain_number(text)
+    if number is not None and not math.isfinite(number):
+        raise UsageError(f"{text!r} is not a valid value; write a finite number")
+    written = text if number is None else number
+    problem = missing_unit(written, unit, path=path)
+    if problem is None:
+        try:
+            value = parse(text, unit) if number is None else float(number)
+        except InputError as error:
+            problem = error
+        else:
+            problem = impossible_value(written, unit, path=path)
+    if problem is not None:
+        raise UsageError(str(problem))
+    return value
+
+
+def _plain_number(text: str) -> int | float | None:
+    """Return the number that a text consists of, or None if the text contains anything else."""
     try:
         number = float(text)
     except ValueError:
-        try:
-            return parse(text, unit)
-        except InputError as error:
-            raise UsageError(str(error)) from error
-    if not math.isfinite(number):
-        raise UsageError(f"{text!r} is not a valid value; write a finite number")
-    return number
+        return None
+    return int(number) if number.is_integer() and abs(number) < _LARGEST_WHOLE else number

@@ -49,7 +49,12 @@ def log_arguments(parser: ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help=f"write CSV: {','.join(COLUMNS)}; SI units, UTC")
     form.add_argument(
-        "--add", metavar="VALUE", help="record a value by hand: a number in SI units, or `35 %%`"
+        "--add", metavar="VALUE", help="record a value by hand, with its unit: `35 %%` or `95 °C`"
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --add: do not ask if the value is far from all earlier values",
     )
     parser.add_argument(
         "--wide", action="store_true", help=f"with --csv, also write: {','.join(MORE_COLUMNS)}"
