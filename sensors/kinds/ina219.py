@@ -27,15 +27,10 @@ CHIP: Final = SysfsChip(
     subsystem=Subsystem.HWMON,
     names=frozenset({"ina219", "ina220"}),
 )
-_INPUTS: Final = {
-    "voltage": ("in1_input", 1e-3, "V"),
-    "current": ("curr1_input", 1e-3, "A"),
-    "power": ("power1_input", 1e-6, "W"),
-}
-"""Name of the attribute, size of its unit in SI, and SI unit, by `measure`.
-
-Source: `Documentation/hwmon/ina2xx.rst`.
-"""
+_UNITS: Final = {"voltage": "V", "current": "A", "power": "W"}
+"""SI unit of the quantity, by `measure`."""
+_MILLI: Final = 1e-3
+"""Unit of all attributes in SI units: mV and mA (`Documentation/hwmon/ina2xx.rst`)."""
 
 
 @section
@@ -46,7 +41,7 @@ class PowerOptions(Options):
     bus: int = bus_key(CHIP)
     address: int | None = address_key(CHIP)
     measure: str = key(
-        choice(*_INPUTS), example='"current"', meaning="Quantity to record. Each sensor records one quantity."
+        choice(*_UNITS), example='"current"', meaning="Quantity to record. Each sensor records one quantity."
     )
     shunt_ohm: float | None = key(
         quantity("ohm", "10 uohm", "100 ohm"),
@@ -71,7 +66,10 @@ class PowerDriver(ChipDriver):
     """Driver of INA219 and INA226 through `ina2xx`: bus voltage in V, current in A, power in W.
 
     The kernel calculates with the shunt resistance that is configured there (10 mΩ by default), which only
-    root can change. If `shunt_ohm` is set, the driver corrects the kernel's current and power instead.
+    root can change. If `shunt_ohm` is set, the driver corrects the kernel's current instead.
+
+    The power is the product of voltage and current, so it has the sign of the current. The chip's own power
+    register has no sign (data sheets SBOS448 and SBOS547).
     """
 
     def __init__(self, settings: SensorSettings, chip: SysfsChip, limits: PowerLimits, *, root: Path) -> None:
@@ -80,7 +78,6 @@ class PowerDriver(ChipDriver):
         self._measure = options.measure
         self._shunt_ohm = options.shunt_ohm
         self._limits = limits
-        self._attribute, self._unit, _ = _INPUTS[options.measure]
         self._factor = 1.0
 
     def find(self) -> Path:
@@ -92,23 +89,27 @@ class PowerDriver(ChipDriver):
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return the quantity that `measure` selects, or `out-of-range` if the shunt's limit is reached."""
-        value = read_number(directory / self._attribute) * self._unit
-        if self._measure == "voltage":
-            return Range(0.0, self._limits.bus_v, "V").reading(value)
-        shunt_v = read_number(directory / "in0_input") * 1e-3
+        volts = None
+        if self._measure != "current":
+            volts = read_number(directory / "in1_input") * _MILLI
+            voltage = Range(0.0, self._limits.bus_v, "V").reading(volts)
+            if self._measure == "voltage" or voltage.state is not SensorState.GOOD:
+                return voltage
+        shunt_v = read_number(directory / "in0_input") * _MILLI
         if abs(shunt_v) >= self._limits.shunt_v:
             return BusReading(
                 None,
                 SensorState.OUT_OF_RANGE,
                 f"the chip cannot measure more than {shunt_v:g} V across the shunt",
             )
-        return BusReading(tidy(value * self._factor))
+        amperes = read_number(directory / "curr1_input") * _MILLI * self._factor
+        return BusReading(tidy(amperes if volts is None else amperes * volts))
 
 
 def power_unit(values: Any) -> str | None:
     """Return the SI unit of the quantity that `measure` selects, or None if the quantity is not known."""
     measure = values["measure"]
-    return None if measure is None else _INPUTS[measure][2]
+    return None if measure is None else _UNITS[measure]
 
 
 LIMITS: Final = PowerLimits(26.0, 0.320)  # data sheet SBOS448; PGA /8, as ina2xx sets it

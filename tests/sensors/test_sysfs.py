@@ -462,7 +462,9 @@ class TestPowerMonitor:
         "shunt_resistor": 10_000,
     }
 
-    @pytest.mark.parametrize(("measure", "value"), [("voltage", 12.84), ("current", -2.13), ("power", 27.35)])
+    @pytest.mark.parametrize(
+        ("measure", "value"), [("voltage", 12.84), ("current", -2.13), ("power", -27.3492)]
+    )
     @pytest.mark.parametrize("kind", ["ina219", "ina226"])
     def test_readings_are_in_volts_amperes_and_watts(
         self, sysfs: Sysfs, kind: str, measure: str, value: float
@@ -471,7 +473,7 @@ class TestPowerMonitor:
         assert read_once(monitor(sysfs, measure, kind)).value == value
 
     @pytest.mark.parametrize(
-        ("measure", "value"), [("voltage", 12.84), ("current", -213.0), ("power", 2735.0)]
+        ("measure", "value"), [("voltage", 12.84), ("current", -213.0), ("power", -2734.92)]
     )
     def test_configured_shunt_corrects_the_kernels_reading(
         self, sysfs: Sysfs, measure: str, value: float
@@ -487,6 +489,7 @@ class TestPowerMonitor:
             ("ina219", "current", "in0_input", 319, 320),
             ("ina226", "current", "in0_input", -81, -82),
             ("ina226", "power", "in0_input", 81, 82),
+            ("ina219", "power", "in1_input", 26_000, 26_004),
         ],
     )
     def test_reading_above_the_chips_range_has_no_value(
@@ -503,6 +506,15 @@ class TestPowerMonitor:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES | {"in1_input": UNREADABLE})
         with pytest.raises(DriverError, match="in1_input cannot be read"):
             read_once(monitor(sysfs, "voltage"))
+
+    @pytest.mark.parametrize(("milliamperes", "watts"), [(-20_000, -252.0), (20_000, 252.0), (0, 0.0)])
+    @pytest.mark.parametrize("kind", ["ina219", "ina226"])
+    def test_power_has_the_sign_of_the_current_whatever_the_chips_register_says(
+        self, sysfs: Sysfs, kind: str, milliamperes: int, watts: float
+    ) -> None:
+        attributes = {"in1_input": 12_600, "curr1_input": milliamperes, "power1_input": 252_000_000}
+        sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES | attributes)
+        assert read_once(monitor(sysfs, "power", kind)).value == watts
 
     def test_ina226_is_not_mistaken_for_an_ina219(self, sysfs: Sysfs) -> None:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
