@@ -189,6 +189,7 @@ class PulseMeter:
         self._opened_ns = now_ns
         self._last_ns: int | None = None
         self._mark: tuple[int, int] | None = None  # time and count from which the next rate is measured
+        self._pause_rate: float | None = None  # pulses per second in the pause before the mark
         self._rate: float | None = None
 
     def take(self, pulses: Sequence[Pulse]) -> None:
@@ -207,10 +208,12 @@ class PulseMeter:
             if not pulses:
                 return
         first_ns = pulses[0].timestamp_ns
-        # after a standstill, the pause says nothing about the speed: measure from the first pulse after it
+        # after a standstill, measure from the first pulse after it; the pause counts only until the second
         started = self._last_ns is None or (lost == 0 and first_ns - self._last_ns >= self._zero_after_ns)
         if self._mark is None or started:
             self._mark = (first_ns, self.count + 1)
+            if self._last_ns is not None:
+                self._pause_rate = (lost + 1) * _SECOND / max(first_ns - self._last_ns, 1)
         self.count += len(pulses)
         self._last_ns = pulses[-1].timestamp_ns
 
@@ -227,7 +230,8 @@ class PulseMeter:
         """Return the present rate in pulses per second, or None while it is not yet known.
 
         Only the kernel's time stamps are used. The rate is measured over the pulses since the last call.
-        Without a new pulse, the rate is at most one pulse in the time since the last pulse. After
+        After a single pulse that follows a pause of `zero_after_ns` or more, the rate is one pulse in that
+        pause. Without a new pulse, the rate is at most one pulse in the time since the last pulse. After
         `zero_after_ns` without a pulse, it is 0.
         """
         if self._last_ns is None:
@@ -242,7 +246,11 @@ class PulseMeter:
         if self._last_ns > from_ns:
             self._rate = (self.count - from_count) * _SECOND / (self._last_ns - from_ns)
             self._mark = (self._last_ns, self.count)
-        elif self._rate is not None and silence_ns > 0:
+            self._pause_rate = None
+            return self._rate
+        if self._pause_rate is not None:
+            self._rate, self._pause_rate = self._pause_rate, None
+        if self._rate is not None and silence_ns > 0:
             self._rate = min(self._rate, _SECOND / silence_ns)
         return self._rate
 

@@ -64,7 +64,8 @@ class PulseOptions(LineOptions):
         name="zero_after",
         default=2.0,
         example='"10 s"',
-        meaning="Time without a pulse after which the rate is 0.",
+        meaning="Time without a pulse after which the rate is 0. For a slow flow, write more than the longest"
+        " time between two pulses.",
     )
 
 
@@ -160,6 +161,10 @@ or per cubic metre of fuel. `pulses_per_unit` is that number. With `measure = "r
 per second, such as Hz for revolutions. With `measure = "total"` the value is the number of units since the
 sensor was fitted. The kernel numbers the pulses and gives each a time stamp. So the count is right even if
 pulses are lost between the kernel and the recorder. Pulse rates up to 20 kHz are possible.
+
+Between two pulses, the rate falls as the wait becomes longer: it is at most one pulse in that time. After
+`zero_after` (2 s), it is 0. So a flow with less than one pulse in 2 s has a rate only for 2 s after each
+pulse. For such a flow, set `zero_after` to more than the longest time between two pulses.
 
 A Hall sensor usually has an open-collector output, for which the pull-up resistor inside the Raspberry Pi
 is sufficient. The supply of the Hall sensor can be 5 V, but the signal must not exceed 3.3 V. Connect an

@@ -264,14 +264,62 @@ def test_pause_before_a_restart_does_not_affect_the_rate() -> None:
     assert rate(made, 60.5) == pytest.approx(20)
 
 
-def test_first_pulse_after_a_standstill_gives_no_rate() -> None:
+def test_first_pulse_after_a_standstill_gives_one_pulse_in_the_pause() -> None:
     made = meter(zero_after_s=2.0)
     made.take(train(10, 1.0))
     assert rate(made, 10.0) == 0
     made.take(ticks(10.5, first=11))
-    assert rate(made, 11.0) == 0
+    assert rate(made, 11.0) == pytest.approx(1 / 9.6)
     made.take(ticks(11.5, first=12))
     assert rate(made, 11.6) == pytest.approx(1.0)
+
+
+def test_flow_slower_than_one_pulse_in_zero_after_has_a_rate_that_falls_while_waiting() -> None:
+    made = meter(zero_after_s=2.0)
+    made.take(ticks(0.0))
+    for number in range(1, 5):
+        at_s = 3.0 * number
+        assert rate(made, at_s - 0.01) == 0
+        made.take(ticks(at_s, first=number + 1))
+        for waited_s in (0.0, 0.5, 1.9):
+            assert rate(made, at_s + waited_s) == pytest.approx(1 / 3)
+    made.take(ticks(12.4, first=6))
+    assert rate(made, 12.5) == pytest.approx(1 / 0.4)
+    assert rate(made, 13.4) == pytest.approx(1)
+    assert rate(made, 14.3) == pytest.approx(1 / 1.9)
+    assert rate(made, 14.4) == 0
+    assert made.count == 6
+
+
+def test_rate_over_several_pulses_after_a_standstill_leaves_out_the_pause() -> None:
+    made = meter(zero_after_s=2.0)
+    made.take(ticks(0.0))
+    made.take(ticks(100.0, 100.1, 100.2, first=2))
+    assert rate(made, 100.25) == pytest.approx(10)
+    assert rate(made, 101.2) == pytest.approx(1)
+
+
+@given(st.lists(st.floats(0.05, 8.0), min_size=2, max_size=12), st.floats(0.001, 3.0))
+def test_rate_without_a_new_pulse_is_at_most_one_pulse_in_the_wait(
+    gaps_s: list[float], wait_s: float
+) -> None:
+    made, at_s = meter(zero_after_s=2.0), 0.0
+    for number, gap_s in enumerate(gaps_s, start=1):
+        at_s += gap_s
+        made.take(ticks(at_s, first=number))
+        rate(made, at_s)
+    found = rate(made, at_s + wait_s)
+    assert found is None or found <= 1.001 / wait_s
+    if found:
+        assert found <= 1.001 / gaps_s[-1]
+
+
+def test_lost_pulses_in_a_pause_count_for_its_rate() -> None:
+    made = meter(zero_after_s=0.5)
+    made.take(ticks(0.0))
+    assert rate(made, 0.6) == 0
+    made.take(ticks(2.0, first=5))
+    assert rate(made, 2.0) == pytest.approx(2)
 
 
 def test_lost_pulses_are_counted_and_the_rate_is_correct() -> None:
