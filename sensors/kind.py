@@ -96,6 +96,8 @@ class SensorKind:
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
+    read_s: float = 0.0
+    """Time in seconds for which one read occupies the bus; 0 if it is negligible."""
     has_totals: Callable[[SensorSettings], bool] = _no_totals
     """Function that returns True if a sensor has totals, which are carried over to the next log."""
 

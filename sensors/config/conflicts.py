@@ -2,15 +2,16 @@
 
 The resources are ids, GPIO lines, bus lines, chip addresses and channels. Each conflict is reported for the
 second of the two sensors. The report gives the line number of the first sensor. For a GPIO line, the report
-also lists free lines.
+also lists free lines. A bus that lacks the time to read all its sensors is reported for the last of them.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sensors.chips.sysfs import Chip
-from sensors.kind import SensorDraft
+from sensors.kind import SensorDraft, SensorKind
 from sensors.toml.schema import unique
 
 from .sections import PPS, VESSEL_FILE
@@ -27,6 +28,8 @@ BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
 }
 """GPIO lines that each bus occupies, by the name of the bus's lane (`/boot/firmware/overlays/README`)."""
 _PROPOSED: Final = 3
+_ROUNDING: Final = 1e-9
+"""Allowance for rounding errors in sums of times and of shares of time."""
 
 
 def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
@@ -43,6 +46,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
     )
     _check_pins(drafts, reserved)
     _check_chips(drafts)
+    _check_time(drafts)
 
 
 def _lane(draft: SensorDraft) -> str | None:
@@ -196,3 +200,31 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
                 f"{by} {quantity} of this chip is already read by {_name(earlier)}",
                 "Read another quantity, or give each chip its address.",
             )
+
+
+# Time ----------------------------------------------------------------------------------------------
+
+
+def _check_time(drafts: Iterable[SensorDraft]) -> None:
+    """Report each bus that cannot read its sensors, one after another, at their intervals."""
+    on_bus: dict[str, list[tuple[SensorDraft, SensorKind]]] = defaultdict(list)
+    for draft in drafts:
+        lane = _lane(draft)
+        if lane is not None and draft.kind is not None and draft.kind.read_s:
+            on_bus[lane].append((draft, draft.kind))
+    for lane, those in on_bus.items():
+        busy = sum(kind.read_s / draft.values["interval"] for draft, kind in those)
+        if busy <= 1 + _ROUNDING:
+            continue
+        draft, kind = those[-1]
+        chip = _chip(draft)
+        assert chip is not None
+        available_s = max(each.values["interval"] for each, _ in those)
+        least_s = math.ceil(sum(kind.read_s for _, kind in those) - _ROUNDING)
+        draft.table.warn(
+            next((key for key in ("every", "rate") if key in draft.table.data), ""),
+            f"{chip.wiring.title} bus {lane} needs {busy * available_s:.4g} s for the readings of its"
+            f" {len(those)} sensors in {available_s:.4g} s, because it reads them one after another"
+            f" ({kind.read_s:g} s each)",
+            f'Write every = "{least_s} s" or more for each sensor on this bus, or remove sensors.',
+        )

@@ -21,6 +21,13 @@ CHIP: Final = Chip(
 )
 
 
+READ_S: Final = 0.8
+"""Time in seconds for one read: 750 ms for a conversion with 12 bits, and two transfers over the bus.
+
+Source: DS18B20 data sheet. A transfer takes about 10 ms.
+"""
+
+
 @parses(ValueForm("text", limits="28- followed by 12 hexadecimal digits"))
 def parse_address(raw: Any) -> str:
     """Parse the name of a DS18B20 on the 1-wire bus, such as `28-0316a2795cff`."""
@@ -125,7 +132,7 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
 
 
 class ThermometerDriver(KernelDriver):
-    """Driver of a DS18B20 through `w1_therm`; one read takes the 750 ms of a conversion.
+    """Driver of a DS18B20 through `w1_therm`; one read takes `READ_S`.
 
     1-wire sensors briefly stop answering at times, so an unreadable or implausible reading is skipped. The
     driver reports a fault when there has been no good reading for `PATIENCE_NS` or three intervals, whichever
@@ -188,7 +195,9 @@ KIND: Final = SensorKind(
     description="""\
 A DS18B20 is a thermometer on the 1-wire bus. Several thermometers can share the three wires, and each of
 them then needs an `address`. To find the address of a thermometer, connect it alone, and list
-`/sys/bus/w1/devices`. The thermometers on a bus are read one after the other, which takes 0.75 s each.
+`/sys/bus/w1/devices`. The thermometers on a bus are read one after the other, which takes 0.8 s each. With
+the usual interval of 10 s, a bus can have 12 of them. For more thermometers, set a longer interval with
+`every`.
 
 Connect all three wires. Without the supply wire, the voltage can be too low for a conversion. Readings with
 a wrong checksum are skipped, and so is the value 85 °C, which the chip reports after a loss of power. If
@@ -198,7 +207,8 @@ there is no good reading for 10 s, or for three intervals, the sensor is `failed
     chips={"ds18b20": CHIP},
     unit=lambda values: "K" if values["measure"] else None,
     interval_s=10.0,
-    fastest_hz=1.0,  # a conversion takes 750 ms (DS18B20 data sheet, 12 bits)
+    fastest_hz=1.0,
+    read_s=READ_S,
     wiring=Picture(
         "DS18B20",
         (

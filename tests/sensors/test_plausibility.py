@@ -241,3 +241,43 @@ def test_value_is_far_if_no_earlier_value_is_comparable(
     unit: str, path: str, before: list[float], far: list[float], near: list[float]
 ) -> None:
     assert [value for value in far + near if is_far(value, before, unit, path=path)] == far
+
+
+def thermometers(number: int, more: str = "") -> str:
+    sensor = '[[sensor]]\nid = "t{0}"\nkind = "ds18b20"\naddress = "28-0316a27900{0:02}"\nunit = "K"\n'
+    return "".join(f'{sensor.format(each)}path = "galley.t{each}"\n{more}' for each in range(number))
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "needed", "available", "least"),
+    [
+        (13, "", "10.4 s", "10 s", 11),
+        (20, "", "16 s", "10 s", 16),
+        (2, 'rate = "1 Hz"\n', "1.6 s", "1 s", 2),
+        (5, 'every = "3 s"\n', "4 s", "3 s", 4),
+    ],
+)
+def test_one_wire_bus_that_cannot_keep_up_is_reported_and_the_remedy_is_accepted(
+    tmp_path: Path, number: int, more: str, needed: str, available: str, least: int
+) -> None:
+    [problem] = problems(tmp_path, thermometers(number, more))
+    assert problem.table == f'sensor "t{number - 1}"'
+    assert problem.text == (
+        f"1-wire bus w1 needs {needed} for the readings of its {number} sensors in {available}, because it"
+        " reads them one after another (0.8 s each)"
+    )
+    assert problem.remedy.startswith(f'Write every = "{least} s" or more')
+    assert problems(tmp_path, thermometers(number, f'every = "{least} s"\n')) == ()
+
+
+def test_one_wire_bus_with_different_intervals_is_busy_for_the_sum_of_their_shares(tmp_path: Path) -> None:
+    slow = thermometers(20, 'every = "100 s"\n')
+    fast = slow.replace('every = "100 s"', 'every = "1 s"', 1)
+    assert problems(tmp_path, slow) == ()
+    assert problems(tmp_path, fast) == ()
+    [problem] = problems(tmp_path, slow.replace('every = "100 s"', 'every = "1 s"', 2))
+    assert "needs 174.4 s for the readings of its 20 sensors in 100 s" in problem.text
+
+
+def test_one_wire_bus_with_twelve_thermometers_keeps_up(tmp_path: Path) -> None:
+    assert problems(tmp_path, thermometers(12)) == ()
