@@ -13,7 +13,7 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.severity import ALARM_SEVERITIES, Severity
 from sensors.toml.declarations import key, section, tables
-from sensors.toml.schema import boolean, identifier, one_of, quantity, text
+from sensors.toml.schema import boolean, choice, identifier, one_of, quantity, text
 from sensors.toml.value_forms import Parser, ValueForm, parsed_later, parses
 from sensors.units import DIMENSIONS, InputError, shown, si_of
 
@@ -28,14 +28,10 @@ class ContactState(StrEnum):
 @parses(ValueForm("one of", words=ALARM_SEVERITIES))
 def parse_severity(raw: Any) -> Severity:
     """Parse the severity of an alarm."""
-    severity = _ANY_SEVERITY(raw)
-    if severity not in ALARM_SEVERITIES:
-        *words, last = (f'"{each}"' for each in ALARM_SEVERITIES)
-        raise InputError(f'"{severity}" is not an alarm severity', f"Write {', '.join(words)} or {last}.")
-    return severity
+    return Severity(_SEVERITY_WORD(raw))
 
 
-_ANY_SEVERITY: Final = one_of(Severity)
+_SEVERITY_WORD: Final = choice(*ALARM_SEVERITIES)
 _IN_UNIT: Final = parsed_later(ValueForm("a quantity", "the sensor's unit"))
 """Parser of a value in the sensor's unit; the reader parses the value later, when the unit is known."""
 _TEXT: Final = text()

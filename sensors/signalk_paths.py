@@ -255,16 +255,26 @@ def is_well_formed(path: str) -> bool:
 def similar(path: str) -> str:
     """Return the known path that was probably meant, or an empty string if none is similar.
 
-    The names in the place of a `*`, which the vessel selected, are kept.
+    The names in the place of a `*`, which the vessel selected, are kept. If the path lacks such a name, the
+    result contains `main` in its place. The first name must be similar too: a level in a bilge is not a level
+    in a tank.
     """
     parts = path.split(".")
-    candidates = {}
+    candidates = []
     for pattern in TABLE:
         names = pattern.split(".")
-        if len(names) == len(parts):
-            filled = [own if name == "*" else name for name, own in zip(names, parts, strict=True)]
-            candidates[".".join(filled)] = pattern
+        if close(parts[0], names[:1]):
+            own = parts
+            if len(names) == len(parts) + 1 and "*" in names:
+                own = [*parts[: names.index("*")], _USUAL_NAME, *parts[names.index("*") :]]
+            if len(own) == len(names):
+                filled = (mine if name == "*" else name for name, mine in zip(names, own, strict=True))
+                candidates.append(".".join(filled))
     return close(path, candidates)
+
+
+_USUAL_NAME: Final = "main"
+"""Name that most vessels give to their only engine, tank or bilge."""
 
 
 def unit_words(unit: str) -> str:

@@ -164,15 +164,32 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
     sign, text = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     parts = _parts(text)
     if not parts or (len(parts) > 1 and unit != "s"):
-        remedy = "Write the number with a decimal point, not a comma." if re.search(r"\d,\d", text) else ""
-        raise InputError(
-            f"{shown(written)} is not {dimension.name}", remedy or f"Write, for example, {example}."
-        )
+        remedy = _without_comma(written, unit, difference=difference) or f"Write, for example, {example}."
+        raise InputError(f"{shown(written)} is not {dimension.name}", remedy)
     total = 0.0
     for number, name in parts:
         part_unit = _unit(name, number, unit=unit, dimension=dimension)
         total += sign * number * part_unit.factor + (0.0 if difference else part_unit.offset)
     return float(f"{finite(total):.15g}")  # 940 mV is 0.94 V, not 0.9400000000000001
+
+
+def _without_comma(written: str, unit: str, *, difference: bool) -> str:
+    """Return the remedy for a number with a comma in a text; empty if there is none."""
+    match = _COMMA.search(written)
+    if match is None:
+        return ""
+    pointed, joined = written.replace(",", "."), written.replace(",", "")
+    try:
+        _parse(pointed, unit, difference=difference)
+    except InputError as error:
+        return f'Write "{joined}", without commas.' if _THOUSANDS.search(written) else error.remedy
+    if _THOUSANDS.search(written):
+        return f'Write "{pointed}" with a decimal point, or "{joined}" for thousands.'
+    return f'Write "{pointed}", with a decimal point, not a comma.'
+
+
+_COMMA: Final = re.compile(r"[0-9],[0-9]")
+_THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])")
 
 
 def _parts(text: str) -> list[tuple[float, str]]:

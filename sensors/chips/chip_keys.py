@@ -3,6 +3,7 @@
 `bus_key` and `address_key` return fields of a section, as `sensors.toml.declarations` describes.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -51,6 +52,12 @@ def written_address(chip: Chip, address: int) -> str:
     return f"0x{address:02x}" if chip.wiring is Wiring.I2C else f"{address}"
 
 
+def _as_hexadecimal(raw: object) -> int:
+    """Return the number whose hexadecimal digits were written as a decimal number or as text; -1 if none."""
+    written = f"{raw}".strip().removeprefix("0x").removesuffix("h")
+    return int(written, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", written) else -1
+
+
 def address_parser(chip: Chip) -> Callable[[Any], int]:
     """Return a parser for the I2C addresses or SPI chip selects that a type of chip can have."""
     what = "an I2C address" if chip.wiring is Wiring.I2C else "a chip select"
@@ -58,6 +65,12 @@ def address_parser(chip: Chip) -> Callable[[Any], int]:
 
     @parses(ValueForm(what, limits=known))
     def parser(raw: Any) -> int:
+        is_hexadecimal = chip.wiring is Wiring.I2C
+        if is_hexadecimal and raw not in chip.addresses and (meant := _as_hexadecimal(raw)) in chip.addresses:
+            raise InputError(
+                f"{shown(raw)} is not written as a hexadecimal number",
+                f"Write: {written_address(chip, meant)}, without quotes.",
+            )
         if isinstance(raw, bool) or not isinstance(raw, int):
             raise InputError(f"{shown(raw)} is not {what}", f"Write a number from {known}, without quotes.")
         if raw not in chip.addresses:

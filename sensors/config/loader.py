@@ -110,7 +110,7 @@ def examine_sensors(
     """
     recordings = RecordingCache() if check_recordings else None
     root = Table.root(file)
-    values = root.read(schema_of(SensorsFile), elsewhere=_OTHER_FILE)
+    values = root.read(schema_of(SensorsFile), elsewhere=_advice_at_top(root))
     drafts: list[SensorDraft] = []
     for number, table in enumerate(root.sections("sensor"), start=1):
         with table.guarded():
@@ -152,6 +152,20 @@ def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
     SECTIONS, (f"this section belongs in {VESSEL_FILE}", "Move the section to that file.")
 )
+_IN_SENSOR: Final = (
+    "this key belongs in a [[sensor]]",
+    "Move the line below the [[sensor]] that it describes.",
+)
+_AT_TOP: Final = (
+    "this key belongs at the top of the file, and only if the file describes no sensor",
+    "Remove this line.",
+)
+
+
+def _advice_at_top(root: Table) -> Mapping[str, Advice]:
+    unknown = root.data.keys() - schema_of(SensorsFile).keys() - _OTHER_FILE.keys()
+    keys = {**COMMON, **_any_kind()} if unknown else {}  # the kinds are loaded only if a key is unknown
+    return {**dict.fromkeys(keys, _IN_SENSOR), **_OTHER_FILE}
 
 
 # Keys of every kind --------------------------------------------------------------------------------
@@ -209,6 +223,8 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
             for key in _any_kind()
             if key not in schema
         }
+        others |= {key: _in_alarm(key) for key in schema_of(AlarmRule) if key not in schema}
+        others[NO_SENSORS] = _AT_TOP
     draft = SensorDraft(table, kind, table.read(schema, elsewhere=others), None, folder, recordings)
     if kind is None:
         table.faulty |= _any_kind().keys() - {"pin"}
@@ -312,6 +328,10 @@ _FOR_NUMBERS: Final = (
     ("this key is only for numbers, and this sensor is a contact"),
     'Write when = "active" or "inactive".',
 )
+_OUTSIDE_ALARM: Final = (
+    "this key belongs to the sensor, not to its alarm",
+    "Move it out of { … }, or above [sensor.alarm].",
+)
 _FOR_CONTACTS: Final = (
     ("this key is only for contacts, and this sensor measures a number"),
     "Write above = … or below = ….",
@@ -334,7 +354,8 @@ def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
                 "below": limit,
                 "hysteresis": replace(schema["hysteresis"], parse=_difference(unit)),
             }
-    elsewhere = dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
+    elsewhere = dict.fromkeys(table.data.keys() & _schema(draft.kind).keys(), _OUTSIDE_ALARM)
+    elsewhere |= dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
     values = table.read(schema, elsewhere=elsewhere)
     if unit is not None:
         _check_condition(table, values, contact=contact)
@@ -342,6 +363,10 @@ def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
             _check_value(table, key, draft, difference=key == "hysteresis")
     missing = {name: each.default for name, each in schema_of(AlarmRule).items() if name not in schema}
     return from_values(AlarmRule, {**missing, **values})
+
+
+def _in_alarm(key: str) -> Advice:
+    return "this key belongs in alarm", f"Move it there: alarm = {{ {key} = …, … }}"
 
 
 def _check_condition(table: Table, values: Values, *, contact: bool) -> None:

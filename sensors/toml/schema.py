@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sensors.units import DIMENSIONS, InputError, close, finite, parse, shown
 
+from .syntax_errors import is_odd_blank
 from .toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, unforeseen
 from .toml_lines import Place
 from .value_forms import Parser, ValueForm, form_of, parses
@@ -209,6 +210,12 @@ def text(most: int = 200, *, least: int = 0) -> Parser:
         if len(raw) > most:
             raise InputError(
                 f"the text is {len(raw)} characters long", f"Shorten the text to {most} characters."
+            )
+        odd = next((c for c in raw if is_odd_blank(c)), "")
+        if odd:
+            raise InputError(
+                f"the text contains a blank that is not an ordinary blank (U+{ord(odd):04X})",
+                "Delete every blank in the text, and type it again.",
             )
         if not raw.isprintable():
             raise InputError(

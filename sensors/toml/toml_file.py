@@ -1,24 +1,39 @@
 """A TOML file with line numbers, and a single report of everything that is wrong with it.
 
 This module reads a file that a person wrote on any machine (CRLF, byte-order mark). It defines what a problem
-is, and describes TOML's syntax errors in words that a fitter understands. The keys that belong in the file
-are not defined here, but by a schema (see `schema`).
+is; `syntax_errors` describes TOML's syntax errors in words that a fitter understands. The keys that belong in
+the file are not defined here, but by a schema (see `schema`).
 
 The result is always a `TomlFile` or a `ConfigurationError`, even if a library raises another exception.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Final
 
 from sensors.plaintext import clean
-from sensors.units import DIMENSIONS
 
+from .syntax_errors import UNREADABLE, explain, repair
 from .toml_lines import Place, locate
+
+__all__ = [
+    "EMPTIED",
+    "MOST_BYTES",
+    "MOST_PARTS",
+    "UNREADABLE",
+    "ConfigurationError",
+    "FileProblem",
+    "TomlFile",
+    "is_empty",
+    "parse",
+    "raise_if_any",
+    "read",
+    "unforeseen",
+]
 
 MOST_BYTES: Final = 256_000
 """Largest size of a configuration file in bytes.
@@ -30,11 +45,6 @@ MOST_PARTS: Final = 8
 """Largest number of names in a dotted key or a header.
 
 No key needs more than four, and for each name the parser keeps all the names before it.
-"""
-UNREADABLE: Final = "\x00"
-"""Placeholder in the data for a value that is not valid TOML, and whose problem has already been reported.
-
-TOML allows this character only as an escape sequence.
 """
 _MOST_REPAIRS: Final = 50
 """Maximum number of syntax errors to report in one file, because finding each requires another parse."""
@@ -198,10 +208,19 @@ def _parse(path: Path, content: bytes) -> TomlFile:
         try:
             return TomlFile(path, tomllib.loads(text), locate(text), content, tuple(problems))
         except tomllib.TOMLDecodeError as error:
-            problem, count = _syntax_problem(path, rows, str(error)), len(problems)
-            if count < most_repairs and problem.line not in [other.line for other in problems]:
-                problems.append(problem)
-                if _repair(rows, problem):
+            mistake, count = explain(rows, str(error)), len(problems)
+            if count < most_repairs and mistake.line not in [other.line for other in problems]:
+                problems.append(
+                    FileProblem(
+                        path,
+                        mistake.line,
+                        mistake.name,
+                        mistake.text,
+                        mistake.remedy,
+                        column=mistake.column,
+                    )
+                )
+                if repair(rows, mistake):
                     continue
             raise ConfigurationError(problems) from None
         except RecursionError:
@@ -233,115 +252,3 @@ def _check_parts(path: Path, text: str) -> None:
 
 def _failed(path: Path, text: str, remedy: str, line: int | None = None) -> ConfigurationError:
     return ConfigurationError([FileProblem(path, line, "", text, remedy)])
-
-
-# TOML's syntax errors, for people who do not know TOML ----------------------------------------------
-
-_POSITION: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
-_CURLY: Final = re.compile(
-    "[\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
-    "\N{DOUBLE LOW-9 QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
-    "\N{RIGHT SINGLE QUOTATION MARK}]"
-)
-_TWICE: Final = "this is defined twice"
-_WORDS: Final = (
-    ("after a key in a key/value pair", 'there is no "=" after the name', "Write: name = value."),
-    (
-        "Invalid value",
-        "this value is not understood",
-        "Put text in double quotes; write true and false in lower case.",
-    ),
-    (
-        "after a statement",
-        "there is text after the value",
-        "Start a new line, or put # before a comment.",
-    ),
-    (
-        "Invalid statement",
-        "this line is not understood",
-        "Write name = value, a [section], or a comment after #.",
-    ),
-    (
-        "Invalid initial character for a key",
-        "a name is missing or not understood",
-        "Use letters, digits, - and _ for names.",
-    ),
-    ("Cannot declare", "this section is defined twice", "Merge the two sections."),
-    ("Cannot overwrite", _TWICE, "Keep one of them."),
-    ("Duplicate inline table key", _TWICE, "Keep one of them."),
-    (
-        "Cannot mutate",
-        ("this cannot be added to a table that is already complete above"),
-        "Write the whole table in one place.",
-    ),
-    ("Cannot redefine", "this section is defined twice", "Merge the two sections."),
-    ("']]' at the end", 'the header does not end with "]]"', "Write, for example: [[sensor]]."),
-    ("']' at the end", 'the header does not end with "]"', "Write, for example: [vessel]."),
-    ("Unclosed array", 'a "[" above is not closed', 'Add the "]".'),
-    (
-        "Unclosed inline table",
-        'a "{" is not closed',
-        'Add the "}"; all of { … } must be on one line.',
-    ),
-    (
-        "Unescaped '\\'",
-        "a backslash in double quotes starts an escape",
-        "Use / in file names, or use single quotes.",
-    ),
-    (
-        "Invalid hex value",
-        "a backslash in double quotes starts an escape",
-        "Use / in file names, or use single quotes.",
-    ),
-    ("Unterminated string", "a quoted text is never closed", "Add the closing quote."),
-    ("Illegal character '\\n'", "a quoted text is not closed on its line", "Add the closing quote."),
-    ("Invalid date", "this is not a date", "Write a date as 2026-05-31, or put text in double quotes."),
-    ("character", "there is a character that is not allowed here", "Delete the line and type it again."),
-)
-"""Part of a `tomllib` message, its meaning, and a remedy; the first matching entry applies."""
-_NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
-_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)[\s\]]*(?:#.*)?")
-_NUMBER_BEFORE: Final = re.compile(r"=\s*(-?[0-9.]+)\s*$")
-_UNIT_AFTER: Final = re.compile(r"[A-Za-z%°µ][^\s,#}\]]*")
-_KNOWN_UNITS: Final = frozenset(unit for dimension in DIMENSIONS.values() for unit in dimension.units)
-_COMMA_AFTER: Final = re.compile(r",[0-9]+\s*(?:#.*)?$")
-
-
-def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProblem:
-    match = _POSITION.fullmatch(message)
-    reason = match[1] if match else message
-    last = max((number for number, row in enumerate(rows, start=1) if row), default=1)
-    line = int(match[2]) if match and match[2] else last
-    column = int(match[3]) if match and match[3] else None
-    row = rows[line - 1]
-    what, remedy = next(
-        ((what, remedy) for part, what, remedy in _WORDS if part in reason),
-        (f"this is not TOML: {reason}", ""),
-    )
-    before, after = (row[: column - 1], row[column - 1 :]) if column else (row, "")
-    number, unit = _NUMBER_BEFORE.search(before), _UNIT_AFTER.match(after)
-    if _CURLY.search(row):
-        what, remedy = "typographic quotes are not allowed", 'Use straight quotes: "…".'
-    elif number and unit:
-        what, remedy = "a value with a unit needs quotes", 'Write, for example: "50 ms".'
-        if unit[0] in _KNOWN_UNITS:  # anything else may be a password that begins with digits
-            remedy = f'Write "{number[1]} {unit[0]}".'
-    elif number and _COMMA_AFTER.match(after):
-        what, remedy = "this number has a decimal comma", "Write the number with a decimal point."
-    name = _NAME.match(row)
-    return FileProblem(path, line, name[1] if name else "", what, remedy, column=column)
-
-
-def _repair(rows: list[str], problem: FileProblem) -> bool:
-    """Make an invalid line harmless without changing the meaning of other lines; return True on success."""
-    assert problem.line is not None
-    row = rows[problem.line - 1]
-    header, name = _HEADER.fullmatch(row), _NAME.match(row)
-    if header:
-        repaired = header[1] + header[2] + "]" * len(header[1])
-    elif name and _TWICE not in problem.text:
-        repaired = f'{name[1]} = "\\u{ord(UNREADABLE):04x}"'
-    else:
-        repaired = "" if name else row
-    rows[problem.line - 1] = repaired
-    return repaired != row

@@ -14,7 +14,7 @@ from sensors.toml import toml_file
 from sensors.toml.declarations import Check, declarations, read, schema_of
 from sensors.toml.schema import Advice, Table, unique
 from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, raise_if_any
-from sensors.units import shown
+from sensors.units import close, shown
 
 from .model import (
     COUCHBASE,
@@ -68,6 +68,42 @@ _ELSEWHERE: Final[Mapping[type, Mapping[str, Advice]]] = {
 """Advice about keys that people often write in the wrong section."""
 
 
+def _advice(table: Table, cls: type) -> Mapping[str, Advice]:
+    """Return advice about keys in a table that are unknown there, but known in another section.
+
+    A key that is similar to a known key of the table was probably misspelt, so it gets no advice.
+    """
+    own = declarations(cls)
+    unknown = [key for key in table.data if key not in own and not close(key, own)]
+    places = _places() if unknown else {}
+    misplaced = {
+        key: (f"this key belongs in {' or '.join(places[key])}", _move(places[key][0]))
+        for key in unknown
+        if key in places
+    }
+    return {**misplaced, **_ELSEWHERE.get(cls, {})}
+
+
+def _move(header: str) -> str:
+    return f"Move this line below the line {header}, or add {header} above it."
+
+
+def _places() -> Mapping[str, Sequence[str]]:
+    """Return the headers of the sections that have a key, by key. Keys of inner tables come last."""
+    places: dict[str, list[str]] = {}
+    inner: dict[str, list[str]] = {}
+    for name, (_field, declaration, _default) in declarations(Configuration).items():
+        assert declaration.section is not None
+        brackets = "[[{}]]" if declaration.is_list else "[{}]"
+        for key, (_field, below, _default) in declarations(declaration.section).items():
+            places.setdefault(key, []).append(brackets.format(name))
+            if below.section is not None and not below.is_included:
+                header = ("[[{}]]" if below.is_list else "[{}]").format(f"{name}.{key}")
+                for each in declarations(below.section):
+                    inner.setdefault(each, []).append(header)
+    return {**inner, **places}
+
+
 def read_configuration(file: TomlFile) -> Configuration:
     """Return the configuration in a parsed file.
 
@@ -75,7 +111,7 @@ def read_configuration(file: TomlFile) -> Configuration:
     error.
     """
     root = Table.root(file)
-    root.read(schema_of(Configuration), elsewhere=_OTHER_FILE)
+    root.read(schema_of(Configuration), elsewhere={**_advice(root, Configuration), **_OTHER_FILE})
     sections: dict[str, Any] = {}
     for name, (field, declaration, _default) in declarations(Configuration).items():
         assert declaration.section is not None
@@ -84,7 +120,8 @@ def read_configuration(file: TomlFile) -> Configuration:
                 sections[field] = _named(root.sections(name), name, declaration.section)
                 continue
             table = root.section(name)
-            sections[field] = read(table, declaration.section, checks=_CHECKS)
+            advice = _advice(table, declaration.section)
+            sections[field] = read(table, declaration.section, checks=_CHECKS, elsewhere=advice)
             if name == "clock":
                 _check_pulse_pin(table, sections[field], sections.get("lights", LightsSection()))
     raise_if_any(root.problems)
@@ -97,7 +134,7 @@ def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...
     """Return the sections that a list of tables describes; their names must be unique."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
-    sections = [read(table, cls, checks=_CHECKS, elsewhere=_ELSEWHERE.get(cls)) for table in tables]
+    sections = [read(table, cls, checks=_CHECKS, elsewhere=_advice(table, cls)) for table in tables]
     named = ((table, section.name) for table, section in zip(tables, sections, strict=True))
     unique(named, "name", f"name of another {kind}", "Choose another name.")
     return tuple(sections)

@@ -505,7 +505,37 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (
             sensors(switch() + 'alarm = { when = "active", severity = "normal" }\n'),
             "6: ",
-            '"normal" is not an alarm severity',
+            '"normal" is not an allowed value. Use one of "alert", "warn", "alarm", "emergency".',
+        ),
+        (
+            sensors(switch() + 'alarm = { when = "active", severity = "critical" }\n'),
+            "6: ",
+            'Use one of "alert", "warn", "alarm", "emergency".',
+        ),
+        # keys in the wrong place
+        (sensors(switch() + 'severity = "alarm"\n'), "6: ", "this key belongs in alarm. Move it there"),
+        (
+            "pin = 4\n" + sensors(switch()),
+            "1: ",
+            "pin: this key belongs in a [[sensor]]. Move the line below",
+        ),
+        (sensors(switch() + "no_sensors = true\n"), "6: ", "at the top of the file", "Remove this line."),
+        (
+            sensors(switch() + '[sensor.alarm]\nwhen = "active"\nseverity = "warn"\npull = "up"\n'),
+            "9: ",
+            "pull: this key belongs to the sensor, not to its alarm. Move it out",
+        ),
+        # addresses
+        (sensors(CLIMATE + "address = 76\n"), "6: ", "76 is not written as a hex", "Write: 0x76, without"),
+        (sensors(CLIMATE + 'address = "0x76"\n'), "6: ", '"0x76" is not', "Write: 0x76, without quotes."),
+        (sensors(CLIMATE + 'address = "77h"\n'), "6: ", "Write: 0x77, without quotes."),
+        (sensors(CLIMATE + "address = 78\n"), "6: ", "Use 0x76 to 0x77."),
+        (sensors(FUEL + 'address = "0"\n'), "9: ", "Write a number from 0 to 2, without quotes."),
+        # paths
+        (
+            sensors(MANUAL.replace("tanks.lubrication.main.currentLevel", "tanks.fuel.level")),
+            "4: ",
+            'Did you mean "tanks.fuel.main.currentLevel"?',
         ),
         (sensors(switch() + 'alarm = { severity = "alarm" }\n'), "6: ", "the alarm has no condition"),
         (

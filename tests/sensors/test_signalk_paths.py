@@ -67,6 +67,9 @@ def test_other_text_is_not_well_formed(path: str) -> None:
         ("propulsion.main.revolution", "propulsion.main.revolutions"),
         ("propulsion.main.oilpressure", "propulsion.main.oilPressure"),
         ("tanks.fule.main.currentLevel", "tanks.fuel.main.currentLevel"),
+        ("tanks.fuel.level", "tanks.fuel.main.currentLevel"),
+        ("propulsion.oilPressure", "propulsion.main.oilPressure"),
+        ("engine.main.level", ""),
         ("qqq.zzz", ""),
     ],
 )

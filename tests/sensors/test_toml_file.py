@@ -268,6 +268,25 @@ def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
         ("debounce = 50 ms # x\n", "sensors.toml:1:15: debounce: ", 'Write "50 ms".'),
         ("alarm = { above = 3 V }\n", "sensors.toml:1:21: alarm: ", 'Write "3 V".'),
         ("speed = 1,5\n", "sensors.toml:1:10: speed: ", "with a decimal point"),
+        ("speed = 1,5 V\n", "sensors.toml:1:10: speed: ", 'Write "1.5 V", with a decimal point'),
+        ("alarm = { below = 0,15, for = 1 }\n", "sensors.toml:1:23: alarm: ", "decimal point, not a comma"),
+        ("pin = GPIO17\n", "sensors.toml:1:7: pin: ", "Write: pin = 17"),
+        ("pin = bcm 4\n", "sensors.toml:1:7: pin: ", "Write: pin = 4"),
+        ("address = 0X76\n", "sensors.toml:1:12: address: ", "Write: 0x76"),
+        ("repeat = FALSE\n", "sensors.toml:1:10: repeat: ", "Write: repeat = false"),
+        ("alarm = { a = 1, }\n", "sensors.toml:1:18: alarm: ", "Delete this comma."),
+        ("alarm = { a = 1\n", "sensors.toml:1:16: alarm: ", 'Add the "}"'),
+        ("alarm = { a = 1,\n  b = 2 }\nc = 3\n", "sensors.toml:1:17: alarm: ", "Write all of { … } on one"),
+        ("alarm = {\n  a = 1\n}\n", "sensors.toml:1:10: alarm: ", "{ … } ends only in line 3"),
+        ("kind = ''switch''\n", "sensors.toml:1:10: kind: ", "one double quote on each side"),
+        ("pin\N{NO-BREAK SPACE}= 17\n", "sensors.toml:1:4: pin: ", "not an ordinary blank (U+00A0)"),
+        ("pin =\N{NARROW NO-BREAK SPACE}17\n", "sensors.toml:1:6: pin: ", "(U+202F). Delete every blank"),
+        ("\N{NO-BREAK SPACE}pin = 17\n", "sensors.toml:1:1: pin: ", "not an ordinary blank"),
+        ("[a]\N{ZERO WIDTH SPACE}\n", "sensors.toml:1:4: ", "not an ordinary blank (U+200B)"),
+        ("alarm = { a = 1 }\nalarm = { a = 2 }\n", "sensors.toml:2:18: alarm: ", "first in line 1. To have"),
+        ("alarm = { a = 1 }\nalarm = { a = 2 }\n", "sensors.toml:2:18: ", "alarm = [{ … }, { … }]"),
+        ("[user]\n[user]\n", "sensors.toml:2:6: ", "[[user]]"),
+        ("[[sensor]]\n[sensor.alarm]\n[sensor.alarm]\n", "sensors.toml:3:14: ", "[[sensor.alarm]]"),
         ("name = Main bilge\n", "sensors.toml:1:8: name: ", "double quotes"),
         ("repeat = True\n", "sensors.toml:1:10: repeat: ", "lower case"),
         ("name = “Main”\n", "sensors.toml:1:8: name: ", "straight quotes"),
@@ -276,8 +295,11 @@ def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
         ("[[sensor]\npin = 1\n", "sensors.toml:1:9: ", "[[sensor]]"),
         ("pin = 1\npin = 2\n", "sensors.toml:2:8: pin: ", "is defined twice"),
         ("[a]\n[a]\n", "sensors.toml:2:", "is defined twice"),
-        ("x = [1,\n2\ny = 3\n", "sensors.toml:3:1: y: ", 'Add the "]".'),
-        ("x = [1,\n2\n", "sensors.toml:2: ", 'Add the "]".'),
+        ("x = [1,\n2\ny = 3\n", "sensors.toml:1: x: ", 'Add the "]".'),
+        ("x = [1,\n2\n", "sensors.toml:1: x: ", 'Add the "]".'),
+        ("x = 'a\ny = 1\n", "sensors.toml:1: x: ", "Add the closing quote."),
+        ("x = 'a\ny = 'b'\n", "sensors.toml:1:7: x: ", "Add the closing quote."),
+        ('x = """a"\ny = 1\n', "sensors.toml:1: x: ", "Add the closing quote."),
         ("= 1\n", "sensors.toml:1:1: ", "not understood"),
         ("\x00", "sensors.toml:1:1: ", "not understood"),
     ],
@@ -289,6 +311,58 @@ def test_syntax_error_is_reported_in_plain_words_with_line_and_column(
     assert said.startswith(start)
     assert part in said
     assert "\n" not in said
+
+
+QUOTES = [
+    "\N{LEFT DOUBLE QUOTATION MARK}a\N{RIGHT DOUBLE QUOTATION MARK}",
+    "\N{RIGHT DOUBLE QUOTATION MARK}a\N{RIGHT DOUBLE QUOTATION MARK}",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}a\N{LEFT DOUBLE QUOTATION MARK}",
+    "\N{SINGLE LOW-9 QUOTATION MARK}a\N{LEFT SINGLE QUOTATION MARK}",
+    "\N{LEFT SINGLE QUOTATION MARK}a\N{RIGHT SINGLE QUOTATION MARK}",
+    "«a»",
+    "« a »",
+    "»a«",
+    "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}a\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+    "\N{LEFT CORNER BRACKET}a\N{RIGHT CORNER BRACKET}",
+    "\N{FULLWIDTH QUOTATION MARK}a\N{FULLWIDTH QUOTATION MARK}",
+    "\N{DOUBLE PRIME}a\N{DOUBLE PRIME}",
+    "`a`",
+    "\N{ACUTE ACCENT}a\N{ACUTE ACCENT}",
+    '"a\N{RIGHT DOUBLE QUOTATION MARK}',
+    '"a»',
+    '\N{LEFT DOUBLE QUOTATION MARK}a"',
+    "'a\N{RIGHT SINGLE QUOTATION MARK}",
+]
+
+
+@pytest.mark.parametrize("quoted", QUOTES)
+@pytest.mark.parametrize(
+    "line", ["name = {}", "name = {}  # the “x”", "alarm = {{ name = {}, b = 1 }}", "names = [{}]"]
+)
+def test_quotes_of_every_language_are_named(line: str, quoted: str) -> None:
+    said = problems(line.format(quoted) + "\n")
+    assert all(each.startswith("sensors.toml:1:") for each in said)
+    assert "typographic quotes are not allowed. Use straight quotes" in said[0]
+
+
+def test_apostrophe_is_not_taken_for_a_quote() -> None:
+    [said] = problems('name = "L\N{RIGHT SINGLE QUOTATION MARK}été\n')
+    assert "Add the closing quote." in said
+    [said] = problems("pin 17  # the “main” pin\n")
+    assert 'no "="' in said
+
+
+def test_lines_of_a_table_in_brackets_are_one_mistake() -> None:
+    file = parsed("[[sensor]]\nalarm = {\n a = 1,\n b = 2\n}\nrate = yes\n")
+    assert [problem.line for problem in file.problems] == [2, 6]
+
+
+@pytest.mark.parametrize(
+    "row", ["password = 12345678Vx", "password = “sesame”", "password = 1234,5678", "password = open"]
+)
+def test_password_without_quotes_is_not_repeated(row: str) -> None:
+    [said] = problems(f"{row}\n")
+    assert not any(part in said for part in ("1234", "sesame", "open"))
 
 
 def test_syntax_error_does_not_hide_later_errors() -> None:

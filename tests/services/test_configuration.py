@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from sensors.config.loader import load_sensors
+from sensors.settings import SensorsFile
+from sensors.toml.reference import describe
+from sensors.toml.syntax_errors import REPEATABLE
 from sensors.toml.toml_file import ConfigurationError
 from services.config.loader import load, reserved_pins
 from services.config.model import (
@@ -194,6 +197,17 @@ def test_pins_of_the_lights_are_reserved_by_name(tmp_path: Path) -> None:
         load_sensors(path, reserved=reserved_pins(Configuration(lights=LightsSection(record=20))))
 
 
+def test_repeatable_tables_are_those_that_are_declared_as_lists() -> None:
+    def lists(cls: type) -> Iterator[str]:
+        for each in describe(cls):
+            if each.is_list:
+                yield each.name
+            if each.section is not None:
+                yield from lists(each.section)
+
+    assert set(REPEATABLE) == {*lists(Configuration), *lists(SensorsFile)}
+
+
 POINT = "{ ssid = 'argo', password = 'crew-of-argo' }"
 
 
@@ -209,6 +223,17 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
     ("text", "start", "part"),
     [
         ("[vesel]\n", "1: vesel: this key is not known", 'Did you mean "vessel"?'),
+        (f"ssh_keys = ['{KEY}']\n", "1: ssh_keys: this key belongs in [network]", "below the line [network]"),
+        ("id = 'argo'\n", "1: id: this key belongs in [vessel]", "Move this line below the line [vessel]"),
+        ("name = 'argo'\n", "1: name: ", "belongs in [vessel] or [[user]] or [[gateway]]"),
+        ("[vessel]\nport = 4984\n", "2: [vessel], port: this key belongs in [listener]", "[listener]"),
+        ("[network]\naddress = '10.0.0.1/8'\n", "2: [network], address: ", "[network.ethernet]"),
+        (USER + "role = 'hub'\n", "4: user", "this key belongs in [mesh]"),
+        (
+            "[vessel]\nname = 'A\N{NO-BREAK SPACE}B'\n",
+            "2: [vessel], name: ",
+            "ordinary blank (U+00A0). Delete",
+        ),
         ("[[sensor]]\nid = 'a'\n", "1: sensor: sensors do not belong in this file", "sensors.toml"),
         ("vessel = 1\n", "1: vessel: ", "Write: [vessel]"),
         ("[[vessel]]\n", "1: vessel: ", "two brackets"),
