@@ -1,4 +1,7 @@
-"""The HTTP headers with which appliances describe themselves in a handshake, in addition to certificates."""
+"""The HTTP headers with which appliances describe themselves in the WebSocket handshake.
+
+Their certificates are exchanged in the TLS handshake before.
+"""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +26,7 @@ class ApplianceHeaders:
     store: str
     """UUID of the appliance's database."""
     board: str
-    """Identifier of the board: 16 hexadecimal digits, which reveal nothing else about the board."""
+    """Identifier of the board: 16 hexadecimal digits that reveal nothing else about the board."""
     log: str = ""
     """Id of the recorder's current log; empty if there is no log."""
     version: str = ""

@@ -23,10 +23,10 @@ PROVEN_KEPT: Final = 4
 PROVEN_FOR: Final = 3600.0
 """How long a candidate without an advertisement is kept after its last successful connection, in seconds.
 
-After that time, a vessel under way has other addresses.
+After that time, a vessel that has sailed on has other addresses.
 """
 MOST_ADDRESSES: Final = 8
-"""Maximum number of addresses kept for one candidate. No appliance is on more networks."""
+"""Maximum number of addresses kept for one candidate. No appliance has more addresses."""
 VESSELS_KEPT: Final = 512
 
 

@@ -1,8 +1,8 @@
 """Advertising and discovery of vessels, by DNS-SD over multicast (RFC 6762, 6763) with zeroconf.
 
 zeroconf handles packets, names, sockets, answers and a cache. This module adds the following rules. They are
-needed because vessels come into reach and go out of reach without any change of an interface: the interface
-of a radio mesh is always up.
+needed because the interface of a radio mesh is always up. So vessels come into reach and go out of reach
+without any change of the interface.
 
 - **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
   `refresh`, then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Every query except
@@ -76,32 +76,32 @@ _QUERY: Final = 0
 _FIRST_ASKS: Final = (1.0, 2.0)
 """Seconds between the first queries after a start or a change (RFC 6762, 5.2)."""
 _START_JITTER: Final = (0.02, 0.12)
-"""Range of seconds before the first query, because vessels that start together must not all send at once.
+"""Minimum and maximum of the random delay before the first query, in seconds (RFC 6762, 5.2).
 
-See RFC 6762, 5.2.
+Without this delay, vessels that are switched on at the same time would all send at once.
 """
 _NEIGHBOURS: Final = 4
-"""Maximum number of instances with which queries are sent at full rate.
+"""Number of known instances up to which queries are sent at full rate.
 
 With more instances, each vessel sends fewer queries.
 """
 _AT_MOST: Final = 60.0
-"""Maximum number of seconds between two queries of one vessel, for any number of instances."""
+"""Maximum seconds between two queries of one vessel, regardless of the number of instances."""
 _POINTERS: Final = 512
-"""Maximum number of names processed, so that a flood of packets causes only limited work."""
+"""Maximum number of names processed at a time, so that a flood of packets causes only limited work."""
 _OWN_NAME_EVERY: Final = 4
-"""One in this many queries does not list our own name as known, so that a cloned appliance answers."""
+"""Of this number of queries, one omits our own name from the known answers, so that a clone answers."""
 _NAMES_ASKED: Final = 8
 """Maximum number of instances whose missing records one query requests."""
 _OWNER_SPEAKS: Final = 1.5
 """Seconds until the owner of a contested name announces it again, because caches drop it (RFC 6762, 10.2)."""
 _BUNDLE: Final = 0.03
-"""Seconds from the receipt of a packet to its processing, because copies arrive over other interfaces."""
+"""Seconds to wait for copies of a packet on other interfaces before all of them are processed together."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
 _LOOK: Final = 60.0
-"""Seconds between checks of the interfaces without an event, because the kernel's reports can get lost."""
+"""Seconds between checks of the interfaces in the absence of events, because the kernel may drop events."""
 
 
 _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -116,13 +116,13 @@ class QueryIntervals:
     stale: float = 15.0
     """Time without a packet from an instance after which it is queried."""
     silent: float = 30.0
-    """Time without a packet from an instance (about three queries). Its next packet is then reported."""
+    """Silence after which an instance's next packet is reported. It is about as long as three queries."""
     forget: float = 120.0
-    """Time from our last packet until other vessels remove us: the TTL of an address (RFC 6762, 10)."""
+    """Time after which other vessels remove a silent vessel: the TTL of its addresses (RFC 6762, 10)."""
 
 
 class Discovery:
-    """Advertiser of this appliance and discoverer of others, active from `start` to `stop`."""
+    """Service that advertises this appliance and discovers others, active from `start` to `stop`."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class Discovery:
         self._pace = pace or QueryIntervals()
         self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
-        """Random suffix of our host name, which distinguishes our records from those of a cloned card."""
+        """Random end of our host name, which distinguishes our records from those of a cloned card."""
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
@@ -201,7 +201,7 @@ class Discovery:
     async def start(self) -> None:
         """Start listening and querying. Advertising starts within about a second.
 
-        Failures are stored in `problem`.
+        If this fails, the reason is stored in `problem`.
         """
         assert self._main is None, "started twice"
         loop = asyncio.get_running_loop()
@@ -251,7 +251,7 @@ class Discovery:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle an exception raised in a callback. Some packets make zeroconf's own callbacks raise."""
+        """Handle an exception raised in a callback. Some packets cause one in zeroconf's own callbacks."""
         error = context.get("exception")
         if error is not None and dns_sd_records.is_zeroconf_alone(error):
             kind = type(error).__name__
@@ -500,7 +500,7 @@ class Discovery:
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Prefer an instance to others of its vessel, because the vessel has proved its identity there."""
+        """Prefer this instance to others of its vessel, because the vessel has proved its identity there."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
@@ -535,7 +535,7 @@ class Discovery:
     def _look_up(self, name: str) -> InstanceRecords | None:
         """Return the cached records of an instance.
 
-        If they are not those of a vessel, log that and return None.
+        If the records are not those of a vessel, log this and return None.
         """
         if self._zeroconf is None:
             return None

@@ -81,7 +81,7 @@ class RecordListener(RecordUpdateListener):
 
 
 def is_zeroconf_alone(error: BaseException) -> bool:
-    """Return True if an exception was raised within zeroconf, and none of our code was involved."""
+    """Return True if an exception was raised within zeroconf without any of our code in the traceback."""
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
     return any(name.startswith("zeroconf") for name in modules) and not any(
         name.startswith("sync.") for name in modules

@@ -1,8 +1,8 @@
 """Detection of two boards with the identity of one vessel, because a card was copied or a key was stolen.
 
-A vessel detects a board with its own identity as soon as the two are connected. A third vessel detects two
-boards when it receives data from them alternately. If a card was only moved to another board, the old board
-sends no more data, so nothing is reported.
+A vessel detects a board with its own identity as soon as the two are connected. A third vessel detects the
+two boards when it receives data from each of them in turn. If a card was only moved to another board, the old
+board sends no more data, so nothing is reported.
 """
 
 from dataclasses import dataclass
@@ -11,19 +11,22 @@ from typing import Final
 from sync.fleet.rights import Claim
 
 WITHIN: Final = 600.0
-"""Seconds within which data from one board, then a second, then the first again proves that both exist."""
+"""Maximum age, in seconds, of data that is used as evidence of a duplicate identity.
+
+Two boards are reported if data arrives from the first, then from the second, and then from the first again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateIdentity:
-    """Two boards with one vessel's identity."""
+    """A pair of boards that both have the identity of one vessel."""
 
     vessel: str
     boards: tuple[str, str]
     since: float
     """Time of the detection, in seconds on the caller's clock."""
     is_ours: bool
-    """True if one of the boards is this one."""
+    """True if one of the two boards is the one on which this program runs."""
 
     def __str__(self) -> str:
         one, other = self.boards
@@ -45,9 +48,9 @@ class LogAhead:
     peer: str
     log: str
     sensor: str | None
-    """Sensor of an offered reading that is not stored here; None for a boot that this vessel has signed."""
+    """Sensor of the reading that the peer has offered; None if the evidence is a signed `boot` document."""
     number: int
-    """Highest sequence number in the reading, or the number of the boot."""
+    """Highest sequence number in the offered reading, or the number of the boot."""
     since: float
 
     @property
@@ -69,13 +72,13 @@ class LogAhead:
 
 
 class DuplicateIdentities:
-    """The boards from which data was received recently, and the duplicate identities that were detected."""
+    """Record of boards from which data was received recently, and of detected duplicate identities."""
 
     def __init__(self, vessel: str, board: str) -> None:
         """Create an empty record. `vessel` and `board` are the ids of this vessel and this board."""
         self._own = (vessel, board)
         self._heard: dict[str, dict[str, float]] = {}
-        """Time at which data was last received, by vessel and board."""
+        """Time at which data was last received from each board, by vessel and board id."""
         self._known: dict[str, DuplicateIdentity] = {}
         self._ahead: dict[str, LogAhead] = {}
 
@@ -85,9 +88,9 @@ class DuplicateIdentities:
         return list(self._known.values())
 
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
-        """Record that data was received from a board, whose certificate proves that it belongs to `vessel`.
+        """Record that data was received from a board that has presented a certificate of `vessel`.
 
-        Return the duplicate identity if one is newly detected, otherwise None.
+        Return the duplicate identity if this has revealed a new one, otherwise None.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -104,7 +107,7 @@ class DuplicateIdentities:
 
     @property
     def ahead(self) -> list[LogAhead]:
-        """Evidence that vessels have more of our current log than is stored here, one entry for each."""
+        """Evidence, per vessel, that the vessel has more of our current log than is stored here."""
         return list(self._ahead.values())
 
     def is_known(self, peer: str, claim: Claim) -> bool:

@@ -26,9 +26,9 @@ class InboundLink:
     connections: dict[str, PeerConnection] = field(default_factory=dict)
     """Connections, by the name of their stream."""
     unnamed: list[PeerConnection] = field(default_factory=list)
-    """Connections of the vessel's other programs, which do not name a stream."""
+    """Connections that do not name a stream, for example from other programs on the vessel."""
     bytes_gone: tuple[int, int] = (0, 0)
-    """Bytes sent and bytes received on connections that have ended."""
+    """Number of bytes sent and received on connections that have since closed."""
     _received: int = 0
 
     @property
@@ -48,7 +48,7 @@ class InboundLink:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent, and bytes received, on all connections so far."""
+        """Total number of bytes sent and received on all connections of the link."""
         sent, received = self.bytes_gone
         for connection in self.all:
             sent += connection.link.transport.bytes_sent
@@ -57,7 +57,7 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping: the minimum over all connections."""
+        """Shortest time, over all connections, for which a ping has been unanswered. The unit is seconds."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 
@@ -73,12 +73,12 @@ class InboundLinks:
         return iter(list(self._links.values()))
 
     def find(self, connection: PeerConnection) -> InboundLink | None:
-        """Return the link that a connection belongs to, or None."""
+        """Return the link to which a connection belongs, or None."""
         key = self._key(connection)
         return None if key is None else self._links.get(key)
 
     def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
-        """Add a connection, and close the connection that it replaces, if any.
+        """Add a connection, and close the old connection for the same stream, if any.
 
         Return the connection's link, or None if the peer is not a vessel.
         """

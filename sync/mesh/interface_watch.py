@@ -1,7 +1,7 @@
-"""Notification of changes of this machine's interfaces and addresses.
+"""Notification of changes to this machine's network interfaces and addresses.
 
-Netlink events are collected until they pause, and then reported together. If netlink is not available, the
-callback is called at regular intervals.
+Netlink events are collected until no more arrive, and then reported together. If netlink is not available,
+the callback is called at regular intervals.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _BUFFER: Final = 64 * 1024
 QUIET: Final = 0.2
 """Seconds without another event before the callback, because an interface comes up in several steps."""
 AT_LATEST: Final = 1.0
-"""Maximum seconds from the first event to the callback. An unstable interface may change for minutes."""
+"""Maximum seconds from the first event to the callback, even if an interface keeps changing."""
 POLL: Final = 10.0
 """Seconds between two callbacks if netlink is not available."""
 
@@ -43,9 +43,9 @@ class Event(enum.Enum):
 
 
 def parse_netlink(data: bytes) -> Iterator[Event]:
-    """Yield the events in one netlink datagram. Truncated messages and those of other kinds are ignored.
+    """Yield the events in one netlink datagram. Truncated and unrelated messages are ignored.
 
-    Wireless drivers report scans as changes of the link. These messages have a special attribute, and are
+    Wireless drivers report each scan as a change of the link. Such messages have a special attribute, and are
     ignored.
     """
     while len(data) >= _HEADER.size:
@@ -73,7 +73,7 @@ def _has_attribute(data: bytes, wanted: int) -> bool:
 class InterfaceWatch:
     """Watcher that reports changes of the network interfaces between `start` and `stop`.
 
-    It calls `on_change` with the kinds of events received, once no more events have arrived for a moment.
+    It calls `on_change` with the kinds of events received, after `QUIET` seconds without another event.
 
     If netlink is not available, it calls `on_change` with Event.ADDRESS every `poll` seconds, and the caller
     must check whether anything has changed.

@@ -1,4 +1,4 @@
-"""The interfaces and addresses of this machine, and the selection of interfaces for discovery."""
+"""The network interfaces and addresses of this machine, and the selection of interfaces for discovery."""
 
 import fcntl
 import ipaddress
@@ -32,7 +32,7 @@ _IFREQ: Final = "16sh22x"
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """An interface as reported by the kernel."""
+    """A network interface, as reported by the kernel."""
 
     name: str
     index: int
@@ -69,7 +69,7 @@ def read_interfaces() -> tuple[Interface, ...]:
 
 
 class RecentInterfaces:
-    """Cache of this machine's interfaces, so that they are not read again for each connection."""
+    """Cache of this machine's network interfaces, which are therefore not read again for each connection."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ def _is_named(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
-    """Return, for each interface, an IPv4 address and an IPv6 address or the index, as zeroconf expects.
+    """Return the interfaces as zeroconf expects them: by IPv4 address, and by IPv6 address or index.
 
     A link-local IPv6 address is preferred. A packet from such an address shows the receiver on which
     interface the sender's link-local addresses can be reached.

@@ -1,4 +1,4 @@
-"""The links that this vessel dials: when they are dialled, and when they are closed.
+"""The links that this vessel dials. This module decides when each is dialled and closed.
 
 `link_plan` decides which links are wanted, and `membership` decides which vessels belong to the fleet.
 """
@@ -48,24 +48,24 @@ class LinkDialler:
             rng: random source of the jitter.
             make: creates a link to an endpoint. The second argument is the vessel that must answer, or None
                 for any.
-            on_ended: called with each link that is closed.
+            on_ended: called with each link when it begins to close.
         """
         self.links: Final[dict[str, OutboundLink]] = {}
-        """Links, by vessel; links to configured addresses, by address."""
+        """Links, by vessel id. A link to a configured address is listed by that address."""
         self._place, self._static = place, tuple(static)
         self._rng, self._make, self._on_ended = rng, make, on_ended
         self._wanted_since: dict[str, float] = {}
         self._chances: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
         self._static_vessels: dict[str, str] = {}
-        """The vessel that answered at each configured address."""
+        """Id of the vessel that answered at each configured address."""
         self.candidates: Final = Candidates()
         """The endpoints at which vessels may be reached."""
         self._surplus_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
     def process_sighting(self, sighting: Sighting, *, is_news: bool) -> None:
-        """Process a sighting. `is_news` is True if the vessel was not in sight before, or was silent."""
+        """Process a sighting. `is_news` is True if the vessel was out of sight or silent until now."""
         if is_news:
             self._not_before.pop(sighting.vessel, None)
         link = self.links.get(sighting.vessel)

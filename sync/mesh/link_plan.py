@@ -1,10 +1,10 @@
 """The plan of links: the vessels to have links with, and the side that dials.
 
-This module does no I/O. All vessels are placed on a ring, in the order of their ids. A vessel with more
-vessels in sight than it may have links selects those that are 1, 2, 4 … places away in both directions. So
-the selection is mutual, and any two vessels are only a few links apart. If some vessels cannot see each
-other, separate groups may result. So each vessel advertises its links in its DNS-SD record. If a vessel sees
-another one that it cannot reach over any known links, it dials an additional link to that vessel.
+This module does no I/O. All vessels are placed on a ring, in the order of their ids. If there are more
+vessels in sight than a vessel may have links, it selects those that are 1, 2, 4 … places away in both
+directions. So the selection is mutual, and any two vessels are only a few links apart. If some vessels cannot
+see each other, separate groups may result. So each vessel advertises its links in its DNS-SD record. If a
+vessel sees another one that it cannot reach over any known links, it dials an additional link to that vessel.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ DIAL_AFTER: Final = 15.0
 Jitter can double this time.
 """
 LEAST_PEERS: Final = 2
-"""Lowest limit on the number of links. With a lower limit, a fleet could not be connected."""
+"""Smallest permitted limit on the number of links. With fewer links, parts of a fleet would be separated."""
 
 
 class Role(Enum):
@@ -45,9 +45,9 @@ class MeshNode:
 
 
 def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Return the vessels to have links with.
+    """Return the vessels with which this vessel should have links.
 
-    `in_sight` maps each vessel in sight to the vessels it is linked with.
+    `in_sight` maps each vessel in sight to the vessels with which it has links.
     """
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:
@@ -104,7 +104,7 @@ def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -
 
 
 def keeps_dialled(own: str, other: str) -> bool:
-    """Return True if our link is the one to keep when both vessels have dialled each other."""
+    """Return True if the link that we have dialled is kept when both vessels have dialled each other."""
     return own < other
 
 

@@ -1,7 +1,7 @@
 """The two streams of a link between vessels: urgent documents, and documents that can wait.
 
-Each stream has its own connection and checkpoint, so that a month of readings does not delay an alarm in our
-queues or in those of the network.
+Each stream has its own connection and checkpoint. So an alarm is not queued behind a month of readings, on
+this vessel or in the network.
 """
 
 from typing import Final
@@ -14,6 +14,6 @@ HISTORY: Final = Stream("logboat/history", is_history)
 LIVE: Final = Stream("logboat/live", lambda document_id: not is_history(document_id))
 """Stream of all other documents.
 
-These are alarms, current values, notes, boots, vessels, the fleet's own documents, and those of crew apps.
+These are the documents of alarms, current values, notes, boots, vessels, the fleet and crew apps.
 """
 STREAMS: Final = (LIVE, HISTORY)

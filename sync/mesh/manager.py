@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 CLONE_FORGOTTEN: Final = 3600.0
 JUDGE_EVERY: Final = 30.0
-"""Seconds between checks of whether connected peers may stay connected, because certificates expire."""
+"""Seconds between checks of the certificates of connected peers, which may have expired."""
 PASSED_AFTER: Final = 120.0
 """Seconds after which the reason for a broken link is no longer shown, unless this vessel dials that link."""
 _VESSELS: Final = documents.vessel_id("")
@@ -81,7 +81,7 @@ class MissingLinkReason(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """True if the problem is temporary, such as a vessel out of reach, and False for a refusal."""
+        """True for a temporary problem, such as a vessel that is out of reach; False for a refused link."""
         return is_worth_retrying(self.problem, continuous=True)
 
 
@@ -119,9 +119,9 @@ class Mesh:
         """The listener; None if this vessel only dials."""
         self.discovery: Discovery | None = None
         self.problems: dict[str, MissingLinkReason] = {}
-        """Reasons for missing links, by vessel; for configured addresses, by address."""
+        """Reasons for missing links, by vessel id, or by address if the address was configured."""
         self.turns = 0
-        """Number of passes that were completed or that a store error ended."""
+        """Number of passes so far. Passes that ended with an unexpected error are not counted."""
         self._stumbled_over = ""
         """The last unexpected error that ended a pass.
 
@@ -147,7 +147,7 @@ class Mesh:
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
-        """Vessels whose `vessel` document was received. It may contain a new vouched generation."""
+        """Vessels whose `vessel` document was received, so that their unvouched revisions may be removed."""
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -156,7 +156,7 @@ class Mesh:
 
     @property
     def outward(self) -> dict[str, OutboundLink]:
-        """The links that we dial, by vessel; for configured addresses, by address."""
+        """The links that we dial, by vessel id, or by address if the address was configured."""
         return self.dialling.links
 
     @property
@@ -481,7 +481,7 @@ class Mesh:
             log.critical("the mesh has stopped: internal error; trying again", exc_info=error)
 
     def _reconsider(self) -> float:
-        """Make the changes that are needed now. Return the seconds until the next pass."""
+        """Dial, close and announce as the current state requires. Return the seconds until the next pass."""
         now = asyncio.get_running_loop().time()
         self._take_up_revocations()
         if now - self._judged_at >= JUDGE_EVERY:
@@ -543,6 +543,6 @@ class Mesh:
 
 
 def _ended(task: asyncio.Task[None]) -> None:
-    """Log an error that ended the main task, after which `turns` no longer increases."""
+    """Log the error that ended the main task, if any. After such an error, `turns` no longer increases."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the mesh has stopped: internal error", exc_info=error)

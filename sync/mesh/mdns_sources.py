@@ -1,10 +1,11 @@
-"""The addresses from which a name was announced.
+"""The source addresses of mDNS announcements, by the announced name.
 
 A machine with two interfaces announces all its addresses on both. The networks of two boats often have the
-same address range, the default of their routers. So one vessel could dial the other vessel's address in its
-own network. Only the source address of a packet is certain to reach its sender, on the interface that
-received the packet. zeroconf does not report the source, so this module receives the same packets itself.
-Linux delivers multicast to every socket on the port if any of them has joined the group.
+same address range, the default of their routers. So a vessel could dial an address of the other boat's
+network in its own network, and reach a different machine. Only the source address of a packet is certain to
+reach its sender, on the interface that received the packet. zeroconf does not report the source, so this
+module receives the same packets itself. Linux delivers multicast to every socket on the port if any of them
+has joined the group.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ PORT: Final = 5353
 NAMES: Final = 512
 """Maximum number of names kept; the least recently announced are dropped first."""
 ADDRESSES: Final = 8
-"""Maximum number of addresses of one name."""
+"""Maximum number of addresses kept for one name."""
 
 _MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
 

@@ -1,7 +1,7 @@
-"""Membership in the fleet: peers' certificates, the crew's passwords, and rights.
+"""Membership in the fleet: the certificates of peers, the passwords of the crew, and their rights.
 
-The credentials of every peer are checked here, whichever side has dialled. Revocations are replicated as a
-document in the store; `refresh` applies new ones.
+The credentials of every peer are checked here, regardless of which side has dialled. Revocations are
+replicated as a document in the store; `refresh` applies new ones.
 """
 
 import logging
@@ -86,10 +86,9 @@ class Membership:
             greeting: the headers that describe this appliance.
             crew: users who may connect with a password.
             current_log: returns the recorder's current log; None if there is none.
-            now: returns an aware datetime, which must not be earlier than a time that is known to have
-                passed.
-            gives: whether other vessels may pull from us.
-            takes: whether other vessels may push to us.
+            now: returns the time as an aware datetime, which must not be earlier than the time floor.
+            gives: whether other vessels may pull documents from us.
+            takes: whether other vessels may push documents to us.
             on_clone: called with the id of another board that has our own identity.
             on_ahead: called with a vessel, and its claim to have more of our current log than is stored here.
             quotas: limits on what each user and vessel may send; None for no limit.
@@ -123,7 +122,7 @@ class Membership:
     # Certificates
 
     def judge(self, certificate: x509.Certificate) -> str | None:
-        """Return why a certificate is not accepted, as a sentence, or None if it is accepted."""
+        """Return None if a certificate is accepted, and otherwise a sentence with the reason."""
         return self.trust.objection(certificate, self._now())
 
     def _revocation(self, certificate: x509.Certificate) -> str | None:
@@ -134,7 +133,7 @@ class Membership:
         return self.trust.vessel(certificate)
 
     def objection(self, client: Client) -> str | None:
-        """Return why a connected client must be disconnected, as a sentence, or None if it may stay."""
+        """Return None if a client may stay connected, and otherwise a sentence with the reason."""
         if isinstance(client, CertificateHolder):
             return self.judge(client.certificate)
         if isinstance(client, User) and client.name not in self._crew:
@@ -167,7 +166,7 @@ class Membership:
             log.warning("the addresses of users who logged in cannot be stored: %s", error)
 
     def rule(self, vessel: str) -> Rule:
-        """Return the rule for what a vessel may write here."""
+        """Return the rule that decides which documents a vessel may write here."""
         return self._rights.rule(CertifiedVessel(vessel))
 
     def quota(self, vessel: str) -> Quota | None:
@@ -253,17 +252,17 @@ class Membership:
 
     @property
     def removal_count(self) -> int:
-        """Number of removals of unvouched revisions here.
+        """Number of times that unvouched revisions were removed from the store.
 
-        After each, peers must offer all documents again.
+        After each removal, peers must offer all documents again.
         """
         return unvouched_revisions.removal_count(self._database)
 
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
         """Remove revisions for which their vessel does not vouch, so that valid revisions are accepted again.
 
-        `vessels` are vessels that have just vouched; None for all documents. Return True if any revisions
-        were removed. Raises StoreError if the store fails.
+        `vessels` limits the check to documents of these vessels; None checks all documents. Return True if
+        any revisions were removed. Raises StoreError if the store fails.
         """
         judge = self._rights.generations
         database = self._database

@@ -1,8 +1,7 @@
 """A link that we dial: two replications with one vessel, live and history, each on its own connection.
 
-The history connection is opened after the live connection. The identity of the peer is known only from its
-certificate and the headers of its response. So the first connection sets `greeting`, and also `vessel` if no
-vessel was expected.
+The history connection is opened after the live connection. Only the certificate and the response headers
+identify the peer. So the first connection sets `greeting`, and also `vessel` if no vessel was expected.
 """
 
 import asyncio
@@ -46,25 +45,25 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 @dataclass(frozen=True, slots=True)
 class LinkParameters:
-    """The parameters that all links of this vessel have in common."""
+    """Parameters that all outbound links of this vessel share."""
 
     vessel: str
     database: Database
     identity: TLSIdentity
     root: x509.Certificate
     judge: Callable[[x509.Certificate], str | None]
-    """Function that returns why a certificate is not accepted, as a sentence, or None if it is accepted."""
+    """Function that returns None if a certificate is accepted, and otherwise a sentence with the reason."""
     vessel_of: Callable[[x509.Certificate], str | None]
     greeting: ApplianceHeaders
     """The headers that describe this appliance, sent to the peer."""
     rule: Callable[[str], Rule]
-    """Function that returns the rule for what a vessel may write here."""
+    """Function that returns the rule that decides which documents a vessel may write here."""
     quota: Callable[[str], Quota | None]
-    """Function that returns a vessel's quota for sending to us, or None for no limit."""
+    """Function that returns the quota of data that a vessel may send to us; None for no limit."""
     era: Callable[[], int] = lambda: 0
-    """Function that returns the store's era: the number of removals of unvouched revisions.
+    """Function that returns the store's era: how many times unvouched revisions were removed from it.
 
-    The names of checkpoints depend on it.
+    The era is part of the names of checkpoints, so after a removal all documents are offered again.
     """
     push: bool = True
     pull: bool = True
@@ -91,7 +90,7 @@ class OutboundLink:
             where: the endpoint to dial.
             expected: the vessel that must answer; None to accept any vessel of the fleet.
             rng: random source of the jitter.
-            on_change: called when the link opens, closes, or ends.
+            on_change: called when the link opens, closes or ends permanently.
             on_link: called with each live connection, before anything is transferred.
             on_documents: called with batches of documents that were transferred or failed.
         """
@@ -101,7 +100,7 @@ class OutboundLink:
         """The headers that describe the peer's appliance; None before the first connection."""
         self.certificate: x509.Certificate | None = None
         self.problem: Problem | None = None
-        """Reason why there is no connection now; None if there is one."""
+        """Reason why the live connection is down; None while it is open."""
         self.has_ended = False
         """True if the link will not connect again automatically."""
         self.up_since: float | None = None
@@ -130,7 +129,7 @@ class OutboundLink:
         self._replicators[LIVE].start()
 
     async def stop(self) -> None:
-        """End the link, after storing the checkpoints if the peer answers in time."""
+        """End the link. The checkpoints are stored first if the peer answers in time."""
         self.has_ended = True
         await asyncio.gather(*(replicator.stop() for replicator in self._replicators.values()))
 
@@ -172,13 +171,13 @@ class OutboundLink:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent, and bytes received, on all connections so far."""
+        """Total number of bytes sent and received on all connections of the link."""
         both = [replicator.transferred for replicator in self._replicators.values()]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping: the minimum over all connections."""
+        """Shortest time, over all connections, for which a ping has been unanswered. The unit is seconds."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 
@@ -255,7 +254,7 @@ class OutboundLink:
             self._replicators[HISTORY].start()
 
     def _history(self, status: Status) -> None:
-        """Schedule a restart of the history replication if it has stopped.
+        """Schedule a restart of the history replication if that has stopped.
 
         The problems of this replication are visible only in `statuses`, because the link's state is that of
         the live connection.

@@ -1,8 +1,8 @@
-"""Search for the endpoint at which a vessel answers, by TLS handshakes with several candidates in parallel.
+"""Finds the endpoint at which a vessel answers, by TLS handshakes with several candidates in parallel.
 
 A candidate that does not answer does not delay the others, and a candidate with a wrong certificate is
-skipped. Over a slow radio link, a probe may take a long time. After a few seconds, other probes start without
-waiting for it.
+skipped. Over a slow radio link, a probe may take a long time. After a few seconds, further probes start
+although the slow one is still running.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from sync.peer.problems import ProblemError
 MOST_AT_ONCE: Final = 16
 """Maximum number of unfinished probes that are younger than `HELD_FOR`.
 
-Each probe takes a few milliseconds of CPU time on a small board.
+A probe uses a few milliseconds of CPU time on a small board.
 """
 HELD_FOR: Final = 5.0
 """Seconds for which a probe counts towards `MOST_AT_ONCE`. A vessel nearby answers within that time.
 
-A probe that lasts longer only costs a file descriptor. There are at most 68 probes, one for each known
+A probe that takes longer uses only a file descriptor. There are at most 68 probes, one for each known
 candidate of a vessel.
 """
 BEGIN_WITHIN: Final = 30.0
@@ -31,7 +31,7 @@ Without this limit, an attempt would never end if an attacker kept announcing ne
 that has failed would not be tried again. Probes of all 68 known candidates of a vessel start within 25 s.
 """
 _LOOK_EVERY: Final = 1.0
-"""Seconds until `order` is called again if no probe ends in the meantime."""
+"""Maximum seconds between two calls of `order`, which may return new candidates."""
 
 Probe = Callable[[Candidate], Awaitable[None]]
 """Function that returns once the vessel has proved its identity at a candidate, or raises ProblemError."""
@@ -52,7 +52,7 @@ async def first_proven(
         failed: called with each candidate that fails.
 
     Raises:
-        ProblemError: no probe succeeded. The problem is that of the most likely candidate.
+        ProblemError: no probe succeeded. The error is that of the most likely candidate.
     """
     likeliest = order()[0]
     clock = asyncio.get_running_loop().time

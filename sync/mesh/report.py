@@ -24,7 +24,7 @@ later (`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensiv
 
 @dataclass(slots=True)
 class PeerReport:
-    """The state of one vessel nearby, or of one address that is dialled."""
+    """State of the link with one vessel, or with one address that is dialled."""
 
     vessel: str
     """Id of the vessel, or the address that is dialled if no vessel has answered there yet."""
@@ -35,9 +35,9 @@ class PeerReport:
     up_for: float | None = None
     """Seconds since the link opened."""
     behind: int = 0
-    """Maximum number of changes that the vessel may still lack.
+    """Upper bound for the number of changes that the vessel has not received yet.
 
-    It is 0 only if the vessel has all changes.
+    If the number is 0, the vessel has all changes.
     """
     receiving: int = 0
     """Number of documents that the vessel has announced and that are not stored here yet."""
@@ -59,7 +59,7 @@ class MeshReport:
     port: int | None
     peers: list[PeerReport] = field(default_factory=list)
     crew: list[tuple[str, str]] = field(default_factory=list)
-    """Connected users, and their addresses."""
+    """Name and address of each connected user."""
     routes: dict[str, Route] = field(default_factory=dict)
     clones: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ def _inward(report: PeerReport, link: InboundLink, now: float) -> None:
 
 
 def _report_open_link(report: PeerReport, silence: float) -> None:
-    """Add an open link to a report. If there are two links with a vessel, it is silent only if both are."""
+    """Add an open link to a report. A vessel with two links is reported as silent only if both are silent."""
     if silence < SILENT_AFTER:
         report.state, report.problem = LinkState.LINKED, None
     elif report.state is not LinkState.LINKED:

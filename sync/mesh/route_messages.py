@@ -1,4 +1,4 @@
-"""A message that only Logboat sends and accepts: the routes by which other vessels' documents arrive."""
+"""A message that announces the routes by which other vessels' documents arrive. Only Logboat uses it."""
 
 from typing import ClassVar, Final
 
@@ -20,7 +20,7 @@ class RoutesMessage(msgspec.Struct, frozen=True):
     profile: ClassVar[str] = "logboat/ways"
 
     paths: dict[str, tuple[str, ...]]
-    """Path from the sender to each vessel, without the sender: `{"brigid": ("argo", "brigid")}`."""
+    """Path from the sender to each vessel, without the sender, such as `{"brigid": ("argo", "brigid")}`."""
 
     def encode(self) -> EncodedMessage:
         """Encode the announcement for sending."""

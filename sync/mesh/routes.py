@@ -1,8 +1,8 @@
-"""The routes by which each vessel's documents arrive, stored locally and never replicated.
+"""The routes by which each vessel's documents arrive. They are stored locally and never replicated.
 
 Each neighbour announces its own routes. When documents of a vessel arrive from a neighbour, their route is
-the neighbour followed by the route that the neighbour has announced. So a recorded route is that of the most
-recent document, and not necessarily the shortest one.
+the neighbour followed by the route that the neighbour has announced. So a recorded route is the one that the
+most recent document has taken. It is not necessarily the shortest one.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Routes:
         self._announced: dict[str, Mapping[str, tuple[str, ...]]] = {}
         self._routes: dict[str, Route] = {}
         self.version = 0
-        """Counter that increases when the announced routes change."""
+        """Counter that increases whenever the routes to be announced change."""
 
     @property
     def all(self) -> dict[str, Route]:

@@ -6,8 +6,8 @@ UUID) and `links`. `links` lists the vessels with which the vessel has links, se
 continues in `links2`, `links3` and so on.
 
 The content of a record is not trusted, because anyone on the network can advertise anything. A record only
-shows where to connect. The certificate then proves the identity of the peer. If there are two instances of
-one vessel, both are kept. `duplicate_identities` detects whether the card was cloned.
+shows where to connect. The certificate then proves the identity of the peer. If two instances claim to be the
+same vessel, both are kept. `duplicate_identities` detects whether the card was cloned.
 """
 
 import enum
@@ -27,20 +27,21 @@ STRING_BYTES: Final = 255
 """Maximum bytes of a string in a TXT record, whose length field is one byte (RFC 1035, section 3.3.14)."""
 
 LINKS_STRINGS: Final = 4
-"""Maximum number of strings with links, so that a record fits into one packet.
+"""Maximum number of TXT strings that list links, so that a record fits into one packet.
 
-They have room for 30 ids of the maximum length, or 90 of the usual length.
+The strings have room for 30 ids of the maximum length, or 90 ids of the usual length.
 """
 
 TABLE_LIMIT: Final = 512
-"""Maximum number of instances kept, so that forged records cannot fill memory.
+"""Maximum number of instances kept, so that forged records cannot fill the memory.
 
-Far fewer vessels are in reach.
+A real fleet has far fewer vessels in reach.
 """
 VESSEL_LIMIT: Final = 64
 """Maximum number of instances kept for one vessel.
 
-A real vessel has one instance, or two for a short time. Any others are forged, but all of them are tried.
+A real vessel has one instance, or two for a short time. Any further instances are forged, but since nothing
+distinguishes them, each is tried.
 """
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
@@ -52,7 +53,7 @@ _MORE_LINKS: Final = tuple("links" if n == 1 else f"links{n}" for n in range(1, 
 
 
 class AdvertisementError(ValueError):
-    """An invalid advertisement of a vessel. The message describes what is wrong."""
+    """Error in the advertisement of a vessel. The message describes what is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Advertisement:
     port: int
     """TCP port of the listener."""
     links: tuple[str, ...] = ()
-    """The vessels with which the vessel has links. Those that do not fit into `LINKS_STRINGS` are omitted."""
+    """Ids of the vessels with which this vessel has links, as many as fit into `LINKS_STRINGS` strings."""
 
     def __post_init__(self) -> None:
         _check(
@@ -157,14 +158,14 @@ class SightingChangeKind(enum.Enum):
     CHANGED = "changed"
     """The advertisement or the address has changed."""
     AGAIN = "again"
-    """An unchanged advertisement was received again after unanswered queries, so dialling may succeed now."""
+    """An unchanged advertisement was received again after a silence, so dialling may succeed now."""
     GONE = "gone"
     """The appliance has withdrawn its advertisement, or the records have expired (after two minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SightingChange:
-    """A change of the table, with the current sighting or the removed sighting."""
+    """A change of the table, with the new sighting, or with the old one if it was removed."""
 
     kind: SightingChangeKind
     sighting: Sighting

@@ -1,4 +1,4 @@
-"""Records about the documents that arrive over links: their routes, and the number of rejected documents.
+"""Records of the documents that arrive over links: their routes, and the number of rejected documents.
 
 This module maintains the table of routes, announces it to neighbours, and receives their announcements.
 """
@@ -26,10 +26,10 @@ _KEPT_AS: Final = "mesh:routes"
 
 
 class Traffic:
-    """The routes of received documents, and the numbers of rejected documents, at one vessel."""
+    """Record of the routes by which documents reach this vessel, and of the number of rejected documents."""
 
     def __init__(self, vessel: str, database: Database, *, utc: Callable[[], float]) -> None:
-        """Create empty records. `utc` returns seconds since 1970."""
+        """Create an empty record. `utc` returns the time in seconds since 1970."""
         self.routes: Final = Routes(vessel)
         self.refused: Counter[str] = Counter()
         """Number of rejected documents, for each vessel that sent them."""
@@ -94,7 +94,7 @@ class Traffic:
     # Documents
 
     def record_documents(self, neighbour: str, outcomes: Sequence[DocumentEnded], now: float) -> set[str]:
-        """Record documents that arrived or were rejected. Return the vessels whose documents arrived.
+        """Record documents that arrived or were rejected. Return the vessels whose documents were accepted.
 
         `now` is the event loop's time.
         """

@@ -29,17 +29,20 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
 
 CONNECT_WITHIN: Final = 15.0
-"""Seconds for TCP, TLS and HTTP together: four round trips of 2 s, and nearly as long for lost packets."""
+"""Maximum seconds for the TCP, TLS and HTTP handshakes together.
+
+They take four round trips, up to 2 s each on a slow link. The remaining 7 s allow for lost packets.
+"""
 HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
-A vessel that has gone out of reach is detected `GRACE` seconds after the next ping. TCP's own timeouts would
-take longer, because each is twice as long as the previous one (RFC 6298).
+A vessel that has gone out of reach is detected `GRACE` seconds after the next ping. TCP's own retransmission
+timeouts would take longer, because each is twice as long as the one before (RFC 6298).
 """
 GRACE: Final = 8.0
 """Seconds to wait for an answer to a ping. On a slow radio link, the ping may be queued behind other data."""
 USUAL_DATABASE: Final = "log"
-"""Default name of an appliance's database. It is tried first after a different name was wrong."""
+"""Default name of an appliance's database. If the advertised name is wrong, this name is tried next."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
@@ -112,7 +115,7 @@ class VesselEndpoint:
     ) -> Coroutine[Any, Any, WebSocketTransport]:
         """Return an awaitable that connects to the current endpoint.
 
-        If the connection fails, awaiting it raises ProblemError.
+        Awaiting it raises ProblemError if the connection fails.
         """
         return ws_client.connect(
             f"{self._url}/_blipsync",
@@ -141,7 +144,7 @@ class _Attempt:
         self._opening: asyncio.Task[WebSocketTransport] | None = None
         """Task that connects to the most likely candidate."""
         self._is_received = False
-        """True if that connection has succeeded, and its receiver was created."""
+        """True if the connection to the most likely candidate was opened, and its receiver was created."""
         self._is_given_up = False
         self._tried: set[Candidate] = set()
         """Candidates that have failed in this attempt."""
