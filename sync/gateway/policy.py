@@ -1,7 +1,8 @@
 """The forwarding policy: the documents to forward to a gateway, the times, and the rates.
 
-The policy in the configuration divides the documents into parts. This module does no I/O. The caller passes
-in a `Situation`: the interface through which the gateway is reached, and the time of day.
+The policy in the configuration divides the documents into parts, which are forwarded independently. This
+module does no I/O. The caller passes in a `Situation`, which contains the interface through which the gateway
+is reached and the time of day.
 """
 
 import re
@@ -47,7 +48,7 @@ class InterfaceIs:
 class HoursAre:
     """Condition that the time of day is within a range, or, if negated, outside it.
 
-    A range may include midnight.
+    The range may extend past midnight, such as 22:00-06:00.
     """
 
     begin: int
@@ -72,7 +73,7 @@ class HoursAre:
 
 @dataclass(frozen=True, slots=True)
 class PolicyConditions:
-    """A list of conditions that must all hold. An empty list always holds."""
+    """List of conditions that must all hold. If the list is empty, the conditions are met."""
 
     conditions: tuple[InterfaceIs | HoursAre, ...] = ()
 
@@ -80,7 +81,8 @@ class PolicyConditions:
     def parse(cls, text: str) -> Self:
         """Parse conditions such as `interface != NAME` and `hours == HH:MM-HH:MM`, joined by `and`.
 
-        Both conditions allow both operators, `==` and `!=`. Raises ValueError if the text is not valid.
+        Both `interface` and `hours` can be used with `==` and with `!=`. Raises ValueError if the text is
+        invalid.
         """
         conditions: list[InterfaceIs | HoursAre] = []
         for part in re.split(r"\s+and\s+", text.strip()):
@@ -116,7 +118,7 @@ ALWAYS: Final = PolicyConditions()
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """An entry in a policy. It applies to documents in at least one of its channels."""
+    """Entry in a policy. It applies to each document that is in at least one of the entry's channels."""
 
     channels: tuple[str, ...]
     when: PolicyConditions = ALWAYS
@@ -126,7 +128,7 @@ class PolicyEntry:
 
 @dataclass(frozen=True, slots=True)
 class PolicyPart:
-    """A part of the documents that is forwarded independently, so that it does not delay other parts."""
+    """Subset of the documents that is forwarded independently, so that it does not delay other documents."""
 
     name: str
     """Name under which the state of the part is stored. It depends only on the documents in the part."""

@@ -1,8 +1,8 @@
 """Conversion of a stored document to MQTT messages, without I/O.
 
 Each document is converted to one message on its own topic: the document's JSON with `_id` as the first
-member. Depending on the options, a vessel's document also yields Home Assistant discovery messages, and a
-current value also yields a Signal K delta.
+member. Depending on the options, a vessel's document is also converted to Home Assistant discovery messages,
+and a current value also to a Signal K delta.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from sync.store import DocumentError, bodies, revisions
 
 
 class RetainRule(Enum):
-    """Rule for whether the broker retains a message."""
+    """Rule that decides whether a message is published, and whether the broker retains it."""
 
     NO = "no"
     ALWAYS = "always"
@@ -34,7 +34,10 @@ class RetainRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MessageAge:
-    """The age of a message's content, for comparison within a vessel (see `retained_messages`)."""
+    """Age of a message's content, for comparison with other messages about the same vessel.
+
+    `retained_messages` compares these ages.
+    """
 
     log: str
     sequence: int
@@ -52,7 +55,7 @@ class Message:
     retention: RetainRule = RetainRule.NO
     standing: MessageAge | None = None
     ranked_by: str | None = None
-    """Topic whose retained message decides whether this one is published; None for this message's topic."""
+    """Topic whose retained message this message is compared with; None for the message's own topic."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
@@ -61,12 +64,12 @@ class Message:
 
     @property
     def is_retained(self) -> bool:
-        """True if the broker is requested to retain the message."""
+        """True if the message asks the broker to retain it."""
         return self.retention is not RetainRule.NO
 
     @property
     def size(self) -> int:
-        """Approximate size on the wire in bytes, including ten for MQTT's headers."""
+        """Approximate size as transmitted, in bytes, including ten bytes for MQTT's headers."""
         return len(self.topic) + len(self.payload) + 10
 
 
@@ -126,8 +129,8 @@ def messages_of(
 ) -> tuple[Message, ...]:
     """Return the messages of a document, in the order of publication; empty if it is not published.
 
-    For a sensor that the vessel no longer has, no message is retained. Its current value is not published,
-    and an alarm is published without retention.
+    If the vessel no longer has the document's sensor, nothing is retained: its current value is not
+    published, and an alarm is published without retention.
 
     Args:
         document_id: the document's id.
@@ -189,7 +192,7 @@ def _of_vessel(
 
 
 def with_id(document_id: str, raw: bytes) -> bytes:
-    """Return the body with `_id` inserted. The result is in canonical form if the body is."""
+    """Return the body with `_id` as its first member. If the body is canonical JSON, so is the result."""
     head = b'{"_id":' + msgspec.json.encode(document_id)
     if raw[:2] == b"{}":
         return head + b"}"
@@ -224,7 +227,7 @@ def message_age(body: Mapping[str, Any]) -> MessageAge | None:
 
 
 def _generation(rev: object) -> int:
-    """Return the generation of a revision, or 0 if the revision is invalid, because it may be forged."""
+    """Return the generation number of a revision id, or 0 for an invalid id, which may have been forged."""
     try:
         return revisions.generation(rev) if isinstance(rev, str) else 0
     except DocumentError:

@@ -4,11 +4,11 @@ import asyncio
 import ssl
 
 _ASKS = b"GET / HTTP/1.0\r\n\r\n"
-"""Request to which a web server responds. A broker closes the connection."""
+"""Request that a web server answers, whereas a broker closes the connection."""
 
 
 async def first_bytes(host: str, port: int, context: ssl.SSLContext | None, seconds: float) -> bytes:
-    """Return the first bytes of a server's answer, at most 64, or none if it does not answer in time."""
+    """Return at most the first 64 bytes of a server's answer; empty if it does not answer in time."""
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(seconds):

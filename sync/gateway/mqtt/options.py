@@ -1,7 +1,7 @@
-"""Options of an MQTT gateway that users set, with the meaning and an example of each.
+"""The options of an MQTT gateway that users can set, with a description and an example of each.
 
-The declarations of `logboat.toml` (`services.config.model`) derive a key from each field. So an option's
-name, type, default and description are stated only here.
+`services.config.model` derives a key of `logboat.toml` from each field. So an option's name, type, default
+and description are stated only here.
 """
 
 from dataclasses import dataclass, field

@@ -1,12 +1,12 @@
-"""The messages in flight to a broker and their outcomes, across all of a gateway's connections.
+"""The messages that a gateway has sent to its broker and their outcomes, across connections.
 
-This module does no I/O. The owner of a connection calls `due`, sends the message that it returns, and reports
-answers and messages with `acknowledged` and `message_received`. A document counts as forwarded when the
-broker has accepted all its messages. With MQTT 3.1.1, whose acknowledgement has no reason code, each message
-must also be received back from the broker.
+This module does no I/O. The owner of a connection calls `due` and sends the message that `due` returns. It
+reports the broker's answers with `acknowledged`, and received messages with `message_received`. A document
+counts as forwarded when the broker has accepted all its messages. With MQTT 3.1.1, whose acknowledgement has
+no reason code, each message must also be received back from the broker.
 
-A refusal stops the document's lane, because later documents must not overtake a refused one. Other lanes
-continue. After a while, the lane sends the refused document alone.
+If the broker refuses a message, the document's lane stops, because later documents must not overtake the
+refused document. Other lanes continue. After a delay, the lane sends the refused document alone.
 """
 
 import time
@@ -36,18 +36,18 @@ class _LaneTransmission:
     lane: DocumentLane
     bucket: TokenBucket | None
     is_read: bool = False
-    """True if the feed currently contains no more documents for the lane."""
+    """True if the lane has read the feed to its end."""
     has_repaired: bool = False
-    """True if the lane last sent repairs. Repairs and new documents alternate, a few at a time."""
+    """True if the last messages of the lane were repairs. Repairs and new documents alternate."""
     refusal: BrokerRefusalError | None = None
     patience: float = 0.0
-    """Delay in seconds from the last refusal to the next attempt."""
+    """Delay between the last refusal and the next attempt, in seconds."""
     again_at: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
 class _MessageInFlight:
-    """A message that was sent, and whose outcome is not known yet."""
+    """A message that was sent and has not been confirmed or refused yet."""
 
     line: _LaneTransmission
     entry: LaneEntry
@@ -79,21 +79,21 @@ class UnpreparedVessel:
 
 @dataclass(frozen=True, slots=True)
 class NothingDue:
-    """No message to send now. The caller must ask again after `seconds`, or after an event."""
+    """No message to send now. The caller must call `Outbox.due` again after `seconds`, or after an event."""
 
     seconds: float
 
 
 Due = ReadyMessage | UnpreparedVessel | NothingDue
 _PUT_BACK: Final = 3
-"""Maximum number of immediate corrections for each topic and connection.
+"""Maximum number of immediate corrections per topic and connection.
 
 Two gateways that disagree about which message is newer must not correct each other indefinitely.
 """
 _REFRESHED: Final = 4
-"""Divisor for the expiry time. A value is not published again within this fraction of its expiry time."""
+"""Number by which a value's expiry time is divided to get the minimum time between two refreshes."""
 _IDLE: Final = 5.0
-"""Seconds after which a closed lane is checked again."""
+"""Seconds between checks of whether a closed lane has opened."""
 
 
 class Outbox:
@@ -128,9 +128,9 @@ class Outbox:
         self.lanes: Final = tuple(lanes)
         self.standings: Final = standings
         self.unsaved = 0
-        """Number of documents confirmed since `saved`."""
+        """Number of documents confirmed since the last call of `saved`."""
         self.ended: list[LaneEntry] = []
-        """Forwarded documents that the owner has not recorded yet."""
+        """Forwarded documents that the owner of this outbox has not recorded yet."""
         self._feed, self._patience = feed, patience or Timeouts()
         whole = None if limit is None else TokenBucket(limit, now=now)
         self._whole = whole
@@ -152,7 +152,7 @@ class Outbox:
         self._published_at: dict[str, float] = {}
         """Time of the last acknowledgement of a current value on this connection, by topic."""
         self._put_back: dict[str, int] = {}
-        """Number of immediate corrections on this connection, by topic."""
+        """Number of immediate corrections made on this connection, by topic."""
         self._hears_discovery = hears_discovery
         self._must_hear = False
         self._largest = limits.WINDOW_BYTES
@@ -163,13 +163,13 @@ class Outbox:
     def begin(
         self, now: float, *, window: SendWindow, must_hear: bool, largest: int, is_forgotten: bool = False
     ) -> None:
-        """Begin a connection, and offer all documents again that were not forwarded.
+        """Begin a connection, and offer all documents that were not forwarded yet.
 
         Args:
             now: current time in seconds.
-            window: the limit of messages in flight.
-            must_hear: whether published messages count as forwarded only when they were read back.
-            largest: maximum bytes of a packet.
+            window: the limit on messages in flight.
+            must_hear: whether a message must be received back from the broker to count as forwarded.
+            largest: maximum size of a packet in bytes.
             is_forgotten: whether the broker has lost our session, because it was restarted without its state.
         """
         self.end()
@@ -205,11 +205,11 @@ class Outbox:
             line.is_read = False
 
     def prepared(self, vessel: str, *, seeks_missing: bool = True) -> None:
-        """Find differences between a vessel's retained messages and the store.
+        """Find the differences between a vessel's retained messages and the store.
+
+        If `seeks_missing` is True, messages that were not received are counted as lost.
 
         Raises StoreError if the store fails.
-
-        `seeks_missing` is True if messages that were not received count as lost.
         """
         self._ready.add(vessel)
         self._compare(vessel, seeks_missing=seeks_missing)
@@ -228,7 +228,7 @@ class Outbox:
 
     @property
     def has_compared(self) -> bool:
-        """True if all retained messages were read on this connection, and all differences are corrected."""
+        """True if all retained messages were read on this connection and all differences were corrected."""
         is_heard = self._is_begun and self.next_unheard() is None
         return is_heard and not any(lane.repairing for lane in self.lanes)
 
@@ -244,7 +244,7 @@ class Outbox:
             self._repair(Repair(documents.vessel_id(vessel), RepairReason.UNKNOWN))
 
     def refresh(self, vessel: str, sensor: str, now: float) -> None:
-        """Publish an unchanged current value again before it expires in Home Assistant."""
+        """Publish an unchanged current value again if it would otherwise expire in Home Assistant soon."""
         facts = self._feed.facts(vessel).sensor(sensor)
         expires = None if facts is None else homeassistant.expires_after(facts)
         last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
@@ -267,14 +267,14 @@ class Outbox:
 
     @property
     def refused(self) -> list[RefusedDocument]:
-        """Documents that the broker rejects although it accepts others, newest last."""
+        """Documents that the broker rejects although it accepts other documents, newest rejection last."""
         refusals = [refused for lane in self.lanes for refused in lane.aside.values()]
         return sorted(refusals, key=lambda refused: refused.when)
 
     # Sending
 
     def due(self, now: float) -> Due:
-        """Return the message to send, the vessel to prepare first, or the time to wait.
+        """Return the message to send, the vessel to prepare before sending, or the time to wait.
 
         Raises StoreError if the store cannot be read.
         """
@@ -327,7 +327,7 @@ class Outbox:
         ready.line.lane.sent()
 
     def _next(self, line: _LaneTransmission) -> tuple[LaneEntry, Message] | None:
-        """Return the next message of a lane in the form to publish, or None if there is none yet."""
+        """Return the next message of a lane, ready to be published, or None if there is no message now."""
         lane = line.lane
         has_loaded = False
         while True:
@@ -380,7 +380,7 @@ class Outbox:
     def message_received(
         self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float
     ) -> None:
-        """Process a received message: a retained message, another gateway's message, or our own."""
+        """Process a received message, which may be retained, from another gateway, or our own."""
         waiting = None if is_retained else self._unheard.get((topic, payload))
         if waiting:
             flight = waiting.pop(0)
@@ -405,7 +405,7 @@ class Outbox:
             self._compare(vessel, only=topic)
 
     def overdue(self, now: float) -> BrokerLostError | BrokerRefusalError | None:
-        """Return an error if an answer has been pending for too long, otherwise None.
+        """Return an error if the broker has not answered a message in time, otherwise None.
 
         Call this method regularly.
         """
@@ -425,14 +425,14 @@ class Outbox:
         return refusal
 
     def saved(self) -> None:
-        """Record that the positions were written to the store."""
+        """Record that the lanes' positions in the feed were written to the store."""
         self.unsaved = 0
 
     # State
 
     @property
     def refusal(self) -> BrokerRefusalError | None:
-        """The refusal for which a person must act, or None."""
+        """The broker's refusal that currently stops a lane, or None if no lane is stopped."""
         return next((line.refusal for line in self._lines if line.refusal is not None), None)
 
     @property
@@ -447,7 +447,11 @@ class Outbox:
 
     @property
     def backlog(self) -> tuple[int, int]:
-        """Number of documents that are waiting or no longer retained, and bytes of the waiting documents."""
+        """Size of the backlog: a number of documents and a number of bytes.
+
+        Documents whose retained messages must be repaired are included in the first number, but not in the
+        second.
+        """
         return (
             sum(lane.backlog.documents + lane.repairing for lane in self.lanes),
             sum(lane.backlog.bytes for lane in self.lanes),

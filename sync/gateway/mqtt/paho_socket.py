@@ -1,7 +1,8 @@
 """Integration of a paho client's socket into an asyncio event loop, using paho's public callbacks.
 
-aiomqtt does the same, but has two drawbacks. It does not report an error raised by paho until the next call
-that waits for an answer. It also raises an error if the socket is closed before the event loop watches it.
+The aiomqtt package does the same, but has two drawbacks. It reports an error of paho only at the next call
+that waits for an answer. It also raises an error if the socket is closed before the event loop watches the
+socket.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ _HOUSEKEEPING_S: Final = 1.0
 
 
 class PahoSocket:
-    """Reader and writer of one paho client's socket, called by the event loop when the socket is ready."""
+    """Handler of one paho client's socket. The event loop calls it when the socket can be read or written."""
 
     def __init__(
         self,
@@ -25,13 +26,13 @@ class PahoSocket:
         on_open: Callable[[Any], None],
         on_error: Callable[[Exception], None],
     ) -> None:
-        """Set the client's callbacks for sockets.
+        """Set the client's socket callbacks.
 
         Args:
             paho: the client.
             events: the event loop.
-            on_open: called with the socket when it is connected, in the thread that connects. An exception
-                ends the attempt.
+            on_open: called with the newly connected socket, in the thread that connects. An exception aborts
+                the connection.
             on_error: called in the event loop with an exception that paho raised while it read or wrote.
         """
         self._paho, self._events = paho, events

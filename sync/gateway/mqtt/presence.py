@@ -1,9 +1,10 @@
 """The rules that decide what to publish on presence topics. This module does no I/O.
 
 There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
-vessel is recording and that its values arrive. For this vessel, that depends on the recorder, and if the
-connection breaks, the broker publishes the last will. For other vessels, it depends on their documents (see
-`signs_of_life`). They have no last will, but their old values expire in Home Assistant (`expire_after`).
+vessel is recording and that its values arrive. For this vessel, the recorder's state decides. If the
+connection breaks, the broker publishes the last will, which is `offline`. For other vessels, the documents
+received from them decide (see `signs_of_life`). There is no last will for them, but their old values expire
+in Home Assistant (`expire_after`).
 
 A vessel's own gateway takes precedence for the vessel's presence. If another gateway publishes a different
 presence, the vessel's own gateway publishes its own again. For another vessel, a gateway replaces `online`
@@ -19,31 +20,31 @@ from sync.gateway.mqtt.topics import OFFLINE, ONLINE
 from .signs_of_life import LATE_S
 
 CORRECTED_EVERY: Final = 5.0
-"""Minimum number of seconds between two corrections of what other gateways publish about this vessel."""
+"""Minimum seconds between two corrections of other gateways' presence messages about this vessel."""
 
 
 class Presence:
-    """The state of the presence topics at one broker."""
+    """State of the presence topics at one broker."""
 
     def __init__(self, own: str, *, online: Iterable[str] = (), now: float) -> None:
         """Create the state.
 
         Args:
             own: id of this vessel.
-            online: other vessels that an earlier run last published as online.
+            online: other vessels that were online in the last messages of an earlier run.
             now: current time in seconds.
         """
         self._own = own
         self.online: set[str] = set(online)
         """Other vessels published as online here, on whose topic no other gateway has published since."""
         self._until = dict.fromkeys(self.online, now + LATE_S)
-        """Time until which the last sign of life of each vessel is valid."""
+        """Time at which the last sign of life expires, by vessel."""
         self._signed_at: dict[str, float] = {}
         self._contradicted_at: dict[str, float] = {}
         self._brought: set[str] = set()
         self._there: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
-        """The payload that was last published here, by vessel."""
+        """The payload that this gateway last published on this connection, by vessel."""
         self._corrected_at = float("-inf")
 
     def begin(self) -> None:
@@ -54,17 +55,17 @@ class Presence:
 
     @property
     def own_payload(self) -> bytes:
-        """The payload that was last published for this vessel."""
+        """The payload last published for this vessel on this connection; `offline` if there was none."""
         return self._published.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
-        """Record that a vessel's retained messages were read, and that this gateway publishes its values."""
+        """Record that a vessel's retained messages were read, and that this gateway forwards the vessel."""
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:
         """Record a sign of life that shows that a vessel is recording.
 
-        It is valid for `holds_for` seconds.
+        The sign is valid for `holds_for` seconds.
         """
         self._until[vessel] = max(self._until.get(vessel, now), now + holds_for)
         self._signed_at[vessel] = now

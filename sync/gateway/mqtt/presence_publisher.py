@@ -32,7 +32,7 @@ class PresencePublisher:
         self._records, self._asked_at = False, float("-inf")
         self.presence = Presence(vessel, now=time.monotonic())
         self._numbers: dict[int, str] = {}
-        """The vessel whose presence was published, by message id of an unacknowledged message."""
+        """Vessels whose presence message is not acknowledged yet, by message id."""
 
     def resume(self, online: Iterable[str]) -> None:
         """Continue after a restart.
@@ -49,7 +49,9 @@ class PresencePublisher:
         return self.presence.own_payload
 
     def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
-        """Publish each presence that has changed. `signs` contains the new signs of life.
+        """Publish the presence of each vessel whose presence has changed.
+
+        `signs` contains the new signs of life.
 
         Raises BrokerError if the connection has ended.
         """

@@ -1,4 +1,4 @@
-"""Protocol by which the application defines how Home Assistant and Signal K show quantities.
+"""Interface through which the application defines how Home Assistant and Signal K show quantities.
 
 This package contains no table of quantities. The application passes a `Presenter` to the gateway.
 """
@@ -12,19 +12,19 @@ class Presentation(Protocol):
 
     @property
     def factor(self) -> float:
-        """Factor of the conversion: SI value = shown number * factor + offset."""
+        """Factor in the conversion: SI value = shown number * factor + offset."""
 
     @property
     def offset(self) -> float:
-        """Offset of the conversion: SI value = shown number * factor + offset."""
+        """Offset in the conversion: SI value = shown number * factor + offset."""
 
     @property
     def decimals(self) -> int | None:
-        """Number of decimals to show; None if there is no usual number."""
+        """Number of decimal places to show; None if the quantity has no usual number."""
 
     @property
     def home_assistant_unit(self) -> str | None:
-        """Unit of the shown number as Home Assistant spells it; None for a plain number."""
+        """Unit of the shown number as Home Assistant spells it; None for a number without a unit."""
 
     @property
     def device_class(self) -> str | None:

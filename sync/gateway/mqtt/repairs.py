@@ -1,10 +1,11 @@
 """Detection and correction of a vessel's missing, outdated and left-over messages at a broker.
 
-A broker that restarts without persistence has lost all retained messages. A broker with persistence may
-return to an earlier state, for example half an hour old. So an acknowledgement does not prove that a message
-is still retained. In addition, the broker still retains the messages of sensors that were removed or renamed,
-perhaps while the daemon was not running. So on each connection, the retained messages are compared with the
-store, vessel by vessel. Documents that were not sent yet are ignored, because they are sent from the feed.
+A broker without persistence loses all retained messages when it restarts. A broker with persistence may
+restart with a state that is, for example, half an hour old. So an acknowledgement does not prove that a
+message is still retained. In addition, the broker still retains the messages of sensors that were removed or
+renamed, perhaps while the daemon was not running. So on each connection, the retained messages are compared
+with the store, vessel by vessel. Documents that were not sent yet are ignored, because they are sent from the
+feed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,9 +54,9 @@ def find_missing(
 ) -> None:
     """Find messages of a vessel that should be retained but are missing or outdated.
 
-    Raises StoreError if the store fails.
-
     `only` limits the search to one topic.
+
+    Raises StoreError if the store fails.
     """
     facts = feed.facts(vessel)
     for document in _retained(feed.database, facts) if only is None else _at(only, feed.database, facts):
@@ -75,7 +76,7 @@ def find_left_over(
     clears_discovery: bool,
     only: str | None = None,
 ) -> None:
-    """Find retained messages of sensors that a vessel no longer has. Raises StoreError if the store fails.
+    """Find retained messages for sensors that a vessel no longer has. Raises StoreError if the store fails.
 
     `clears_discovery` is True if this gateway may clear the vessel's discovery messages. `only` limits the
     search to one topic.
@@ -139,9 +140,9 @@ def _is_to_come(document: Document, lane: DocumentLane) -> bool:
 
 
 def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the documents whose messages a broker retains.
+    """Yield the documents of a vessel whose messages the broker should retain.
 
-    Of alarms, yield only the newest of each sensor.
+    These include only the newest alarm of each sensor.
     """
     about = database.get(documents.vessel_id(facts.id))
     if about is not None and not about.deleted:
@@ -180,8 +181,8 @@ def _knows_best(
 ) -> bool:
     """Return True if the store contains the newest known list of the vessel's sensors.
 
-    Another vessel may have forwarded a newer list, with one more sensor, which has not been received here
-    yet.
+    Another vessel's gateway may have published a newer list with an additional sensor. That list may not have
+    been received here yet.
     """
     document_id = documents.vessel_id(facts.id)
     document = feed.database.get(document_id)
@@ -197,7 +198,7 @@ def _knows_best(
 
 
 def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
-    """Return the topics that a vessel's sensors may have."""
+    """Return the topics on which messages about a vessel's sensors may be retained."""
     expected = {
         topics.sensor(facts.id, sensor.id, part) for sensor in facts.sensors for part in ("state", "alarm")
     }
@@ -207,7 +208,7 @@ def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
 
 
 def _document_of(place: RetainedTopic) -> str:
-    """Return the id of a document with this topic. The id determines the topic's lane."""
+    """Return the id of a document that is published on this topic. The id determines the topic's lane."""
     if place.sensor is None or place.part == "config":
         return documents.vessel_id(place.vessel)
     if place.part == "state":

@@ -1,9 +1,9 @@
 """Comparison of the ages of retained messages, so that an older message never replaces a newer one.
 
-A vessel's documents may be forwarded by its own gateway, and also by gateways of vessels that met it a week
-ago. So a message is compared with the retained message before it replaces that message. The logs are compared
-first, in the order in which the vessel's document lists them (a new card begins a new log). Then the sequence
-number, boot number and boot clock are compared.
+A vessel's documents may be forwarded by its own gateway, and also by gateways of other vessels, whose copies
+may be a week old. So a message is compared with the retained message before it replaces that message. The
+logs are compared first, in the order in which the vessel's document lists them (a new card begins a new log).
+Then the sequence number, boot number and boot clock are compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,12 @@ def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
 
 
 class RetainedMessages:
-    """The messages that a broker is known to retain, by topic, because we have published or received them.
+    """Table of the messages that a broker is known to retain, by topic.
 
-    `known` contains the age of these messages. It is kept across connections, for brokers that do not let us
-    read. `_there` contains only messages received or published on this connection. A broker may have lost its
-    messages, or been restored to an earlier state, since the last connection.
+    These are messages that this gateway has published or received. `known` contains their ages. They are kept
+    across connections, because some brokers do not allow us to read messages. `_there` contains only messages
+    received or published on this connection. A broker may have lost its messages, or been restored to an
+    earlier state, since the last connection.
     """
 
     def __init__(self, known: Mapping[str, MessageAge] | None = None) -> None:
@@ -46,13 +47,13 @@ class RetainedMessages:
         for topic in self._known:
             self._index(topic)
         self._before: dict[str, MessageAge] = {}
-        """Ages that were known before, of the vessel whose messages are being read."""
+        """Ages of messages about the vessel that is being read, as known before reading began, by topic."""
         self.changes = 0
         """Number of changes so far, for callers that store the ages durably."""
 
     @property
     def known(self) -> Mapping[str, MessageAge]:
-        """The age of the retained message, by topic."""
+        """Age of the retained message on each topic."""
         return self._known
 
     # Reading retained messages
@@ -69,9 +70,10 @@ class RetainedMessages:
             self._there.pop(topic, None)
 
     def end_reading(self, *, is_complete: bool) -> None:
-        """End reading.
+        """End reading the retained messages of a vessel.
 
-        If not `is_complete`, ages that were known before stay valid for topics not received.
+        If `is_complete` is False, the ages known before stay valid for topics on which no message was
+        received.
         """
         before, self._before = self._before, {}
         for topic, standing in before.items():
@@ -107,7 +109,7 @@ class RetainedMessages:
     # Publishing
 
     def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
-        """Return the message as it may be published now; None if it must not be published."""
+        """Return the message to publish, without retention if necessary; None if it must not be published."""
         if message.standing is None or message.retention is RetainRule.NO:
             return message
         known = self._known.get(message.ranked_by or message.topic)

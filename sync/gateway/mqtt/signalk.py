@@ -15,7 +15,7 @@ def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) 
         uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
         equipment: the body of the sensor's document. A value whose state is not good is published as null, as
             Signal K specifies.
-        presenter: returns the unit as Signal K writes it. A unit for which it returns None is used unchanged.
+        presenter: returns the unit as Signal K writes it. If it returns None, the stored unit is published.
     """
     path, sensor = equipment.get("path"), equipment.get("sensor")
     if uuid is None or not isinstance(path, str) or not path:

@@ -1,4 +1,4 @@
-"""Signs of life: evidence, from new documents, that sensors are being recorded.
+"""Signs of life: new documents that prove that sensors are being recorded.
 
 While a sensor's value does not change, no new current value is written, but one reading is still written for
 each window. The reading shows that the value is still valid. For another vessel whose documents are forwarded
@@ -16,11 +16,11 @@ from sync.documents import DocumentType
 from sync.store import Database, DocumentChange, DocumentError
 
 LATE_S: Final = 900.0
-"""Maximum seconds from a document's time to its arrival for the document to count as a sign."""
+"""Maximum delay of a document that counts as a sign of life, in seconds, beyond the window's length."""
 WINDOW_S: Final = 300.0
-"""Window in seconds for a document that does not state its window: the recorder's default."""
+"""Window, in seconds, of a sensor whose window is unknown: the recorder's default."""
 _KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
-"""Types of documents that count as signs, with the field that contains their time."""
+"""Types of documents that count as signs of life, each with the field that contains the document's time."""
 _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
 
@@ -31,14 +31,14 @@ class SignOfLife:
     vessel: str
     sensor: str
     holds_for: float
-    """Seconds within which the next sign must arrive."""
+    """Seconds within which the next sign of life must arrive."""
 
 
 class SignsOfLife:
     """Collector of signs of life from changes to the store."""
 
     def __init__(self, database: Database) -> None:
-        """Start with future changes, because documents that are already stored do not count as signs.
+        """Create a collector. Documents that are already stored do not count as signs of life.
 
         Raises StoreError if the store fails.
         """
@@ -55,7 +55,7 @@ class SignsOfLife:
             self._changed[name.vessel, name.sensor] = change.id
 
     def new_signs(self, utc: float) -> list[SignOfLife]:
-        """Return the new signs at the time `utc`, in seconds since 1970.
+        """Return the new signs of life. `utc` is the current time in seconds since 1970.
 
         Raises StoreError if the store fails.
         """

@@ -2,9 +2,9 @@
 
 With MQTT 5, retained messages are requested at QoS 0, and normally arrive before the answer to the next
 request. Some brokers answer earlier, so our own presence, which is certain to be retained, is requested each
-time. If a broker does not deliver our presence, it does not let us read, so other messages that were not
-received may still be retained. With MQTT 3.1.1, all messages are read back at QoS 1 and in order, followed by
-our presence.
+time. If a broker does not deliver our presence, it does not allow us to read. In that case, messages may be
+retained although we have not received them. With MQTT 3.1.1, all messages are read back at QoS 1 and in
+order, followed by our presence.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Subscriptions:
-    """The subscriptions of one connection, used by one task."""
+    """The subscriptions of one connection. Only one task may use them."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Subscriptions:
             client: the connection.
             name: name of the gateway.
             vessel: id of this vessel.
-            must_hear: whether all messages must be read back (MQTT 3.1.1).
+            must_hear: whether each published message must be received back from the broker (MQTT 3.1.1).
             hears_discovery: whether discovery messages for Home Assistant are read too.
             patience: the timeouts.
             wake: set whenever a message has arrived, the connection has ended, or `is_over` has changed.
@@ -128,7 +128,7 @@ class Subscriptions:
             self._end(None)
 
     async def _say(self, payload: bytes) -> None:
-        """Publish this vessel's presence, and wait until it is acknowledged or read back.
+        """Publish this vessel's presence, and wait until the message is acknowledged or read back.
 
         Raises BrokerError if the connection has ended.
         """
@@ -149,7 +149,7 @@ class Subscriptions:
             self._number = self._done = None
 
     async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `holds` returns True. Return False after `seconds`.
+        """Wait until `holds` returns True. Return False after `seconds`, or if the gateway stops first.
 
         Raises BrokerError if the connection has ended.
         """

@@ -1,18 +1,18 @@
 """The MQTT topics on which a fleet's documents are published.
 
-A new topic needs a function in this module and, if it is retained, a part that `parse` recognises. `messages`
-creates the messages on each topic.
+A new topic requires a function in this module. If its messages are retained, `parse` must also recognise the
+topic's last level. `messages` creates the messages on each topic.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 ROOT: Final = "logboat"
-"""First level of all our topics, except those of Home Assistant."""
+"""First level of all topics that Logboat defines."""
 HOME_ASSISTANT: Final = "homeassistant"
-"""First level of Home Assistant's discovery topics (Home Assistant's default)."""
+"""First level of Home Assistant's discovery topics, as set by default in Home Assistant."""
 BIRTH: Final = f"{HOME_ASSISTANT}/status"
-"""Topic on which Home Assistant publishes `ONLINE` after it has started (its default `birth_message`)."""
+"""Topic on which Home Assistant by default publishes `ONLINE` after it has started (`birth_message`)."""
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 
@@ -95,7 +95,7 @@ def everything_of(vessel: str) -> tuple[str, ...]:
 
 
 def retained_of(name: str) -> tuple[str, ...]:
-    """Return filters for those retained messages of a vessel that only newer messages may replace."""
+    """Return filters that match the retained messages of a vessel that only newer messages may replace."""
     return sensor(name, "+", "state"), sensor(name, "+", "alarm"), vessel(name)
 
 

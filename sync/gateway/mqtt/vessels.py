@@ -1,4 +1,4 @@
-"""Extracts the facts from a vessel's document that are needed to create messages.
+"""Extracts from a vessel's document the facts that are needed to create messages.
 
 The documents are received from other vessels, so every field is checked.
 """
@@ -18,9 +18,9 @@ class SensorFacts:
     unit: str
     kind: str
     window: float | None = None
-    """Seconds after which the samples are stored as a reading, whether the value has changed or not."""
+    """Seconds after which samples are stored as a reading, even if the value is constant; None if unknown."""
     interval: float | None = None
-    """Seconds between samples; 0 for a kind without a rate, None if unknown."""
+    """Seconds between samples; 0 for a kind of sensor without a fixed rate; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class VesselFacts:
     """The vessel's UUID in Signal K's form: `urn:mrn:signalk:uuid:…`."""
     version: str = ""
     logs: tuple[str, ...] = ()
-    """The vessel's logs, oldest first."""
+    """Ids of the vessel's logs, oldest first."""
     sensors: tuple[SensorFacts, ...] = field(default=())
     lists_sensors: bool = False
     """True if `sensors` is complete; False if the vessel's sensors are unknown."""
