@@ -40,6 +40,9 @@ class Driver(ABC):
     interval_ns: int | None
     """Time between polls in nanoseconds; None for a driver that is never polled."""
 
+    first_totals: Totals = Totals()
+    """Totals from which a sensor counts that has not counted before."""
+
     def __init__(self, settings: SensorSettings) -> None:
         self.settings = settings
 

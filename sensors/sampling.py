@@ -294,10 +294,14 @@ class Sampler:
         self._threads: list[threading.Thread] = []
 
     def start(self, resume: Mapping[str, Totals]) -> None:
-        """Open the drivers and sample until `stop`; counters continue from their totals in `resume`."""
+        """Open the drivers and sample until `stop`; counters continue from their totals in `resume`.
+
+        Counters that have no totals there, or have counted nothing yet, begin with the driver's first totals.
+        """
         for lane in self.lanes:
             for channel in lane.channels:
-                channel.totals = resume.get(channel.sensor, channel.totals)
+                known = resume.get(channel.sensor, Totals())
+                channel.totals = channel.driver.first_totals if known == Totals() else known
             lane.begin()
             # a daemon: a call into the kernel that never returns must not keep the process alive
             thread = threading.Thread(target=lane.run, name=f"lane {lane.name}", daemon=True)

@@ -1,13 +1,47 @@
 """Kind `runtime`: the total time for which a contact on a pin has been active.
 
-The keys and the driver are those of the kind `switch`.
+The driver is that of the kind `switch`.
 """
 
-from typing import Final
+from dataclasses import KW_ONLY
+from typing import TYPE_CHECKING, Final
 
+from sensors.driver import options_of
 from sensors.kind import SensorKind
+from sensors.sample import Totals
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import quantity
 
 from .switch import CIRCUIT, ContactDriver, ContactOptions
+
+if TYPE_CHECKING:
+    from sensors.gpio.context import GpioContext
+    from sensors.settings import SensorSettings
+
+
+@section
+class RuntimeOptions(ContactOptions):
+    """Options of the kind `runtime`."""
+
+    _: KW_ONLY
+    start_s: float = key(
+        quantity("s", "0 s", "1000000 h"),
+        name="start",
+        default=0.0,
+        example='"1234.5 h"',
+        meaning="Running time that the equipment already has when the sensor begins to count. After the first"
+        " total above 0 is recorded, a change has no effect. To correct the total then, give the sensor a new"
+        " id.",
+    )
+
+
+class RuntimeDriver(ContactDriver):
+    """Driver of a contact whose total active time is recorded."""
+
+    def __init__(self, settings: "SensorSettings", *, gpio: "GpioContext") -> None:
+        super().__init__(settings, gpio=gpio)
+        self.first_totals = Totals(0, options_of(settings, RuntimeOptions).start_s)
+
 
 KIND: Final = SensorKind(
     name="runtime",
@@ -20,9 +54,12 @@ a pump. For contacts that carry 12 V or 24 V, [Signals of 12 V and 24 V](../opto
 circuit.
 
 Time that passes while the recorder is stopped does not count. The total continues after a restart and on
-a new card. A power cut loses at most one `window` of running time.""",
-    options=ContactOptions,
-    driver=lambda settings, context: ContactDriver(settings, gpio=context.gpio),
+a new card. A power cut loses at most one `window` of running time.
+
+Equipment that is not new has an hour meter. Copy its reading to `start`, and the total agrees with the hour
+meter from then on.""",
+    options=RuntimeOptions,
+    driver=lambda settings, context: RuntimeDriver(settings, gpio=context.gpio),
     unit=lambda _values: "s",
     has_totals=lambda _settings: True,
     wiring=CIRCUIT,
@@ -33,6 +70,7 @@ name = "Main engine hours"
 kind = "runtime"
 pin = 22
 path = "propulsion.main.runTime"
+start = "1234.5 h"              # reading of the engine's hour meter
 every = "1 min"
 """,
 )

@@ -17,6 +17,7 @@ from sensors.kinds.ina226 import Ina226Options
 from sensors.kinds.manual import ManualOptions
 from sensors.kinds.pulse import PulseOptions
 from sensors.kinds.replay import ReplayOptions
+from sensors.kinds.runtime import RuntimeOptions
 from sensors.kinds.simulated import SimulatedOptions
 from sensors.kinds.switch import ContactOptions
 from sensors.kinds.thermocouple import ThermocoupleOptions
@@ -31,6 +32,7 @@ RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n1,bilge.mai
 
 SWITCH = 'id = "{id}"\nkind = "switch"\npin = {pin}\npath = "bilge.{id}.highWater"\n'
 RPM = 'id = "rpm"\nkind = "pulse"\npin = 27\npulses_per_unit = 12\npath = "propulsion.main.revolutions"\n'
+RUN_TIME = 'path = "propulsion.main.runTime"\n'
 FUEL = (
     'id = "fuel"\nkind = "analog"\nchip = "mcp3008"\nchannel = 0\n'
     'calibration = [[0.94, 0.0], [2.41, 1.0]]\nvalid = [0.5, 2.9]\npath = "tanks.fuel.main.currentLevel"\n'
@@ -141,10 +143,10 @@ def test_every_key_of_a_switch_is_read_and_converted_to_si(load: Load) -> None:
         (switch(), "bool", 1.0, ContactOptions(pin=17)),
         (RPM, "Hz", 1.0, PulseOptions(pin=27, pulses_per_unit=12.0)),
         (
-            'id = "hours"\nkind = "runtime"\npin = 22\npath = "propulsion.main.runTime"\n',
+            'id = "hours"\nkind = "runtime"\npin = 22\nstart = "1234.5 h"\n' + RUN_TIME,
             "s",
             1.0,
-            ContactOptions(pin=22),
+            RuntimeOptions(22, start_s=4_444_200.0),
         ),
         (
             FUEL,

@@ -13,6 +13,7 @@ from gpiod.line import Bias
 from sensors.driver import DriverError
 from sensors.gpio.pin_keys import Pull
 from sensors.kinds.manual import ManualOptions
+from sensors.kinds.runtime import RuntimeDriver, RuntimeOptions
 from sensors.kinds.switch import ContactDriver, ContactOptions, is_active
 from sensors.sample import Sample, Totals
 from sensors.sampling import Sampler
@@ -204,6 +205,19 @@ def test_running_hours_continue_from_the_stored_total(pi: Board) -> None:
     pi.run(driver, 5)
     assert said.values == pytest.approx([3600, 3600, 3601, 3602, 3603, 3603], abs=0.06)
     assert last_totals(said).count == 9
+    assert last_totals(said).seconds == said.values[-1]
+
+
+def test_running_hours_begin_with_the_reading_of_the_hour_meter(pi: Board) -> None:
+    settings = sensor(
+        RuntimeOptions(PIN, debounce_s=0.05, start_s=4_444_200.0), kind="runtime", unit="s", interval_s=1.0
+    )
+    driver = RuntimeDriver(settings, gpio=pi.gpio)
+    pi.drivers.append(driver)
+    said = opened(driver, driver.first_totals)
+    drive(pi, CLOSED, every=0)
+    pi.run(driver, 3)
+    assert said.values == pytest.approx([4_444_200, 4_444_200, 4_444_201, 4_444_202, 4_444_203], abs=0.06)
     assert last_totals(said).seconds == said.values[-1]
 
 

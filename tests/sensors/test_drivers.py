@@ -17,6 +17,7 @@ from sensors.kinds.ina219 import PowerDriver
 from sensors.kinds.manual import ManualDriver, ManualOptions
 from sensors.kinds.pulse import PulseDriver
 from sensors.kinds.replay import ReplayDriver
+from sensors.kinds.runtime import RuntimeDriver
 from sensors.kinds.simulated import SimulatedDriver
 from sensors.kinds.switch import ContactDriver
 from sensors.kinds.thermocouple import ThermocoupleDriver
@@ -29,7 +30,7 @@ from tests.sensors.sysfs import Sysfs
 KINDS = all_kinds()
 DRIVERS: dict[str, type[Driver]] = {
     "switch": ContactDriver,
-    "runtime": ContactDriver,
+    "runtime": RuntimeDriver,
     "pulse": PulseDriver,
     "analog": AnalogDriver,
     "ds18b20": ThermometerDriver,

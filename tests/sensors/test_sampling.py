@@ -497,6 +497,27 @@ class TestThreads:
         assert not thread.is_alive()
         assert (said, driver.closed) == ([], 1)
 
+    @pytest.mark.parametrize(
+        ("known", "resumed"),
+        [
+            ({}, Totals(0, 3600.0)),
+            ({"probe": Totals()}, Totals(0, 3600.0)),
+            ({"probe": Totals(2, 5.0)}, Totals(2, 5.0)),
+        ],
+        ids=["unknown", "has counted nothing", "has counted"],
+    )
+    def test_first_totals_are_used_until_the_sensor_has_counted(
+        self, known: dict[str, Totals], resumed: Totals
+    ) -> None:
+        opened = threading.Event()
+        driver = ScriptedDriver(interval_s=None, on_open=lambda _: opened.set())
+        driver.first_totals = Totals(0, 3600.0)
+        sampler = Sampler([driver], Collector(), clock=SystemClock())
+        sampler.start(known)
+        assert opened.wait(30)
+        assert sampler.stop() == ()
+        assert driver.resumed == [resumed]
+
     def test_stop_closes_every_driver(self) -> None:
         said: queue.SimpleQueue[Sample] = queue.SimpleQueue()
         drivers = [
