@@ -1,7 +1,8 @@
-"""Attachments created through Sync Gateway's REST interface, which are not blobs within the body.
+"""Attachments that were created through Sync Gateway's REST API.
 
-A body lists them by name under `_attachments`, each with the digest of a blob. An edit whose body has no
-`_attachments` keeps the document's attachments, as in Couchbase Lite.
+Unlike other blobs, they are not referenced from within the body's own properties. A body lists them by name
+under `_attachments`, each with the digest of a blob. An edit whose body has no `_attachments` keeps the
+document's attachments, as in Couchbase Lite.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from sync.store.bodies import ATTACHMENTS
 MARK: Final = b'"_attachments"'
 """Byte string that every stored body with attachments contains.
 
-A body from a peer that escapes the key is re-encoded before it is stored.
+If a peer sends a body in which this key is escaped, the body is re-encoded before it is stored.
 """
 
 
@@ -26,14 +27,14 @@ def attachments_of(body: Mapping[str, Any]) -> dict[str, Any]:
 def keep_attachments(document_id: str, new: bytes, *old: bytes) -> bytes:
     """Return the new body of a document, with the attachments of the bodies that it replaces.
 
-    If the new body has `_attachments` itself, the earlier attachments are not added.
+    If the new body already has the key `_attachments`, no earlier attachments are added.
 
     Args:
         document_id: the document's id.
         new: the body of the edit, in canonical form. An empty object as `_attachments` removes all
             attachments.
-        old: the bodies that it replaces. If several of these bodies have an attachment with the same name,
-            the one in the first body is kept.
+        old: the replaced bodies. If several of these have an attachment with the same name, the attachment in
+            the first of them is kept.
     """
     if MARK not in new and not any(MARK in body for body in old):
         return new

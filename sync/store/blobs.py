@@ -33,7 +33,7 @@ _NAME: Final = re.compile("[0-9a-f]{40}")
 
 
 class BlobStore:
-    """The blobs of one store."""
+    """Storage for the blobs of one document store."""
 
     def __init__(self, engine: Engine, directory: Path) -> None:
         self._engine = engine
@@ -66,7 +66,7 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
-        """Durably rename a completely written temporary file to its digest.
+        """Turn a completely written temporary file into a blob, by renaming it durably.
 
         Args:
             file: the open temporary file.
@@ -184,11 +184,11 @@ class BlobStore:
                     yield _PREFIX + base64.b64encode(bytes.fromhex(path.name)).decode()
 
     def size(self) -> int:
-        """Return the total size of all blobs in bytes."""
+        """Return the total size, in bytes, of all blobs."""
         return sum(self.length(digest) or 0 for digest in self.digests())
 
     def unused_bytes(self) -> int:
-        """Return the total size in bytes of the blobs that the last collection found unused.
+        """Return the total size, in bytes, of the blobs that the last collection found unused.
 
         The next collection removes these blobs if they are still unused.
         """
@@ -303,7 +303,7 @@ class BlobWriter:
             self._store.name(self._file, self._temporary, self._sha1.digest(), digest)
 
     def close(self) -> None:
-        """Discard the blob unless it was finished. Errors of the file system are ignored."""
+        """Discard the blob unless it was finished. File system errors are ignored."""
         with contextlib.suppress(OSError):  # on a full card, closing the file fails like writing to it
             self._stack.close()
 

@@ -21,13 +21,13 @@ SIZE_LIMIT: Final = 20 * 1024 * 1024
 DEPTH_LIMIT: Final = 64
 """Maximum nesting depth of objects and arrays."""
 INTEGER_LIMIT: Final = 2**53
-"""Smallest absolute value from which integers are not exact in every JSON reader.
+"""Absolute value from which on integers are no longer exact in every JSON parser.
 
 See RFC 8785, section 3.2.2.3, and RFC 7493. Canonical JSON writes even a double beyond this limit as an
 integer. So an integer beyond the limit is accepted only if its digits are exactly those of a double.
 """
 _EXPONENT_FROM: Final = 10**21
-"""Smallest absolute value that canonical JSON writes with an exponent."""
+"""Absolute value from which on canonical JSON writes numbers with an exponent."""
 ID_LIMIT: Final = 250
 """Maximum length of a document id in bytes, as in Couchbase Server."""
 
@@ -39,9 +39,9 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _LEAVES: Final = frozenset((str, float, bool, type(None)))
-"""Types of values that contain no other values and have no limit of their own."""
+"""Types of JSON values that need no check: they contain no other values and have no limits."""
 _LONG_NUMBER: Final = b"0" * 16
-"""Sixteen zeros: the number of digits of the shortest integer beyond INTEGER_LIMIT."""
+"""Sixteen zeros, for comparison: the shortest integer beyond INTEGER_LIMIT has 16 digits."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _encode: Final = json.JSONEncoder(
@@ -51,9 +51,9 @@ _NEGATIVE_ZERO: Final = re.compile(r"-0\.0[,\]}]")
 _LONG_INTEGER: Final = re.compile(r"(?<![.\d])\d{16}")
 """Pattern of integers that may be beyond INTEGER_LIMIT, and that only `rfc8785` handles correctly."""
 _WHOLE: Final = re.compile(r"\.0(?=[,\]}])")
-"""Fraction `.0` of a whole number that `json` writes as a double; canonical JSON omits it."""
+"""Pattern of the fraction `.0`, which `json` writes after whole doubles and canonical JSON omits."""
 _SORTED_BY_UTF16: Final = re.compile("[\ue000-\U0010ffff]")
-"""Characters whose order in UTF-16, by which canonical JSON sorts keys, may not be that of code points."""
+"""Pattern of characters that sort differently in UTF-16, the order of keys in canonical JSON."""
 
 
 def check_id(document_id: str) -> None:
@@ -184,7 +184,7 @@ def decode(document_id: str, raw: bytes) -> dict[str, Any]:
 def _check(document_id: str, raw: bytes, body: Mapping[str, Any]) -> None:
     """Raise DocumentError if a body must not be stored.
 
-    A cheap scan of `raw` shows whether every value must be visited.
+    A fast scan of `raw` shows whether every value must be checked individually.
     """
     if len(raw) > SIZE_LIMIT:
         raise DocumentError(f"{document_id}: the body has {len(raw)} bytes, more than {SIZE_LIMIT}")
@@ -234,7 +234,7 @@ def _walk(document_id: str, body: Mapping[str, Any]) -> None:
 
 
 def _is_double(value: int) -> bool:
-    """Return True if an integer keeps all its digits when a JSON parser reads it as a double."""
+    """Return True if a JSON parser that reads an integer as a double preserves all digits."""
     if -INTEGER_LIMIT < value < INTEGER_LIMIT:
         return True
     return abs(value) < _EXPONENT_FROM and str(value).encode() == rfc8785.dumps(float(value))

@@ -1,11 +1,11 @@
 """Record of the channels that each document has left, so that peers that read those channels are notified.
 
-A body lists only the present channels of its document, and earlier bodies are not kept. So a departure is
-recorded when it happens: at an edit whose body no longer lists the channel, or at a deletion. Most deletions
-list no channels.
+A body lists only the present channels of its document, and earlier bodies are not kept. So a departure, the
+removal of a document from a channel, is recorded when it happens. It happens at an edit whose body no longer
+lists the channel, and at a deletion whose body lists no channels, as most do.
 
-This module does not know which peers read which channels. It ignores channels derived from document ids,
-which never change.
+This module does not know which peers read which channels. It ignores channels that are derived from document
+ids, because such channels never change.
 """
 
 import zlib
@@ -65,13 +65,13 @@ def checksum(document_id: str, channel: str, sequence: int) -> int:
 
 
 class ChannelRemovals:
-    """The channels that the documents of one store have left."""
+    """Record of the channels that the documents of one store have left."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def note(self, old: DocumentRow, new: DocumentRow) -> None:
-        """Record the channels that a document has left with its last change. Call inside a transaction.
+        """Record the channels that a document left with its last change. Call inside a transaction.
 
         Args:
             old: the document before the change.

@@ -24,14 +24,14 @@ from . import (
 )
 
 _NEWEST: Final = 1000
-"""Number of newest sequences that a quick check reads, because a power cut damages what was written last."""
+"""Number of documents, the most recent, that a quick check reads. A power cut damages the latest writes."""
 _MOST: Final = 100
-"""Number of faults after which a check stops, because the file must be salvaged in any case."""
+"""Number of faults after which a check stops, because the file must then be salvaged anyway."""
 _STRUCTURE: Final = 10
 """Maximum number of lines from SQLite's integrity check. One damaged page can cause hundreds of lines."""
 _PAGE: Final = 256
 _STEPS: Final = 10_000
-"""Number of steps of SQLite's virtual machine between two calls of `progress`: some milliseconds."""
+"""Number of SQLite virtual machine steps between two calls of `progress`. They take some milliseconds."""
 
 
 def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambda: None) -> list[str]:

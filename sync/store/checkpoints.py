@@ -1,4 +1,4 @@
-"""Checkpoints of replications, which peers keep in this store.
+"""Replication checkpoints that peers store here.
 
 Anyone who may connect can store checkpoints, even a user with read access only. So the number and the size of
 checkpoints are limited for each owner, and checkpoints that are unused for a long time are dropped. An owner
@@ -45,12 +45,12 @@ replicates many collections has one checkpoint for each collection.
 MOST: Final = 50
 """Maximum number of checkpoints of one owner.
 
-A peer needs one for each of its replications and databases, and a user one for each device and replication.
+A peer needs one checkpoint per replication and database, and a user one per device and replication.
 """
 MOST_BYTES: Final = 64 * 1024
 """Maximum total size of one owner's checkpoints in bytes."""
 TICK_S: Final = 600.0
-"""Seconds of service from one tick to the next."""
+"""Seconds of service between two ticks."""
 EXPIRES: Final = 180 * 24 * 6
 """Number of ticks after which an unused checkpoint is dropped: 180 days of service.
 
@@ -58,9 +58,9 @@ Days on which this computer is switched off do not count. A peer that returns af
 documents once.
 """
 _REFRESH: Final = 24 * 6
-"""Number of ticks after which reading a checkpoint is recorded as use.
+"""Minimum number of ticks between two recorded uses of a checkpoint that is only read.
 
-Recording every read would wear the card.
+Recording every read would wear out the card.
 """
 
 EARLIER: Final = "peer-checkpoint:"
@@ -103,7 +103,7 @@ def checksum(owner: str, client: str, number: int, used: int, body: bytes) -> in
 
 
 class Checkpoints:
-    """The checkpoints that peers keep in one store."""
+    """The checkpoints that peers have stored in one database."""
 
     def __init__(self, engine: Engine, remotes: Remotes) -> None:
         self._engine, self._remotes = engine, remotes
@@ -211,7 +211,7 @@ class Checkpoints:
             self._remotes.forget_earlier()
 
     def size(self) -> int:
-        """Return the approximate number of bytes that all checkpoints of peers take."""
+        """Return the approximate space, in bytes, that all checkpoints of peers occupy."""
         return sum(checkpoint.size + 200 for checkpoint in self.all())
 
     def _row(self, owner: str, client: str) -> tuple[int, int, bytes] | None:

@@ -15,7 +15,8 @@ Cost of a commit
     last page of the table and one leaf of the index of ids, where similar ids are on the same page.
 
 Cost of a change
-    The work for one change grows with the number of stored documents only as the depth of two B-trees does.
+    The work for one change is proportional to the depth of two B-trees. It hardly grows with the number of
+    stored documents.
 """
 
 import os
@@ -58,7 +59,7 @@ from .purge_watermarks import PurgeWatermarks
 _VACUUM_PAGES: Final = 64
 """Number of free pages released in one transaction.
 
-At most 256 kB are moved, for which the write-ahead log has space even on a full card.
+The transaction moves at most 256 kB, for which the write-ahead log has space even on a full card.
 """
 
 
@@ -97,16 +98,16 @@ class Database:
         self.sizes: Final = Sizes(engine)
         """Sizes of the documents in this store."""
         self.blobs: Final = BlobStore(engine, path.with_name(path.name + ".blobs"))
-        """Blobs: files to which documents refer by digest."""
+        """The store's blobs, which are files to which documents refer by digest."""
         try:
             uuid = meta.identity(engine)
         except BaseException:
             self.close()
             raise
         self.uuid = uuid
-        """Identity of this store.
+        """UUID of this store.
 
-        A new or salvaged store has a new identity, so that peers start from the beginning.
+        A new or salvaged store has a new UUID, so that peers replicate it from the beginning.
         """
 
     @classmethod
@@ -203,7 +204,7 @@ class Database:
         return self._reader.get(doc_id, rev)
 
     def put(self, doc_id: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
-        """Store a document. `parent` is the revision it replaces, or None if it is new or was deleted.
+        """Store a document. `parent` is the revision to replace, or None if the document is new or deleted.
 
         If the body has no `_attachments`, those of the replaced revision are kept. To remove them, pass an
         empty object as `_attachments`.
@@ -218,7 +219,7 @@ class Database:
         return self._edits.put(doc_id, bodies.to_canonical(doc_id, body), parent=parent)
 
     def put_if_absent(self, doc_id: str, body: Mapping[str, Any] | bytes) -> bool:
-        """Store a document unless its id exists already, even as a deletion. Return True if it was stored."""
+        """Store a document unless its id already exists, even as a deletion. Return True if it was stored."""
         return self._edits.put_if_absent(doc_id, bodies.to_canonical(doc_id, body))
 
     def delete(self, doc_id: str, *, parent: str, body: Mapping[str, Any] | bytes | None = None) -> str:
@@ -307,11 +308,11 @@ class Database:
                 deletion.
 
         Returns:
-            True if all were stored. False if none was stored, because any of them exists already or lies
-            below a floor; then call `insert` for each.
+            True if all documents were stored. False if none was stored, because at least one of them already
+            exists or lies below a floor. In that case, call `insert` for each document.
 
         Raises:
-            DocumentError: a document cannot be stored; none was stored.
+            DocumentError: a document cannot be stored. In that case, none was stored.
         """
         for document_id, _, raw, _ in rows:
             bodies.accept(document_id, raw)
@@ -353,8 +354,8 @@ class Database:
     ) -> Revision | None:
         """Return a revision to send, with its history; None if its body is no longer stored.
 
-        `ancestors` are revisions that the peer has reported. The history ends at the newest of them, even if
-        revisions before it must be skipped. If the history contains none of them, it ends after `limit`
+        `ancestors` are revisions that the peer has reported. The history ends at the newest of these, even if
+        some revisions in between must be skipped. If the history contains none of them, it ends after `limit`
         revisions.
         """
         return self._reader.revision(doc_id, rev, ancestors, limit)
@@ -406,7 +407,7 @@ class Database:
         return self._edits.resolve(doc_id, winning_rev, bodies.to_canonical(doc_id, body), deleted=deleted)
 
     def set_remote_revision(self, doc_id: str, remote: str, rev: str) -> None:
-        """Record that a remote has a revision, so that it is not pruned and its body is kept for deltas."""
+        """Record that a remote has a revision, which is then not pruned. Its body is kept for deltas."""
         self._remotes.set(doc_id, remote, rev)
 
     def remote_revision(self, doc_id: str, remote: str) -> str | None:
@@ -443,7 +444,7 @@ class Database:
     # --- purging and floors
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents without tombstones, in one transaction. Return the number that existed."""
+        """Remove documents in one transaction, leaving no tombstones. Return how many of them existed."""
         return self._retirement.purge(ids)
 
     def set_expiry(self, doc_id: str, at: float | None) -> None:
@@ -457,19 +458,19 @@ class Database:
     def purge_expired(self) -> int:
         """Purge the expired documents. Return the number of documents purged.
 
-        Call this only when the system clock is known to be right.
+        Call this method only if the system clock is known to be right.
         """
         return self._retirement.purge_expired(self._clock())
 
     def set_floor(self, prefix: str, first: str) -> None:
-        """Set a floor: refuse documents from peers whose ids begin with `prefix` and sort below `first`.
+        """Reject, from now on, documents from peers whose ids begin with `prefix` and sort below `first`.
 
-        If the prefix already has a higher floor, nothing changes.
+        This limit is called a floor. If the prefix already has a higher floor, nothing changes.
         """
         self._floors.set(prefix, first)
 
     def floor(self, doc_id: str) -> bool:
-        """Return True if a document id lies below a floor, so that the document is refused from peers."""
+        """Return True if a document id lies below a floor, so that peers cannot send the document."""
         with self._engine.reading:
             return self._floors.below(doc_id)
 
@@ -486,7 +487,7 @@ class Database:
     def checkpoint(self) -> None:
         """Move pages from the write-ahead log into the database file.
 
-        Pages that other connections still need stay in the log: this method does not wait for them.
+        Pages that other connections still need stay in the log, because this method does not wait.
         """
         with self._engine.reading:
             self._engine.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -500,7 +501,7 @@ class Database:
             return 0
 
     def usage(self) -> Usage:
-        """Return the bytes that the store takes on its file system."""
+        """Return the space, in bytes, that the store occupies on its file system."""
         with self._engine.reading:
             pragma = self._engine.connection.pragma
             page, pages, free = pragma("page_size"), pragma("page_count"), pragma("freelist_count")
@@ -514,7 +515,8 @@ class Database:
     def shrink(self, most: int | None = None) -> int:
         """Release free pages to the file system, in small transactions.
 
-        `most` is the approximate number of bytes to release; None for all. Return the bytes released.
+        `most` is the approximate number of bytes to release; None for all. Return the number of bytes
+        released.
         """
         connection = self._engine.connection
         with self._engine.reading:

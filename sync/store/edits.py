@@ -1,4 +1,4 @@
-"""Write operations on documents: local edits, revisions from peers, and resolutions of conflicts.
+"""Write operations on documents: local edits, revisions from peers, and conflict resolution.
 
 Each operation loads the document's row, changes its revision tree, and stores the row under the next
 sequence.
@@ -20,7 +20,7 @@ from .policy import DocumentPolicy
 from .purge_watermarks import PurgeWatermarks
 
 BASE_LIMIT: Final = 64 * 1024
-"""Maximum size in bytes of a superseded body that is kept for sending deltas to a remote that has it."""
+"""Maximum size, in bytes, of a superseded body that is kept as the base of deltas to remotes."""
 
 
 class Edits:
@@ -83,7 +83,7 @@ class Edits:
             return revision
 
     def put_if_absent(self, document_id: str, raw: bytes) -> bool:
-        """Store a document unless its id exists already, even as a deletion. Return True if it was stored."""
+        """Store a document unless its id already exists, even as a deletion. Return True if it was stored."""
         bodies.check_id(document_id)
         revision = revisions.make(None, deleted=False, body=raw)
         with self._engine.writing:
@@ -121,7 +121,7 @@ class Edits:
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
         """Store new documents that have one revision each, given as (id, revision, body, deleted).
 
-        Return False, and store nothing, if any of the documents exists already or lies below a floor.
+        Return False, and store nothing, if any of the documents already exists or lies below a floor.
         """
         new = []
         with self._engine.writing:
@@ -190,7 +190,8 @@ class Edits:
     ) -> InsertOutcome:
         """Store a newer revision of a document with a single writer.
 
-        Such a document has only one branch. A newer revision replaces the older one, whatever its history.
+        Such a document has only one branch. A newer revision replaces the older one, regardless of its
+        history.
         """
         if not revisions.newer(revision, row.revision):
             known = revision == row.revision or revision in row.revisions().nodes
@@ -278,7 +279,7 @@ def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
 
 
 def _says(tree: RevisionTree, revision: str, raw: bytes | None, *, deleted: bool) -> bool:
-    """Return True if the stored revision already has this body and deletion flag."""
+    """Return True if a stored revision already has the given body and deletion flag."""
     node = tree.nodes[revision]
     stored, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
     return node.deleted == deleted and (

@@ -18,7 +18,10 @@ from .writer_queue import WriterQueue
 
 
 class Scope:
-    """A context manager made of an entry and an exit function; the latter receives the exception, or None."""
+    """Context manager that consists of an entry function and an exit function.
+
+    The exit function receives the exception that ended the context, or None.
+    """
 
     __slots__ = ("_enter", "_leave")
 
@@ -36,7 +39,7 @@ class Scope:
 
 
 class Engine:
-    """A connection that threads may share. Other threads wait while one of them is in a transaction."""
+    """A database connection that threads may share. While one thread is in a transaction, the others wait."""
 
     def __init__(self, connection: apsw.Connection, path: Path, *, committed: Callable[[], None]) -> None:
         self.connection: Final = connection
@@ -45,7 +48,7 @@ class Engine:
         self.reading: Final = Scope(self._lock_in, self._let_go)
         """Scope that holds the lock for reading."""
         self.writing: Final = Scope(self._join, self._part)
-        """Scope that joins the open transaction, or else begins one and commits it at the end."""
+        """Scope that joins an open transaction, or begins one and commits it at the end."""
         self.damage: DamagedError | None = None
         """The last damage that any caller has found; None if there was none."""
         self._committed = committed
@@ -73,7 +76,7 @@ class Engine:
 
     @property
     def transaction(self) -> tuple[int, int]:
-        """Number of transactions begun, and number of rollbacks.
+        """Number of transactions begun and number of rollbacks, since the connection was opened.
 
         Values read inside a transaction stay valid until one of these numbers changes.
         """

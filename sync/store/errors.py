@@ -25,7 +25,7 @@ import apsw
 
 
 class StoreError(Exception):
-    """The base class of the store's errors."""
+    """Base class of the store's errors."""
 
 
 class DocumentError(StoreError, ValueError):
@@ -46,11 +46,11 @@ class BlobError(StoreError):
 
 
 class BusyError(StoreError):
-    """Another process held the write lock for too long."""
+    """The write was abandoned because another process held the write lock for too long."""
 
 
 class FullError(StoreError):
-    """No room is left on the file system."""
+    """No space is left on the file system."""
 
 
 class ReadOnlyError(StoreError):
@@ -113,7 +113,7 @@ _LACKING: Final = re.compile(
     r"no such (?:table|column|index)|has no column named|no such collation"
     r"|does not match any PRIMARY KEY or UNIQUE"
 )
-"""Pattern of these messages of SQLite, from its `resolve.c`, `insert.c`, `build.c` and `upsert.c`."""
+"""Pattern of SQLite's messages about missing names (`resolve.c`, `insert.c`, `build.c` and `upsert.c`)."""
 
 _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
     errno.ENOSPC: (FullError, "the file system is full; free some space"),

@@ -1,6 +1,7 @@
 """Local documents, which are never replicated. For example, a replication stores its checkpoint in one.
 
-Each local document has a revision of its own, `0-<n>`. Every write must name the revision that it replaces.
+Each local document has its own revision id, `0-<n>`, which counts its writes. Every write must name the
+revision that it replaces.
 """
 
 import zlib

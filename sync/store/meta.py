@@ -1,4 +1,4 @@
-"""Facts about the store itself: one row for each key, with a checksum."""
+"""The table `meta` of facts about the store itself, with one row and one checksum per key."""
 
 import uuid
 import zlib
@@ -8,7 +8,7 @@ from sync.store.engine import Engine
 
 UUID: Final = "uuid"
 SEQUENCE: Final = "sequence"
-"""Key of the highest sequence ever assigned, recorded when the document that had it is purged."""
+"""Key of the highest sequence ever assigned. It is written when the document with that sequence is purged."""
 SCHEMA: Final = "schema"
 """Key of a copy of the schema version. Unlike the version in the file's header, the copy has a checksum."""
 FLOORS: Final = "floors"
@@ -16,7 +16,7 @@ FLOORS: Final = "floors"
 TICKS: Final = "ticks"
 """Key of the counter of service ticks; see `sync.store.checkpoints`."""
 SIZES: Final = "sizes"
-"""Key of the sequence up to which the documents are not yet counted by `sync.store.sizes`."""
+"""Key of the sequence up to which `sync.store.sizes` still has to count documents; 0 if none."""
 
 PUT: Final = (
     "INSERT INTO meta(key, value, crc) VALUES (?1, ?2, ?3)"
@@ -49,7 +49,7 @@ def count(engine: Engine, key: str) -> int:
 
 
 def identity(engine: Engine) -> str:
-    """Return the store's identity, creating one in a new store."""
+    """Return the store's UUID, creating one in a new store."""
     with engine.reading:
         identity = get(engine, UUID)
     if identity is None:
@@ -62,7 +62,7 @@ def identity(engine: Engine) -> str:
 
 
 def renew_identity(engine: Engine) -> str:
-    """Give the store a new identity, and return it."""
+    """Give the store a new UUID, and return it."""
     fresh = str(uuid.uuid4())
     with engine.writing:
         put(engine, UUID, fresh)

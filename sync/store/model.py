@@ -1,4 +1,4 @@
-"""The values that the store returns: documents, changes, outcomes and counts."""
+"""Types of the values that the store returns: documents, changes, outcomes and counts."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -42,7 +42,7 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision, with everything needed to send it to a peer."""
+    """A revision with the data that is needed to send it to a peer."""
 
     id: str
     rev: str
@@ -76,7 +76,7 @@ class InsertOutcome(Enum):
     CONFLICT = auto()
     """The revision was stored, and the document now has more than one live branch."""
     BRANCHED = auto()
-    """The revision was stored on a new branch; at most one branch is live."""
+    """The revision was stored on a new branch, but this caused no conflict: at most one branch is live."""
     SUPERSEDED = auto()
     """The revision was not stored: the document has a single writer, and a newer revision is stored."""
     UNWANTED = auto()

@@ -2,8 +2,8 @@
 
 Each watcher binds a datagram socket in a shared directory, and each commit sends one byte to every socket
 there. A notification is only a hint that the feed of changes must be read from the last sequence seen. A hint
-is lost if a socket's buffer is full. No change is missed then, because other hints are waiting in that
-buffer. Without a shared directory, as with the `db` commands, only watchers of the same `Database` are
+is lost if a socket's buffer is full. The watcher still misses no change, because other hints are waiting in
+that buffer. Without a shared directory, as with the `db` commands, only watchers of the same `Database` are
 notified at once. Other watchers detect changes by polling SQLite's `data_version`.
 """
 
@@ -152,7 +152,7 @@ class ChangeAnnouncer:
         return ChangeWatcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
 
     def close(self) -> None:
-        """Close the sockets; no hints are sent afterwards."""
+        """Close the sockets. No hints are sent afterwards."""
         for sender in self._local:
             sender.close()
         self._local.clear()

@@ -31,7 +31,7 @@ class DocumentPolicy(Protocol):
         return document_id.startswith(self.immutable_prefixes)
 
     def channels_of(self, document_id: str) -> frozenset[str] | None:  # noqa: ARG002
-        """Return the channels that follow from a document's id, and which therefore never change.
+        """Return the channels that are determined by a document's id, and therefore never change.
 
         Return None if the body lists the document's channels.
         """

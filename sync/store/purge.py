@@ -1,4 +1,4 @@
-"""Purging and expiry, which remove documents without a tombstone, so that peers do not learn of the removal.
+"""Purging and expiry. They remove documents without a tombstone, so peers do not learn of the removal.
 
 A sequence is never assigned twice. So when the document with the highest sequence is purged, that sequence is
 recorded in the store.

@@ -1,4 +1,4 @@
-"""Floors: limits below which documents were purged here, and are not accepted from peers again.
+"""Floors: document ids below which documents were purged and are not accepted from peers again.
 
 A floor consists of a prefix of document ids, and the first id with this prefix that is still accepted. Other
 processes may set floors too. So floors are cached, and read again when a counter in the file has changed.
@@ -28,7 +28,7 @@ class PurgeWatermarks:
         self._counter: tuple[int, int] | None = None
 
     def set(self, prefix: str, first: str) -> None:
-        """Set a floor: refuse ids that begin with `prefix` and sort below `first`.
+        """Set a floor: reject document ids that begin with `prefix` and sort below `first`.
 
         If the prefix already has a higher floor, nothing changes.
 

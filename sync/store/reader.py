@@ -264,7 +264,7 @@ class Reader:
 
 
 def as_document(row: DocumentRow) -> Document:
-    """Return the document at its current revision that a row contains."""
+    """Return the document in a row of the table, at its current revision."""
     return Document(
         row.document_id,
         row.revision,
@@ -276,7 +276,7 @@ def as_document(row: DocumentRow) -> Document:
 
 
 def _range(prefix: str) -> tuple[str, str | bytes]:
-    """Return the bounds of all ids that begin with `prefix`: the first inclusive, the second exclusive."""
+    """Return the lower bound (inclusive) and the upper bound (exclusive) of ids that begin with `prefix`."""
     start = prefix
     while prefix:
         following = ord(prefix[-1]) + 1

@@ -1,11 +1,11 @@
-"""The revisions that remotes are known to have.
+"""The revisions that remotes are known to have. A remote is a peer's copy of the database.
 
-Such a revision is not pruned, so that later revisions can be sent with a history that leads to it. Its body
-is kept, so that a delta can be sent instead of the whole body.
+Such a revision is not pruned, so that later revisions can be sent with a history that reaches back to it. Its
+body is kept, so that a delta can be sent instead of a whole body.
 
 A remote without a name is identified by its checkpoint, whose id the remote chooses. A named remote with more
-than one database is `<name>/<database>`, with the id of a database that the remote reports. A remote of
-either kind could invent any number of ids. So the number of remotes is limited for each owner, and the oldest
+than one database is `<name>/<database>`, with the id of a database that the remote reports. A peer of either
+kind could invent any number of ids. So the number of remotes is limited for each owner, and the oldest
 remotes are forgotten.
 """
 
@@ -21,7 +21,7 @@ A peer needs one remote for each of its databases.
 """
 _UNNAMED: Final = "client:"
 _DATABASE: Final = re.compile(r"([^/]+/)[^/]+")
-"""Pattern of a named remote with one of its databases. A URL has more slashes."""
+"""Pattern of the name of a remote with a database, `<name>/<database>`. A URL has more slashes."""
 
 
 def unnamed(owner: str, client: str) -> str:
@@ -30,7 +30,7 @@ def unnamed(owner: str, client: str) -> str:
 
 
 class Remotes:
-    """The revisions that the remotes of one store have.
+    """Record of the revisions that the remotes of one store have.
 
     A remote's name is its identity, never its address.
     """
@@ -39,7 +39,7 @@ class Remotes:
         self._engine = engine
 
     def held(self, document_id: str) -> set[str]:
-        """Return the revisions of a document that some remote has. Call inside one of the engine's scopes."""
+        """Return the revisions of a document that any remote has. Call inside one of the engine's scopes."""
         return {
             revision
             for (revision,) in self._engine.execute(

@@ -28,9 +28,9 @@ GENERATION_LIMIT: Final = 2**31
 SOUND_LIMIT: Final = 2**29
 """Exclusive limit of the generations that a store accepts from peers and assigns to its own edits.
 
-With one edit per second, this limit is reached after 17 years. A revision beyond the limit was forged, to
-prevent everyone else from writing the document again. If an earlier version of Logboat has stored such a
-revision, any other revision replaces it.
+With one edit per second, this limit is reached after 17 years. A revision beyond the limit was forged, so
+that nobody else can write the document again. If an earlier version of Logboat has stored such a revision,
+any other revision replaces it.
 """
 
 RESTART: Final = 2**13
@@ -41,13 +41,13 @@ this generation.
 """
 
 RESTART_OF_ONE: Final = 2**24
-"""Like `RESTART`, for a document with a single writer, which may rewrite it every few seconds."""
+"""Counterpart of `RESTART` for documents with a single writer, which may rewrite them every few seconds."""
 
 BRIDGE_LIMIT: Final = 500
 """Maximum number of missing generations between two ancestors for which substitute ids are made."""
 
 _LOW: Final = "0" * 8
-"""First digits of the digest of a tombstone that closes a losing branch."""
+"""First digits of the digest of each tombstone that closes a losing branch."""
 
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
 
@@ -60,8 +60,8 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
 
     The digest is the first 128 bits of a SHA-256 over the parent's id, a byte for the kind of edit, and the
     body. A tombstone that closes a losing branch counts as a separate kind, so that its id differs from that
-    of an intended deletion. Its digest begins with zeros, so that it does not outrank a deletion of the
-    winning branch, which has the same generation or a later one, whatever software made that deletion.
+    of an intended deletion. Its digest begins with zeros. So it does not outrank a deletion of the winning
+    branch, which has the same generation or a later one, regardless of the software that made the deletion.
 
     Args:
         parent: the revision that the edit replaces; None for a new document.
@@ -101,9 +101,9 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
 
     Couchbase Lite permanently refuses a history with a missing generation, except for one gap at its maximum
     depth. So the ancestors sent are contiguous. If the peer has reported an ancestor, the history ends there,
-    and missing generations before it get substitute ids. If that is longer than `depth`, the ancestors just
-    above the reported one are left out. If the peer has reported none, the history ends at the first missing
-    generation.
+    and missing generations before it get substitute ids. If that history is longer than `depth`, the
+    ancestors just above the reported one are omitted. If the peer has reported no ancestor, the history ends
+    at the first missing generation.
 
     Args:
         revision: the revision to send.
@@ -119,7 +119,7 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
 
 
 def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator[str]:
-    """Yield a history up to its first gap. Gaps above the first `fill` ancestors are filled instead."""
+    """Yield a history up to its first gap, except that gaps before the first `fill` ancestors are filled."""
     above = generation(revision)
     for index, ancestor in enumerate(history):
         number = generation(ancestor)
@@ -132,7 +132,7 @@ def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator
 
 
 def _made_up(number: int, ancestor: str) -> str:
-    """Return a substitute id for a missing generation. Every store makes the same id."""
+    """Return a substitute id for a missing generation. The id is the same in every store."""
     return join(number, hashlib.sha256(f"{number} before {ancestor}".encode()).hexdigest()[:32])
 
 

@@ -92,7 +92,7 @@ def from_columns(columns: tuple[Any, ...]) -> DocumentRow | None:
 
 
 def without_empty_leaves(row: DocumentRow) -> DocumentRow:
-    """Return a row with a correct checksum, without the leaves in its revision tree that have no body.
+    """Return a row whose revision tree has no leaves without a body. The row's checksum must be correct.
 
     A tree that cannot be decoded is returned unchanged, for the check of the store to report.
     """
@@ -130,7 +130,7 @@ def load(engine: Engine, document_id: str) -> DocumentRow | None:
 
 
 def insert(engine: Engine, row: DocumentRow) -> bool:
-    """Store a new document. Return False, and store nothing, if a row with its id exists already.
+    """Store a new document. Return False, and store nothing, if a row with its id already exists.
 
     This function sets the row's sequence and blob flag.
     """
@@ -151,7 +151,7 @@ def _columns(row: DocumentRow) -> tuple[Any, ...]:
 
 
 def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
-    """Store new documents. Return False if a row exists already for any of them.
+    """Store new documents. Return False if there is already a row for any of them.
 
     In that case some of the documents may have been stored, so the caller must roll back. This function sets
     the rows' sequences and blob flags.

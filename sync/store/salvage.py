@@ -3,8 +3,8 @@
 Each page of the damaged file is read separately, and every row with a correct checksum is copied with its
 sequence. So only rows on damaged pages are lost. Rows that SQLite cannot reach because a page on the way to
 them is damaged are rescued too. The new store has a new identity, because peers' checkpoints refer to a store
-with more content. Floors and local documents are copied as well. Blobs are separate files, and stay where
-they are.
+with more content. Floors and local documents are also copied. Blobs are separate files, and stay in their
+folder.
 """
 
 import contextlib
@@ -51,7 +51,9 @@ class SalvagedStore:
 
 
 def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedStore:
-    """Copy the undamaged rows of the store at `path` to a new store at `into`. The damaged file is only read.
+    """Copy the undamaged rows of the store at `path` to a new store at `into`.
+
+    The damaged file is not changed.
 
     `progress` is called regularly. This process must not have the damaged store open, because closing the
     file after reading its pages would drop SQLite's locks.

@@ -1,4 +1,4 @@
-"""Comparison of a file's tables, indexes, triggers and values with what the code creates.
+"""Comparison of a file's tables, indexes, triggers and types of values with the definitions in the code.
 
 SQLite's integrity check cannot do this, because it does not know what the schema should be. One wrong bit in
 the stored text of a CREATE statement can rename a column. Such a file passes the integrity check, but every
@@ -35,7 +35,7 @@ def differences(
         connection: a connection to the file.
         needed: CREATE statements for the objects that the file must contain.
         optional: CREATE statements for objects that may be missing. If present, they must match.
-        only: True to report objects that are neither needed nor optional.
+        only: whether to report objects that are neither needed nor optional.
 
     Raises:
         apsw.Error: the file cannot be read.
@@ -58,7 +58,7 @@ def differences(
 
 
 def wrong_values(connection: apsw.Connection, statements: str) -> Iterator[str]:
-    """Yield a description of each value that is not of its column's declared type, or not valid text.
+    """Yield descriptions of values that are not of their column's declared type or are not valid text.
 
     NULL is accepted, because the integrity check reports a NULL where none is allowed. Columns without a
     declared type may contain values of any type.

@@ -1,6 +1,6 @@
-"""Sizes of documents in the store by the prefixes of their ids, and a query for the oldest documents.
+"""Total sizes of documents by the prefix of their ids, and a query for the oldest documents.
 
-Triggers in the database file update the sums. So the sums are right even if another process, such as an older
+Triggers in the database file update the totals. So these are right even if another process, such as an older
 Logboat, writes to the store. Documents that were stored before the triggers existed are counted in steps
 (`count_earlier`).
 
@@ -16,14 +16,14 @@ from sync.store import meta
 from sync.store.engine import Engine
 
 _PART: Final = "rtrim(rtrim({row}id, replace({row}id, ':', '')), ':')"
-"""SQL for the part of an id.
+"""SQL expression for the part of an id.
 
 The inner `rtrim` removes everything after the last colon, and the outer `rtrim` removes the colon.
 """
 _BYTES: Final = (
     "2 * length(CAST({row}id AS BLOB)) + ifnull(length({row}body), 0) + ifnull(length({row}tree), 0) + 60"
 )
-"""SQL for the approximate bytes of a row.
+"""SQL expression for the approximate size of a row in bytes.
 
 The id is stored in the row and in an index. Revision, checksum and headers take about 60 bytes.
 """
@@ -64,10 +64,10 @@ CREATE: Final = (
     + _trigger("sizes_changed", "UPDATE", _removed("OLD."), _added("NEW."))
     + _trigger("sizes_removed", "DELETE", _removed("OLD."), _EMPTY)
 )
-"""Statements that create the table and its triggers. Documents stored before are counted later."""
+"""Statements that create the table of sizes and its triggers. Existing documents are counted later."""
 
 BEGIN: Final = "SELECT ifnull(max(seq), 0) FROM docs"
-"""Query, run when the table is created, for the sequence up to which documents must be counted later."""
+"""Query for the sequence up to which documents must be counted later. It runs when the table is created."""
 
 A_TIME: Final = 2_000
 """Number of documents counted in one transaction, which takes about 10 ms because bodies are not read."""
@@ -92,7 +92,7 @@ class Sizes:
     def all(self) -> list[PartSize]:
         """Return the size of each part.
 
-        Until `is_complete`, the sizes lack the documents that are not counted yet.
+        Until `is_complete` is True, some documents are not counted yet, and the sizes are too small.
         """
         with self._engine.reading:
             parts: list[tuple[Any, ...]] = self._engine.execute(
@@ -101,7 +101,7 @@ class Sizes:
         return [PartSize(*columns) for columns in parts]
 
     def departures(self) -> list[PartSize]:
-        """Return the size of each part's rows in the table of departures, which is read completely."""
+        """Return the size of each part's rows in the table `departures`. The whole table is read."""
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:

@@ -63,7 +63,7 @@ class Pages:
         first = self.page(1) if self.count else b""
         self._usable = self.size - (first[20] if self._has_header(first) else 0)
         self.free_known = self._has_header(first)
-        """True if the list of free pages could be read. Otherwise, `rows` yields deleted rows too."""
+        """True if the list of free pages could be read. If it is False, `rows` yields deleted rows too."""
         self._free = self._free_pages(first) if self.free_known else set()
 
     def __enter__(self) -> Self:

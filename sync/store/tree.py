@@ -1,9 +1,9 @@
 """The revision tree of one document: the order of its revisions, its leaves, and the winning revision.
 
-This module does no I/O. A tree contains only the revisions that were inserted and not pruned, so it may have
-several roots. The parent of a node is its nearest known ancestor, which may be several generations older.
-Each inserted history is merged into the tree, so the tree depends only on the inserted revisions, not on
-their order.
+This module does no I/O. A tree contains only the revisions that were inserted and not pruned since, so it may
+have several roots. The parent of a node is its nearest known ancestor, which may be several generations
+older. Each inserted history is merged into the tree, so the tree depends only on the inserted revisions, not
+on their order.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -70,11 +70,11 @@ class RevisionTree:
         return new
 
     def _merge(self, line: Sequence[str]) -> bool:
-        """Record that each revision in `line` descends from the next. The first must be in the tree.
+        """Record that each revision in `line` descends from the next one. The first one must be in the tree.
 
         Stop where `line` contradicts the tree, that is, where a revision would have two ancestors of the same
-        generation. What was recorded first is kept, and no revision becomes a leaf, because the body of a
-        former ancestor may be gone.
+        generation. The earlier record is kept, and no revision becomes a leaf, because the body of a former
+        ancestor may have been removed.
 
         Returns:
             False if there was a contradiction.
@@ -135,8 +135,8 @@ class RevisionTree:
     ) -> list[str]:
         """Return the ancestors to send with a revision, newest first, ending at the first one in `until`.
 
-        If more than `limit` ancestors come before that one, the history skips down to it. The peer has
-        reported that ancestor, so the peer can attach the revision there.
+        If more than `limit` ancestors come before the first one in `until`, those in excess are skipped. The
+        peer has reported that ancestor, so the peer can attach the revision there.
         """
         line = list(self.line(revision))[1:]
         named = next((index for index, ancestor in enumerate(line) if ancestor in until), None)
@@ -156,7 +156,7 @@ class RevisionTree:
             del self.nodes[other]
 
     def forget_unsound(self) -> None:
-        """Remove the revisions with unsound generations, and the bodiless ancestors that then become leaves.
+        """Remove revisions with unsound generations, and ancestors without a body that then become leaves.
 
         The tree may be empty afterwards.
         """
@@ -168,9 +168,10 @@ class RevisionTree:
         self._forget_empty(below)
 
     def forget_empty_leaves(self) -> bool:
-        """Remove the leaves without a body, and the bodiless ancestors that then become leaves.
+        """Remove the leaves without a body, and the ancestors without a body that then become leaves.
 
-        Earlier versions could lose an ancestor's descendants to a history that contradicted the tree.
+        In earlier versions, a history that contradicted the tree could cause an ancestor to lose its
+        descendants.
 
         Returns:
             True if there was such a leaf.
@@ -189,7 +190,7 @@ class RevisionTree:
     def prune(self, keep: Collection[str] = ()) -> None:
         """Remove ancestors at least HORIZON generations below every leaf, except the revisions in `keep`.
 
-        The remaining revisions are linked across the gaps.
+        Each remaining revision is linked to its nearest remaining ancestor.
         """
         nodes = self.nodes
         remaining = {revision for revision in keep if revision in nodes}

@@ -1,9 +1,9 @@
-"""The file of SQLite's write-ahead log: preallocation, and reading beyond a damaged frame.
+"""The file of SQLite's write-ahead log: its preallocation, and reading beyond a damaged frame.
 
-SQLite reads a log up to the first frame with a wrong checksum. It treats the rest as a commit that a power
-cut interrupted. But if a frame in the middle was damaged later, the rest contains commits that were durable.
-The two cases can be distinguished. Each commit is synchronised before the next is written, so a power cut
-leaves at most one unfinished commit.
+SQLite reads a log up to the first frame with a wrong checksum. It treats all later frames as a commit that a
+power cut interrupted. But if a frame in the middle was damaged later, the frames after it contain commits
+that were durable. The two cases can be distinguished. Each commit is synchronised before the next is written,
+so a power cut leaves at most one unfinished commit.
 
 The layout is that of https://sqlite.org/fileformat2.html, section 4.
 """
@@ -31,9 +31,9 @@ class UnreadFrames(Enum):
 
     NOTHING = "nothing"
     ONE_COMMIT = "one commit at most"
-    """Either a power cut interrupted this commit, or it was durable and was damaged later."""
+    """At most one commit. Either a power cut interrupted it, or it was durable and was damaged later."""
     COMMITS = "commits"
-    """All of these commits but the last were durable, so the log was damaged later."""
+    """Several commits. All but the last were durable, so the log was damaged later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def length(frames: int, size: int) -> int:
 def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
     """Extend an open database's log with zeros to this number of frames, unless the log is long enough.
 
-    While a log grows, the file system writes three more blocks for each commit, which this avoids. Raises
-    OSError if the log cannot be written.
+    While a log grows, the file system writes three additional blocks per commit. Preallocation avoids this.
+    Raises OSError if the log cannot be written.
     """
     log = path.with_name(path.name + "-wal")
     missing = length(frames, size) - (log.stat().st_size if log.exists() else 0)
@@ -145,7 +145,7 @@ def _seen_by_sqlite(path: Path) -> tuple[int, int]:
 
 
 def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | None:
-    """Return byte order, salts and checksum from a log's header; None if the header is broken."""
+    """Return the byte order, salts and checksum in a log's header; None if the header is broken."""
     file.seek(0)
     header = file.read(HEADER)
     order = _MAGIC.get(int.from_bytes(header[:4])) if len(header) == HEADER else None
@@ -156,10 +156,10 @@ def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | N
 
 
 def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
-    """Return byte order and salts of the newest log, for a file whose header is broken.
+    """Return the byte order and the salts of the newest log in a file whose header is broken.
 
-    They are those of the first frame whose checksum continues that of the frame before it. Frames of older
-    logs come later in the file. If there is no such frame, the salts are empty.
+    Both are taken from the first frame whose checksum continues that of the frame before it, because frames
+    of older logs come later in the file. If there is no such frame, the salts are empty.
     """
     before: bytes | None = None
     for offset, head in _heads(file, size):
@@ -174,7 +174,7 @@ def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
 
 
 def _heads(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and header of each complete frame, including those left over from older logs."""
+    """Yield the offset and header of each complete frame, including frames that remain from older logs."""
     end = os.fstat(file.fileno()).st_size
     for offset in range(HEADER, end - FRAME_HEADER - size + 1, FRAME_HEADER + size):
         file.seek(offset)
@@ -192,8 +192,8 @@ def _frames(
 ) -> Iterator[Frame]:
     """Yield the frames with these salts.
 
-    A frame with a wrong checksum is left out. A frame whose predecessor has a broken header cannot be
-    checked. Such a frame is yielded nevertheless, because rows have their own checksums.
+    A frame with a wrong checksum is omitted. A frame whose predecessor has a broken header cannot be checked.
+    Such a frame is nevertheless yielded, because rows have their own checksums.
 
     Args:
         file: the log.
@@ -232,7 +232,7 @@ def _follows(head: bytes, content: bytes, sums: tuple[int, int], order: str) -> 
 
 
 def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
-    """Return the running checksum after these bytes, from `sums`, the checksum before them."""
+    """Return the running checksum after `data`. `sums` is the running checksum before it."""
     first, second = sums
     for one, two in struct.iter_unpack(order + "II", data):
         first = (first + one + second) & 0xFFFFFFFF

@@ -20,10 +20,10 @@ _PAUSE_S: Final = 0.001
 
 
 class WriterQueue:
-    """The turnstile of one store: a lock on a separate file.
+    """The turnstile of one store, which is a lock on a separate file.
 
-    The database file itself cannot be used for it, because closing any descriptor of that file would drop
-    SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
+    The database file itself cannot be used for this purpose, because closing any of its descriptors would
+    drop SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
 
     def __init__(self, path: Path) -> None:
