@@ -2,7 +2,7 @@
 
 In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
 columns, refer to sensors by number, and store times as ms before the commit. Values are written in decimal,
-because measured values have few digits. So a sample takes about 5 bytes.
+because measured values have few digits. As a result, a sample takes about 5 bytes.
 """
 
 import zlib
@@ -200,7 +200,7 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
-    """Raise BatchError for the same input as `unpack`, at a quarter of the cost."""
+    """Raise BatchError if `unpack` would raise it, at a quarter of the cost."""
     try:
         packed = _unpacked(data)
         columns = packed.columns

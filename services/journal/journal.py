@@ -12,13 +12,13 @@ batch of 100 samples takes three or four pages. Numbers and totals are not updat
 are computed from the batches. The sensors' rows are updated at most every 30 s.
 
 Damage: no batch ever depends on a single page. When `commit` returns, a batch is in the tables `batch`,
-`echo` and `newest`, and so on three pages. The next batch replaces it in `newest`. The other two copies stay,
-and a checkpoint moves both. In the write-ahead log, a bad 4 kB block destroys at most two neighbouring pages,
-so one copy of each batch remains. Batches whose documents are durable are kept in a ring of 16 MB before they
-are dropped, and the table `spare` repeats the content of `meta` and `sensor`. So if a page becomes
-unreadable, in the journal or in the document store, its content can be restored from another copy
-(`services.recovery.store_check`). Even if more than one page is lost, later batches still repeat the sample
-numbers that earlier batches assigned.
+`echo` and `newest`, and so on three pages. The next batch replaces it in `newest`. The other two copies
+remain, and a checkpoint moves both. In the write-ahead log, a bad 4 kB block destroys at most two
+neighbouring pages, so one copy of each batch remains. Batches whose documents are durable are kept in a ring
+of 16 MB before they are dropped, and the table `spare` repeats the content of `meta` and `sensor`. So if a
+page becomes unreadable, in the journal or in the document store, its content can be restored from another
+copy (`services.recovery.store_check`). Even if more than one page is lost, later batches still repeat the
+sample numbers that earlier batches assigned.
 
 Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for data
 of this log. Only one process writes the file, which a lock file ensures. A second connection in the same
@@ -70,7 +70,7 @@ A ring larger than this minimum may grow to twice its size instead.
 LOG_PAGES: Final = 1_000
 """Maximum length of the write-ahead log in pages, which is SQLite's default (4 MB)."""
 ROW_BYTES: Final = 400
-"""Number of bytes by which a batch counts in addition to its content.
+"""Number of bytes that a batch takes up in the ring in addition to its content.
 
 This limits the ring to 40,000 batches, and the data about them that is kept in memory to 5 MB.
 """
@@ -111,9 +111,9 @@ class Journal:
         """Open the journal, or create it.
 
         `ring` is the number of bytes reserved for documented batches (`RING_BYTES`). `log_pages` is the
-        length of the write-ahead log at which it is checkpointed. `sync` makes the number witness, a file in
-        the same folder, durable. Raise JournalError if the file cannot be opened; a damaged file raises
-        JournalDamagedError.
+        length of the write-ahead log at which it is checkpointed. `sync` is a function that makes the number
+        witness, a file in the same folder, durable. Raise JournalError if the file cannot be opened; a
+        damaged file raises JournalDamagedError.
         """
         self.path = path
         self._ring_most = ring

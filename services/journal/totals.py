@@ -25,7 +25,7 @@ _MOST_SECONDS: Final = 1e10
 
 
 class Total(msgspec.Struct, frozen=True, array_like=True):
-    """Totals of a sensor, and the source from which they come."""
+    """Totals of a sensor, and their source."""
 
     count: int
     seconds: float

@@ -20,19 +20,22 @@ from services.journal.batch import AlarmRecord, SampleRow
 from .alarm_rules import AlarmState, AlarmWatch
 
 MOST_CHANGES: Final = 200
-"""Maximum number of changes of severity or condition to keep in an alarm episode.
+"""Maximum number of changes in severity or condition to store in one alarm episode.
 
 This limits the size of an episode if a value fluctuates around a limit for days.
 """
 MOST_WHOLE: Final = 2**53 - 1
 """Largest integer that all JSON parsers represent exactly (RFC 8785)."""
 GIVEN_KINDS = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values are entered by a person or replayed. These values are not repeated."""
+"""Kinds of sensors whose values are entered by a person or replayed from a recording.
+
+Unchanged values of these sensors are not recorded again in each window.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockMoment:
-    """A moment, as a boot clock reading and in UTC."""
+    """A moment in time, as a boot clock reading and as UTC."""
 
     clock_ms: int
     utc: float
@@ -40,7 +43,7 @@ class ClockMoment:
 
 
 class SensorIntake:
-    """Intake of one sensor's samples: the last number assigned, the last sample, and the alarm state."""
+    """Intake of one sensor's samples, with the last assigned number, the last sample and the alarm state."""
 
     def __init__(self, settings: SensorSettings, *, last: int, episode: AlarmRecord | None) -> None:
         self.settings = settings

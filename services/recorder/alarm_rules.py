@@ -1,4 +1,4 @@
-"""Alarm rules: decide whether a sensor's values raise an alarm, and since when.
+"""Alarm rules, which decide when a sensor's values raise and clear an alarm.
 
 Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. An episode lasts
 from when the first rule becomes active until no rule is active. Its severity is the highest severity of the

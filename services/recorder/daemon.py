@@ -1,8 +1,8 @@
 """The recorder: the daemon that turns sensors into durable samples and documents.
 
-The drivers' threads put samples into a queue. The main thread numbers and commits them (`group_commit`), and
-waits for no file except the journal. The writer thread follows the journal and writes documents
-(`documenter`, `retention`).
+The drivers' threads put samples into a queue. The main thread numbers and commits them (`group_commit`). The
+journal is the only file for which that thread waits. The writer thread follows the journal and writes
+documents (`documenter`, `retention`).
 """
 
 import logging
@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 CLOCK_CHECK_MS: Final = 60_000
 MOST_AT_ONCE: Final = 500
-"""Maximum number of samples to process between two checks whether a commit is due."""
+"""Maximum number of samples to process before checking again whether a commit is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Recorder:
         self._asked: defaultdict[str, deque[Future[ControlAnswer]]] = defaultdict(deque)
         self._answers: list[tuple[Future[ControlAnswer], int]] = []
         self.damaged: str | None = None
-        """Description of damage that was found.
+        """Description of the damage that was found; None if there is none.
 
         If set, `run` returns 1, and the next start repairs the damage.
         """

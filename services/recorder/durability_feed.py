@@ -1,4 +1,4 @@
-"""The ledger: lines `sensor,log,seq` on a file descriptor, for testing the recorder from outside.
+"""The ledger: lines `sensor,log,seq` on a file descriptor, for external tests of the recorder.
 
 A line is written only after the commit that makes its sample durable. A slow reader never delays the
 recorder, because lines are buffered in memory. If the buffer is full, or the reader has closed the pipe, no

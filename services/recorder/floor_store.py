@@ -30,7 +30,8 @@ def read_floor(journal: Journal) -> FloorRecord:
 def keep_floor(journal: Journal, floor: FloorRecord, *, is_synced: bool) -> None:
     """Store the floor if necessary. Errors are only logged.
 
-    `is_synced` is True if the clock is synced, because the batches committed now then contain the floor.
+    If the clock is synced (`is_synced`), the batches that are committed now contain the floor. Only a change
+    in the time for which the floor was contradicted is then stored.
     """
     stored = _stored(journal)
     grown_s = floor.contradicted_s - stored.contradicted_s

@@ -152,7 +152,7 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
 
 
 def is_behind(journal: Journal) -> str | None:
-    """Return the reason, from the witness, why a journal must not continue; None if it can continue.
+    """Return the reason, from the number witness, why a journal must not continue; None if it can.
 
     Raise JournalError if the journal is damaged.
     """
@@ -163,7 +163,7 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
-    """Write the journal's samples to documents, and gap documents for numbers that only the witness contains.
+    """Write the journal's samples to documents, and gaps for numbers that only the number witness contains.
 
     Raise JournalError if that fails.
     """

@@ -29,11 +29,11 @@ from .group_commit import GroupCommitter
 from .writer_thread import WriterThread
 
 RATE_OVER_MS: Final = 10_000
-"""Milliseconds over which sample rates are computed."""
+"""Length of the period over which sample rates are computed, in milliseconds."""
 
 
 class PublishedState:
-    """Collector of the facts in the recorder's live state file."""
+    """Builder of the contents of the recorder's live state file."""
 
     def __init__(
         self,

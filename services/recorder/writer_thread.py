@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 RETENTION_MS: Final = 60_000
 COLLECT_MS: Final = 600_000
-"""Milliseconds between collections of unreferenced blobs, unless the card is short of space.
+"""Time between removals of unreferenced blobs, in milliseconds, unless the card is short of space.
 
 A new blob may arrive long before the document that refers to it.
 """
