@@ -66,7 +66,7 @@ class StoreContents:
     """The content of one store."""
 
     holder: str
-    """Id of the vessel that has this store."""
+    """Id of the vessel to which this store belongs."""
     documents: Mapping[str, tuple[str, bytes]]
     """Revision and digest of every document, including deleted ones.
 

@@ -1,10 +1,11 @@
 """Retention: removes history, so that a full card never stops recording.
 
-When the stores exceed their budget, documents from others are removed first, to the extent that their owners
-exceed their shares (`budget_shares`). Then this vessel's own history is removed. In both cases, readings that
-a gateway has acknowledged (`forwarded` documents) are removed first, then all other readings, and alarms only
-when nothing else is left. The oldest documents go first. When this vessel's own readings are removed, a `gap`
-document explains their absence. A floor prevents peers from sending removed documents back.
+When the stores exceed their budget, documents from other vessels and from the crew are removed first, to the
+extent that their owners exceed their shares (`budget_shares`). Then this vessel's own history is removed. In
+both cases, readings that a gateway has acknowledged (`forwarded` documents) are removed first, then all other
+readings, and alarms only when nothing else is left. The oldest documents go first. When this vessel's own
+readings are removed, a `gap` document explains their absence. A floor prevents peers from sending removed
+documents back.
 """
 
 import heapq
@@ -27,7 +28,7 @@ from .number_spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
-"""Additional fraction of the budget to free, so that documents need not be removed constantly."""
+"""Additional fraction of the budget to free, so that documents are not removed constantly."""
 A_TIME: Final = 200
 """Number of documents to remove in one transaction."""
 A_TIME_OF_CREW: Final = 20

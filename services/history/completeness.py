@@ -6,7 +6,7 @@ grows with the number of sensors, logs and boots, but not with the length of the
 Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number
 that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
 is out of order is a *fault*. Samples in windows that are still open are in no document yet. The report states
-only their number, which it derives from the sensor's current value.
+only how many there are, which it derives from the sensor's current value.
 """
 
 import heapq
@@ -91,7 +91,7 @@ class SensorLog:
     """Last recorded number; 0 if there is no reading."""
     last_at: Moment = NEVER
     waiting: int = 0
-    """Number of samples after `last` that the sensor's current value implies.
+    """Number of samples after `last` that exist according to the sensor's current value.
 
     These samples are in open windows, or their documents are in transit.
     """

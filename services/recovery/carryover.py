@@ -51,7 +51,7 @@ Progress = Callable[[], None]
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
-"""Author of the note about carried totals."""
+"""Author of the note about totals that were carried over."""
 NOTES: Final = "notes"
 """Key under which the journal stores the notes that are still to be written (`with_note`)."""
 _NOTES_KEPT: Final = 8
@@ -417,7 +417,7 @@ def _notes(stored: object) -> list[_Note]:
 
 
 def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
-    """Log a message about carried totals, and return the notes that are still to be written, for `NOTES`.
+    """Log a message about totals that were carried over, and return the unwritten notes, for `NOTES`.
 
     `stored` is the journal's value for the key `NOTES`.
     """

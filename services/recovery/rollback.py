@@ -5,11 +5,12 @@ files are written in a fixed order, each after the previous write is durable. Nu
 (`number_witness`), a batch is committed (`journal`) and recorded in the witness, the batch's documents are
 written, and then the documents are copied (`mirror`). So:
 
-- The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
-  last. Such a journal would assign numbers twice, so a new log begins.
-- Documents are behind if they lack numbers that, according to the journal, they once contained, or if the
-  copies contain documents that the store lacks. They are restored from the copies and the journal's ring.
-- The witness is behind if the journal has numbers that the witness has not reserved. It is then rewritten.
+- The journal is out of date if the witness or a document contains a number, batch, boot or log that comes
+  after the journal's last one. Such a journal would assign numbers twice, so a new log begins.
+- Documents are out of date if they lack numbers that, according to the journal, they once contained, or if
+  the copies contain documents that the store lacks. They are restored from the copies and the journal's ring.
+- The witness is out of date if the journal has numbers that the witness has not reserved. The witness is then
+  rewritten.
 
 If all files of a vessel are restored together to an earlier state, they agree, and the restoration cannot be
 detected from them.
@@ -63,7 +64,7 @@ class JournalState:
     """Last number known to be in documents, by sensor."""
     has_witness: bool
     before: tuple[str, ...] = ()
-    """Earlier logs of this vessel, as far as the journal lists them."""
+    """Earlier logs of this vessel that the journal lists."""
 
 
 def read_journal_state(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
@@ -104,7 +105,7 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
 
 
 def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason, from the witness, why the journal must not continue; None if it can continue."""
+    """Return the reason, from the number witness, why the journal must not continue; None if it can."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
     if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
@@ -168,7 +169,7 @@ def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tu
 
 
 def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason why the witness must be rewritten; None if it is not behind the journal."""
+    """Return the reason why the number witness must be rewritten; None if it is up to date."""
     if given is None or (given.vessel, given.log) != (state.vessel, state.log):
         return None
     for name, number in state.last.items():
@@ -202,7 +203,7 @@ def documents_behind(
 
 
 def newest_mark(folder: Path) -> Mark | None:
-    """Return the last mark in the newest segment of the copies; None if there is no mark.
+    """Return the last progress mark in the newest segment of the copies; None if there is none.
 
     Raise OSError if the segment cannot be read.
     """
@@ -235,7 +236,7 @@ def store_behind_copies(
 
 
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
-    """Return True if a peer's claim about the current log goes beyond this vessel's last numbers or boots.
+    """Return True if a peer claims numbers or boots in the current log that this vessel does not know.
 
     `given` is the current content of the witness. Raise StoreError if the store cannot be read.
     """

@@ -181,7 +181,7 @@ class _Damage:
     lacking: list[str] = field(default_factory=list)
     """Descriptions of documents that are missing from an undamaged document store."""
     witness: list[str] = field(default_factory=list)
-    """Reasons why the witness must be rewritten."""
+    """Reasons why the number witness must be rewritten."""
     copies: Survey | None = None
     """Result of reading all copies; None if they have not been read."""
     given: GivenNumbers | None = None
