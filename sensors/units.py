@@ -57,6 +57,9 @@ def _metric(base: str, **prefixes: float) -> dict[str, Unit]:
 
 
 _TURN: Final = 2 * math.pi
+# gallons: 231 in3 in the United States, 4.54609 dm3 in Britain (NIST SP 811, appendix B)
+_US_GALLON: Final = 3.785411784e-3
+_IMPERIAL_GALLON: Final = 4.54609e-3
 _BYTES: Final = _metric("B", k=1e3, M=1e6, G=1e9, T=1e12, Ki=2.0**10, Mi=2.0**20, Gi=2.0**30)
 
 DIMENSIONS: Final[Mapping[str, Dimension]] = {
@@ -81,14 +84,19 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
         ("°C", "K"),
         {"K": Unit(1.0), "°C": Unit(1.0, 273.15), "°F": Unit(5 / 9, 273.15 - 32 * 5 / 9)},
     ),
-    # psi: 1 lbf (4.4482216152605 N) on 1 in2 (NIST SP 811, appendix B)
+    # psi: 1 lbf (4.4482216152605 N) on 1 in2; inHg: 1 in of mercury at 0 °C (NIST SP 811, appendix B)
     "Pa": Dimension(
         "a pressure",
         ("bar", "Pa"),
-        _metric("Pa", h=1e2, k=1e3, M=1e6) | _units(bar=1e5, mbar=1e2, psi=6894.757293168),
+        _metric("Pa", h=1e2, k=1e3, M=1e6) | _units(bar=1e5, mbar=1e2, psi=6894.757293168, inHg=3386.389),
     ),
     "ratio": Dimension("a percentage", ("%",), {"%": Unit(0.01)}),
-    "m3": Dimension("a volume", ("l", "m3"), _units(m3=1.0, l=1e-3, ml=1e-6)),
+    "m3": Dimension(
+        "a volume",
+        ("l", "m3"),
+        _units(m3=1.0, l=1e-3, L=1e-3, ml=1e-6)
+        | {"US gal": Unit(_US_GALLON), "imp gal": Unit(_IMPERIAL_GALLON)},
+    ),
     "m3/s": Dimension(
         "a flow rate",
         ("l/h", "m3/s"),
@@ -98,12 +106,24 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
             "l/s": Unit(1e-3),
             "l/min": Unit(1e-3 / 60),
             "l/h": Unit(1e-3 / 3600),
+            "L/min": Unit(1e-3 / 60),
+            "L/h": Unit(1e-3 / 3600),
+            "US gal/min": Unit(_US_GALLON / 60),
+            "US gal/h": Unit(_US_GALLON / 3600),
+            "imp gal/min": Unit(_IMPERIAL_GALLON / 60),
+            "imp gal/h": Unit(_IMPERIAL_GALLON / 3600),
         },
     ),
-    # the nautical mile: 1852 m (NIST SP 811, appendix B)
-    "m": Dimension("a length", ("m",), _metric("m", m=1e-3, c=1e-2, k=1e3) | {"nmi": Unit(1852.0)}),
+    # the inch, the foot, the mile and the nautical mile (NIST SP 811, appendix B)
+    "m": Dimension(
+        "a length",
+        ("m",),
+        _metric("m", m=1e-3, c=1e-2, k=1e3) | {"nmi": Unit(1852.0), "in": Unit(0.0254), "ft": Unit(0.3048)},
+    ),
     "m/s": Dimension(
-        "a speed", ("kn", "m/s"), {"m/s": Unit(1.0), "kn": Unit(1852 / 3600), "km/h": Unit(1 / 3.6)}
+        "a speed",
+        ("kn", "m/s"),
+        {"m/s": Unit(1.0), "kn": Unit(1852 / 3600), "km/h": Unit(1 / 3.6), "mph": Unit(0.44704)},
     ),
     "rad": Dimension(
         "an angle", ("°", "rad"), {"rad": Unit(1.0), "°": Unit(_TURN / 360), "deg": Unit(_TURN / 360)}
@@ -129,7 +149,8 @@ _SPELLINGS: Final = str.maketrans(
     }
 )
 _PART: Final = re.compile(
-    r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+)\s*(m3(?:/[a-z]+)?|[^\s0-9.,+-][^\s0-9]*)?"
+    r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+)\s*"
+    r"(m3(?:/[a-z]+)?|(?:US|imp)\s+gal(?:/[a-z]+)?|[^\s0-9.,+-][^\s0-9]*)?"
 )
 
 
@@ -199,7 +220,7 @@ def _parts(text: str) -> list[tuple[float, str]]:
         match = _PART.match(text, position)
         if match is None or match.end() == position:
             return []
-        parts.append((float(match[1]), match[2] or ""))
+        parts.append((float(match[1]), " ".join((match[2] or "").split())))
         position = match.end()
     return parts
 
@@ -212,6 +233,11 @@ def _unit(name: str, number: float, *, unit: str, dimension: Dimension) -> Unit:
         if unit == "ratio":
             raise InputError(f"{number:g} has no unit", f'Write "{number:g} %", or a number without quotes.')
         raise InputError(f"{number:g} has no unit", _proposal(number, dimension))
+    if f"US {name}" in dimension.units:
+        raise InputError(
+            f'"{name}" can be US or imperial gallons',
+            f'Write "{number:g} US {name}" or "{number:g} imp {name}".',
+        )
     other = si_of(name)
     if other not in ("", unit):
         raise InputError(

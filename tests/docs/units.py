@@ -1,0 +1,45 @@
+"""Generates docs/units.md, the list of the units that people can write in configuration files.
+
+python -m tests.docs.units
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sensors.units import DIMENSIONS, Dimension
+
+from .pages import DOCS
+
+PAGE: Final = DOCS / "units.md"
+NOTE: Final = (
+    "<!-- Made from the table of units by `python -m tests.docs.units`; edit `sensors/units.py`. -->"
+)
+_WORDS: Final = """\
+In configuration files and commands, write a quantity as a number and a unit in quotes, such as `"95 °C"`.
+Units are case-sensitive. The space between number and unit is optional. A duration can have several parts:
+`"3 min 20 s"`.
+
+You can also write `Ω` for `ohm`, `µ` for the prefix `u` (micro), and `m³` for `m3`. Write `US gal` or
+`imp gal`, because an imperial gallon is 20 % larger than a US gallon.
+
+Values are recorded in SI units."""
+
+
+def page() -> str:
+    """Return the page."""
+    head = ["| quantity | recorded in | usual units | all units |", "| --- | --- | --- | --- |"]
+    rows = [_row(si, dimension) for si, dimension in DIMENSIONS.items()]
+    return "\n\n".join(["# Units", NOTE, _WORDS, "\n".join([*head, *rows])]) + "\n"
+
+
+def _row(si: str, dimension: Dimension) -> str:
+    quantity = dimension.name.partition(" ")[2]
+    return f"| {quantity} | {si} | {_list(dimension.usual)} | {_list(dimension.units)} |"
+
+
+def _list(units: Iterable[str]) -> str:
+    return ", ".join(f"`{unit}`" for unit in units)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
