@@ -1,9 +1,9 @@
 """Second copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
 
 The copies are in append-only files of about 8 MB, `DATA/copies/<number>.seg` (`segment_file`). Copying
-follows the document store's sequence numbers, a few minutes behind. Until a document's copy is durable, the
-journal's ring keeps the batches from which the document was made (`Journal.release_copies`). So each sample
-is always in two files.
+follows the document store's sequence numbers with a delay of a few minutes. Until a document's copy is
+durable, the journal's ring keeps the batches from which the document was made (`Journal.release_copies`). So
+each sample is always in two files.
 
 The files are synchronised only at the end of a round. Then a *mark* is written: the sequence number up to
 which copies are durable. After a restart, copying continues from the newest mark, so some documents are
@@ -45,7 +45,7 @@ gradually by `fill`.
 FILL_BYTES: Final = 1_000_000
 """Approximate maximum size of the document bodies that one call of `fill` copies, in bytes."""
 MARK_AFTER: Final = 50_000
-"""Number of changes after which a mark is written even if no document needed a copy."""
+"""Number of changes after which a progress mark is written even if no document needed a copy."""
 KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, DocumentType.BOOT)
 
 
@@ -92,7 +92,7 @@ class Survey:
     size: int = 0
     """Size of all segments, in bytes."""
     damaged: list[tuple[int, int]] = field(default_factory=list)
-    """Damaged segments, each with the number of damaged places in it."""
+    """Damaged segments, each with the number of damaged byte ranges in it."""
     mark: Mark | None = None
     """Newest mark; None if there is none."""
     there: set[tuple[str, str]] = field(default_factory=set)
@@ -157,7 +157,7 @@ class CopyWriter:
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """Sequence number like `Mark.through`, but including copies that are not yet durable."""
+        """Sequence number up to which changes have been copied, including copies that are not yet durable."""
         self._again: set[str] = set()
         """Ids of documents that were lost from the newest segment and must be copied again."""
         self._fresh = False
@@ -308,9 +308,9 @@ class CopyWriter:
         return number not in self.damaged
 
     def _resume(self, number: int) -> bool:
-        """Read a segment's mark, and prepare the newest segment for appending.
+        """Read a segment's progress mark, and prepare the newest segment for appending.
 
-        Return True if the segment has a mark.
+        Return True if the segment contains a mark.
         """
         content = parse(read(segment(self.folder, number)), number)
         mark = content.last_mark
@@ -420,7 +420,7 @@ def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterat
 
 
 def _counts(copy: Copy, database: Database) -> bool:
-    """Return True if the document would have to be restored from this copy if the store lost it."""
+    """Return True if a document that the store has lost must be restored from this copy."""
     current = database.current([copy.id]).get(copy.id)
     if current is None:
         # A floor shows that readings were removed. Alarms are removed only to free space on the card.

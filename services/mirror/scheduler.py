@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 ROUND_MS: Final = 600_000
 FILL_MS: Final = 60_000
-"""Milliseconds between two steps that copy documents from before copying began."""
+"""Milliseconds between two steps that copy documents written before copying began."""
 SCRUB_MS: Final = 86_400_000
 """Milliseconds between two checks, each of which reads the next full segment."""
 RETRY_MS: Final = 60_000
 LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
-"""Divisor of the card's budget that gives the maximum size of a segment.
+"""Number by which the card's budget is divided to get the maximum size of a segment.
 
 Segments are small because only whole segments are removed.
 """

@@ -1,12 +1,12 @@
 """Segments: append-only files of copied documents, and the format of their records.
 
 A record consists of magic, kind, length, CRC-32 and content. The CRC-32 covers all of these, and is seeded
-with the segment's number. Each document is compressed separately, and each record is independent. So a reader
-can skip damage, and continue at the magic of the next record whose checksum is valid.
+with the segment's number. Each document is compressed separately, and each record is independent. A reader
+can therefore skip damage, and continue at the magic of the next record whose checksum is valid.
 
 Documents are written in blocks: a list of their ids, the documents, and a second copy of the list. The two
-lists are more than a page apart. So one bad page never destroys both a document and the evidence that it
-existed (`SegmentContent.lost`).
+lists are more than a page apart. One bad page therefore never destroys both a document and the evidence that
+the document existed (`SegmentContent.lost`).
 """
 
 import errno

@@ -1,1 +1,1 @@
-"""Text for terminals: the lines of `status`, the troubleshooting guide, `logboat top`."""
+"""Text for terminals: the lists that commands print, `status`, `top` and the troubleshooting guide."""

@@ -42,7 +42,7 @@ _ORDER: Final[tuple[str, ...]] = (
 _STATE_WORDS: Final[Mapping[str, str]] = {LinkState.IN_SIGHT: "in range", NOT_NEAR: "out of range"}
 """Display text for states whose names in JSON are not plain English; other names are shown unchanged."""
 _LINES_KEPT: Final = 2
-"""Number of screen lines to leave free for the prompt and for the line that counts further vessels."""
+"""Number of screen lines to leave free for the prompt and for the line that counts the omitted vessels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
 
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
-    """Return a line for each problem, then a line for each vessel. Leave out vessels that do not fit."""
+    """Return a line for each problem, then a line for each vessel that fits on the screen."""
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
@@ -144,7 +144,10 @@ def _styled(text: str, style: Style | None, width: int) -> list[StyledLine]:
 
 
 def shore_line(gateway: LiveGateway, utc: float) -> str:
-    """Return text such as `shore office (couchbase): connected, up to date, last acknowledged 3 s ago`."""
+    """Return the text for a gateway.
+
+    For example, `shore office (couchbase): connected, up to date, last acknowledged 3 s ago`.
+    """
     parts = [gateway.state]
     if gateway.backlog_documents:
         parts.append(f"{count(gateway.backlog_documents, 'document')} to send")

@@ -29,7 +29,7 @@ class SensorList:
     vessel: str
     sensors: Sequence[CurrentValue]
     why_not: str
-    """Reason why the values are not current, as a clause; '' if they are current."""
+    """Reason why the values are out of date, as a clause; '' if they are current."""
     faults: Sequence[str] = ()
 
 

@@ -1,7 +1,7 @@
 """The text of `logboat status`, built from facts that the caller provides.
 
-There is one line for each subject, such as recording or alarms, and one piece of advice, which is the most
-urgent. The lines and the rules for advice are rows in tables.
+There is one line for each subject, such as recording or alarms, and the most urgent piece of advice. The
+lines and the rules for advice are rows in tables.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ SOURCES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """Facts about the document store that can be found without reading the whole store."""
+    """Facts about the document store that can be obtained without reading the whole store."""
 
     bytes: int
     """Size of the store on the card, in bytes."""
@@ -51,7 +51,7 @@ class StoreFacts:
 
 @dataclass(frozen=True, slots=True)
 class StatusFacts:
-    """Facts from which the lines of the status are written."""
+    """Facts from which the lines of `logboat status` are composed."""
 
     vessel: str
     """The vessel's id; '' if unknown."""
@@ -112,7 +112,7 @@ class StatusFacts:
 
 
 def committed(facts: StatusFacts) -> str:
-    """Say whether samples are being recorded, based on the time of the last commit, and if not, why."""
+    """Say whether samples are being recorded, and if not, why. The time of the last commit decides."""
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
@@ -272,7 +272,7 @@ def radio_key_words(change: LiveRadioKey) -> str:
 
 
 def shore(facts: StatusFacts) -> str:
-    """Describe, for each gateway, the transfer of documents to the shore."""
+    """Describe each gateway's transfer of documents to the shore."""
     if not facts.gateways:
         return (
             "NO: the sync daemon is not running" if not facts.mesh_sight.is_live else "no gateway configured"

@@ -162,7 +162,7 @@ def _read(args: Namespace, world: Environment, sight: Sight, database: "Database
 
 
 def store_facts(database: "Database") -> StoreFacts:
-    """Return the facts about the store that can be found without reading the whole store."""
+    """Return the facts about the store that can be obtained without reading the whole store."""
     return StoreFacts(
         bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
     )

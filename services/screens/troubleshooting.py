@@ -1,8 +1,8 @@
 """The table of common faults: what the lights, `status` and the doctor show, and what to do.
 
 The guide in docs/faults.md and `logboat doctor --guide` are generated from this table. A test causes each
-fault with real daemons, and waits for exactly these texts. `…` stands for any text, such as a name, a figure
-or a path.
+fault on real daemons, and waits for exactly these texts. `…` stands for any text, such as a name, a figure or
+a path.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Recent exits of daemons. systemd runs `units/ended` to record them, and views and lights read them.
+"""Recent exits of daemons. systemd runs `units/ended` to record them; commands and lights show them.
 
 systemd restarts a daemon indefinitely, at increasing intervals, so repeated exits must be reported. A
 daemon's first exits are saved in `errors.log`, then one exit an hour. Five exits within ten minutes count as
@@ -21,7 +21,7 @@ SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
 """Path of the script that systemd runs, which contains the same limits as this module."""
 WITHIN_S: Final = 600.0
 MANY: Final = 5
-"""Number of exits within the period from which they count as a fault."""
+"""Minimum number of exits within the period that count as a fault."""
 OVER_AFTER_S: Final = 120.0
 """Time without an exit after which a daemon no longer counts as failing, in seconds.
 
@@ -55,7 +55,7 @@ class CrashLoop:
 
 
 def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
-    """Return a crash loop if a daemon is exiting repeatedly at this time, else None.
+    """Return a crash loop if a daemon is exiting repeatedly at the time `clock`, else None.
 
     `ends` are its recorded exits, oldest first; `clock` is the boot clock in seconds.
     """
@@ -91,7 +91,7 @@ def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
 
 
 def find_crash_loops(run: Path, *, clock: float) -> list[CrashLoop]:
-    """Return the daemons that are exiting repeatedly at this time, most important first."""
+    """Return the daemons that are exiting repeatedly at the time `clock`, most important first."""
     loops = (crash_loop_in(daemon, recorded_exits(run, daemon), clock=clock) for daemon in DAEMONS)
     return [each for each in loops if each is not None]
 

@@ -4,8 +4,8 @@ This happens after a whole card was restored from an earlier copy. The card's fi
 and only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
 
 A boot document with this vessel's own signature proves that the log was continued. A reading has no
-signature, so any vessel in the fleet could invent it. So unsigned evidence ends a log at most once a day,
-even across restarts.
+signature, so any vessel in the fleet could invent one. Unsigned evidence therefore ends a log at most once a
+day, even across restarts.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
 
 
 def read(data: Path, log: str) -> Note | None:
-    """Return the note if there is one about this log, else None."""
+    """Return the note about this log; None if there is none."""
     try:
         first, *rest = (data / NAME).read_text(errors="replace").splitlines()
     except (OSError, ValueError):

@@ -169,7 +169,7 @@ def recording_status(sight: Sight, *, boottime: float) -> RecordingStatus:
     """Return whether samples are becoming durable now, and if not, why.
 
     This function alone decides whether the vessel is recording. The lights, `status`, `top`, the doctor and
-    the presence messages on MQTT all use it. The decision is based on the age of the last commit.
+    the presence messages on MQTT all call this function. The decision is based on the age of the last commit.
 
     `boottime` is the boot clock's current time, in seconds.
     """

@@ -10,7 +10,7 @@ A recorder commits every second, or every 5 s if there are no samples (`group_co
 NEARLY_FULL: Final = 0.05
 """Fraction of the card's size below which free space is low. Retention normally leaves more free space."""
 EXPIRES_SOON_S: Final = 30 * 86_400.0
-"""Seconds before a certificate's expiry from which the expiry is reported."""
+"""Time before a certificate's expiry at which warnings begin, in seconds."""
 
 
 def is_nearly_full(*, free: float, total: float) -> bool:

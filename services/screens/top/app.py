@@ -25,7 +25,7 @@ from .facts import TopFacts, TopFactsCollector
 from .widgets import Lines, ScreenPartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
-"""Minimum height of each part in lines, including its heading, if there is enough space."""
+"""Minimum height of each part of the screen, in lines including the heading, if there is enough space."""
 _TALL: Final = 30
 """Minimum height of a screen, in lines, at which the meaning of the lights is shown."""
 _DIALOG_WIDTH: Final = 86
@@ -198,7 +198,7 @@ class Top(App[None]):
         await self.run_async(mouse=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Save an exception, to report it briefly when the view ends instead of in a long traceback."""
+        """Save an exception, so that a short message replaces the traceback when the view ends."""
         if self.is_headless:
             super()._handle_exception(error)
             return
@@ -208,7 +208,7 @@ class Top(App[None]):
     # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """Suspend the program, but first wait until the store is not being read.
+        """Suspend the program once the store is no longer being read.
 
         While a reader is suspended, the store's write-ahead log keeps growing.
         """

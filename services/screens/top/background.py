@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Runs a function in the background, one call at a time, and keeps the last result."""
+    """Runner of a function in the background, one call at a time, which keeps the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
         """Set the function to run, which must not raise. `clock` returns the time of a monotonic clock."""
@@ -21,7 +21,7 @@ class Background(Generic[Result]):
 
     @property
     def busy_for(self) -> float | None:
-        """Seconds since the running call started; None if no call is running."""
+        """Number of seconds since the running call started; None if no call is running."""
         thread = self._thread
         return self._clock() - self._since if thread is not None and thread.is_alive() else None
 

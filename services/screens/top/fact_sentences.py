@@ -20,7 +20,7 @@ from .facts import TopFacts
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
-"""Subject of the fact that samples are being recorded, which is repeated at intervals even if not new."""
+"""Subject of the fact that samples are being recorded. This fact is repeated at intervals even if not new."""
 
 
 class Rank(IntEnum):
@@ -45,7 +45,7 @@ class FactSentence:
     """Text that changes if and only if the fact has changed."""
     rank: Rank
     gone: str = ""
-    """Sentence to print when the fact has disappeared; '' for none."""
+    """Sentence to print when the fact no longer applies; '' for none."""
     is_gone: bool = False
 
 
@@ -142,11 +142,11 @@ def _ago(seconds: float) -> str:
 class NewsSelector:
     """Selects the facts to print: new facts, most important first.
 
-    It remembers the printed facts, and limits the output to the speed of the serial line.
+    The selector remembers the printed facts, and limits the output to the speed of the serial line.
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between reports that recording works, which also show that the serial line works."""
+    """Seconds between messages that recording works. They also show that the serial line works."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
         """Set the maximum output of one call of `turn`, in bytes. At least one line is always printed."""

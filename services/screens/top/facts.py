@@ -43,7 +43,7 @@ class TopFacts:
     recent: Mapping[str, Recent]
     """Recent values, by sensor.
 
-    They end now if the recorder's state is current, else at the last recorded value.
+    The period ends now if the recorder's state is current, else at the last recorded value.
     """
     alarms: "tuple[AlarmEpisode, ...]"
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""

@@ -17,7 +17,7 @@ class Recent:
         self.cells: dict[int, tuple[float, int]] = {}
         """Sum and count of the values in each cell.
 
-        A cell is a period of a few seconds. Cells are numbered from boot.
+        A cell is a period of a few seconds. Cells are numbered from the machine's boot.
         """
         self.last = float("-inf")
         """Boot clock time of the newest value, in seconds."""
@@ -41,7 +41,7 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """Add the values in `past` that are older than the oldest value in this object."""
+        """Add those values in `past` that are older than the oldest value in this object."""
         first = min(self.cells, default=None)
         before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])

@@ -77,7 +77,7 @@ class StoredFacts:
     """Boot clock time at which `sensors` was read, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
     past: Mapping[str, Recent] = field(default_factory=dict)
-    """Recorded values by sensor, from the log and boot in `past_of`."""
+    """Recorded values by sensor, all from the log and boot in `past_of`."""
     past_of: tuple[str, int] | None = None
 
 
@@ -227,7 +227,7 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
 
 
 def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
-    """Return the facts, with values from before the view started, which are read once for each sensor."""
+    """Return the facts with each sensor's values from before the view started, which are read only once."""
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)

@@ -41,7 +41,7 @@ class Lines(Widget):
         self._base: RichStyle | None = None
 
     def show(self, lines: Sequence[StyledLine]) -> None:
-        """Replace the lines with these."""
+        """Replace the lines that the widget shows."""
         self._lines = list(lines)
         self.redraw()
 
