@@ -3,9 +3,9 @@
 The settings add to the vessel's configuration: a network to join, an authorized SSH key, a user, and the
 country if none is configured. A host name set in Imager becomes the appliance's host name.
 
-A file is removed from the card only after everything in it has been understood and stored. A file that was
-not fully understood is left on the card, reported, and read again at the next boot. Until then, the parts
-that were understood are applied.
+A file is removed from the card only after all of its settings have been parsed and stored. A file that could
+not be parsed completely is left on the card, reported, and read again at the next boot. Until then, the
+settings that could be parsed are applied.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ def checks(owned: Collection[str]) -> Checks:
 def take_in_customisation(
     card: ImagerCard, force: ActiveConfiguration, *, before_writing: Callable[[], None]
 ) -> tuple[FileProblem, ...]:
-    """Store the settings, erase the files that were understood, and return the problems in the other files.
+    """Store the settings, erase the files that were fully parsed, and return the problems in the other files.
 
     `before_writing` is called before a file is erased, and makes the card writable. Raise OSError if a file
     cannot be read or written.

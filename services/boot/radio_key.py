@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 _KEPT_MODE: Final = 0o640
 DUE: Final = "radio-key-due"
-"""File in the run directory whose creation makes logboat-rekey.path start `logboat boot radio`."""
+"""File in the run directory. When it is created, logboat-rekey.path starts `logboat boot radio`."""
 _ASK_EVERY_S: Final = 300.0
 _PATIENCE_S: Final = 150.0
 """Maximum time, in seconds, to switch the radio to a new key on a slow board. A longer delay is reported."""

@@ -79,7 +79,7 @@ class BootSequence:
     progress: Callable[[], None] = lambda: None
     """Function that is called before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
-    """Function that returns a context manager for each boot partition.
+    """Function that returns one context manager for each boot partition, which mounts the partition.
 
     None selects the boot partitions of the mounted card.
     """

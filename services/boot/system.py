@@ -122,7 +122,7 @@ def set_country(country: str, *, tool: Run = run) -> None:
 
 
 def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
-    """Create a second interface, for the crew's network, on a radio that also joins another Wi-Fi network."""
+    """Create a second interface for the crew's network, on a radio that also joins another Wi-Fi network."""
     if not (root / "sys/class/net" / CREW).exists():
         tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
 

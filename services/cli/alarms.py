@@ -76,7 +76,7 @@ def ack(args: Namespace, world: Environment) -> int:
 
 
 def _only_alarm(args: Namespace) -> str:
-    """Return the id of the only alarm that is not acknowledged.
+    """Return the id of the alarm that is not acknowledged, if there is exactly one.
 
     Raise UsageError with the commands to choose from if there are several, and FailedError if there is none.
     """

@@ -16,7 +16,7 @@ EVERY_S: Final = 1.0
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
 """Escape sequence that moves the cursor to the top of the screen and erases what follows (ECMA-48).
 
-Overwriting the old text first avoids flicker.
+The text is overwritten instead of erased first, which avoids flicker.
 """
 
 

@@ -40,9 +40,9 @@ class Checked:
     text: str
     """Human-readable text: a summary, or one line for each problem."""
     problems: tuple[FileProblem, ...] = ()
-    """Mistakes because of which the file could not be in use."""
+    """Mistakes that prevent the file from being used."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes because of which the file is refused if it is new, but not if it is already in use."""
+    """Mistakes that cause a new file to be rejected. A file that is already in use remains in use."""
 
     @property
     def good(self) -> bool:

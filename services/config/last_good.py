@@ -56,7 +56,7 @@ class Loaded:
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes in the files in use that would be refused in new files."""
+    """Mistakes in the files in use for which new files would be rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Pair:
     folder: Path
     """Folder that contains `sensors.toml` and its recordings."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes that would be refused in new files."""
+    """Mistakes for which new files would be rejected."""
 
     @property
     def recordings(self) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""Finds what a valid configuration still lacks: files that it refers to, and examples that nobody replaced.
+"""Finds what a valid configuration still lacks: missing files, and placeholders that must be replaced.
 
 `logboat config check`, `logboat fleet card` and the boot use this check, so that all of them accept the same
 files. A daemon does not use it, because it runs with the configuration in use.
@@ -34,7 +34,7 @@ def missing_files(file: TomlFile, configuration: Configuration) -> Iterator[File
 
 
 def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each example of the template that must be replaced; it refuses only a new file."""
+    """Yield a problem for each placeholder from the template. Only new files are rejected for these."""
     if any(EXAMPLE_SSH_KEY in key for key in configuration.network.ssh_keys):
         yield FileProblem(
             file.path,

@@ -1,4 +1,4 @@
-"""Prints text for people, folded to the width of a terminal, and JSON that names its format."""
+"""Prints human-readable text, folded to the width of a terminal, and JSON that names its format."""
 
 import sys
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tell(text: str) -> None:
-    """Print text for people on standard output, and flush it."""
+    """Print human-readable text on standard output, and flush the stream."""
     _print(text, sys.stdout)
 
 

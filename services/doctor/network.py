@@ -43,7 +43,7 @@ def interfaces(appliance: Appliance) -> Finding:
 
 
 def country(appliance: Appliance) -> Finding:
-    """Check whether Wi-Fi may transmit, which requires a configured country."""
+    """Check that a country is configured, without which Wi-Fi must not transmit."""
     network = appliance.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
         return skipped("no radio configured")

@@ -82,7 +82,7 @@ class _Run:
         self._said: tuple[object, ...] = ()
         self._was_offline = False
         self._half: Problem | None = None
-        """The most recently reported reason why only one direction of the replication works."""
+        """Last reported reason why only one direction of the replication works."""
         self._is_stopping = False
         self._attempts = 0
         terminal = screen(sys.stderr)
@@ -150,7 +150,7 @@ class _Run:
         self._show_line(status)
 
     def _report(self, status: Status) -> None:
-        """Report everything that has changed since the last report."""
+        """Report all changes in the replication's status since the last report."""
         if not self._configuration.continuous:
             if status.activity is Activity.OFFLINE and status.problem is not None and not self._is_stopping:
                 self._clear_line()

@@ -159,10 +159,10 @@ def _card_question(target: "Target", vessel: str) -> str:
 
 
 def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
-    """Check that the target is the card which the vessel uses.
+    """Check that the target is the card that the vessel uses.
 
-    Return words about the files whose changes would be lost, or the empty string. Raise FailedError if it is
-    not the vessel's card, so that no second card gets the vessel's certificate.
+    Return text about the files whose changes would be lost, or the empty string. Raise FailedError if the
+    target is a different card, so that no second card gets the vessel's certificate.
     """
     from provisioning.card import present_card
 

@@ -44,7 +44,8 @@ _UPDATE: Final = "--bundle-only --update"
 """Options of `fleet card` for a card in use, whose records must stay."""
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
-"""Default delay before vessels switch to a new radio key, so that every vessel can receive the key first."""
+"""Default delay before vessels switch to a new radio key, so that every vessel receives the key first.
+"""
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:

@@ -74,7 +74,7 @@ def _confirm_if_far(
 ) -> None:
     """Ask for confirmation of a value that is far from all earlier values; raise FailedError if it is denied.
 
-    With --yes, only print what the question is about.
+    With `--yes`, print the reason for the question instead of asking.
     """
     if isinstance(value, bool):
         return
@@ -90,7 +90,7 @@ def _confirm_if_far(
 
 
 def _values_before(args: Namespace, vessel: str, sensor: "LiveSensor") -> list[float]:
-    """Return the good values that the sensor had before, in its present unit.
+    """Return the sensor's earlier good values that are in its present unit.
 
     The recorder can also record a value while the document store cannot be read. Then only the last value is
     returned.
