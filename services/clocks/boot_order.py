@@ -12,8 +12,8 @@ from typing import Final
 NEAR: Final = 8
 """Number of boots on each side with which a boot is compared; only boots with trusted clocks count.
 
-This number suffices to detect a clock that is wrong for three boots in a row, even at the beginning of a log.
-The limit makes it possible to determine the time of one boot without reading all boots.
+This number is sufficient to detect a clock that is wrong for three boots in a row, even at the beginning of a
+log. Because of the limit, the time of one boot can be determined without reading all boots.
 """
 OVERLAP_S: Final = 60.0
 """Seconds by which consecutive boots may overlap, because time services also set clocks back a little."""

@@ -1,4 +1,4 @@
-"""The sync daemon's time floor. It is stored in the document store, for boots at which the clock is wrong."""
+"""The sync daemon's time floor, which the document store preserves for boots at which the clock is wrong."""
 
 import logging
 import time

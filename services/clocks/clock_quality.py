@@ -157,12 +157,12 @@ class TimeFloor:
     def is_evidence(self, utc: float, quality: ClockQuality) -> bool:
         """Return True if a time should be recorded as an anchor even though it may contradict the floor.
 
-        A clock chip does not count, because it may be wrong after years with an empty battery.
+        A clock chip does not count, because its time may be years off after its battery was flat.
         """
         return quality.source.is_external and utc >= self._image
 
     def raise_to(self, utc: float) -> None:
-        """Raise the floor to a known time. A time earlier than the floor changes nothing."""
+        """Raise the floor to a known time. An earlier time has no effect."""
         if utc > self._known:
             self._known = utc
             self._forget()

@@ -1,4 +1,4 @@
-"""The lights: LEDs that show the appliance's state to anyone who passes by.
+"""The lights: LEDs that show the appliance's state.
 
 - `patterns`: how a light blinks, and how a single light shows a number
 - `facts`: the facts about the appliance that the lights show

@@ -150,7 +150,7 @@ class KernelPanel:
         return ("status",)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn the light on if `status` is True in `lit`, else off."""
+        """Turn the light on if `lit["status"]` is True, else off."""
         wanted = lit.get("status", False)
         if wanted is not self._lit:
             (self._folder / "brightness").write_text(self._most if wanted else "0")

@@ -11,9 +11,9 @@ from typing import Final
 
 WITHIN_S: Final = 60.0
 SAME: Final = 3
-"""Maximum number of times that the same message is logged within the period."""
+"""Maximum number of times that the same message is logged within `WITHIN_S` seconds."""
 PLACE: Final = 30
-"""Maximum number of messages from the same place in the code that are logged within the period."""
+"""Maximum number of messages from the same place in the code that are logged within `WITHIN_S` seconds."""
 MOST: Final = 500
 """Maximum number of messages to remember."""
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
@@ -67,7 +67,7 @@ class Limiter:
         return before
 
     def due(self, now: float) -> list[tuple[str, str, int]]:
-        """Return suppressed messages that have not been logged since, and whose minute is over.
+        """Return suppressed messages that have not been logged since, and whose limiting period is over.
 
         Each item is a place in the code, a message ('' if several different messages were suppressed) and a
         count.

@@ -116,7 +116,7 @@ class _Handler(logging.Handler):
             self._writer.put(_Job(line, record.levelno, not getattr(record, _ONLY_KEPT, False)))
 
     def tell_kept_back(self, now: float) -> None:
-        """Log the counts of suppressed messages whose minute is over."""
+        """Log the counts of suppressed messages whose limiting period is over."""
         for place, words, count in self._limiter.due(now):
             level, what = self._levels[place]
             name = logging.getLevelName(level).lower()
@@ -170,7 +170,7 @@ def in_foreground() -> Iterator[None]:
 def talkative() -> Iterator[None]:
     """Print all log records on standard error, without control characters, while a server runs.
 
-    This is for a server that a person runs in the foreground.
+    Use this function for a server that a person runs in the foreground.
     """
     root = logging.getLogger()
     level_before, handler = root.level, _to_person(logging.INFO)

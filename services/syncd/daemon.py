@@ -202,7 +202,7 @@ class SyncDaemon:
             return None
 
     def _asked(self, request: Retry) -> ControlAnswer:
-        """Answer a request from the control socket, on the connection's own thread."""
+        """Answer a request from the control socket. This runs on the connection's own thread."""
         assert self._loop is not None
         answer: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))
@@ -420,7 +420,7 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time for selecting the radio key, as at boot, so that the daemon and the boot agree."""
+        """Return the time for selecting the radio key, by the rule that the boot uses, so that both agree."""
         return clock.now(self._places.data, utc=time.time())
 
     def _reload_users(self, mesh: Mesh) -> None:

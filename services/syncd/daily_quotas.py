@@ -21,12 +21,15 @@ from sync.peer.quotas import LARGEST, Allowance
 
 USER_REVISIONS: Final = 20_000
 USER_SHARE: Final = 4
-"""Divisor of the crew's share of the card that gives a user's daily limit.
+"""Number by which the crew's share of the card is divided to get a user's daily limit.
 
 A user may send at most a quarter of the share per day, and so cannot replace the whole share within a day.
 """
 USER_LEAST: Final = 4_000_000
-"""Lowest daily limit for a user, in bytes. It applies to the smallest cards, and allows two photographs."""
+"""Lowest daily limit for a user, in bytes.
+
+This limit applies to the smallest cards, and is enough for two photographs.
+"""
 CURRENT_REVISIONS: Final = 10_000_000
 CURRENT_BYTES: Final = 6_000_000_000
 """Maximum size of all revisions of a fleet's current values per day, in bytes."""

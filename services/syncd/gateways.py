@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY: Final = 5.0
 """Seconds between checks of this machine's network interfaces."""
 WAY_EVERY: Final = 60.0
-"""Seconds between queries of the route to a gateway while the interfaces do not change."""
+"""Number of seconds between queries of the route to a gateway, as long as the interfaces do not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Gateways:
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
 
     def retry(self, name: str) -> int:
-        """Connect to a gateway now, and send refused documents again. Return the number of these documents.
+        """Connect to a gateway now, and resend rejected documents. Return the number of these documents.
 
         Raise LookupError with a message if the gateway does not exist, and StoreError if documents cannot be
         read.
@@ -193,7 +193,7 @@ class _RunningGateway:
         return Situation(self._interface, self._minute())
 
     def update_route(self, now: float, *, has_changed: bool) -> None:
-        """Query the route, or report changed interfaces if the policy does not depend on the route."""
+        """Query the route. If the policy does not depend on the route, only report changed interfaces."""
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
                 self._asked_at = now

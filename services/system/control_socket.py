@@ -53,7 +53,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to connect to a gateway now, and to retry the documents that it refused."""
+    """A request to connect to a gateway now, and to resend the documents that the gateway rejected."""
 
     gateway: str
     """Name of the gateway in the configuration."""
@@ -67,7 +67,7 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     log: str | None = None
     sequence: int | None = None
     offered: int | None = None
-    """Number of refused documents that are sent again, in the answer to a `Retry`."""
+    """Number of rejected documents that are sent again, in the answer to a `Retry`."""
     error: str | None = None
 
     @classmethod

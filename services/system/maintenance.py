@@ -1,9 +1,9 @@
 """Maintenance: makes an appliance's root file system writable until a timer makes it read-only again.
 
 A file in the run directory shows that maintenance is in progress; the lights and `logboat status` read it.
-The file is created before the root becomes writable and removed after the root is read-only again. So the
-lights always show a writable root. A restart also ends maintenance, because the boot mounts the root
-read-only.
+The file is created before the root becomes writable, and removed after the root is read-only again. The
+lights therefore always show when the root is writable. A restart also ends maintenance, because the boot
+mounts the root read-only.
 """
 
 import json

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 MORE_S: Final = 120.0
 """Seconds by which each progress message extends the time allowed for startup.
 
-The slowest steps between two messages are importing a large library and creating a key. They take a tenth of
-this time on a slow, busy board.
+The slowest steps between two messages are importing a large library and creating a key. Each of them takes a
+tenth of this time on a slow, busy board.
 """
 _PROGRESS_EVERY_S: Final = 5.0
 
