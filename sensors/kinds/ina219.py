@@ -15,7 +15,7 @@ from sensors.kind import SensorKind
 from sensors.settings import Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
-from sensors.toml.schema import choice, quantity
+from sensors.toml.schema import boolean, choice, quantity
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = SysfsChip(
@@ -51,6 +51,12 @@ class PowerOptions(Options):
         meaning="Resistance of the shunt, for current and power. It has no effect on the voltage.",
         without="10 mohm, the default of the kernel's driver",
     )
+    invert: bool = key(
+        boolean,
+        default=False,
+        example="true",
+        meaning="True if `IN+` and `IN-` are swapped at the shunt: current and power then change their sign.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +84,14 @@ class PowerDriver(ChipDriver):
         self._measure = options.measure
         self._shunt_ohm = options.shunt_ohm
         self._limits = limits
-        self._factor = 1.0
+        self._factor = self._sign = -1.0 if options.invert else 1.0
 
     def find(self) -> Path:
         """Find the chip as `ChipDriver` does, and read the shunt resistance that the kernel assumes."""
         directory = super().find()
         if self._shunt_ohm is not None and self._measure != "voltage":
-            self._factor = read_number(directory / "shunt_resistor") * 1e-6 / self._shunt_ohm
+            kernel_ohm = read_number(directory / "shunt_resistor") * 1e-6
+            self._factor = self._sign * kernel_ohm / self._shunt_ohm
         return directory
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
@@ -126,8 +133,9 @@ An INA219 measures the voltage across a shunt, which is proportional to the curr
 Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. The small boards that carry the
 chip usually have a shunt of 100 mohm, which suits currents up to 3.2 A. Remove that shunt before you
 connect a larger one. A positive current flows from `IN+` to `IN-`. In Signal K a positive battery current
-charges the battery. So connect `IN-` to the battery's side of the shunt. For 24 V systems, whose charging
-voltage exceeds 26 V, use an INA226.
+charges the battery. So connect `IN-` to the battery's side of the shunt. If the shunt is already wired the
+other way round, write `invert = true` for its current and power. For 24 V systems, whose charging voltage
+exceeds 26 V, use an INA226.
 
 To measure only the voltage, you need neither a shunt nor the key `shunt`. Connect `IN+` and `IN-` to each
 other and, through a fuse, to the positive pole of the battery. Connect `GND` to the negative pole.""",

@@ -40,7 +40,8 @@ shunt for 75 mV is suitable. Write one `[[sensor]]` for each quantity; they can 
 
 Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. A positive current flows from
 `IN+` to `IN-`. In Signal K a positive battery current charges the battery. So connect `IN-` to the
-battery's side of the shunt. Put a fuse into each wire to the battery.
+battery's side of the shunt. If the shunt is already wired the other way round, write `invert = true` for
+its current and power. Put a fuse into each wire to the battery.
 
 To measure only the voltage, you need no shunt. The chip measures the voltage at `VBUS` independently of
 `IN+` and `IN-` (Texas Instruments, data sheet SBOS547). You do not need the key `shunt`, which has no

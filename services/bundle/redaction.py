@@ -81,6 +81,7 @@ HARMLESS: Final = frozenset(
         "id",
         "interfaces",
         "interval",
+        "invert",
         "key",
         "kind",
         "limit",

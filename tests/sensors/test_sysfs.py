@@ -65,8 +65,10 @@ def monitor(
     kind: str = "ina226",
     shunt_ohm: float | None = None,
     address: int | None = 0x40,
+    *,
+    invert: bool = False,
 ) -> Driver:
-    options = PowerOptions(bus=1, address=address, measure=measure, shunt_ohm=shunt_ohm)
+    options = PowerOptions(bus=1, address=address, measure=measure, shunt_ohm=shunt_ohm, invert=invert)
     return made(sysfs, sensor(options, kind=kind))
 
 
@@ -515,6 +517,18 @@ class TestPowerMonitor:
         attributes = {"in1_input": 12_600, "curr1_input": milliamperes, "power1_input": 252_000_000}
         sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES | attributes)
         assert read_once(monitor(sysfs, "power", kind)).value == watts
+
+    @pytest.mark.parametrize(
+        ("measure", "value"), [("voltage", 12.84), ("current", 2.13), ("power", 27.3492)]
+    )
+    def test_inverted_shunt_changes_the_sign_of_current_and_power(
+        self, sysfs: Sysfs, measure: str, value: float
+    ) -> None:
+        sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
+        assert read_once(monitor(sysfs, measure, invert=True)).value == value
+        scaled = value if measure == "voltage" else pytest.approx(value * 100)
+        driver = monitor(sysfs, measure, shunt_ohm=0.0001, invert=True)
+        assert [read_once(driver).value, read_once(driver).value] == [scaled, scaled]
 
     def test_ina226_is_not_mistaken_for_an_ina219(self, sysfs: Sysfs) -> None:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
