@@ -26,23 +26,25 @@ def missing_unit(written: object, unit: str, *, path: str, difference: bool = Fa
     if (form.factor == 1 and form.offset == 0) or (written == 0 and (difference or form.offset == 0)):
         return None
     if unit == "ratio":
-        return _missing_percent(written, form)
+        return _missing_percent(written, form, difference=difference)
     usual = written / form.factor if difference else form.number(written)
     return InputError(
         f"{written} without a unit means {written} {unit} ({usual:.6g} {form.unit})",
-        _remedy(written, unit, form),
+        _write([f"{written} {form.unit}", f"{written} {unit}"], unit, form, difference=difference),
     )
 
 
-def _remedy(written: float, unit: str, form: Presentation) -> str:
-    return _write([f"{written} {form.unit}", f"{written} {unit}"], unit, form)
-
-
-def _write(proposals: list[str], unit: str, form: Presentation) -> str:
-    """Return the instruction to write one of the proposals that the quantity can have."""
+def _write(proposals: list[str], unit: str, form: Presentation, *, difference: bool) -> str:
+    """Return the instruction to write one of the proposals that the quantity, or a difference, can have."""
     least, most = form.limits
-    possible = [f'"{each}"' for each in proposals if least <= parse_value(each, unit) <= most]
-    return f"Write {' or '.join(possible)}." if possible else f"Write {_range(form)}."
+    if difference:
+        least, most = least - most, most - least
+    possible = [
+        f'"{each}"' for each in proposals if least <= parse_value(each, unit, difference=difference) <= most
+    ]
+    if possible:
+        return f"Write {' or '.join(possible)}."
+    return "Write a smaller difference." if difference else f"Write {_range(form)}."
 
 
 def _range(form: Presentation) -> str:
@@ -86,7 +88,7 @@ def is_far(value: float, before: Sequence[float], unit: str, *, path: str) -> bo
     return margin > 0 and not low - margin <= value <= high + margin
 
 
-def _missing_percent(written: float, form: Presentation) -> InputError | None:
+def _missing_percent(written: float, form: Presentation, *, difference: bool) -> InputError | None:
     """Return the problem with a ratio that is written as a percentage without its unit.
 
     People also write ratios as plain numbers: `below = 0.15` needs no unit.
@@ -95,5 +97,5 @@ def _missing_percent(written: float, form: Presentation) -> InputError | None:
         return None
     return InputError(
         f"{written} without a unit means {written * 100:.6g} %",
-        _write([f"{written} %", f"{written * 100:.15g} %"], "ratio", form),
+        _write([f"{written} %", f"{written * 100:.15g} %"], "ratio", form, difference=difference),
     )

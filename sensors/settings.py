@@ -13,7 +13,7 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.severity import ALARM_SEVERITIES, Severity
 from sensors.toml.declarations import key, section, tables
-from sensors.toml.schema import boolean, choice, identifier, one_of, quantity, text
+from sensors.toml.schema import boolean, choice, identifier, one_of, positive, quantity, text
 from sensors.toml.value_forms import Parser, ValueForm, parsed_later, parses
 from sensors.units import DIMENSIONS, InputError, shown, si_of
 
@@ -188,6 +188,10 @@ class SensorSettings:
     """Values of the keys that only this kind of sensor has."""
     interval_s: float = 1.0
     """Time in seconds between samples of a polled or counted sensor, from `rate` or `every`."""
+    scale: float = 1.0
+    """Factor by which the measured value is multiplied, from `CorrectionKeys`."""
+    offset: float = 0.0
+    """Difference that is then added to the value, in the SI unit."""
 
 
 def parse_rate(fastest_hz: float) -> Parser:
@@ -221,6 +225,25 @@ class SamplingKeys:
         without="the rate of the kind",
         example='"10 s"',
         meaning="Time between samples, instead of `rate`.",
+    )
+
+
+@section
+class CorrectionKeys:
+    """Keys that correct the value of a sensor on a chip."""
+
+    _: KW_ONLY
+    scale: float = key(
+        positive,
+        default=1.0,
+        example="1.02",
+        meaning="Factor by which the measured value, in its SI unit, is multiplied.",
+    )
+    offset: float = key(
+        _IN_UNIT,
+        default=0.0,
+        example='"-0.8 °C"',
+        meaning="Difference that is added to the value after `scale`.",
     )
 
 

@@ -8,11 +8,12 @@ according to the data sheet is reported as `out-of-range`.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from sensors.driver import Driver, DriverError, Emit
+from sensors.plausibility import impossible_value
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import SensorSettings
 from sensors.state import SensorState
@@ -57,6 +58,20 @@ class Range:
         )
 
 
+def _corrected(reading: BusReading, settings: SensorSettings) -> BusReading:
+    """Return a reading whose value is corrected by the sensor's `scale` and `offset`.
+
+    A value that the quantity cannot have after the correction becomes an `out-of-range` reading.
+    """
+    if reading.value is None or (settings.scale == 1 and settings.offset == 0):
+        return reading
+    value = tidy(reading.value * settings.scale + settings.offset)
+    problem = impossible_value(value, settings.unit, path=settings.path)
+    if problem is not None:
+        return BusReading(None, SensorState.OUT_OF_RANGE, f"{problem.text}; check scale and offset")
+    return replace(reading, value=value)
+
+
 class KernelDriver(Driver):
     """Base class for drivers of sensors that the kernel reads.
 
@@ -82,6 +97,7 @@ class KernelDriver(Driver):
             raise DriverError(f"sensor {self.settings.id} is not open")
         reading = self.read(self._directory, now_ns)
         if reading is not None:
+            reading = _corrected(reading, self.settings)
             self._emit(Sample(self.settings.id, now_ns, reading.value, reading.state, detail=reading.detail))
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from sensors.plausibility import impossible_value, missing_unit
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
     AlarmRule,
+    CorrectionKeys,
     SamplingKeys,
     SensorSettings,
     SensorsFile,
@@ -194,7 +195,7 @@ def _any_kind() -> Schema:
     return {
         key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
         for kind in all_kinds().values()
-        for key, what in {**kind.schema, **schema_of(SamplingKeys)}.items()
+        for key, what in {**kind.schema, **schema_of(SamplingKeys), **schema_of(CorrectionKeys)}.items()
     }
 
 
@@ -205,7 +206,8 @@ def _schema(kind: SensorKind | None) -> Schema:
         return {**COMMON, **kind.schema}
     fastest = kind.fastest_hz
     pace = {"rate": Key(parse_rate(fastest)), "every": Key(parse_interval(fastest))}
-    return {**COMMON, **kind.schema, **pace}
+    correction = schema_of(CorrectionKeys) if kind.chips else {}
+    return {**COMMON, **kind.schema, **pace, **correction}
 
 
 def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache | None) -> SensorDraft:
@@ -231,6 +233,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
     draft.unit = _find_unit(draft)
     draft.values["interval"] = _interval(draft)
     draft.values["deadband"] = _deadband(draft)
+    draft.values["offset"] = _offset(draft)
     draft.values["alarm"] = tuple(_alarm(rule, draft) for rule in table.tables("alarm"))
     if kind is not None:
         kind.check(draft)
@@ -293,6 +296,15 @@ def _deadband(draft: SensorDraft) -> float:
     deadband = table.value("deadband", _difference(unit)) or 0.0
     _check_value(table, "deadband", draft, difference=True)
     return deadband
+
+
+def _offset(draft: SensorDraft) -> float:
+    table, unit = draft.table, draft.unit
+    if "offset" not in table.data or "offset" in table.faulty or unit is None or unit == CONTACT:
+        return 0.0
+    offset: float = table.value("offset", lambda raw: parse_value(raw, unit, difference=True)) or 0.0
+    _check_value(table, "offset", draft, difference=True)
+    return offset
 
 
 def _check_value(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
@@ -406,4 +418,6 @@ def _settings(draft: SensorDraft) -> SensorSettings:
         {**values, "unit": unit},
         options=kind.options_from(draft),
         interval_s=values["interval"],
+        scale=values.get("scale", 1.0),
+        offset=values["offset"],
     )

@@ -6,7 +6,7 @@ python -m tests.docs.keys
 from collections.abc import Iterator
 from typing import Final
 
-from sensors.settings import SamplingKeys, SensorsFile
+from sensors.settings import CorrectionKeys, SamplingKeys, SensorsFile
 from sensors.toml.reference import KeyDescription, describe
 from services.config.model import Configuration, GatewaySection
 
@@ -48,6 +48,10 @@ def pages() -> dict[str, str]:
             "## Sampling",
             "The kinds that are sampled at an interval also have these keys in `[[sensor]]`:",
             _table(list(describe(SamplingKeys))),
+            "## Corrections",
+            "The kinds that read a chip also have these keys in `[[sensor]]`. They correct a constant error"
+            " of the sensor:",
+            _table(list(describe(CorrectionKeys))),
         ),
     }
 

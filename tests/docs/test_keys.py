@@ -9,7 +9,7 @@ import pytest
 
 from sensors.config.sections import SECTIONS
 from sensors.registry import all_kinds
-from sensors.settings import SamplingKeys, SensorsFile
+from sensors.settings import CorrectionKeys, SamplingKeys, SensorsFile
 from sensors.toml import toml_file
 from sensors.toml.declarations import Declaration, declarations
 from sensors.toml.reference import as_written
@@ -36,6 +36,7 @@ KEYS = [
     *declared(Configuration, "logboat"),
     *declared(SensorsFile, "sensors"),
     *declared(SamplingKeys, "sampling"),
+    *declared(CorrectionKeys, "correction"),
     *(key for name, kind in all_kinds().items() for key in declared(kind.options, name)),
 ]
 VALUES = [key for key in KEYS if key[2].section is None]

@@ -667,6 +667,36 @@ def test_limits_and_deadbands_with_units_are_converted_to_si(load: Load) -> None
     assert rule.hysteresis == 3.0
 
 
+@pytest.mark.parametrize(
+    ("written", "scale", "offset"),
+    [
+        ("", 1.0, 0.0),
+        ('scale = 1.5\noffset = "-0.2 V"\n', 1.5, -0.2),
+        ("offset = 0.1\n", 1.0, 0.1),
+        ("scale = 2\n", 2.0, 0.0),
+    ],
+)
+def test_correction_of_a_sensor_on_a_chip_is_read(
+    load: Load, written: str, scale: float, offset: float
+) -> None:
+    [settings] = load(sensors(BATTERY + written))
+    assert (settings.scale, settings.offset) == (scale, offset)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (BATTERY + "scale = 0\n", "0 is not above 0"),
+        (BATTERY + 'offset = "1 A"\n', "this is a voltage"),
+        (RPM + "scale = 2\n", 'kind "pulse" does not have this key'),
+        (switch() + "offset = 1\n", 'kind "switch" does not have this key'),
+    ],
+)
+def test_wrong_correction_is_one_problem(problems: Problems, text: str, part: str) -> None:
+    [said] = problems(sensors(text))
+    assert part in said
+
+
 def test_calibration_with_units_is_converted_to_si(load: Load) -> None:
     [found] = load(
         sensors(

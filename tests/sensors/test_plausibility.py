@@ -281,3 +281,27 @@ def test_one_wire_bus_with_different_intervals_is_busy_for_the_sum_of_their_shar
 
 def test_one_wire_bus_with_twelve_thermometers_keeps_up(tmp_path: Path) -> None:
     assert problems(tmp_path, thermometers(12)) == ()
+
+
+def test_offset_without_a_unit_is_refused_and_the_remedy_is_accepted(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, thermometers(1, "offset = -0.5\n"))
+    assert (problem.key, problem.remedy) == ("offset", 'Write "-0.5 °C" or "-0.5 K".')
+    for written in ('"-0.5 °C"', '"-0.5 K"', "0"):
+        assert problems(tmp_path, thermometers(1, f"offset = {written}\n")) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "remedy"),
+    [
+        ("environment.inside.pressure", "-300", 'Write "-300 hPa" or "-300 Pa".'),
+        ("environment.inside.relativeHumidity", "-5", 'Write "-5 %".'),
+        ("environment.inside.relativeHumidity", "150", "Write a smaller difference."),
+    ],
+)
+def test_remedy_for_an_offset_is_a_difference(tmp_path: Path, path: str, written: str, remedy: str) -> None:
+    measure = path.rpartition(".")[2]
+    text = f'[[sensor]]\nid = "a"\nkind = "bme280"\nmeasure = "{measure}"\npath = "{path}"\n'
+    [problem] = problems(tmp_path, f"{text}offset = {written}\n")
+    assert (problem.key, problem.remedy) == ("offset", remedy)
+    for each in re.findall('"[^"]+"', remedy):
+        assert problems(tmp_path, f"{text}offset = {each}\n") == ()

@@ -18,7 +18,7 @@ from sensors.kinds.ds18b20 import Ds18b20Options, ThermometerDriver, parse_scrat
 from sensors.kinds.ina219 import PowerOptions
 from sensors.kinds.thermocouple import ThermocoupleOptions
 from sensors.registry import all_kinds, make_driver
-from sensors.sample import Totals
+from sensors.sample import Sample, Totals
 from sensors.sampling import Sampler
 from sensors.settings import SensorSettings
 from sensors.state import SensorState
@@ -534,6 +534,36 @@ class TestPowerMonitor:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES)
         with pytest.raises(DriverError, match="no INA219 on i2c-1, 0x40"):
             read_once(monitor(sysfs, "voltage", "ina219"))
+
+
+class TestCorrection:
+    def corrected(self, sysfs: Sysfs, scale: float, offset: float) -> Sample:
+        options = Bme280Options(bus=1, address=0x76, measure="relativeHumidity")
+        path = "environment.inside.relativeHumidity"
+        settings = sensor(options, kind="bme280", unit="ratio", path=path, scale=scale, offset=offset)
+        return read_once(made(sysfs, settings))
+
+    @pytest.mark.parametrize(
+        ("scale", "offset", "value"),
+        [(1, 0, 0.46333), (1.5, 0, 0.694995), (1, -0.06333, 0.4), (2, 0.05, 0.97666)],
+    )
+    def test_value_is_scaled_and_then_offset(
+        self, sysfs: Sysfs, scale: float, offset: float, value: float
+    ) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0076", {"in_humidityrelative_input": 46333})
+        assert self.corrected(sysfs, scale, offset).value == value
+
+    def test_value_that_becomes_impossible_is_out_of_range(self, sysfs: Sysfs) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0076", {"in_humidityrelative_input": 99000})
+        sample = self.corrected(sysfs, 1, 0.02)
+        assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
+        assert sample.detail == "1.01 is not a possible value of relativeHumidity; check scale and offset"
+
+    def test_reading_without_a_value_stays_without_one(self, sysfs: Sysfs) -> None:
+        sysfs.iio("bme280", "i2c-1/1-0076", {"in_humidityrelative_input": 100_001})
+        sample = self.corrected(sysfs, 1, 0.02)
+        assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
+        assert "is outside the sensor's" in sample.detail
 
 
 class TestClimate:

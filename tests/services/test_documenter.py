@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sensors.kinds.ina226 import Ina226Options
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
 from sensors.state import SensorState
@@ -23,6 +24,7 @@ from sync.fleet import signing
 from sync.fleet.generations import STEP
 from sync.store import Database, DocumentError, FullError
 from tests.fleet import builders as fleet
+from tests.sensors.fakes import sensor
 
 from .recorder_builders import UTC, FakeClock, above, batch, recording, row, sample, settings
 
@@ -532,3 +534,20 @@ def test_windows_may_be_added_while_another_thread_counts_open_samples(vessel: V
     windows["arriving"] = Arriving(windows["rpm"].origin, run=1, boot=1)
     windows["last"] = windows["rpm"]
     assert vessel.documenter.open_samples == 4
+
+
+@pytest.mark.parametrize(
+    ("invert", "correction", "stored"),
+    [
+        (False, {}, {"shunt_ohm": 0.001}),
+        (True, {}, {"shunt_ohm": 0.001, "invert": True}),
+        (False, {"scale": 1.02, "offset": -0.1}, {"shunt_ohm": 0.001, "scale": 1.02, "offset": -0.1}),
+    ],
+)
+def test_vessel_document_contains_what_converts_a_sensors_readings(
+    invert: bool, correction: dict[str, float], stored: dict[str, object]
+) -> None:
+    options = Ina226Options(measure="current", shunt_ohm=0.001, invert=invert)
+    described = sensor(options, kind="ina226", unit="A", **correction)
+    body = builders.vessel("argo", name="Argo", mmsi=None, uuid="", version="1", logs=(), sensors=[described])
+    assert body["sensors"]["probe"]["calibration"] == stored

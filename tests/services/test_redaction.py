@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from sensors.registry import all_kinds
-from sensors.settings import SamplingKeys, SensorsFile
+from sensors.settings import CorrectionKeys, SamplingKeys, SensorsFile
 from sensors.toml.reference import describe
 from services.bundle.redaction import HARMLESS, SECRET, SECTIONS, redact
 from services.config.model import Configuration
@@ -205,7 +205,8 @@ def keys_in(section: type) -> Iterator[str]:
 
 def test_each_key_of_a_configuration_is_classified() -> None:
     """The value of a new key is redacted until a developer classifies it as harmless."""
-    declared = (Configuration, SensorsFile, SamplingKeys, *(kind.options for kind in all_kinds().values()))
+    common = (Configuration, SensorsFile, SamplingKeys, CorrectionKeys)
+    declared = (*common, *(kind.options for kind in all_kinds().values()))
     known = {key for section in declared for key in keys_in(section)}
     assert len(known) > 60
     assert known - HARMLESS - SECRET - SECTIONS == set()
