@@ -122,6 +122,7 @@ HARMLESS: Final = frozenset(
         "speed",
         "ssh_interfaces",
         "ssid",
+        "start",
         "static",
         "text",
         "timezone",

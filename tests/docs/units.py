@@ -26,7 +26,7 @@ Values are recorded in SI units."""
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the text of docs/units.md."""
     head = ["| quantity | recorded in | usual units | all units |", "| --- | --- | --- | --- |"]
     rows = [_row(si, dimension) for si, dimension in DIMENSIONS.items()]
     return "\n\n".join(["# Units", NOTE, _WORDS, "\n".join([*head, *rows])]) + "\n"
