@@ -9,7 +9,7 @@ has the state `edges-lost`.
 Pulses that arrive while the driver is closed are not counted.
 """
 
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import TYPE_CHECKING, Final
 
 from sensors.driver import Driver, DriverError, Emit, options_of
@@ -18,8 +18,8 @@ from sensors.kind import SensorDraft, SensorKind
 from sensors.sample import Sample, Totals
 from sensors.settings import SensorSettings
 from sensors.state import SensorState
-from sensors.toml.declarations import key, section
-from sensors.toml.schema import choice, positive, quantity
+from sensors.toml.declarations import from_values, key, section
+from sensors.toml.schema import choice, integer, positive, quantity
 from sensors.units import DIMENSIONS, RATES
 from sensors.wiring_picture import Picture, Wire
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sensors.gpio.pulse_line import PulseLine
 
 
+_FROM_POLES: Final = 0.0
+"""Number of pulses in a table that gives poles instead."""
+
+
 @section
 class PulseOptions(LineOptions):
     """Options of the kind `pulse`."""
@@ -36,8 +40,25 @@ class PulseOptions(LineOptions):
     _: KW_ONLY
     pulses_per_unit: float = key(
         positive,
+        default=_FROM_POLES,
+        without="from `poles` and `ratio`",
         example="12",
         meaning="Pulses per revolution of the engine or shaft, or per m3 for a flow meter.",
+    )
+    poles: int | None = key(
+        integer(2, 200),
+        default=None,
+        without="`pulses_per_unit` is required",
+        example="12",
+        meaning="Number of poles of an alternator whose terminal W is connected. The number is even. Use it"
+        " instead of `pulses_per_unit`.",
+    )
+    ratio: float = key(
+        positive,
+        default=1.0,
+        example="2.5",
+        meaning="Revolutions of the alternator per revolution of the engine: the diameter of the engine's"
+        " pulley divided by the diameter of the alternator's pulley. Only with `poles`.",
     )
     measure: str = key(
         choice("rate", "total"),
@@ -70,7 +91,8 @@ class PulseOptions(LineOptions):
 
 
 def _check(draft: SensorDraft) -> None:
-    """Report a problem if `measure` is `rate` but the unit is not a rate, or vice versa."""
+    """Report a missing or doubled number of pulses, and a `measure` that does not fit the unit."""
+    _check_pulses(draft)
     measure, unit = draft.valid_value("measure"), draft.unit
     if not draft.is_number() or measure is None or unit not in DIMENSIONS:
         return
@@ -81,6 +103,45 @@ def _check(draft: SensorDraft) -> None:
             f'"{measure}" does not fit {draft.values["path"]}, which is in {unit}',
             f'Write measure = "{other}", or choose another path.',
         )
+
+
+def _check_pulses(draft: SensorDraft) -> None:
+    given = draft.table.data
+    if "poles" not in given:
+        if "pulses_per_unit" not in given:
+            draft.table.complain(
+                "pulses_per_unit",
+                "this key is missing",
+                "Add pulses_per_unit = 12, or, for terminal W of an alternator, poles = 12 and ratio = 2.5.",
+            )
+        elif "ratio" in given:
+            draft.table.complain("ratio", "ratio needs poles", "Remove ratio, or write poles.")
+        return
+    poles = draft.valid_value("poles")
+    if "pulses_per_unit" in given:
+        draft.table.complain(
+            "pulses_per_unit", "poles and ratio already give the pulses", "Remove pulses_per_unit, or poles."
+        )
+    elif poles is not None and poles % 2:
+        draft.table.complain(
+            "poles",
+            f"{poles} is an odd number of poles",
+            f"Poles come in pairs: write {poles - 1} or {poles + 1}.",
+        )
+    elif draft.unit in DIMENSIONS and draft.unit != "Hz":
+        draft.table.complain(
+            "poles",
+            f"an alternator measures revolutions, but {draft.values['path']} is in {draft.unit}",
+            "Write pulses_per_unit, or choose a path for revolutions.",
+        )
+
+
+def _options(draft: SensorDraft) -> PulseOptions:
+    """Return the options. The number of poles and the ratio become a number of pulses per revolution."""
+    options = from_values(PulseOptions, draft.values)
+    if options.poles is None:
+        return options
+    return replace(options, pulses_per_unit=options.poles / 2 * options.ratio)
 
 
 class PulseDriver(Driver):
@@ -173,18 +234,20 @@ alternator (terminal W) through an opto-isolator, as [Signals of 12 V and 24 V](
 For revolutions, `pulses_per_unit` is the number of pulses per revolution of the *engine*:
 
 - A Hall sensor at the crankshaft or the shaft gives one pulse for each magnet, tooth or bolt that passes it.
-- Terminal W of an alternator gives one pulse for each pair of poles, per revolution of the alternator. The
-  number of pulses is the number of pole pairs times the pulley ratio: the diameter of the engine's pulley
-  divided by the diameter of the alternator's pulley. With 12 poles (6 pairs) and pulleys of 150 mm and 60
-  mm, the number is 6 · 2.5 = 15. The alternator's data sheet gives the number of poles.
+- Terminal W of an alternator gives one pulse for each pair of poles, per revolution of the alternator. Write
+  `poles` and `ratio` instead of `pulses_per_unit`. The alternator's data sheet gives the number of poles.
+  `ratio` is the diameter of the engine's pulley divided by the diameter of the alternator's pulley. With 12
+  poles and pulleys of 150 mm and 60 mm, write `poles = 12` and `ratio = 2.5`. This means 6 · 2.5 = 15 pulses
+  per revolution of the engine.
 
 To check the number, measure the revolutions with a hand tachometer at a steady speed. If Logboat shows a
-value that is too high by a factor, multiply `pulses_per_unit` by this factor. For example, if Logboat shows
-1650 rpm and the tachometer 1500 rpm, replace 15 with 15 · 1650 / 1500 = 16.5. The number does not have to
-be whole. If you cannot find the number of poles, begin with 15.""",
+value that is too high by a factor, multiply `pulses_per_unit` or `ratio` by this factor. For example, if
+Logboat shows 1650 rpm and the tachometer 1500 rpm, replace 15 with 15 · 1650 / 1500 = 16.5. Neither number
+has to be whole. If you cannot find the number of poles, begin with `pulses_per_unit = 15`.""",
     options=PulseOptions,
     driver=lambda settings, context: PulseDriver(settings, gpio=context.gpio),
     check=_check,
+    make_options=_options,
     has_totals=lambda _settings: True,
     wiring=Picture(
         "Hall sensor",

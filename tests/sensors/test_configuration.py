@@ -143,6 +143,12 @@ def test_every_key_of_a_switch_is_read_and_converted_to_si(load: Load) -> None:
         (switch(), "bool", 1.0, ContactOptions(pin=17)),
         (RPM, "Hz", 1.0, PulseOptions(pin=27, pulses_per_unit=12.0)),
         (
+            RPM.replace("pulses_per_unit = 12", "poles = 12\nratio = 2.5"),
+            "Hz",
+            1.0,
+            PulseOptions(pin=27, pulses_per_unit=15.0, poles=12, ratio=2.5),
+        ),
+        (
             'id = "hours"\nkind = "runtime"\npin = 22\nstart = "1234.5 h"\n' + RUN_TIME,
             "s",
             1.0,
@@ -376,6 +382,26 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (sensors(RPM + "xyzzy = 1\n"), "7: ", "this key is not known. Known keys: id, name"),
         (sensors(RPM.replace("12", "-12")), "5: ", "-12 is not above 0"),
         (sensors(RPM.replace("12", '"12"')), "5: ", '"12" is not a number. Write the number without quotes'),
+        (
+            sensors(RPM.replace("pulses_per_unit = 12", "")),
+            "1: ",
+            "pulses_per_unit: this key is missing",
+            "poles = 12 and ratio = 2.5",
+        ),
+        (sensors(RPM + "ratio = 2.5\n"), "7: ", "ratio needs poles", "Remove ratio, or write poles."),
+        (
+            sensors(RPM + "poles = 12\n"),
+            "5: ",
+            "already give the pulses",
+            "Remove pulses_per_unit, or poles.",
+        ),
+        (sensors(RPM.replace("pulses_per_unit = 12", "poles = 7")), "5: ", "odd", "write 6 or 8"),
+        (
+            sensors(RPM.replace("pulses_per_unit = 12", "poles = 12").replace("revolutions", "fuel.rate")),
+            "5: ",
+            "an alternator measures revolutions",
+            "choose a path for revolutions",
+        ),
         (sensors(RPM + 'measure = "total"\n'), "7: ", '"total" does not fit', 'measure = "rate"'),
         (
             sensors(RPM.replace("revolutions", "fuel.used")),
