@@ -26,7 +26,7 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Keep the revocations or radio key with the higher number, even if the other revision is a deletion."""
+    """Keep the document with the higher number (revocations or radio key), even against a deletion."""
     if conflict.document_id not in CA_STATEMENTS:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing
@@ -35,7 +35,7 @@ def resolve_fleet(conflict: Conflict) -> Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Resolvers:
-    """A conflict resolver that chooses among resolvers by the type of the document.
+    """Conflict resolver that selects the resolver for the type of a document.
 
     For a type that is not in `by_kind`, Logboat's own resolver is used if there is one, and `default`
     otherwise.
@@ -62,7 +62,7 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     The result has the acknowledgements of both states, and the worse severity. If either state is cleared,
     the result is cleared, at the earlier time. All other fields come from the state with the longer history,
     which is the later one. Malformed acknowledgements and clearing times are ignored. The result of several
-    merges does not depend on their order, or on how often a state is merged.
+    merges depends neither on their order nor on how often a state is merged.
     """
     chosen = max((_rest(first), _rest(second)), key=_rest_key)
     merged = dict(chosen)

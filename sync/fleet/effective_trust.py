@@ -23,7 +23,7 @@ from sync.store import Database
 def current_trust(
     database: Database, identity: FleetIdentity, before: FleetTrust | None = None
 ) -> FleetTrust:
-    """Return the trust with the newest revocations from the identity's files, the store or `before`.
+    """Return the trust with the newest revocations in the identity's files, the store and `before`.
 
     If the revocations in the files are newer than those in the store, they are stored, so that they are
     replicated. Raises StoreError if the store fails.

@@ -14,7 +14,7 @@
 
 
 class FleetError(Exception):
-    """The base class of the fleet's exceptions."""
+    """Base class of the exceptions in this package."""
 
 
 class FleetNameError(FleetError, ValueError):
@@ -26,7 +26,7 @@ class SignatureError(FleetError):
 
 
 class RevocationsError(SignatureError):
-    """A revocations document that is invalid or malformed."""
+    """Revocations that are invalid or malformed."""
 
 
 class RadioKeyError(SignatureError):

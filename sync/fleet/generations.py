@@ -45,8 +45,8 @@ MEMBER: Final = "generations"
 LEAD: Final = 10_000
 """Maximum difference between a received revision's generation and the highest one stored here.
 
-This accepts an alarm or note that was edited 27 times a day during a year of absence. An attacker needs more
-than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
+With this value, an alarm or note may be edited 27 times a day during a year without contact. An attacker
+needs more than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
 """
 LEAD_OF_OTHERS: Final = 2**20
 """The counterpart of `LEAD` for an application's own documents: one edit every 30 seconds for a year."""
@@ -60,7 +60,7 @@ VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Granularity of vouched generations: two days at one revision every 10 seconds."""
+"""Interval between vouched generations. It is enough for two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
 """Minimum distance between a vessel's highest generation so far and its vouched generation."""
 
@@ -93,7 +93,7 @@ def is_number(value: Any) -> TypeGuard[int]:
 
 
 class VouchedGeneration(NamedTuple):
-    """The highest generation for which a vessel has vouched, and the proof."""
+    """The highest generation for which a vessel has vouched, with the signed document that proves it."""
 
     most: int
     """The highest generation for which the vessel vouches."""
@@ -104,7 +104,7 @@ class VouchedGeneration(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generations:
-    """Checker of the generations of revisions for one vessel's store."""
+    """Checker of the generations of revisions that one vessel's store receives."""
 
     vessel: str
     """Id of the vessel whose store this is."""

@@ -108,7 +108,7 @@ def load_root(path: Path) -> x509.Certificate:
 
 
 def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
-    """Load the CA's last statement about revocations from a file. Raises IdentityError if that fails."""
+    """Load the CA's last statement about revocations from a file. Raises IdentityError if this fails."""
     return _stated(path, root)[1]
 
 

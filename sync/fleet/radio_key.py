@@ -47,7 +47,7 @@ A constant is safe, because each part has its own encryption key, which is used 
 _PASSWORD: Final = re.compile(r"[ !#-~]{8,63}")
 """Pattern of passwords: as in WPA, but without quotation marks, which delimit them in the configuration."""
 _LONGEST_PART: Final = 1_000
-"""Maximum number of base64 characters in a part; a part for P-256 has about 280."""
+"""Maximum number of base64 characters in a part. A part for a P-256 key has about 280."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class RadioKey:
     """A statement of the fleet's CA about the radio key."""
 
     number: int
-    """Number of the statement, from 1."""
+    """Number of the statement, counted from 1."""
     issued: datetime
     begins: datetime
     """Time from which the radio uses the second key."""

@@ -105,7 +105,7 @@ _NEVER_DELETED: Final = frozenset(
     {DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.VESSEL, DocumentType.FORWARDED}
 )
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
-"""Types of documents that belong to a log."""
+"""Types of documents whose ids contain a log."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 """Highest sequence number that fits into an id."""
 
@@ -151,7 +151,7 @@ class Rights:
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
-        """Return the rule by which a receiver checks each revision that a writer sends."""
+        """Return the rule with which a receiver checks each revision that a writer sends."""
 
         def objection(document: Document) -> str | None:
             return self.objection(writer, document)
@@ -159,7 +159,7 @@ class Rights:
         return objection
 
     def id_rule(self, writer: Writer) -> IdRule:
-        """Return the rule by which a receiver checks a writer's revision before it reads the body."""
+        """Return the rule with which a receiver checks a writer's revision before reading its body."""
 
         def objection(document_id: str, revision: str, deleted: bool) -> str | None:
             return self.objection_to_id(writer, document_id, revision, deleted=deleted)
@@ -169,9 +169,9 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return why a writer must not write a revision, regardless of its body.
+        """Return the reason why a writer must not write a revision, regardless of its body.
 
-        None if this cannot be decided without the body.
+        Return None if this cannot be decided without the body.
         """
         if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} has read access only"
@@ -286,7 +286,7 @@ class Rights:
     def _is_here(self, kind: DocumentType, document: Document) -> bool:
         """Return True if this revision is stored.
 
-        For an alarm, which others may change, any stored revision is enough.
+        For an alarm, which other writers may change, it is enough that any revision is stored.
         """
         leaves = self.leaves(document.id)
         return (
@@ -467,7 +467,7 @@ def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str 
 
 
 def _disagreement(name: DocumentName, document: Document) -> str | None:
-    """Return how a body contradicts the document's id, or None if they agree."""
+    """Return a description of how a body contradicts the document's id, or None if the two agree."""
     try:
         head = _head(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -23,7 +23,7 @@ from sync.store import DocumentError, bodies
 SIGNATURE: Final = "sig"
 """Member of a body that contains its signature."""
 _LONGEST: Final = 200
-"""Maximum number of characters in a signature; a P-256 signature has at most 96."""
+"""Maximum number of characters in a signature. A P-256 signature has at most 96."""
 _VERIFIES: Final = ec.ECDSA(hashes.SHA256())
 _SIGNS: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 """Deterministic signing (RFC 6979), so that signing the same body again does not create a new revision."""

@@ -31,7 +31,7 @@ from sync.net.tls_identity import TLSIdentity
 
 CERTIFICATE: Final = "certificate"
 _LONGEST: Final = 8_000
-"""Maximum number of base64 characters in a certificate; ours have about 900."""
+"""Maximum number of base64 characters in a certificate. Logboat's certificates have about 900."""
 
 
 def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trust in certificates: the vessel that a certificate belongs to, or the reason why it is not accepted.
+"""Trust in certificates: to which vessel a certificate belongs, or why it is not accepted.
 
     trust.objection(certificate, now)    # "the certificate of argo was revoked on 2026-05-01 (stolen)"
 

@@ -30,9 +30,9 @@ from sync.store import Database
 
 _ERA: Final = "era"
 _LOOKED: Final = "generations-looked-at"
-"""Key of the local document that shows that every document of this store has been checked once."""
+"""Key of the local document that exists once every document of this store has been checked."""
 _WORD: Final = "vouched:"
-"""Key prefix of local documents, which store each vessel's `vessel` document with the highest number."""
+"""Key prefix of the local documents that store each vessel's highest voucher."""
 
 
 def remove_unvouched(database: Database, generations: Generations) -> list[str]:
@@ -60,7 +60,7 @@ def remove_unvouched(database: Database, generations: Generations) -> list[str]:
 
 
 def remove_unvouched_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
-    """Remove revisions with too high a generation, for vessels that have vouched for the first time.
+    """Remove revisions whose generation is too high, for vessels that have just vouched for the first time.
 
     The vouchers of all `vessels` are stored. Return the ids of removed documents. Raises StoreError if the
     store fails.

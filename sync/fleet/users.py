@@ -3,8 +3,8 @@
     make_hash("…", os.urandom(16))      # "scrypt$8192$8$1$…$…"
     verify(stored, "…")                 # True
 
-A check takes 8 MiB of memory for about 20 ms on a laptop. A Raspberry Pi Zero 2 W is several times slower.
-The parameters are part of the string, so that they can be raised later while old hashes stay valid.
+A check uses 8 MiB of memory, and takes about 20 ms on a laptop. A Raspberry Pi Zero 2 W is several times
+slower. The parameters are part of the string, so that they can be raised later while old hashes stay valid.
 """
 
 import base64
@@ -27,7 +27,10 @@ HASH_BYTES: Final = 32
 MOST_MEMORY: Final = 16 * 2**20
 """Maximum amount of memory that checking a hash may use, in bytes. The smallest appliance has 512 MiB."""
 MOST_WORK: Final = 2**20
-"""Maximum N · r · p of a hash, 16 times our own, so that checking a hash cannot overload the machine."""
+"""Maximum product N · r · p of a hash, so that checking a hash cannot overload the machine.
+
+This is 16 times the product that Logboat's own hashes have.
+"""
 SHORTEST: Final = 8
 """Minimum length of a password, in characters."""
 LONGEST: Final = 1024
@@ -85,7 +88,7 @@ def make_hash(password: str, salt: bytes) -> str:
 
 
 def verify(stored: str, password: str) -> bool:
-    """Return True if the password is correct. A wrong password takes the same time.
+    """Return True if the password is correct. Checking a wrong password takes the same time.
 
     The check is slow, and must not run in an event loop. Raises PasswordHashError if `stored` is not a hash.
     """

@@ -78,13 +78,13 @@ class ActiveOptions:
     stream: Stream | None = None
     """Stream to push and pull, which the peer must also have; None for all documents."""
     push_stream: Stream | None = None
-    """Stream to push, instead of `stream`; None for all documents. The peer need not have this stream."""
+    """Stream to push instead of `stream`; None for all documents. The peer need not define this stream."""
     acknowledged: Acknowledged | None = None
-    """Called for each change that the peer has confirmed."""
+    """Function called for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
-    """Called with the progress from which pushing continues, when both copies of the checkpoint are known.
+    """Function called with the progress from which pushing continues, once the checkpoint is known.
 
-    At that time, no change is selected for sending yet.
+    At that time, no change has been selected for sending yet.
     """
     pull_rule: Rule | None = None
     """Function that decides which received documents are refused."""
@@ -96,9 +96,9 @@ class ActiveOptions:
     is_gateway: bool = False
     """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
     purges_removed: bool = False
-    """True to purge a local document when it leaves the pulled channels, or when access to it is lost."""
+    """True if local documents are purged when they leave the pulled channels or become inaccessible."""
     reset_checkpoint: bool = False
-    """True to ignore the stored checkpoint once."""
+    """True if the next connection ignores the stored checkpoint."""
     names_collection: bool = False
     """True if the connection begins with getCollections, as in protocol CBMobile_3 and later."""
 
@@ -174,13 +174,13 @@ class ActivePeer(PeerBase):
         self._checkpoint.load(self._begin, names_collection=self._options.names_collection)
 
     def stop(self) -> None:
-        """Stop once the checkpoint is stored. The next replication sends the documents still in flight."""
+        """Store the checkpoint, then stop. Documents still in flight are sent by the next replication."""
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents again that the peer refused before.
+        """Propose again documents that the peer has refused before.
 
-        This happens at once if the connection is open.
+        If the connection is open, the documents are proposed at once.
         """
         if self.sender is None:
             self._offered.extend(document_ids)
@@ -210,7 +210,7 @@ class ActivePeer(PeerBase):
 
     @property
     def pending(self) -> int:
-        """Number of selected local changes that are not pushed yet."""
+        """Number of local changes that are selected but not pushed yet."""
         return 0 if self._push is None else self._push.pending
 
     @property

@@ -1,8 +1,8 @@
 """A record of the solutions tried for each revision that a peer refuses, so that no solution is tried twice.
 
-The record is limited in two ways, because a peer could refuse any number of times. It has at most `revisions`
-entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions are tried for one
-revision. The owner calls `forget` when a revision needs no more attempts.
+The size of the record is limited in two ways, because a peer could refuse any number of times. It has at most
+`revisions` entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions are
+tried for one revision. The owner calls `forget` when a revision needs no more attempts.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Access to blobs: a peer may fetch a blob if it may read a document that refers to that blob.
+"""Access to blobs. A peer may fetch a blob if it may read a document that refers to the blob.
 
 A request for a blob names a document that refers to the blob. A request without a document is granted while a
 revision that refers to the blob is being sent to the peer. Gateways name no document when they request a
@@ -26,7 +26,7 @@ class BlobAccess:
     """The access of one peer to the blobs of a store."""
 
     def __init__(self, database: Database, readable: Selection) -> None:
-        """Create the access of a peer that may read the documents in `readable`."""
+        """Create the access record of a peer that may read the documents in `readable`."""
         self._database, self._readable = database, readable
         self._open = open_nonces(database)
         self._on_the_way: Counter[str] = Counter()
@@ -48,7 +48,7 @@ class BlobAccess:
         return digests
 
     def sent(self, digests: Iterable[str]) -> None:
-        """Record that the peer has replied to a body. `digests` is what `send` returned for that body."""
+        """Record that the peer has replied to a body. `digests` is the result of `send` for that body."""
         self._on_the_way.subtract(digests)
         for digest in digests:
             if self._on_the_way[digest] <= 0:

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 NONCE_BYTES: Final = 20
 
 Fetched = Callable[[MessageError | None, Any], None]
-"""Function called with None when all blobs of a document are stored, or with the error if one is missing."""
+"""Function called when all blobs of a document are stored (with None), or one failed (with its error)."""
 
 
 class _Waiting:
@@ -54,7 +54,7 @@ class _Waiting:
         self.left, self.then, self.given = left, then, context
 
     def one_less(self, error: MessageError | None) -> None:
-        """Count a blob that has arrived or failed. Only the first of several errors is reported."""
+        """Count one more blob as arrived or failed. Only the first of several errors is reported."""
         if self.left <= 0:
             return
         self.left = 0 if error is not None else self.left - 1
@@ -76,7 +76,7 @@ class _Transfer:
         self.charged = 0
         """Number of received bytes that are already charged to the quota."""
         self.is_cut = False
-        """True if the document states no length, and the blob exceeds the remaining quota."""
+        """True if the document does not state the blob's length, and the blob exceeds the remaining quota."""
 
 
 class BlobFetcher:
@@ -132,10 +132,10 @@ class BlobFetcher:
             self._judged(digest, MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, context: Any) -> None:
-        """Fetch the missing blobs of a document, and request proofs for the others.
+        """Fetch the missing blobs of a document, and request proofs for blobs that are already stored.
 
-        `then` is called afterwards, or at once if there is nothing to do. Its arguments are the error, or
-        None, and `context`.
+        `then` is called afterwards, or at once if there is nothing to do. Its arguments are the error (None
+        if there was none) and `context`.
         """
         store = self._database.blobs
         missing: list[str] = []
@@ -244,7 +244,7 @@ class BlobFetcher:
     def _charge(self, transfer: _Transfer) -> None:
         """Charge the received bytes of a blob to the quota.
 
-        Bytes of an invalid blob are charged too, because writing them wears the card.
+        Bytes of an invalid blob are charged too, because writing them wears out the card.
         """
         left, transfer.charged = transfer.arrived - transfer.charged, transfer.arrived
         if left and (quota := self._quota()) is not None:

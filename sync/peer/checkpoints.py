@@ -1,4 +1,6 @@
-"""Checkpoints: our own, of which the peer stores a second copy, and those that peers store here.
+"""Replication checkpoints: our own, of which the peer stores a second copy, and those of peers.
+
+The checkpoints of peers are stored here at their request.
 
 Each save stores the peer's copy first. If only the peer's copy is stored, `reconcile` finds the last position
 on which both copies agree.
@@ -37,7 +39,9 @@ log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
 _SAVE_EVERY: Final = 0.5
-"""Minimum average time in seconds between checkpoints stored for one owner. Each is a write to the card.
+"""Minimum average time, in seconds, between two checkpoints stored for one owner.
+
+Each checkpoint is a write to the card.
 
 While documents are transferred, Couchbase Lite saves a checkpoint at most every 5 s, as we do. All devices of
 one user share this rate.
@@ -72,7 +76,7 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Return True if both copies equal this checkpoint as shortened to the maximum size."""
+        """Return True if both stored copies equal this checkpoint, as shortened to the maximum size."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
@@ -210,7 +214,7 @@ class _Pace:
     """Earliest time, by the sessions' clock, at which the next checkpoint may be stored."""
 
     def allows(self, now: float) -> bool:
-        """Return True, and count the checkpoint, if one may be stored at time `now`."""
+        """Return True, and count a checkpoint as stored, if one may be stored at time `now`."""
         if now < self.due:
             return False
         self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
@@ -260,7 +264,7 @@ class PeersCheckpoints:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes of the checkpoints that wait to be stored."""
+        """Memory, in bytes, of the checkpoints that wait to be stored."""
         return sum(len(request.body) for request, _ in self._waiting)
 
     @property

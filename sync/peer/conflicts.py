@@ -5,13 +5,13 @@
 Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
 which revision is local. It receives two revisions, ordered by the store's ranking. If there are more than
 two, the result for the first two is resolved with the third, and so on. The final result is always stored on
-the branch that the store ranks first. On any other branch, the new revision would not outrank the revisions
-that it replaces. If that branch already has the result, it stays unchanged.
+the branch that the store ranks first. If it were stored on another branch, the new revision would not outrank
+the revisions that it replaces. If that branch already has the result, it stays unchanged.
 
 Peers that exchange revisions in a different order resolve different pairs. All of them reach the same result
-if the resolver fulfils one of two conditions. Either its decision depends only on the two bodies, as maximum
-and union do: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the winning
-revision, as the default resolver does.
+if the resolver fulfils one of two conditions. Either its decision depends only on the two bodies, as with a
+maximum or a union: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the
+winning revision, as the default resolver does.
 
 In the store, a live branch wins over a deleted one, because a losing branch ends in a tombstone too. To
 include an intended deletion in a conflict, find it with `deletion_in` and pass it to `resolve`.

@@ -1,4 +1,4 @@
-"""Tombstones of branches that are current here, held in memory until the replacing revision has arrived.
+"""Tombstones that would close a current branch, kept in memory until the replacing revision arrives.
 
 An active peer sends the result of a conflict that it has resolved in two parts. The first is the tombstone of
 the branch that is current here. The second is the replacing revision, which the peer had proposed before and
@@ -21,7 +21,7 @@ from . import conflicts, limits
 
 T = TypeVar("T")
 _REFUSED = 350
-"""Approximate memory in bytes of a refused proposal: two strings and a dictionary entry."""
+"""Approximate memory, in bytes, of a refused proposal: two strings and a dictionary entry."""
 
 
 class DeferredTombstones(Generic[T]):
@@ -32,7 +32,7 @@ class DeferredTombstones(Generic[T]):
         self._refused: dict[str, str] = {}
         """For each document, the last proposed revision that was refused as a conflict."""
         self._deferred: dict[str, tuple[T, int]] = {}
-        """For each document, the held tombstone and its memory in bytes."""
+        """For each document, the held tombstone and the memory that it uses, in bytes."""
         self._deferred_bytes = 0
 
     @property

@@ -32,7 +32,7 @@ _DELTA_REFUSED: Final = frozenset(
 
 
 class Deliveries:
-    """Queue of the revisions that the peer requests from one feed on one session."""
+    """Queue of the revisions that the peer has requested from one feed on one session."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Deliveries:
             ledger: the counts and events of the replication.
             outcomes: the outcomes of changes.
             contested: called with a change that the peer requested and then refused as a conflict.
-            follow: called with the change to propose after a branch's tombstone has arrived.
+            follow: called with the change to propose once the peer has received a branch's tombstone.
         """
         self._session, self._database, self._options = session, database, options
         self._ledger, self._outcomes = ledger, outcomes
@@ -65,7 +65,7 @@ class Deliveries:
         self._in_flight = 0
         self._bytes = 0
         self.bytes_held = 0
-        """Memory in bytes of revisions that are queued or in flight, including their known ancestors."""
+        """Memory, in bytes, of revisions that are queued or in flight, including their known ancestors."""
         self._terms = DeliveryTerms(deltas=False)
 
     @property
@@ -86,7 +86,7 @@ class Deliveries:
     def apply_terms(self, terms: DeliveryTerms) -> None:
         """Apply the peer's delivery terms.
 
-        Terms that do not mention deltas leave that setting unchanged.
+        If the terms do not mention deltas, the setting for deltas stays unchanged.
         """
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
@@ -111,7 +111,7 @@ class Deliveries:
         self.bytes_held = 0
 
     def pump(self) -> None:
-        """Send queued revisions, up to the limits of what may be in flight."""
+        """Send queued revisions, up to the limits on data in flight."""
         connection, sent = self._session.connection, False
         while (
             self._wanted
@@ -182,8 +182,8 @@ class Deliveries:
     def _read(self, sending: ChangeInFlight) -> Revision | None:
         """Return the revision to send, and read ahead the revisions that follow in the feed.
 
-        Only documents with a single revision are read in advance, all in one query. With one query for each
-        document, most of the time would be spent on searching.
+        Only documents with a single revision are read in advance, all in one query. With one query per
+        document, most of the time would be spent on finding the documents.
         """
         change = sending.change
         revision = self._ahead.pop(change.sequence, None)
@@ -227,7 +227,7 @@ class Deliveries:
         return revisions.handed_on(revision.rev, history, known=known, depth=self._depth)
 
     def _onto(self, revision: Revision, sending: ChangeInFlight) -> str | None:
-        """Return the peer's revision that ours replaces, if our history does not contain it; else None."""
+        """Return the peer's revision that ours replaces if it is not in our history; otherwise None."""
         if (
             sending.onto is not None
             or not sending.ancestors

@@ -11,7 +11,7 @@ _ENTRY: Final = 300
 _MOST: Final = 10_000
 """Maximum number of entries, to limit memory.
 
-Any further revisions are offered to the peer, although the peer has them.
+Revisions beyond this number are offered to the peer, although the peer already has them.
 """
 
 
@@ -56,7 +56,7 @@ class EchoSuppression:
     def read_through(self, sequence: int, *, is_all: bool) -> None:
         """Record the sequence up to which the sender has read.
 
-        The entries are removed if that was the whole feed.
+        If the sender has read the whole feed, all entries are removed.
         """
         self.read = sequence
         if is_all:

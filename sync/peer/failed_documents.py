@@ -26,10 +26,10 @@ from sync.store import Database
 MOST: Final = 10_000
 """Maximum number of listed documents. A list of this length takes 1.5 MB in the store.
 
-If every window of one sensor fails, one every five minutes, the list is full after a month.
+If every reading of one sensor fails, one every five minutes, the list is full after a month.
 """
 _LONGEST_REASON: Final = 300
-"""Maximum number of characters stored for a reason, whose wording the peer chooses."""
+"""Maximum number of characters stored of a reason for failure, whose wording the peer chooses."""
 
 
 class FailedDocument(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class FailedDocument(msgspec.Struct, frozen=True):
     code: int
     reason: str
     when: float
-    """Seconds since 1970 when this revision first failed."""
+    """Time at which this revision first failed, in seconds since 1970."""
 
     @property
     def problem(self) -> Problem:
@@ -107,7 +107,7 @@ class FailedDocuments:
         ]
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Record that these documents are offered again. They are `unanswered` until the outcome is known."""
+        """Record that documents are offered again. `unanswered` contains them until the outcome is known."""
         known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
         self._offered |= dict.fromkeys(known)
 

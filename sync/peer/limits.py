@@ -9,7 +9,10 @@ Lists of Couchbase Lite have this size. Such a transaction takes about 10 ms, we
 other writers may have to wait for the store.
 """
 LOOKED_UP_AT_ONCE: Final = 50
-"""Number of items of a list looked up before other connections are served, which takes 3 ms on a laptop."""
+"""Number of items of a list that are looked up before other connections are served.
+
+Looking up this number takes 3 ms on a laptop.
+"""
 SCANS_AT_ONCE: Final = 8
 """Maximum number of batches read from the feed before other connections are served.
 
@@ -25,16 +28,16 @@ One transaction can be written at the peer while the next is in flight and a thi
 side waits for the other. In a measurement with 2 transactions, each side waited a third of the time.
 """
 BYTES_AWAITING: Final = 4 * 1024 * 1024
-"""Maximum total size in bytes of sent bodies without a reply. It limits the peer's use of memory."""
+"""Maximum total size, in bytes, of sent bodies without a reply. It limits the peer's memory usage."""
 MESSAGES_QUEUED: Final = 64
 """Number of queued messages above which no further revision is read from the store.
 
-This saves memory, and keeps urgent messages from waiting long.
+This saves memory, and prevents urgent messages from waiting long.
 """
 BYTES_QUEUED: Final = 1024 * 1024
 """Total size in bytes of queued messages above which no further revision is read from the store."""
 READ_AHEAD: Final = 50
-"""Number of revisions read from the store at once."""
+"""Maximum number of revisions read from the store at once."""
 REVISIONS_WANTED: Final = 6 * BATCH
 """Maximum number of requested revisions that are not stored yet.
 
@@ -48,9 +51,9 @@ REQUESTS_AHEAD: Final = 200_000
 The longest message takes about 5000 frames, and other messages arrive between them.
 """
 CHANGES_OPEN: Final = 200_000
-"""Maximum number of changes announced while an earlier change is incomplete: about 40 MB of records."""
+"""Maximum number of changes announced while an earlier change is incomplete. They use about 40 MB."""
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
-"""Maximum number of documents that wait for blobs: all requested ones, and the same number of pushed ones."""
+"""Maximum number of documents that wait for blobs: as many requested as pushed documents."""
 BYTES_FETCHING: Final = 64 * 1024 * 1024
 """Maximum total size in bytes of the bodies of documents that wait for blobs.
 
@@ -61,7 +64,7 @@ FILES_OPEN: Final = 32
 WORK_RATE: Final = 16 * 1024 * 1024
 """Bytes per second that may be hashed for one connection.
 
-This takes a fifth of one core of the smallest board, and is more than its Wi-Fi can transfer.
+This uses a fifth of one core of the smallest board, and is more than the board's Wi-Fi can transfer.
 """
 WORK_ALLOWANCE: Final = WORK_RATE // 4
 """Number of bytes that may be hashed without delay after a pause, in several slices.
@@ -79,17 +82,17 @@ JOBS_WAITING: Final = 1000
 An honest peer has no more requests open at once than revisions may be in flight.
 """
 PATCH_COST: Final = 4
-"""Cost of applying a delta, as the number of hashed bytes for each byte of the base and the delta.
+"""Cost of applying a delta, in hashed bytes per byte of the base and the delta.
 
-The true cost is higher. On a processor that hashes in hardware, applying a delta was measured to take 100
+The real cost is higher. On a processor that hashes in hardware, applying a delta was measured to take 100
 times as long as hashing. With this value, a connection can apply about 200 deltas to documents of 20 kB a
 second, as many as without a limit. Other connections are not delayed, because the work is done in slices.
 """
 DELTA_BYTES: Final = 128 * 1024
 """Maximum size in bytes of the base, the delta and the new body of a delta that is made or applied.
 
-A delta cannot be made or applied in slices. The measured time is 0.1 microseconds a byte, and several times
-as long on the smallest board. A longer body is sent whole.
+A delta cannot be made or applied in slices. The measured time is 0.1 microseconds per byte, and several times
+as much on the smallest board. A larger body is sent whole.
 """
 DELTA_STORED: Final = 8 * DELTA_BYTES
 """Maximum total size in bytes of a document's stored bodies for which a delta is made or applied.
@@ -97,7 +100,7 @@ DELTA_STORED: Final = 8 * DELTA_BYTES
 The limit is needed because all these bodies are read together.
 """
 PROOFS_KEPT: Final = 1000
-"""Maximum number of proven blobs recorded for one connection. They need not be proven again."""
+"""Maximum number of blobs that are recorded as proven on one connection and need no further proof."""
 PROOF_WITHIN: Final = 60.0
 """Seconds from a request for a proof, or from any later proof, until the waiting documents fail temporarily.
 
@@ -108,10 +111,10 @@ BLOB_BYTES: Final = 256 * 1024 * 1024
 COMMIT_BYTES: Final = 1024 * 1024
 """Maximum total size in bytes of bodies written in one transaction, even for fewer documents than BATCH."""
 COMMIT_AFTER: Final = 0.05
-"""Maximum seconds that a received revision waits for others, to be stored in one transaction with them.
+"""Maximum seconds for which a received revision waits to be stored in one transaction with others.
 
-A card takes about 10 ms to synchronise. With one transaction for each revision, synchronising would take most
-of the time.
+A card takes about 10 ms to synchronise. With one transaction per revision, synchronising would take most of
+the time.
 """
 CHECKPOINT_EVERY: Final = 5.0
 """Seconds between checkpoints during transfers, as in Couchbase Lite.
@@ -121,7 +124,7 @@ After a crash, up to this many seconds of work are repeated.
 BLOBS_AT_ONCE: Final = 4
 """Maximum number of blobs being fetched at the same time."""
 FEED_PATIENCE: Final = 5.0
-"""Seconds to wait for a revision in the continuous feed before it is requested individually.
+"""Seconds to wait for a revision to appear in the continuous feed before it is requested individually.
 
 A gateway announces a change within one or two seconds.
 """
@@ -138,14 +141,17 @@ DEPTH_MOST: Final = 100
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed temporarily is tried again on the same connection."""
 RETRY_REFUSED: Final = 1800.0
-"""Seconds until a retry if our daily quota at the peer is used up (429). Each retry sends the whole body."""
+"""Seconds until a retry if the peer reports that our daily quota is used up (429).
+
+Each retry sends the whole body.
+"""
 RETRY_CONFLICT: Final = 300.0
 """Seconds until a change refused as a conflict is proposed again on the same connection.
 
 Such a conflict is resolved by people, not automatically. A proposal costs about 100 bytes.
 """
 CONFLICTS_RETRIED: Final = 10_000
-"""Maximum number of conflicts to propose again on the same connection. They take a few megabytes.
+"""Maximum number of conflicts to propose again on the same connection. They use a few megabytes of memory.
 
 All other conflicts are proposed again on the next connection.
 """

@@ -1,4 +1,4 @@
-"""Requests for single documents whose revision at the peer does not arrive with the peer's feed.
+"""Requests for individual documents whose revision at the peer does not arrive with the peer's feed.
 
 When a peer refuses a change as a conflict, it has a different revision. Normally our own pull receives that
 revision, or has received it before. But a revision that was announced before the checkpoint may be unknown
@@ -57,7 +57,7 @@ class MissingRevisionFetch:
 
     @property
     def is_idle(self) -> bool:
-        """True if every request is answered."""
+        """True if every request has been answered."""
         return not (self._waiting or self._open)
 
     @property
@@ -67,9 +67,9 @@ class MissingRevisionFetch:
 
     @property
     def _may_ask(self) -> bool:
-        """True if the missing revision can no longer arrive with data in flight.
+        """True if a missing revision can no longer arrive with data in flight, so that it may be requested.
 
-        This is checked again after each arrival.
+        This is checked again whenever a revision arrives.
         """
         receiver = self._receiver
         return self._open < limits.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
@@ -81,7 +81,7 @@ class MissingRevisionFetch:
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Request the peer's revision of a document, unless it is stored or arrives with the feed in time.
+        """Request the peer's revision of a document, unless that is stored or soon arrives with the feed.
 
         Args:
             document_id: the document's id.

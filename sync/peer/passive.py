@@ -51,7 +51,7 @@ class PassiveOptions:
 
     read_only: bool = False
     readable: Selection = EVERYTHING
-    """Selection of the documents that the peer may read, by `within` and `filter` only."""
+    """Selection of the documents that the peer may read. Only its `within` and `filter` may be set."""
     rule: Rule | None = None
     """Function that returns the reason to refuse a pushed document, or None to accept it."""
     id_rule: IdRule | None = None
@@ -64,7 +64,7 @@ class PassiveOptions:
     quota: Quota | None = None
     """Quota for the documents that the peer pushes; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for the id of each document whose revision at the peer is recorded."""
+    """Function that returns True for the id of a document if the peer's revision of it must be recorded."""
     conflict_resolver: ConflictResolver = default_resolver
     """Resolver of conflicts between an edit and a deletion; other conflicts are refused."""
     streams: tuple[Stream, ...] = ()
@@ -218,7 +218,7 @@ class PassivePeer(PeerBase):
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes used for the other side."""
+        """Memory, in bytes, used on behalf of the other side."""
         return super().bytes_held + self._checkpoints.bytes_held
 
     def _own_deadline(self) -> float | None:
@@ -231,7 +231,7 @@ class PassivePeer(PeerBase):
 
 
 class _UnrecordedProgress:
-    """The progress of a subscription. It is not recorded here, because the peer records it."""
+    """Progress of a subscription that is not recorded here, because the peer records it."""
 
     def is_complete(self, sequence: int) -> bool:  # noqa: ARG002
         """Return False, because nothing is recorded."""
@@ -248,7 +248,7 @@ class _UnrecordedProgress:
 
 
 def _number(since: str | None) -> int:
-    """Return the sequence from which a peer requests to continue; 0, the beginning, if it is invalid."""
+    """Return the sequence from which a peer asks to continue. An invalid one becomes 0, the beginning."""
     if since is None:
         return 0
     try:

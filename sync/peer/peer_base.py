@@ -75,7 +75,7 @@ class PeerBase(ABC):
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes used for the other side."""
+        """Memory, in bytes, used on behalf of the other side."""
         held = self.session.bytes_held
         if self.receiver is not None:
             held += self.receiver.bytes_held

@@ -1,6 +1,6 @@
 """Problems with a connection or a document: a domain, a code, and a human-readable message.
 
-The domains and codes are the same as in Couchbase Lite where it has them.
+Where Couchbase Lite defines a domain or code, the same one is used here.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Domain(StrEnum):
-    """The domain that a problem's code belongs to."""
+    """The domain to which a problem's code belongs."""
 
     POSIX = "POSIX"
     """Domain of the socket's `errno` values."""
@@ -48,7 +48,7 @@ class Problem:
 
 
 class ProblemError(Exception):
-    """A connection cannot be opened, or an open connection ends, because of a problem."""
+    """A problem prevents a connection from being opened, or has ended an open connection."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))

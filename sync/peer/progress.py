@@ -12,7 +12,7 @@ from sync.peer.problems import Problem
 
 
 class Direction(Enum):
-    """The direction of a document's transfer, from the local store's point of view."""
+    """The direction in which a document is transferred, as seen from the local store."""
 
     PUSH = "push"
     PULL = "pull"
@@ -54,7 +54,7 @@ class FailureList(Protocol):
 
 @dataclass(slots=True)
 class Progress:
-    """The counts of one replication since it began."""
+    """Counters of one replication since its start."""
 
     pushed: int = 0
     """Number of revisions sent that were new at the peer."""
@@ -63,20 +63,20 @@ class Progress:
     failed: int = 0
     """Number of documents that could not be replicated and will not be retried automatically."""
     body_bytes_pushed: int = 0
-    """Total size in bytes of the bodies as sent. A body sent as a delta counts with the size of the delta."""
+    """Total size, in bytes, of the bodies as sent. If a delta was sent, its size is counted."""
     body_bytes_pulled: int = 0
     deltas_pushed: int = 0
     deltas_pulled: int = 0
     blobs_pushed: int = 0
     blobs_pulled: int = 0
     completed: int = 0
-    """Number of changes found by this replication that are done."""
+    """Number of the changes found by this replication that are done."""
     total: int = 0
     """Number of changes found by this replication."""
 
 
 class Ledger:
-    """The counts of a replication, and its events, which are reported in batches."""
+    """Counters and events of a replication. The events are reported in batches."""
 
     def __init__(self, listener: DocumentListener | None = None, failed: FailureList | None = None) -> None:
         """Create a ledger.

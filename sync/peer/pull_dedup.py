@@ -1,4 +1,4 @@
-"""Claims on revisions, so that only one of many neighbours sends a revision.
+"""Claims on revisions, so that only one of many neighbours sends each revision.
 
 In a dense mesh, every neighbour offers a new revision within moments. A claim records that a session has
 requested a revision. All sessions of a process on one store share their claims. If a peer offers a revision
@@ -10,10 +10,10 @@ takes too long. Then the list is checked again, and usually no revision is left 
                                 ├► remove_session(session)   the session is over
                                 └► is_claimed_elsewhere(…)   is False if it takes too long
 
-A revision takes too long after one second if little data arrives from the peer from which it was requested. A
-peer that keeps sending, because its link is slow or it must send many revisions, gets up to ten seconds. So a
-slow, silent or lost peer delays the other sessions only once. A list that is left unanswered claims no
-revisions, so no session waits for a session that is itself waiting.
+A revision normally takes too long if it has not arrived after one second. But the limit is ten seconds if the
+peer keeps sending data, because its link is slow or it must send many revisions. So a slow, silent or lost
+peer delays the other sessions only once. A list that is left unanswered claims no revisions, so no session
+waits for a session that is itself waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,19 +28,19 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds in which a requested revision must arrive: several round trips of 0.1 s on a poor radio link."""
+"""Seconds within which a requested revision must arrive: several round trips over a poor radio link."""
 LONGEST: Final = 10.0
-"""Seconds in which a requested revision must arrive while other data arrives from the same peer.
+"""Seconds within which a requested revision must arrive while other data arrives from the same peer.
 
-All revisions that may be requested at once (REVISIONS_WANTED) take this long over a link of 50 kB/s.
+All revisions that may be requested at once (REVISIONS_WANTED) take this long over a 50 kB/s link.
 """
 SLOWEST: Final = 16 * 1024
-"""Minimum rate in bytes per second for which waiting for a peer is worthwhile.
+"""Minimum rate, in bytes per second, at which it is worth waiting for a peer.
 
 Below this rate, another peer is probably faster.
 """
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
-"""Maximum number of claims of one session, to limit memory. Any further revisions may be requested twice."""
+"""Maximum number of claims of one session, to limit memory. Revisions beyond it may be requested twice."""
 
 _CLAIM: Final = 350
 """Approximate memory in bytes of a claim: a key of two strings, and its dictionary entry."""
@@ -61,7 +61,7 @@ class _RequestedRevisions(msgspec.Struct, gc=False):
 
 
 class Claims:
-    """The claims of all sessions on one store."""
+    """Record of the claims of all sessions on one store."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, _RequestedRevisions] = {}
@@ -73,7 +73,7 @@ class Claims:
         return len(self._asked)
 
     def bytes_held(self, session: Session) -> int:
-        """Return the approximate bytes of memory for the claims of a session."""
+        """Return the approximate memory, in bytes, that the claims of a session use."""
         return _CLAIM * self._counts.get(session, 0)
 
     def claim(self, keys: Iterable[Key], session: Session) -> None:
@@ -166,7 +166,7 @@ class Claims:
 
 
 class AnswerTurn:
-    """The decision whether the first waiting list of a session may be answered."""
+    """Decides when the first waiting list of a session may be answered."""
 
     def __init__(self, claims: Claims, session: Session) -> None:
         self._claims, self._session = claims, session

@@ -79,7 +79,7 @@ class PushConflicts:
             inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
 
     def forget(self, change: model.DocumentChange) -> None:
-        """Allow all solutions to be tried again, because the change has waited for a while."""
+        """Forget which solutions were tried for a change, so that all of them may be tried again."""
         self._attempts.forget(change.id, change.rev)
         if self._options.inquirer is not None:
             self._options.inquirer.forget(change.id)

@@ -10,7 +10,7 @@ failure. A document that exceeds the daily allowance is refused temporarily (429
 a temporary failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
 A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So a change of the
-system clock does not end the day. The counts are lost when the daemon restarts.
+system clock does not end the day. The counters start from zero when the daemon restarts.
 """
 
 import logging
@@ -133,7 +133,7 @@ class Quota:
 
     @property
     def words(self) -> str:
-        """The allowance in readable form."""
+        """The allowance in human-readable form."""
         return f"{self.allowance.bytes} bytes, {self.allowance.revisions} revisions"
 
     @property

@@ -40,7 +40,7 @@ class ReceivedDeltas:
         self.waiting = 0
         """Number of revisions whose deltas have not been applied yet."""
         self.bytes_held = 0
-        """Memory in bytes of the revisions that are waiting."""
+        """Memory, in bytes, of the revisions that are waiting."""
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
         """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""
@@ -57,7 +57,7 @@ class ReceivedDeltas:
         self._patched(arrived)
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
-        """Return the error if a delta must be refused without an attempt to apply it, or None."""
+        """Return the error if a delta must be refused without trying to apply it; otherwise None."""
         if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):

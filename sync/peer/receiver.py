@@ -114,7 +114,7 @@ class _WaitingList:
         return self._message
 
     def pack(self) -> None:
-        """Keep only the encoded form of the list in memory."""
+        """Discard the decoded items, so that only the encoded form of the list stays in memory."""
         if self._message is not None:
             encoded, event = self._message.encode(), self.event
             self._message = None
@@ -165,7 +165,7 @@ class ChangeReceiver:
         They must be processed in order, because the order shows the position in the feed.
         """
         self._looked: list[Any] = []
-        """Results for the items of the first list that have been looked up so far."""
+        """Results of looking up the items of the first list, as far as this is done."""
         self._expected: dict[tuple[str, str], _Expected] = {}
         """Revisions requested from our subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
@@ -175,7 +175,7 @@ class ChangeReceiver:
         Other vessels send these revisions again.
         """
         self._proposed = 0
-        """Number of revisions that were requested from a pushing peer, and that it has not sent yet."""
+        """Number of revisions that were requested from a pushing peer and have not been sent by it yet."""
         self._arrivals = RevisionWriter(session, database, options, echo)
         self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
         self._ends = DeferredTombstones[ReceivedRevision](database)

@@ -68,7 +68,7 @@ class ReceiveOptions:
     """Documents that the peer may read. Other documents are treated as if they did not exist."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """True to purge a local document when it leaves the channels that we read at the peer."""
+    """True if local documents are purged when they leave the channels that we read at the peer."""
     prove_blobs: bool = False
     """True if the peer must prove that it has a stored blob before its documents may refer to that blob."""
     quota: Callable[[], Quota | None] = lambda: None
@@ -98,17 +98,17 @@ class ReceivedRevision(msgspec.Struct):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the message, and of the body if it is not the same object."""
+        """Approximate memory, in bytes, of the message, and of the body if that is a separate object."""
         return self.rev.bytes_held + (0 if self.raw is self.rev.body else len(self.raw))
 
 
 class RevisionWriter:
-    """Writer of one peer's revisions to the store."""
+    """Writer that stores the revisions of one peer."""
 
     def __init__(
         self, session: Session, database: Database, options: ReceiveOptions, echo: EchoSuppression | None
     ) -> None:
-        """Create a writer. It records the stored revisions in `echo`, if that is given."""
+        """Create a writer, which records the stored revisions in `echo` unless that is None."""
         self._session, self._database = session, database
         self._options, self._echo = options, echo
 

@@ -22,7 +22,7 @@ def channels(policy: DocumentPolicy, document: Document) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A part of a database that is replicated independently. Both sides use the same name for the stream."""
+    """Subset of a database's documents that is replicated independently, under a name known to both sides."""
 
     name: str
     holds: Callable[[str], bool]
@@ -31,19 +31,19 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A selection of documents, by default all of them. All conditions must hold."""
+    """Selection of the documents that meet all conditions. By default, all documents are selected."""
 
     channels: frozenset[str] = frozenset()
-    """Channels. A document must be in at least one of these; empty for all documents."""
+    """Channels, of which a document must be in at least one; empty for all documents."""
     document_ids: frozenset[str] = frozenset()
-    """Ids of the documents; empty for all documents."""
+    """Ids that a document may have; empty for all documents."""
     filter: DocumentFilter | None = None
     live_only: bool = False
-    """True to exclude deleted documents."""
+    """True if deleted documents are excluded."""
     within: frozenset[str] = field(default_factory=frozenset)
-    """Channels that the reader may read. A document must be in at least one of these; empty for all."""
+    """Channels that the reader may read, of which a document must be in at least one; empty for all."""
     stream: Stream | None = None
-    """Stream that a document must belong to."""
+    """Stream to which a document must belong; None for all documents."""
 
     @property
     def is_everything(self) -> bool:
@@ -106,7 +106,7 @@ class Selection:
         return lost and (self.filter is None or self._chosen(document))
 
     def _is_about(self, document_id: str, *, deleted: bool) -> bool:
-        """Return False if the id or the deletion alone excludes the document."""
+        """Return False if the document's id or deletion is enough to exclude it."""
         return not (
             (self.live_only and deleted)
             or (self.document_ids and document_id not in self.document_ids)

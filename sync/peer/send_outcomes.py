@@ -18,7 +18,7 @@ from . import limits
 from .sender_types import ChangeInFlight, FeedProgress, SendOptions
 
 _HOLD_FOR: Final = 1.0
-"""Seconds for which the peer's new revisions are held in memory before they are written to the store.
+"""Seconds for which new revisions of the peer are kept in memory before they are recorded in the store.
 
 If they are lost in a crash, a whole body is sent instead of a delta, or one more proposal is needed.
 """
@@ -64,7 +64,7 @@ class SendOutcomes:
         self._failed_for_now: dict[str, _Failed] = {}
         """Temporary failures by document id."""
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
-        """Conflicts to propose again, by document id: the time and the change. They are ordered by time."""
+        """Conflicts to propose again, as (time, change) by document id, in the order of the times."""
         self._faults: dict[tuple[str, str], int] = {}
         """Number of times that the peer has failed on each revision."""
         self._parts: dict[int, int] = {}
@@ -191,7 +191,7 @@ class SendOutcomes:
         return bool(self._later)
 
     def due(self) -> list[ChangeInFlight]:
-        """Return the changes that are due for a retry, and remove them from the queue."""
+        """Remove the changes that are due for a retry from the queue, and return them."""
         now = self._session.clock() if self._later else 0.0
         due = []
         while self._later and self._later[0][0] <= now:

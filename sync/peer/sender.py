@@ -49,9 +49,9 @@ from .sender_types import (
 )
 
 _ID: Final = 110
-"""Approximate memory in bytes of a document's id in a set, in addition to its text."""
+"""Approximate memory, in bytes, of a document id in a set, in addition to its text."""
 _OFFER: Final = 50
-"""Maximum number of failed documents offered in one list, because each must be read completely."""
+"""Maximum number of failed documents offered in one list. It is low, because each must be read completely."""
 
 
 class FeedSender:
@@ -148,7 +148,7 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes used for the other side's selection and for the revisions that it requested."""
+        """Memory, in bytes, used for the other side's selection and requested revisions."""
         return self._selection_bytes + self._deliveries.bytes_held
 
     @property
@@ -189,7 +189,7 @@ class FeedSender:
     # Work
 
     def pump(self) -> None:
-        """Send lists of changes and revisions, up to the limits of what may be in flight."""
+        """Send lists of changes and revisions, up to the limits on data in flight."""
         if self.refused is not None:
             self._echo.clear()  # nothing will be sent, so no echo needs to be skipped
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
@@ -216,7 +216,7 @@ class FeedSender:
         self._outcomes.settle_if_due()
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents again that the peer has refused before, after the changes in the feed."""
+        """Propose again documents that the peer has refused before, after the changes in the feed."""
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
@@ -341,7 +341,7 @@ class FeedSender:
         return [replace(change, rev=end.rev, size=len(end.raw)) for end in ends[1:] if end.deleted]
 
     def _move_past_echoes(self, pending: list[model.DocumentChange]) -> None:
-        """Arrange to announce the last change that came from the peer, if no other change follows it.
+        """Schedule an announcement of the last change that came from the peer, if no other change follows it.
 
         This advances the peer's position in our feed.
         """
@@ -417,7 +417,7 @@ class FeedSender:
         return OfferedChange(change, revision.history[0], is_guess=True)
 
     def _offer_again(self, due: list[model.DocumentChange]) -> None:
-        """Offer changes again that are due for a retry.
+        """Offer again the changes that are due for a retry.
 
         They are not sent without an offer, because Couchbase Lite would disconnect.
         """

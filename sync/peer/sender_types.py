@@ -92,7 +92,7 @@ class SendOptions:
     batch: int = limits.BATCH
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for document ids for which the peer's revision is recorded.
+    """Function that returns True for the id of a document if the peer's revision of it is recorded.
 
     It returns False for documents that never change.
     """
@@ -117,7 +117,7 @@ class SendOptions:
 _CHANGE: Final = 400
 """Approximate memory in bytes of a change in flight, without its ancestors."""
 _ANCESTOR: Final = 64
-"""Memory in bytes of an ancestor in addition to its text."""
+"""Memory, in bytes, of an ancestor in addition to its text."""
 
 
 class ChangeInFlight(msgspec.Struct, gc=False):
@@ -163,7 +163,7 @@ class OfferedChange(msgspec.Struct, gc=False):
 
     change: model.DocumentChange
     parent: str | None = None
-    """The revision that the proposed one follows; None for the first revision of a document."""
+    """The revision that the proposed one replaces; None for the first revision of a document."""
     is_guess: bool = False
     """True if the peer is not known to have the revision in `parent`."""
     plan: ChangeInFlight | None = None

@@ -64,7 +64,7 @@ class ExtensionMessage(Protocol):
 E = TypeVar("E", bound=ExtensionMessage)
 
 _AHEAD: Final = 64
-"""Approximate memory in bytes of a number in a set."""
+"""Approximate memory, in bytes, of a request's number in a set."""
 _UNANSWERED: Final = 300
 """Approximate memory in bytes of a request until it is answered: its event, and later the queued reply."""
 _EMPTY: Final = b"{}"
@@ -164,7 +164,7 @@ class Session:
     # Incoming requests
 
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
-        """Set the handler for requests of a kind. The handler may raise MessageError and StoreError.
+        """Set the handler for one kind of request. The handler may raise MessageError and StoreError.
 
         The handler receives the decoded message, and the request without its properties and body. So a
         request that waits for its answer keeps no unused properties in memory.
@@ -211,7 +211,7 @@ class Session:
     # Time
 
     def has_time(self) -> bool:
-        """Return True before `until`. Otherwise set `is_interrupted` and return False."""
+        """Return True before the time `until`. At or after it, set `is_interrupted` and return False."""
         if self.clock() < self.until:
             return True
         self.is_interrupted = True

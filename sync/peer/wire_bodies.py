@@ -1,4 +1,4 @@
-"""Differences between a document's body in the store and on the wire: blobs and reserved keys.
+"""Conversion of bodies between their form in the store and in messages: blobs and reserved keys.
 
 A stored body contains its blobs where the application put them. Its key `_attachments` contains only
 attachments that were created through Sync Gateway's REST interface. These are not blobs within the body. No

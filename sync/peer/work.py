@@ -44,7 +44,7 @@ class Work:
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Bytes of work that may be done now. The value is negative after work that was done in advance."""
+        """Bytes of work that may be done now; negative if more work was done than was allowed."""
         self._since = clock()
         """Time when the balance was last updated."""
         self._quick: deque[Job] = deque()
