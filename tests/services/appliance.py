@@ -17,7 +17,7 @@ from . import documents as build
 
 @dataclass(slots=True)
 class StoppedClock:
-    """Clock that always shows the time at which `live_state` was written."""
+    """Clock that always shows the time at which the live state from `live_state` was written."""
 
     boottime: float = 100_000.2
     utc: float = build.UTC + 100_000.2

@@ -1,4 +1,4 @@
-"""Any content of the configuration files is accepted or refused without a traceback; recording continues."""
+"""Any content of the configuration files is accepted or rejected without a traceback; recording continues."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -77,7 +77,7 @@ def ship(capture: pytest.CaptureFixture[str]) -> Iterator[Ship]:
 
 
 def check_a_decision_is_made(aboard: Ship, files: Mapping[str, bytes]) -> None:
-    """Check that new files are accepted or refused as a whole, and files in use kept or replaced."""
+    """Check that new files are accepted or rejected as a whole, and files in use are kept or replaced."""
     places = aboard.places
     before = {name: (places.etc / name).read_bytes() for name in ("logboat.toml", "sensors.toml")}
     offered = {"vessel.toml" if name == "logboat.toml" else name: text for name, text in files.items()}

@@ -1,4 +1,4 @@
-"""A start applies the files on the card and sets up the system, and nothing can prevent the start."""
+"""The boot applies the files on the card and sets up the system, and no fault can stop the boot."""
 
 import json
 import os
@@ -43,7 +43,7 @@ vessel_radio = { mode = "mesh", channel = 6 }
 
 
 class Pi:
-    """Folders, slots and radios of an appliance; runs of tools are only recorded, except for ssh-keygen."""
+    """Folders, boot slots and radios of an appliance. Tools except ssh-keygen are not run, only recorded."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -365,7 +365,7 @@ kind = "manual"
 path = "propulsion.main.coolantTemperature"
 alarm = { above = 368.15, severity = "alarm" }
 """
-"""File that earlier versions accepted: its limit is in K."""
+"""File that earlier versions accepted, although its limit is in kelvin."""
 
 
 def test_number_whose_unit_is_in_doubt_is_not_applied(pi: Pi, logboat: Appliance) -> None:

@@ -1,4 +1,4 @@
-"""A start applies Raspberry Pi Imager's settings from the card, or reports them in PROBLEMS.txt."""
+"""The boot applies Raspberry Pi Imager's settings from the card, or reports them in PROBLEMS.txt."""
 
 import json
 import os

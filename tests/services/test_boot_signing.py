@@ -1,4 +1,4 @@
-"""The recorder signs boots with its vessel's identity, and no identity can stop the recorder."""
+"""The recorder signs boot documents with the vessel's identity. No fault in the identity stops recording."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -279,7 +279,7 @@ def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_
 def test_changed_calibration_does_not_inflate_a_count_in_the_journal(
     tmp_path: Path, damage: Callable[[Path], object] | None
 ) -> None:
-    """A reading depends on the calibration of its time, but the vessel's document has the current one."""
+    """A reading uses the calibration of its time, but the vessel's document states the current one."""
     sail(tmp_path)
     with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         vessel = database.get(documents.vessel_id("argo"))

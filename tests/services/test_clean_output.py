@@ -35,7 +35,7 @@ HARMLESS_ENDS = "\n\t"
 
 
 def steering(text: str) -> set[str]:
-    """Return the characters of the output other than printable ones and line ends."""
+    """Return all characters of the output that are neither printable nor line endings."""
     return {c for c in text if not c.isprintable() and c not in HARMLESS_ENDS}
 
 

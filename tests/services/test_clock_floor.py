@@ -128,7 +128,7 @@ def test_network_time_that_is_behind_briefly_or_older_than_the_image_does_not_lo
 
 
 class Boot(NamedTuple):
-    """Time of the clock, source of that time, and length of a boot of both daemons."""
+    """A boot of both daemons, given by the clock's time, the source of that time, and the boot's length."""
 
     utc: float
     source: TimeSource

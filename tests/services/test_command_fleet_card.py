@@ -26,7 +26,7 @@ __all__ = ["logboat", "north"]  # fixtures
 
 
 def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
-    """Start a card for the first time; return its data partition, read without mounting, and the result."""
+    """Boot a card for the first time. Return its files, read without mounting, and the result of the boot."""
     root.mkdir()
     card = Card(root)
     images.in_data(image, f"rdump /inbox {root}")

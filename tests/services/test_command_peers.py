@@ -1,4 +1,4 @@
-"""`logboat peers` and the mesh's part of `logboat status` show the mesh to people and programs."""
+"""`logboat peers` and the mesh line of `logboat status` show the mesh as text and as JSON."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands show sensors, readings, alarms and the completeness of the history to people and programs."""
+"""Commands show sensors, readings, alarms and the completeness of the history as text and as JSON."""
 
 import csv
 import json
@@ -266,7 +266,7 @@ class TestLog:
         assert [row["value"] for row in rows] == ["1", "0"]
 
     def test_readings_are_ordered_by_number_whatever_the_clock_showed(self, logboat: Appliance) -> None:
-        """Readings are from 1970, then from the right time, then from 1970 again; anchors follow later."""
+        """Readings are dated 1970, then correctly, then 1970 again. Anchors are added later."""
         logboat.put(
             build.boot(1, network(5_000, UTC + 5_000)),
             build.boot(2, network(0, UTC + 6_000), previous_end=(1, 5_000)),

@@ -1,4 +1,4 @@
-"""The command `logboat config check FILE` finds the mistakes in a file of either kind."""
+"""The command `logboat config check FILE` finds the mistakes in `logboat.toml` and in `sensors.toml`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A daemon that ends repeatedly is recorded, counted and reported until it runs normally again."""
+"""Repeated exits of a daemon are recorded, counted and reported until the daemon runs normally again."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ HOW = "exit status 1"
 
 @dataclass
 class Systemd:
-    """Runner of the units' ExecStopPost= on a simulated clock and without Python in its path."""
+    """Runner of the script in `ExecStopPost=`, with a simulated clock and without Python in its path."""
 
     folder: Path
     told: dict[str, str] = field(default_factory=lambda: {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"})
@@ -28,7 +28,7 @@ class Systemd:
             (self.folder / name).mkdir()
 
     def ends(self, *clocks: float) -> None:
-        """Run the script for ends of a service at these times, in seconds on the boot clock."""
+        """Run the script for exits of a service at these times, in seconds on the boot clock."""
         for clock in clocks:
             (self.folder / "uptime").write_text(f"{clock:.2f} 1.00\n")
             done = subprocess.run(

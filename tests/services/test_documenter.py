@@ -524,7 +524,7 @@ def test_windows_may_be_added_while_another_thread_counts_open_samples(vessel: V
     windows = vessel.documenter._windows
 
     class Arriving(ReadingWindow):
-        """Window during whose examination the other thread adds a new one."""
+        """Window that makes the other thread add a new window while this one is examined."""
 
         def __getattribute__(self, name: str) -> Any:
             if name == "rows":

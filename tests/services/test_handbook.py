@@ -1,4 +1,4 @@
-"""`logboat help` shows the pages of the handbook, whatever the width of the terminal."""
+"""`logboat help` shows the pages of the handbook on terminals of any width."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ anchors = st.lists(
     ),
     max_size=2,
 )
-"""Strategy of anchors, some of which contradict each other or neighbouring boots."""
+"""Strategy for anchors, some of which contradict each other or neighbouring boots."""
 
 
 @pytest.fixture(scope="module")

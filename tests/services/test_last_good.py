@@ -313,7 +313,7 @@ path = "propulsion.main.coolantTemperature"
 deadband = 0.5
 alarm = { above = 368.15, below = 250, severity = "alarm" }
 """
-"""File that earlier versions accepted: its numbers are in K."""
+"""File that earlier versions accepted, although its numbers are in kelvin."""
 
 
 def test_file_of_an_earlier_version_stays_in_force_and_keeps_its_meaning(appliance: Appliance) -> None:

@@ -101,7 +101,7 @@ def has(process: SyncProcess, number: int) -> dict[str, object]:
 
 
 def choice(process: SyncProcess, now: datetime) -> RadioKeyChoice | None:
-    """Return the choice of radio key that a start at this time would make."""
+    """Return the radio key that a boot at this time would choose."""
     identity = identity_files.load(process.identity)
     return in_force(identity, process.identity, process.folder / "data", now)
 
@@ -297,7 +297,7 @@ def test_change_is_requested_again_for_an_unchanged_radio_and_reported_after_a_w
         assert asks(watched, operator.now) == "1 before", "a clock that ran ahead is set right"
 
 
-# At a start
+# At boot
 
 
 class Aboard:

@@ -1,4 +1,4 @@
-"""Samples share a document by certain rules, and the document describes them."""
+"""Rules decide which consecutive samples form one document, and the document describes these samples."""
 
 from sensors.state import SensorState
 from services.documents.reading_window import (

@@ -30,7 +30,7 @@ from .documents import UTC, network
 __all__ = ["logboat"]
 
 EVERY = 5
-"""Interval of the counts in steps of SQLite's virtual machine."""
+"""Number of steps of SQLite's virtual machine between two counts."""
 
 
 class Steps:

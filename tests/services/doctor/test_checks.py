@@ -1,4 +1,4 @@
-"""Every check of the doctor finds the fault that it is for, and finds none on a healthy appliance."""
+"""Each of the doctor's checks detects its fault, and reports no fault on a healthy appliance."""
 
 import shutil
 import sqlite3

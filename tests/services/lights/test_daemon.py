@@ -32,7 +32,7 @@ def pi(tmp_path: Path) -> Iterator[Board]:
 
 
 class Eye:
-    """Observer of the pins that advances time."""
+    """Observer that advances the simulated time and reads the pins."""
 
     def __init__(self, pi: Board, daemon: LightsDaemon) -> None:
         self.pi, self.daemon, self.now = pi, daemon, 1_000.0

@@ -1,4 +1,4 @@
-"""Causes each trouble in the table of troubleshooting, and removes the trouble afterwards."""
+"""Causes each fault in the troubleshooting table, and removes the fault afterwards."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ class Scene:
 
 
 Plant = Callable[[Scene], contextlib.AbstractContextManager[None]]
-"""Context manager during which the trouble exists."""
+"""Function that returns a context manager, during which the fault exists."""
 PLANTS: Final[dict[str, Plant]] = {}
 
 
@@ -153,7 +153,7 @@ def cloned(scene: Scene) -> Iterator[None]:
 
 @plant("daemon-restless")
 def restless(scene: Scene) -> Iterator[None]:
-    """Record past ends of a daemon as systemd would, early enough that the trouble soon ends."""
+    """Record past exits of a daemon as systemd would, early enough that the fault soon clears."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     for second in range(crash_loops.MANY):
         began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second

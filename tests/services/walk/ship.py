@@ -148,7 +148,7 @@ class Ship:
         return {name: (each["pattern"], each["means"]) for name, each in state["lights"].items()}
 
     def status(self) -> tuple[dict[str, str], str]:
-        """Return the lines of the vessel's status, and the instruction below them."""
+        """Return the lines of the vessel's status, and the advice below them."""
         told = self._ask("status")
         return told["lines"], told["toDo"] or ""
 

@@ -1,4 +1,7 @@
-"""Each trouble in the table is caused on real daemons and reported by lights, `status` and doctor."""
+"""Each fault in the troubleshooting table is caused on real daemons, and all three reports show the fault.
+
+The reports are the lights, `logboat status` and `logboat doctor`.
+"""
 
 import os
 import random
@@ -44,7 +47,7 @@ AT_SEA = {
     "wires, clock, shore": ("sensor-unplugged", "sensor-shorted", "clock-wrong", "gateway-stopped"),
     "other vessels": ("peer-cut", "certificate-expired", "vessel-cloned"),
 }
-"""Groups of troubles, which are tested in parallel because each group has a vessel of its own."""
+"""Groups of faults, which are tested in parallel because each group has a vessel of its own."""
 ON_THE_CARD = ("card-nearly-full", "card-full")
 GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
@@ -99,7 +102,7 @@ def is_the_doctors(trouble: CommonFault, ship: Ship) -> bool:
 
 
 def walk(names: tuple[str, ...], scene: Scene, well: Lights) -> None:
-    """Cause each trouble, wait for the reports, remove the trouble, and wait until there is no fault."""
+    """Cause each fault, wait for the reports, remove the fault, and wait until no fault is reported."""
     for name in names:
         plant_and_clear(BY_NAME[name], scene, well)
 
