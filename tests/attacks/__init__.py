@@ -1,6 +1,6 @@
 """Attacks on a vessel: real daemons, an attacker in its own process, and a well-behaved client.
 
-    siege       a vessel with a recorder and a sync daemon, and the limits that it must keep under attack
+    siege       a vessel with a recorder and a sync daemon, and the limits that must hold under attack
     attacker    runs an attack in its own process
     intruder    an attacker's connection, which sends hand-made frames and counts replies
     rounds      the well-behaved client, whose rounds are timed during the attack

@@ -20,7 +20,7 @@ Begun = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The attacker's knowledge of the vessel under attack."""
+    """Facts that the attacker knows about the vessel under attack."""
 
     port: int
     fingerprint: str

@@ -105,7 +105,7 @@ class Intruder:
             await self._changed.wait()
 
     def speaks(self, connection: BlipConnection, hear: Callable[[Event], None]) -> None:
-        """Hand sending and receiving over to a BLIP connection. `hear` is called with its events."""
+        """Let a BLIP connection send and receive from now on. Its events are passed to `hear`."""
         self._speech = connection, hear
 
     async def spoken(self) -> None:

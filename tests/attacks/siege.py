@@ -1,7 +1,7 @@
-"""A vessel under attack, with a real recorder and sync daemon, and the limits that it must keep.
+"""A vessel under attack, with a real recorder and sync daemon, and the limits that it must not exceed.
 
 Small attacks have generous limits, because they run among many tests on few processors. Full attacks run
-alone, and have the limits that Logboat promises.
+alone, and are judged by the limits that Logboat promises.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Size of an attack, and the limits that the vessel must keep under it."""
+    """Size of an attack, and the limits that the vessel must not exceed during the attack."""
 
     is_full: bool
 

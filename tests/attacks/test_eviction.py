@@ -22,7 +22,7 @@ READINGS = 300
 
 
 def filled(data: Path) -> None:
-    """Store history of the vessel from a log on an earlier card."""
+    """Store readings of the vessel from a log that was recorded on an earlier card."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", policy=POLICY) as database, database.transaction():
         build.write(database, build.boot(1, log=OLD))
@@ -121,7 +121,7 @@ def _body(text: bytes) -> bytes:
 
 
 def test_user_is_limited_to_a_daily_quota_and_named_in_the_status(tmp_path: Path, size: Size) -> None:
-    """Without the daily limit, 148 kB on the wire filled 150 MB on every card in the fleet."""
+    """Without the daily limit, 148 kB of compressed messages would fill 150 MB on every card in the fleet."""
     count = size.pick(40, 600)
     with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n") as siege:
         report = siege.under(partial(flood, count=count))

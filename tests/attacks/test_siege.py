@@ -1,4 +1,4 @@
-"""A siege measures correctly, and a failed attack fails its test."""
+"""Tests of the class `Siege`: its measurements are correct, and an error in an attack fails the test."""
 
 import pytest
 

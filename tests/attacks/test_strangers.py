@@ -38,7 +38,7 @@ from .siege import CREW, Siege, Size
 from .stranger import SPARED, Stranger
 
 MOVES = 400
-"""Maximum number of moves in a session."""
+"""Maximum number of messages that the stranger sends in a session."""
 GROWTH_MIB = 24.0
 """Growth of resident memory in MiB that cannot be measurement noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}

@@ -1,4 +1,4 @@
-"""A bare pipe as the upper limit: the minimum work of any replication between two Python processes.
+"""A bare pipe, which does only the minimum work of a replication between two Python processes.
 
 The pipe uses Logboat's WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum). Documents
 are parsed as JSON and inserted into a SQLite table, 200 in a transaction, as durably as in the document

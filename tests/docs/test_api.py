@@ -1,4 +1,4 @@
-"""Names that applications can import from `sync.api`."""
+"""Tests of the public interface, the names that applications import from `sync.api`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The language rules of `python -m tests.prose`: text that is reported, and text that is accepted."""
+"""Tests of the style rules in `tests.prose`, with text that breaks the rules and text that follows them."""
 
 import pytest
 

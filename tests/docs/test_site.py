@@ -1,4 +1,4 @@
-"""The check of the built site finds dead links, missing pictures, and content from other sites."""
+"""The site checker reports dead links, missing pictures, and content that is loaded from other sites."""
 
 from pathlib import Path
 

@@ -33,7 +33,7 @@ CUTS, FLIPS = 20, 200
 
 @dataclass(slots=True)
 class Life:
-    """Files that a vessel left, and the samples that it had reported by then."""
+    """Files of a vessel at the end of its run, and the samples that it had reported as durable by then."""
 
     data: Path
     older: Path
@@ -157,7 +157,7 @@ def cases(
 
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
-    """Damage a copy of the vessel's data, start the vessel on the copy, and check all promises."""
+    """Damage a copy of the vessel's data, start the vessel on the copy, and check every promise."""
     if not files(life.data, name):
         return
     shutil.copytree(life.data, target)

@@ -60,7 +60,7 @@ class Witness:
         self._durable = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
     def after_cut(self, rng: random.Random) -> bytes | None:
-        """Return content of the file that a power cut at this moment may leave."""
+        """Return one of the possible contents of the file after a power cut at this moment."""
         return rng.choice((self.path.read_bytes() if self.path.exists() else None, self._durable))
 
 

@@ -15,7 +15,10 @@ from .syncing import SyncProcess
 
 LOG = "abcdef"
 REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
-"""Largest number of revisions that a kill may repeat: those in flight both ways, but no stored ones."""
+"""Maximum number of revisions that may be sent again after a kill.
+
+Only revisions that were in flight, in either direction, are sent again. Stored revisions are not.
+"""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
