@@ -36,7 +36,10 @@ QUICK = Timeouts(
     connect=5, acknowledgement=5, echo=3, save=0.5, refusal=0.2, retry=0.1, longest=0.5, probe=2, stop=3
 )
 WINDOW = WINDOW_MESSAGES + SAVE_DOCUMENTS
-"""Largest number of messages that are repeated after a break: those in flight, and those not yet recorded."""
+"""Maximum number of messages that are repeated after a connection breaks.
+
+These are the messages in flight, and those whose acknowledgement has not been recorded yet.
+"""
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ BUFFER: Final = 64 * 1024
 MOST_EVENTS: Final = 20_000_000
 
 Sight = dict[str, set[str]]
-"""Vessels that each vessel sees. If one vessel sees another, the other also sees the first."""
+"""Vessels that each vessel sees. Sightings are always mutual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Traffic:
     acknowledgements.
     """
     told: Counter[str] = field(default_factory=Counter)
-    """Number of entries in lists of changes, by document."""
+    """Number of times that each document was listed in a `changes` message, by document id."""
     bodies: Counter[str] = field(default_factory=Counter)
-    """Number of bodies received, by document."""
+    """Number of times that each document's body was received, by document id."""
 
     @property
     def bytes(self) -> int:
@@ -106,7 +106,7 @@ class Simulation:
 
 
 class Lane:
-    """Direction of a link. Its frames are sent one after another."""
+    """Single direction of a link, in which frames are sent one after another."""
 
     def __init__(self, simulation: Simulation, radio: Radio) -> None:
         self._simulation, self._radio = simulation, radio

@@ -62,7 +62,7 @@ async def pull(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity) -
 
 
 async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *, pulls: bool = False) -> int:
-    """Push all documents to argo over TLS, or pull all of argo's. Return the number of refused documents."""
+    """Push all documents to argo over TLS, or pull argo's. Return the number of rejected documents."""
     status = await Replicator(
         ReplicatorConfiguration(
             theirs,

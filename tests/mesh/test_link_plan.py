@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sync.mesh.link_plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
 
 Sight = dict[str, set[str]]
-"""Vessels that each vessel sees. If one vessel sees another, the other also sees the first."""
+"""Vessels that each vessel sees. Sightings are always mutual."""
 
 
 def names(count: int) -> list[str]:

@@ -95,7 +95,7 @@ def test_table_is_saved_and_a_damaged_one_is_discarded() -> None:
 
 
 def sessions() -> tuple[Session, Session, list[RoutesMessage]]:
-    """Return a session, another one that accepts announcements, and the announcements that it received."""
+    """Return two sessions and a list. The second session accepts announcements, and the list records them."""
     told: list[RoutesMessage] = []
     listening = Session(clock=lambda: 0.0)
     listening.handle_extension(RoutesMessage, lambda message, _: told.append(message))

@@ -1,4 +1,4 @@
-"""Permitted writes are replicated and merged, and forbidden writes are refused and reported.
+"""Permitted writes are replicated and merged, and forbidden writes are rejected and reported.
 
 Documents that a vessel was not allowed to write reach no other vessel.
 """

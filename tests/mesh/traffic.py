@@ -22,13 +22,13 @@ class Measured:
     bytes: int
     """Number of bytes on the wire in BLIP's frames."""
     bytes_telling: int
-    """Number of bytes on the wire that belong to lists of changes."""
+    """Number of bytes on the wire that belong to `changes` messages."""
     copies: float
     """Number of bodies received, per written revision and other vessel. Not every revision reaches every
     vessel.
     """
     told_per_link: float
-    """Number of entries in lists of changes, per written revision and link."""
+    """Number of times that a revision was listed in a `changes` message, per written revision and link."""
     seconds: float
     """Seconds from the last write until all vessels had all documents."""
 

@@ -1,4 +1,4 @@
-"""Transports made by an application carry messages, or bytes over a pty, a pipe, a socket or streams."""
+"""Transports that an application provides carry messages, or bytes over a pty, pipe, socket or streams."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""A peer on a transport is woken by the store, paused by a full buffer, and ended alone by its own error."""
+"""The store wakes a peer on a transport, a full buffer pauses the peer, and an error ends only this peer."""
 
 import asyncio
 import logging

@@ -85,7 +85,7 @@ class Wire:
         self.active.start()
 
     def step(self) -> bool:
-        """Give each peer a turn, and deliver the frames that the other peer has sent.
+        """Let each peer work for one time slice, and deliver the frames that the other peer has sent.
 
         Return True if any frame was delivered.
         """

@@ -1,7 +1,7 @@
 """Answers of our passive peer to a Sync Gateway that is the active peer, message by message.
 
-The gateway pushes and pulls with `changes` messages that insist. It disconnects after the empty list that
-marks the end of the changes.
+The gateway pushes and pulls with `changes` messages that have the flag `Changes.insists`. It disconnects
+after the empty list that marks the end of the changes.
 """
 
 from collections.abc import Iterator

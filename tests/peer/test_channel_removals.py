@@ -55,7 +55,7 @@ def delete(database: Database, name: str) -> None:
 
 
 def told(script: Script) -> list[tuple[str, int]]:
-    """Return every change announced to a subscriber, which requests none of them."""
+    """Return every change that is announced to a subscriber, which does not request the revisions."""
     found: list[AnnouncedChange] = []
     while lists := script.taken(Changes):
         for message, event in lists:

@@ -161,7 +161,7 @@ def test_delta_of_an_inaccessible_document_reveals_nothing(
 def test_delta_from_a_revision_that_was_inaccessible_reveals_nothing(
     stores: tuple[Database, Database], what: str
 ) -> None:
-    """The first store has the old revision, which is in another channel. The other store never had it."""
+    """The first store has the old revision, which is in another channel. The second store never had it."""
     shown = {"channels": ["alarms"], "text": "for all"}
     old, new = edited(stores[0], SECRET, shown)
     stores[1].insert("d", new, [old], shown)

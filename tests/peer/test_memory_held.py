@@ -1,7 +1,7 @@
-"""All memory that a peer makes us use is counted, and is free again when the session ends.
+"""All memory that a peer causes us to use is counted, and is released when the session ends.
 
 The process closes connections by these counts (`sync.net.memory`). A connection's objects refer to each other
-in cycles. So anything that the end of a session does not discard remains until garbage is collected.
+in cycles. Any object that the end of a session does not discard therefore remains until garbage is collected.
 """
 
 import gc
@@ -236,7 +236,7 @@ def test_memory_used_for_a_peer_is_counted_and_freed_at_the_end(
 
 
 def held(script: Script, frames: list[bytes]) -> tuple[int, int, int]:
-    """Return the bytes counted for the frames, the bytes that they use, and the bytes left at the end."""
+    """Return the bytes counted for the frames, the bytes that they used, and the bytes left at the end."""
     peer = script.peer
     gc.collect()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Data from a peer that is too large, or exceeds the daily allowance, is refused and not lost."""
+"""Documents that are too large or exceed a peer's daily quota are rejected, and are not lost."""
 
 import base64
 import gc

@@ -1,4 +1,4 @@
-"""Work is done in slices, and no connection can cause more work than its share."""
+"""Work is done in time slices, and no connection can cause more than its share of the work."""
 
 from collections.abc import Generator
 

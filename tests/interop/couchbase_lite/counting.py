@@ -13,7 +13,7 @@ class CountingRelay:
         self._to = port
         self.port = 0
         self.there = 0
-        """Number of bytes from clients to the port, on all connections together."""
+        """Number of bytes from clients to the port, on all connections combined."""
         self.back = 0
 
     def __enter__(self) -> Self:
