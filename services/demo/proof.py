@@ -75,7 +75,7 @@ class StoreContents:
     reports: tuple[VesselReport, ...]
     comparisons: tuple[Comparison, ...]
     not_held: int
-    """Number of samples that were reported as durable but are in no document in this store."""
+    """Number of samples that were reported as durable but are not in any document of this store."""
     faults: tuple[str, ...]
     """Problems found in the store, each described by a clause."""
 

@@ -32,7 +32,7 @@ FIND_WITHIN_S: Final = 20.0
 COMPLAIN_AFTER_S: Final = 3.0
 """Seconds after which each vessel is given the others' addresses, if a vessel reports a discovery problem."""
 OFF, BACK = 1 / 3, 2 / 3
-"""Fractions of the total time at which the last vessel's network is cut and restored."""
+"""Times at which the last vessel's network is cut and restored, as fractions of the total time."""
 LOOK_EVERY_S: Final = 0.1
 
 

@@ -31,7 +31,7 @@ from sync.documents import DocumentType
 VESSELS: Final = 0.3
 CREW: Final = 0.1
 LEAST: Final = 64_000
-"""Minimum size of each share in bytes, on any card.
+"""Minimum size of each share, in bytes, on a card of any size.
 
 This leaves room for indispensable data, such as the record of which data is ashore.
 """
@@ -95,7 +95,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 
 
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
-    """Return how many bytes each owner must give up so that `excess` bytes become free.
+    """Return the number of bytes to remove from each owner so that `excess` bytes become free.
 
     Crew and other vessels give up space first, but only what exceeds their shares. This vessel's own log is
     shortened only if that is not enough.

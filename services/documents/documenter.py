@@ -167,7 +167,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """Return the field of the vessel's document with the highest revision generation it vouches for."""
+        """Return the field of the vessel's document that states the highest generation it vouches for."""
         from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database

@@ -44,7 +44,7 @@ _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
 """Number of removals between two reads of the channel departures.
 
-Channel departures are the records of channels that documents have left. Each read scans all of them.
+A channel departure is the record that a document has left a channel. Each read scans all departures.
 """
 _SMALL_CHECKPOINT: Final = 1_000
 """Size in bytes up to which a checkpoint is always kept; peers rarely store larger checkpoints."""
@@ -160,7 +160,7 @@ def make_room(
     log: str | None = None,
     beside: Callable[[], int] = lambda: 0,
 ) -> RemovedCounts:
-    """Remove documents until `excess()` is 0 or less, or until `most` documents have been removed.
+    """Remove documents until `excess()` returns 0 or less, or until `most` documents have been removed.
 
     `excess` returns the number of bytes over the budget. `vessel` is this vessel's id: only this vessel's
     readings are replaced with gap documents. `log` is the log that this vessel is writing now. `beside`
@@ -214,7 +214,7 @@ class _Pass:
         return self._most is not None and self._count >= self._most
 
     def _surplus(self, safe: Safe) -> None:
-        """Remove documents from crew and other vessels, to the extent that these exceed their shares."""
+        """Remove documents from the crew and other vessels, as far as these exceed their shares."""
         database = self._database
         sources = {
             ShareOwner.VESSELS: _of_vessels(database, self._vessel, safe),

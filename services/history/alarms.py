@@ -19,7 +19,7 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """A name matches no alarm or several alarms; the error message says how many."""
+    """Error for a name that matches no alarm or several alarms. The message says how many."""
 
 
 @dataclass(frozen=True, slots=True)

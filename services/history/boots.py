@@ -21,7 +21,7 @@ from .timeline import RecordedBoot, Timeline, believed, sure_span
 FARTHEST: Final = 64
 """Maximum number of boots to read on either side of a boot.
 
-If none of these boots has a trusted time, the converted times are less certain.
+If none of the boots that were read has a trusted time, the converted times are less certain.
 """
 
 

@@ -35,7 +35,7 @@ from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Maximum number of ranges, and of faults, to list for one sensor's log; further ones are only counted."""
+"""Maximum number of ranges, and of faults, listed for one sensor's log. All others are only counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
 """Reason reported for samples of another vessel that were removed from this card."""
 ROUNDING_S: Final = 0.002

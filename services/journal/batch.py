@@ -1,8 +1,8 @@
 """A batch, which contains the samples, totals, alarms and gaps of one commit, and its format in the file.
 
-In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
-columns, refer to sensors by number, and store times as ms before the commit. Values are written in decimal,
-because measured values have few digits. As a result, a sample takes about 5 bytes.
+In the file, a batch is one MessagePack array, which is compressed if that makes it shorter. Its samples are
+stored in columns, refer to sensors by number, and store times as ms before the commit. Values are written in
+decimal, because measured values have few digits. As a result, a sample takes about 5 bytes.
 """
 
 import zlib
@@ -102,7 +102,7 @@ class Batch:
     given: Mapping[str, int] = field(default_factory=dict)
     """Last sequence numbers of sensors that have samples in recent batches, but not in this batch.
 
-    These numbers are set by the journal.
+    The journal sets these numbers.
     """
 
     def last_numbers(self) -> dict[str, int]:

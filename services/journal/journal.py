@@ -60,19 +60,19 @@ from .schema import (
 )
 
 TELL_FOR: Final = 64
-"""Number of commits that repeat a sensor's last number after its most recent sample."""
+"""Number of commits after a sensor's most recent sample that repeat the sample's number."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
 """Minimum number of bytes by which the ring may exceed its size while second copies cannot be written.
 
-A ring larger than this minimum may grow to twice its size instead.
+A ring whose size is larger than this number may instead grow to twice its size.
 """
 LOG_PAGES: Final = 1_000
 """Maximum length of the write-ahead log in pages, which is SQLite's default (4 MB)."""
 ROW_BYTES: Final = 400
-"""Number of bytes that a batch takes up in the ring in addition to its content.
+"""Number of bytes that are counted for each batch in the ring, in addition to the batch's content.
 
-This limits the ring to 40,000 batches, and the data about them that is kept in memory to 5 MB.
+This limits the ring to 40,000 batches, and the memory for data about batches to 5 MB.
 """
 SETTLE_EVERY: Final = 30
 """Number of commits between updates of the sensors' rows."""

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
 AHEAD_S: Final = 600.0
-"""Time, in seconds, for which numbers are reserved ahead, at the sensor's rate since the last reservation."""
+"""Period, in seconds, for which numbers are reserved in advance, at the sensor's rate since last time."""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
 """Number of sample numbers to reserve for a sensor whose rate is not known yet."""
@@ -112,7 +112,7 @@ def _record(slot: bytes) -> GivenNumbers | None:
 
 
 class NumberWitness:
-    """The writing side of the witness.
+    """Writer of the witness, the file that records which sample numbers have been assigned.
 
     `work` may be called from another thread. No method raises an exception.
     """

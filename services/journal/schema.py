@@ -23,7 +23,7 @@ SCHEMA_VERSION: Final = 2
 Each new version must change a table, because a file is checked by comparing its tables.
 """
 ECHO_AFTER: Final = 64
-"""In version 1, distance in batches from a batch to the row that contains its second copy (echo)."""
+"""In version 1, number of batches between a batch and the row that contains its second copy (echo)."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);

@@ -45,7 +45,7 @@ gradually by `fill`.
 FILL_BYTES: Final = 1_000_000
 """Approximate maximum size of the document bodies that one call of `fill` copies, in bytes."""
 MARK_AFTER: Final = 50_000
-"""Number of changes after which a progress mark is written even if no document needed a copy."""
+"""Number of changes after which a progress mark is written even if no document had to be copied."""
 KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, DocumentType.BOOT)
 
 
@@ -157,7 +157,7 @@ class CopyWriter:
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """Sequence number up to which changes have been copied, including copies that are not yet durable."""
+        """Sequence number up to which changes have been copied. The latest copies may not be durable yet."""
         self._again: set[str] = set()
         """Ids of documents that were lost from the newest segment and must be copied again."""
         self._fresh = False
@@ -231,7 +231,7 @@ class CopyWriter:
             self._append(segment_file.removed(gone, self._writable()))
 
     def rebase(self, database: Database, *, before: int) -> None:
-        """Adjust the mark after the store was repaired and missing documents were restored.
+        """Adjust the progress mark of copying after the store was repaired and documents were restored.
 
         The repair gave the store a new uuid. `before` is the store's last sequence number before documents
         were restored.

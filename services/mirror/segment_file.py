@@ -270,7 +270,7 @@ _COMMON: Final = (
     b'.voltage","samples":[[0,0],[1000,],[2000,],[3000,],[4000,],[5000,],[6000,],[7000,],[8000,],[9000,],'
     b'"sensor":"","start":,"startUtc":"2026-T:00.000Z","type":"reading","unit":"Hz","vessel":"","window":300}]'
 )
-"""Compression dictionary: text that documents have in common, so that each document compresses well.
+"""Compression dictionary of text that many documents contain, so that even one document compresses well.
 
 Never change the dictionary: a different text needs a new record kind.
 """

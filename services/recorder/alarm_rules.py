@@ -1,8 +1,8 @@
 """Alarm rules, which decide when a sensor's values raise and clear an alarm.
 
-Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. An episode lasts
-from when the first rule becomes active until no rule is active. Its severity is the highest severity of the
-active rules, because a path's notification in Signal K has one state. A sensor fault neither raises nor
+Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. An episode begins
+when the first rule becomes active, and ends when no rule is active. Its severity is the highest severity of
+the active rules, because a path's notification in Signal K has one state. A sensor fault neither raises nor
 clears an alarm, because it says nothing about the equipment.
 
 Transitions of a rule (rows: state; columns: what the value does):

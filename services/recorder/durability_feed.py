@@ -14,7 +14,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 4_096
-"""Number of bytes that a pipe accepts without blocking once poll(2) reports it as writable."""
+"""Number of bytes that can be written to a pipe without blocking if poll(2) reports it as writable."""
 MOST_WAITING: Final = 8_000_000
 """Maximum number of bytes to buffer in memory, enough for about 300,000 lines."""
 PATIENCE_S: Final = 5.0

@@ -41,7 +41,7 @@ RETRY_MS: Final = 1_000
 MOST_PENDING: Final = 50_000
 """Maximum number of rows in memory while the journal cannot be written, about 10 MB.
 
-This is enough for 50 sensors at 1 Hz for 1,000 s.
+This is enough for 1,000 s of samples from 50 sensors at 1 Hz.
 """
 
 COMMITS_TIMED: Final = 4_096
@@ -77,7 +77,7 @@ class GroupCommitter:
         """True if the current fault is that the card is full."""
         self.last_commit: Batch | None = None
         self.commit_ms: deque[float] = deque(maxlen=COMMITS_TIMED)
-        """Milliseconds from when a commit was due until it was durable, for the most recent commits."""
+        """Delays, in milliseconds, from a commit's due time until it was durable, for the latest commits."""
         self.accepted: Counter[str] = Counter()
         """Number of samples durably recorded since startup, by sensor."""
         self._journal = journal

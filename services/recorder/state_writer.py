@@ -1,4 +1,4 @@
-"""The state that the recorder publishes every second: the contents of the live state file.
+"""Contents of the live state file, which the recorder publishes every second.
 
 Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 

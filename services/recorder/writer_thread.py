@@ -45,7 +45,7 @@ COLLECT_MS: Final = 600_000
 A new blob may arrive long before the document that refers to it.
 """
 COUNT_S: Final = 1.0
-"""Maximum seconds per minute to spend on counting documents written by an older version."""
+"""Maximum time per minute to spend on counting documents written by an older version, in seconds."""
 RETRY_S: Final = 5.0
 
 

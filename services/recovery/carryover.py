@@ -57,14 +57,14 @@ NOTES: Final = "notes"
 _NOTES_KEPT: Final = 8
 """Maximum number of unwritten notes to keep.
 
-There is one note for each log that begins while the store cannot be written.
+One note is added for each log that begins while the store cannot be written.
 """
 _LOOKED_AT: Final = 16
 """Number of a sensor's newest readings to search for a total, because some may contain only faults."""
 
 
 def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
-    """Return a vessel's totals according to the witness."""
+    """Return a vessel's totals according to the number witness."""
     if given is None or given.vessel != vessel:
         return {}
     sound = {
@@ -166,7 +166,7 @@ def of_documents(
 
 
 def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total] | None:
-    """Return the totals that `ask` reads from a source. If that fails, log the error and return None."""
+    """Return the totals that `ask` reads from a source. If `ask` fails, log the error and return None."""
     try:
         return ask()
     except (StoreError, OSError, apsw.Error) as error:

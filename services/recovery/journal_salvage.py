@@ -30,7 +30,7 @@ class _Spare(msgspec.Struct, array_like=True):
 
 @dataclass(slots=True)
 class SalvagedJournal:
-    """Data that could be read from a journal."""
+    """Data that was read from a damaged journal."""
 
     meta: dict[str, Any] = field(default_factory=dict)
     sensors: list[tuple[int, str, int, str, str]] = field(default_factory=list)

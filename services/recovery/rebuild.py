@@ -1,8 +1,8 @@
 """Writes documents for samples that are in a journal but not in the document store.
 
-The journal's log has ended, or the store has lost the documents.
+This is necessary if the journal's log has ended, or if the store has lost the documents.
 
-Only samples that are in no document are written, so a rebuild can safely be repeated, after any damage.
+Only samples that are in no document are written. So a rebuild can safely be repeated, after any damage.
 """
 
 from bisect import bisect_right
@@ -27,7 +27,7 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RebuiltCounts:
-    """Numbers of samples that were written, and that are lost."""
+    """Number of samples that a rebuild has written, and number of samples that are lost."""
 
     samples: int = 0
     lost: int = 0

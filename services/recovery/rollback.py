@@ -254,7 +254,7 @@ def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, ve
 
 
 def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
-    """Return the last number in a sensor's log that a document contains or explains.
+    """Return the highest sample number of a sensor in a log that a document contains or explains.
 
     Raise StoreError if documents cannot be read.
     """

@@ -82,7 +82,7 @@ def adopt(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LostNumbers:
-    """Known facts about sequence numbers that the journal may have lost."""
+    """Record of sequence numbers that the journal may have lost."""
 
     given: GivenNumbers | None = None
     """Contents of the witness, which may be about any log."""
@@ -179,7 +179,7 @@ def replace_journal(
     waits: bool = False,
     is_sound: bool = False,
 ) -> None:
-    """Set aside a journal whose log must not continue. The next start begins a new log.
+    """Move a journal whose log must not continue out of use. The next start begins a new log.
 
     `waits` is True if the journal's samples are not in documents yet (`put_waiting_away`). `is_sound` is True
     if the journal is not damaged.
@@ -343,7 +343,7 @@ def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
 
 
 def put_waiting_away(store: Path, report: Report) -> None:
-    """Write the samples of waiting journals to documents. Journals that cannot be written yet keep waiting.
+    """Write the samples of journals in `WAITING` to documents. On failure, leave a journal there.
 
     Raise OSError if files cannot be moved.
     """

@@ -52,7 +52,7 @@ class TimedReplication(Protocol):
 
 
 class ConnectionTimer:
-    """The timing of one gateway's connections. All times are from one monotonic clock of the caller."""
+    """Timer of one gateway's connections. All times are from one monotonic clock of the caller."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
         """Create a timer. `person_wait` is the minimum delay in seconds if a person must act first."""
@@ -95,7 +95,7 @@ class ConnectionTimer:
     def _take_ends(self, replications: Sequence[TimedReplication], now: float) -> None:
         """Start a back-off delay if a connection or attempt has ended.
 
-        If another one ends during the delay, the delay is not extended.
+        If another connection or attempt ends during the delay, the delay is not extended.
         """
         for replication in replications:
             has_ended, problem = replication.take_end()
@@ -110,7 +110,7 @@ class ConnectionTimer:
     def _lead(first: TimedReplication, now: float) -> float | None:
         """Return the seconds until the other replications may connect.
 
-        None until the first replication is connected.
+        Return None until the first replication is connected.
         """
         if first.fails_alone:
             return 0.0

@@ -62,7 +62,7 @@ class Backlog:
         self.bytes += change.size
 
     def remove(self, document_id: str, size: int) -> None:
-        """Stop counting a document, if it was counted."""
+        """Remove a document from the counts, if it was counted."""
         self._rewritten.discard(document_id)
         self.documents = max(0, self.documents - 1)
         self.bytes = max(0, self.bytes - size)

@@ -1,4 +1,4 @@
-"""The current state of a gateway, for display, in the same form for every kind of gateway."""
+"""Report on the current state of a gateway, in the same form for every kind of gateway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ class RefusedDocument:
 
     id: str
     reason: str
-    """Reason that the gateway has given."""
+    """The gateway's reason for refusing the document."""
     when: float
-    """Seconds since 1970 when the document was first refused for this reason."""
+    """Time at which the document was first refused for this reason, in seconds since 1970."""
 
 
 MOST_NAMED: Final = 10
@@ -59,19 +59,19 @@ class GatewayReport:
     url: str
     state: GatewayState = GatewayState.CONNECTING
     since: float | None = None
-    """Seconds since 1970 when the gateway entered this state."""
+    """Time at which the gateway entered this state, in seconds since 1970."""
     last_acknowledged: float | None = None
-    """Seconds since 1970 when the gateway last accepted a document."""
+    """Time at which the gateway last accepted a document, in seconds since 1970."""
     backlog_documents: int = 0
-    """Maximum number of documents that may be missing at the gateway, including refused documents."""
+    """Upper bound on the number of documents that the gateway lacks, including refused documents."""
     backlog_bytes: int = 0
-    """Approximate total bytes of the bodies of these documents."""
+    """Approximate total size of the bodies of the documents in the backlog, in bytes."""
     refused_documents: int = 0
     """Number of documents that the gateway has refused. They are offered again at regular intervals."""
     refused: list[RefusedDocument] = field(default_factory=list)
-    """The most recent refused documents, newest last."""
+    """The documents that were refused most recently, newest last."""
     rate: float | None = None
-    """Recent rate in documents per second; None if no documents are being forwarded."""
+    """Recent forwarding rate in documents per second; None if no documents are being forwarded."""
     problem: str | None = None
     """The current problem, as a message; None if there is none."""
 

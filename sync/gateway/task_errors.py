@@ -15,7 +15,7 @@ PAUSE_S: Final = 5.0
 
 
 class TaskErrors:
-    """The errors of one gateway's task. An error is logged if it differs from the last error."""
+    """Error handler of one gateway's task. An error is logged if it differs from the last error."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name

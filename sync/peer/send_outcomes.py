@@ -237,7 +237,7 @@ class SendOutcomes:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which there is work to do even if no message arrives; None if there is no such time."""
+        """Time of the next retry or write to the store; None if neither is scheduled."""
         times = [due for due, _ in islice(self._later, 1)]
         if self._held:
             times.append(self._held_since + _HOLD_FOR)

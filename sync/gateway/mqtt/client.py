@@ -161,7 +161,7 @@ class Client(aiomqtt.Client):
         self.store_error: StoreError | None = None
         """Error of the store in `on_acknowledged` or `on_heard`, which has ended the connection."""
         self._ignored: set[tuple[str, str]] = set()
-        """Kinds of topic and of error for which a warning was logged."""
+        """Pairs (kind of topic, kind of error) for which a warning has already been logged."""
         self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
         """Called with a message's id, the reason code, and the code's name."""
         self.on_heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None

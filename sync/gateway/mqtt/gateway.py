@@ -591,7 +591,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """If a retry is due, offer again one refused document for each reason.
+        """If a retry is due, offer again one refused document for each reason of refusal.
 
         Raises StoreError if the store fails.
         """
@@ -611,7 +611,7 @@ class MqttGateway:
         outbox.saved()
 
     def _published_state(self, outbox: Outbox) -> LastPublishedState:
-        """Return the state published in addition to documents, so that a later run can clear it."""
+        """Return what was published besides documents, as stored so that a later run can clear it."""
         return LastPublishedState(
             frozenset(self._attendance.presence.online),
             has_discovery=self.configuration.options.home_assistant
