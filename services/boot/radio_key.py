@@ -75,7 +75,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
 def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> RadioKeyChoice | None:
     """Return the radio key that a statement assigns to this vessel at the time `now`.
 
-    Return None if the statement has no part for this vessel. Raise RadioKeyError if the part cannot be
+    Return None if the statement contains no key for this vessel. Raise RadioKeyError if the key cannot be
     decrypted.
     """
     keys = radio_key.open_passwords(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)

@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 _IMAGERS_USER: Final = 1100
 """User id for the user set in Imager; the image's own users have lower ids."""
 _LONGEST_CONFIG_TXT: Final = 256_000
-"""Maximum size of config.txt in bytes. It is far above the usual size of a few thousand bytes."""
+"""Maximum size of config.txt in bytes, far above the usual size of a few thousand bytes."""
 _NETWORKS: Final = "the networks"
 _RADIO_KEY: Final = f"{_NETWORKS}' radio key"
 _FIREWALL: Final = f"{_NETWORKS}' firewall"
@@ -71,7 +71,7 @@ It stores the lines of config.txt that required the last restart.
 
 @dataclass(slots=True)
 class BootSequence:
-    """State and steps of a single boot of the appliance."""
+    """The steps of one boot of the appliance, and the state that they share."""
 
     places: AppliancePaths
     now: datetime

@@ -1,4 +1,4 @@
-"""`logboat lights`: runs the lights daemon, tests the lights, turns them off, or explains their state."""
+"""`logboat lights`: runs the lights daemon, or tests, turns off or explains the lights."""
 
 import os
 import signal

@@ -23,7 +23,7 @@ from .shore import Shore
 from .vessel import COMMAND, DemoError
 
 LONGEST_S: Final = 86_400.0
-"""Maximum duration in seconds. It is limited because the ledgers are held in memory."""
+"""Maximum duration of the demo in seconds, limited because the ledgers are held in memory."""
 
 
 def run(args: Namespace) -> int:

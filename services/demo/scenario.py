@@ -308,7 +308,7 @@ class Scenario:
 
 
 class _ImpatientError(DemoError):
-    """A condition was not met in time."""
+    """Error raised if a condition was not met within the time limit."""
 
 
 def _standing(vessel: DemoVessel) -> Standing:

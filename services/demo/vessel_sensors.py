@@ -13,7 +13,7 @@ from sensors.kinds.replay import load
 
 RECORDING: Final = "yacht-2014-08-15.csv"
 WINDOW: Final = "10 s"
-"""Length of the sensors' windows. It is short, so that documents soon move between the vessels."""
+"""Length of the sensors' windows, which is short so that vessels soon exchange documents."""
 
 REPLAYED: Final = {
     "house-voltage": "electrical.batteries.1.voltage",

@@ -39,7 +39,7 @@ MOST_LISTED: Final = 100
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
 """Reason reported for samples of another vessel that were removed from this card."""
 ROUNDING_S: Final = 0.002
-"""Tolerance in seconds. It is needed because times in documents are rounded twice, to the millisecond."""
+"""Tolerance in seconds, needed because times in documents are rounded to the millisecond twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ BLOCK_BYTES: Final = 256_000
 AT_ONCE: Final = 10_000
 """Number of recent changes to copy first if the store is older than its copies.
 
-This is more than the number of changes whose batches fit into the journal's ring. Older changes are copied
-gradually by `fill`.
+The number is higher than the number of changes whose batches fit into the journal's ring. Older changes are
+copied gradually by `fill`.
 """
 FILL_BYTES: Final = 1_000_000
 """Approximate maximum size of the document bodies that one call of `fill` copies, in bytes."""

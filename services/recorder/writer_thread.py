@@ -395,7 +395,7 @@ class WriterThread:
     def _excess(self, budget: int, slack: int = 0) -> int:
         """Return the number of bytes to remove.
 
-        This is the excess over the budget, or the shortfall of free space, whichever is larger.
+        The result is the excess over the budget or the shortfall of free space, whichever is larger.
         """
         assert self._database is not None
         usage = self._database.usage()

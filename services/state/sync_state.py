@@ -216,13 +216,13 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
 
     @property
     def unreached(self) -> list[LivePeer]:
-        """Nearby vessels that have no working link, for the reason in their `problem`."""
+        """Nearby vessels without a working link. The `problem` of each vessel states the reason."""
         at_hand = (LinkState.SILENT, LinkState.CONNECTING, LinkState.IN_SIGHT)
         return [peer for peer in self.nearby if peer.state in at_hand and peer.problem]
 
     @property
     def refused(self) -> list[LivePeer]:
-        """Peers with which no link is possible, for the reason in their `problem`."""
+        """Peers to which no link is possible. The `problem` of each peer states the reason."""
         return [peer for peer in self.peers if peer.state == LinkState.REFUSED]
 
 

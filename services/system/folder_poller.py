@@ -7,7 +7,10 @@ class FolderWatch:
     """Detector of changes to a folder or file that a person may make while a daemon runs."""
 
     def __init__(self, folder: Path) -> None:
-        """Accept the current state; `folder` is the path of a folder or of a file."""
+        """Start with the current state as the accepted state.
+
+        `folder` is the path of a folder or of a file.
+        """
         self._folder = folder
         self._known = self._last = _stamp(folder)
 

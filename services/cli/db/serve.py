@@ -28,7 +28,7 @@ HIGHEST_PORT: Final = 65535
 HOST: Final = "127.0.0.1"
 """Default address to listen on.
 
-It is the loopback address, because without `--user`, any client that can reach the listener may write.
+The default is the loopback address, because without `--user`, any client that reaches the listener may write.
 """
 EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0

@@ -1,6 +1,6 @@
 """`logboat top`: a continuously updated overview of the vessel's state.
 
-It reads the same sources as `status`, `sensors`, `alarms`, `peers` and `lights`, using the code of these
+The view reads the same sources as `status`, `sensors`, `alarms`, `peers` and `lights`, uses the code of these
 commands, and shows the facts in the same words. The live states are read for each update. Files are read only
 when they have changed, and on a separate thread, so that a slow, locked or damaged store does not delay an
 update. No connection to the store is kept open, because that would prevent a repair.

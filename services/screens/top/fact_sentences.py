@@ -146,7 +146,10 @@ class NewsSelector:
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between messages that recording works. They also show that the serial line works."""
+    """Seconds between repeated messages that samples are being recorded.
+
+    The repetition also shows that the serial line works.
+    """
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
         """Set the maximum output of one call of `turn`, in bytes. At least one line is always printed."""
