@@ -35,7 +35,7 @@ def free_pins() -> list[int]:
 
 
 def use(pin: int) -> str:
-    """Return what uses a GPIO line, by its BCM number. The words for a free pin are in bold."""
+    """Return the use of the GPIO line with this BCM number. The text for a free pin is bold."""
     light = reserved_pins(Configuration()).get(pin)
     if light is not None:
         return f"{light} light"

@@ -25,7 +25,7 @@ Line = tuple[str, str, int]
 
 
 class RecorderProcess:
-    """Recorder of a vessel, as a context manager. It can be restarted on the same data."""
+    """Recorder of a vessel, which can be restarted on the same data. A context manager."""
 
     def __init__(
         self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = (), module: str = "services"

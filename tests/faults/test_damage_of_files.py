@@ -27,7 +27,7 @@ JOURNAL = ("samples.db", "samples.db-wal", "samples.db-shm", "samples.db*", numb
 STORE = ("log.db", "log.db-wal", "log.db-shm", "log.db*")
 COPIES = ("copies/000001.seg", "copies/000002.seg", "copies/000003.seg", "copies")
 FILES = (*JOURNAL, *STORE, *COPIES)
-"""Files to damage. A name with `*` stands for all files of a database together."""
+"""Names of the files to damage. A name with `*` means all files of a database together."""
 CUTS, FLIPS = 20, 200
 
 
@@ -83,7 +83,7 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def files(data: Path, name: str) -> list[Path]:
-    """Return the files that a name in `FILES` stands for."""
+    """Return the paths of the existing files that match a name in `FILES`."""
     if (data / name).is_dir():
         return sorted((data / name).iterdir())
     return sorted(path for path in data.glob(name) if path.suffix != ".lock" and path.is_file())

@@ -1,6 +1,7 @@
 """Recording does not wait for any process that uses the document store.
 
-`tests.bench.delay` measures how long commits take. These tests check why commits are not delayed.
+`tests.bench.delay` measures how long commits take. The tests in this module check the reasons why commits are
+not delayed.
 """
 
 import subprocess

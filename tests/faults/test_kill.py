@@ -61,7 +61,7 @@ def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> Non
 
 
 def alarms_as_left(data: Path, aside: Path) -> set[str]:
-    """Return the ids of the alarm documents that a kill left.
+    """Return the ids of the alarm documents that exist after a kill.
 
     They are read from a copy, so that reading repairs nothing.
     """

@@ -36,7 +36,7 @@ def refusal(meeting: Meeting) -> str:
 
 
 def failure(error: object) -> str:
-    """Return our explanation of a failed handshake."""
+    """Return Logboat's explanation of a failed handshake."""
     assert isinstance(error, ssl.SSLError), error
     return certificates.explain(error)
 

@@ -315,7 +315,7 @@ def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None,
 
 
 class Run:
-    """An active peer of ours and a LiteCore, connected to each other."""
+    """Logboat's active peer and a LiteCore, connected to each other."""
 
     def __init__(self, ours: Database, litecore: LiteCore, clock: Clock, options: ActiveOptions) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""A scripted peer: a plain BLIP connection to our peer, with messages that the test writes."""
+"""A scripted peer: a plain BLIP connection to the peer under test, with messages that the test writes."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -42,11 +42,11 @@ class Script:
         self.peer, self.clock, self.told = peer, clock, told
         self.connection = BlipConnection()
         self.requests: list[RequestReceived] = []
-        """Requests from our peer that the test has not yet removed."""
+        """Requests from the peer under test that the test has not yet removed."""
         self.replies: dict[int, Reply] = {}
         self.parts: dict[int, bytes] = {}
         self.bytes_here = 0
-        """Number of bytes in frames from our peer."""
+        """Number of bytes in frames from the peer under test."""
         self.bytes_there = 0
 
     def pump(self) -> None:
@@ -69,7 +69,7 @@ class Script:
                 self.peer.receive(frames)
 
     def rest(self, seconds: float = 10.0) -> None:
-        """Deliver frames for at most `seconds`, and advance the clock when our peer waits for a deadline."""
+        """Deliver frames for at most `seconds`. Advance the clock when the peer under test waits."""
         until = self.clock.now + seconds
         self.pump()
         while (due := self.peer.deadline) is not None and due <= until:
@@ -103,7 +103,7 @@ class Script:
         return reply.domain, reply.code
 
     def take(self, kind: type[M]) -> tuple[M, RequestReceived]:
-        """Remove the next request of this kind from our peer, and return it."""
+        """Remove the next request of this kind from the peer under test, and return the request."""
         for at, event in enumerate(self.requests):
             message = messages.decode(event)
             if isinstance(message, kind):
@@ -112,7 +112,7 @@ class Script:
         raise AssertionError(f"no {kind.__name__} among {[event.profile for event in self.requests]}")
 
     def taken(self, kind: type[M]) -> list[tuple[M, RequestReceived]]:
-        """Remove all requests of this kind from our peer, and return them."""
+        """Remove all requests of this kind from the peer under test, and return them."""
         return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
 
     def answer(
@@ -138,7 +138,7 @@ class Script:
 
     @property
     def is_idle(self) -> bool:
-        """True if our peer is active and waits only for changes."""
+        """True if the peer under test is active and waits only for changes."""
         return isinstance(self.peer, ActivePeer) and self.peer.activity is Activity.IDLE
 
     def _happened(self, event: Event) -> None:
@@ -179,7 +179,7 @@ class Script:
 def passive(
     database: Database, *, limits: ConnectionLimits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
-    """Return a scripted client of our passive peer; all clients of one store must share a `clock`."""
+    """Return a scripted client of a passive peer; all clients of one store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
@@ -193,7 +193,7 @@ def active(
     failed: FailedDocuments | None = None,
     **options: Any,
 ) -> Script:
-    """Return a scripted gateway, to which our active peer has sent its request for the checkpoint."""
+    """Return a scripted gateway, to which an active peer has sent its request for the checkpoint."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}

@@ -1,4 +1,4 @@
-"""A blob, or a proof of having it, goes only to a peer that may see a document which refers to the blob."""
+"""A blob, or a proof of possessing it, is sent only to peers that may see a document with the blob."""
 
 import json
 import logging
@@ -138,7 +138,7 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_in_tr
 
 
 def test_proof_is_refused_while_the_same_proof_is_requested_on_another_connection(store: Database) -> None:
-    """Otherwise, a peer with both connections could answer our request with the proof that we send."""
+    """Otherwise, a peer with both connections could use the proof from one as its answer on the other."""
     clock = Clock()
     digest = store.blobs.put(SECRET)
     store.put("known", photo(digest, "officers"))

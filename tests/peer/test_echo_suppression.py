@@ -32,7 +32,7 @@ def script(store: Database) -> Script:
 
 
 def told(script: Script) -> list[str]:
-    """Return the documents that our peer has announced since the last call."""
+    """Return the documents that the peer under test has announced since the last call."""
     found: list[tuple[Changes, RequestReceived]] = script.taken(Changes)
     for message, event in found:
         if event.no_reply:

@@ -46,7 +46,7 @@ def store() -> Iterator[Database]:
 
 
 def rest(script: Script) -> None:
-    """Deliver frames for up to ten seconds, until our peer is idle or its session has ended."""
+    """Deliver frames for up to ten seconds, until the peer under test is idle or its session has ended."""
     until = script.clock.now + 10
     for _ in range(1000):
         script.pump()
@@ -143,7 +143,7 @@ def converse(script: Script, sent: list[tuple[str, dict[str, str], bytes, bool]]
 
 
 def answer_all(script: Script, answers: list[tuple[int, dict[str, str], bytes]]) -> None:
-    """Reply to our peer's requests, until no answers are left."""
+    """Reply to the requests of the peer under test, until no answers are left."""
     for code, properties, body in answers:
         waiting = [event for event in script.requests if not event.no_reply]
         if not waiting or script.is_over:
@@ -241,7 +241,7 @@ def open_files() -> int:
 
 
 def frames_of(script: Script) -> list[bytes]:
-    """Return all frames that the script has queued and our peer has not received."""
+    """Return all frames that the script has queued and the peer under test has not received."""
     frames = []
     while (frame := script.connection.next_frame()) is not None:
         frames.append(frame)

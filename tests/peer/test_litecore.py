@@ -173,7 +173,7 @@ def test_document_edited_many_times_before_the_first_push_is_accepted(store: Dat
 
 
 def pull(phone: LiteCore, boat: Database) -> None:
-    """Let a phone with LiteCore pull everything from one of our passive peers, as LiteCore does."""
+    """Let a phone pull everything from one of Logboat's passive peers, as LiteCore does."""
     script = passive(boat)
     script.ask(SubChanges().encode())
     message, event = script.take(Changes)

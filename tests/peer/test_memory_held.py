@@ -179,7 +179,7 @@ def selected_documents(store: Database) -> Script:
 
 
 def known_revisions(store: Database) -> Script:
-    """Return a subscriber that does not answer our lists, and proposes revisions that we already have."""
+    """Return a subscriber that answers no `changes` messages, and proposes revisions that the peer has."""
     with store.transaction():
         known = [(f"d{number:030}", store.put(f"d{number:030}", {})) for number in range(4000)]
     script = passive(store)

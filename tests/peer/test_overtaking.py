@@ -14,9 +14,9 @@ LONG = [
 
 
 def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
-    """Send our peer a long list except for its end, and then complete shorter ones.
+    """Send the peer under test a long list without its end, and then shorter complete lists.
 
-    Return the remaining frames.
+    Return the frames with the rest of the long list.
     """
     script.post(Changes(tuple(LONG)).encode())
     for message in shorter:

@@ -67,7 +67,7 @@ class Pusher:
         self.script.pump()
 
     def verdicts(self, number: int, asked: int = 1) -> list[int] | None:
-        """Return our answers to an offer, or None if there are none yet."""
+        """Return the answers of the peer under test to an offer, or None if there are none yet."""
         self.script.pump()
         reply = self.script.replies.get(number)
         if reply is None:
@@ -79,7 +79,7 @@ class Pusher:
 
 
 def tell(script: Script, *changes: AnnouncedChange) -> int:
-    """Offer changes to our peer, which has subscribed, and return the number of the request."""
+    """Offer changes to the peer under test, which has subscribed, and return the number of the request."""
     number = script.post(Changes(changes).encode())
     script.pump()
     return number
@@ -93,7 +93,7 @@ def answers(script: Script, number: int, asked: int = 1) -> list[object] | None:
 
 
 def until_answered(pusher: Pusher, number: int, clock: Clock) -> float:
-    """Let time pass until our peer answers, and return how long that took."""
+    """Let time pass until the peer under test answers, and return the duration in seconds."""
     began = clock.now
     while pusher.verdicts(number) is None:
         due = pusher.script.peer.deadline

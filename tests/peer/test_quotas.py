@@ -246,7 +246,7 @@ def test_bytes_that_do_not_match_the_blob_are_charged_too(store: Database) -> No
 
 
 def test_refused_document_stays_with_its_sender_and_arrives_the_next_day(tmp_path: Path) -> None:
-    """Both sides run our own code.
+    """Both sides run Logboat's code.
 
     The failure is transient, so the checkpoint does not advance past the document.
     """

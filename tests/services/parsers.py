@@ -7,7 +7,7 @@ from services.cli.main import COMMANDS, parser_of
 
 
 def every_parser() -> dict[str, ArgumentParser]:
-    """Return the parser of each command and action by its words on the command line."""
+    """Return a mapping from each command and action, as typed on the command line, to its parser."""
     return {
         words: parser for name, command in COMMANDS.items() for words, parser in _of(name, parser_of(command))
     }

@@ -1,4 +1,4 @@
-"""Commands never show a secret in a configuration file, whatever is wrong with the file."""
+"""Commands never show a secret from a configuration file, even if the file is invalid."""
 
 import tomllib
 from collections.abc import Iterator

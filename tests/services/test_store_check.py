@@ -444,7 +444,7 @@ def test_refilling_twice_changes_nothing(tmp_path: Path, record: Recorded) -> No
 
 
 class PowerCut(BaseException):
-    """Exception that stands for a power cut at this point."""
+    """Exception that simulates a power cut at this point."""
 
 
 def broken_store(record: Recorded, data: Path) -> None:
