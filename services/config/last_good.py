@@ -223,7 +223,7 @@ class LastGood:
         )
 
     def keep(self, pair: Pair) -> tuple[FileProblem, ...]:
-        """Store a pair as the last good configuration, and return any problems that occurred."""
+        """Store both configuration files as the last good configuration, and return any problems."""
         try:
             digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
             if self._holds(digest):

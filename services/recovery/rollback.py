@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sync.fleet.rights import Claim  # not needed by the recorder
 
 WITNESSED: Final = "witness"
-"""Key of the journal's record that a witness exists.
+"""Key under which the journal records that a number witness exists.
 
 If this record is set but the witness is missing, the witness was lost. Without the record, an older version,
 which had no witness, may have written the journal.

@@ -118,7 +118,7 @@ class Siege:
             attack: the attack to run.
             least: minimum number of rounds from the beginning of the attack.
             after: minimum number of rounds after the end of the attack.
-            arrivals: True to time rounds that connect first, instead of rounds on open connections.
+            arrivals: True to time rounds that include connecting, instead of rounds on open connections.
             meanwhile: coroutine function that runs at the same time, and is cancelled after the last round.
         """
         report = asyncio.run(self._under(attack, least, after, arrivals, meanwhile))

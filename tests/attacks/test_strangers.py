@@ -71,7 +71,7 @@ class Outcome:
     said: Counter[str] = field(default_factory=Counter)
     heard: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
-    """Number of sessions that ended before their last move, by the beginning of the reason."""
+    """Number of sessions that ended early, by the first words of the reason."""
     taken: int = 0
     """Number of documents in the stores at the end, without those that existed before."""
     resident_mib: list[float] = field(default_factory=list)

@@ -119,7 +119,7 @@ class Lane:
 
 
 class Endpoint:
-    """Peer on a simulated transport, with the role of `sync.net.peer_driver`."""
+    """Driver of a peer on a simulated transport, in place of `sync.net.peer_driver`."""
 
     def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
         self.vessel, self.peer = vessel, peer

@@ -1,4 +1,4 @@
-"""After a connection breaks at any point, the next one reaches the same state and repeats little."""
+"""If a connection breaks at any point, the next connection completes the replication and repeats little."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -269,7 +269,7 @@ def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
 def test_list_of_an_inaccessible_document_does_not_reveal_requests_to_other_peers(
     stores: tuple[Database, Database],
 ) -> None:
-    """A list that waits for another peer's revision is answered later, and the delay would reveal that."""
+    """A list that waits for another peer's revision is answered late, which would reveal the request."""
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]

@@ -138,7 +138,7 @@ def commit(number: int) -> Batch:
 
 
 def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
-    """Return the identity and totals of the next start, and check that a kill does not change them."""
+    """Start the recorder again. Return its identity and totals, which must be the same after a kill."""
     store_check.prepare(data)
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data, **how)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""An application's policy states rules for its documents."""
+"""The store applies the rules that an application's policy defines for the application's documents."""
 
 from pathlib import Path
 

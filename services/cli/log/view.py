@@ -38,7 +38,7 @@ class _Summary:
     faults: Counter[str] = field(default_factory=Counter)
     curve: Curve = field(default_factory=Curve)
     place: float = 0.0
-    """Seconds from the first sample to the most recent one."""
+    """Position of the most recent sample in the graph, in seconds after the first sample."""
 
     def take(self, sample: RecordedSample) -> None:
         if self.first is None:
