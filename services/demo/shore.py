@@ -71,7 +71,7 @@ class ArrivedDocuments:
 
 
 class Shore:
-    """The office and the broker, which run from `start` to `kill`."""
+    """The demo's two services ashore, an office and a broker, which run from `start` to `kill`."""
 
     def __init__(self, folder: Path, vessel: str, *, listens: bool = True) -> None:
         """Prepare both services for one vessel.

@@ -69,7 +69,7 @@ class DocumentSource(Protocol):
 
 
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base class for document types; their fields have camel-case names in JSON."""
+    """Base class for document types, whose fields have camel-case names in JSON."""
 
 
 class SampleEntry(msgspec.Struct, frozen=True, array_like=True):

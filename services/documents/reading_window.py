@@ -33,7 +33,7 @@ class WindowOrigin:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """A reading of the boot clock, with the UTC time as known then."""
+    """A reading of the boot clock, with the UTC time as known at that moment."""
 
     clock_ms: int
     utc: float

@@ -58,7 +58,7 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     raised_ms: int
     """Boot clock time at which the alarm was raised, in milliseconds."""
     raised_utc: float
-    """Time when the alarm was raised, in seconds since 1970, as known then."""
+    """Time at which the alarm was raised, in seconds since 1970, according to the clock at that time."""
     boot: int
     cleared_ms: int | None = None
     cleared_utc: float | None = None

@@ -53,7 +53,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     through: int
     """Sequence number up to which changes after `until` have been copied."""
     filled: int = 0
-    """Sequence number up to which older changes have been copied."""
+    """Sequence number up to which changes from before copying began have been copied."""
     until: int = 0
     """Sequence number at which copying began, if the store already had documents."""
 
