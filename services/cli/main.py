@@ -57,9 +57,9 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "setup and daemons": (
         Command("config", "config", "check a configuration file, or apply it"),
         Command("maintenance", "maintenance", "make an appliance's root file system temporarily writable"),
-        Command("record", "daemons", "run the recorder in the foreground"),
-        Command("sync", "daemons", "run the sync daemon in the foreground"),
-        Command("lights", "lights", "run the lights daemon; test or explain the lights"),
+        Command("record", "daemons", "run the recorder in the foreground, until Ctrl-C"),
+        Command("sync", "daemons", "run the sync daemon in the foreground, until Ctrl-C"),
+        Command("lights", "lights", "run the lights daemon, until Ctrl-C; test or explain the lights"),
         Command("store", "daemons", "check the stores and repair damage"),
         Command(
             "ended", "daemons", "record how a daemon exited (units run a script instead)", is_internal=True

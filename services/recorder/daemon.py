@@ -9,6 +9,7 @@ import logging
 import queue
 import shutil
 import signal
+import sys
 import threading
 from argparse import Namespace
 from collections import defaultdict, deque
@@ -429,6 +430,8 @@ def _record(args: Namespace, stack: ExitStack) -> int:
         recorder.identity.vessel,
         recorder.identity.log,
     )
+    if sys.stderr.isatty():
+        log.info("to stop recording, press Ctrl-C; nothing that is recorded is lost")
     status = recorder.run()
     if ledger is not None:
         ledger.finish()

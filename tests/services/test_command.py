@@ -186,6 +186,25 @@ class TestConsoleScript:
             assert process.stderr.read() == b""
             assert process.wait(30) == 0
 
+    def test_recorder_on_a_terminal_says_how_to_stop_it(self, tmp_path: Path) -> None:
+        (tmp_path / "logboat.toml").write_text('[vessel]\nid = "trial"\n')
+        (tmp_path / "sensors.toml").write_text("no_sensors = true\n")
+        names = {"config": "logboat.toml", "sensors": "sensors.toml", "data": "data", "run": "run"}
+        places = [f"--{option}={tmp_path / name}" for option, name in names.items()]
+        command = ["env", "--default-signal=INT", SCRIPT, "record", *places]
+        outer, inner = pty.openpty()
+        with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner) as process:
+            os.close(inner)
+            shown = b""
+            while b"press Ctrl-C" not in shown and (chunk := _read(outer)):
+                shown += chunk
+            process.send_signal(signal.SIGINT)
+            while _read(outer):
+                pass
+            assert process.wait(60) == 0
+        os.close(outer)
+        assert "to stop recording, press Ctrl-C" in shown.decode()
+
     def test_curve_is_printed_on_a_terminal_but_not_into_a_pipe(self, tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         build.store(tmp_path / "data" / "log.db", build.reading(*range(8)))

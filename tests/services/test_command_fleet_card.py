@@ -211,7 +211,8 @@ def test_card_in_use_gets_newer_files_and_keeps_its_records(
     (north / "vessels/argo/sensors.toml").write_text(SENSORS.format(17))
     to = ("--bundle-only", "--to", str(image), "--yes")
     done = run(logboat, "card", north, "argo", *to, "--update")
-    assert (done.status, "and replace sensors.toml, which differ there" in done.err) == (0, True)
+    assert (done.status, "and replace sensors.toml, which differs there" in done.err) == (0, True)
+    assert f"argo's card was updated and verified: {image}; its records are unchanged" in done.out
     assert images.on_fat(image, "logboat/sensors.toml") == SENSORS.format(17)
     pem = (north / "vessels/argo/identity/vessel.pem").read_text()
     assert images.on_fat(image, "logboat/identity/vessel.pem") == pem
@@ -220,13 +221,28 @@ def test_card_in_use_gets_newer_files_and_keeps_its_records(
     assert vessel["card"]["serial"] == vessel["certificates"][0]["serial"]
 
 
+def test_revoked_vessel_is_renewed_before_its_card_is_updated(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    image = in_use(logboat, north)
+    run(logboat, "revoke", north, "argo")
+    to = ("--bundle-only", "--update", "--to", str(image), "--yes")
+    refused = run(logboat, "card", north, "argo", *to)
+    assert refused.err.endswith(f"first issue a new one: logboat fleet renew {north} argo\n")
+    assert run(logboat, "renew", north, "argo").status == 0
+    assert run(logboat, "card", north, "argo", *to).status == 0
+    assert images.in_data(image, "stat /logboat/samples.db")
+
+
 def test_card_in_use_is_updated_where_it_is_mounted(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     in_use(logboat, north)
     mounted = logboat.root / "mounted"
     (mounted / "logboat").mkdir(parents=True)
     to = ("--bundle-only", "--to", str(mounted), "--yes", "--update")
-    assert "the card has not been booted" in run(logboat, "card", north, "argo", *to).err
+    refused = run(logboat, "card", north, "argo", *to).err
+    assert "it has not been booted" in refused
+    assert "use --again if this is its new card, which was never used, or --replace" in refused
+    assert run(logboat, "card", north, "argo", *to[:-1], "--again").status == 0
     shutil.copy(north / "vessels/argo/vessel.toml", mounted / "logboat")
     assert run(logboat, "card", north, "argo", *to).status == 0
 
@@ -247,7 +263,7 @@ def test_only_the_card_that_the_vessel_uses_is_updated(logboat: Appliance, north
     again = refused("argo", argo, "--bundle-only")
     assert "use --bundle-only --update to change the files on that card" in again
     assert "the card is of vessel argo" in refused("brigid", argo, "--bundle-only", "--update")
-    assert "the card has not been booted" in refused("argo", spare, "--bundle-only", "--update")
+    assert "it has not been booted" in refused("argo", spare, "--bundle-only", "--update")
     images.run(
         *("mcopy", "-i", f"{spare}@@{images.MIB}"),
         *(str(north / "vessels/argo/vessel.toml"), "::logboat/"),

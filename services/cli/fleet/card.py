@@ -166,12 +166,15 @@ def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
     """
     from provisioning.card import present_card
 
-    hint = f"--update changes only a card from which {vessel} has booted; for another card, use --replace"
+    hint = (
+        f"--update changes only a card from which {vessel} has booted; use --again if this is its new card, "
+        "which was never used, or --replace for any other card"
+    )
     present = present_card.read(target)
     if present is None:
         raise FailedError(f"{target}: this is not a Logboat card, or it cannot be read; {hint}")
     if present.vessel is None:
-        raise FailedError(f"{target}: the card has not been booted, because it shows no vessel.toml; {hint}")
+        raise FailedError(f"{target}: the card contains no vessel.toml, so it has not been booted; {hint}")
     if present.vessel != vessel:
         raise FailedError(f"{target}: the card is of vessel {clean(present.vessel)}; {hint}")
     if present.certificate is not None and not _is_issued(folder, vessel, present.certificate):
@@ -182,7 +185,8 @@ def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
         for name, content in sorted(present.shown.items())
         if not (place / name).is_file() or (place / name).read_bytes() != content
     ]
-    return f" and replace {' and '.join(differing)}, which differ there" if differing else ""
+    verb = "differs" if len(differing) == 1 else "differ"
+    return f" and replace {' and '.join(differing)}, which {verb} there" if differing else ""
 
 
 def _is_issued(folder: "FleetFolder", vessel: str, certificate: bytes) -> bool:
@@ -233,7 +237,13 @@ def _told(
         )
         print_json(card)
         return
-    tell(f"{vessel}'s card was written and verified: {target}")
+    if args.update:
+        tell(
+            f"{vessel}'s card was updated and verified: {target}; its records are unchanged, and {vessel} "
+            "applies the files at its next boot"
+        )
+    else:
+        tell(f"{vessel}'s card was written and verified: {target}")
     if has_no_sensors:
         tell(
             f"{vessel} will record nothing: {place / SENSORS} contains {NO_SENSORS} = true; describe its "
@@ -301,6 +311,11 @@ def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> N
     carded, current = folder.carded(vessel), folder.vessel(vessel).current
     if current is None:
         raise FailedError(f"{vessel} has no issued certificate; create one with `logboat fleet renew`")
+    if current.revoked is not None and args.update:
+        raise FailedError(
+            f"{vessel}'s certificate is revoked; first issue a new one:"
+            f" logboat fleet renew {folder.path} {vessel}"
+        )
     if current.revoked is not None and not args.replace:
         raise FailedError(f"{vessel}'s certificate is revoked; use --replace to issue a new one")
     if args.replace or args.again or args.update:

@@ -214,6 +214,8 @@ def _revoke(args: Namespace, world: Environment) -> int:
         tell(
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocation list number "
             f"{number}\nnext: copy {folder.path / REVOCATIONS} to any other vessel, into {USUAL};\n"
+            "or write it to that vessel's card: "
+            f"logboat fleet card {args.folder} OTHER {_UPDATE} --to DEVICE\n"
             "the other vessels receive the list from there\nto keep using "
             f"{args.vessel} with a new key: logboat fleet renew {args.folder} {args.vessel}\n"
             f"{args.vessel} still has the radio key, which gives no access to the mesh; "

@@ -78,9 +78,13 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
     """Return the part that shows the alarms that are active or not acknowledged."""
     holding = sum(episode.cleared is None for episode in look.alarms)
     waiting = sum(not episode.is_acknowledged for episode in look.alarms)
-    more = " of the most severe" if look.more_alarms else ""
     age = "not read yet" if look.alarms_age is None else f"{_duration(look.alarms_age)} ago"
-    head = f"alarms: {holding} active, {waiting} not acknowledged{more}, {age}"
+    if width < NARROW:
+        at_least = "+" if look.more_alarms else ""
+        head = f"alarms: {holding}{at_least} active, {waiting}{at_least} to ack, {age}"
+    else:
+        more = " of the most severe" if look.more_alarms else ""
+        head = f"alarms: {holding} active, {waiting} not acknowledged{more}, {age}"
     items = []
     if look.facts.store_fault:
         items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
@@ -273,13 +277,18 @@ def _light_style(state: LightState) -> Style:
 
 
 def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
-    """Return a part's heading, which shows whether the part has the focus and which lines are visible."""
+    """Return a part's heading, which shows whether the part has the focus and which lines are visible.
+
+    If the heading is too long, its last detail is left out, such as the age of the values. If it is still too
+    long, the numbers of the visible lines are left out.
+    """
     total = part.height - 1
     mark = ">" if is_chosen else ("─" if unicode else "-")
     more = "" if total <= room else f" [{first + 1}-{min(first + room, total)} of {total}]"
-    text = clean(f"{mark} {part.head}{more} ")
-    if len(text) > width:
-        text = f"{mark} {clean(part.head)[: max(width - len(more) - 4, 0)]}…{more}"[:width]
+    short = part.head.rpartition(", ")[0] or part.head
+    texts = [clean(f"{mark} {text} ") for text in (f"{part.head}{more}", f"{short}{more}", short)]
+    cut = f"{mark} {clean(short)[: max(width - len(more) - 4, 0)]}…{more}"[:width]
+    text = next((text for text in texts if len(text) <= width), cut)
     return text.ljust(width, "─" if unicode else "-")
 
 

@@ -67,6 +67,27 @@ def test_heading_shows_which_of_its_lines_are_visible() -> None:
     )
 
 
+def test_heading_that_is_too_long_loses_its_last_detail_and_no_part_of_a_word() -> None:
+    part = ScreenPart("peers and shore, 12 s ago", (Item((StyledLine("argo"),)),) * 9)
+    assert head_line(part, 40, first=0, room=5, is_chosen=True, unicode=False) == (
+        "> peers and shore, 12 s ago [1-5 of 9] -"
+    )
+    assert head_line(part, 30, first=0, room=5, is_chosen=True, unicode=False) == (
+        "> peers and shore [1-5 of 9] -"
+    )
+
+
+@pytest.mark.parametrize("width", [40, 44, 59])
+def test_counts_of_alarms_are_shown_completely_on_a_narrow_screen(logboat: Appliance, width: int) -> None:
+    logboat.put(SYNCED, *(build.alarm(number) for number in range(1, 51)))
+    logboat.live()
+    part = page.alarms_part(looker(logboat).collect(patience=PATIENCE_S), width)
+    shown = head_line(part, width, first=0, room=3, is_chosen=True, unicode=True)
+    assert shown.startswith("> alarms: 50 active, 50 to ack")
+    assert "…" not in shown
+    assert ("[1-3 of " in shown) == (width > 40)
+
+
 def test_alarm_is_described_completely_for_an_acknowledgement(logboat: Appliance) -> None:
     logboat.put(SYNCED, build.alarm(raised=99_820.0, acks=[{"who": "bo", "when": "2025-10-10T10:00:00Z"}]))
     logboat.live()
@@ -85,6 +106,7 @@ def test_flood_of_alarms_is_counted_instead_of_listed(logboat: Appliance) -> Non
     assert part.head == "alarms: 100 active, 100 not acknowledged of the most severe, 0 s ago"
     assert len(part.items) == 101
     assert part.items[-1].lines[0].text == "and 50 more alarms: logboat alarms"
+    assert page.alarms_part(look, 40).head == "alarms: 100+ active, 100+ to ack, 0 s ago"
 
 
 def test_screen_uses_the_same_text_as_the_commands(logboat: Appliance) -> None:
