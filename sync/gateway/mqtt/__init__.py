@@ -1,6 +1,6 @@
 """The MQTT gateway, which publishes the fleet's documents as messages at a broker.
 
-- `configuration`, `options`, `limits`: a gateway's configuration, the options of its users, and constants
+- `configuration`, `options`, `limits`: a gateway's configuration, the options that users set, and constants
 - `vessels`, `topics`, `messages`, `presentation`, `homeassistant`, `signalk`: conversion of documents to
   messages (no I/O)
 - `feed`, `lanes`, `cursor`: the documents to send, their order, and the progress

@@ -19,7 +19,7 @@ from sync.net import certificates
 from sync.peer.problems import ProblemError
 
 FAILURE: Final = 0x80
-"""Lowest reason code that is an error (MQTT 5, section 2.4)."""
+"""Lowest reason code that indicates an error (MQTT 5, section 2.4)."""
 
 
 class ErrorReaction(Enum):
@@ -39,7 +39,7 @@ class ErrorReaction(Enum):
 
 @dataclass(frozen=True)
 class BrokerError(Exception):
-    """The base class of errors reported by a broker."""
+    """Base class of errors reported by a broker."""
 
     text: str
     what: ErrorReaction
@@ -57,7 +57,7 @@ class BrokerLostError(BrokerError):
 
 
 class BrokerRefusalError(BrokerError):
-    """The broker refuses a message or subscription."""
+    """The broker has refused a message or a subscription."""
 
 
 _CONNACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {

@@ -63,9 +63,9 @@ _quiet.setLevel(logging.CRITICAL)
 
 
 class _Socket(ssl.SSLSocket):
-    """A TLS socket that closes after a failed handshake, and stores the broker's alert.
+    """A TLS socket that closes after a failed handshake and stores the broker's TLS alert.
 
-    paho's own socket does neither.
+    The socket that paho itself uses does neither.
     """
 
     alert: ssl.SSLError | None = None
@@ -92,7 +92,7 @@ class BrokerLimits:
     """The limits that a broker announced when it accepted the connection."""
 
     receive_maximum: int = 65_535
-    """Maximum number of messages that the broker accepts without having acknowledged any of them."""
+    """Maximum number of unacknowledged messages that the broker accepts."""
     maximum_packet: int = PACKETS_SIZE
     retains: bool = True
     maximum_qos: int = 2
@@ -144,7 +144,7 @@ class Client(aiomqtt.Client):
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self._unlisted: int | None = None
-        """Reason code of the acknowledgement being read, if paho does not know it; otherwise None."""
+        """Reason code of the acknowledgement being read if paho does not know that code; otherwise None."""
         self._security = security
         self._socket: object = None
         self._has_answered = False
@@ -159,13 +159,13 @@ class Client(aiomqtt.Client):
         self.ended: BrokerError | None = None
         """Reason why the connection has ended; None while it is open."""
         self.store_error: StoreError | None = None
-        """Error of the store in `on_acknowledged` or `on_heard`, which has ended the connection."""
+        """Store error in `on_acknowledged` or `on_heard` that has ended the connection; None if none did."""
         self._ignored: set[tuple[str, str]] = set()
         """Pairs (kind of topic, kind of error) for which a warning has already been logged."""
         self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
-        """Called with a message's id, the reason code, and the code's name."""
+        """Function called for each acknowledgement with message id, reason code, and name of the code."""
         self.on_heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None
-        """Called with topic, payload, and True if the broker had retained the message."""
+        """Function called for each received message with topic, payload, and whether it was retained."""
         self.on_ended: Callable[[], None] = lambda: None
         self._over: Final = asyncio.Event()
         """Event that is set once `ended` has a value."""
@@ -184,7 +184,7 @@ class Client(aiomqtt.Client):
         PahoSocket(paho, self._events, on_open=self._socket_opened, on_error=self._socket_failed)
 
     async def open(self) -> None:
-        """Connect to the broker. Raises BrokerError if that fails."""
+        """Connect to the broker. Raises BrokerError if this fails."""
         opening = asyncio.ensure_future(self.__aenter__())
         over = asyncio.ensure_future(self._over.wait())
         try:

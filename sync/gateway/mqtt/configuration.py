@@ -1,9 +1,10 @@
 """Configuration of an MQTT gateway.
 
-It is validated on creation, so that typos are found before connecting.
+A configuration is validated on creation, so that typing errors are found before connecting.
 
-On an appliance, `services.syncd.gateways` creates it from a gateway's section of `logboat.toml`. The keys of
-that section are declared in `services.config.model`, except those for MQTT only, which are in `options`.
+On an appliance, `services.syncd.gateways` creates the configuration from a gateway's section of
+`logboat.toml`. The keys of that section are declared in `services.config.model`, except those for MQTT only,
+which are in `options`.
 """
 
 from collections.abc import Callable
@@ -23,13 +24,13 @@ _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True, slots=True)
 class MqttGatewayConfiguration:
-    """Configuration of one broker, and of the messages published at it.
+    """Configuration of the connection to one broker, and of the messages published there.
 
-    Raises ValueError with a description if it is invalid.
+    Raises ValueError with a description if the configuration is invalid.
     """
 
     name: str
-    """Name of the gateway. It identifies the gateway's cursor in the store."""
+    """Name of the gateway, under which its progress is recorded in the store."""
     url: str
     """Address of the broker: `mqtt://host[:1883]`, or `mqtts://host[:8883]` for TLS."""
     user: str | None = None
@@ -37,7 +38,7 @@ class MqttGatewayConfiguration:
     read_password: Callable[[], str | None] | None = field(default=None, repr=False)
     """Function that reads the password before each attempt to connect. It is used instead of `password`.
 
-    The function raises OSError, or ValueError with a description, if it fails.
+    If the password cannot be read, the function raises OSError, or ValueError with a description.
     """
     ca: Path | None = None
     """PEM file with the CAs that are trusted for the broker's certificate; None for the system's CAs."""
@@ -55,7 +56,7 @@ class MqttGatewayConfiguration:
     A document for which it returns False is skipped permanently. To delay a document, use a closed lane.
     """
     lanes: tuple[LaneSettings, ...] = DEFAULT
-    """Lanes in order of priority."""
+    """Settings of the lanes, in order of priority."""
 
     def __post_init__(self) -> None:
         if not self.name:

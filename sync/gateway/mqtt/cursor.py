@@ -15,7 +15,7 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of documents set aside in a lane. If more are refused, the documents are not the cause."""
+"""Maximum number of documents set aside in a lane. If the broker rejects more, the cause is elsewhere."""
 
 
 def local_key(name: str) -> str:
@@ -25,7 +25,7 @@ def local_key(name: str) -> str:
 
 @dataclass(slots=True)
 class _StoredDocument:
-    """A local document that is written only when its body changes."""
+    """Local document that is written only when its body has changed."""
 
     key: str
     revision: str | None = None
@@ -47,7 +47,7 @@ class _StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class LastPublishedState:
-    """State that was last published at a broker in addition to documents."""
+    """Presence and discovery messages that were last published at a broker."""
 
     online: frozenset[str] = frozenset()
     """Vessels, other than this one, that were published as online."""
@@ -96,15 +96,15 @@ class Cursor:
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": positions})
 
     def standings(self) -> dict[str, MessageAge]:
-        """Return the age of the last message retained at the broker, for each topic."""
+        """Return the age of the message that the broker last retained on each topic."""
         body = self._retained.load(self._database)
         ages = body.get("topics", {})
         return {topic: MessageAge(*fields) for topic, fields in ages.items()}
 
     def left(self) -> LastPublishedState:
-        """Return the state left at the broker in addition to documents.
+        """Return which presence and discovery messages were left at the broker.
 
-        Raises StoreError if it cannot be read.
+        Raises StoreError if the record cannot be read.
         """
         body = self._retained.load(self._database)
         return LastPublishedState(
@@ -112,9 +112,9 @@ class Cursor:
         )
 
     def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
-        """Write the state left at the broker if it has changed.
+        """Record which messages are left at the broker, if this has changed.
 
-        Return True if the state was written. Raises StoreError if the store fails.
+        Return True if the record was written. Raises StoreError if the store fails.
         """
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]

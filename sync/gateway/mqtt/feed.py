@@ -47,7 +47,7 @@ class LaneFeed:
             self._facts.pop(vessel, None)
 
     def load(self, lane: DocumentLane) -> bool:
-        """Read the next part of the feed into a lane.
+        """Read the next part of the store's feed of changes, and queue its documents in a lane.
 
         Return True if the end of the feed was reached. Raises StoreError if the store fails.
         """

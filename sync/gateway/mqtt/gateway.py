@@ -49,15 +49,15 @@ log = logging.getLogger(__name__)
 _TURN: Final = 32
 """Number of messages sent before other tasks of the event loop may run."""
 _LOOK_EVERY: Final = 5.0
-"""Seconds between checks of inputs that send no notification, such as whether the policy allows sending."""
+"""Seconds between checks of conditions that change without notification, such as the forwarding policy's."""
 _PERSON_S: Final = 60.0
-"""Minimum number of seconds between attempts if a person must act first."""
+"""Minimum seconds between attempts to connect if a person must act first."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two writes of the forwarded bounds while they advance."""
 _STOOD_S: Final = 60.0
-"""Duration, in seconds, after which a connection counts as good.
+"""Duration, in seconds, after which a connection counts as stable.
 
-When a good connection ends, the next attempt is immediate.
+When a stable connection ends, the gateway tries to reconnect immediately.
 """
 _LAST_LOOKS: Final = 40
 """Maximum number of steps to advance the bounds when a connection ends."""
@@ -119,7 +119,7 @@ class MqttGateway:
             configuration.name, vessel, is_recording=is_recording, look_every=self._patience.recorder
         )
         self._left = cursor.NOTHING
-        """The state left at the broker in addition to documents, as stored."""
+        """The stored record of the presence and discovery messages left at the broker."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
         self._endurance = TaskErrors(database, configuration.name)
 
@@ -239,7 +239,7 @@ class MqttGateway:
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> BrokerError | None:
-        """Make a connection and use it until it ends. Return why it ended, or None if this gateway ended it.
+        """Make a connection and use it until it ends. Return the reason, or None if this gateway ended it.
 
         Raises StoreError if the store fails.
         """
@@ -263,7 +263,7 @@ class MqttGateway:
             self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
-        """Connect, unless the gateway is stopped first. Raises BrokerError if the connection fails."""
+        """Connect, unless the gateway is stopped before. Raises BrokerError if the connection fails."""
         opening = asyncio.ensure_future(client.open())
         while not opening.done() and not self._is_stopping:
             self._wake.clear()
@@ -278,7 +278,7 @@ class MqttGateway:
         await opening
 
     def _make_client(self) -> Client:
-        """Return a client for the next connection. Raises BrokerError or ProblemError if that fails."""
+        """Return a client for the next connection. Raises BrokerError or ProblemError if this fails."""
         configuration = self.configuration
         if configuration.read_password is not None:
             try:
@@ -514,10 +514,10 @@ class MqttGateway:
     async def _say_goodbye(self, client: Client) -> None:
         """Publish `offline` for this vessel and for all vessels published as online, and disconnect.
 
-        This is done whatever ends the connection, and even if the broker is slow. After a normal end, the
-        broker publishes no last will, and for other vessels it has none. The gateway waits for the broker's
-        answers, because an answer that reaches a closed socket resets the connection, and the broker then
-        loses all messages that it has not read.
+        This is done regardless of what ends the connection, and even if the broker is slow. After a normal
+        end, the broker publishes no last will, and for other vessels it has none. The gateway waits for the
+        broker's answers, because an answer that reaches a closed socket resets the connection, and the broker
+        then loses all messages that it has not read.
         """
         try:
             with suppress(BrokerError):
@@ -611,7 +611,7 @@ class MqttGateway:
         outbox.saved()
 
     def _published_state(self, outbox: Outbox) -> LastPublishedState:
-        """Return what was published besides documents, as stored so that a later run can clear it."""
+        """Return the record of published presence and discovery messages, which a later run needs."""
         return LastPublishedState(
             frozenset(self._attendance.presence.online),
             has_discovery=self.configuration.options.home_assistant

@@ -26,7 +26,9 @@ The recorder writes current values every 10 s.
 
 
 def expires_after(sensor: SensorFacts) -> int | None:
-    """Return the seconds without a message after which a value expires; None for an irregular sensor.
+    """Return the number of seconds without a message after which a sensor's value expires.
+
+    Return None for a sensor without regular samples.
 
     A constant value is recorded with the first sample after its window ends, and is then published again
     (`signs_of_life`). The returned time is twice the maximum interval between these messages, so that one

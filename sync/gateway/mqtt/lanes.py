@@ -3,7 +3,7 @@
 This module does no I/O. A lane records the position up to which the feed was read, and the documents that
 were read but are not confirmed yet. The lane's own position is stored durably: all documents up to that
 position were forwarded. When a connection breaks, all later documents are sent again, even if some were
-confirmed. At most one window of documents is therefore sent twice.
+confirmed. So at most as many documents as may be in flight are sent twice.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from sync.gateway.report import RefusedDocument
 from sync.mesh.link_streams import HISTORY
 
 TRAIL: Final = WINDOW_MESSAGES
-"""Number of documents sent again to a broker that has lost our session.
+"""Number of documents that are sent again if the broker has lost our session.
 
 When a broker is killed, it loses messages that it has acknowledged but not delivered yet.
 """
@@ -31,7 +31,7 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """Settings of a lane. The order of the lanes is their priority."""
+    """Settings of a lane. Lanes are listed in order of priority."""
 
     name: str
     """Name under which the position is stored. A lane with a new name begins at the start of the feed."""
@@ -117,7 +117,7 @@ class DocumentLane:
     position: int = 0
     """Sequence number up to which all documents of the lane are forwarded, except those in `aside`."""
     aside: dict[str, RefusedDocument] = field(default_factory=dict)
-    """Documents that the broker rejects although it accepts others, by id.
+    """Documents that the broker rejects although it accepts other documents, by id.
 
     They are offered again on each connection, and at regular intervals.
     """
@@ -125,7 +125,7 @@ class DocumentLane:
     """Sequence number up to which the feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """Corrections of the messages that the broker retains, a few of which are sent before new documents."""
+    """Corrections of retained messages that are still to be sent. A few at a time precede new documents."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """The lane's positions before each of the most recently forwarded documents."""
     _sent: deque[LaneEntry] = field(default_factory=deque)
@@ -140,12 +140,12 @@ class DocumentLane:
 
     @property
     def in_flight(self) -> int:
-        """Number of documents that were sent and are not confirmed, or that follow an unconfirmed one."""
+        """Number of documents that were sent and are unconfirmed, or that follow an unconfirmed document."""
         return len(self._sent)
 
     @property
     def repairing(self) -> int:
-        """Number of repairs that are not acknowledged."""
+        """Number of repairs that the broker has not acknowledged yet."""
         return len(self.repairs) + sum(
             entry.repair is not None and not entry.is_done
             for entries in (self._sent, self._waiting)
@@ -237,7 +237,7 @@ class DocumentLane:
             self._trail.clear()
 
     def rewind(self) -> None:
-        """Restart from the first document that is not forwarded."""
+        """Go back to the first document that is not forwarded, and send from there again."""
         for entries in (self._sent, self._waiting):
             for entry in entries:
                 entry.is_void = True

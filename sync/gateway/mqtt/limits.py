@@ -12,7 +12,7 @@ transfer.
 WINDOW_BYTES: Final = 1_000_000
 """Maximum number of bytes in flight. A single message may exceed this limit."""
 RESERVED: Final = 4
-"""Divisor of the window that yields the part reserved for the first lane, so that alarms never wait."""
+"""Divisor of the window. The quotient is reserved for the first lane, so that alarms never wait."""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
 """Minimum size of the window in bytes. The initial size is `FIRST_BYTES`."""
@@ -35,7 +35,7 @@ SCAN: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Timeouts and intervals in seconds. Tests use shorter ones."""
+    """Timeouts and intervals of a gateway, in seconds. Tests use shorter ones."""
 
     connect: float = 15.0
     """Separate timeout for the TCP connection, the TLS handshake and the broker's answer."""
@@ -50,7 +50,7 @@ class Timeouts:
     reading: float = 2.0
     """Time for retained messages to arrive after the broker's answer to the next request."""
     save: float = 10.0
-    """Maximum time until acknowledgements are written to the store if there are only a few."""
+    """Maximum time until received acknowledgements are recorded in the store, even if they are few."""
     refusal: float = 5.0
     """Time before a refused message is offered again. It doubles after each refusal, up to `longest`."""
     retry: float = 2.0
@@ -65,9 +65,9 @@ class Timeouts:
     probe: float = 5.0
     """Time to wait for a response by which a server can be recognised as not being a broker."""
     stop: float = 3.0
-    """Maximum time to disconnect."""
+    """Maximum time that disconnecting may take."""
     refused: float = 3600.0
-    """Interval at which one refused document for each reason is offered again during a connection."""
+    """Interval at which one refused document per reason of refusal is offered again during a connection."""
 
 
 class SendWindow:
