@@ -4,7 +4,7 @@ The reader of `sensors.toml`, the recorder, the generator of lines in `config.tx
 all their facts about a kind from its description.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sensors.chips.sysfs import Chip
 from sensors.csv_recordings.files import RecordingCache
 from sensors.driver import Driver
 from sensors.driver_context import DriverContext
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.signalk_paths import CONTACT
 from sensors.toml.declarations import from_values, schema_of
 from sensors.toml.schema import Schema, Table
@@ -61,6 +61,10 @@ def _of_the_path(_values: Values) -> str | None:
     return None
 
 
+def _no_facts(_settings: SensorSettings, _written: Mapping[str, Any]) -> Iterable[Fact]:
+    return ()
+
+
 def _no_totals(_settings: SensorSettings) -> bool:
     return False
 
@@ -91,6 +95,11 @@ class SensorKind:
     """Function that reports problems in a combination of keys."""
     make_options: Callable[[SensorDraft], Options] | None = None
     """Function that creates the options from a valid draft; None if no conversion is needed."""
+    facts: Callable[[SensorSettings, Mapping[str, Any]], Iterable[Fact]] = _no_facts
+    """Function that says what the kind's own keys mean, and at which values each fault begins.
+
+    Its arguments are the settings, and the table as the file contains it, from which the units come.
+    """
     unit: Callable[[Values], str | None] = _of_the_path
     """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
     interval_s: float | None = 1.0

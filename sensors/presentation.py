@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .units import DIMENSIONS, NO_VALUE, Unit, format_duration
+from .units import DIMENSIONS, NO_VALUE, Unit, format_duration, unit_of_text
 
 _MEASUREMENT: Final = "measurement"
 _TOTAL: Final = "total"
@@ -207,3 +207,36 @@ def format_value(value: bool | float | None, unit: str, *, path: str = "") -> st
     """Return the result of `display` as one text: `85.0 °C`, `1800 rpm`, `active`."""
     number, shown_unit = display(value, unit, path=path)
     return f"{number} {shown_unit}" if shown_unit else number
+
+
+def format_as_written(
+    value: float, unit: str, written: object, *, path: str = "", difference: bool = False
+) -> str:
+    """Return a value in the unit in which a file gives it: `50 l` for 0.05 m3 that was written as `50 l`.
+
+    A ratio without a unit is also shown in percent. Any other number without a unit is in the SI unit `unit`.
+    With `difference` the value is a difference between two values.
+    """
+    name = unit_of_text(written, unit)
+    if name is None and isinstance(written, str) and unit == "s":
+        return format_duration(value)
+    scale = DIMENSIONS[unit].units.get(name) if name is not None else None
+    if scale is not None:
+        number = (value - (0.0 if difference else scale.offset)) / scale.factor
+        return f"{_short(number)} {name}"
+    form = presentation(unit, path)
+    if unit != "ratio" or form is None or form.unit != "%":
+        return _short(value) if unit == "ratio" else f"{_short(value)} {unit}".rstrip()
+    return f"{_short(value)} ({_short(form.number(value))} %)"
+
+
+def _short(number: float) -> str:
+    return f"{number + 0.0:.8g}"
+
+
+def format_exactly(value: float, unit: str, *, path: str = "") -> str:
+    """Return a value in the unit of screens, but with six significant digits instead of fixed decimals."""
+    form = presentation(unit, path)
+    if form is None:
+        return f"{value:.{_DIGITS}g} {unit}".rstrip()
+    return f"{form.number(value) + 0.0:.{_DIGITS}g} {form.unit}".rstrip()

@@ -17,6 +17,9 @@ from sensors.toml.schema import boolean, choice, identifier, one_of, positive, q
 from sensors.toml.value_forms import Parser, ValueForm, parsed_later, parses
 from sensors.units import DIMENSIONS, InputError, shown, si_of
 
+Fact = tuple[str, str]
+"""Subject and text of a fact about a sensor, such as `fault` and `open above 3 V`."""
+
 
 class ContactState(StrEnum):
     """State of a contact that makes an alarm rule fire."""

@@ -213,6 +213,17 @@ _COMMA: Final = re.compile(r"[0-9],[0-9]")
 _THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])")
 
 
+def unit_of_text(written: object, unit: str) -> str | None:
+    """Return the unit in which a person wrote a quantity with the SI unit `unit`, such as `l` for `300 l`.
+
+    Returns None if the text has no unit or several, as in `3 min 20 s`.
+    """
+    if not isinstance(written, str) or unit not in DIMENSIONS:
+        return None
+    parts = _parts(written.translate(_SPELLINGS).strip().lstrip("+-"))
+    return parts[0][1] or None if len(parts) == 1 else None
+
+
 def _parts(text: str) -> list[tuple[float, str]]:
     """Return the pairs of number and unit, or an empty list if the text does not consist of such pairs."""
     parts, position = [], 0

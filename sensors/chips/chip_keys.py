@@ -58,6 +58,15 @@ def _as_hexadecimal(raw: object) -> int:
     return int(written, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", written) else -1
 
 
+def wiring_of_chip(chip: Chip, bus: int | None, address: int | None) -> str:
+    """Return the name and the place of a chip as a phrase; the address None stands for the only such chip."""
+    lane = chip.wiring.lane(bus)
+    if address is None:
+        return f"the only {chip.title} on bus {lane}"
+    what = "address" if chip.wiring is Wiring.I2C else "chip select"
+    return f"{chip.title}, bus {lane}, {what} {written_address(chip, address)}"
+
+
 def address_parser(chip: Chip) -> Callable[[Any], int]:
     """Return a parser for the I2C addresses or SPI chip selects that a type of chip can have."""
     what = "an I2C address" if chip.wiring is Wiring.I2C else "a chip select"

@@ -14,8 +14,9 @@ from typing import Final
 
 from sensors.driver import Driver, DriverError, Emit
 from sensors.plausibility import impossible_value
+from sensors.presentation import format_exactly
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import SensorSettings
+from sensors.settings import Fact, SensorSettings
 from sensors.state import SensorState
 
 from .sysfs import SysfsChip, read_number
@@ -70,6 +71,12 @@ def _corrected(reading: BusReading, settings: SensorSettings) -> BusReading:
     if problem is not None:
         return BusReading(None, SensorState.OUT_OF_RANGE, f"{problem.text}; check scale and offset")
     return replace(reading, value=value)
+
+
+def range_fact(limits: Range, settings: SensorSettings) -> Fact:
+    """Return the values beyond which a sensor is `out-of-range`, in the unit of screens."""
+    low, high = (format_exactly(end, settings.unit, path=settings.path) for end in (limits.low, limits.high))
+    return "fault", f"{SensorState.OUT_OF_RANGE} below {low}, above {high}"
 
 
 class KernelDriver(Driver):

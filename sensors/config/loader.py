@@ -64,6 +64,8 @@ class ExaminedSensors:
 
     sensors: tuple[SensorSettings, ...]
     """The sensors, in the file's order."""
+    written: tuple[Mapping[str, Any], ...]
+    """The table of each sensor as the file contains it, in the same order."""
     warnings: tuple[FileProblem, ...]
     """Problems because of which the file is refused if it is new, but not if it is already in use."""
 
@@ -125,7 +127,8 @@ def examine_sensors(
     for draft in drafts:
         with draft.table.guarded():
             sensors.append(_settings(draft))
-    return ExaminedSensors(tuple(sensors), raise_if_any(root.problems))
+    warnings = raise_if_any(root.problems)
+    return ExaminedSensors(tuple(sensors), tuple(draft.table.data for draft in drafts), warnings)
 
 
 def nothing_described(path: Path) -> FileProblem:

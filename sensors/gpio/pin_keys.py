@@ -1,5 +1,6 @@
 """Keys of the kinds that read a GPIO line."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,6 +12,17 @@ from sensors.units import InputError
 
 LAST_PIN: Final = 27
 """Highest BCM number of a line on the header."""
+_PINS_OF_LINES: Final = (
+    *(27, 28, 3, 5, 7, 29, 31, 26, 24, 21, 19, 23, 32, 33),
+    *(8, 10, 36, 11, 12, 35, 38, 40, 15, 16, 18, 22, 37, 13),
+)
+HEADER_PINS: Final[Mapping[int, int]] = dict(enumerate(_PINS_OF_LINES))
+"""Position on the 40-pin header by BCM number (Raspberry Pi documentation, "GPIO and the 40-pin header")."""
+
+
+def on_header(line: int) -> str:
+    """Return the position and the name of a GPIO line on the header: `header pin 23 = GPIO11`."""
+    return f"header pin {HEADER_PINS[line]} = GPIO{line}"
 
 
 class Pull(StrEnum):
@@ -51,3 +63,13 @@ class LineOptions(Options):
         example='"high"',
         meaning="Level of the line when the equipment is active. A contact to ground reads `low`.",
     )
+
+
+def wiring_of_line(options: LineOptions, *, inverted: bool = False) -> str:
+    """Return where a line is on the header, its pull resistor and its active level, as a phrase.
+
+    With `inverted` the equipment is active at the other level, because its contact then opens.
+    """
+    level = "low" if options.active_low is not inverted else "high"
+    pull = "no pull resistor" if options.pull is Pull.NONE else f"pull {options.pull}"
+    return f"{on_header(options.pin)}; {pull}; active when {level}"

@@ -8,14 +8,14 @@ IIO drivers. A sensor outside its electrical range never has a value.
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from sensors.chips.chip_keys import address_parser, parse_bus
+from sensors.chips.chip_keys import address_parser, parse_bus, wiring_of_chip
 from sensors.chips.kernel_driver import BusReading, KernelDriver, tidy
 from sensors.chips.sysfs import (
     CHIP_SELECTS,
@@ -31,7 +31,8 @@ from sensors.chips.sysfs import (
 from sensors.driver import DriverError, options_of
 from sensors.kind import SensorDraft, SensorKind
 from sensors.plausibility import impossible_value, missing_unit
-from sensors.settings import Options, SensorSettings
+from sensors.presentation import format_as_written
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, choice, integer, list_of, number, quantity
@@ -552,6 +553,36 @@ class AnalogDriver(KernelDriver):
         return BusReading(None, state, f"the {self._chip.title} reads the end of its range, {end_v:.4g} V")
 
 
+def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, AnalogOptions)
+    chip = CHIPS[options.chip]
+    yield "wiring", f"{wiring_of_chip(chip, options.bus, options.address)}, channel {options.channel}"
+    values = [value for _, value in written["calibration"]]
+    usual = next((value for value in values if isinstance(value, str)), None)
+    points = [
+        f"{volts:g} V -> "
+        + format_as_written(
+            value, settings.unit, usual if raw == 0 and usual is not None else raw, path=settings.path
+        )
+        for (volts, value), raw in zip(options.calibration, values, strict=True)
+    ]
+    yield "calibration", ", ".join(points)
+    low, high = options.valid
+    below, above = (
+        (SensorState.SHORT, SensorState.OPEN)
+        if options.open_is_high
+        else (SensorState.OPEN, SensorState.SHORT)
+    )
+    yield "fault", f"{below} below {low:g} V, {above} above {high:g} V"
+    divided = f" (divider {options.divider:g})" if options.divider != 1 else ""
+    if options.chip in _BITS:
+        end = options.reference_v * options.divider
+        step = end / (1 << _BITS[options.chip])
+        yield "converter", f"0 to {end:.4g} V at the sender{divided}, in steps of {1000 * step:.2g} mV"
+    else:
+        yield "converter", f"the gain in its overlay sets its range{divided}; the end of the range is a fault"
+
+
 KIND: Final = SensorKind(
     name="analog",
     title="Analog sender: MCP3008, MCP3208 or ADS1115",
@@ -589,6 +620,7 @@ A voltage outside `valid` is recorded as `open` or `short`, never as a number.""
     options=AnalogOptions,
     driver=lambda settings, context: AnalogDriver(settings, root=context.root),
     check=_check,
+    facts=_facts,
     chips=CHIPS,
     wiring=Picture(
         "MCP3008",

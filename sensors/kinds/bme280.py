@@ -1,15 +1,16 @@
 """Kind `bme280`: temperature, relative humidity and pressure of the air, through the kernel's `bmp280`."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
-from typing import Final
+from typing import Any, Final
 
-from sensors.chips.chip_keys import address_key, bus_key
-from sensors.chips.kernel_driver import ZERO_CELSIUS, Measurement, MeasurementDriver, Range
+from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.kernel_driver import ZERO_CELSIUS, Measurement, MeasurementDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, i2c_overlay
 from sensors.driver import options_of
 from sensors.driver_context import DriverContext
 from sensors.kind import SensorKind
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
 from sensors.wiring_picture import Picture, Wire
@@ -65,6 +66,12 @@ def _driver(settings: SensorSettings, context: DriverContext) -> MeasurementDriv
     )
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, Bme280Options)
+    yield "wiring", wiring_of_chip(CHIP, options.bus, options.address)
+    yield range_fact(MEASUREMENTS[options.measure].range, settings)
+
+
 KIND: Final = SensorKind(
     name="bme280",
     title="Climate: BME280",
@@ -78,6 +85,7 @@ The chip's pin SDO selects the address: `0x76` if SDO is connected to ground, `0
 BMP280, which has no humidity sensor.""",
     options=Bme280Options,
     driver=_driver,
+    facts=_facts,
     chips={"bme280": CHIP},
     unit=lambda values: each.unit if (each := MEASUREMENTS.get(values["measure"] or "")) else None,
     wiring=Picture(

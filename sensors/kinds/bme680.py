@@ -1,15 +1,16 @@
 """Kind `bme680`: temperature, humidity, pressure and gases of the air, through the kernel's `bme680`."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
-from typing import Final
+from typing import Any, Final
 
-from sensors.chips.chip_keys import address_key, bus_key
-from sensors.chips.kernel_driver import ZERO_CELSIUS, Measurement, MeasurementDriver, Range
+from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.kernel_driver import ZERO_CELSIUS, Measurement, MeasurementDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, i2c_overlay
 from sensors.driver import options_of
 from sensors.driver_context import DriverContext
 from sensors.kind import SensorKind
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
 from sensors.wiring_picture import Picture, Wire
@@ -69,6 +70,12 @@ def _driver(settings: SensorSettings, context: DriverContext) -> MeasurementDriv
     )
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, Bme680Options)
+    yield "wiring", wiring_of_chip(CHIP, options.bus, options.address)
+    yield range_fact(MEASUREMENTS[options.measure].range, settings)
+
+
 KIND: Final = SensorKind(
     name="bme680",
     title="Climate and air quality: BME680",
@@ -89,6 +96,7 @@ The chip's pin SDO selects the address: `0x76` if SDO is connected to ground, `0
 a wrong unit. The pressure is then recorded as `out-of-range`.""",
     options=Bme680Options,
     driver=_driver,
+    facts=_facts,
     chips={"bme680": CHIP},
     unit=lambda values: each.unit if (each := MEASUREMENTS.get(values["measure"] or "")) else None,
     interval_s=10.0,

@@ -1,19 +1,21 @@
 """Kind `ds18b20`: a thermometer on the 1-wire bus, through the kernel's `w1_therm`."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, KernelDriver, Range
+from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, KernelDriver, Range, range_fact
 from sensors.chips.sysfs import Chip, Wiring, config_line, read_text
 from sensors.driver import DriverError, options_of
 from sensors.kind import SensorKind
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
+from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
 from sensors.toml.value_forms import ValueForm, parses
-from sensors.units import InputError, shown
+from sensors.units import InputError, format_duration, shown
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = Chip(
@@ -146,12 +148,17 @@ class ThermometerDriver(KernelDriver):
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         super().__init__(settings, root=root, lane="w1")
-        self._patience_ns = max(self.PATIENCE_NS, 3 * round(settings.interval_s * 1e9))
+        self._patience_ns = self.patience_ns(settings)
         self._address = options_of(settings, Ds18b20Options).address
         self._previous: float | None = None
         self._good_ns: int | None = None
         self._bad_reads = 0
         """Number of consecutive reads without a plausible value."""
+
+    @classmethod
+    def patience_ns(cls, settings: SensorSettings) -> int:
+        """Return the time in nanoseconds without a good reading after which a sensor is `failed`."""
+        return max(cls.PATIENCE_NS, 3 * round(settings.interval_s * 1e9))
 
     def find(self) -> Path:
         """Find the thermometer by its id, or the only thermometer on the bus if no id is set."""
@@ -188,6 +195,14 @@ class ThermometerDriver(KernelDriver):
         return self.RANGE.reading(scratchpad.millidegrees / 1000 + ZERO_CELSIUS)
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    address = options_of(settings, Ds18b20Options).address
+    yield "wiring", f"{address} on the 1-wire bus" if address else "the only thermometer on the 1-wire bus"
+    subject, beyond = range_fact(ThermometerDriver.RANGE, settings)
+    patience = format_duration(ThermometerDriver.patience_ns(settings) / 1e9)
+    yield subject, f"{beyond}; {SensorState.FAILED} after {patience} without a good reading"
+
+
 KIND: Final = SensorKind(
     name="ds18b20",
     title="Thermometer: DS18B20",
@@ -204,6 +219,7 @@ a wrong checksum are skipped, and so is the value 85 °C, which the chip reports
 there is no good reading for 10 s, or for three intervals, the sensor is `failed`.""",
     options=Ds18b20Options,
     driver=lambda settings, context: ThermometerDriver(settings, root=context.root),
+    facts=_facts,
     chips={"ds18b20": CHIP},
     unit=lambda values: "K" if values["measure"] else None,
     interval_s=10.0,

@@ -3,16 +3,17 @@
 The kind `ina226` has the same keys and the same driver.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sensors.chips.chip_keys import address_key, bus_key
-from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, tidy
+from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, range_fact, tidy
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, read_number
 from sensors.driver import options_of
 from sensors.kind import SensorKind
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, choice, quantity
@@ -119,6 +120,29 @@ def power_unit(values: Any) -> str | None:
     return None if measure is None else _UNITS[measure]
 
 
+def power_facts(
+    chip: SysfsChip, limits: PowerLimits
+) -> Callable[[SensorSettings, Mapping[str, Any]], Iterator[Fact]]:
+    """Return the function that says what the keys of this type of chip mean."""
+
+    def facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+        options = options_of(settings, PowerOptions)
+        yield "wiring", wiring_of_chip(chip, options.bus, options.address)
+        if options.measure == "voltage":
+            yield range_fact(Range(0.0, limits.bus_v, "V"), settings)
+            return
+        end = f"{limits.shunt_v * 1000:g} mV across the shunt"
+        if options.shunt_ohm is None:
+            yield "shunt", "the resistance that the kernel's driver assumes (10 mohm by default)"
+        else:
+            yield "shunt", f"{options.shunt_ohm * 1000:g} mohm: 1 A causes {options.shunt_ohm * 1000:g} mV"
+            end += f" ({limits.shunt_v / options.shunt_ohm:.4g} A)"
+        above = f", or above {limits.bus_v:g} V" if options.measure == "power" else ""
+        yield "fault", f"{SensorState.OUT_OF_RANGE} from {end} in either direction{above}"
+
+    return facts
+
+
 LIMITS: Final = PowerLimits(26.0, 0.320)  # data sheet SBOS448; PGA /8, as ina2xx sets it
 
 KIND: Final = SensorKind(
@@ -143,6 +167,7 @@ other and, through a fuse, to the positive pole of the battery. Connect `GND` to
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
     chips={"ina219": CHIP},
     unit=power_unit,
+    facts=power_facts(CHIP, LIMITS),
     wiring=Picture(
         "INA219",
         (

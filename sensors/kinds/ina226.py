@@ -8,7 +8,7 @@ from sensors.kind import SensorKind
 from sensors.toml.declarations import section
 from sensors.wiring_picture import Picture, Wire
 
-from .ina219 import PowerDriver, PowerLimits, PowerOptions, power_unit
+from .ina219 import PowerDriver, PowerLimits, PowerOptions, power_facts, power_unit
 
 CHIP: Final = SysfsChip(
     title="INA226",
@@ -63,6 +63,7 @@ alarm = { below = "11.8 V", for = "1 min", severity = "warn", text = "The house 
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
     chips={"ina226": CHIP},
     unit=power_unit,
+    facts=power_facts(CHIP, LIMITS),
     wiring=Picture(
         "INA226",
         (

@@ -9,18 +9,20 @@ has the state `edges-lost`.
 Pulses that arrive while the driver is closed are not counted.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sensors.driver import Driver, DriverError, Emit, options_of
-from sensors.gpio.pin_keys import LineOptions
+from sensors.gpio.pin_keys import LineOptions, wiring_of_line
 from sensors.kind import SensorDraft, SensorKind
+from sensors.presentation import format_exactly
 from sensors.sample import Sample, Totals
-from sensors.settings import SensorSettings
+from sensors.settings import Fact, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import from_values, key, section
 from sensors.toml.schema import choice, integer, positive, quantity
-from sensors.units import DIMENSIONS, RATES
+from sensors.units import DIMENSIONS, RATES, format_duration
 from sensors.wiring_picture import Picture, Wire
 
 if TYPE_CHECKING:
@@ -212,6 +214,19 @@ class PulseDriver(Driver):
         self._line = self._watcher = self._emit = None
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, PulseOptions)
+    yield "wiring", wiring_of_line(options)
+    if options.debounce_s:
+        yield "debounce", f"a pulse within {format_duration(options.debounce_s)} of another is not counted"
+    is_rate = options.measure == "rate"
+    many = format_exactly(100 / options.pulses_per_unit, settings.unit, path=settings.path)
+    yield "pulses", f"100 pulses{'/s' if is_rate else ''} -> {many}"
+    if is_rate:
+        yield "zero", f"0 after {format_duration(options.zero_after_s)} without a pulse"
+    yield "fault", f"{SensorState.NOISY} above {options.max_hz:g} pulses/s"
+
+
 KIND: Final = SensorKind(
     name="pulse",
     title="Pulses: tachometer, flow meter, anemometer",
@@ -248,6 +263,7 @@ has to be whole. If you cannot find the number of poles, begin with `pulses_per_
     driver=lambda settings, context: PulseDriver(settings, gpio=context.gpio),
     check=_check,
     make_options=_options,
+    facts=_facts,
     has_totals=lambda _settings: True,
     wiring=Picture(
         "Hall sensor",

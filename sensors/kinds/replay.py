@@ -6,6 +6,7 @@ that is emitted late keeps the time at which it was due. A row without a value i
 that play different paths of one file stay synchronous, because time counts from the file's earliest row.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from sensors.csv_recordings.rows import PathRecording, RecordingRow
 from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.kind import SensorDraft, SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, number, text
 from sensors.toml.value_forms import ValueForm, parses
@@ -184,6 +185,12 @@ def _options(draft: SensorDraft) -> ReplayOptions:
     return ReplayOptions(file=_recording(draft), speed=values["speed"], repeat=values["repeat"])
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, ReplayOptions)
+    speed = "" if options.speed == 1 else f", {options.speed:g} times as fast"
+    yield "recording", f"{options.file.name}{speed}, {'again and again' if options.repeat else 'once'}"
+
+
 KIND: Final = SensorKind(
     name="replay",
     title="Replay of a recording",
@@ -213,6 +220,7 @@ names all refused lines of the sensor's path. Rows of other paths are not refuse
     driver=lambda settings, context: ReplayDriver(settings, context.recordings),
     check=_check,
     make_options=_options,
+    facts=_facts,
     interval_s=None,
     example="""\
 [[sensor]]

@@ -12,7 +12,7 @@ from sensors.sample import Totals
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import quantity
 
-from .switch import CIRCUIT, ContactDriver, ContactOptions
+from .switch import CIRCUIT, ContactDriver, ContactOptions, contact_facts
 
 if TYPE_CHECKING:
     from sensors.gpio.context import GpioContext
@@ -61,6 +61,7 @@ meter from then on.""",
     options=RuntimeOptions,
     driver=lambda settings, context: RuntimeDriver(settings, gpio=context.gpio),
     unit=lambda _values: "s",
+    facts=contact_facts,
     has_totals=lambda _settings: True,
     wiring=CIRCUIT,
     example="""\

@@ -5,13 +5,14 @@ drivers do. The samples depend only on the seed, the sensor's id and the times o
 """
 
 import zlib
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from sensors import simulation_models
 from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.kind import SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.signalk_paths import CONTACT
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
@@ -112,6 +113,15 @@ class SimulatedDriver(Driver):
         self._emit = None
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, SimulatedOptions)
+    yield "model", f"{options.model}, seed {options.seed}"
+    if options.wire is not SensorState.GOOD:
+        yield "fault", f"{options.wire} all the time"
+    elif options.faults:
+        yield "fault", "simulated wiring faults from time to time"
+
+
 KIND: Final = SensorKind(
     name="simulated",
     title="Simulation",
@@ -122,6 +132,7 @@ of the path determines which quantity of the model is recorded. For example, `ba
 for a path in V, a current for a path in A, and a state of charge for a path with a ratio.""",
     options=SimulatedOptions,
     driver=lambda settings, _context: SimulatedDriver(settings),
+    facts=_facts,
     has_totals=lambda settings: settings.unit == CONTACT,
     example="""\
 [[sensor]]

@@ -11,18 +11,20 @@ all the time (`noisy`) are counted, but its level is reported only at polls. A c
 for the debounce time causes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.gpio.counters import ContactTracker
-from sensors.gpio.pin_keys import LineOptions
+from sensors.gpio.pin_keys import LineOptions, wiring_of_line
 from sensors.kind import SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import SensorSettings
+from sensors.settings import Fact, SensorSettings
 from sensors.signalk_paths import CONTACT
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, quantity
+from sensors.units import format_duration
 from sensors.wiring_picture import Picture, Wire
 
 if TYPE_CHECKING:
@@ -174,6 +176,18 @@ class ContactDriver(Driver):
         self._device = self._tracker = self._emit = self._said = None
 
 
+def _debounce(debounce_s: float) -> str:
+    return f"a change counts {f'after {format_duration(debounce_s)}' if debounce_s else 'at once'}"
+
+
+def contact_facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    """Yield what the keys of a contact mean, and when it is noisy."""
+    options = options_of(settings, ContactOptions)
+    yield "wiring", wiring_of_line(options, inverted=options.normally_closed)
+    yield "debounce", _debounce(options.debounce_s)
+    yield "fault", f"{SensorState.NOISY} above {options.noisy_above_hz:g} changes/s"
+
+
 CIRCUIT: Final = Picture("contact", (Wire("GPIO17", "contact", part="1 kΩ"), Wire("GND", "contact")))
 
 KIND: Final = SensorKind(
@@ -196,6 +210,7 @@ continuously has the state `noisy`.""",
     driver=lambda settings, context: ContactDriver(settings, gpio=context.gpio),
     unit=lambda _values: CONTACT,
     interval_s=None,
+    facts=contact_facts,
     has_totals=lambda _settings: True,
     wiring=CIRCUIT,
     example="""\

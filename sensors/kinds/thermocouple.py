@@ -1,11 +1,12 @@
 """Kind `thermocouple`: a thermocouple at a MAX31855 or MAX31856, through the kernel's drivers."""
 
 import errno
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from sensors.chips.chip_keys import address_key, bus_key
-from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, ChipDriver, Range
+from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, ChipDriver, Range, range_fact
 from sensors.chips.sysfs import (
     CHIP_SELECTS,
     Subsystem,
@@ -18,7 +19,7 @@ from sensors.chips.sysfs import (
 from sensors.driver import DriverError, options_of
 from sensors.driver_context import DriverContext
 from sensors.kind import SensorKind
-from sensors.settings import Options, SensorSettings
+from sensors.settings import Fact, Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
@@ -92,6 +93,12 @@ def _driver(settings: SensorSettings, context: DriverContext) -> ThermocoupleDri
     return ThermocoupleDriver(settings, CHIP, bus=options.bus, address=options.address, root=context.root)
 
 
+def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    options = options_of(settings, ThermocoupleOptions)
+    yield "wiring", wiring_of_chip(CHIP, options.bus, options.address)
+    yield range_fact(ThermocoupleDriver.RANGE, settings)
+
+
 KIND: Final = SensorKind(
     name="thermocouple",
     title="Thermocouple: MAX31855 or MAX31856",
@@ -106,6 +113,7 @@ A broken thermocouple is recorded as `open`. A MAX31856 also reports a wire that
 ground, which is recorded as `short`. Use a thermocouple that is insulated from the engine.""",
     options=ThermocoupleOptions,
     driver=_driver,
+    facts=_facts,
     chips={"thermocouple": CHIP},
     unit=lambda values: "K" if values["measure"] else None,
     fastest_hz=10.0,  # a conversion takes 100 ms (MAX31855 data sheet)

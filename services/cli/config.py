@@ -30,7 +30,7 @@ _NO_BREAK: Final = "\xa0"
 def config_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat config check|apply FILE…` and `config sender`."""
     add = actions(parser, "check|apply|sender")
-    check = add("check", "check a file, as the appliance does at boot")
+    check = add("check", "check a file, as the appliance does at boot, and show what each sensor's keys mean")
     check.add_argument(
         "files",
         nargs="+",
@@ -112,22 +112,40 @@ def config(args: Namespace, world: Environment) -> int:
 
 def _check(args: Namespace) -> int:
     from services.config.check import check
+    from services.config.understood import listing, understood
 
     checked = {path: check(path) for path in args.files}
+    sensors = {
+        path: () if (found := each.examined) is None else understood(found) for path, each in checked.items()
+    }
     if args.json:
-        from services.schemas.appliance import CheckedFile, ConfigCheck
+        from services.schemas.appliance import CheckedFile, ConfigCheck, UnderstoodFact, UnderstoodSensor
 
         files = [
             CheckedFile(
                 file=str(path),
                 good=result.good,
                 problems=[_json(each) for each in (*result.problems, *result.warnings)],
+                sensors=[
+                    UnderstoodSensor(
+                        sensor=each.settings.id,
+                        name=each.settings.name,
+                        kind=each.settings.kind,
+                        path=each.settings.path,
+                        unit=each.settings.unit,
+                        facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
+                    )
+                    for each in sensors[path]
+                ],
             )
             for path, result in checked.items()
         ]
         print_json(ConfigCheck(files=files))
     else:
-        tell("\n".join(result.text for result in checked.values()))
+        listings = [
+            f"{path.name}, as understood:\n{listing(each)}\n" for path, each in sensors.items() if each
+        ]
+        tell("\n".join([*listings, *(result.text for result in checked.values())]))  # the verdict is last
     return 0 if all(result.good for result in checked.values()) else 2
 
 

@@ -2,5 +2,6 @@
 
 `model` defines the settings as types, `parsers` reads single keys, and `loader` turns a file into settings or
 into a list of problems with line numbers. `last_good` falls back to the last good configuration when a file
-is invalid. `check` implements `logboat config check`.
+is invalid. `check` implements `logboat config check`, and
+`understood` says what a valid `sensors.toml` means.
 """

@@ -5,11 +5,11 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from sensors.config.loader import NO_SENSORS, examine_sensors
+from sensors.config.loader import NO_SENSORS, ExaminedSensors, examine_sensors
 from sensors.config.sections import SECTIONS
 from sensors.settings import SensorSettings
 from sensors.signalk_paths import unit_words
@@ -43,6 +43,8 @@ class Checked:
     """Mistakes that prevent the file from being used."""
     warnings: tuple[FileProblem, ...] = ()
     """Mistakes that cause a new file to be rejected. A file that is already in use remains in use."""
+    examined: ExaminedSensors | None = field(default=None, repr=False)
+    """The sensors of a good `sensors.toml`; None for any other file, and for a file with mistakes."""
 
     @property
     def good(self) -> bool:
@@ -67,7 +69,7 @@ def check(path: Path, *, check_recordings: bool = True) -> Checked:
         examined = examine_sensors(file, reserved=reserved, check_recordings=check_recordings)
         if examined.warnings:
             return Checked(_listed(path, examined.warnings), warnings=examined.warnings)
-        return _good(path, _sensors(examined.sensors, source))
+        return replace(_good(path, _sensors(examined.sensors, source)), examined=examined)
     except ConfigurationError as error:
         return Checked(_listed(path, error.problems), error.problems)
     except Exception as error:  # noqa: BLE001  # any error that the file causes is reported

@@ -57,12 +57,34 @@ class ConfigApply(Output, frozen=True, kw_only=True, tag=format_of("config-apply
     problems: Annotated[Sequence[Problem], described("Reasons why files were not applied.")]
 
 
+class UnderstoodFact(Part, frozen=True, kw_only=True):
+    """A fact about a sensor in a checked file."""
+
+    subject: Annotated[str, described("Subject of the fact, such as `calibration`, `fault` or `alarm`.")]
+    text: Annotated[str, described("The fact in words, with values in the units that the file uses.")]
+
+
+class UnderstoodSensor(Part, frozen=True, kw_only=True):
+    """A sensor in a checked file, as it was understood."""
+
+    sensor: Annotated[str, described("Id of the sensor.")]
+    name: Annotated[str, described("Display name of the sensor.")]
+    kind: Annotated[str, described("Kind of the sensor.")]
+    path: Annotated[str, described("Signal K path of the value.")]
+    unit: Annotated[str, described("SI unit of the value; '' for a plain number.")]
+    facts: Annotated[Sequence[UnderstoodFact], described("Facts about the sensor, as the text lists them.")]
+
+
 class CheckedFile(Part, frozen=True, kw_only=True):
     """Result for one file."""
 
     file: Annotated[str, described("Path of the file.")]
     good: Annotated[bool, described("True if the file has no mistakes.")]
     problems: Annotated[Sequence[Problem], described("All mistakes in the file.")]
+    sensors: Annotated[
+        Sequence[UnderstoodSensor],
+        described("The sensors of a `sensors.toml` without mistakes, as they were understood."),
+    ]
 
 
 class ConfigCheck(Output, frozen=True, kw_only=True, tag=format_of("config-check")):

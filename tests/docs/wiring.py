@@ -4,6 +4,7 @@ from html import escape
 from itertools import chain
 from typing import Final
 
+from sensors.gpio.pin_keys import HEADER_PINS
 from sensors.wiring_picture import Picture, Wire
 
 HEADER: Final = "Raspberry Pi"
@@ -11,11 +12,7 @@ PINS: Final = {
     "3V3": 1,
     "5V": 2,
     "GND": 9,
-    **{f"GPIO{bcm}": pin for bcm, pin in ((0, 27), (1, 28), (2, 3), (3, 5), (4, 7), (5, 29), (6, 31))},
-    **{f"GPIO{bcm}": pin for bcm, pin in ((7, 26), (8, 24), (9, 21), (10, 19), (11, 23), (12, 32))},
-    **{f"GPIO{bcm}": pin for bcm, pin in ((13, 33), (14, 8), (15, 10), (16, 36), (17, 11), (18, 12))},
-    **{f"GPIO{bcm}": pin for bcm, pin in ((19, 35), (20, 38), (21, 40), (22, 15), (23, 16), (24, 18))},
-    **{f"GPIO{bcm}": pin for bcm, pin in ((25, 22), (26, 37), (27, 13))},
+    **{f"GPIO{bcm}": pin for bcm, pin in HEADER_PINS.items()},
 }
 """Positions on the 40-pin header. For 3.3 V, 5 V and ground, which have several pins, one usual pin is
 listed.

@@ -1,13 +1,19 @@
 """The command `logboat config check FILE` finds the mistakes in `logboat.toml` and in `sensors.toml`."""
 
+import json
+import re
+import time
 from pathlib import Path
 
 import pytest
 
 from provisioning.starter_files import VESSEL, starter_file
+from sensors.registry import all_kinds
 from services.boot.check import check as boot_check
 from services.config.check import check
 from services.config.readiness import EXAMPLE_HASH, EXAMPLE_SSH_KEY
+
+from .commands import logboat
 
 SENSORS = """\
 [[sensor]]
@@ -171,3 +177,211 @@ def test_numbers_of_keys_and_users_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "vessel.toml"
     path.write_text('[network]\nssh_keys = ["ssh-ed25519 AAAAC3Nza anna"]\n')
     assert "SSH keys   1\nusers      none" in check(path).text
+
+
+UNDERSTOOD = """\
+[[sensor]]
+id = "fuel"
+name = "Diesel"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+calibration = [[0.4, "300 l"], [1.65, 0]]
+valid = [0.2, 2.0]
+path = "tanks.fuel.main.currentVolume"
+deadband = "500 ml"
+every = "10 s"
+alarm = { below = "50 l", hysteresis = "5 l", for = "5 min", severity = "warn", text = "Fuel is low" }
+
+[[sensor]]
+id = "level"
+kind = "analog"
+chip = "ads1115"
+channel = 3
+bus = 1
+address = 0x49
+calibration = [[0.6, 0], [3, 1]]
+valid = [0.5, 3.1]
+open_is_high = false
+divider = 2
+path = "tanks.freshWater.main.currentLevel"
+alarm = [{ below = 0.15, severity = "warn" }, { above = "95 %", severity = "alert", clear_for = "1 min" }]
+
+[[sensor]]
+id = "coolant"
+kind = "ds18b20"
+path = "propulsion.main.coolantTemperature"
+deadband = "1 °F"
+alarm = { above = "203 °F", severity = "alarm" }
+
+[[sensor]]
+id = "door"
+kind = "switch"
+pin = 23
+normally_closed = true
+noisy_above = "2 Hz"
+path = "security.door.state"
+alarm = { when = "active", severity = "alert" }
+
+[[sensor]]
+id = "flow"
+kind = "pulse"
+pin = 27
+pull = "none"
+pulses_per_unit = 3600000
+max_pulse_rate = "2 kHz"
+zero_after = "10 s"
+path = "propulsion.main.fuel.rate"
+
+[[sensor]]
+id = "current"
+kind = "ina226"
+measure = "current"
+shunt = "750 uohm"
+path = "electrical.batteries.house.current"
+
+[[sensor]]
+id = "air"
+kind = "bme280"
+measure = "pressure"
+address = 0x77
+path = "environment.inside.saloon.pressure"
+window = "1 min"
+
+[[sensor]]
+id = "gas"
+kind = "thermocouple"
+bus = 1
+path = "propulsion.main.exhaustTemperature"
+"""
+FACTS = {
+    "fuel": {
+        "path": "tanks.fuel.main.currentVolume, in m3",
+        "wiring": "MCP3008, bus spi-0, chip select 0, channel 0",
+        "calibration": "0.4 V -> 300 l, 1.65 V -> 0 l",
+        "fault": "short below 0.2 V, open above 2 V",
+        "converter": "0 to 3.3 V at the sender, in steps of 3.2 mV",
+        "sampled": "every 10 s",
+        "recorded": "changes of 500 ml or more, in windows of 5 min",
+        "alarm": 'warn below 50 l (until 55 l), for 5 min: "Fuel is low"',
+    },
+    "level": {
+        "wiring": "ADS1115, bus i2c-1, address 0x49, channel 3",
+        "calibration": "0.6 V -> 0 (0 %), 3 V -> 1 (100 %)",
+        "fault": "open below 0.5 V, short above 3.1 V",
+        "converter": "the gain in its overlay sets its range (divider 2); the end of the range is a fault",
+        "alarm": "alert above 95 %, clears after 1 min",
+    },
+    "coolant": {
+        "wiring": "the only thermometer on the 1-wire bus",
+        "fault": "out-of-range below -55 °C, above 125 °C; failed after 30 s without a good reading",
+        "recorded": "changes of 1 °F or more, in windows of 5 min",
+        "alarm": "alarm above 203 °F",
+    },
+    "door": {
+        "path": "security.door.state, a contact",
+        "wiring": "header pin 16 = GPIO23; pull up; active when high",
+        "fault": "noisy above 2 changes/s",
+        "alarm": "alert while active",
+    },
+    "flow": {
+        "wiring": "header pin 13 = GPIO27; no pull resistor; active when low",
+        "pulses": "100 pulses/s -> 100 l/h",
+        "zero": "0 after 10 s without a pulse",
+        "fault": "noisy above 2000 pulses/s",
+    },
+    "current": {
+        "wiring": "the only INA226 on bus i2c-1",
+        "shunt": "0.75 mohm: 1 A causes 0.75 mV",
+        "fault": "out-of-range from 81.9 mV across the shunt (109.2 A) in either direction",
+    },
+    "air": {
+        "wiring": "BME280, bus i2c-1, address 0x77",
+        "fault": "out-of-range below 300 hPa, above 1100 hPa",
+        "recorded": "in windows of 1 min",
+    },
+    "gas": {
+        "wiring": "the only MAX31855 or MAX31856 on bus spi-1",
+        "fault": "out-of-range below -270 °C, above 1800 °C",
+    },
+}
+"""Facts that must be shown, by sensor and subject."""
+
+
+def test_what_was_understood_of_each_sensor_is_shown_in_the_units_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(UNDERSTOOD)
+    (tmp_path / "vessel.toml").write_text("[lights]\nmesh = 0\nrecord = 0\ngateway = 0\n")
+    done = logboat("config", "check", str(path))
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["sensors.toml, as understood:", "fuel (Diesel), kind analog"]
+    assert "sensors.toml: good" in lines[-11:]
+    found = json.loads(logboat("config", "check", str(path), "--json").stdout)["files"][0]["sensors"]
+    assert [sensor["sensor"] for sensor in found] == list(FACTS)
+    for sensor in found:
+        facts = {fact["subject"]: fact["text"] for fact in sensor["facts"]}
+        expected = FACTS[sensor["sensor"]]
+        assert {subject: facts[subject] for subject in expected} == expected
+        for subject, text in expected.items():
+            assert any(line.split(maxsplit=1) == [subject, text] for line in lines)
+    (water,) = (sensor for sensor in found if sensor["sensor"] == "level")
+    assert [fact["text"] for fact in water["facts"] if fact["subject"] == "alarm"] == [
+        "warn below 0.15 (15 %)",
+        "alert above 95 %, clears after 1 min",
+    ]
+
+
+def test_sensors_of_a_file_with_mistakes_are_not_listed(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(UNDERSTOOD.replace('"50 l"', "50"))
+    done = logboat("config", "check", str(path))
+    assert done.returncode == 2
+    assert "as understood" not in done.stdout
+    assert json.loads(logboat("config", "check", str(path), "--json").stdout)["files"][0]["sensors"] == []
+
+
+def test_verdict_follows_the_listings_of_all_files(tmp_path: Path) -> None:
+    path, vessel = tmp_path / "sensors.toml", tmp_path / "vessel.toml"
+    path.write_text(SENSORS.format(pin=17))
+    vessel.write_text("")
+    told = logboat("config", "check", str(path), str(vessel)).stdout
+    assert re.findall(r"^\S+: good$|^\S+, as understood:$", told, re.MULTILINE) == [
+        "sensors.toml, as understood:",
+        "sensors.toml: good",
+        "vessel.toml: good",
+    ]
+
+
+def test_fifty_sensors_are_described_in_less_than_a_second(tmp_path: Path) -> None:
+    table = UNDERSTOOD.partition("\n[[sensor]]")[0]
+    chips = ("bus = 0\naddress = 0", "bus = 0\naddress = 1", *(f"bus = 1\naddress = {n}" for n in range(3)))
+    path = tmp_path / "sensors.toml"
+    path.write_text(
+        "".join(
+            table.replace('"fuel"', f'"fuel-{n}"').replace(
+                "channel = 0", f"channel = {n % 8}\n{chips[n // 8]}"
+            )
+            for n in range(40)
+        )
+        + "".join(
+            f'[[sensor]]\nid = "s{n}"\nkind = "simulated"\nmodel = "engine"\n'
+            f'path = "propulsion.p{n}.revolutions"\nalarm = {{ above = "3600 rpm", severity = "warn" }}\n'
+            for n in range(10)
+        )
+    )
+    (tmp_path / "vessel.toml").write_text("[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\n")
+    assert check(path).text.splitlines()[-1].startswith("50 sensors")
+    start = time.process_time()
+    logboat("config", "check", str(path))
+    assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize("kind", all_kinds())
+def test_example_of_every_kind_is_described(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(all_kinds()[kind].example)
+    (tmp_path / "yacht-2014-08-15.csv").write_text("time,path,value\n0,electrical.batteries.1.voltage,12\n")
+    told = logboat("config", "check", str(path)).stdout
+    assert f", kind {kind}\n  path" in told
+    assert ("\n  fault" in told) == (kind not in {"manual", "replay", "simulated"})

@@ -5,6 +5,7 @@ import io
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from .documents import UTC, network, peer, route
 
 __all__ = ["logboat"]  # a fixture
 
+ROOT = Path(__file__).parents[2]
 LONG = "the-starboard-generator-18-kva"
 SENSORS = [
     "bilge-float",
@@ -277,6 +279,9 @@ def readings(appliance: Appliance) -> None:
             for number in range(3)
         )
     )
+    (appliance.root / "good").mkdir()
+    shutil.copy(ROOT / "examples/trawler/sensors.toml", appliance.root / "good")
+    shutil.copy(ROOT / "examples/trawler/vessel.toml", appliance.root / "good")
     (appliance.root / "vessel.toml").write_text('[vessel]\nid = "argo"\nmmsi = 7\ncolour = "red"\n')
     appliance("note", "We changed the impeller of the starboard generator; the old one had lost two blades")
 
@@ -294,7 +299,13 @@ READ = (
     ),
     *("peers --route nobody", "gateway retry office", "lights test", "bundle /nowhere/at/all/b"),
     *("config check {root}/sensors.toml", "config check {root}/vessel.toml", "config apply {root}/nothing"),
-    *("config sender --ohms 1 1", "store check", "demo --vessels 99", "fleet list {root}/no-fleet"),
+    *(
+        "config check {root}/good/sensors.toml",
+        "config sender --ohms 1 1",
+        "store check",
+        "demo --vessels 99",
+        "fleet list {root}/no-fleet",
+    ),
     *("help", "help no-such-page", "nonsense", "db", "db ls {root}/no-store.db"),
 )
 

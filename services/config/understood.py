@@ -1,0 +1,87 @@
+"""Says in plain words what was understood of each sensor in a `sensors.toml`, for `logboat config check`.
+
+Values are in the units that the file uses. The facts about the keys of one kind come from that kind.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensors.config.loader import ExaminedSensors
+from sensors.presentation import format_as_written
+from sensors.registry import kind_named
+from sensors.settings import AlarmRule, Fact, SensorSettings
+from sensors.signalk_paths import CONTACT, unit_words
+from sensors.units import format_duration
+
+_GAP: Final = 2
+"""Number of spaces between the longest subject and its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderstoodSensor:
+    """Facts about one sensor."""
+
+    settings: SensorSettings
+    facts: tuple[Fact, ...]
+
+
+def understood(examined: ExaminedSensors) -> tuple[UnderstoodSensor, ...]:
+    """Return the facts about each sensor, in the file's order."""
+    return tuple(
+        UnderstoodSensor(settings, tuple(_facts(settings, written)))
+        for settings, written in zip(examined.sensors, examined.written, strict=True)
+    )
+
+
+def listing(sensors: Sequence[UnderstoodSensor]) -> str:
+    """Return the facts as text: a line with the id of each sensor, and below it a line for each fact."""
+    lines = list[str]()
+    for sensor in sensors:
+        settings = sensor.settings
+        name = "" if settings.name == settings.id else f" ({settings.name})"
+        lines.append(f"{settings.id}{name}, kind {settings.kind}")
+        width = max(len(subject) for subject, _ in sensor.facts) + _GAP
+        lines += [f"  {subject.ljust(width)}{text}" for subject, text in sensor.facts]
+    return "\n".join(lines)
+
+
+def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fact]:
+    kind = kind_named(settings.kind)
+    unit = "a contact" if settings.unit == CONTACT else f"in {unit_words(settings.unit)}"
+    yield "path", f"{settings.path}, {unit}"
+    yield from kind.facts(settings, written)
+    if kind.interval_s is not None:
+        yield "sampled", f"every {format_duration(settings.interval_s)}"
+    window = f"in windows of {format_duration(settings.window_s)}"
+    if settings.deadband:
+        least = _value(settings.deadband, settings, written["deadband"], difference=True)
+        yield "recorded", f"changes of {least} or more, {window}"
+    else:
+        yield "recorded", f"{window}"
+    tables = written.get("alarm", [])
+    for rule, table in zip(settings.alarms, tables if isinstance(tables, list) else [tables], strict=True):
+        yield "alarm", _alarm(rule, settings, table)
+
+
+def _value(value: float, settings: SensorSettings, written: object, *, difference: bool = False) -> str:
+    return format_as_written(value, settings.unit, written, path=settings.path, difference=difference)
+
+
+def _alarm(rule: AlarmRule, settings: SensorSettings, table: Mapping[str, Any]) -> str:
+    conditions = [] if rule.when is None else [f"while {rule.when}"]
+    limits = (("above", rule.above, -1), ("below", rule.below, 1))
+    for word, limit, side in limits:
+        if limit is None:
+            continue
+        condition = f"{word} {_value(limit, settings, table[word])}"
+        if rule.hysteresis:
+            end = _value(limit + side * rule.hysteresis, settings, table[word])
+            condition += f" (until {end})"
+        conditions.append(condition)
+    parts = [f"{rule.severity} {' or '.join(conditions)}"]
+    if rule.raise_after_s:
+        parts.append(f"for {format_duration(rule.raise_after_s)}")
+    if rule.clear_after_s:
+        parts.append(f"clears after {format_duration(rule.clear_after_s)}")
+    return ", ".join(parts) + (f': "{rule.text}"' if rule.text else "")
