@@ -131,6 +131,8 @@ def power_facts(
         if options.measure == "voltage":
             yield range_fact(Range(0.0, limits.bus_v, "V"), settings)
             return
+        if options.invert:
+            yield "sign", f"the {options.measure} changes its sign, because the shunt is connected in reverse"
         end = f"{limits.shunt_v * 1000:g} mV across the shunt"
         if options.shunt_ohm is None:
             yield "shunt", "the resistance that the kernel's driver assumes (10 mohm by default)"

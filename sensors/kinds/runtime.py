@@ -3,8 +3,9 @@
 The driver is that of the kind `switch`.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sensors.driver import options_of
 from sensors.kind import SensorKind
@@ -16,7 +17,7 @@ from .switch import CIRCUIT, ContactDriver, ContactOptions, contact_facts
 
 if TYPE_CHECKING:
     from sensors.gpio.context import GpioContext
-    from sensors.settings import SensorSettings
+    from sensors.settings import Fact, SensorSettings
 
 
 @section
@@ -43,6 +44,13 @@ class RuntimeDriver(ContactDriver):
         self.first_totals = Totals(0, options_of(settings, RuntimeOptions).start_s)
 
 
+def _facts(settings: "SensorSettings", written: Mapping[str, Any]) -> Iterator["Fact"]:
+    yield from contact_facts(settings, written)
+    start_s = options_of(settings, RuntimeOptions).start_s
+    if start_s:
+        yield "start", f"the count begins at {start_s / 3600:g} h"
+
+
 KIND: Final = SensorKind(
     name="runtime",
     title="Running hours: contact",
@@ -61,7 +69,7 @@ meter from then on.""",
     options=RuntimeOptions,
     driver=lambda settings, context: RuntimeDriver(settings, gpio=context.gpio),
     unit=lambda _values: "s",
-    facts=contact_facts,
+    facts=_facts,
     has_totals=lambda _settings: True,
     wiring=CIRCUIT,
     example="""\

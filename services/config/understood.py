@@ -51,6 +51,8 @@ def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fac
     unit = "a contact" if settings.unit == CONTACT else f"in {unit_words(settings.unit)}"
     yield "path", f"{settings.path}, {unit}"
     yield from kind.facts(settings, written)
+    if settings.scale != 1 or settings.offset:
+        yield "correction", _correction(settings, written)
     if kind.interval_s is not None:
         yield "sampled", f"every {format_duration(settings.interval_s)}"
     window = f"in windows of {format_duration(settings.window_s)}"
@@ -62,6 +64,14 @@ def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fac
     tables = written.get("alarm", [])
     for rule, table in zip(settings.alarms, tables if isinstance(tables, list) else [tables], strict=True):
         yield "alarm", _alarm(rule, settings, table)
+
+
+def _correction(settings: SensorSettings, written: Mapping[str, Any]) -> str:
+    steps = [f"multiplied by {settings.scale:g}"] if settings.scale != 1 else []
+    if settings.offset:
+        amount = _value(abs(settings.offset), settings, written["offset"], difference=True)
+        steps.append(f"{'raised' if settings.offset > 0 else 'lowered'} by {amount}")
+    return f"the measured value is {', then '.join(steps)}"
 
 
 def _value(value: float, settings: SensorSettings, written: object, *, difference: bool = False) -> str:

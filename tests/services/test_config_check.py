@@ -211,6 +211,8 @@ alarm = [{ below = 0.15, severity = "warn" }, { above = "95 %", severity = "aler
 id = "coolant"
 kind = "ds18b20"
 path = "propulsion.main.coolantTemperature"
+scale = 1.02
+offset = "-0.9 °F"
 deadband = "1 °F"
 alarm = { above = "203 °F", severity = "alarm" }
 
@@ -234,10 +236,26 @@ zero_after = "10 s"
 path = "propulsion.main.fuel.rate"
 
 [[sensor]]
+id = "rpm"
+kind = "pulse"
+pin = 22
+poles = 12
+ratio = 2.5
+path = "propulsion.main.revolutions"
+
+[[sensor]]
+id = "hours"
+kind = "runtime"
+pin = 24
+start = "1234.5 h"
+path = "propulsion.main.runTime"
+
+[[sensor]]
 id = "current"
 kind = "ina226"
 measure = "current"
 shunt = "750 uohm"
+invert = true
 path = "electrical.batteries.house.current"
 
 [[sensor]]
@@ -275,6 +293,7 @@ FACTS = {
     "coolant": {
         "wiring": "the only thermometer on the 1-wire bus",
         "fault": "out-of-range below -55 °C, above 125 °C; failed after 30 s without a good reading",
+        "correction": "the measured value is multiplied by 1.02, then lowered by 0.9 °F",
         "recorded": "changes of 1 °F or more, in windows of 5 min",
         "alarm": "alarm above 203 °F",
     },
@@ -290,9 +309,12 @@ FACTS = {
         "zero": "0 after 10 s without a pulse",
         "fault": "noisy above 2000 pulses/s",
     },
+    "rpm": {"pulses": "100 pulses/s -> 400 rpm"},
+    "hours": {"start": "the count begins at 1234.5 h"},
     "current": {
         "wiring": "the only INA226 on bus i2c-1",
         "shunt": "0.75 mohm: 1 A causes 0.75 mV",
+        "sign": "the current changes its sign, because the shunt is connected in reverse",
         "fault": "out-of-range from 81.9 mV across the shunt (109.2 A) in either direction",
     },
     "air": {
@@ -316,7 +338,7 @@ def test_what_was_understood_of_each_sensor_is_shown_in_the_units_of_the_file(tm
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[:2] == ["sensors.toml, as understood:", "fuel (Diesel), kind analog"]
-    assert "sensors.toml: good" in lines[-11:]
+    assert "sensors.toml: good" in lines[-len(FACTS) - 3 :]
     found = json.loads(logboat("config", "check", str(path), "--json").stdout)["files"][0]["sensors"]
     assert [sensor["sensor"] for sensor in found] == list(FACTS)
     for sensor in found:
