@@ -55,7 +55,7 @@ def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
 class UnmadeDriver(Driver):
     """Placeholder for a driver that could not be created.
 
-    Its sensor has the state `failed`, while the other sensors are recorded.
+    Its sensor has the state `failed`, and the other sensors are recorded as usual.
     """
 
     def __init__(self, settings: SensorSettings, why: Exception) -> None:

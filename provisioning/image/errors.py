@@ -24,7 +24,7 @@ class RecipeError(ImageError):
 
 
 class ToolError(ImageError):
-    """An external tool failed."""
+    """An external tool is missing, or has exited with an error."""
 
 
 class LockError(ImageError):

@@ -22,7 +22,7 @@ class Package:
     version: str
     architecture: str
     source: str
-    """Name of the source package, with its version if the version differs."""
+    """Name of the source package, and its version if that differs from the binary package's version."""
     sha256: str = ""
     """SHA-256 of the package's file in the archive's signed index; empty if it is not known."""
 

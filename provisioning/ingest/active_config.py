@@ -41,7 +41,7 @@ class StartRecord:
     wipe: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by path, of secrets that were applied and still have to be wiped."""
     generated: bool = False
-    """True if the vessel has only a generated id."""
+    """True if the vessel's id was generated, because no configuration contains one."""
 
 
 def digest(content: bytes) -> str:

@@ -70,7 +70,7 @@ class NetworkLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Networks to set up, and the functions that lack an adapter or a key."""
+    """Networks to set up, and the network functions that are impossible without a further adapter or key."""
 
     profiles: tuple[Profile, ...]
     radio: Radio | None

@@ -16,7 +16,7 @@ class Shape:
     time: str
     value: str
     path: str = ""
-    """Column with the path; empty if the file contains a single series, which any path plays."""
+    """Column with the path; empty if the file contains a single series, which is then used for any path."""
     quality: str = ""
     """Column with the state of the sensor; empty if there is none."""
     also: tuple[str, ...] = ()

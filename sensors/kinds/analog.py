@@ -433,7 +433,10 @@ def resistive_sender(
 
 LOOP_A: Final = (0.004, 0.020)
 LOOP_VALID_A: Final = (0.0036, 0.021)
-"""Limits according to NAMUR NE 43: a transmitter signals its own failure below 3.6 mA or above 21 mA."""
+"""Range of the loop current of a working transmitter, in A.
+
+A transmitter signals its own failure below 3.6 mA or above 21 mA (NAMUR NE 43).
+"""
 
 
 def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> SenderCircuit:

@@ -31,7 +31,7 @@ CHIP: Final = SysfsChip(
 _UNITS: Final = {"voltage": "V", "current": "A", "power": "W"}
 """SI unit of the quantity, by `measure`."""
 _MILLI: Final = 1e-3
-"""Unit of all attributes in SI units: mV and mA (`Documentation/hwmon/ina2xx.rst`)."""
+"""Factor that converts the attributes, in mV and mA, to V and A (`Documentation/hwmon/ina2xx.rst`)."""
 
 
 @section

@@ -37,7 +37,7 @@ class SyntaxMistake:
     last_line: int
     """Number of the last line that belongs to the value on this line."""
     is_second: bool = False
-    """True if the line is valid by itself, but defines something that an earlier line has defined."""
+    """True if the line is valid by itself, but repeats a key or a table that an earlier line has defined."""
 
 
 _POSITION: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)

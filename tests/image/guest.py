@@ -91,7 +91,7 @@ class Guest:
         return self.place / f"console-{self.number}.log"
 
     def start(self) -> None:
-        """Switch the guest on."""
+        """Start QEMU, and boot the guest."""
         self.ports = {port: free_port() for port in (22, *self.forwards)}
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{port}" for port, here in self.ports.items())
         drive = self.drive or f"file={self.card.disk},if=none,id=card,format=raw,cache=writeback"

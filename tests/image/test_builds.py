@@ -105,7 +105,7 @@ def test_interrupted_build_leaves_no_image(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """Yield a file system of 500 MB, which a build fills."""
+    """Yield a 500 MB file system, which is too small for a build."""
     place = tmp_path / "small"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500m,mode=755", "tmpfs", str(place)], check=True)
