@@ -4,6 +4,7 @@ The modules and packages, in the order in which data flows through them:
 
 - `units`, `signalk_paths`: quantities as people write them; Signal K paths and their SI units
 - `presentation`: how each quantity is shown
+- `shunts`: shunts, by their resistance or their rating
 - `toml`: reads a TOML file with line numbers, checks its keys, and reports all its problems at once
 - `settings`, `config`: the settings of a sensor, and how they are read from `sensors.toml`
 - `clock`, `state`, `sample`: the clocks, the states of a sensor, one sample

@@ -12,11 +12,12 @@ from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
 from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, range_fact, tidy
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, read_number
 from sensors.driver import options_of
-from sensors.kind import SensorKind
+from sensors.kind import SensorDraft, SensorKind
 from sensors.settings import Fact, Options, SensorSettings
+from sensors.shunts import Rating, parse_shunt, parse_shunt_ohm, written_ohm
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
-from sensors.toml.schema import boolean, choice, quantity
+from sensors.toml.schema import boolean, choice
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = SysfsChip(
@@ -32,6 +33,14 @@ _UNITS: Final = {"voltage": "V", "current": "A", "power": "W"}
 """SI unit of the quantity, by `measure`."""
 _MILLI: Final = 1e-3
 """Factor that converts the attributes, in mV and mA, to V and A (`Documentation/hwmon/ina2xx.rst`)."""
+_STEP_V: Final = 10e-6
+"""Resolution of the current, as a voltage across the shunt.
+
+The kernel rounds the current to 1 mA, for the 10 mohm that it assumes. An INA219 also has 10 uV per code, and
+an INA226 2.5 uV.
+"""
+_LEAST_SHARE: Final = 0.01
+"""Share of the chip's range below which the rated voltage of a shunt is measured too coarsely."""
 
 
 @section
@@ -45,11 +54,12 @@ class PowerOptions(Options):
         choice(*_UNITS), example='"current"', meaning="Quantity to record. Each sensor records one quantity."
     )
     shunt_ohm: float | None = key(
-        quantity("ohm", "10 uohm", "100 ohm"),
+        parse_shunt_ohm,
         name="shunt",
         default=None,
-        example='"1.5 mohm"',
-        meaning="Resistance of the shunt, for current and power. It has no effect on the voltage.",
+        example='"500 A / 50 mV"',
+        meaning="Shunt, for current and power: the current and the voltage that are printed on it, or its"
+        ' resistance (`"0.1 mohm"`). It has no effect on the voltage.',
         without="10 mohm, the default of the kernel's driver",
     )
     invert: bool = key(
@@ -67,6 +77,46 @@ class PowerLimits:
     bus_v: float
     shunt_v: float
     """Highest voltage across the shunt, in either direction."""
+
+
+def power_check(chip: SysfsChip, limits: PowerLimits) -> Callable[[SensorDraft], None]:
+    """Return the function that reports a shunt whose rated voltage does not suit this type of chip."""
+
+    def check(draft: SensorDraft) -> None:
+        if draft.valid_value("shunt") is None or draft.valid_value("measure") in (None, "voltage"):
+            return
+        shunt = parse_shunt(draft.table.data["shunt"])
+        rating = shunt.rating
+        if rating is None:
+            return
+        if rating.volts > limits.shunt_v:
+            most_a = limits.shunt_v / shunt.ohm
+            draft.table.warn(
+                "shunt",
+                f"the shunt has {_at(rating)}, but the {chip.title} measures only up to"
+                f" {limits.shunt_v * 1000:g} mV ({most_a:.4g} A)",
+                f'If the current never reaches {most_a:.4g} A, write shunt = "{written_ohm(shunt.ohm)}".'
+                " Otherwise use a shunt with a lower voltage.",
+            )
+        elif rating.volts < _LEAST_SHARE * limits.shunt_v:
+            draft.table.warn(
+                "shunt",
+                f"the shunt has only {_at(rating)}, so the {chip.title} measures in steps of"
+                f" {_step(shunt.ohm)}",
+                "Check the voltage that is printed on the shunt, and its unit. Otherwise write the"
+                f' resistance: shunt = "{written_ohm(shunt.ohm)}".',
+            )
+
+    return check
+
+
+def _at(rating: Rating) -> str:
+    return f"{rating.volts * 1000:g} mV at {rating.amperes:g} A"
+
+
+def _step(ohm: float) -> str:
+    amperes = _STEP_V / ohm
+    return f"{amperes:.3g} A" if amperes >= 1 else f"{amperes * 1000:.3g} mA"
 
 
 class PowerDriver(ChipDriver):
@@ -125,7 +175,7 @@ def power_facts(
 ) -> Callable[[SensorSettings, Mapping[str, Any]], Iterator[Fact]]:
     """Return the function that says what the keys of this type of chip mean."""
 
-    def facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
+    def facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fact]:
         options = options_of(settings, PowerOptions)
         yield "wiring", wiring_of_chip(chip, options.bus, options.address)
         if options.measure == "voltage":
@@ -137,8 +187,11 @@ def power_facts(
         if options.shunt_ohm is None:
             yield "shunt", "the resistance that the kernel's driver assumes (10 mohm by default)"
         else:
-            yield "shunt", f"{options.shunt_ohm * 1000:g} mohm: 1 A causes {options.shunt_ohm * 1000:g} mV"
-            end += f" ({limits.shunt_v / options.shunt_ohm:.4g} A)"
+            shunt = parse_shunt(written["shunt"])
+            most = f"{limits.shunt_v / shunt.ohm:.4g} A"
+            yield "shunt", f"{shunt.described}: 1 A causes {shunt.ohm * 1000:.4g} mV"
+            yield "range", f"at most {most} in either direction, in steps of {_step(shunt.ohm)}"
+            end += f" ({most})"
         above = f", or above {limits.bus_v:g} V" if options.measure == "power" else ""
         yield "fault", f"{SensorState.OUT_OF_RANGE} from {end} in either direction{above}"
 
@@ -156,12 +209,15 @@ An INA219 measures the voltage across a shunt, which is proportional to the curr
 `IN-` and ground. It measures up to 26 V to ground, and up to 320 mV across the shunt. Write one
 `[[sensor]]` for each quantity; they can all refer to the same chip.
 
-Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. The small boards that carry the
-chip usually have a shunt of 100 mohm, which suits currents up to 3.2 A. Remove that shunt before you
-connect a larger one. A positive current flows from `IN+` to `IN-`. In Signal K a positive battery current
-charges the battery. So connect `IN-` to the battery's side of the shunt. If the shunt is already wired the
-other way round, write `invert = true` for its current and power. For 24 V systems, whose charging voltage
-exceeds 26 V, use an INA226.
+The small boards that carry the chip usually have a shunt of 100 mohm, which suits currents up to 3.2 A.
+Write `shunt = "100 mohm"`. Remove that shunt before you connect a larger one. For a larger shunt, write the
+current and the voltage that are printed on it, such as `shunt = "100 A / 75 mV"`. `logboat config check`
+shows its resistance and the largest current that the chip can measure.
+
+A positive current flows from `IN+` to `IN-`. In Signal K a positive battery current charges the battery. So
+connect `IN-` to the battery's side of the shunt. If the shunt is already wired the other way round, write
+`invert = true` for its current and power. For 24 V systems, whose charging voltage exceeds 26 V, use an
+INA226.
 
 To measure only the voltage, you need neither a shunt nor the key `shunt`. Connect `IN+` and `IN-` to each
 other and, through a fuse, to the positive pole of the battery. Connect `GND` to the negative pole.""",
@@ -169,6 +225,7 @@ other and, through a fuse, to the positive pole of the battery. Connect `GND` to
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
     chips={"ina219": CHIP},
     unit=power_unit,
+    check=power_check(CHIP, LIMITS),
     facts=power_facts(CHIP, LIMITS),
     wiring=Picture(
         "INA219",

@@ -8,7 +8,7 @@ from sensors.kind import SensorKind
 from sensors.toml.declarations import section
 from sensors.wiring_picture import Picture, Wire
 
-from .ina219 import PowerDriver, PowerLimits, PowerOptions, power_facts, power_unit
+from .ina219 import PowerDriver, PowerLimits, PowerOptions, power_check, power_facts, power_unit
 
 CHIP: Final = SysfsChip(
     title="INA226",
@@ -38,10 +38,13 @@ An INA226 measures the voltage across a shunt, which is proportional to the curr
 its terminal `VBUS` and ground. It measures up to 36 V to ground, and up to 81.9 mV across the shunt, so a
 shunt for 75 mV is suitable. Write one `[[sensor]]` for each quantity; they can all refer to the same chip.
 
-Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. A positive current flows from
-`IN+` to `IN-`. In Signal K a positive battery current charges the battery. So connect `IN-` to the
-battery's side of the shunt. If the shunt is already wired the other way round, write `invert = true` for
-its current and power. Put a fuse into each wire to the battery.
+Write `shunt` as it is printed on your shunt: the current, and the voltage at that current, such as
+`"100 A / 75 mV"`. The resistance is also accepted: `"750 uohm"` is the same shunt. `logboat config check`
+shows the resistance and the largest current that the chip can measure.
+
+A positive current flows from `IN+` to `IN-`. In Signal K a positive battery current charges the battery. So
+connect `IN-` to the battery's side of the shunt. If the shunt is already wired the other way round, write
+`invert = true` for its current and power. Put a fuse into each wire to the battery.
 
 To measure only the voltage, you need no shunt. The chip measures the voltage at `VBUS` independently of
 `IN+` and `IN-` (Texas Instruments, data sheet SBOS547). You do not need the key `shunt`, which has no
@@ -63,6 +66,7 @@ alarm = { below = "11.8 V", for = "1 min", severity = "warn", text = "The house 
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
     chips={"ina226": CHIP},
     unit=power_unit,
+    check=power_check(CHIP, LIMITS),
     facts=power_facts(CHIP, LIMITS),
     wiring=Picture(
         "INA226",
@@ -87,7 +91,7 @@ id = "house-current"
 name = "House battery"
 kind = "ina226"
 measure = "current"
-shunt = "750 uohm"
+shunt = "100 A / 75 mV"
 path = "electrical.batteries.house.current"
 rate = "2 Hz"
 deadband = "0.1 A"

@@ -467,7 +467,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
             "is not an allowed value",
         ),
         (sensors(THERMOMETER.format(id="a") + 'address = "28-xyz"\n'), "5: ", "not the address of a DS18B20"),
-        (sensors(BATTERY + 'shunt = "1 V"\n'), "6: ", "this is a resistance"),
+        (sensors(BATTERY + 'shunt = "1 V"\n'), "6: ", "is only the voltage of a shunt's rating"),
         (
             sensors(FUEL, FUEL.replace('"fuel"', '"two"')),
             "14: ",
