@@ -11,6 +11,7 @@ The modules and packages, in the order in which data flows through them:
 - `csv_recordings`: reads the recordings that sensors replay
 - `driver`: the interface of every driver
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
+- `senders`: the arithmetic of analog senders
 - `chips`: the chips that a kernel driver reads
 - `kind`, `kinds`, `registry`: the description of a kind, the kinds with their drivers, the lookup of a kind
 - `sampling`: runs the drivers, with one thread for each lane (the sensors on one bus)

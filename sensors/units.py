@@ -280,6 +280,11 @@ def finite(number: float) -> float:
 _LARGEST: Final = 10**300
 
 
+def tidy(value: float) -> float:
+    """Return a value rounded to eight significant digits, which removes floating-point rounding errors."""
+    return float(f"{value:.8g}")
+
+
 def close(word: str, words: Iterable[str]) -> str:
     """Return the element of `words` that was probably meant, ignoring case; empty if none is similar."""
     folded = {candidate.casefold(): candidate for candidate in words}

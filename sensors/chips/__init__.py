@@ -1,5 +1,6 @@
 """Chips that a kernel driver reads: base modules for the kinds of sensors on 1-wire, I2C and SPI.
 
 `sysfs` finds a chip's directory and reads its attributes. `chip_keys` declares the keys for the bus and the
-address of a chip. `kernel_driver` contains the base classes of the drivers.
+address of a chip. `kernel_driver` contains the base classes of the drivers. `adc` reads analog-to-digital
+converters.
 """

@@ -18,6 +18,7 @@ from sensors.presentation import format_exactly
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import Fact, SensorSettings
 from sensors.state import SensorState
+from sensors.units import tidy
 
 from .sysfs import SysfsChip, read_number
 
@@ -32,11 +33,6 @@ class BusReading:
     value: Value
     state: SensorState = SensorState.GOOD
     detail: str = ""
-
-
-def tidy(value: float) -> float:
-    """Return a value rounded to eight significant digits, which removes floating-point rounding errors."""
-    return float(f"{value:.8g}")
 
 
 @dataclass(frozen=True, slots=True)

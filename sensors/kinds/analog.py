@@ -1,77 +1,32 @@
 """Kind `analog`: the voltage at an ADC, converted to the quantity that a sender measures.
 
-The calibration converts volts to values, and the electrical range detects `open` and `short`. This module
-also computes calibrations and ranges for the senders that boats have (resistive, 4-20 mA, divided voltage),
-as numbers to write into `sensors.toml`. The driver reads MCP3008, MCP3208 and ADS1115 through the kernel's
-IIO drivers. A sensor outside its electrical range never has a value.
+The calibration converts volts to values, and the electrical range detects `open` and `short`. A sensor
+outside its electrical range never has a value. `sensors.chips.adc` reads the voltage, and `sensors.senders`
+contains the arithmetic.
 """
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import KW_ONLY
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from sensors.chips.adc import ADS_WIDEST_V, BITS, CHANNELS, CHIPS, AdcInput, find_input
 from sensors.chips.chip_keys import address_parser, parse_bus, wiring_of_chip
-from sensors.chips.kernel_driver import BusReading, KernelDriver, tidy
-from sensors.chips.sysfs import (
-    CHIP_SELECTS,
-    Subsystem,
-    SysfsChip,
-    UnreadableError,
-    Wiring,
-    i2c_overlay,
-    read_number,
-    read_text,
-    spi_overlay,
-)
+from sensors.chips.kernel_driver import BusReading, KernelDriver
 from sensors.driver import DriverError, options_of
 from sensors.kind import SensorDraft, SensorKind
 from sensors.plausibility import impossible_value, missing_unit
 from sensors.presentation import format_as_written
+from sensors.senders import Points, interpolate, wire_state
 from sensors.settings import Fact, Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, choice, integer, list_of, number, quantity
 from sensors.toml.value_forms import ValueForm, parsed_later, parses
-from sensors.units import DIMENSIONS, InputError, parse_value, shown
+from sensors.units import DIMENSIONS, InputError, parse_value, shown, tidy
 from sensors.wiring_picture import Picture, Wire
-
-CHIPS: Final = {
-    "mcp3008": SysfsChip(
-        title="MCP3008",
-        wiring=Wiring.SPI,
-        addresses=CHIP_SELECTS,
-        overlay=spi_overlay("mcp3008,spi{}-{}-present"),
-        subsystem=Subsystem.IIO,
-        names=frozenset({"mcp3008"}),
-    ),
-    "mcp3208": SysfsChip(
-        title="MCP3208",
-        wiring=Wiring.SPI,
-        addresses=CHIP_SELECTS,
-        overlay=spi_overlay('anyspi,spi{}-{},dev="microchip,mcp3208",speed=1000000'),
-        subsystem=Subsystem.IIO,
-        names=frozenset({"mcp3208"}),
-    ),
-    "ads1115": SysfsChip(
-        title="ADS1115",
-        wiring=Wiring.I2C,
-        addresses=range(0x48, 0x4C),
-        overlay=i2c_overlay(
-            "ads1115,addr=0x{:02x},cha_enable,cha_cfg=4,chb_enable,chb_cfg=5,chc_enable,chc_cfg=6,"
-            "chd_enable,chd_cfg=7"
-        ),
-        subsystem=Subsystem.IIO,
-        names=frozenset({"ads1115", "ads1015"}),
-    ),
-}
-CHANNELS: Final = {"mcp3008": 8, "mcp3208": 8, "ads1115": 4}
-"""Number of inputs of each chip."""
-
 
 # Keys ----------------------------------------------------------------------------------------------
 
@@ -247,7 +202,7 @@ def _check_values(draft: SensorDraft) -> None:
     _check_direction(draft, points)
 
 
-def _check_order_in_pairs(draft: SensorDraft, points: "Points") -> bool:
+def _check_order_in_pairs(draft: SensorDraft, points: Points) -> bool:
     """Report pairs that look swapped, and return True if there are any.
 
     In swapped pairs the values are voltages of a working sender, and the voltages are not. Values with a unit
@@ -273,7 +228,7 @@ def _check_order_in_pairs(draft: SensorDraft, points: "Points") -> bool:
     return True
 
 
-def _check_direction(draft: SensorDraft, points: "Points") -> None:
+def _check_direction(draft: SensorDraft, points: Points) -> None:
     """Report the first point of the calibration at which rising values fall, or falling values rise."""
     written = draft.table.data["calibration"]
     steps = [after - before for (_, before), (_, after) in pairwise(points)]
@@ -306,8 +261,8 @@ def _check_valid(draft: SensorDraft) -> None:
     reference, divider = draft.valid_value("reference"), draft.valid_value("divider")
     if None in (chip, valid, reference, divider):
         return
-    if chip not in _BITS:
-        widest = _ADS_WIDEST_V * divider
+    if chip not in BITS:
+        widest = ADS_WIDEST_V * divider
         if valid[1] >= widest:
             draft.table.warn(
                 "valid",
@@ -323,43 +278,13 @@ def _check_valid(draft: SensorDraft) -> None:
             f"Write {highest:.4g} V or less, or correct reference or divider.",
         )
         return
-    last = highest * (1 - 2.0 ** -_BITS[chip])
+    last = highest * (1 - 2.0 ** -BITS[chip])
     if valid[1] >= last:
         draft.table.warn(
             "valid",
             f"{valid[1]:g} V includes the chip's highest code, so a wiring fault would look like a value",
             f"Write less than {math.floor(last * 100) / 100:g} V as the upper voltage.",
         )
-
-
-# Arithmetic ----------------------------------------------------------------------------------------
-
-Points = Sequence[tuple[float, float]]
-"""Pairs of (volts, value) in order of rising volts; at least one."""
-
-
-def interpolate(points: Points, volts: float) -> float:
-    """Return the value at `volts`, interpolated linearly between two points.
-
-    Beyond the first or the last point, the value of that point is returned.
-    """
-    right = bisect_right(points, volts, key=lambda point: point[0])
-    if right == 0:
-        return points[0][1]
-    if right == len(points):
-        return points[-1][1]
-    (volts_0, value_0), (volts_1, value_1) = points[right - 1 : right + 1]
-    return value_0 + (value_1 - value_0) * (volts - volts_0) / (volts_1 - volts_0)
-
-
-def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) -> SensorState:
-    """Return `good` inside the electrical range, including its limits, and otherwise `open` or `short`."""
-    low, high = valid
-    if volts < low:
-        return SensorState.SHORT if open_is_high else SensorState.OPEN
-    if volts > high:
-        return SensorState.OPEN if open_is_high else SensorState.SHORT
-    return SensorState.GOOD
 
 
 def measure(volts: float, options: AnalogOptions) -> BusReading:
@@ -372,181 +297,53 @@ def measure(volts: float, options: AnalogOptions) -> BusReading:
     return BusReading(None, state, f"{volts:.3g} V is {beyond}")
 
 
-# Electrical data of the senders that boats have, to be written into sensors.toml --------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SenderCircuit:
-    """Values of the three keys in `sensors.toml` that describe a sender electrically."""
-
-    calibration: tuple[tuple[float, float], ...]
-    valid: tuple[float, float]
-    open_is_high: bool
-
-
-def resistive_sender_volts(ohm: float, *, pull_up_ohm: float, supply_v: float) -> float:
-    """Return the voltage at a sender that is connected to ground and pulled up to the supply by a resistor.
-
-    The sender and the resistor form a voltage divider.
-    """
-    return supply_v * ohm / (ohm + pull_up_ohm)
-
-
-RESISTIVE_STEPS: Final = 8
-"""Number of straight segments that approximate a resistive sender's characteristic.
-
-With 8 segments the error is at most 0.6 % of the scale, for a pull-up of at least 100 ohm.
-"""
-
-
-def resistive_sender(
-    empty_ohm: float,
-    full_ohm: float,
-    *,
-    pull_up_ohm: float,
-    supply_v: float,
-    empty: float = 0.0,
-    full: float = 1.0,
-) -> SenderCircuit:
-    """Return the keys for a sender with one end at ground, which is fed through a pull-up resistor.
-
-    The sender's resistance must be a linear function of the measured value.
-
-    American tank senders have 240 ohm when empty and 33 ohm when full, European ones 10 and 180. Oil pressure
-    senders have 10 to 180 ohm. The electrical range reaches from half the lowest resistance to one and a half
-    times the highest. Corroded contacts and a float past its stop are still inside this range. A broken wire
-    and a short to ground are outside.
-    """
-    points = []
-    for step in range(RESISTIVE_STEPS + 1):
-        part = step / RESISTIVE_STEPS
-        ohm = empty_ohm + (full_ohm - empty_ohm) * part
-        volts = resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=supply_v)
-        points.append((round(volts, 4), tidy(empty + (full - empty) * part)))
-    low, high = sorted((empty_ohm, full_ohm))
-    limits = [
-        round(resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=supply_v), 4)
-        for ohm in (low / 2, high * 1.5)
-    ]
-    return SenderCircuit(tuple(sorted(points)), (limits[0], limits[1]), open_is_high=True)
-
-
-LOOP_A: Final = (0.004, 0.020)
-LOOP_VALID_A: Final = (0.0036, 0.021)
-"""Range of the loop current of a working transmitter, in A.
-
-A transmitter signals its own failure below 3.6 mA or above 21 mA (NAMUR NE 43).
-"""
-
-
-def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> SenderCircuit:
-    """Return the keys for a 4-20 mA transmitter whose current flows through a shunt to ground.
-
-    A broken wire carries no current, so `open` is at the low end.
-    """
-    low, high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_A)
-    valid_low, valid_high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_VALID_A)
-    return SenderCircuit(((low, at_4_ma), (high, at_20_ma)), (valid_low, valid_high), open_is_high=False)
-
-
-def divider(top_ohm: float, bottom_ohm: float) -> float:
-    """Return the value of the `divider` key for a voltage divider to ground.
-
-    The value is the number of volts at the sender per volt at the chip.
-    """
-    return (top_ohm + bottom_ohm) / bottom_ohm
-
-
 # The driver ----------------------------------------------------------------------------------------
-
-_BITS: Final = {"mcp3008": 10, "mcp3208": 12}
-"""Resolution in bits of the chips that measure from 0 V to the reference voltage.
-
-The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and the kernel cannot
-read the scale without one.
-"""
-_ADS_WIDEST_V: Final = 6.144
-"""Full scale of an ADS1115 or ADS1015 in volts at the lowest gain (data sheets SBAS444 and SBAS473)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _AdsCodes:
-    """Codes of a chip that the kernel's driver `ti-ads1015` reads."""
-
-    full: int
-    """Number of codes from 0 V to full scale."""
-    last: int
-    """Lowest code that the chip can report for every voltage above full scale."""
-
-
-_ADS1115: Final = _AdsCodes(full=1 << 15, last=(1 << 15) - 16)
-"""Codes of 16 bits. An ADS1015 bound as an ADS1115 also ends here: its four lowest bits are 0."""
-_ADS1015: Final = _AdsCodes(full=1 << 11, last=(1 << 11) - 1)
-"""Codes of 12 bits. The chip sends them left-aligned, and the kernel shifts them to the right."""
-
-
-def _ads_codes(directory: Path, scale_mv: float) -> _AdsCodes:
-    """Return the codes of the chip in `directory`; `scale_mv` is the scale of a channel in mV per code.
-
-    The kernel's driver gives an ADS1015 and an ADS1115 the same name. Their scales differ: at the lowest gain
-    an ADS1015 has 3 mV per code, and an ADS1115 0.1875 mV.
-    """
-    coarsest_mv = 1000 * _ADS_WIDEST_V / _ADS1115.full
-    scales = [scale_mv]
-    with suppress(UnreadableError, ValueError):
-        scales += [float(each) for each in read_text(directory / "scale_available").split()]
-    return _ADS1015 if max(scales) > 1.01 * coarsest_mv else _ADS1115
 
 
 class AnalogDriver(KernelDriver):
-    """Driver of the kind `analog`, using the kernel drivers `mcp320x` and `ti-ads1015`."""
+    """Driver of the kind `analog`."""
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         self._options = options_of(settings, AnalogOptions)
         self._chip = CHIPS[self._options.chip]
         super().__init__(settings, root=root, lane=self._chip.wiring.lane(self._options.bus))
-        self._volts_per_code = 0.0
-        self._codes: _AdsCodes | None = None
-        """Codes of an ADS1115 or ADS1015; None for the other chips."""
+        self._input: AdcInput | None = None
 
     def find(self) -> Path:
-        """Find the chip by its bus and address, and compute the voltage of one code.
+        """Find the converter by its bus and address.
 
         Raises `DriverError` if the chip is missing, or if it cannot measure up to the upper limit of `valid`.
         """
         options = self._options
-        directory = self._chip.find(self._root, bus=options.bus, address=options.address)
-        bits = _BITS.get(options.chip)
-        if bits is None:
-            scale_mv = read_number(directory / f"in_voltage{options.channel}_scale")
-            self._codes = _ads_codes(directory, scale_mv)
-            scale = scale_mv / 1000
-            full = self._codes.full * scale
-        else:
-            full = options.reference_v
-            scale = full / (1 << bits)
-        self._volts_per_code = scale * options.divider
-        if options.valid[1] > full * options.divider * (1 + 1e-6):
+        self._input = found = find_input(
+            self._root,
+            options.chip,
+            options.channel,
+            bus=options.bus,
+            address=options.address,
+            reference_v=options.reference_v,
+        )
+        full_v = found.full_v * options.divider
+        if options.valid[1] > full_v * (1 + 1e-6):
             remedy = (
-                ("set the channel's gain in its overlay (…_gain=0 is 6.144 V)")
-                if bits is None
-                else "lower valid"
+                "lower valid"
+                if options.chip in BITS
+                else "set the channel's gain in its overlay (…_gain=0 is 6.144 V)"
             )
             raise DriverError(
-                f"{self._chip.title} measures up to {full * options.divider:.4g} V, but valid allows up"
+                f"{self._chip.title} measures up to {full_v:.4g} V, but valid allows up"
                 f" to {options.valid[1]:g} V, so a broken wire would look like a value; {remedy}"
             )
-        return directory
+        return found.attribute.parent
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return the value on the channel, or the fault of its wires."""
-        code = read_number(directory / f"in_voltage{self._options.channel}_raw")
-        codes = self._codes
-        if codes is not None and not -codes.full < code < codes.last:
-            return self._beyond(math.copysign(codes.full, code) * self._volts_per_code)
-        # at 0 V, the offset of an ADS1115 produces small negative codes, which do not mean a voltage below
-        # ground
-        return measure(max(code, 0.0) * self._volts_per_code, self._options)
+        assert self._input is not None
+        measured = self._input.read()
+        volts = measured.volts * self._options.divider
+        if measured.is_beyond:
+            return self._beyond(volts)
+        return measure(volts, self._options)
 
     def _beyond(self, end_v: float) -> BusReading:
         """Return the wiring fault for a voltage that the chip cannot measure, beyond `end_v`."""
@@ -578,9 +375,9 @@ def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fac
     )
     yield "fault", f"{below} below {low:g} V, {above} above {high:g} V"
     divided = f" (divider {options.divider:g})" if options.divider != 1 else ""
-    if options.chip in _BITS:
+    if options.chip in BITS:
         end = options.reference_v * options.divider
-        step = end / (1 << _BITS[options.chip])
+        step = end / (1 << BITS[options.chip])
         yield "converter", f"0 to {end:.4g} V at the sender{divided}, in steps of {1000 * step:.2g} mV"
     else:
         yield "converter", f"the gain in its overlay sets its range{divided}; the end of the range is a fault"

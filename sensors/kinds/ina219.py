@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
-from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, range_fact, tidy
+from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, read_number
 from sensors.driver import options_of
 from sensors.kind import SensorDraft, SensorKind
@@ -18,6 +18,7 @@ from sensors.shunts import Rating, parse_shunt, parse_shunt_ohm, written_ohm
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, choice
+from sensors.units import tidy
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = SysfsChip(

@@ -152,7 +152,7 @@ def _check(args: Namespace) -> int:
 def _sender(args: Namespace) -> int:
     from msgspec import UNSET, to_builtins
 
-    from sensors.kinds.analog import current_loop, divider, resistive_sender
+    from sensors.senders import current_loop, divider, resistive_sender
     from services.schemas.appliance import ConfigSender, SenderKeys
 
     (low, unit), (high, other) = args.values

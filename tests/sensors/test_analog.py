@@ -8,19 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.kinds.analog import (
-    AnalogDriver,
-    AnalogOptions,
+from sensors.kinds.analog import AnalogDriver, AnalogOptions, measure
+from sensors.sample import Sample
+from sensors.senders import (
     SenderCircuit,
     current_loop,
     divider,
     interpolate,
-    measure,
     resistive_sender,
     resistive_sender_volts,
     wire_state,
 )
-from sensors.sample import Sample
 from sensors.state import SensorState
 from tests.sensors.fakes import read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs
