@@ -65,6 +65,10 @@ def _no_facts(_settings: SensorSettings, _written: Mapping[str, Any]) -> Iterabl
     return ()
 
 
+def _can_be_averaged(_values: Values) -> str:
+    return ""
+
+
 def _no_totals(_settings: SensorSettings) -> bool:
     return False
 
@@ -102,6 +106,11 @@ class SensorKind:
     """
     unit: Callable[[Values], str | None] = _of_the_path
     """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
+    why_no_mean: Callable[[Values], str] = _can_be_averaged
+    """Function that returns why the key `average` makes no sense, such as `the value is a total`.
+
+    It returns an empty text if the values can be averaged.
+    """
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""
     fastest_hz: float = 1000.0

@@ -179,6 +179,12 @@ def presentation(unit: str, path: str) -> Presentation | None:
     )
 
 
+def is_total(unit: str, path: str) -> bool:
+    """Return True if the quantity only increases, such as running hours."""
+    form = presentation(unit, path)
+    return form is not None and form.state_class == _TOTAL_INCREASING
+
+
 def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
     """Return the shown number and the shown unit of a value in the SI unit `unit`, such as `85.0` and `°C`.
 

@@ -10,7 +10,8 @@ hangs if it makes no progress, not if it is late. For example, a 1-wire bus take
 so a lane with several of them is slow but does not hang.
 
 The samples of one sensor are emitted in order of time. Polls keep their cadence, and missed polls are
-skipped. This module does not number, filter or store samples. `Schedule` and `BusLane.step` use no threads,
+skipped. The values of a sensor with the key `average` are replaced with their running mean. This module does
+not number, filter or store samples. `Schedule` and `BusLane.step` use no threads,
 and take the time from the clock that is passed in.
 """
 
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from .averaging import RunningMean
 from .clock import Clock
 from .driver import Driver, DriverError, Emit
 from .sample import Sample, Totals
@@ -103,6 +105,12 @@ class Channel:
         """Number of consecutive polls that were at least one interval late."""
         self.emitted = 0
         self._emit = emit
+        settings = driver.settings
+        self._mean = (
+            None
+            if settings.average_s is None
+            else RunningMean(settings.average_s, is_angle=settings.unit == "rad")
+        )
         self._lock = threading.Lock()
         self._last_ns = 0
         self._fault: tuple[SensorState, str] | None = None
@@ -131,6 +139,8 @@ class Channel:
         if sample.boottime_ns < self._last_ns:
             sample = replace(sample, boottime_ns=self._last_ns)
         self._last_ns = sample.boottime_ns
+        if self._mean is not None:
+            sample = self._mean.smooth(sample)
         if sample.totals is not None:
             self.totals = sample.totals
         self.emitted += 1

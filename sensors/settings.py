@@ -178,6 +178,16 @@ class SensorSettings:
         example='"1 min"',
         meaning="Maximum duration of a window. The samples of a window are stored as one reading.",
     )
+    average_s: float | None = key(
+        quantity("s", "100 ms", "1 h"),
+        name="average",
+        default=None,
+        without="each sample has its own value",
+        only_for="numbers",
+        example='"30 s"',
+        meaning="Time over which values are averaged. The mean of the good samples in this time replaces each"
+        " value, before `deadband` and `alarm` apply. Angles are averaged as directions.",
+    )
     deadband: float = key(
         _IN_UNIT,
         default=0.0,

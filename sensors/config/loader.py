@@ -17,6 +17,7 @@ from sensors import signalk_paths
 from sensors.csv_recordings.files import RecordingCache
 from sensors.kind import SensorDraft, SensorKind, Values
 from sensors.plausibility import impossible_value, missing_unit
+from sensors.presentation import is_total
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
     AlarmRule,
@@ -38,7 +39,7 @@ from sensors.toml.schema import (
     choice,
 )
 from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, raise_if_any
-from sensors.units import InputError, parse_value, shown
+from sensors.units import InputError, format_duration, parse_value, shown
 
 from . import conflicts
 from .sections import SECTIONS, VESSEL_FILE
@@ -237,6 +238,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
     draft.values["interval"] = _interval(draft)
     draft.values["deadband"] = _deadband(draft)
     draft.values["offset"] = _offset(draft)
+    _check_average(draft)
     draft.values["alarm"] = tuple(_alarm(rule, draft) for rule in table.tables("alarm"))
     if kind is not None:
         kind.check(draft)
@@ -308,6 +310,28 @@ def _offset(draft: SensorDraft) -> float:
     offset: float = table.value("offset", lambda raw: parse_value(raw, unit, difference=True)) or 0.0
     _check_value(table, "offset", draft, difference=True)
     return offset
+
+
+def _check_average(draft: SensorDraft) -> None:
+    """Report a mean of values that have none, and a mean over too short a time."""
+    table, kind, path = draft.table, draft.kind, draft.valid_value("path")
+    average_s = draft.valid_value("average")
+    if average_s is None or kind is None or draft.unit is None or path is None:
+        return
+    why = "a contact has no mean" if draft.unit == CONTACT else kind.why_no_mean(draft.values)
+    if not why and is_total(draft.unit, path):
+        why = "the value is a total"
+    if why:
+        table.complain("average", why, "Remove this key.")
+        return
+    interval_s = draft.values["interval"]
+    if kind.interval_s is not None and average_s < 2 * interval_s:
+        table.complain(
+            "average",
+            f"{format_duration(average_s)} contains only one sample, because a sample is taken every"
+            f" {format_duration(interval_s)}",
+            f'Write average = "{format_duration(2 * interval_s)}" or more, or remove this key.',
+        )
 
 
 def _check_value(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:

@@ -72,6 +72,7 @@ a level of 130 %, is refused. If a value is far from all earlier values, the com
 The option `--yes` skips the question.""",
     options=ManualOptions,
     driver=lambda settings, context: ManualDriver(settings, clock=context.clock),
+    why_no_mean=lambda _values: "a person enters each value",
     interval_s=None,
     example="""\
 [[sensor]]

@@ -264,6 +264,7 @@ has to be whole. If you cannot find the number of poles, begin with `pulses_per_
     check=_check,
     make_options=_options,
     facts=_facts,
+    why_no_mean=lambda values: "the value is a total" if values["measure"] == "total" else "",
     has_totals=lambda _settings: True,
     wiring=Picture(
         "Hall sensor",

@@ -70,6 +70,7 @@ meter from then on.""",
     driver=lambda settings, context: RuntimeDriver(settings, gpio=context.gpio),
     unit=lambda _values: "s",
     facts=_facts,
+    why_no_mean=lambda _values: "the value is a total",
     has_totals=lambda _settings: True,
     wiring=CIRCUIT,
     example="""\

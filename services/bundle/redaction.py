@@ -52,6 +52,7 @@ HARMLESS: Final = frozenset(
         "access",
         "active",
         "address",
+        "average",
         "below",
         "budget",
         "bus",

@@ -55,6 +55,8 @@ def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fac
         yield "correction", _correction(settings, written)
     if kind.interval_s is not None:
         yield "sampled", f"every {format_duration(settings.interval_s)}"
+    if settings.average_s is not None:
+        yield "average", f"the mean of the last {format_duration(settings.average_s)}"
     window = f"in windows of {format_duration(settings.window_s)}"
     if settings.deadband:
         least = _value(settings.deadband, settings, written["deadband"], difference=True)

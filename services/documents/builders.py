@@ -230,4 +230,6 @@ def _calibration(sensor: SensorSettings) -> dict[str, Any]:
         calibration["scale"] = sensor.scale
     if sensor.offset != 0:
         calibration["offset"] = sensor.offset
+    if sensor.average_s is not None:
+        calibration["average"] = sensor.average_s
     return {"calibration": calibration} if calibration else {}

@@ -723,6 +723,49 @@ def test_wrong_correction_is_one_problem(problems: Problems, text: str, part: st
     assert part in said
 
 
+@pytest.mark.parametrize(
+    ("table", "average_s"),
+    [
+        (FUEL, None),
+        (FUEL + 'average = "30 s"\n', 30.0),
+        (RPM + 'average = "500 ms"\nrate = "10 Hz"\n', 0.5),
+        (REPLAY + 'average = "100 ms"\n', 0.1),
+        (THERMOMETER.format(id="port") + 'average = "1 h"\n', 3600.0),
+    ],
+)
+def test_time_of_the_mean_is_read(load: Load, table: str, average_s: float | None) -> None:
+    [settings] = load(sensors(table))
+    assert settings.average_s == average_s
+
+
+AVERAGE = 'average = "30 s"\n'
+HOURS = 'id = "hours"\nkind = "{kind}"\n' + RUN_TIME
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (switch() + AVERAGE, "average: a contact has no mean. Remove this key."),
+        (HOURS.format(kind="runtime") + "pin = 4\n" + AVERAGE, "average: the value is a total"),
+        (HOURS.format(kind='simulated"\nmodel = "engine') + AVERAGE, "average: the value is a total"),
+        (MANUAL + AVERAGE, "average: a person enters each value"),
+        (
+            RPM.replace("revolutions", "fuel.used") + 'measure = "total"\n' + AVERAGE,
+            "average: the value is a total",
+        ),
+        (RPM + "average = 30\n", "30 has no unit"),
+        (RPM + 'average = "2 h"\n', "must be 1 h or less"),
+        (
+            THERMOMETER.format(id="port") + 'average = "15 s"\n',
+            'contains only one sample, because a sample is taken every 10 s. Write average = "20 s" or more',
+        ),
+    ],
+)
+def test_mean_without_a_meaning_is_one_problem(problems: Problems, text: str, part: str) -> None:
+    [said] = problems(sensors(text))
+    assert part in said
+
+
 def test_calibration_with_units_is_converted_to_si(load: Load) -> None:
     [found] = load(
         sensors(

@@ -23,6 +23,7 @@ SENSORS: Final[Sequence[Table]] = (
         "channel": 0,
         "calibration": [[0.5, 0.0], [2.5, 1.0]],
         "valid": [0.3, 3.0],
+        "average": "30 s",
     },
     {"kind": "ds18b20", "path": "propulsion.main.exhaustTemperature", "address": "28-0316a2795cff"},
     {"kind": "thermocouple", "path": "propulsion.main.exhaustTemperature", "every": "2 s"},

@@ -233,6 +233,7 @@ pull = "none"
 pulses_per_unit = 3600000
 max_pulse_rate = "2 kHz"
 zero_after = "10 s"
+average = "90 s"
 path = "propulsion.main.fuel.rate"
 
 [[sensor]]
@@ -307,6 +308,7 @@ FACTS = {
         "wiring": "header pin 13 = GPIO27; no pull resistor; active when low",
         "pulses": "100 pulses/s -> 100 l/h",
         "zero": "0 after 10 s without a pulse",
+        "average": "the mean of the last 1 min 30 s",
         "fault": "noisy above 2000 pulses/s",
     },
     "rpm": {"pulses": "100 pulses/s -> 400 rpm"},

@@ -541,6 +541,7 @@ def test_windows_may_be_added_while_another_thread_counts_open_samples(vessel: V
     [
         (False, {}, {"shunt_ohm": 0.001}),
         (True, {}, {"shunt_ohm": 0.001, "invert": True}),
+        (False, {"average_s": 30.0}, {"shunt_ohm": 0.001, "average": 30.0}),
         (False, {"scale": 1.02, "offset": -0.1}, {"shunt_ohm": 0.001, "scale": 1.02, "offset": -0.1}),
     ],
 )
