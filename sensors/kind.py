@@ -13,6 +13,7 @@ from sensors.chips.sysfs import Chip
 from sensors.csv_recordings.files import RecordingCache
 from sensors.driver import Driver
 from sensors.driver_context import DriverContext
+from sensors.gpio.pin_keys import LineUse
 from sensors.settings import Fact, Options, SensorSettings
 from sensors.signalk_paths import CONTACT
 from sensors.toml.declarations import from_values, schema_of
@@ -95,6 +96,8 @@ class SensorKind:
     """Picture of the wiring; None for a kind without wires."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """Chips that the kind can read, by name. If there are several, the key `chip` selects one by its name."""
+    line: LineUse | None = None
+    """Way in which the kind reads its GPIO line; None for a kind without a line."""
     check: Callable[[SensorDraft], None] = _accept
     """Function that reports problems in a combination of keys."""
     make_options: Callable[[SensorDraft], Options] | None = None

@@ -14,7 +14,9 @@ from sensors.chips.sysfs import Chip
 from sensors.kind import SensorDraft, SensorKind
 from sensors.toml.schema import unique
 
+from . import shared_pins
 from .sections import PPS, VESSEL_FILE
+from .shared_pins import name_of
 
 PROPOSED_PINS: Final = (5, 6, 12, 13, *range(16, 28))
 """BCM numbers of the header's pins that have no other function."""
@@ -69,9 +71,9 @@ def _check_pins(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> N
         if lane is None:
             continue
         for pin in BUS_PINS.get(lane, ()):
-            taken.setdefault(pin, f"belongs to bus {lane}, which {_name(draft)} uses")
+            taken.setdefault(pin, f"belongs to bus {lane}, which {name_of(draft)} uses")
         _check_lights(draft, lane, reserved)
-    users: dict[int, SensorDraft] = {}
+    users: dict[int, list[SensorDraft]] = defaultdict(list)
     pins = {draft.valid_value("pin") for draft in drafts}
     free = [pin for pin in PROPOSED_PINS if pin not in taken and pin not in reserved and pin not in pins]
     choose = f"Choose another pin (free: {_some(free)})"
@@ -79,7 +81,7 @@ def _check_pins(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> N
         pin = draft.valid_value("pin")
         if pin is None:
             continue
-        earlier = users.setdefault(pin, draft)
+        earlier = users[pin]
         if pin in taken:
             draft.table.complain("pin", f"{pin} {taken[pin]}", f"{choose}.")
         elif pin in reserved:
@@ -88,8 +90,9 @@ def _check_pins(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> N
                 f"{pin} is used by {_holder(reserved[pin])}",
                 f"{choose}, or {_release(reserved[pin])}.",
             )
-        elif earlier is not draft:
-            draft.table.complain("pin", f"{pin} is already used by {_name(earlier)}", f"{choose}.")
+        else:
+            shared_pins.check(pin, earlier, draft, choose)
+        earlier.append(draft)
 
 
 def _check_lights(draft: SensorDraft, lane: str, reserved: Mapping[int, str]) -> None:
@@ -118,11 +121,6 @@ def _release(name: str) -> str:
 def _some(free: Sequence[int]) -> str:
     named = ", ".join(str(pin) for pin in free[:_PROPOSED])
     return f"{named} …" if len(free) > _PROPOSED else named or "none"
-
-
-def _name(draft: SensorDraft) -> str:
-    line = draft.table.line()
-    return f"{draft.table.label} (line {line})"
 
 
 # Chips ---------------------------------------------------------------------------------------------
@@ -160,7 +158,7 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
             )
             draft.table.complain(
                 "address",
-                f"{_name(earlier)} is a different chip at the same address ({where})",
+                f"{name_of(earlier)} is a different chip at the same address ({where})",
                 "Correct one of the addresses.",
             )
     for alike in _by_chip(drafts):
@@ -197,7 +195,7 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
             key = by if by in draft.table.data else ""
             draft.table.complain(
                 key,
-                f"{by} {quantity} of this chip is already read by {_name(earlier)}",
+                f"{by} {quantity} of this chip is already read by {name_of(earlier)}",
                 "Read another quantity, or give each chip its address.",
             )
 

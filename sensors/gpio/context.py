@@ -14,8 +14,11 @@ from gpiozero.exc import GPIOZeroError
 from sensors.clock import Clock
 from sensors.driver import DriverError
 
+from .contact_line import ContactLine
 from .event_clock import EventClock, Monotonic
 from .pinfactory import GpiodFactory
+from .pulse_line import PulseLine
+from .shared_lines import SharedLines
 
 
 class GpioContext:
@@ -32,6 +35,10 @@ class GpioContext:
         monotonic_ns: Monotonic = time.monotonic_ns,
     ) -> None:
         self.event_clock = EventClock(clock, monotonic_ns)
+        self.contacts = SharedLines[ContactLine]()
+        """Lines with contacts that drivers use."""
+        self.pulses = SharedLines[PulseLine]()
+        """Lines with pulses that drivers use."""
         self._make_factory = make_factory
         self._lock = threading.Lock()
         self._factory: GpiodFactory | None = None

@@ -179,12 +179,13 @@ class PulseMeter:
     time stamps to compare, so all of them are counted.
     """
 
-    def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int) -> None:
+    def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int, after: int = 0) -> None:
+        """Begin with the total `count`. The pulse that follows number `after` on the line is the first."""
         self.count = count
         """Total number of pulses."""
         self._zero_after_ns = zero_after_ns
         self._dead_ns = dead_ns
-        self._number = 0
+        self._number = after
         self._lost = 0
         self._opened_ns = now_ns
         self._last_ns: int | None = None

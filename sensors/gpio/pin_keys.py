@@ -1,6 +1,7 @@
 """Keys of the kinds that read a GPIO line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -63,6 +64,47 @@ class LineOptions(Options):
         example='"high"',
         meaning="Level of the line when the equipment is active. A contact to ground reads `low`.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LineUse:
+    """Way in which a kind of sensor reads its GPIO line; sensors with the same way can share a line."""
+
+    name: str
+    """Name of the way, for messages, such as `a contact`."""
+    kernel_debounce: Callable[[float], float]
+    """Function from the key `debounce`, in seconds, to the debounce time that the kernel must apply."""
+
+    def electrical(self, key: str, value: Any) -> Any:
+        """Return what the value of one of `LINE_KEYS` means to the kernel."""
+        return self.kernel_debounce(value) if key == "debounce" else value
+
+
+LINE_KEYS: Final = ("pull", "active", "debounce")
+"""Keys that configure a line in the kernel, and so must mean the same for all sensors on the line."""
+
+
+def as_contact(debounce_s: float) -> float:
+    """Return the kernel's debounce time for a contact, which is the whole debounce time."""
+    return debounce_s
+
+
+KERNEL_DEBOUNCE_S: Final = 0.01
+"""Shortest debounce time in seconds that is left to the kernel, for pulses.
+
+The kernel's debounce counts in ticks of up to 10 ms, so a shorter time would suppress fast pulses entirely.
+The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows another
+too soon is not counted.
+"""
+
+
+def as_pulses(debounce_s: float) -> float:
+    """Return the kernel's debounce time for pulses; 0 if the driver applies the time."""
+    return debounce_s if debounce_s >= KERNEL_DEBOUNCE_S else 0.0
+
+
+CONTACT_LINE: Final = LineUse("a contact", as_contact)
+PULSE_LINE: Final = LineUse("pulses", as_pulses)
 
 
 def wiring_of_line(options: LineOptions, *, inverted: bool = False) -> str:

@@ -12,6 +12,7 @@ from .edge_watcher import EdgeWatcher, NextCall
 from .line_settings import CONSUMER, read_ready
 from .pin_keys import Pull
 from .pinfactory import GpiodFactory
+from .shared_lines import ElectricalSettings
 
 EVENTS: Final = 1024
 """Largest number of events that the kernel buffers for one request.
@@ -19,26 +20,28 @@ EVENTS: Final = 1024
 In `gpiolib-cdev.c` this is 16 times `GPIO_V2_LINES_MAX`.
 """
 NAP_NS: Final = 40_000_000
-KERNEL_DEBOUNCE_S: Final = 0.01
-"""Shortest debounce time in seconds that is left to the kernel.
-
-The kernel's debounce counts in ticks of up to 10 ms, so a shorter time would suppress fast pulses entirely.
-The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows another
-too soon is not counted.
-"""
 
 _BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: Bias.DISABLED}
 
 
 class PulseLine:
-    """GPIO line with its pulse meter, which the watcher and the polls update; `lock` guards both."""
+    """GPIO line whose pulses each of its meters counts.
 
-    def __init__(self, request: gpiod.LineRequest, meter: PulseMeter) -> None:
+    The watcher and the polls update the meters; `lock` guards the meters and the line.
+    """
+
+    def __init__(
+        self, request: gpiod.LineRequest, settings: ElectricalSettings, watcher: EdgeWatcher
+    ) -> None:
         self.lock = threading.Lock()
-        self.meter = meter
         self.wake = NextCall()
+        self.settings = settings
+        self.users = 0
+        self.broken: OSError | None = None
+        self._meters: dict[PulseMeter, None] = {}
+        self._number = 0
+        self._watcher = watcher
         self._request: gpiod.LineRequest | None = request
-        self._broken: OSError | None = None
 
     def fileno(self) -> int | None:
         """Return the file descriptor that becomes readable when the kernel has a pulse.
@@ -51,31 +54,60 @@ class PulseLine:
     def service(self, now_ns: int) -> None:
         """Empty the kernel's buffer, then ask not to be called for `NAP_NS`."""
         with self.lock:
-            if self._request is None or self._broken is not None:
+            if self._request is None or self.broken is not None:
                 return
             try:
                 taken = self.take()
-            except OSError as error:
-                self._broken = error
-                self.wake = NextCall(on_events=False)
+            except OSError:
+                self.wake = NextCall(on_events=False)  # the polls report the error
             else:
                 self.wake = NextCall(now_ns + NAP_NS, on_events=False) if taken else NextCall()
 
     def take(self) -> int:
         """Empty the kernel's buffer, and return the number of pulses taken; `lock` must be held.
 
-        Raises `OSError`, including an error that an earlier `service` has caught.
+        Raises `OSError`, including an error that an earlier call has raised.
         """
+        if self.broken is not None:
+            raise self.broken
         assert self._request is not None
-        if self._broken is not None:
-            raise self._broken
-        events = read_ready(self._request, EVENTS)
-        self.meter.take(events)
+        try:
+            events = read_ready(self._request, EVENTS)
+        except OSError as error:
+            self.broken = error
+            raise
+        if events:
+            self._number = events[-1].line_seqno
+            for meter in self._meters:
+                meter.take(events)
         return len(events)
 
-    def close(self, watcher: EdgeWatcher) -> None:
-        """Remove the line from the watcher, and release it."""
-        watcher.remove(self)
+    def add_meter(self, *, count: int, now_ns: int, zero_after_s: float, debounce_s: float) -> PulseMeter:
+        """Return a new meter that counts every pulse from now on; raise `OSError` if the line has failed.
+
+        Counting continues from `count`. The meter applies a debounce time that the kernel does not apply.
+        """
+        with self.lock:
+            self.take()
+            by_kernel = self.settings.debounce_s > 0
+            meter = PulseMeter(
+                count=count,
+                now_ns=now_ns,
+                zero_after_ns=round(zero_after_s * 1e9),
+                dead_ns=0 if by_kernel else round(debounce_s * 1e9),
+                after=self._number,
+            )
+            self._meters[meter] = None
+            return meter
+
+    def remove_meter(self, meter: PulseMeter) -> None:
+        """Stop counting with `meter`."""
+        with self.lock:
+            self._meters.pop(meter, None)
+
+    def close(self) -> None:
+        """Remove the line from the watcher, and release it; safe to call twice."""
+        self._watcher.remove(self)
         with self.lock:
             request, self._request = self._request, None
         if request is not None:
@@ -83,34 +115,25 @@ class PulseLine:
 
 
 def open_pulse_line(
-    pin: int,
-    *,
-    pull: Pull,
-    active_low: bool,
-    debounce_s: float,
-    zero_after_s: float,
-    count: int,
-    factory: GpiodFactory,
-    sensor: str,
+    pin: int, settings: ElectricalSettings, *, factory: GpiodFactory, sensor: str
 ) -> PulseLine:
-    """Request a line from the kernel and return it; counting continues from `count`.
+    """Request a line from the kernel, let the watcher serve it, and return it.
 
-    `sensor` is the id of the sensor, which tools such as gpioinfo show as the user of the line.
+    `sensor` is the id of the first sensor on the line, which tools such as gpioinfo show as its user.
     """
-    by_kernel = debounce_s >= KERNEL_DEBOUNCE_S
-    settings = gpiod.LineSettings(
-        direction=Direction.INPUT,
-        edge_detection=Edge.RISING,  # from inactive to active
-        bias=_BIASES[pull],
-        active_low=active_low,
-        debounce_period=timedelta(seconds=debounce_s if by_kernel else 0),
-        event_clock=Clock.MONOTONIC,
+    request = factory.request(
+        pin,
+        gpiod.LineSettings(
+            direction=Direction.INPUT,
+            edge_detection=Edge.RISING,  # from inactive to active
+            bias=_BIASES[settings.pull],
+            active_low=settings.active_low,
+            debounce_period=timedelta(seconds=settings.debounce_s),
+            event_clock=Clock.MONOTONIC,
+        ),
+        events=EVENTS,
+        consumer=f"{CONSUMER} {sensor}",
     )
-    request = factory.request(pin, settings, events=EVENTS, consumer=f"{CONSUMER} {sensor}")
-    meter = PulseMeter(
-        count=count,
-        now_ns=factory.ticks(),
-        zero_after_ns=round(zero_after_s * 1e9),
-        dead_ns=0 if by_kernel else round(debounce_s * 1e9),
-    )
-    return PulseLine(request, meter)
+    line = PulseLine(request, settings, factory.watcher)
+    factory.watcher.add(line)
+    return line

@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.driver import Driver, DriverError, Emit, options_of
-from sensors.gpio.pin_keys import LineOptions, wiring_of_line
+from sensors.gpio.pin_keys import PULSE_LINE, LineOptions, as_pulses, wiring_of_line
 from sensors.kind import SensorDraft, SensorKind
 from sensors.presentation import format_exactly
 from sensors.sample import Sample, Totals
@@ -27,7 +27,7 @@ from sensors.wiring_picture import Picture, Wire
 
 if TYPE_CHECKING:
     from sensors.gpio.context import GpioContext
-    from sensors.gpio.edge_watcher import EdgeWatcher
+    from sensors.gpio.counters import PulseMeter
     from sensors.gpio.pulse_line import PulseLine
 
 
@@ -156,42 +156,50 @@ class PulseDriver(Driver):
         self._options = options_of(settings, PulseOptions)
         self._gpio = gpio
         self._line: PulseLine | None = None
-        self._watcher: EdgeWatcher | None = None
+        self._meter: PulseMeter | None = None
         self._emit: Emit | None = None
         self._seconds = 0.0
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Request the GPIO line; counting continues from `resume`."""
+        """Request the GPIO line, or share it with the sensors that already use it.
+
+        Counting continues from `resume`.
+        """
         from sensors.gpio.pulse_line import open_pulse_line
+        from sensors.gpio.shared_lines import ElectricalSettings
 
         options = self._options
+        settings = ElectricalSettings(options.pull, options.active_low, as_pulses(options.debounce_s))
         with self._gpio.pin(options.pin) as factory:
-            self._line = open_pulse_line(
+            self._line = self._gpio.pulses.join(
                 options.pin,
-                pull=options.pull,
-                active_low=options.active_low,
-                debounce_s=options.debounce_s,
-                zero_after_s=options.zero_after_s,
-                count=resume.count,
-                factory=factory,
-                sensor=self.settings.id,
+                settings,
+                lambda: open_pulse_line(options.pin, settings, factory=factory, sensor=self.settings.id),
             )
-        self._watcher = factory.watcher
+            try:
+                self._meter = self._line.add_meter(
+                    count=resume.count,
+                    now_ns=factory.ticks(),
+                    zero_after_s=options.zero_after_s,
+                    debounce_s=options.debounce_s,
+                )
+            except BaseException:
+                self.close()
+                raise
         self._emit, self._seconds = emit, resume.seconds
-        self._watcher.add(self._line)
 
     def poll(self, now_ns: int) -> None:
         """Emit the rate of the pulses, or their total, in the sensor's unit."""
-        line, emit, options = self._line, self._emit, self._options
-        if line is None or emit is None:
+        line, meter, emit, options = self._line, self._meter, self._emit, self._options
+        if line is None or meter is None or emit is None:
             raise DriverError(f"sensor {self.settings.id} is not open")
         with self._gpio.pin(options.pin) as factory, line.lock:
             line.take()
-            rate = line.meter.rate(factory.ticks())
-            count = line.meter.count
+            rate = meter.rate(factory.ticks())
+            count = meter.count
             if rate is None and options.measure == "rate":
                 return
-            lost = line.meter.take_lost()
+            lost = meter.take_lost()
         state, detail = SensorState.GOOD, ""
         if rate is not None and rate > options.max_hz:
             state, detail = (
@@ -208,10 +216,12 @@ class PulseDriver(Driver):
         emit(Sample(self.settings.id, now_ns, value, state, totals=totals, detail=detail))
 
     def close(self) -> None:
-        """Release the line; safe to call twice."""
-        if self._line is not None and self._watcher is not None:
-            self._line.close(self._watcher)
-        self._line = self._watcher = self._emit = None
+        """Stop using the line, and release it if no other sensor uses it; safe to call twice."""
+        if self._line is not None:
+            if self._meter is not None:
+                self._line.remove_meter(self._meter)
+            self._gpio.pulses.leave(self._options.pin, self._line)
+        self._line = self._meter = self._emit = None
 
 
 def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
@@ -242,6 +252,10 @@ Between two pulses, the rate falls as the wait becomes longer: it is at most one
 `zero_after` (2 s), it is 0. So a flow with less than one pulse in 2 s has a rate only for 2 s after each
 pulse. For such a flow, set `zero_after` to more than the longest time between two pulses.
 
+A flow meter gives the flow and the volume on one pin, and terminal W gives the revolutions and their total:
+write two sensors with the same `pin`, one with `measure = "rate"` and one with `measure = "total"`. They
+must have the same `pull` and `active`, and the same `debounce` if it is 10 ms or more.
+
 A Hall sensor usually has an open-collector output, for which the pull-up resistor inside the Raspberry Pi
 is sufficient. The supply of the Hall sensor can be 5 V, but the signal must not exceed 3.3 V. Connect an
 alternator (terminal W) through an opto-isolator, as [Signals of 12 V and 24 V](../opto-isolator.md) shows.
@@ -260,6 +274,7 @@ value that is too high by a factor, multiply `pulses_per_unit` or `ratio` by thi
 Logboat shows 1650 rpm and the tachometer 1500 rpm, replace 15 with 15 · 1650 / 1500 = 16.5. Neither number
 has to be whole. If you cannot find the number of poles, begin with `pulses_per_unit = 15`.""",
     options=PulseOptions,
+    line=PULSE_LINE,
     driver=lambda settings, context: PulseDriver(settings, gpio=context.gpio),
     check=_check,
     make_options=_options,

@@ -1,4 +1,4 @@
-"""Kind `runtime`: the total time for which a contact on a pin has been active.
+"""Kind `runtime`: the total time for which a contact on a pin has been active, or its number of activations.
 
 The driver is that of the kind `switch`.
 """
@@ -8,10 +8,12 @@ from dataclasses import KW_ONLY
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.driver import options_of
-from sensors.kind import SensorKind
-from sensors.sample import Totals
+from sensors.gpio.counters import ContactTracker
+from sensors.gpio.pin_keys import CONTACT_LINE
+from sensors.kind import SensorDraft, SensorKind
+from sensors.sample import Totals, Value
 from sensors.toml.declarations import key, section
-from sensors.toml.schema import quantity
+from sensors.toml.schema import choice, quantity
 
 from .switch import CIRCUIT, ContactDriver, ContactOptions, contact_facts
 
@@ -20,11 +22,22 @@ if TYPE_CHECKING:
     from sensors.settings import Fact, SensorSettings
 
 
+_UNITS: Final = {"time": "s", "starts": ""}
+"""SI unit of the quantity, by `measure`; the number of starts is a plain number."""
+
+
 @section
 class RuntimeOptions(ContactOptions):
     """Options of the kind `runtime`."""
 
     _: KW_ONLY
+    measure: str = key(
+        choice(*_UNITS),
+        default="time",
+        example='"starts"',
+        meaning="Quantity to record: `time` is the total running time, `starts` the number of times that the"
+        " contact became active.",
+    )
     start_s: float = key(
         quantity("s", "0 s", "1000000 h"),
         name="start",
@@ -32,7 +45,7 @@ class RuntimeOptions(ContactOptions):
         example='"1234.5 h"',
         meaning="Running time that the equipment already has when the sensor begins to count. After the first"
         " total above 0 is recorded, a change has no effect. To correct the total then, give the sensor a new"
-        " id.",
+        ' id. Not with `measure = "starts"`.',
     )
 
 
@@ -41,34 +54,82 @@ class RuntimeDriver(ContactDriver):
 
     def __init__(self, settings: "SensorSettings", *, gpio: "GpioContext") -> None:
         super().__init__(settings, gpio=gpio)
-        self.first_totals = Totals(0, options_of(settings, RuntimeOptions).start_s)
+        options = options_of(settings, RuntimeOptions)
+        self.first_totals = Totals(0, options.start_s)
+        self._measure = options.measure
+
+    def _value(self, tracker: ContactTracker) -> Value:
+        """Return the running time in seconds, or the number of starts."""
+        return tracker.totals.seconds if self._measure == "time" else float(tracker.totals.count)
+
+
+def _check(draft: SensorDraft) -> None:
+    if draft.valid_value("measure") == "starts" and "start" in draft.table.data:
+        draft.table.complain(
+            "start", "start is a running time, but this sensor counts the starts", "Remove start."
+        )
 
 
 def _facts(settings: "SensorSettings", written: Mapping[str, Any]) -> Iterator["Fact"]:
     yield from contact_facts(settings, written)
-    start_s = options_of(settings, RuntimeOptions).start_s
-    if start_s:
-        yield "start", f"the count begins at {start_s / 3600:g} h"
+    options = options_of(settings, RuntimeOptions)
+    if options.measure == "starts":
+        yield "value", "the number of times that the contact became active"
+    elif options.start_s:
+        yield "start", f"the count begins at {options.start_s / 3600:g} h"
 
 
 KIND: Final = SensorKind(
     name="runtime",
-    title="Running hours: contact",
-    measures="the total time for which a contact has been active, such as engine and pump hours",
+    title="Running hours and starts: contact",
+    measures="the total time for which a contact has been active, or its number of starts: engines and pumps",
     description="""\
 The value is the total time for which the contact has been active, in seconds. Logboat displays it in
 hours. Connect the contact as for a `switch`: a relay or an oil pressure switch for an engine, a relay for
 a pump. For contacts that carry 12 V or 24 V, [Signals of 12 V and 24 V](../opto-isolator.md) shows the
 circuit.
 
-Time that passes while the recorder is stopped does not count. The total continues after a restart and on
-a new card. A power cut loses at most one `window` of running time.
+With `measure = "starts"` the value is the number of times that the contact became active. A bilge pump
+that starts more often than usual shows that water comes in.
+
+A pump's contact gives all three values on one pin: write a sensor of kind `switch` for its state, and two of
+kind `runtime`. Sensors on one pin must have the same `pull`, `active` and `debounce`:
+
+```toml
+[[sensor]]
+id = "bilge-pump"
+name = "Bilge pump"
+kind = "switch"
+pin = 25
+path = "bilge.main.pump.state"
+
+[[sensor]]
+id = "bilge-pump-hours"
+name = "Bilge pump hours"
+kind = "runtime"
+pin = 25
+path = "bilge.main.pump.runTime"
+every = "1 min"
+
+[[sensor]]
+id = "bilge-pump-starts"
+name = "Bilge pump starts"
+kind = "runtime"
+measure = "starts"
+pin = 25
+path = "bilge.main.pump.starts"
+```
+
+Time that passes and starts that happen while the recorder is stopped do not count. The total continues
+after a restart and on a new card. A power cut loses at most one `window` of running time.
 
 Equipment that is not new has an hour meter. Copy its reading to `start`, and the total agrees with the hour
 meter from then on.""",
     options=RuntimeOptions,
     driver=lambda settings, context: RuntimeDriver(settings, gpio=context.gpio),
-    unit=lambda _values: "s",
+    line=CONTACT_LINE,
+    check=_check,
+    unit=lambda values: _UNITS.get(values["measure"]),
     facts=_facts,
     why_no_mean=lambda _values: "the value is a total",
     has_totals=lambda _settings: True,

@@ -1,7 +1,7 @@
 """Kind `switch`: a contact on a pin, as a gpiozero device on Logboat's pin factory.
 
 A switch reports its changes, and a `runtime` sensor its total running time. The level of the pin has priority
-over the edges. It is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS`
+over the edges. It is read when the driver opens, at each poll and after each quiet period. Every ten seconds
 the kernel's debounce is also made to read the pin again. Edges show when the level changed, and how often.
 Levels and edges are compared, and a difference is reported. A contact that stays active emits a sample once
 per window, so that a crash loses at most one window of its running time.
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.gpio.counters import ContactTracker
-from sensors.gpio.pin_keys import LineOptions, wiring_of_line
+from sensors.gpio.pin_keys import CONTACT_LINE, LineOptions, wiring_of_line
 from sensors.kind import SensorKind
-from sensors.sample import Sample, Totals
+from sensors.sample import Sample, Totals, Value
 from sensors.settings import Fact, SensorSettings
 from sensors.signalk_paths import CONTACT
 from sensors.state import SensorState
@@ -28,14 +28,8 @@ from sensors.units import format_duration
 from sensors.wiring_picture import Picture, Wire
 
 if TYPE_CHECKING:
-    from sensors.gpio.contact_device import ContactDevice
+    from sensors.gpio.contact_line import ContactLine
     from sensors.gpio.context import GpioContext
-
-RESYNC_NS: Final = 10_000_000_000
-"""Interval, in nanoseconds, at which the kernel's debounce is made to read the pin again.
-
-A missed interrupt causes a wrong level for at most this time.
-"""
 
 
 @section
@@ -79,79 +73,80 @@ class ContactDriver(Driver):
         self._options = options_of(settings, ContactOptions)
         self._window_ns = round(settings.window_s * 1e9)
         self._gpio = gpio
-        self._device: ContactDevice | None = None
+        self._line: ContactLine | None = None
         self._tracker: ContactTracker | None = None
         self._emit: Emit | None = None
         self._said: Sample | None = None
-        self._resynced_ns = 0
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Request the pin and emit its present state."""
-        from sensors.gpio.contact_device import ContactDevice
+        """Request the pin, or share it with the sensors that already use it, and emit its present state."""
+        from sensors.gpio.contact_line import ContactLine
+        from sensors.gpio.shared_lines import ElectricalSettings
 
         options = self._options
+        settings = ElectricalSettings(options.pull, options.active_low, options.debounce_s)
         with self._gpio.pin(options.pin) as factory:
-            device = ContactDevice(
-                options.pin,
-                pull=options.pull,
-                active_low=options.active_low,
-                debounce_s=options.debounce_s,
-                pin_factory=factory,
-                on_change=self._changed,
+            line = self._gpio.contacts.join(
+                options.pin, settings, lambda: ContactLine(options.pin, settings, factory)
             )
-            self._device, self._emit = device, emit
+            self._line, self._emit = line, emit
             try:
-                with device.pin.lock:
-                    look = device.pin.look()
-                    self._resynced_ns = self._gpio.event_clock.boottime_ns(factory.ticks())
+                with line.lock:
+                    look = line.look()
                     self._tracker = ContactTracker(
                         active=is_active(options, level=look.level),
-                        at_ns=self._resynced_ns,
+                        at_ns=self._gpio.event_clock.boottime_ns(factory.ticks()),
                         look=look,
                         totals=resume,
                         noisy_above_hz=options.noisy_above_hz,
                     )
                     self._say(self._sample(self._tracker))
+                    line.listen(self._changed)
             except BaseException:
                 self.close()
                 raise
 
     def _changed(self, ticks: int, level: bool) -> None:
-        """Handle a change of the pin; called with the pin's lock held."""
-        tracker, device = self._tracker, self._device
-        if tracker is None or device is None:
-            return  # `open` has not read the pin yet, and will report its level
+        """Handle a change of the pin; called with the line's lock held."""
+        tracker, line = self._tracker, self._line
+        if tracker is None or line is None:
+            return
         was_noisy = tracker.noisy
         news = tracker.observe(
             self._gpio.event_clock.boottime_ns(ticks),
             active=is_active(self._options, level=level),
-            lost=device.pin.edges_lost,
+            lost=line.edges_lost,
         )
         if news and not (was_noisy and tracker.noisy):
             self._say(self._sample(tracker))
 
     def poll(self, now_ns: int) -> None:
         """Read the level again, and emit a sample if anything has changed."""
-        device, tracker = self._device, self._tracker
-        if device is None or tracker is None:
+        line, tracker = self._line, self._tracker
+        if line is None or tracker is None:
             raise DriverError(f"sensor {self.settings.id} is not open")
         self._gpio.event_clock.refresh()
-        with self._gpio.pin(self._options.pin), device.pin.lock:
-            look = device.pin.look()
+        with self._gpio.pin(self._options.pin), line.lock:
+            look = line.look()
             tracker.poll(now_ns, active=is_active(self._options, level=look.level), look=look)
             sample = self._sample(tracker)
             if self._is_news(sample):
                 self._say(sample)
-            if now_ns - self._resynced_ns >= RESYNC_NS:
-                self._resynced_ns = now_ns
-                device.pin.resync()
+            line.resync()
 
     def _sample(self, tracker: ContactTracker) -> Sample:
-        totals = tracker.totals
-        value = totals.seconds if self.settings.kind == "runtime" else tracker.active
         return Sample(
-            self.settings.id, tracker.at_ns, value, tracker.state, totals=totals, detail=tracker.detail
+            self.settings.id,
+            tracker.at_ns,
+            self._value(tracker),
+            tracker.state,
+            totals=tracker.totals,
+            detail=tracker.detail,
         )
+
+    def _value(self, tracker: ContactTracker) -> Value:
+        """Return the value that the sensor records."""
+        return tracker.active
 
     def _is_news(self, sample: Sample) -> bool:
         last = self._said
@@ -169,11 +164,12 @@ class ContactDriver(Driver):
         self._emit(sample)
 
     def close(self) -> None:
-        """Release the pin, so that another driver or program can use it."""
-        device = self._device
-        if device is not None:
-            device.close()
-        self._device = self._tracker = self._emit = self._said = None
+        """Stop using the pin, and release it if no other sensor uses it."""
+        line = self._line
+        if line is not None:
+            line.ignore(self._changed)
+            self._gpio.contacts.leave(self._options.pin, line)
+        self._line = self._tracker = self._emit = self._said = None
 
 
 def _debounce(debounce_s: float) -> str:
@@ -204,9 +200,13 @@ The 1 kΩ resistor protects the line. For long cables, use an opto-isolator. For
 must use an opto-isolator, because the header tolerates at most 3.3 V. [Signals of 12 V and 24
 V](../opto-isolator.md) shows the circuit.
 
+The running time and the number of starts can be recorded from the same pin, by sensors of kind
+[`runtime`](runtime.md).
+
 Each change is recorded with the kernel's time stamp, so a switch has no `rate`. A contact that changes
 continuously has the state `noisy`.""",
     options=ContactOptions,
+    line=CONTACT_LINE,
     driver=lambda settings, context: ContactDriver(settings, gpio=context.gpio),
     unit=lambda _values: CONTACT,
     interval_s=None,

@@ -34,9 +34,16 @@ def pi(tmp_path: Path) -> Iterator[Board]:
     made.factory.close()
 
 
-def switch(pi: Board, *, kind: str = "switch", interval_s: float = 1.0, **options: Any) -> ContactDriver:
+def switch(pi: Board, *, interval_s: float = 1.0, **options: Any) -> ContactDriver:
     chosen = ContactOptions(**{"pin": PIN, "debounce_s": 0.05} | options)
-    driver = ContactDriver(sensor(chosen, kind=kind, unit="bool", interval_s=interval_s), gpio=pi.gpio)
+    driver = ContactDriver(sensor(chosen, kind="switch", unit="bool", interval_s=interval_s), gpio=pi.gpio)
+    pi.drivers.append(driver)
+    return driver
+
+
+def hours(pi: Board, **options: Any) -> RuntimeDriver:
+    chosen = RuntimeOptions(**{"pin": PIN, "debounce_s": 0.05} | options)
+    driver = RuntimeDriver(sensor(chosen, kind="runtime", unit="s", interval_s=1.0), gpio=pi.gpio)
     pi.drivers.append(driver)
     return driver
 
@@ -196,7 +203,7 @@ def test_contact_that_stays_inactive_emits_nothing(pi: Board) -> None:
 
 
 def test_running_hours_continue_from_the_stored_total(pi: Board) -> None:
-    driver = switch(pi, kind="runtime")
+    driver = hours(pi)
     said = opened(driver, Totals(8, 3600.0))
     assert said.values == [3600.0]
     drive(pi, CLOSED, every=0)
@@ -222,14 +229,14 @@ def test_running_hours_begin_with_the_reading_of_the_hour_meter(pi: Board) -> No
 
 
 def test_stopped_engine_emits_nothing(pi: Board) -> None:
-    driver = switch(pi, kind="runtime")
+    driver = hours(pi)
     said = opened(driver)
     pi.run(driver, 60)
     assert said.values == [0.0]
 
 
 def test_time_that_passes_while_the_driver_is_closed_is_not_counted(pi: Board) -> None:
-    driver = switch(pi, kind="runtime")
+    driver = hours(pi)
     pi.line(PIN).drive(CLOSED)
     said = opened(driver)
     pi.run(driver, 10)
@@ -384,12 +391,6 @@ def test_error_for_a_pin_in_use_names_its_user_and_the_pin_works_once_it_is_free
         kept.append(caught.value)  # kept with its traceback, as a log record does
     pi.line(PIN).holder = ""
     assert opened(driver).values == [False]
-
-
-def test_two_sensors_on_one_pin_are_refused_with_a_message(pi: Board) -> None:
-    opened(switch(pi))
-    with pytest.raises(DriverError, match="GPIO17 cannot be used: pin GPIO17 is already in use"):
-        switch(pi).open(Collector(), resume=Totals())
 
 
 def test_pin_that_the_header_does_not_have_is_refused_with_a_message(pi: Board) -> None:

@@ -196,8 +196,8 @@ def test_count_is_correct_after_any_bursts_stalls_and_polls(
     driver = pulse(pi, measure="total")
     said = opened(driver)
     pi.line(PIN).start_numbering_at(start)
-    assert driver._line is not None
-    driver._line.meter._number = start
+    assert driver._meter is not None
+    driver._meter._number = start
     for pulses, stalled, polled in bursts:
         pi.square(PIN, 10_000, pulses / 10_000, stalled=stalled)
         if polled:
