@@ -26,7 +26,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,13 +52,13 @@ from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
-from . import files, starter_files
+from . import files, fleet_duplicates, starter_files
 from .authority import ROOT_VALID, VESSEL_VALID, Authority, fleet_of
 from .bundle.contents import RADIO_KEY
 from .errors import FolderError, UnknownVesselError
 
 ROOT_KEY: Final = "fleet.key"
-VESSELS: Final = "vessels"
+VESSELS: Final = fleet_duplicates.VESSELS
 IDENTITY: Final = "identity"
 CERTIFICATES: Final = "certificates"
 ABOUT: Final = starter_files.VESSEL
@@ -92,6 +91,8 @@ class EnrolledVessel:
     mmsi: int | None
     issued: tuple[IssuedCertificate, ...]
     """Certificates of the vessel: the current one first, then the others from the latest to the earliest."""
+    has_readable_file: bool = True
+    """False if its vessel.toml, which people edit, cannot be read, so that name and MMSI are unknown."""
 
     @property
     def current(self) -> IssuedCertificate | None:
@@ -371,7 +372,9 @@ class FleetFolder:
         except ProblemError as error:
             text = f"{error.problem.text}; restore the file from a backup, or run `logboat fleet renew`"
             raise FolderError(text) from error
-        about = self._described(place / ABOUT)
+        about_or_none = fleet_duplicates.described(place)
+        about = about_or_none or {}
+        mmsi = about.get("mmsi")
         issued = [
             IssuedCertificate(
                 serial_text(each.serial_number),
@@ -384,7 +387,13 @@ class FleetFolder:
                 every, key=lambda each: (each == current, each.not_valid_before_utc), reverse=True
             )
         ]
-        return EnrolledVessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
+        return EnrolledVessel(
+            vessel,
+            str(about.get("name") or vessel),
+            mmsi if isinstance(mmsi, int) else None,
+            tuple(issued),
+            has_readable_file=about_or_none is not None,
+        )
 
     def _carded(self, vessel: str) -> dict[str, Any]:
         """Return the content of `carded.json`; empty if the file is missing or unreadable."""
@@ -393,20 +402,6 @@ class FleetFolder:
         except (FileNotFoundError, ValueError, RecursionError):
             return {}
         return body if isinstance(body, dict) else {}
-
-    def _described(self, path: Path) -> dict[str, Any]:
-        """Return the `[vessel]` section of a `vessel.toml`.
-
-        People edit this file, so it may contain mistakes.
-        """
-        try:
-            about = tomllib.loads(path.read_text()).get("vessel")
-        except FileNotFoundError:
-            return {}
-        except (ValueError, RecursionError) as error:  # tomllib's own errors are ValueErrors
-            text = f"{path}: {error}; for details, run `logboat config check`"
-            raise FolderError(text) from error
-        return about if isinstance(about, dict) else {}
 
     def _issue(
         self,

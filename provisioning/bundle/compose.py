@@ -10,18 +10,6 @@ from provisioning.errors import BundleError
 from provisioning.folder import FleetFolder
 
 
-def check(folder: FleetFolder, vessel: str, *, now: datetime, is_renewed: bool) -> None:
-    """Check what `compose` needs, and change nothing.
-
-    `is_renewed` is True if the identity is replaced before the bundle is made, so that the present one does
-    not matter. Raises UnknownVesselError, BundleError.
-    """
-    bundle = contents.read(folder.place(vessel))
-    if not is_renewed:
-        _check_identity(folder, vessel, now)
-        contents.check(bundle)
-
-
 def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, bytes]:
     """Return the files of the vessel's bundle by name, including `bundle.json`.
 

@@ -114,10 +114,15 @@ def read(folder: Path) -> BundleContents:
                 places |= {f"{IDENTITY}/{each.name.lower()}": each for each in _identity(path)}
         elif lower in (MANIFEST, VESSEL, SENSORS):
             places[lower] = path
-        elif lower.endswith(BESIDE) and _NAME.fullmatch(path.name):
+        elif is_carried(path.name):
             places[path.name] = path
     _check_sizes(folder, places)
     return BundleContents(folder, {name: path.read_bytes() for name, path in places.items()})
+
+
+def is_carried(name: str) -> bool:
+    """Return True if a file to which a configuration refers can go onto a card under this name."""
+    return name.lower().endswith(BESIDE) and _NAME.fullmatch(name) is not None
 
 
 def identity_folder(folder: Path) -> Path:

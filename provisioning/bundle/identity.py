@@ -4,17 +4,22 @@ The library that reads certificates takes a long time to load, so it is loaded o
 to read.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from provisioning.bundle.contents import RADIO_KEY
 from sensors.toml.toml_file import unforeseen
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
 if TYPE_CHECKING:
     from sync.fleet.identity_files import FleetIdentity
+
+_RADIO_PASSWORD: Final = re.compile(rb"[ !#-~]{8,63}")
+"""Pattern of a WPA password (IEEE 802.11, annex J.4.1) that can be quoted for wpa_supplicant."""
 
 
 def whole(folder: Path) -> "FleetIdentity":
@@ -37,15 +42,17 @@ def load(folder: Path) -> "FleetIdentity | None":
         return None
 
 
-def radio_objection(offered: Path) -> str | None:
-    """Return the reason to reject an identity's statement of the radio key, or None if it is acceptable."""
-    from sync.fleet import identity_files
+def id_objection(vessel: str, certified: str) -> tuple[str, str] | None:
+    """Return the reason to reject a configuration with the id `vessel`, and a remedy; None to accept it.
 
-    try:
-        identity_files.load_radio_key(offered, whole(offered).trust.root)
-    except IdentityError as error:
-        return str(error).removeprefix(f"{offered}/").partition("; ")[0]
-    return None
+    `certified` is the vessel that the certificate names.
+    """
+    if vessel == certified:
+        return None
+    return (
+        f'the id is "{vessel}", but the certificate is for "{certified}"',
+        f'Write: id = "{certified}". For another vessel, write another card with `logboat fleet card`.',
+    )
 
 
 def vessel_of(certificate: bytes) -> str | None:
@@ -85,6 +92,7 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
             why,
             f"Run `logboat fleet renew {identity.vessel}` for a new certificate, and write the bundle again.",
         )
+    yield from _radio_objections(offered, identity)
     if present is None:
         return
     from sync.net.certificates import fingerprint
@@ -103,3 +111,15 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
             f"the identity is of vessel {identity.vessel}, but this is vessel {present.vessel}",
             f"Use the card of {identity.vessel}, or write a new one with `logboat fleet card`.",
         )
+
+
+def _radio_objections(offered: Path, identity: "FleetIdentity") -> Iterator[tuple[str, str]]:
+    from sync.fleet import identity_files
+
+    key = offered / RADIO_KEY
+    if key.is_file() and not _RADIO_PASSWORD.fullmatch(key.read_bytes().strip()):
+        yield f"{RADIO_KEY}: this is not a valid radio password", "Write the bundle again."
+    try:
+        identity_files.load_radio_key(offered, identity.trust.root)
+    except IdentityError as error:
+        yield str(error).removeprefix(f"{offered}/").partition("; ")[0], "Write the bundle again."

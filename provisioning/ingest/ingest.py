@@ -6,7 +6,6 @@ start: each failure is reported as a problem.
 """
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from provisioning import files
 from provisioning.bundle import identity as identities
 from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
 from provisioning.errors import BundleError
-from sensors.toml.toml_file import EMPTIED, FileProblem, is_empty, unforeseen
+from sensors.toml.toml_file import FileProblem, unforeseen
 from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 from sync.folders import PUBLIC
@@ -29,8 +28,6 @@ from .offers import IN_FORCE, OfferedFiles, collect
 
 _STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
 """Names of the statements that the fleet's CA signs and numbers; the one with the highest number applies."""
-_RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
-"""Pattern of a WPA password (IEEE 802.11, annex J.4.1) that can be quoted for wpa_supplicant."""
 _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
 
 
@@ -202,15 +199,6 @@ class Intake:
             present = identities.load(self._force.identity)
             for text, remedy in identities.objections(staged / IDENTITY, present=present, now=self._now):
                 yield FileProblem(place, None, "", text, remedy)
-            radio = offer.identity.get(RADIO_KEY)
-            if radio is not None and not _RADIO_KEY.fullmatch(radio.strip()):
-                text = f"{RADIO_KEY}: this is not a valid radio password"
-                yield FileProblem(place, None, "", text, "Write the bundle again.")
-            if why := identities.radio_objection(staged / IDENTITY):
-                yield FileProblem(place, None, "", why, "Write the bundle again.")
-        for name, content in offer.configuration.items():
-            if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
-                yield FileProblem(offer.origins[name], None, "", *EMPTIED)
 
     def _check_configuration(
         self, offer: OfferedFiles, staged: Path, new: Collection[str]
@@ -222,16 +210,10 @@ class Intake:
             place = offer.origins.get(name, self._force.folder / _ON_CARD.get(name, name))
             yield replace(problem, file=place)
         whose = identities.load(staged / IDENTITY) or identities.load(self._force.identity)
-        if not refusals and whose is not None and whose.vessel != verdict.vessel:
-            yield FileProblem(
-                offer.origins.get(CONFIG, self._force.folder / VESSEL),
-                None,
-                "id",
-                f'the id is "{verdict.vessel}", but the certificate is for "{whose.vessel}"',
-                f'Write: id = "{whose.vessel}". For another vessel, write another card with `logboat'
-                " fleet card`.",
-                table="[vessel]",
-            )
+        objection = None if whose is None else identities.id_objection(verdict.vessel, whose.vessel)
+        if not refusals and objection is not None:
+            place = offer.origins.get(CONFIG, self._force.folder / VESSEL)
+            yield FileProblem(place, None, "id", *objection, table="[vessel]")
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
         """Add the vessel's id to the staged change, and any newer statements of the CA that are in use."""

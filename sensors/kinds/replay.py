@@ -161,7 +161,7 @@ def _check(draft: SensorDraft) -> None:
         draft.table.complain(
             "file",
             f"file {file.name} does not exist in the folder of sensors.toml",
-            f"Copy it to {file.parent}.",
+            "Copy it there, or correct the name.",
         )
         return
     if draft.recordings is None:
@@ -169,7 +169,7 @@ def _check(draft: SensorDraft) -> None:
     try:
         draft.recordings.play(file, draft.values["path"])
     except RecordingError as error:
-        for problem in error.of(file):
+        for problem in error.of(Path(draft.values["file"])):
             draft.table.complain("file", problem, "Correct the recording, or name another file or path.")
 
 

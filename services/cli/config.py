@@ -1,4 +1,4 @@
-"""`logboat config check FILE…` runs the check that boot uses; `config apply FILE` applies a file.
+"""`logboat config check FILE…` checks files as a card and a boot do; `config apply FILE` applies a file.
 
 `config sender` computes the configuration keys for an analog sender from its electrical data.
 """
@@ -7,6 +7,7 @@ import json
 import math
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,8 @@ from services.console.output import print_json, tell
 from .options import actions
 
 if TYPE_CHECKING:
-    from services.schemas.appliance import Problem
+    from services.config.check import Checked, CheckedFiles
+    from services.schemas.appliance import CheckedFile, Problem
 
 WIDTH: Final = 80
 """Maximum width, in columns, of the lines that `config sender` prints."""
@@ -30,13 +32,17 @@ _NO_BREAK: Final = "\xa0"
 def config_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat config check|apply FILE…` and `config sender`."""
     add = actions(parser, "check|apply|sender")
-    check = add("check", "check a file, as the appliance does at boot, and show what each sensor's keys mean")
+    check = add(
+        "check",
+        "check files as `fleet card` and each boot do, and show what each sensor's keys mean",
+    )
     check.add_argument(
         "files",
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="a vessel.toml, sensors.toml or logboat.toml file",
+        help="a vessel.toml, sensors.toml or logboat.toml file, which is checked with the files beside it; or"
+        " the folder of a vessel, of a card, or of a fleet",
     )
     apply = add("apply", "check a file and apply it, on the card and on the appliance")
     apply.add_argument(
@@ -107,46 +113,63 @@ def config(args: Namespace, world: Environment) -> int:
     """Check files, apply a file, or compute a sender's keys. Return 2 if a file has errors, else 0."""
     if args.action == "sender":
         return _sender(args)
-    return _apply(args, world) if args.action == "apply" else _check(args)
+    return _apply(args, world) if args.action == "apply" else _check(args, world)
 
 
-def _check(args: Namespace) -> int:
-    from services.config.check import check
+def _check(args: Namespace, world: Environment) -> int:
+    from services.config.check import check_files
+
+    result = check_files(args.files, now=datetime.fromtimestamp(world.utc, UTC))
+    if args.json:
+        from services.schemas.appliance import ConfigCheck
+
+        print_json(
+            ConfigCheck(files=[_checked_json(each) for each in result.files], not_checked=result.not_checked)
+        )
+    else:
+        _tell_checked(result)
+    return 2 if result.problems else 0
+
+
+def _tell_checked(result: "CheckedFiles") -> None:
+    """Print what was understood, then the verdicts; if there are several folders, below the name of each."""
     from services.config.understood import listing, understood
 
-    checked = {path: check(path) for path in args.files}
-    sensors = {
-        path: () if (found := each.examined) is None else understood(found) for path, each in checked.items()
-    }
-    if args.json:
-        from services.schemas.appliance import CheckedFile, ConfigCheck, UnderstoodFact, UnderstoodSensor
+    for each in result.files:
+        if each.examined is not None and each.examined.sensors:
+            tell(f"{each.path.name}, as understood:\n{listing(understood(each.examined))}\n")
+    folders: dict[Path, list[Checked]] = {}
+    for each in result.files:
+        folders.setdefault(each.path.parent, []).append(each)
+    for folder, files in folders.items():
+        if len(folders) > 1:
+            tell(f"{folder}:")
+        tell("\n".join(each.text for each in files))
+    if result.not_checked:
+        tell("\n".join(f"not checked: {each}" for each in result.not_checked))
 
-        files = [
-            CheckedFile(
-                file=str(path),
-                good=result.good,
-                problems=[_json(each) for each in (*result.problems, *result.warnings)],
-                sensors=[
-                    UnderstoodSensor(
-                        sensor=each.settings.id,
-                        name=each.settings.name,
-                        kind=each.settings.kind,
-                        path=each.settings.path,
-                        unit=each.settings.unit,
-                        facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
-                    )
-                    for each in sensors[path]
-                ],
+
+def _checked_json(checked: "Checked") -> "CheckedFile":
+    from services.config.understood import understood
+    from services.schemas.appliance import CheckedFile, UnderstoodFact, UnderstoodSensor
+
+    sensors = () if checked.examined is None else understood(checked.examined)
+    return CheckedFile(
+        file=str(checked.path),
+        good=checked.good,
+        problems=[_json(each) for each in (*checked.problems, *checked.warnings)],
+        sensors=[
+            UnderstoodSensor(
+                sensor=each.settings.id,
+                name=each.settings.name,
+                kind=each.settings.kind,
+                path=each.settings.path,
+                unit=each.settings.unit,
+                facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
             )
-            for path, result in checked.items()
-        ]
-        print_json(ConfigCheck(files=files))
-    else:
-        listings = [
-            f"{path.name}, as understood:\n{listing(each)}\n" for path, each in sensors.items() if each
-        ]
-        tell("\n".join([*listings, *(result.text for result in checked.values())]))  # the verdict is last
-    return 0 if all(result.good for result in checked.values()) else 2
+            for each in sensors
+        ],
+    )
 
 
 def _sender(args: Namespace) -> int:

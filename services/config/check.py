@@ -1,42 +1,35 @@
-"""`logboat config check FILE`: runs the check that boot uses, and describes the result for a terminal.
+"""`logboat config check FILE`: checks configuration files as a card and the appliance do, for a terminal.
 
-It distinguishes `sensors.toml` from `vessel.toml` and `logboat.toml` by name, or else by content. It changes
-nothing.
+It distinguishes `sensors.toml` from `vessel.toml` and `logboat.toml` by name, or else by content. A file is
+checked together with the other one in its folder, as `logboat fleet card` and each boot check them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
-from sensors.config.loader import NO_SENSORS, ExaminedSensors, examine_sensors
+from provisioning.bundle.contents import SENSORS, VESSEL
+from provisioning.card_folders import ON_FAT
+from provisioning.fleet_duplicates import VESSELS, is_vessels_folder
+from provisioning.ingest.active_config import CONFIG
+from sensors.config.loader import NO_SENSORS, ExaminedSensors
 from sensors.config.sections import SECTIONS
-from sensors.settings import SensorSettings
-from sensors.signalk_paths import unit_words
 from sensors.toml import toml_file
 from sensors.toml.schema import Table
-from sensors.toml.toml_file import TomlFile, unforeseen
-from sensors.units import format_duration
+from sync.fleet.identity_names import FLEET_CERTIFICATE
 
-from .loader import (
-    Configuration,
-    ConfigurationError,
-    FileProblem,
-    load,
-    read_configuration,
-    reserved_pins,
-)
-from .model import LIGHTS
-from .readiness import missing_files, placeholders
-
-BESIDE: Final = ("logboat.toml", "vessel.toml")
-"""Names of the files that define the lights' pins: in the active configuration folder, and on the card."""
+from .loader import ConfigurationError, FileProblem
+from .pair_check import PairCheck, check_folder, check_pair
+from .summary import configuration_summary, sensors_summary
+from .surroundings import is_for_card, with_surroundings
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Result of checking a file."""
 
+    path: Path
     text: str
     """Human-readable text: a summary, or one line for each problem."""
     problems: tuple[FileProblem, ...] = ()
@@ -52,33 +45,174 @@ class Checked:
         return not self.problems and not self.warnings
 
 
-def check(path: Path, *, check_recordings: bool = True) -> Checked:
-    """Check one configuration file of any kind. Never raise: every problem is reported in the result.
+@dataclass(frozen=True, slots=True)
+class CheckedFiles:
+    """Result of checking several files and the files beside them."""
 
-    Without `check_recordings`, recordings are not read, which can take seconds.
+    files: tuple[Checked, ...]
+    """The files, in the order in which they were given, then those beside them that contain mistakes."""
+    not_checked: tuple[str, ...]
+    """Checks that were impossible, and why, as phrases that follow "not checked:"."""
+
+    @property
+    def problems(self) -> tuple[FileProblem, ...]:
+        """All mistakes because of which a card would be refused."""
+        return tuple(problem for each in self.files for problem in (*each.problems, *each.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Paths of the two files that are checked together; one of them may not exist."""
+
+    config: Path
+    sensors: Path
+
+
+def check(path: Path) -> Checked:
+    """Check one file together with the other one in its folder, and return what concerns this file.
+
+    Never raise: every problem is reported in the result.
     """
-    try:
-        file = toml_file.read(path)
-        if not _describes_sensors(file):
-            configuration = read_configuration(file)
-            lacking = (*missing_files(file, configuration), *placeholders(file, configuration))
-            if lacking:
-                return Checked(_listed(path, lacking), warnings=lacking)
-            return _good(path, _configuration(configuration))
-        reserved, source = _lights_beside(file.path.parent)
-        examined = examine_sensors(file, reserved=reserved, check_recordings=check_recordings)
-        if examined.warnings:
-            return Checked(_listed(path, examined.warnings), warnings=examined.warnings)
-        return replace(_good(path, _sensors(examined.sensors, source)), examined=examined)
-    except ConfigurationError as error:
-        return Checked(_listed(path, error.problems), error.problems)
-    except Exception as error:  # noqa: BLE001  # any error that the file causes is reported
-        problem = FileProblem(path, None, "", *unforeseen(error))
-        return Checked(_listed(path, [problem]), (problem,))
+    return check_files([path]).files[0]
 
 
-def _good(path: Path, summary: str) -> Checked:
-    return Checked(f"{path.name}: good\n{summary}")
+def check_files(
+    paths: Iterable[Path], *, now: datetime | None = None, new_identity: bool = False
+) -> CheckedFiles:
+    """Check files, and all files in folders: of a vessel, of a card, or of a whole fleet.
+
+    `now` is the time at which certificates must be valid, by default that of the clock. `new_identity` is as
+    for `surroundings.with_surroundings`. Never raise: every problem is reported in the result.
+    """
+    now = now or datetime.now(UTC)
+    files: dict[Path, Checked | None] = {}
+    given: dict[Path, _Pair] = {}
+    for path in (each for place in paths for each in _files_of(place)):
+        try:
+            given[path] = _pair(path)
+            files[path] = None
+        except ConfigurationError as error:
+            files[path] = Checked(path, _listed(path, error.problems), error.problems)
+    pairs = _together(given)
+    results = {
+        pair: with_surroundings(_checked(pair), pair.config, pair.sensors, now=now, new_identity=new_identity)
+        for pair in dict.fromkeys(pairs.values())
+    }
+    for path, pair in pairs.items():
+        files[path] = _of_file(path, pair, results[pair])
+    beside = [
+        _of_file(other, pair, result)
+        for pair, result in results.items()
+        for other in (pair.config, pair.sensors)
+        if other not in files
+    ]
+    not_checked = [each for result in results.values() for each in result.not_checked]
+    return CheckedFiles(
+        (
+            *(each for each in files.values() if each is not None),
+            *(each for each in beside if not each.good),
+        ),
+        tuple(dict.fromkeys(not_checked)),
+    )
+
+
+def _files_of(path: Path) -> Iterator[Path]:
+    """Yield the files to check for a path that was given: the path itself, or the files in a folder."""
+    if not path.is_dir():
+        yield path
+        return
+    if (path / FLEET_CERTIFICATE).is_file() and (path / VESSELS).is_dir():
+        for folder in sorted((path / VESSELS).iterdir()):
+            if folder.is_dir() and not folder.name.startswith("."):
+                yield from _in_folder(folder)
+        return
+    found = list(_in_folder(path)) or list(_in_folder(path / ON_FAT))
+    yield from found or [path]
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    """Yield the configuration files in a folder; in the folder of a fleet's vessel, vessel.toml at least."""
+    in_fleet = is_vessels_folder(folder)
+    names = (VESSEL, SENSORS) if in_fleet or is_for_card(folder) else (CONFIG, VESSEL, SENSORS)
+    for name in names:
+        path = _named(folder, name)
+        if path.exists() or (name == VESSEL and in_fleet):
+            yield path
+
+
+def _named(folder: Path, name: str) -> Path:
+    """Return the path of a file in a folder, with its name spelt as it is there: case does not matter."""
+    if (folder / name).exists() or not folder.is_dir():
+        return folder / name
+    return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name), folder / name)
+
+
+def _pair(path: Path) -> _Pair:
+    """Return the file and the other one in its folder; raise ConfigurationError if its kind is unclear."""
+    folder = path.parent
+    if path.is_dir():
+        text = f"this folder contains neither {VESSEL} nor {SENSORS}"
+        raise ConfigurationError([FileProblem(path, None, "", text, "Give a file, or another folder.")])
+    if not path.exists() and not is_vessels_folder(folder):
+        toml_file.read(path)  # which raises the error
+    if _describes_sensors(path):
+        configs = [_named(folder, name) for name in (CONFIG, VESSEL)]
+        return _Pair(next((config for config in configs if config.exists()), configs[-1]), path)
+    return _Pair(path, _named(folder, SENSORS))
+
+
+def _together(pairs: Mapping[Path, _Pair]) -> Mapping[Path, _Pair]:
+    """Return the pairs such that given files in one folder are in one pair, whatever their names are."""
+    together = dict[Path, _Pair]()
+    for path, pair in pairs.items():
+        others = {other: each for other, each in pairs.items() if other.parent == path.parent}
+        configs = [other for other, each in others.items() if other == each.config]
+        sensors = [other for other, each in others.items() if other == each.sensors]
+        if path == pair.config:
+            together[path] = _Pair(path, next(iter(sensors), pair.sensors))
+        else:
+            together[path] = _Pair(next(iter(configs), pair.config), path)
+    return together
+
+
+def _checked(pair: _Pair) -> PairCheck:
+    if is_for_card(pair.config.parent):
+        return check_folder(pair.config.parent, config=pair.config.name, sensors=pair.sensors.name)
+    return check_pair(pair.config, pair.sensors)
+
+
+def _of_file(path: Path, pair: _Pair, result: PairCheck) -> Checked:
+    """Return what concerns one file of a pair; files beside the two count as part of the configuration."""
+
+    def own(problems: Iterable[FileProblem]) -> tuple[FileProblem, ...]:
+        return tuple(
+            problem
+            for problem in problems
+            if problem.file == path or (path == pair.config and problem.file not in (path, pair.sensors))
+        )
+
+    problems, warnings = own(result.problems), own(result.warnings)
+    if problems or warnings:
+        return Checked(path, _listed(path, [*problems, *warnings]), problems, warnings)
+    if path == pair.config:
+        assert result.configuration is not None
+        return Checked(path, _good(path, configuration_summary(result.configuration)))
+    assert result.examined is not None
+    pins = _pins(pair.config, has_mistakes=result.configuration is None)
+    summary = sensors_summary(result.examined.sensors, pins)
+    return Checked(path, _good(path, summary), examined=result.examined)
+
+
+def _pins(config: Path, *, has_mistakes: bool) -> str:
+    if has_mistakes:
+        return f"not checked, because {config.name} contains mistakes"
+    if config.is_file():
+        return f"from {config.name}"
+    return f"defaults, because this folder has no {config.name}"
+
+
+def _good(path: Path, summary: str) -> str:
+    return f"{path.name}: good\n{summary}"
 
 
 def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
@@ -89,18 +223,20 @@ def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
 def name_in_force(path: Path) -> str:
     """Return the name of the configuration file that this file would replace.
 
-    Raise ConfigurationError if the kind of the file is unclear.
+    Raise ConfigurationError if the file cannot be read, or if its kind is unclear.
     """
-    return "sensors.toml" if _describes_sensors(toml_file.read(path)) else BESIDE[0]
+    toml_file.read(path)
+    return SENSORS if _describes_sensors(path) else CONFIG
 
 
-def _describes_sensors(file: TomlFile) -> bool:
+def _describes_sensors(path: Path) -> bool:
     """Return True if the file describes sensors. Raise ConfigurationError if that is unclear."""
-    if file.path.name == "sensors.toml":
+    if path.name.lower() == SENSORS:
         return True
-    if file.path.name in BESIDE:
+    if path.name.lower() in (CONFIG, VESSEL):
         return False
-    if not file.data.keys().isdisjoint({"sensor", NO_SENSORS}) or "sensor" in file.path.stem:
+    file = toml_file.read(path)
+    if not file.data.keys().isdisjoint({"sensor", NO_SENSORS}) or "sensor" in path.stem:
         return True
     if file.data.keys().isdisjoint(SECTIONS):
         table = Table.root(file)
@@ -111,68 +247,3 @@ def _describes_sensors(file: TomlFile) -> bool:
         )
         raise ConfigurationError(table.problems)
     return False
-
-
-def _sensors(sensors: Sequence[SensorSettings], source: str) -> str:
-    if not sensors:
-        return "no sensors are configured, so nothing will be recorded"
-    rows = [_row(sensor) for sensor in sensors]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return "\n".join(
-        [
-            *lines,
-            f"{len(sensors)} sensor{'s' if len(sensors) != 1 else ''}; pins of lights and clock: {source}",
-        ]
-    )
-
-
-def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
-    """Return the reserved pins, and text that names their file or says why they are the defaults."""
-    reason = f"this folder has no {BESIDE[1]}"
-    for name in BESIDE:
-        if not (folder / name).exists():
-            continue
-        try:
-            return reserved_pins(load(folder / name)), f"from {name}"
-        except ConfigurationError:
-            reason = f"{name} contains mistakes"  # which are reported when that file is checked
-    return reserved_pins(Configuration()), f"defaults, because {reason}"
-
-
-def _row(sensor: SensorSettings) -> tuple[str, ...]:
-    pin = getattr(sensor.options, "pin", None)
-    alarms = len(sensor.alarms)
-    return (
-        sensor.id,
-        sensor.kind if pin is None else f"{sensor.kind} on pin {pin}",
-        sensor.path,
-        unit_words(sensor.unit),
-        f"window {format_duration(sensor.window_s)}",
-        f"{alarms} alarm{'s' if alarms > 1 else ''}" if alarms else "",
-    )
-
-
-def _configuration(configuration: Configuration) -> str:
-    vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
-    users = ", ".join(user.name for user in configuration.users)
-    networks = [wifi.ssid for wifi in network.wifi]
-    lights = ", ".join(
-        f"{name} {pin}" for pin, name in reserved_pins(configuration).items() if name in LIGHTS
-    )
-    rows = {
-        "vessel": f"{vessel.id} ({vessel.name})" + (f", MMSI {vessel.mmsi}" if vessel.mmsi else ""),
-        "time zone": vessel.timezone,
-        "network": ", ".join(networks) or "no Wi-Fi network configured",
-        "listener": f"port {configuration.listener.port}",
-        "SSH keys": str(len(network.ssh_keys) or "none"),
-        "users": f"{len(configuration.users)}: {users}" if users else "none",
-        "mesh": f"{mesh.role}, at most {mesh.max_peers} peers",
-        "gateways": ", ".join(f"{gateway.name} ({gateway.kind})" for gateway in configuration.gateways)
-        or "none",
-        "retention": str(configuration.retention.budget),
-        "lights": lights or "none",
-    }
-    return "\n".join(f"{name:<10} {what}" for name, what in rows.items())

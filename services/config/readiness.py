@@ -1,40 +1,74 @@
-"""Finds what a valid configuration still lacks: missing files, and placeholders that must be replaced.
+"""Finds what a valid configuration still lacks: files to which it refers, and values to be replaced.
 
-`logboat config check`, `logboat fleet card` and the boot use this check, so that all of them accept the same
-files. A daemon does not use it, because it runs with the configuration in use.
+A daemon does not use these checks, because it runs with the configuration in use. Each mistake refuses only
+new files: see `FileProblem.refuses_only_new`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from sensors.toml.toml_file import FileProblem, TomlFile
+from provisioning.bundle.contents import MOST_BYTES_OF_OTHERS
+from sensors.toml.toml_file import EMPTIED, FileProblem, TomlFile, is_empty
 
-from .loader import Configuration
+from .model import Configuration, GatewaySection
 
 EXAMPLE_SSH_KEY: Final = "AAAAC3NzaC1lZDI1NTE5AAAAIExample"
 """Key in the template of vessel.toml, which belongs to nobody."""
 EXAMPLE_HASH: Final = f"scrypt$8192$8$1${'A' * 22}${'A' * 43}"
 """Password hash in the template of vessel.toml, which matches no password."""
+_PEM: Final = b"-----BEGIN "
 
 
-def missing_files(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each file that a gateway's settings refer to but that does not exist."""
+def files_of_gateways(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
+    """Yield a problem for each file to which a gateway's settings refer, and which could not be used."""
     for number, gateway in enumerate(configuration.gateways):
-        name = gateway.password_file
-        if name is not None and not _is_file(file.path.parent / name):
+        for key, name in _files_of(gateway).items():
+            path = file.path.parent / name
+            if _is_file(path):
+                yield from emptied([path])
+                yield from _mistakes_in(path, key, gateway.name)
+                continue
             yield FileProblem(
                 file.path,
-                file.line(("gateway", number, "password_file")),
-                "password_file",
-                f'there is no file "{name}" in the same folder',
-                "Add the file; its name must end with .password.",
+                file.line(("gateway", number, key)),
+                key,
+                *_missing(key, name),
                 table=f'gateway "{gateway.name}"',
+                refuses_only_new=True,
             )
 
 
+def names_of_gateways_files(configuration: Configuration) -> tuple[str, ...]:
+    """Return the names of all files to which gateways' settings refer."""
+    return tuple(name for gateway in configuration.gateways for name in _files_of(gateway).values())
+
+
+def _files_of(gateway: GatewaySection) -> Mapping[str, str]:
+    names = {
+        "password_file": gateway.password_file,
+        "session_file": gateway.session_file,
+        "ca": gateway.ca,
+        "certificate": gateway.certificate,
+        "key": gateway.certificate_key,
+    }
+    return {key: name for key, name in names.items() if name is not None}
+
+
+def emptied(paths: Iterable[Path]) -> Iterator[FileProblem]:
+    """Yield a problem for each of the files that is empty, perhaps because of a power cut."""
+    for path in paths:
+        try:
+            content = path.read_bytes() if path.stat().st_size <= MOST_BYTES_OF_OTHERS else b"-"
+        except OSError:  # reported by those who need the file
+            continue
+        if is_empty(content):
+            what, remedy = EMPTIED
+            yield FileProblem(path, None, "", what, remedy.partition(". ")[0] + ".", refuses_only_new=True)
+
+
 def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each placeholder from the template. Only new files are rejected for these."""
+    """Yield a problem for each placeholder from the template."""
     if any(EXAMPLE_SSH_KEY in key for key in configuration.network.ssh_keys):
         yield FileProblem(
             file.path,
@@ -56,6 +90,51 @@ def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileP
                 table=f'user "{user.name}"',
                 refuses_only_new=True,
             )
+
+
+_ENDS: Final = {"password_file": ".password", "session_file": ".password", "key": ".key"}
+"""Extension that the name of the file must have to go onto a card, by key; `.pem` for the other keys."""
+
+
+def _missing(key: str, name: str) -> tuple[str, str]:
+    if Path(name).is_absolute():
+        return (
+            f"there is no file {name}",
+            "Create it, or put it beside this file, and write its name only.",
+        )
+    return (
+        f'there is no file "{name}" in the same folder',
+        f"Add the file; its name must end with {_ENDS.get(key, '.pem')}.",
+    )
+
+
+def _mistakes_in(path: Path, key: str, gateway: str) -> Iterator[FileProblem]:
+    """Yield a problem for a file, not an empty one, that does not contain what a gateway's key needs."""
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(MOST_BYTES_OF_OTHERS)
+    except OSError:  # only root may read it, or the medium fails
+        return
+    if is_empty(content):
+        return
+    found = None
+    if key not in _ENDS or key == "key":
+        if _PEM not in content:
+            found = (
+                f'this is not a PEM file, as {key} of gateway "{gateway}" needs it',
+                "Write the file again.",
+            )
+    else:
+        try:
+            if not content.decode().splitlines()[0].strip():
+                found = (
+                    f'the first line is empty, but {key} of gateway "{gateway}" refers to this line',
+                    "Remove the empty line.",
+                )
+        except UnicodeDecodeError:
+            found = "the file is not UTF-8 text", "Save the file with the encoding UTF-8."
+    if found is not None:
+        yield FileProblem(path, None, "", *found, refuses_only_new=True)
 
 
 def _is_file(path: Path) -> bool:

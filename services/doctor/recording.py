@@ -3,7 +3,7 @@
 from typing import Final
 
 from sensors.config.loader import nothing_described
-from services.config.check import check
+from services.config.pair_check import check_pair
 from services.history import completeness
 from services.history.completeness import VesselReport
 from services.recovery import store_check
@@ -19,13 +19,9 @@ _STORE: Final = "log.db"
 
 def configuration(appliance: Appliance) -> Finding:
     """Check that the configuration files are valid."""
-    problems = [*appliance.boot.problems]
-    warnings: list[str] = []
-    for path in (appliance.config, appliance.sensors_file):
-        if path.exists():
-            checked = check(path)
-            problems += [str(problem) for problem in checked.problems]
-            warnings += [str(warning) for warning in checked.warnings]
+    checked = check_pair(appliance.config, appliance.sensors_file)
+    problems = [*appliance.boot.problems, *map(str, checked.problems)]
+    warnings = [*map(str, checked.warnings)]
     if not appliance.sensors_file.exists():
         problems.append(str(nothing_described(appliance.sensors_file)))
     if problems:

@@ -92,7 +92,15 @@ class ConfigCheck(Output, frozen=True, kw_only=True, tag=format_of("config-check
 
     command: ClassVar[str] = "logboat config check FILE… --json"
 
-    files: Annotated[Sequence[CheckedFile], described("The files, in the order in which they were given.")]
+    files: Annotated[
+        Sequence[CheckedFile],
+        described(
+            "The files, in the order in which they were given; then the files beside them that have mistakes."
+        ),
+    ]
+    not_checked: Annotated[
+        Sequence[str], described("What could not be checked, and why, each as a phrase for people.")
+    ]
 
 
 class SenderKeys(Part, frozen=True, kw_only=True, rename=None):

@@ -181,14 +181,9 @@ def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
 
 def problems_of(args: Namespace) -> tuple[str, ...]:
     """Return the problems in the configuration files, used if no recorder reports them."""
-    from services.config.check import check
+    from services.config.pair_check import check_pair
 
-    return tuple(
-        str(problem)
-        for path in (args.config, args.sensors)
-        if path.exists()
-        for problem in check(path, check_recordings=False).problems
-    )
+    return tuple(map(str, check_pair(args.config, args.sensors, check_recordings=False).problems))
 
 
 def as_json(facts: StatusFacts, todo: str | None) -> "Status":

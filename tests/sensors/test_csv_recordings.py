@@ -14,6 +14,7 @@ from sensors.csv_recordings.rows import PathRecording
 from sensors.kinds.replay import ReplayDriver, ReplayOptions
 from sensors.sample import Totals
 from services.config.check import Checked, check
+from services.config.pair_check import check_pair
 from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
 
 V = "electrical.batteries.1.voltage"
@@ -181,7 +182,7 @@ def test_recording_is_read_once_for_all_its_sensors_and_not_for_the_status(
     monkeypatch.setattr(files, "read", counted)
     checked(tmp_path, text, *[V, A] * 5)
     assert times == [tmp_path / "rec.csv"]
-    assert check(tmp_path / "sensors.toml", check_recordings=False).good
+    assert not check_pair(None, tmp_path / "sensors.toml", check_recordings=False).problems
     assert len(times) == 1
 
 

@@ -88,7 +88,7 @@ def test_files_that_the_appliance_would_refuse_are_not_written(logboat: Applianc
     assert (refused.status, "sensors.toml:4" in refused.err) == (1, True)
     (place / "sensors.toml").unlink()
     (place / "vessel.toml").write_text('[vessel]\nid = "argos"\n')
-    assert 'write: id = "argo"' in card(logboat, north, "--yes").err
+    assert 'Write: id = "argo"' in card(logboat, north, "--yes").err
     gateway = '[[gateway]]\nname = "o"\nkind = "couchbase"\nurl = "wss://a.example:4984/x"\nuser = "a"\n'
     (place / "vessel.toml").write_text(f'[vessel]\nid = "argo"\n{gateway}password_file = "o.password"\n')
     assert 'no file "o.password" in the same folder' in card(logboat, north, "--yes").err

@@ -49,10 +49,14 @@ def test_configuration_is_recognised_by_its_name_or_content(tmp_path: Path, name
     assert "power 5, record 6" in checked.text
 
 
-def test_empty_configuration_is_valid(tmp_path: Path) -> None:
+def test_configuration_with_only_a_comment_is_valid_but_an_empty_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "logboat.toml"
-    path.write_text("")
+    path.write_text("# empty on purpose\n")
     assert check(path).good
+    path.write_text("\n")
+    checked = check(path)
+    assert (checked.problems, checked.good) == ((), False)
+    assert "the file is empty, perhaps because of a power cut" in checked.text
 
 
 @pytest.mark.parametrize("name", ["sensors.toml", "new.toml"])
@@ -128,13 +132,13 @@ def test_default_pins_are_used_without_a_configuration_beside_and_the_reason_is_
 
 
 @pytest.mark.parametrize("name", ["logboat.toml", "vessel.toml"])
-def test_default_pins_are_used_beside_an_invalid_configuration_and_the_reason_is_told(
+def test_pins_are_not_checked_beside_an_invalid_configuration_and_the_reason_is_told(
     tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text(SENSORS.format(pin=17))
     (tmp_path / name).write_text("[lights]\npower = 99\n")
-    expected = f"1 sensor; pins of lights and clock: defaults, because {name} contains mistakes"
+    expected = f"1 sensor; pins of lights and clock: not checked, because {name} contains mistakes"
     assert check(path).text.splitlines()[-1] == expected
 
 
@@ -368,7 +372,7 @@ def test_sensors_of_a_file_with_mistakes_are_not_listed(tmp_path: Path) -> None:
 def test_verdict_follows_the_listings_of_all_files(tmp_path: Path) -> None:
     path, vessel = tmp_path / "sensors.toml", tmp_path / "vessel.toml"
     path.write_text(SENSORS.format(pin=17))
-    vessel.write_text("")
+    vessel.write_text("# the defaults\n")
     told = logboat("config", "check", str(path), str(vessel)).stdout
     assert re.findall(r"^\S+: good$|^\S+, as understood:$", told, re.MULTILINE) == [
         "sensors.toml, as understood:",

@@ -80,7 +80,6 @@ def card_arguments(parser: ArgumentParser) -> None:
 
 def card(args: Namespace, world: Environment) -> int:
     """Check the files of all vessels, then write the cards one by one. Return 0."""
-    from provisioning.bundle import compose
     from provisioning.folder import FleetFolder
 
     if args.update and not args.bundle_only:
@@ -93,9 +92,8 @@ def card(args: Namespace, world: Environment) -> int:
     if several and is_file and PLACEHOLDER not in args.to:
         raise UsageError(f"--to: several vessels need several files, such as 'cards/{PLACEHOLDER}.img'")
     for vessel in args.vessels:
-        _check_configuration(folder.place(vessel))
         _check_certificate(args, folder, vessel)
-        compose.check(folder, vessel, now=_now(world), is_renewed=args.replace)
+        _check_files(folder.place(vessel), now=_now(world), new_identity=args.replace)
     checksum = None if args.image is None else _check_image(args)
     authority = _authority(args, world, folder)
     for number, vessel in enumerate(args.vessels):
@@ -286,25 +284,19 @@ def _judged(args: Namespace, target: Path) -> "Target":
     return check_target(target, need=need, listed=devices() if is_device else {})
 
 
-def _check_configuration(place: Path) -> None:
-    """Check a vessel's configuration as the appliance would, before the card is written.
+def _check_files(place: Path, *, now: datetime, new_identity: bool) -> None:
+    """Check a vessel's files as `logboat config check` does, before the card is written.
 
-    Raise FailedError if the configuration is invalid.
+    Raise FailedError if there is a problem.
     """
-    from provisioning.bundle.contents import SENSORS, VESSEL
-    from services.boot.check import check
+    from services.config.check import check_files
 
-    verdict = check(place, config=VESSEL, sensors=SENSORS)
-    problems = (*verdict.problems, *verdict.warnings)
-    if problems:
-        lines = "\n".join(str(problem) for problem in problems)
-        raise FailedError(
-            f"{place}: the card was not written, because the appliance would refuse these files:\n{lines}"
-        )
-    if verdict.vessel != place.name:
-        raise FailedError(
-            f'{place / VESSEL}: the file names the vessel "{verdict.vessel}"; write: id = "{place.name}"'
-        )
+    result = check_files([place], now=now, new_identity=new_identity)
+    if result.problems:
+        lines = "\n".join(str(problem) for problem in result.problems)
+        raise FailedError(f"{place}: the card was not written, because of these problems:\n{lines}")
+    for each in result.not_checked:
+        say(f"not checked: {each}")
 
 
 def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> None:

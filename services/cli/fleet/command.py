@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from provisioning.starter_files import VESSEL
 from sensors.plaintext import clean
 from services.cli.options import actions
 from services.console.environment import Environment
@@ -313,6 +314,10 @@ def _list(args: Namespace, world: Environment) -> int:
     head = ("vessel", "name", "MMSI", "expires", "certificate", "card")
     heads, blocks = fitted([head, *rows], width=screen().width)
     print("\n".join(chain(heads, *blocks)))
+    for vessel in vessels:
+        if not vessel.has_readable_file:
+            place = folder.place(vessel.id)
+            tell(f"{place / VESSEL} contains mistakes; for details, run: logboat config check {place}")
     return 0
 
 

@@ -1,0 +1,95 @@
+"""Checks `logboat.toml` (on a card `vessel.toml`) and `sensors.toml` together, with the files they refer to.
+
+This is the check for both files of every command and of each boot. `services.boot.check` and
+`services.config.check` add the rules for the folder in which the files are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from provisioning.bundle.contents import is_carried
+from sensors.config.loader import ExaminedSensors, examine_sensors
+from sensors.toml import toml_file
+from sensors.toml.toml_file import EMPTIED, ConfigurationError, FileProblem, is_empty, unforeseen
+
+from .loader import read_configuration, reserved_pins
+from .model import Configuration
+from .readiness import emptied, files_of_gateways, names_of_gateways_files, placeholders
+
+_UNKNOWN_PINS: Final[Mapping[int, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class PairCheck:
+    """Result of checking both files; `configuration` and `examined` are None for a file with mistakes."""
+
+    problems: tuple[FileProblem, ...]
+    """Mistakes because of which a file is not used."""
+    warnings: tuple[FileProblem, ...]
+    """Mistakes because of which a file is refused if it is new, but not if it is already in use."""
+    configuration: Configuration | None
+    examined: ExaminedSensors | None = field(repr=False)
+    not_checked: tuple[str, ...] = ()
+    """Checks that were impossible, and why, as a phrase that follows "not checked:"."""
+
+    @property
+    def vessel(self) -> str:
+        """Id of the vessel; empty if the configuration contains mistakes."""
+        return "" if self.configuration is None else self.configuration.vessel.id
+
+
+def check_pair(config: Path | None, sensors: Path | None, *, check_recordings: bool = True) -> PairCheck:
+    """Check both files; a missing file counts as empty, and None as a file that is not to be checked.
+
+    Without `check_recordings`, recordings are not read, which can take seconds. Never raise: every problem is
+    reported in the result.
+    """
+    problems: list[FileProblem] = []
+    warnings: list[FileProblem] = []
+    configuration: Configuration | None = Configuration()
+    if config is not None:
+        try:
+            configuration = None
+            configuration = _configuration(config, warnings)
+        except ConfigurationError as error:
+            problems += error.problems
+        except Exception as error:  # noqa: BLE001  # any error that the file causes is reported
+            problems.append(FileProblem(config, None, "", *unforeseen(error)))
+    examined = None
+    if sensors is not None:
+        try:
+            file = toml_file.read(sensors, missing_ok=True)
+            reserved = _UNKNOWN_PINS if configuration is None else reserved_pins(configuration)
+            examined = examine_sensors(file, reserved=reserved, check_recordings=check_recordings)
+            warnings += examined.warnings
+        except ConfigurationError as error:
+            problems += error.problems
+        except Exception as error:  # noqa: BLE001  # as above
+            problems.append(FileProblem(sensors, None, "", *unforeseen(error)))
+    return PairCheck(tuple(problems), tuple(warnings), configuration, examined)
+
+
+def _configuration(path: Path, warnings: list[FileProblem]) -> Configuration:
+    file = toml_file.read(path, missing_ok=True)
+    if file.content is not None and is_empty(file.content):
+        warnings.append(FileProblem(path, None, "", *EMPTIED, refuses_only_new=True))
+    configuration = read_configuration(file)
+    warnings += files_of_gateways(file, configuration)
+    warnings += placeholders(file, configuration)
+    return configuration
+
+
+def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
+    """Check both files in a folder, and that none of the files that a card takes along with them is empty.
+
+    `config` and `sensors` are the names of the files. Otherwise as `check_pair`.
+    """
+    found = check_pair(folder / config, folder / sensors)
+    used = () if found.configuration is None else names_of_gateways_files(found.configuration)
+    try:
+        others = sorted(path for path in folder.iterdir() if is_carried(path.name) and path.name not in used)
+    except OSError:  # the folder does not exist, or may not be read
+        return found
+    return replace(found, warnings=(*found.warnings, *emptied(others)))
