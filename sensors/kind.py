@@ -70,6 +70,10 @@ def _can_be_averaged(_values: Values) -> str:
     return ""
 
 
+def _no_recording_facts(_settings: SensorSettings, _recordings: RecordingCache) -> Iterable[Fact]:
+    return ()
+
+
 def _no_totals(_settings: SensorSettings) -> bool:
     return False
 
@@ -107,6 +111,8 @@ class SensorKind:
 
     Its arguments are the settings, and the table as the file contains it, from which the units come.
     """
+    recording_facts: Callable[[SensorSettings, RecordingCache], Iterable[Fact]] = _no_recording_facts
+    """Function that says what the sensor's recording contains."""
     unit: Callable[[Values], str | None] = _of_the_path
     """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
     why_no_mean: Callable[[Values], str] = _can_be_averaged

@@ -1,8 +1,9 @@
 """Finds values that can be read, but probably do not mean what their author intended.
 
-The values are those in `sensors.toml`, and the readings that people enter by hand. In a new `sensors.toml`
-such values are refused. In a file that is already in use they keep their meaning, and the problem is only a
-warning (`FileProblem.refuses_only_new`).
+The values are those in `sensors.toml`, the readings that people enter by hand, and those in recordings. In a
+new `sensors.toml` such values are refused. In a file that is already in use they keep their meaning, and the
+problem is only a warning (`FileProblem.refuses_only_new`). In a recording, a value that the quantity cannot
+have is replayed as a fault.
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sensors.presentation import Presentation, presentation
+from sensors.signalk_paths import CONTACT
 from sensors.units import InputError, parse_value, shown
 
 
@@ -70,6 +72,29 @@ def impossible_value(written: object, unit: str, *, path: str) -> InputError | N
 
 _TEMPERATURE_MARGIN_K: Final = 100.0
 """Change of a temperature that is always plausible: from a cold engine to a hot one."""
+
+
+_TOLERANCE: Final = 0.1
+"""Share of a quantity's range by which a reading may exceed the range.
+
+Sensors have tolerances: a full tank may read 102 %.
+"""
+
+
+def is_possible(value: float, unit: str, *, path: str) -> bool:
+    """Return True if a recorded value in the SI unit `unit` can be a reading of the quantity.
+
+    A contact has only the values 0 and 1. A quantity with a lowest and a highest value may exceed them by
+    the tolerance of a sensor.
+    """
+    if unit == CONTACT:
+        return value in (0.0, 1.0)
+    form = presentation(unit, path)
+    if form is None:
+        return True
+    least, most = form.limits
+    margin = _TOLERANCE * (most - least) if math.isfinite(most - least) else 0.0
+    return least - margin <= value <= most + margin
 
 
 def is_far(value: float, before: Sequence[float], unit: str, *, path: str) -> bool:

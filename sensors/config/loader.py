@@ -69,6 +69,8 @@ class ExaminedSensors:
     """The table of each sensor as the file contains it, in the same order."""
     warnings: tuple[FileProblem, ...]
     """Problems because of which the file is refused if it is new, but not if it is already in use."""
+    recordings: RecordingCache | None = None
+    """Recordings that the sensors replay; None if they were not read."""
 
 
 def load_sensors(
@@ -129,7 +131,7 @@ def examine_sensors(
         with draft.table.guarded():
             sensors.append(_settings(draft))
     warnings = raise_if_any(root.problems)
-    return ExaminedSensors(tuple(sensors), tuple(draft.table.data for draft in drafts), warnings)
+    return ExaminedSensors(tuple(sensors), tuple(draft.table.data for draft in drafts), warnings, recordings)
 
 
 def nothing_described(path: Path) -> FileProblem:

@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
 from typing import Final
 
@@ -56,6 +56,13 @@ class Time:
     form: TimeForm
     moment: datetime | float
     """The time; a number is in the unit of the form."""
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """Time zone, or None if the form has none."""
+        return (
+            self.moment.tzinfo if self.form is TimeForm.ZONED and isinstance(self.moment, datetime) else None
+        )
 
     @property
     def epoch_s(self) -> float:

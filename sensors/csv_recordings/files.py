@@ -10,6 +10,8 @@ from .rows import PathRecording
 def read(file: Path) -> Recording:
     """Read a recording; raise `RecordingError` on any failure, whatever the file contains."""
     try:
+        with file.open("rb") as start:
+            _check_encoding(start.read(4))
         # A byte that is not UTF-8 must not refuse rows of other paths. It becomes U+FFFD.
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             return parse(lines)
@@ -17,6 +19,16 @@ def read(file: Path) -> Recording:
         raise
     except Exception as error:
         raise RecordingError(f"cannot be read: {error}") from error
+
+
+def _check_encoding(start: bytes) -> None:
+    """Raise `RecordingError` if the first bytes show that the file is not text in UTF-8."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise RecordingError(
+            "line 1: this is text in UTF-16, as spreadsheets write it; save it as CSV in UTF-8"
+        )
+    if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
+        raise RecordingError("is a spreadsheet or an archive; export it as CSV, or unpack it")
 
 
 class RecordingCache:

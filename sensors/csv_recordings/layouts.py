@@ -23,17 +23,19 @@ class Shape:
     """Other columns by which the shape is recognised."""
     series: str = ""
     """Column whose values number the series; empty if there is none."""
+    unit: str = ""
+    """Column with the SI unit of the values; empty if there is none."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that the file must have."""
-        named = (self.time, self.path, self.value, self.quality, *self.also)
+        named = (self.time, self.path, self.value, self.quality, self.unit, *self.also)
         return tuple(name for name in named if name)
 
 
 SHAPES: Final = (
     Shape("columns time, path and value", "time", "value", path="path"),
-    Shape("output of logboat log --csv", "time", "value", quality="quality", also=("seq", "unit")),
+    Shape("output of logboat log --csv", "time", "value", quality="quality", unit="unit", also=("seq",)),
     Shape("InfluxDB, path in _measurement", "_time", "_value", path="_measurement"),
     Shape("InfluxDB, single series", "_time", "_value", series="table"),
 )

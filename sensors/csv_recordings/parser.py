@@ -6,6 +6,7 @@ A row that cannot be read is refused for its own path only. The other paths can 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from itertools import chain
 from typing import Final
 
@@ -30,6 +31,8 @@ Loggers with several sources write them from buffers of a second or so. A larger
 """
 _MOST_NAMED: Final = 20
 """Maximum number of paths that a message lists."""
+_MOST_ZONES: Final = 20
+"""Maximum number of time zones of a file that are kept; more of them show a damaged file."""
 _UNSET_S: Final = 315_532_800.0
 """Start of 1980 in seconds since 1970; a logger without a clock starts in 1970."""
 _SET_S: Final = 946_684_800.0
@@ -41,6 +44,8 @@ class FormSpan:
     """Times of all rows of a file that are written in one form."""
 
     first: Time
+    zones: dict[tzinfo, None] = field(default_factory=dict)
+    """Time zones of the rows, in the order in which they first occur; empty for other forms than `ZONED`."""
     earliest_ns: int = 0
     latest_ns: int = 0
     count: int = 0
@@ -52,6 +57,7 @@ class FormSpan:
     """Number of times after 1999."""
     first_s: float = field(init=False)
     """Time of the first row in seconds since 1970."""
+    _zone: tzinfo | None = None
 
     def __post_init__(self) -> None:
         self.first_s = self.first.epoch_s
@@ -60,6 +66,11 @@ class FormSpan:
         """Add a row; return its time in nanoseconds since the first row."""
         offset_ns = time.since(self.first)
         self.count += 1
+        zone = time.zone
+        if zone is not self._zone and zone is not None:
+            self._zone = zone
+            if len(self.zones) < _MOST_ZONES:
+                self.zones[zone] = None
         if offset_ns > self.latest_ns:
             self.latest_ns = offset_ns
         elif offset_ns < self.earliest_ns:
@@ -100,6 +111,8 @@ class PathRows:
     form: TimeForm | None = None
     missing: Lines = field(default_factory=Lines)
     """Lines without a value, which are played as faults."""
+    untimed: Lines = field(default_factory=Lines)
+    """Lines without a time, which are not played. Only `logboat log --csv` writes such lines."""
     sorted: Lines = field(default_factory=Lines)
     """Lines that are a little earlier than the line before."""
     last_ns: int = 0
@@ -112,9 +125,14 @@ class Recording:
         self.layout = layout
         self.paths: dict[str, PathRows] = {}
         self.spans: dict[TimeForm, FormSpan] = {}
-        self.left_out = Lines()
-        """Lines that are not played because they have no path or no time."""
+        self.pathless = Lines()
+        """Lines that are not played because they have no path."""
+        self.units: dict[str, None] = {}
+        """Units that the file states, in the order in which they first occur."""
+        self.decimal_marks: set[str] = set()
+        """Decimal marks that occur, if values can have a decimal comma; empty otherwise."""
         self.count = 0
+        """Number of rows, without headers and comments."""
 
     def contents(self, path: str) -> PathRows | None:
         """Return what the file contains for a path; a file with a single series contains it for any path."""
@@ -125,7 +143,7 @@ class Recording:
         found = self.contents(path)
         if found is None:
             there = ", ".join(sorted(self.paths)[:_MOST_NAMED]) or "none"
-            out = f"; not understood: {self.left_out}" if self.left_out.count else ""
+            out = f"; without a path: {self.pathless}" if self.pathless.count else ""
             raise RecordingError(f"has no rows with path {path}; paths in the file: {there}{out}")
         problems = found.refusals.problems
         span = None if found.form is None else self.spans.get(found.form)
@@ -136,6 +154,8 @@ class Recording:
                 problems += error.problems
         if problems:
             raise RecordingError(*problems)
+        if span is None and found.untimed.count:
+            raise RecordingError(f"{found.untimed}: no row has a time, so that none can be replayed")
         if span is None or not (found.rows.has_values() or self.layout.shape.quality):
             raise RecordingError(f"{found.missing}: no row with path {path} has a value")
         found.rows.origin_ns = span.earliest_ns
@@ -198,8 +218,8 @@ class _Parser:
             raise RecordingError(f"has more than {MOST_ROWS} rows; split the recording")
         path = layout.cell(row, layout.shape.path) if layout.shape.path else ""
         time = layout.cell(row, layout.shape.time)
-        if path is None or (not time and layout.shape.quality):
-            recording.left_out.add(line)
+        if path is None or (layout.shape.path and not path):
+            recording.pathless.add(line)
             return
         if layout.shape.series:
             self._series.setdefault(layout.cell(row, layout.shape.series) or "", line)
@@ -208,10 +228,20 @@ class _Parser:
             if len(recording.paths) >= MOST_PATHS:
                 raise RecordingError(f"has more than {MOST_PATHS} paths; split the recording")
             found_path = recording.paths[path] = PathRows()
+        self._note_unit(row)
+        if not time and layout.shape.quality:
+            found_path.untimed.add(line)
+            return
         try:
             self._add(line, found_path, time, row)
         except CellError as error:
             found_path.refusals.add(line, error)
+
+    def _note_unit(self, row: Sequence[str]) -> None:
+        unit = self._layout.cell(row, self._layout.shape.unit) if self._layout.shape.unit else None
+        units = self._recording.units
+        if unit is not None and unit not in units and len(units) < _MOST_NAMED:
+            units[unit] = None
 
     def _add(self, line: int, path: PathRows, written: str | None, row: Sequence[str]) -> None:
         value = self._layout.cell(row, self._layout.shape.value)
@@ -237,6 +267,8 @@ class _Parser:
     def _reading(
         self, line: int, path: PathRows, offset_ns: int, text: str, row: Sequence[str]
     ) -> RecordingRow:
+        if self._layout.decimal_comma:
+            self._recording.decimal_marks.update(mark for mark in ".," if mark in text)
         value = parse_value(text, decimal_comma=self._layout.decimal_comma)
         state = SensorState.GOOD
         if self._layout.shape.quality:

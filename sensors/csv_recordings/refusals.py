@@ -1,5 +1,6 @@
 """Reasons why a recording cannot be played, with every line to which each reason applies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,10 +58,20 @@ class Lines:
         else:
             self._more = 1
 
+    @property
+    def ranges(self) -> Sequence[tuple[int, int]]:
+        """First and last line of each range, at most `MOST_NAMED` of them."""
+        return [(first, last) for first, last in self._ranges]
+
     def __str__(self) -> str:
-        named = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in self._ranges)
-        more = f" and {self._more} more" if self._more else ""
-        return f"line{'s' if self.count > 1 else ''} {named}{more}"
+        return self.named(MOST_NAMED)
+
+    def named(self, most: int) -> str:
+        """Return the lines as text; only the first ranges, at most `most`, are named."""
+        named = self.ranges[:most]
+        more = self.count - sum(last - first + 1 for first, last in named)
+        text = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in named)
+        return f"line{'s' if self.count > 1 else ''} {text}{f' and {more} more' if more else ''}"
 
 
 class Refusals:
@@ -72,6 +83,11 @@ class Refusals:
     def add(self, line: int, error: CellError) -> None:
         """Add a line; the first cell of each cause is the one that the message shows."""
         self._groups.setdefault(error.cause, (str(error), Lines()))[1].add(line)
+
+    @property
+    def groups(self) -> tuple[tuple[str, Lines], ...]:
+        """Text and lines of each cause."""
+        return tuple(self._groups.values())
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, overload
 
 from sensors.state import SensorState
@@ -48,6 +50,29 @@ class RecordingRows(Sequence[RecordingRow]):
         """Return True if at least one row has a value."""
         return not all(map(math.isnan, self._values))
 
+    def summary(self, is_possible: Callable[[float], bool]) -> "RowSummary":
+        """Return a summary of the rows, of which there must be at least one.
+
+        `is_possible` returns False for a value that the quantity cannot have.
+        """
+        values = [value for value in self._values if not math.isnan(value)]
+        gap_ns, gap_from_ns = max(
+            ((later - earlier, earlier) for earlier, later in pairwise(self._offsets)),
+            key=lambda gap: gap[0],
+            default=(0, self._offsets[0]),
+        )
+        return RowSummary(
+            values=len(values),
+            impossible=sum(not is_possible(value) for value in values),
+            lowest=min(values, default=None),
+            highest=max(values, default=None),
+            states=Counter(_STATES[number] for number in self._states),
+            first_ns=self._offsets[0],
+            last_ns=self._offsets[-1],
+            gap_ns=gap_ns,
+            gap_from_ns=gap_from_ns,
+        )
+
     def __len__(self) -> int:
         return len(self._offsets)
 
@@ -64,6 +89,28 @@ class RecordingRows(Sequence[RecordingRow]):
             None if math.isnan(value) else value,
             _STATES[self._states[place]],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RowSummary:
+    """Summary of the rows of one path; times are offsets from the first row of the file with such times."""
+
+    values: int
+    """Number of rows with a value."""
+    impossible: int
+    """Number of values that the quantity cannot have."""
+    lowest: float | None
+    """Smallest value in SI units; None if there is no value."""
+    highest: float | None
+    """Largest value in SI units; None if there is no value."""
+    states: Counter[SensorState]
+    """Number of rows in each state."""
+    first_ns: int
+    last_ns: int
+    gap_ns: int
+    """Longest time between two successive rows in nanoseconds; 0 if there is only one row."""
+    gap_from_ns: int
+    """Time of the row before the longest gap."""
 
 
 @dataclass(frozen=True, slots=True)

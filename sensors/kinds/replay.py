@@ -15,8 +15,12 @@ from sensors.csv_recordings.refusals import RecordingError
 from sensors.csv_recordings.rows import PathRecording, RecordingRow
 from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.kind import SensorDraft, SensorKind
+from sensors.plausibility import is_possible
+from sensors.presentation import format_exactly
 from sensors.sample import Sample, Totals
 from sensors.settings import Fact, Options, SensorSettings
+from sensors.signalk_paths import unit_words
+from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, number, text
 from sensors.toml.value_forms import ValueForm, parses
@@ -139,8 +143,13 @@ class ReplayDriver(Driver):
     def _sample(self, row: RecordingRow, due_ns: int) -> Sample:
         if row.value is None:
             return Sample(self.settings.id, due_ns, None, row.state, detail="the recording has no value here")
+        settings = self.settings
+        if not is_possible(row.value, settings.unit, path=settings.path):
+            shown = format_exactly(row.value, settings.unit, path=settings.path)
+            detail = f"the recording has {shown} here, which is not a possible value"
+            return Sample(settings.id, due_ns, None, SensorState.OUT_OF_RANGE, detail=detail)
         value = bool(row.value) if self._contact else row.value
-        return Sample(self.settings.id, due_ns, value, row.state)
+        return Sample(settings.id, due_ns, value, row.state)
 
     def close(self) -> None:
         """Stop emitting; the position in the recording is kept."""
@@ -168,9 +177,19 @@ def _check(draft: SensorDraft) -> None:
         return
     try:
         draft.recordings.play(file, draft.values["path"])
+        units = draft.recordings.recording(file).units
     except RecordingError as error:
         for problem in error.of(Path(draft.values["file"])):
             draft.table.complain("file", problem, "Correct the recording, or name another file or path.")
+        return
+    others = [unit for unit in units if unit != draft.unit]
+    if draft.unit is not None and others:
+        draft.table.warn(
+            "file",
+            f"{file.name} contains values in {unit_words(others[0])}, but {draft.values['path']} is in"
+            f" {unit_words(draft.unit)}",
+            "Name another file or path.",
+        )
 
 
 def _is_file(path: Path) -> bool:
@@ -189,6 +208,33 @@ def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fa
     options = options_of(settings, ReplayOptions)
     speed = "" if options.speed == 1 else f", {options.speed:g} times as fast"
     yield "recording", f"{options.file.name}{speed}, {'again and again' if options.repeat else 'once'}"
+
+
+def _recording_facts(settings: SensorSettings, recordings: RecordingCache) -> Iterator[Fact]:
+    options = options_of(settings, ReplayOptions)
+    try:
+        recording = recordings.recording(options.file)
+    except RecordingError:
+        return  # has been reported
+    found = recording.contents(settings.path)
+    if found is None or not found.rows:
+        return
+    summary = found.rows.summary(lambda value: is_possible(value, settings.unit, path=settings.path))
+    yield "values", f"{summary.values - summary.impossible} of {len(found.rows)} rows have a valid value"
+    if found.missing.count:
+        yield "missing", f"{found.missing} without a value; {_fault(SensorState.FAILED)}"
+    if summary.impossible:
+        noun = "value" if summary.impossible == 1 else "values"
+        text = (
+            f"{summary.impossible} {noun} that the quantity cannot have; {_fault(SensorState.OUT_OF_RANGE)}"
+        )
+        yield "impossible", text
+    if found.untimed.count:
+        yield "left out", f"{found.untimed} without a time, not replayed"
+
+
+def _fault(state: SensorState) -> str:
+    return f"each is replayed as a fault ({state})"
 
 
 KIND: Final = SensorKind(
@@ -213,14 +259,20 @@ comma. A time is an ISO 8601 date, a number of seconds, or a number of milliseco
 nanoseconds since 1970. A time of eight digits such as `20240601` is a
 date, unless the file begins with other numbers of seconds. `True` and `False` are 1 and 0.
 
-An empty value, `-` or `NaN` is replayed as a fault (`failed`). Rows that are up to 5 s earlier than the row
+An empty value, `-` or `NaN` is replayed as a fault (`failed`). A value that the quantity cannot have, such as
+a level of 4000 %, is replayed as a fault too (`out-of-range`). Rows that are up to 5 s earlier than the row
 before are sorted. A larger step back is refused, and so are times of a clock that was not set. A message
-names all refused lines of the sensor's path. Rows of other paths are not refused.""",
+names all refused lines of the sensor's path. Rows of other paths are not refused. If the time of a reading is
+unknown, `logboat log --csv` writes no time, and the row is not replayed.
+
+`logboat import --check yacht.csv` shows how a file is understood: its shape and its times, the values of each
+path, and every refused line. It also prints the `[[sensor]]` tables that replay the file.""",
     options=ReplayOptions,
     driver=lambda settings, context: ReplayDriver(settings, context.recordings),
     check=_check,
     make_options=_options,
     facts=_facts,
+    recording_facts=_recording_facts,
     interval_s=None,
     example="""\
 [[sensor]]

@@ -27,13 +27,15 @@ from .options import Folded, FoldedLines, Parser, common_options
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand, and the module that defines its functions `<name>_arguments` and `<name>`."""
+    """A subcommand, and the module that defines its functions `<function>_arguments` and `<function>`."""
 
     name: str
     module: str
     words: str
     is_internal: bool = False
     """True if only Logboat's units run the command, so the help and the handbook omit it."""
+    function: str = ""
+    """Name of the function; empty if it is the command's name, which must then not be a keyword of Python."""
 
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
@@ -56,6 +58,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "setup and daemons": (
         Command("config", "config", "check a configuration file, or apply it"),
+        Command("import", "recordings", "check a recording (CSV) for replay", function="import_recording"),
         Command("maintenance", "maintenance", "make an appliance's root file system temporarily writable"),
         Command("record", "daemons", "run the recorder in the foreground, until Ctrl-C"),
         Command("sync", "daemons", "run the sync daemon in the foreground, until Ctrl-C"),
@@ -149,7 +152,7 @@ def _run(arguments: list[str], world: Environment) -> int:
         raise UsageError(f"unknown command {args.command!r}{hint}\ntry: logboat --help")
     parser = parser_of(command)
     parsed = parser.parse_args(args.rest, Namespace(**_without(vars(args), "command", "rest", "version")))
-    status: int = getattr(_module(command), command.name)(parsed, world)
+    status: int = getattr(_module(command), command.function or command.name)(parsed, world)
     return status
 
 
@@ -162,7 +165,7 @@ def parser_of(command: Command) -> Parser:
         formatter_class=Folded,
         allow_abbrev=False,
     )
-    getattr(_module(command), f"{command.name}_arguments")(parser)
+    getattr(_module(command), f"{command.function or command.name}_arguments")(parser)
     return parser
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sensors.config.loader import ExaminedSensors
+from sensors.csv_recordings.files import RecordingCache
 from sensors.presentation import format_as_written
 from sensors.registry import kind_named
 from sensors.settings import AlarmRule, Fact, SensorSettings
@@ -29,7 +30,7 @@ class UnderstoodSensor:
 def understood(examined: ExaminedSensors) -> tuple[UnderstoodSensor, ...]:
     """Return the facts about each sensor, in the file's order."""
     return tuple(
-        UnderstoodSensor(settings, tuple(_facts(settings, written)))
+        UnderstoodSensor(settings, tuple(_facts(settings, written, examined.recordings)))
         for settings, written in zip(examined.sensors, examined.written, strict=True)
     )
 
@@ -46,11 +47,15 @@ def listing(sensors: Sequence[UnderstoodSensor]) -> str:
     return "\n".join(lines)
 
 
-def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fact]:
+def _facts(
+    settings: SensorSettings, written: Mapping[str, Any], recordings: RecordingCache | None
+) -> Iterator[Fact]:
     kind = kind_named(settings.kind)
     unit = "a contact" if settings.unit == CONTACT else f"in {unit_words(settings.unit)}"
     yield "path", f"{settings.path}, {unit}"
     yield from kind.facts(settings, written)
+    if recordings is not None:
+        yield from kind.recording_facts(settings, recordings)
     if settings.scale != 1 or settings.offset:
         yield "correction", _correction(settings, written)
     if kind.interval_s is not None:

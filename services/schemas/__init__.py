@@ -1,7 +1,7 @@
 """The objects that commands print with `--json`, and the JSON Schemas (draft 2020-12) of these objects.
 
 - `parts`: the parts that several shapes share
-- `appliance`, `database`, `fleet`, `mesh`, `recording`, `status`: the type of every shape
+- `appliance`, `database`, `fleet`, `mesh`, `recording`, `recordings`, `status`: the type of every shape
 - `generate`: writes the JSON Schemas, one file beside this module for each shape, from these types
 
 Commands import these modules only when they print JSON.
@@ -42,6 +42,7 @@ VERSIONS: Final = {
     "fleet-radio": 1,
     "fleet-revocation": 1,
     "gateway-retry": 1,
+    "import-check": 1,
     "lights": 1,
     "lights-table": 1,
     "log": 1,

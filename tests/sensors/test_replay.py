@@ -128,6 +128,39 @@ class TestPace:
         assert all(isinstance(value, bool) for value in player.said.values)
 
 
+class TestImpossibleValues:
+    @pytest.mark.parametrize(
+        ("path", "unit", "values", "states"),
+        [
+            (
+                "tanks.fuel.main.currentLevel",
+                "ratio",
+                "40 1.02 -0.05 -1",
+                "out-of-range good good out-of-range",
+            ),
+            ("propulsion.main.coolantTemperature", "K", "-126.85 0 300", "out-of-range good good"),
+            ("propulsion.main.runTime", "s", "-1 3600", "out-of-range good"),
+            ("bilge.main.highWater", "bool", "0 1 12.6", "good good out-of-range"),
+            ("electrical.batteries.1.voltage", "V", "-5000 12", "good good"),
+        ],
+    )
+    def test_value_that_the_quantity_cannot_have_is_a_fault(
+        self, tmp_path: Path, path: str, unit: str, values: str, states: str
+    ) -> None:
+        rows = "".join(f"{n},{path},{value}\n" for n, value in enumerate(values.split()))
+        player = Player(written(tmp_path, f"time,path,value\n{rows}"), path, unit=unit)
+        player.advance(10)
+        assert player.said.states == states.split()
+        for sample in player.said:
+            assert (sample.value is None) is (sample.state == "out-of-range")
+
+    def test_the_fault_says_which_value_was_recorded(self, tmp_path: Path) -> None:
+        path = "tanks.fuel.main.currentLevel"
+        player = Player(written(tmp_path, f"time,path,value\n0,{path},40\n"), path, unit="ratio")
+        (sample,) = player.said
+        assert sample.detail == "the recording has 4000 % here, which is not a possible value"
+
+
 class TestRealRecording:
     @pytest.mark.parametrize("path", PATHS)
     def test_real_recording_is_replayed_row_by_row(self, path: str) -> None:
@@ -216,7 +249,7 @@ class TestMistakes:
 
     def test_file_that_is_not_text_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "binary.csv").write_bytes(b"time,path,value\n\xff\xfe\x00")
-        with pytest.raises(DriverError, match=r"has no rows with path a; .*not understood: line 2"):
+        with pytest.raises(DriverError, match=r"has no rows with path a; .*without a path: line 2"):
             load(tmp_path / "binary.csv", "a")
 
     def test_byte_order_mark_is_accepted(self, tmp_path: Path) -> None:

@@ -67,12 +67,15 @@ def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
     root = tmp_path_factory.mktemp("v")
     (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
     (root / "sensors.toml").write_text(SENSORS)
-    places = [
+    with recording(root, places_in(root)) as vessel:
+        yield vessel
+
+
+def places_in(root: Path) -> list[str]:
+    return [
         *("--config", str(root / "logboat.toml"), "--sensors", str(root / "sensors.toml")),
         *("--data", str(root / "data"), "--run", str(root / "run")),
     ]
-    with recording(root, places) as vessel:
-        yield vessel
 
 
 @contextmanager
@@ -91,6 +94,64 @@ def recording(root: Path, places: list[str]) -> Iterator[Vessel]:
         os.close(reading)
         recorder.kill()
         recorder.wait()
+
+
+RECORDED = """\
+time,path,value
+0,propulsion.main.revolutions,20
+0.1,bilge.main.highWater,False
+0.2,tanks.fuel.main.currentLevel,40
+0.3,tanks.fuel.main.currentLevel,0.123456789012
+0.4,propulsion.main.revolutions,
+0.5,bilge.main.highWater,True
+0.6,propulsion.main.revolutions,1e-7
+0.7,bilge.main.highWater,-
+"""
+REPLAYED = {
+    "engine": "propulsion.main.revolutions",
+    "float": "bilge.main.highWater",
+    "tank": "tanks.fuel.main.currentLevel",
+}
+
+
+def test_log_csv_can_be_replayed_with_the_same_values_and_faults(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    first, second = tmp_path_factory.mktemp("v"), tmp_path_factory.mktemp("v")
+    (first / "rec.csv").write_text(RECORDED)
+    written = replayed(first, dict.fromkeys(REPLAYED, "rec.csv"))
+    assert readings(written["engine"]) == [("20", "good"), ("", "failed"), ("1e-07", "good")]
+    assert readings(written["float"]) == [("0", "good"), ("1", "good"), ("", "failed")]
+    assert readings(written["tank"]) == [("", "out-of-range"), ("0.123456789012", "good")]
+    for name, text in written.items():
+        (second / f"{name}.csv").write_text(text)
+    again = replayed(second, {name: f"{name}.csv" for name in REPLAYED})
+    assert {name: readings(text) for name, text in again.items()} == {
+        name: readings(text) for name, text in written.items()
+    }
+
+
+def replayed(root: Path, files: dict[str, str]) -> dict[str, str]:
+    """Record what sensors replay, and return the output of `log --csv` for each sensor."""
+    (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
+    (root / "sensors.toml").write_text(
+        "".join(
+            f'[[sensor]]\nid = "{name}"\nkind = "replay"\nfile = "{file}"\npath = "{REPLAYED[name]}"\n'
+            for name, file in files.items()
+        )
+    )
+    expected = RECORDED.count("\n") - 1
+    with recording(root, places_in(root)) as vessel:
+        wait_until(
+            lambda: sum(each["seq"] or 0 for each in vessel.json("sensors")["sensors"]) == expected,
+            "all rows are recorded",
+        )
+        assert vessel.stop() == 0
+        return {name: vessel.logboat("log", name, "--csv").stdout for name in files}
+
+
+def readings(text: str) -> list[tuple[str, str]]:
+    return [(row["value"].removesuffix(".0"), row["quality"]) for row in csv.DictReader(text.splitlines())]
 
 
 def test_a_recorder_repairs_its_stores_before_it_records(vessel: Vessel) -> None:

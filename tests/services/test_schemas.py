@@ -332,6 +332,14 @@ def _config_check(stage: Stage) -> Iterator[str]:
     yield stage.told("config", "check", *files)
 
 
+@prints("import", "import-check")
+def _import_check(stage: Stage) -> Iterator[str]:
+    file = stage.logboat.root / "rec.csv"
+    for text in ("", "time,path,value\n0,a.b,1\n1,a.b,\n2,a.c,x\n", "time;path;value\n0;;1\n"):
+        file.write_text(text)
+        yield stage.told("import", "--check", str(file))
+
+
 @prints("config sender", "config-sender")
 def _config_sender(stage: Stage) -> Iterator[str]:
     yield stage.told("config", "sender", "--ohms", "240", "33", "--pull-up", "240")

@@ -156,6 +156,9 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
         writer.writerow(row)
         trusts[moment.trust.value] += 1
         logs.add(sample.log)
+    unknown = trusts.pop("unknown", 0)
+    if unknown:
+        say(f"the time of {count(unknown, 'sample')} of {vessel} is unknown; the column time is empty")
     unsure = sum(number for trust, number in trusts.items() if trust not in ("synced", "rtc"))
     if unsure and not args.wide:
         say(
