@@ -67,7 +67,7 @@ def impossible_value(written: object, unit: str, *, path: str) -> InputError | N
     if least <= value <= most:
         return None
     name = path.rpartition(".")[2]
-    return InputError(f"{shown(written)} is not a possible value of {name}", f"Write {_range(form)}.")
+    return InputError(f"{shown(written)} is outside the possible range of {name}", f"Write {_range(form)}.")
 
 
 _TEMPERATURE_MARGIN_K: Final = 100.0

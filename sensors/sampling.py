@@ -263,8 +263,8 @@ class BusLane:
         if channel.late_polls >= TOO_SLOW_POLLS and not self._is_too_slow:
             self._is_too_slow = True
             _log.warning(
-                "lane %s is too slow for its %d sensors: %s is read every %.3g s instead of every %.3g"
-                " s; set a longer interval for the sensors of this lane",
+                "bus %s is too slow for its %d sensors: %s is read every %.3g s instead of every %.3g s;"
+                " set a longer interval for the sensors on this bus",
                 self.name,
                 len(self.channels),
                 channel.sensor,
@@ -331,7 +331,7 @@ class Sampler:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 hung.append(lane.name)
-                _log.warning("lane %s hangs in a driver; its thread was left running", lane.name)
+                _log.warning("bus %s is stuck in a driver call; its thread was left running", lane.name)
         for lane in self.lanes:
             for channel in lane.channels:
                 channel.silence()
@@ -364,4 +364,4 @@ class Sampler:
 def _hung(lane: BusLane, still_ns: int) -> str:
     """Return a description of a lane that hangs, with the duration and the driver."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
-    return f"lane {lane.name} has been blocked for {still_ns // _SECOND} s{by}"
+    return f"bus {lane.name} has been blocked for {still_ns // _SECOND} s{by}"

@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--cache", type=Path, metavar="DIR", help=("folder of files that are reused by the next build")
     )
     parser.add_argument(
-        "--locked", action="store_true", help=("fail if the archive has versions that differ from the lock")
+        "--locked",
+        action="store_true",
+        help=("fail if the archive's package versions differ from the lock file"),
     )
     parser.add_argument(
         "--release",
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=("build an image to publish: --locked, and fail if SECURITY.md gives no contact"),
     )
     parser.add_argument(
-        "--write-lock", action="store_true", help=("write the versions that the archive has to the lock")
+        "--write-lock", action="store_true", help=("write the archive's package versions to the lock file")
     )
     parser.add_argument(
         "--url",

@@ -61,9 +61,7 @@ def _as_text(reader: Callable[[str, SettingsSheet], None]) -> Callable[[bytes, S
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
-            sheet.leave_unread(
-                "", line, "the file is not UTF-8 text", "Save the file with the encoding UTF-8."
-            )
+            sheet.leave_unread("", line, "the file is not UTF-8 text", "Save the file as UTF-8.")
             return
         reader(text.replace("\r\n", "\n"), sheet)
 

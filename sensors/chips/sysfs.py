@@ -117,7 +117,7 @@ class Chip:
             return config_line(self.overlay(bus, address))
         return (
             "enable the bus with dtparam=i2c_arm=on in /boot/firmware/config.txt, and run this as root"
-            f" at each start: echo {self.device} 0x{address:02x} > {new_device(bus)}"
+            f" at each boot: echo {self.device} 0x{address:02x} > {new_device(bus)}"
         )
 
 

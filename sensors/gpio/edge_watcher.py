@@ -149,5 +149,5 @@ class EdgeWatcher:
             line.service(now_ns)
         except Exception:  # noqa: BLE001
             # lines handle their own errors of input and output: this is a bug, and must affect only this line
-            _log.exception("the edges of %s are no longer watched", line)
+            _log.exception("%s: internal error; edges on this line are no longer recorded", line)
             self._lines.pop(line, None)

@@ -248,9 +248,10 @@ per second, such as Hz for revolutions. With `measure = "total"` the value is th
 sensor was fitted. The kernel numbers the pulses and gives each a time stamp. So the count is right even if
 pulses are lost between the kernel and the recorder. Pulse rates up to 20 kHz are possible.
 
-Between two pulses, the rate falls as the wait becomes longer: it is at most one pulse in that time. After
-`zero_after` (2 s), it is 0. So a flow with less than one pulse in 2 s has a rate only for 2 s after each
-pulse. For such a flow, set `zero_after` to more than the longest time between two pulses.
+If the next pulse is late, the reported rate decreases: it is at most one pulse in the time since the last
+pulse. When no pulse has arrived for `zero_after` (2 s), the rate is 0. So if the pulses are more than 2 s
+apart, the rate drops to 0 between them. In this case, set `zero_after` to more than the longest time
+between two pulses.
 
 A flow meter gives the flow and the volume on one pin, and terminal W gives the revolutions and their total:
 write two sensors with the same `pin`, one with `measure = "rate"` and one with `measure = "total"`. They
@@ -258,7 +259,7 @@ must have the same `pull` and `active`, and the same `debounce` if it is 10 ms o
 
 A Hall sensor usually has an open-collector output, for which the pull-up resistor inside the Raspberry Pi
 is sufficient. The supply of the Hall sensor can be 5 V, but the signal must not exceed 3.3 V. Connect an
-alternator (terminal W) through an opto-isolator, as [Signals of 12 V and 24 V](../opto-isolator.md) shows.
+alternator (terminal W) through an opto-isolator, as [12 V and 24 V signals](../opto-isolator.md) shows.
 
 For revolutions, `pulses_per_unit` is the number of pulses per revolution of the *engine*:
 

@@ -261,12 +261,12 @@ date, unless the file begins with other numbers of seconds. `True` and `False` a
 
 An empty value, `-` or `NaN` is replayed as a fault (`failed`). A value that the quantity cannot have, such as
 a level of 4000 %, is replayed as a fault too (`out-of-range`). Rows that are up to 5 s earlier than the row
-before are sorted. A larger step back is refused, and so are times of a clock that was not set. A message
-names all refused lines of the sensor's path. Rows of other paths are not refused. If the time of a reading is
-unknown, `logboat log --csv` writes no time, and the row is not replayed.
+before are sorted. A larger step back is rejected, and so are times of a clock that was not set. A message
+names all rejected lines of the sensor's path. Rows of other paths are not rejected. If the time of a reading
+is unknown, `logboat log --csv` writes no time, and the row is not replayed.
 
 `logboat import --check yacht.csv` shows how a file is understood: its shape and its times, the values of each
-path, and every refused line. It also prints the `[[sensor]]` tables that replay the file.""",
+path, and every rejected line. It also prints the `[[sensor]]` tables that replay the file.""",
     options=ReplayOptions,
     driver=lambda settings, context: ReplayDriver(settings, context.recordings),
     check=_check,

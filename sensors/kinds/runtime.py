@@ -86,7 +86,7 @@ KIND: Final = SensorKind(
     description="""\
 The value is the total time for which the contact has been active, in seconds. Logboat displays it in
 hours. Connect the contact as for a `switch`: a relay or an oil pressure switch for an engine, a relay for
-a pump. For contacts that carry 12 V or 24 V, [Signals of 12 V and 24 V](../opto-isolator.md) shows the
+a pump. For contacts that carry 12 V or 24 V, [12 V and 24 V signals](../opto-isolator.md) shows the
 circuit.
 
 With `measure = "starts"` the value is the number of times that the contact became active. A bilge pump

@@ -41,7 +41,7 @@ class ContactOptions(LineOptions):
         name="debounce",
         default=0.05,
         example='"20 ms"',
-        meaning="Time for which the level must be stable before a change counts.",
+        meaning="Time for which the level must be stable before a change is accepted.",
     )
     normally_closed: bool = key(
         boolean,
@@ -173,7 +173,7 @@ class ContactDriver(Driver):
 
 
 def _debounce(debounce_s: float) -> str:
-    return f"a change counts {f'after {format_duration(debounce_s)}' if debounce_s else 'at once'}"
+    return f"a change is accepted {f'after {format_duration(debounce_s)}' if debounce_s else 'immediately'}"
 
 
 def contact_facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
@@ -197,8 +197,8 @@ line high while the contact is open. So an active contact reads low. For a conta
 equipment is active, set `normally_closed = true`.
 
 The 1 kΩ resistor protects the line. For long cables, use an opto-isolator. For 12 V and 24 V signals, you
-must use an opto-isolator, because the header tolerates at most 3.3 V. [Signals of 12 V and 24
-V](../opto-isolator.md) shows the circuit.
+must use an opto-isolator, because the header tolerates at most 3.3 V. [12 V and 24 V
+signals](../opto-isolator.md) shows the circuit.
 
 The running time and the number of starts can be recorded from the same pin, by sensors of kind
 [`runtime`](runtime.md).

@@ -8,7 +8,7 @@
             name="debounce",
             default=0.05,
             example='"20 ms"',
-            meaning="Time for which the contact must be stable before a change counts.",
+            meaning="Time for which the contact must be stable before a change is accepted.",
         )
 
 A field without a default is a key that must be present. The type, the unit and the limits come from the

@@ -214,8 +214,8 @@ def text(most: int = 200, *, least: int = 0) -> Parser:
         odd = next((c for c in raw if is_odd_blank(c)), "")
         if odd:
             raise InputError(
-                f"the text contains a blank that is not an ordinary blank (U+{ord(odd):04X})",
-                "Delete every blank in the text, and type it again.",
+                f"the text contains a space character other than the ordinary space (U+{ord(odd):04X})",
+                "Delete every space in the text, and type it again.",
             )
         if not raw.isprintable():
             raise InputError(

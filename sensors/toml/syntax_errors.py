@@ -220,7 +220,7 @@ def _earlier_keys(rows: Sequence[str], line: int, name: str) -> list[int]:
     return []
 
 
-_ODD_BLANK: Final = "a blank on this line is not an ordinary blank"
+_ODD_BLANK: Final = "this line contains a space character other than the ordinary space"
 
 
 def _in_characters(before: str, after: str) -> tuple[str, str] | None:
@@ -229,7 +229,7 @@ def _in_characters(before: str, after: str) -> tuple[str, str] | None:
     if here and is_odd_blank(here):
         return (
             f"{_ODD_BLANK} (U+{ord(here):04X})",
-            "Delete every blank on this line, and type it again.",
+            "Delete every space on this line, and type it again.",
         )
     if (here and _is_odd_quote(here)) or _has_odd_end(before + after):
         return "typographic quotes are not allowed", 'Use straight quotes: "…".'

@@ -196,9 +196,7 @@ def _parse(path: Path, content: bytes) -> TomlFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _failed(
-            path, "the file is not UTF-8 text", "Save the file with the encoding UTF-8.", line
-        ) from None
+        raise _failed(path, "the file is not UTF-8 text", "Save the file as UTF-8.", line) from None
     rows = text.replace("\r\n", "\n").split("\n")
     problems: list[FileProblem] = []
     most_repairs = min(_MOST_REPAIRS, _MOST_PARSED // max(len(content), 1))

@@ -12,7 +12,7 @@ from .options import actions
 
 def gateway_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat gateway retry NAME`."""
-    retry = actions(parser, "retry")("retry", "connect now, and retry refused documents")
+    retry = actions(parser, "retry")("retry", "connect now, and resend rejected documents")
     retry.add_argument("name", metavar="NAME", help="name of the gateway in the vessel's configuration")
 
 
@@ -27,15 +27,15 @@ def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
             f"{error}; when the daemon starts, it retries all documents automatically"
         ) from error
     if not answer.ok:
-        raise FailedError(answer.error or "the sync daemon refused and gave no reason")
+        raise FailedError(answer.error or "the sync daemon rejected the request and gave no reason")
     offered = answer.offered or 0
     if args.json:
         from services.schemas.mesh import GatewayRetry
 
         print_json(GatewayRetry(gateway=args.name, offered=offered))
     elif offered:
-        documents = count(offered, "refused document")
-        tell(f"{args.name}: retrying {documents}; run logboat peers to see what is still refused")
+        documents = count(offered, "rejected document")
+        tell(f"{args.name}: resending {documents}; to see which are still rejected, run `logboat peers`")
     else:
-        tell(f"{args.name}: there are no refused documents; connecting now if the gateway is not connected")
+        tell(f"{args.name}: no documents were rejected; connecting now if the gateway is not connected")
     return 0

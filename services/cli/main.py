@@ -46,7 +46,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("doctor", "doctor", "check wiring, clock, card, network and daemons; say what to do"),
         Command("bundle", "bundle", "make a support archive, with secrets removed"),
         Command("peers", "peers", "list vessels nearby, links, gateways and document routes"),
-        Command("gateway", "gateway", "retry documents that a gateway has refused"),
+        Command("gateway", "gateway", "resend documents that a gateway has rejected"),
         Command("help", "handbook", "show a page of the handbook: lights, faults, switch …"),
     ),
     "history": (

@@ -187,7 +187,7 @@ def ssh_key(raw: Any) -> str:
     """Parse a public SSH key, in the format of a `.pub` file."""
     if isinstance(raw, str) and "PRIVATE KEY" in raw:
         raise InputError(
-            "this is a private key", "Give the public key, from the file whose name ends with .pub."
+            "this is a private key", "Use the public key, from the file whose name ends with .pub."
         )
     key: str = text(20_000)(raw)
     if key.split(" ", maxsplit=1)[0] not in _SSH_KEYS or not key.partition(" ")[2].strip():
@@ -210,7 +210,7 @@ def url(*schemes: str) -> Parser:
         except ValueError:  # a port that is not a number, or an unclosed bracket
             good = False
         if "@" in address:  # do not show the password, even if the URL has other faults
-            raise InputError("the address contains a user name", "Give user and password_file instead.")
+            raise InputError("the address contains a user name", "Set user and password_file instead.")
         if not good or " " in address:
             raise InputError(
                 f"{shown(address)} is not a valid address", f"Write {known}, the host and the port."

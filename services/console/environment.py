@@ -32,7 +32,8 @@ def ask_secret(prompt: str) -> str:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
         raise UsageError(
-            "no terminal is available to ask for the secret; give the secret in a file: --passphrase-file F"
+            "no terminal is available to ask for the secret; put the secret in a file, and use"
+            " --passphrase-file FILE"
         ) from None
     os.close(terminal)
     import getpass

@@ -24,7 +24,7 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
     path = args.data / STORE
     if not path.exists():
         raise FailedError(
-            f"{path}: no document store; start the recorder first, or give the store's folder with --data"
+            f"{path}: no document store; start the recorder first, or specify the store's folder with --data"
         )
     # Only the sync daemon checkpoints the appliance's store, and processes that watch the store must learn
     # of each write.
@@ -100,8 +100,8 @@ def own_vessel(args: Namespace, database: "Database | None") -> str:
     if known:
         raise UsageError(f"the store has several vessels; choose one with --vessel: {', '.join(known)}")
     raise FailedError(
-        "the store is empty, and no configuration gives the vessel id; give the configuration "
-        "file with --config"
+        "the store is empty, and no configuration contains the vessel id; specify the "
+        "configuration file with --config"
     )
 
 

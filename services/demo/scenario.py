@@ -137,9 +137,7 @@ class Scenario:
         vessel.gateways = shore.start()
         vessel.configure()
         broker = "a mosquitto" if shore.has_broker else "NO MQTT broker (mosquitto is not installed)"
-        self._progress.say(
-            f"ashore: an office and {broker}, on loopback; only {vessel.name} has a link there"
-        )
+        self._progress.say(f"ashore: an office and {broker}, on loopback; only {vessel.name} has an uplink")
 
     def _forward(self, shore: Shore) -> None:
         """Wait until all documents are ashore, and a vessel's store records that they are.

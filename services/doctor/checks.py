@@ -29,11 +29,11 @@ class Check:
 CHECKS: Final[tuple[Check, ...]] = (
     Check("recorder", daemons.recorder, "what is not recorded now is lost permanently"),
     Check("sync", daemons.sync, "nothing is shared or forwarded without the sync daemon"),
-    Check("lights", daemons.lights, "people look at the lights, not at logs"),
+    Check("lights", daemons.lights, "the crew notices faults on the lights first"),
     Check(
         "units",
         daemons.failed,
-        "a failed unit is not running",
+        "a failed unit does not run until it is started again",
         ("systemctl", "reset-failed", "logboat-*"),
     ),
     Check("restarts", daemons.restarts, "a daemon that keeps stopping hides a fault"),
@@ -53,7 +53,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("edges", wiring.edges, "revolutions and flow are counted from edges"),
     Check("clock", hardware.clock, "readings get their times from the clock"),
     Check("clock-chip", hardware.rtc, "the clock chip keeps the time without a network"),
-    Check("age", hardware.sane_time, "a clock at its start value was never set"),
+    Check("age", hardware.sane_time, "a date before 2025 shows that the clock was never set"),
     Check("voltage", hardware.voltage, "low voltage damages cards and restarts boards"),
     Check("heat", hardware.heat, "a hot processor slows down, then stops"),
     Check("memory", hardware.memory, "the kernel stops processes when memory runs out"),

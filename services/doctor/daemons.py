@@ -15,7 +15,7 @@ from .findings import Finding, bad, good, skipped, warn
 
 UNITS: Final = ("logboat-recorder", "logboat-sync", "logboat-lights")
 _MANY: Final = 5
-_RESTART: Final = "Run systemctl restart logboat-recorder; check the card."
+_RESTART: Final = "Run `systemctl restart logboat-recorder`, and check the card."
 
 
 def recorder(appliance: Appliance) -> Finding:
@@ -26,8 +26,8 @@ def recorder(appliance: Appliance) -> Finding:
         case RecordingStatus.NOT_RUNNING:
             return bad(
                 sight.why_not,
-                "Run systemctl restart logboat-recorder; "
-                "journalctl -u logboat-recorder shows why it stopped.",
+                "Run `systemctl restart logboat-recorder`. "
+                "To see why it stopped, run `journalctl -u logboat-recorder`.",
             )
         case RecordingStatus.FAULT:
             fault = "" if state is None else state.fault or ""
@@ -49,7 +49,7 @@ def sync(appliance: Appliance) -> Finding:
     if not sight.is_live:
         return bad(
             sight.why_not,
-            "Run systemctl restart logboat-sync; journalctl -u logboat-sync shows why it stopped.",
+            "Run `systemctl restart logboat-sync`. To see why it stopped, run `journalctl -u logboat-sync`.",
         )
     return good("running")
 
@@ -58,11 +58,11 @@ def lights(appliance: Appliance) -> Finding:
     """Check that the lights are showing the current state."""
     sight = appliance.lights_sight
     if sight.state is None:
-        return warn(f"{sight.why_not}: the lights are off", "Run systemctl start logboat-lights.")
+        return warn(f"{sight.why_not}: the lights are off", "Run `systemctl start logboat-lights`.")
     if not sight.is_live:
         return bad(
             f"{sight.why_not}: the lights show an old state, or nothing",
-            "Run systemctl restart logboat-lights.",
+            "Run `systemctl restart logboat-lights`.",
         )
     if sight.state.why_dark is not None:
         return warn(
@@ -80,7 +80,9 @@ def failed(appliance: Appliance) -> Finding:
         return skipped("this machine has no systemd")
     names = [line.split()[0] for line in output.splitlines() if line.strip()]
     if names:
-        return bad(", ".join(names), f"Run systemctl status {names[0]}, then systemctl restart {names[0]}.")
+        return bad(
+            ", ".join(names), f"Run `systemctl status {names[0]}`, then `systemctl restart {names[0]}`."
+        )
     return good("no failed units")
 
 
@@ -89,7 +91,9 @@ def restarts(appliance: Appliance) -> Finding:
     now = crash_loops.find_crash_loops(appliance.run, clock=appliance.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
-        return bad(str(now[0]), f"journalctl -u {unit} shows why. The daemon is restarted every 30 s.")
+        return bad(
+            str(now[0]), f"To see why, run `journalctl -u {unit}`. The daemon is restarted every 30 s."
+        )
     try:
         output = appliance.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
     except OSError:
@@ -102,7 +106,10 @@ def restarts(appliance: Appliance) -> Finding:
         elif key == "NRestarts" and value.isdecimal() and int(value) >= _MANY:
             many.append(f"{name} {value} times")
     if many:
-        return warn(f"{', '.join(many)} since boot", "journalctl -u logboat-… shows why.")
+        return warn(
+            f"restarted since boot: {', '.join(many)}",
+            "To see why, run `journalctl -u` with the name of the daemon.",
+        )
     return good("no daemon has restarted often")
 
 

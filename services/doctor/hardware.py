@@ -20,7 +20,7 @@ def clock(appliance: Appliance) -> Finding:
         return skipped("the recorder is not running")
     if not state.clock.is_known:
         return warn(
-            "the time is unknown: readings are in order, and get their times later",
+            "the time is unknown: readings are stored in order, and get their times once the clock is set",
             "Connect to a network with a time server, or fit a GNSS receiver or a clock chip.",
         )
     if state.clock.uncertainty > _DRIFTED_S:
@@ -95,7 +95,7 @@ def memory(appliance: Appliance) -> Finding:
     if total and free < LITTLE_MEMORY * total:
         return warn(
             f"{free // 1024} MB of {total // 1024} MB is free",
-            "Find out what uses the memory: systemctl status.",
+            "To see which processes use the memory, run `systemctl status`.",
         )
     return good(f"{free // 1024} MB of {total // 1024} MB is free")
 

@@ -54,7 +54,9 @@ def country(appliance: Appliance) -> Finding:
         if path.read_text().strip() == "1" and (path.parent / "type").read_text().strip() == "wlan"
     ]
     if blocked:
-        return bad(f"Wi-Fi is blocked ({blocked[0]})", "Set [network] country, and run rfkill unblock wifi.")
+        return bad(
+            f"Wi-Fi is blocked ({blocked[0]})", "Set [network] country, then run `rfkill unblock wifi`."
+        )
     return good(f"Wi-Fi may transmit, country {network.country}")
 
 
@@ -130,7 +132,7 @@ def identity(appliance: Appliance) -> Finding:
         loaded = identity_files.load(appliance.identity)
     except NoIdentityError:
         return warn(
-            "this vessel belongs to no fleet, and shares nothing",
+            "this vessel belongs to no fleet, and does not exchange records",
             "Run `logboat fleet add` and `logboat fleet card` ashore.",
         )
     except IdentityError as error:
@@ -179,8 +181,8 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     if state.quotas:
         return warn(
             quota_words(state.quotas[0], utc),
-            "Nothing is lost: the refused documents arrive after the limit resets. To see what was sent, run "
-            "`logboat db changes`.",
+            "Nothing is lost: the rejected documents are sent again after the limit resets. To see what was "
+            "sent, run `logboat db changes`.",
         )
     if state.radio_key is not None and not state.radio_key.has_part:
         return warn(

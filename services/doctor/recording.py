@@ -32,7 +32,8 @@ def configuration(appliance: Appliance) -> Finding:
     if warnings:
         return warn(
             warnings[0],
-            "The file stays in use, with this meaning. Correct it before you change anything else in it.",
+            "The file remains in use, and its values are understood as shown. Correct them before you make"
+            " other changes to the file.",
         )
     return good("logboat.toml and sensors.toml are valid")
 

@@ -407,10 +407,10 @@ class Documenter:
             write.apply(self._database)
         except DocumentError as error:
             # A document that the store rejects must not block the documents that follow it.
-            log.error("skipped a document that the store refused: %s", error)
+            log.error("skipped a document that the store rejected: %s", error)
             if write.sensor is not None:
                 gap = NumberGap(
-                    write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200]
+                    write.sensor, write.first, write.closes, f"the store rejected it: {error}"[:200]
                 )
                 utc = self._clocks[write.sensor].utc
                 builders.upsert(

@@ -31,7 +31,8 @@ def boot_of(document: StoredDocument) -> RecordedBoot:
     name = documents.parse_id(document.id)
     if name is None or (name.log, name.number) != (facts.log, facts.number):
         raise ShapeError(
-            f"{document.id}: the document says that it is boot {facts.number} of log {facts.log}"
+            f"{document.id}: the id does not match the body, which describes boot {facts.number} of log"
+            f" {facts.log}"
         )
     end = facts.previous_end
     return RecordedBoot(

@@ -372,7 +372,10 @@ class _Walk:
         inside = (body.vessel, body.sensor, body.log, body.first)
         if inside == (self.report.vessel, record.sensor, record.log, record.number):
             return True
-        self.report.blame(f"{record.document.id}: the fields say {':'.join(map(str, inside))}; not counted")
+        self.report.blame(
+            f"{record.document.id}: the id does not match the body ({':'.join(map(str, inside))}); not"
+            " counted"
+        )
         return False
 
     def _moment(self, reading: ReadingDocument, clock: float) -> Moment:

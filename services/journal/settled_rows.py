@@ -62,13 +62,13 @@ def _unspared(
     """Return the differences between stored values and their second copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
-        return ["the copy of the journal's facts is missing"] if meta or sensors else []
+        return ["the copy of the journal's metadata is missing"] if meta or sensors else []
     if zlib.crc32(spare[1]) != spare[0]:
-        return ["the copy of the journal's facts does not match its checksum"]
+        return ["the copy of the journal's metadata does not match its checksum"]
     facts, known = msgspec.msgpack.decode(spare[1])
     faults = []
     if {key: value for key, value in facts if key != "through"} != meta:
-        faults.append("the journal's facts differ from their copy")
+        faults.append("the journal's metadata differs from its copy")
     if {number: (name, path, unit) for number, name, _, path, unit in known} != sensors:
         faults.append("the journal's list of sensors differs from its copy")
     return faults

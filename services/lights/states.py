@@ -143,7 +143,7 @@ TABLE: Final[tuple[LightState, ...]] = (
         "The daemon is restarted automatically; if not, run: journalctl -u logboat-sync.",
         4,
     ),
-    LightState("mesh", OFF, _no_identity, "this vessel belongs to no fleet, and shares nothing"),
+    LightState("mesh", OFF, _no_identity, "this vessel belongs to no fleet, and does not exchange records"),
     LightState(
         "mesh",
         FAST,

@@ -362,7 +362,7 @@ class Recorder:
             return system_quality()
         except OSError as error:
             if not self._clock_unknown:
-                log.warning("the kernel does not report the quality of the clock: %s", error.strerror)
+                log.warning("the kernel does not report the accuracy of the clock: %s", error.strerror)
             self._clock_unknown = True
             return ClockQuality(TimeSource.FLOOR, 0.0)
 

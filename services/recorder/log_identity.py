@@ -139,14 +139,17 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
         return None if note is None else note.words
     if not peer_ahead.may_believe(data, log, utc):
         logger.warning(
-            "%s; ignored, because it is not signed and a log ended for this reason less than a day ago",
+            "%s. This report is ignored: it is unsigned, and an unsigned report ended a log less than a day"
+            " ago",
             note.words,
         )
         return None
     try:
         peer_ahead.remember(data, log, utc)
     except OSError as error:
-        logger.warning("%s. Ignored, as %s cannot be written: %s", note.words, data, error.strerror)
+        logger.warning(
+            "%s. This report is ignored, because %s cannot be written: %s", note.words, data, error.strerror
+        )
         return None
     return note.words
 
@@ -242,5 +245,5 @@ def _carried(
         )
     except Exception:
         # Even if a document is invalid, recording continues, with the totals from the vessel's own files.
-        logger.exception("the totals cannot be read from documents")
+        logger.exception("the engine hours and pulse counts cannot be read from documents")
         return totals.highest(sources)

@@ -157,7 +157,7 @@ def of_documents(
             readings = _asked(store, partial(of_readings, database))
             equipment = _asked(store, partial(_of_equipment, database, vessel, is_signed, progress))
     except StoreError as error:
-        log.warning("the totals cannot be read from %s: %s", store, error)
+        log.warning("the engine hours and pulse counts cannot be read from %s: %s", store, error)
     if readings is None:
         scales = _scales({}, sensors)
         copied = partial(_of_copies, data, vessel, set(logs), scales, counts, progress=progress)
@@ -170,9 +170,9 @@ def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total
     try:
         return ask()
     except (StoreError, OSError, apsw.Error) as error:
-        log.warning("the totals cannot be read from %s: %s", source, error)
+        log.warning("the engine hours and pulse counts cannot be read from %s: %s", source, error)
     except Exception:
-        log.exception("the totals cannot be read from %s", source)
+        log.exception("the engine hours and pulse counts cannot be read from %s", source)
     return None
 
 
@@ -385,9 +385,11 @@ def words(
         if _amount(total)
     ]
     lost = sorted(sensor.id for sensor in sensors if is_counting(sensor) and sensor.id not in carried)
-    parts = [f"totals carried over: {'; '.join(sentences)}"] if sentences else []
+    parts = [f"engine hours and pulse counts carried over: {'; '.join(sentences)}"] if sentences else []
     if lost:
-        parts.append(f"no total was found for {', '.join(lost)}, which count from zero")
+        parts.append(
+            f"no engine hours or pulse count was found for {', '.join(lost)}, so counting starts from zero"
+        )
     if not parts:
         return ""
     after = "an earlier log, whose name is lost" if before is None else f"log {before}"
@@ -440,6 +442,10 @@ def write_notes(data: Path, stored: object) -> bool:
                 body = builders.note(note.vessel, text=note.text, who=WHO, utc=note.utc)
                 database.put_if_absent(note.id, body)
     except StoreError as error:
-        log.error("the note about carried totals will be written at the next start: %s", error)
+        log.error(
+            "the note about the engine hours and pulse counts could not be saved, and will be written at the"
+            " next start: %s",
+            error,
+        )
         return False
     return True

@@ -227,7 +227,8 @@ def store_behind_copies(
     """
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
         return (
-            f"copies were made up to change {mark.through}, but the store ends with {database.last_sequence}"
+            f"copies were made up to change {mark.through}, but the store's last change is"
+            f" {database.last_sequence}"
         )
     lacks = restore.lacking(database, there, progress=progress)
     if lacks:

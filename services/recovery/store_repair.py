@@ -298,7 +298,7 @@ def reunite(journal: Path, report: Report) -> None:
             log_alone.unlink()
         elif is_free and _may_be_of(log_alone, journal):
             log_alone.replace(own)
-            report.done.append(f"{log_alone}: returned to {journal}")
+            report.done.append(f"{log_alone}: moved back to {journal}")
         else:
             aside = set_aside(place, origin=journal)
             report.done.append(f"{log_alone}: belongs to no existing journal; set aside as {aside}-wal")

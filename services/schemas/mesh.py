@@ -88,9 +88,9 @@ class Peers(Output, frozen=True, kw_only=True, tag=format_of("peers")):
 
 
 class GatewayRetry(Output, frozen=True, kw_only=True, tag=format_of("gateway-retry")):
-    """Confirmation that the sync daemon is connecting to a gateway and offers refused documents again."""
+    """Confirmation that the sync daemon is connecting to a gateway and offers rejected documents again."""
 
     command: ClassVar[str] = "logboat gateway retry NAME --json"
 
     gateway: Annotated[str, described("Name of the gateway.")]
-    offered: Annotated[int, described("Number of refused documents that are offered again.", minimum=0)]
+    offered: Annotated[int, described("Number of rejected documents that are offered again.", minimum=0)]

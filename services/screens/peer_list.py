@@ -132,7 +132,7 @@ def _top(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
         top += _styled(radio_key_words(state.radio_key), None, width)
     top += shore_lines(state, width, utc)
     for quota in state.quotas:
-        top += _styled(f"refused: {quota_words(quota, utc)}", Style.WARN, width)
+        top += _styled(f"rejected: {quota_words(quota, utc)}", Style.WARN, width)
     if state.crew:
         users = ", ".join(f"{each.user} ({each.address})" for each in state.crew)
         top += _styled(f"crew: {users}", None, width)
@@ -155,7 +155,7 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
         if gateway.estimated_seconds is not None:
             parts.append(f"about {format_duration(gateway.estimated_seconds)}")
         if gateway.refused_documents:
-            parts.append(f"{thousands(gateway.refused_documents)} of them refused")
+            parts.append(f"{thousands(gateway.refused_documents)} of them rejected")
     elif gateway.state == GatewayState.CONNECTED:
         parts.append("up to date")
     if gateway.last_acknowledged is not None:

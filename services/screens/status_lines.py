@@ -262,7 +262,7 @@ def mesh(facts: StatusFacts) -> str:
         parts.append("DUPLICATE IDENTITY: two boards claim to be one vessel")
     if state.radio_key is not None and state.radio_key.is_ahead:
         parts.append(radio_key_words(state.radio_key))
-    parts += [f"REFUSED: {quota_words(quota, facts.utc)}" for quota in state.quotas]
+    parts += [f"REJECTED: {quota_words(quota, facts.utc)}" for quota in state.quotas]
     return "; ".join(parts)
 
 
@@ -286,7 +286,7 @@ def shore(facts: StatusFacts) -> str:
     if most := max(gateway.backlog_documents for gateway in facts.gateways):
         parts.append(f"up to {count(most, 'document')} to send")
     if refused := sum(gateway.refused_documents for gateway in facts.gateways):
-        parts.append(f"{count(refused, 'document')} refused")
+        parts.append(f"{count(refused, 'document')} rejected")
     return "; ".join(parts)
 
 
@@ -300,7 +300,7 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
         if gateway.estimated_seconds:
             backlog += f", about {format_duration(gateway.estimated_seconds)}"
         if gateway.refused_documents:
-            backlog += f", {thousands(gateway.refused_documents)} of them refused"
+            backlog += f", {thousands(gateway.refused_documents)} of them rejected"
         parts.append(backlog)
     elif gateway.state == GatewayState.CONNECTED:
         parts.append("up to date")
@@ -425,7 +425,7 @@ def _problems(facts: StatusFacts) -> str | None:
 def _warnings(facts: StatusFacts) -> str | None:
     if facts.live is None or not facts.live.warnings:
         return None
-    return f"say what you mean in the file in use: {facts.live.warnings[0]}"
+    return f"make the meaning clear in the file in use: {facts.live.warnings[0]}"
 
 
 def _identity(facts: StatusFacts) -> str | None:
@@ -475,7 +475,7 @@ def _unseen(facts: StatusFacts) -> str | None:
 def _time(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.clock.is_known:
         return None
-    return "set the clock: connect a network, a GNSS receiver or a clock chip"
+    return "set the clock: connect to a network, or fit a GNSS receiver or a clock chip"
 
 
 def _clone(facts: StatusFacts) -> str | None:
@@ -504,14 +504,14 @@ def _mesh_problem(facts: StatusFacts) -> str | None:
 
 
 def quota_words(quota: LiveQuota, utc: float) -> str:
-    """Return a clause such as `user guest has used its daily limit of 4.0 MB: 17 refused, …`.
+    """Return a clause such as `user guest has used its daily limit of 4.0 MB: 17 rejected, …`.
 
     `utc` is the current time.
     """
     limit = format_bytes(quota.limit) if quota.measure == "bytes" else count(quota.limit, "revision")
     left = format_duration(max(round(quota.until - utc), 0))
     return (
-        f"{quota.whose} has used its daily limit of {limit}: {thousands(quota.refused)} refused, the "
+        f"{quota.whose} has used its daily limit of {limit}: {thousands(quota.refused)} rejected, the "
         f"limit resets in {left}"
     )
 

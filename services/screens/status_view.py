@@ -31,7 +31,8 @@ MARKS: Final = (
     (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* active"), Style.BAD),
     (
         re.compile(
-            r"\b(NOT|REFUSED|DUPLICATE|EXPIRED|NEARLY FULL)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"
+            r"\b(NOT|REFUSED|REJECTED|DUPLICATE|EXPIRED|NEARLY FULL)\b"
+            r"|[1-9][0-9]* (faulty|not acknowledged|refused|rejected)"
         ),
         Style.WARN,
     ),

@@ -109,7 +109,7 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
     backlog_documents: Annotated[
         int,
         described(
-            "Number of documents that the gateway may not have yet, including refused ones.", minimum=0
+            "Number of documents that the gateway may not have yet, including rejected ones.", minimum=0
         ),
     ] = 0
     backlog_bytes: Annotated[
@@ -118,12 +118,12 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
     refused_documents: Annotated[
         int,
         described(
-            "Number of documents that the gateway has refused. They are not ashore, and are "
+            "Number of documents that the gateway has rejected. They are not ashore, and are "
             "offered again from time to time.",
             minimum=0,
         ),
     ] = 0
-    refused: Annotated[list[LiveRefused], described("The most recently refused documents, newest last.")] = (
+    refused: Annotated[list[LiveRefused], described("The most recently rejected documents, newest last.")] = (
         field(default_factory=list)
     )
     rate: Annotated[
@@ -152,7 +152,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
     refused: Annotated[
         int,
         described(
-            "Number of documents refused because of the limit. The sender keeps them, and sends them later.",
+            "Number of documents rejected because of the limit. The sender keeps them, and sends them later.",
             minimum=0,
         ),
     ]

@@ -124,7 +124,7 @@ class Gateways:
                 return keeper.gateway.retry()
         for broken in self._broken:
             if broken.name == name:
-                raise LookupError(f"gateway {name}: {broken.problem}; correct its section [[gateway]]")
+                raise LookupError(f"gateway {name}: {broken.problem}; correct its [[gateway]] section")
         known = [broken.name for broken in self._broken] + [keeper.name for keeper in self._keepers]
         raise LookupError(f"unknown gateway {name!r}; configured gateways: {', '.join(known) or 'none'}")
 

@@ -136,7 +136,7 @@ class Generations:
         if number <= lead:
             return None
         if number >= revisions.SOUND_LIMIT:
-            return f"generation {number} leaves no higher generation for later edits"
+            return f"generation {number} is too high: no later edit would have a valid generation"
         most = None
         if name is not None and name.kind in VOUCHED_KINDS:
             most = self.vouched_generation(

@@ -505,5 +505,5 @@ class CouchbaseGateway:
 
 
 _REFUSED_BEFORE: Final = Problem(
-    Domain.WEBSOCKET, 0, "refused before an update of Logboat; the reason was not stored"
+    Domain.WEBSOCKET, 0, "rejected before an update of Logboat; the reason was not stored"
 )

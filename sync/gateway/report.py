@@ -44,8 +44,8 @@ def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_mo
     last, number = refused[-1], len(refused)
     documents = "1 document" if number == 1 else f"{number}{' and more' if has_more else ''} documents"
     return (
-        f"the gateway refuses {documents}, most recently {last.id}: {last.reason}; fix the cause there,"
-        f" then run logboat gateway retry {gateway}"
+        f"the gateway rejects {documents}, most recently {last.id}: {last.reason}; fix the cause there,"
+        f" then run `logboat gateway retry {gateway}`"
     )
 
 

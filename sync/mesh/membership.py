@@ -273,7 +273,8 @@ class Membership:
         )
         for document_id in removed:
             log.warning(
-                "requesting %s again: its vessel does not vouch for the generation that was stored",
+                "%s: the stored revision was removed, because its generation is higher than its vessel has"
+                " confirmed; the document is requested again",
                 document_id,
             )
         return bool(removed)

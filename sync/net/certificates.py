@@ -162,7 +162,7 @@ def check_self_signed(certificate: x509.Certificate) -> None:
         certificate.verify_directly_issued_by(certificate)
     except Exception as error:
         text = (
-            f"the peer's certificate {_named(certificate)} is not self-signed; give the CA that issued"
+            f"the peer's certificate {_named(certificate)} is not self-signed; specify the CA that issued"
             " it, or pin the certificate"
         )
         raise tls_error(text) from error

@@ -14,7 +14,7 @@ from sync.net.transport import Transport
 BURST_S: Final = 1.0
 """Maximum burst after a pause, expressed as seconds of sending at the limited rate."""
 LEAST_BURST: Final = 4096
-"""Minimum burst in bytes, so that a list of changes or a revision can be sent at once."""
+"""Minimum burst in bytes, so that a `changes` message or a revision can be sent at once."""
 
 
 class TokenBucket:

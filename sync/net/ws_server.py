@@ -209,7 +209,7 @@ class Server:
         except NoFreeSlotError as error:
             if not self._is_full:
                 self._is_full = True
-                log.warning("%s: refused: %s", guest.remote, error)
+                log.warning("%s: rejected: %s", guest.remote, error)
             return False
         self._is_full = False
         self._guests.add(guest)
@@ -433,7 +433,7 @@ class _PendingConnection(asyncio.Protocol):
         events = self._protocol.events_received()
         if not events:  # The package has rejected the request, and may have queued a response.
             cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
-            log.info("%s: refused: invalid request: %s", self.remote, plain(str(cause or "")))
+            log.info("%s: rejected: invalid request: %s", self.remote, plain(str(cause or "")))
             self._write_out()
             self._pipe.close()
             return None
@@ -474,12 +474,14 @@ class _PendingConnection(asyncio.Protocol):
                 msg = f"{decision.subprotocol!r} was selected, but the client does not offer it"
                 raise ValueError(msg)
         except TimeoutError:
-            log.warning("%s: %s: no decision was made in time", self.remote, request.path)
+            log.warning(
+                "%s: %s: the request was rejected, because checking it took too long",
+                self.remote,
+                request.path,
+            )
             return Reject(HTTPStatus.SERVICE_UNAVAILABLE, "busy; try again later\n")
         except Exception:
-            log.exception(
-                "%s: %s: internal error while deciding about the request", self.remote, request.path
-            )
+            log.exception("%s: %s: internal error while checking the request", self.remote, request.path)
             return Reject(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
         return decision
 
@@ -489,7 +491,7 @@ class _PendingConnection(asyncio.Protocol):
         try:
             self._server.enter(self, decision.owner)
         except NoFreeSlotError as error:
-            log.warning("%s: refused: %s", self.remote, error)
+            log.warning("%s: rejected: %s", self.remote, error)
             text = "too many connections; try again later\n"
             self._respond(self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, text))
             return
@@ -528,7 +530,7 @@ class _PendingConnection(asyncio.Protocol):
         """Log a refused handshake, with the requested path and subprotocols to help find the cause."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
-            "%s: the WebSocket is refused with %d: %s; it requested %s and offered %s",
+            "%s: the WebSocket is rejected with status %d: %s; it requested %s and offered %s",
             self.remote,
             status,
             plain(why),

@@ -320,4 +320,4 @@ class Deliveries:
         elif status in TRANSIENT_STATUSES or status == 0:
             outcomes.failed_transiently(sending, status, failure.text)
         else:
-            outcomes.failed(change, status, f"{change.id}: {failure.text or 'the peer refuses the document'}")
+            outcomes.failed(change, status, f"{change.id}: {failure.text or 'the peer rejects the document'}")

@@ -20,7 +20,7 @@ A filter may exclude nearly all changes, for example all but a few documents of 
 limit, all other connections would wait until the whole store has been read.
 """
 LISTS_AWAITING: Final = 4
-"""Maximum number of unanswered lists of changes: two in flight and two in processing keep a link busy."""
+"""Maximum number of unanswered `changes` messages: two in flight and two in processing keep a link busy."""
 REVISIONS_AWAITING: Final = 5 * BATCH
 """Maximum number of sent revisions without a reply.
 
@@ -41,10 +41,10 @@ READ_AHEAD: Final = 50
 REVISIONS_WANTED: Final = 6 * BATCH
 """Maximum number of requested revisions that are not stored yet.
 
-Once this number is reached, lists of changes are not answered.
+Once this number is reached, `changes` messages are not answered.
 """
 LISTS_UNANSWERED: Final = 64
-"""Maximum number of unanswered lists of changes that a peer may send; Couchbase Lite sends 4."""
+"""Maximum number of unanswered `changes` messages that a peer may send; Couchbase Lite sends 4."""
 REQUESTS_AHEAD: Final = 200_000
 """Maximum number of complete requests from a peer after an incomplete request, to limit memory.
 

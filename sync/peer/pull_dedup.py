@@ -2,7 +2,7 @@
 
 In a dense mesh, every neighbour offers a new revision within moments. A claim records that a session has
 requested a revision. All sessions of a process on one store share their claims. If a peer offers a revision
-that another session has claimed, the peer's list of changes stays unanswered until the revision arrives or
+that another session has claimed, the peer's `changes` message stays unanswered until the revision arrives or
 takes too long. Then the list is checked again, and usually no revision is left to request.
 
     claims.claim(keys, session) ──► arrived(key)              it is stored

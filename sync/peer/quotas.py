@@ -108,7 +108,7 @@ class Quota:
             return None
         if not self._refused:
             log.warning(
-                "%s has used its daily quota (%s): further documents are refused", self.owner, self.words
+                "%s has used its daily quota (%s): further documents are rejected", self.owner, self.words
             )
         self._refused += 1
         text = (

@@ -1,4 +1,4 @@
-"""Receiver of a peer's changes: answers the peer's lists of changes, and stores the requested revisions.
+"""Receiver of a peer's changes: answers the peer's `changes` messages, and stores the requested revisions.
 
     changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
                                                                          └► conflicts resolved (active only)
@@ -81,10 +81,10 @@ class _Expected(msgspec.Struct, gc=False):
 
 
 class _WaitingList:
-    """A list of changes that is not answered yet.
+    """A `changes` or `proposeChanges` message that is not answered yet.
 
-    Decoded items take about seven times the memory of their text. So a list is decoded only while it is
-    answered. Until then the list is kept in its encoded form, without unknown properties of the message.
+    Decoded items take about seven times the memory of their text. So a message is decoded only while it is
+    answered. Until then it is kept in its encoded form, without its unknown properties.
     """
 
     __slots__ = ("_encoded", "_message", "event", "is_empty")
@@ -236,19 +236,22 @@ class ChangeReceiver:
     # Lists of changes
 
     def changes(self, message: Changes, event: RequestReceived) -> None:
-        """Process a list of changes that the peer sends for our subscription."""
+        """Process a `changes` message that the peer sends for our subscription."""
         self._check_room()
         self._early.append(_WaitingList(message, event))
         self._order_lists()
 
     def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
-        """Process a list of changes that a peer proposes to push."""
+        """Process a `proposeChanges` message, in which a peer proposes revisions to push."""
         self._check_room()
         self._lists.append(_WaitingList(message, event))
         self._answer_lists()
 
     def offered(self, message: Changes, event: RequestReceived) -> None:
-        """Process a list from a peer that pushes without proposing, and detects conflicts when it pulls."""
+        """Process a `changes` message from a peer that pushes without proposing its revisions first.
+
+        Such a peer detects conflicts when it pulls.
+        """
         self._check_room()
         self._lists.append(_WaitingList(message, event))
         self._answer_lists()
@@ -256,7 +259,7 @@ class ChangeReceiver:
     def _check_room(self) -> None:
         if len(self._lists) + len(self._early) >= limits.LISTS_UNANSWERED:
             raise MessageError(
-                "too many lists of changes are unanswered; wait for replies",
+                "too many changes messages are unanswered; wait for replies",
                 code=HTTPStatus.TOO_MANY_REQUESTS,
             )
 
@@ -324,7 +327,7 @@ class ChangeReceiver:
         ]
 
     def _answer_changes(self, message: Changes) -> EncodedMessage | None:
-        """Return the answer to a list of changes, or None if the list must wait."""
+        """Return the answer to a `changes` message, or None if the message must wait."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
         known = self._look_up(message.changes, self._missing)
@@ -401,7 +404,7 @@ class ChangeReceiver:
                 self._outdated(change.id)
 
     def _answer_proposals(self, message: ProposeChanges) -> EncodedMessage | None:
-        """Return the verdicts on a list of proposals, or None if the list must wait."""
+        """Return the verdicts on a list of proposals, or None if the message must wait."""
         verdicts = self._look_up(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
             return None

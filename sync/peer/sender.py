@@ -189,7 +189,7 @@ class FeedSender:
     # Work
 
     def pump(self) -> None:
-        """Send lists of changes and revisions, up to the limits on data in flight."""
+        """Send `changes` messages and revisions, up to the limits on data in flight."""
         if self.refused is not None:
             self._echo.clear()  # nothing will be sent, so no echo needs to be skipped
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
@@ -506,7 +506,7 @@ class FeedSender:
             self._outcomes.failed_transiently(sending, status, "")
         else:
             change = sending.change
-            self._outcomes.failed(change, status, f"{change.id}: the peer refuses the document")
+            self._outcomes.failed(change, status, f"{change.id}: the peer rejects the document")
 
     def _withhold(self, change: model.DocumentChange) -> None:
         """Inform the peer that a requested revision will not be sent, so that the peer stops waiting."""

@@ -29,7 +29,7 @@ class RemovalFlags(IntFlag):
 
 
 class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
-    """A changed document in a list of changes."""
+    """A changed document in a `changes` message."""
 
     sequence: str
     """Sequence at the sender, as JSON. It is opaque to the receiver."""
@@ -42,7 +42,7 @@ class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
-    """A list of changes, in order of their sequences.
+    """A `changes` message: a list of changes, in the order of their sequences.
 
     An empty list means that there are no more changes. It needs no reply.
     """
@@ -207,7 +207,7 @@ NOT_WANTED: Final = 0
 
 
 class ChangesReply(msgspec.Struct, frozen=True, gc=False):
-    """The answers to a list of changes: one for each, in order."""
+    """The reply to a `changes` message: one answer for each change, in order."""
 
     answers: tuple[Answer, ...]
     terms: DeliveryTerms = DeliveryTerms()

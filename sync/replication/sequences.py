@@ -104,5 +104,5 @@ class SequenceSet:
         """
         flat = list(numbers)
         if len(flat) % 2:
-            raise ValueError("the list has a first number without a length")
+            raise ValueError("the list of ranges has an odd number of items: the last range has no length")
         return cls((first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True))

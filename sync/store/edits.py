@@ -167,8 +167,8 @@ class Edits:
                     tree.insert(closing, [leaf], deleted=True, body=bodies.EMPTY)
             if not deleted and tree.winner() != result:
                 raise DocumentError(
-                    f"{document_id}: {winning} is too far behind {tree.winner()} to win; "
-                    "resolve on a newer branch"
+                    f"{document_id}: {winning} cannot win, because its generation is too far below that of"
+                    f" {tree.winner()}; resolve the conflict on a branch with a higher generation"
                 )
             self._store(row, tree)
             return result

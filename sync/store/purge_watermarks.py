@@ -36,7 +36,7 @@ class PurgeWatermarks:
             DocumentError: `first` does not begin with `prefix`.
         """
         if not prefix or not first.startswith(prefix):
-            raise DocumentError(f"floor {first!r} does not begin with its prefix {prefix!r}")
+            raise DocumentError(f"the purge watermark {first!r} does not begin with the prefix {prefix!r}")
         with self._engine.writing:
             self._engine.execute(
                 "INSERT INTO floors(prefix, first, crc) VALUES (?1, ?2, ?3)"

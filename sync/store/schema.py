@@ -228,7 +228,7 @@ def _version(connection: apsw.Connection, path: Path) -> int:
         return 0
     if application != APPLICATION_ID and not {"docs", "meta"} <= tables:
         raise UnsupportedError(
-            f"{path}: this is an SQLite database, but not a document store; give another file"
+            f"{path}: this is an SQLite database, but not a document store; specify a document store"
         )
     if application != APPLICATION_ID or "meta" not in tables:
         raise damaged(path, "the header is not that of a document store")

@@ -49,8 +49,7 @@ class Stranger:
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
         """Revisions that the peer under test has requested, as (document, revision)."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
-        """Unanswered lists of changes or proposals: the profile and the content of each, by request number.
-        """
+        """Profile and content of unanswered `changes` and `proposeChanges` messages, by request number."""
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)
         self._sequence = 0
         self._moves: list[tuple[Callable[[], None], int]] = [

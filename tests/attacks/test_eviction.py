@@ -136,7 +136,7 @@ def test_user_is_limited_to_a_daily_quota_and_named_in_the_status(tmp_path: Path
         (quota,) = state["quotas"]
         assert (quota["owner"], quota["measure"]) == (f"user:{CREW}", "bytes")
         shown = siege.sync.logboat("status").stdout
-        assert f"REFUSED: user {CREW} has used its daily limit of 4 MB" in " ".join(shown.split())
+        assert f"REJECTED: user {CREW} has used its daily limit of 4 MB" in " ".join(shown.split())
         (told,) = json.loads(siege.sync.logboat("status", "--json").stdout)["quotas"]
         assert told["owner"] == f"user:{CREW}"
         assert report.most_mib <= MEMORY_MIB, str(report)

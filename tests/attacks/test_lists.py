@@ -1,4 +1,4 @@
-"""Long lists of changes: their lookups are divided into short steps, with other work in between."""
+"""Lookups for long `changes` messages are divided into short steps, with other work in between."""
 
 import asyncio
 import json

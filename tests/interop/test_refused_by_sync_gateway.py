@@ -82,18 +82,18 @@ def test_refused_document_is_shown_with_its_reason_and_sent_after_a_retry(
     argo.start()
     argo.until(is_told)
     words = " ".join(argo.logboat("status").stdout.split())
-    assert "office REFUSED, 1 document (0 B) to send, 1 of them refused" in words
+    assert "office REFUSED, 1 document (0 B) to send, 1 of them rejected" in words
     assert "up to date" not in words
     (told,) = json.loads(argo.logboat("peers", "--json").stdout)["gateways"]
     assert [(each["id"], each["reason"]) for each in told["refused"]] == [(REFUSED, "no such sensor")]
     assert told["refused"][0]["when"] > 0
-    assert f"the gateway refuses 1 document, most recently {REFUSED}: no such sensor" in told["problem"]
+    assert f"the gateway rejects 1 document, most recently {REFUSED}: no such sensor" in told["problem"]
 
     office.set_sync_function(TAKES_ALL)
     done = argo.logboat("gateway", "retry", "office")
     assert (done.returncode, done.stdout) == (
         0,
-        "office: retrying 1 refused document; run logboat peers to see what is still refused\n",
+        "office: resending 1 rejected document; to see which are still rejected, run `logboat peers`\n",
     )
     argo.until(is_ashore)
     assert REFUSED in office.revisions()

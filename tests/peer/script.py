@@ -170,7 +170,7 @@ class Script:
         return self.ask(Rev(document_id, revision, body, **more).encode())
 
     def subscribe(self, **what: Any) -> list[AnnouncedChange]:
-        """Subscribe, and return the first list of changes."""
+        """Subscribe, and return the first `changes` message."""
         reply = self.ask(SubChanges(**what).encode())
         assert isinstance(reply, ResponseReceived), reply
         return list(self.take(Changes)[0].changes)
@@ -232,7 +232,7 @@ def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | in
 
 
 def caught_up(script: Script) -> None:
-    """Send an active peer the empty list of changes with which Sync Gateway says that there are no more."""
+    """Send an active peer the empty `changes` message with which Sync Gateway says that there are no more."""
     script.post({"Profile": "changes"}, b"null", no_reply=True)
     script.pump()
 

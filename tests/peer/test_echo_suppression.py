@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def script(store: Database) -> Script:
-    """Return a subscriber that has received an empty list of changes."""
+    """Return a subscriber that has received an empty `changes` message."""
     script = passive(store)
     script.ask(SubChanges(continuous=True).encode())
     assert told(script) == []

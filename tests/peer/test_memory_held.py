@@ -90,7 +90,7 @@ def answered_lists(store: Database) -> Script:
 
 
 def lists_out_of_order(store: Database) -> Script:
-    """Return a gateway that sends lists of changes while an earlier message is incomplete."""
+    """Return a gateway that sends `changes` messages while an earlier message is incomplete."""
     script = begun(store, push=False, continuous=True)
     script.post({"Profile": "norev"}, bytes(200 * KB), no_reply=True)
     for number in range(30):

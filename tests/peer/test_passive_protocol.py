@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def wanted(script: Script, answers: tuple[Any, ...], terms: DeliveryTerms | None = None) -> None:
-    """Answer the next list of changes from the peer under test."""
+    """Answer the next `changes` message from the peer under test."""
     _, event = script.take(Changes)
     script.answer(event, ChangesReply(answers, terms or DeliveryTerms(blobs=True)).encode())
 

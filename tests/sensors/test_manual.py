@@ -54,7 +54,7 @@ def test_value_that_the_quantity_cannot_have_is_refused(unit: str, path: str, va
     settings = replace(sensor(ManualOptions(), kind="manual", unit=unit), path=path)
     driver, said = ManualDriver(settings, clock=FakeClock(42)), Collector()
     driver.open(said, resume=Totals())
-    with pytest.raises(ValueError, match="is not a possible value of"):
+    with pytest.raises(ValueError, match="is outside the possible range of"):
         driver.submit(value)
     assert said == []
 

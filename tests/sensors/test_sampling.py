@@ -407,7 +407,7 @@ class TestOverdue:
         lane.step()
         assert sorted(stale, key=int) == [str(n) for n in range(30)]
         assert {sample.detail for sample in bench.said} == {
-            "lane w1 has been blocked for 11 s by the driver of 9"
+            "bus w1 has been blocked for 11 s by the driver of 9"
         }
 
     def test_overloaded_bus_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -429,8 +429,8 @@ class TestOverdue:
             lane.step()
         [told] = [record.getMessage() for record in caplog.records]
         assert told == (
-            "lane w1 is too slow for its 14 sensors: t02 is read every 10.5 s instead of every 1 s;"
-            " set a longer interval for the sensors of this lane"
+            "bus w1 is too slow for its 14 sensors: t02 is read every 10.5 s instead of every 1 s;"
+            " set a longer interval for the sensors on this bus"
         )
 
     def test_short_overload_of_a_bus_is_not_reported(self, caplog: pytest.LogCaptureFixture) -> None:

@@ -557,7 +557,9 @@ class TestCorrection:
         sysfs.iio("bme280", "i2c-1/1-0076", {"in_humidityrelative_input": 99000})
         sample = self.corrected(sysfs, 1, 0.02)
         assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
-        assert sample.detail == "1.01 is not a possible value of relativeHumidity; check scale and offset"
+        assert (
+            sample.detail == "1.01 is outside the possible range of relativeHumidity; check scale and offset"
+        )
 
     def test_reading_without_a_value_stays_without_one(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0076", {"in_humidityrelative_input": 100_001})

@@ -229,9 +229,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_accepted() -> None:
 def test_text_that_is_not_utf_8_is_reported_with_its_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(FILE, b'a = 1\nb = "\xe4"\n')
-    assert str(caught.value) == (
-        "sensors.toml:2: the file is not UTF-8 text. Save the file with the encoding UTF-8."
-    )
+    assert str(caught.value) == ("sensors.toml:2: the file is not UTF-8 text. Save the file as UTF-8.")
 
 
 def test_utf_16_is_reported() -> None:
@@ -279,10 +277,10 @@ def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
         ("alarm = { a = 1,\n  b = 2 }\nc = 3\n", "sensors.toml:1:17: alarm: ", "Write all of { … } on one"),
         ("alarm = {\n  a = 1\n}\n", "sensors.toml:1:10: alarm: ", "{ … } ends only in line 3"),
         ("kind = ''switch''\n", "sensors.toml:1:10: kind: ", "one double quote on each side"),
-        ("pin\N{NO-BREAK SPACE}= 17\n", "sensors.toml:1:4: pin: ", "not an ordinary blank (U+00A0)"),
-        ("pin =\N{NARROW NO-BREAK SPACE}17\n", "sensors.toml:1:6: pin: ", "(U+202F). Delete every blank"),
-        ("\N{NO-BREAK SPACE}pin = 17\n", "sensors.toml:1:1: pin: ", "not an ordinary blank"),
-        ("[a]\N{ZERO WIDTH SPACE}\n", "sensors.toml:1:4: ", "not an ordinary blank (U+200B)"),
+        ("pin\N{NO-BREAK SPACE}= 17\n", "sensors.toml:1:4: pin: ", "other than the ordinary space (U+00A0)"),
+        ("pin =\N{NARROW NO-BREAK SPACE}17\n", "sensors.toml:1:6: pin: ", "(U+202F). Delete every space"),
+        ("\N{NO-BREAK SPACE}pin = 17\n", "sensors.toml:1:1: pin: ", "other than the ordinary space"),
+        ("[a]\N{ZERO WIDTH SPACE}\n", "sensors.toml:1:4: ", "other than the ordinary space (U+200B)"),
         ("alarm = { a = 1 }\nalarm = { a = 2 }\n", "sensors.toml:2:18: alarm: ", "first in line 1. To have"),
         ("alarm = { a = 1 }\nalarm = { a = 2 }\n", "sensors.toml:2:18: ", "alarm = [{ … }, { … }]"),
         ("[user]\n[user]\n", "sensors.toml:2:6: ", "[[user]]"),

@@ -194,7 +194,10 @@ def test_new_log_continues_from_the_totals_of_the_last_commit(
         assert notes(data) == []
         return
     (text,) = notes(data)
-    assert f"log {identity.log} follows log {before.log}. Totals carried over: bilge 0.02 h, count 40" in text
+    assert (
+        f"log {identity.log} follows log {before.log}. Engine hours and pulse counts carried over: " in text
+    )
+    assert "bilge 0.02 h, count 40" in text
     assert "engine 40.00 h, count 7 (as of 2025-10-09T08:54:00.000Z, from" in text
     assert text in caplog.messages
 
@@ -238,7 +241,7 @@ def test_totals_that_no_file_contains_are_reported_too(tmp_path: Path) -> None:
     _, found = after(tmp_path)
     assert set(found.values()) == {Totals()}
     (text,) = notes(tmp_path)
-    assert "No total was found for bilge, engine, flow, which count from zero" in text
+    assert "No engine hours or pulse count was found for bilge, engine, flow, so counting starts" in text
     assert f"follows log {before.log}" in text
 
 

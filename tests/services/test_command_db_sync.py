@@ -239,7 +239,7 @@ class TestTrust:
         wrong.write_text("no")
         for done, advice in (
             (run("pull", here, *options, wrong), "check --user"),
-            (run("pull", here, served.url, "--pin", served.pin), "give --user and --password-file"),
+            (run("pull", here, served.url, "--pin", served.pin), "specify --user and --password-file"),
         ):
             assert done.status == 1
             assert "401" in done.err

@@ -262,7 +262,7 @@ def test_only_the_card_that_the_vessel_uses_is_updated(logboat: Appliance, north
 
     again = refused("argo", argo, "--bundle-only")
     assert "use --bundle-only --update to change the files on that card" in again
-    assert "the card is of vessel argo" in refused("brigid", argo, "--bundle-only", "--update")
+    assert "the card belongs to vessel argo" in refused("brigid", argo, "--bundle-only", "--update")
     assert "it has not been booted" in refused("argo", spare, "--bundle-only", "--update")
     images.run(
         *("mcopy", "-i", f"{spare}@@{images.MIB}"),

@@ -87,7 +87,7 @@ class TestPeers:
             **FLEET, quotas=[QUOTA | {"owner": "vessel:brigid", "measure": "revisions", "limit": 900}]
         )
         shown = logboat("peers").out
-        assert "refused: vessel brigid has used its daily limit of 900 revisions: 17 refused" in shown
+        assert "rejected: vessel brigid has used its daily limit of 900 revisions: 17 rejected" in shown
         assert logboat("peers", "--json").json["quotas"][0]["owner"] == "vessel:brigid"
 
     def test_duplicate_identities_and_problems_come_first(self, logboat: Appliance) -> None:
@@ -305,7 +305,7 @@ class TestStatus:
             ),
             (
                 {"quotas": [QUOTA]},
-                "REFUSED: user guest has used its daily limit of 4 MB: 17 refused, the limit resets in 2 h",
+                "REJECTED: user guest has used its daily limit of 4 MB: 17 rejected, the limit resets in 2 h",
                 "check what user guest sends (`logboat db changes`): user guest has used its daily limit of",
             ),
             ({"problems": ["no multicast"]}, "no vessels nearby", "check the mesh: no multicast"),

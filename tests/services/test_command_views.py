@@ -121,7 +121,7 @@ class TestStatus:
         logboat.live(warnings=["sensors.toml:6: 95 without a unit means 95 K"])
         done = logboat("status")
         assert "configuration  in use, with a warning: sensors.toml:6: 95 without a unit" in done.out
-        assert "say what you mean in the file in use: sensors.toml:6" in " ".join(done.out.split())
+        assert "make the meaning clear in the file in use: sensors.toml:6" in " ".join(done.out.split())
 
     def test_wrong_configuration_is_reported_when_no_recorder_runs(self, logboat: Appliance) -> None:
         logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
@@ -282,7 +282,7 @@ class TestLog:
         floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
         logboat.put(build.boot(1, floor), build.reading(1, utc=0.0, synced=False))
         done = logboat("log", "rpm", "--csv")
-        assert "the times of 1 sample of argo are estimates or bounds" in done.err
+        assert "the times of 1 sample of argo are estimates or limits" in done.err
         wide = list(csv.DictReader(logboat("log", "rpm", "--csv", "--wide").lines))
         assert (wide[0]["trust"], wide[0]["uncertainty"], wide[0]["boot"]) == ("after", "", "1")
         assert "after 2025-10-09" in logboat("log", "rpm").out
@@ -438,9 +438,9 @@ class TestAdd:
             (
                 "dip",
                 "130 %",
-                '"130 %" is not a possible value of currentLevel. Write a value from 0 % to 100 %.',
+                '"130 %" is outside the possible range of currentLevel. Write a value from 0 % to 100 %.',
             ),
-            ("dip", "-0.1", "-0.1 is not a possible value of currentLevel"),
+            ("dip", "-0.1", "-0.1 is outside the possible range of currentLevel"),
             ("temp", "95", '95 without a unit means 95 K (-178.15 °C). Write "95 °C" or "95 K".'),
             ("temp", "-300 °C", "Write -273.15 °C or more."),
             ("hours", "1200", '1200 without a unit means 1200 s (0.333333 h). Write "1200 h" or "1200 s".'),

@@ -172,7 +172,7 @@ def test_examples_of_the_template_must_be_replaced(tmp_path: Path) -> None:
         f'[[user]]\nname = "bridge"\npassword_hash = "{EXAMPLE_HASH}"\n'
     )
     assert [problem.key for problem in check(path).warnings] == ["ssh_keys", "password_hash"]
-    assert "with which nobody can log in" in check(path).text
+    assert "which nobody can use to log in" in check(path).text
     (tmp_path / "logboat.toml").write_text(path.read_text())
     assert [problem.line for problem in boot_check(tmp_path).warnings] == [2, 5]
 

@@ -232,7 +232,7 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
         (
             "[vessel]\nname = 'A\N{NO-BREAK SPACE}B'\n",
             "2: [vessel], name: ",
-            "ordinary blank (U+00A0). Delete",
+            "ordinary space (U+00A0). Delete",
         ),
         ("[[sensor]]\nid = 'a'\n", "1: sensor: sensors do not belong in this file", "sensors.toml"),
         ("vessel = 1\n", "1: vessel: ", "Write: [vessel]"),

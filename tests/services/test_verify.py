@@ -210,9 +210,9 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("change", "word"),
         [
-            ({"sensor": "other"}, "the fields say"),
-            ({"first": 7, "last": 7}, "the fields say"),
-            ({"log": "zzzzzz"}, "the fields say"),
+            ({"sensor": "other"}, "the id does not match the body"),
+            ({"first": 7, "last": 7}, "the id does not match the body"),
+            ({"log": "zzzzzz"}, "the id does not match the body"),
             ({"samples": "none"}, "samples"),
             ({"boot": None}, "boot"),
             ({"end": 300.0}, "the end of the reading is not the time"),

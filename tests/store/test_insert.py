@@ -230,7 +230,7 @@ def test_resolution_on_a_branch_with_a_newer_revision_is_refused(store: Database
 def test_resolution_on_a_branch_too_old_to_win_is_refused(store: Database) -> None:
     store.insert(NOTE, "1-a", [], b"{}")
     store.insert(NOTE, "40-b", history(40, "b"), b"{}")
-    with pytest.raises(DocumentError, match="too far behind"):
+    with pytest.raises(DocumentError, match="generation is too far below"):
         store.resolve(NOTE, "1-a", {"x": 1})
     assert store.conflicts() == [NOTE]
 

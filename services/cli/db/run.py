@@ -324,10 +324,10 @@ def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
                 "you pin the new certificate"
             )
         if "verify" in problem.text or "refused" in problem.text:
-            return "give the CA that issued the certificate with --ca, or its fingerprint with --pin"
+            return "specify the certificate's CA with --ca, or the certificate's fingerprint with --pin"
         return ""
     if (problem.domain, problem.code) == (Domain.WEBSOCKET, HTTPStatus.UNAUTHORIZED) and not has_user:
-        return "give --user and --password-file"
+        return "specify --user and --password-file"
     return ADVICE.get((problem.domain, problem.code), "")
 
 

@@ -156,7 +156,7 @@ def load_or_create_identity(store: Path) -> "TLSIdentity":
     try:
         identity.save(path, path)
     except OSError as error:
-        raise FailedError(f"{path}: the listener's identity cannot be saved:  {error.strerror}") from error
+        raise FailedError(f"{path}: the listener's identity cannot be saved: {error.strerror}") from error
     return identity
 
 

@@ -68,7 +68,7 @@ def card_arguments(parser: ArgumentParser) -> None:
     again.add_argument(
         "--update",
         action="store_true",
-        help="with --bundle-only: bring newer files to the card that the vessel uses; its records stay",
+        help="with --bundle-only: copy newer files to the card that the vessel uses; its records are kept",
     )
     parser.add_argument(
         "--passphrase-file",
@@ -174,7 +174,7 @@ def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
     if present.vessel is None:
         raise FailedError(f"{target}: the card contains no vessel.toml, so it has not been booted; {hint}")
     if present.vessel != vessel:
-        raise FailedError(f"{target}: the card is of vessel {clean(present.vessel)}; {hint}")
+        raise FailedError(f"{target}: the card belongs to vessel {clean(present.vessel)}; {hint}")
     if present.certificate is not None and not _is_issued(folder, vessel, present.certificate):
         raise FailedError(f"{target}: the card has no certificate that was issued to {vessel}; {hint}")
     place = folder.place(vessel)

@@ -358,7 +358,7 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard |
 
 def _certificate_status(issued: "IssuedCertificate | None", now: datetime) -> str:
     if issued is None:
-        return "not an issued certificate: renew it"
+        return "not issued by this fleet; issue a new certificate with `logboat fleet renew`"
     if issued.revoked is not None:
         return f"revoked on {issued.revoked}"
     days = (issued.ends - now).days

@@ -49,7 +49,7 @@ def add(args: Namespace, world: Environment) -> int:
     except ControlError as error:
         raise FailedError(str(error)) from error
     if not answer.ok:
-        raise FailedError(answer.error or "the recorder refused the value and gave no reason")
+        raise FailedError(answer.error or "the recorder rejected the value and gave no reason")
     if args.json:
         from services.schemas.recording import LogAdded
 

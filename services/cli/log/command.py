@@ -162,8 +162,8 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
     unsure = sum(number for trust, number in trusts.items() if trust not in ("synced", "rtc"))
     if unsure and not args.wide:
         say(
-            f"the times of {count(unsure, 'sample')} of {vessel} are estimates or bounds; use --wide to "
-            "see which"
+            f"the times of {count(unsure, 'sample')} of {vessel} are estimates or limits; to see which,"
+            " use --wide"
         )
     if len(logs) > 1 and not args.wide:
         say(f"the samples come from {len(logs)} logs with separate numbering; use --wide to see which")

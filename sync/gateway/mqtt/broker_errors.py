@@ -142,7 +142,7 @@ def of_failure(error: Exception, where: str) -> BrokerLostError:
 def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
     """Return the error for a broker's reason code in PUBACK."""
     text, what = _PUBACK.get(code, (name, ErrorReaction.ASK_SOMEBODY))
-    return BrokerRefusalError(f"the broker refuses {topic}: {text}", what)
+    return BrokerRefusalError(f"the broker rejects {topic}: {text}", what)
 
 
 def of_silence(topic: str) -> BrokerRefusalError:

@@ -411,7 +411,7 @@ def test_command_reports_faults_and_exits_with_status_1(
     assert main(["doctor", *places]) == 1
     said = capsys.readouterr().out
     assert "BAD   recorder" in said
-    assert "do:  Run systemctl restart logboat-recorder" in said
+    assert "do:  Run `systemctl restart logboat-recorder`" in said
     assert f"{len(CHECKS)} checks: " in said
     assert main(["doctor", "--json", *places]) == 1
     told = msgspec.json.decode(capsys.readouterr().out)
