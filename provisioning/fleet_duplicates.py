@@ -17,7 +17,7 @@ _WORDS: Final = {"id": "id", "name": "name", "mmsi": "MMSI"}
 _REMEDY: Final = {
     "id": "Write the name of the vessel's folder.",
     "name": "Give one of them another name, by which people can tell them apart.",
-    "mmsi": "Correct it in the file in which it is wrong.",
+    "mmsi": "Correct the one that is wrong.",
 }
 
 

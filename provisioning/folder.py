@@ -13,6 +13,7 @@
         NAME.password, NAME.csv …   files to which the two configuration files refer
         identity/                   the content of /etc/logboat/identity/ on its appliance
         carded.json                 which of its certificates was written to a card, and when
+    removed/<vessel>-<date>/        the files of a vessel that was removed: see `provisioning.removal`
 
 An operator who loses the folder has to visit every vessel, so it must be backed up. `provisioning.backup`
 packs it into an encrypted file. Anyone who copies the folder has all vessels' keys, but cannot add a vessel
@@ -178,14 +179,23 @@ class FleetFolder:
         """Return the folder whose content the vessel's appliance receives as `/etc/logboat/identity/`."""
         return self._at(vessel) / IDENTITY
 
-    def check_new(self, vessel: str) -> None:
-        """Raise FolderError if there is already a vessel with this id."""
+    def check_new(self, vessel: str, *, name: str | None = None, mmsi: int | None = None) -> list[str]:
+        """Raise FolderError if there is already a vessel with this id, name or MMSI.
+
+        Returns the vessels whose name and MMSI are unknown, because their vessel.toml contains mistakes.
+        """
         if self._at(vessel).exists():
             text = (
                 f"{vessel} already belongs to fleet {self.fleet!r}; for a new identity, run `logboat"
                 f" fleet renew {vessel}`"
             )
             raise FolderError(text)
+        about = {"id": vessel, "name": name, "mmsi": mmsi}
+        clashes, unread = fleet_duplicates.clashes(self.path, vessel, about)
+        if clashes:
+            text = "; ".join(clash.text for clash in clashes)
+            raise FolderError(f"{vessel} was not added: {text}. {clashes[0].remedy}".removesuffix("."))
+        return unread
 
     def unlock(self, passphrase: str) -> Authority:
         """Return the authority with its key decrypted; raises PassphraseError, FolderError."""
@@ -286,7 +296,7 @@ class FleetFolder:
         names.check("vessel", vessel)
         place = self._at(vessel)
         with self.alone():
-            self.check_new(vessel)
+            self.check_new(vessel, name=name, mmsi=mmsi)
             temporary = Path(tempfile.mkdtemp(prefix=f".{vessel}.", dir=place.parent))
             try:
                 described = starter_files.vessel_file(vessel, name=name, mmsi=mmsi)

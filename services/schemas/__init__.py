@@ -40,6 +40,7 @@ VERSIONS: Final = {
     "fleet-password": 1,
     "fleet-restored": 1,
     "fleet-radio": 1,
+    "fleet-removal": 1,
     "fleet-revocation": 1,
     "gateway-retry": 1,
     "import-check": 1,

@@ -154,6 +154,20 @@ class FleetRestored(Output, frozen=True, kw_only=True, tag=format_of("fleet-rest
     vessels: Annotated[Sequence[str], described("Ids of all vessels in the folder.")]
 
 
+class FleetRemoval(Output, frozen=True, kw_only=True, tag=format_of("fleet-removal")):
+    """Confirmation that a vessel was removed from the fleet."""
+
+    command: ClassVar[str] = "logboat fleet remove --json"
+
+    vessel: Annotated[str, described("Id of the vessel.")]
+    revoked: Annotated[
+        Sequence[str],
+        described("Serial numbers of the certificates that were revoked for this, in hexadecimal."),
+    ]
+    number: Annotated[int, described("Number of the current revocation list.", minimum=0)]
+    folder: Annotated[str, described("Path of the folder to which the vessel's files were moved.")]
+
+
 class FleetRevocation(Output, frozen=True, kw_only=True, tag=format_of("fleet-revocation")):
     """Confirmation that a vessel's certificates were revoked."""
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from provisioning.folder import FleetFolder, WrittenCard
 from sync.fleet import identity_files, users
+from tests.net.certificates import NOW
 
 from .appliance import Appliance, Outcome, logboat
 
@@ -201,3 +203,89 @@ def test_passphrase_is_requested_without_echo_at_a_terminal(tmp_path: Path) -> N
     assert PASSPHRASE.encode() not in shown
     assert process.returncode == 0, said
     assert (tmp_path / "north/fleet.key").exists()
+
+
+def test_vessel_with_the_name_or_mmsi_of_another_is_not_added(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo", "--name", "SY Argo", "--mmsi", "211234560")
+    other = "vessels/argo/vessel.toml"
+    for arguments, said in (
+        (("--mmsi", "211234560"), f"211234560 is also the MMSI of argo, in {other}"),
+        (("--name", "sy argo"), f'"sy argo" is also the name of argo, in {other}'),
+        (("--name", "MY Argo"), None),
+    ):
+        added = run(logboat, "add", north, "brigid", *arguments, "--json")
+        assert (added.status, (north / "vessels/brigid").exists()) == ((1, False) if said else (0, True))
+        assert (said or "") in added.err
+    again = run(logboat, "add", north, "argo")
+    assert (again.status, "argo already belongs to fleet 'north'" in again.err) == (1, True)
+
+
+def test_vessel_is_added_although_the_file_of_another_contains_mistakes(
+    logboat: Appliance, north: Path
+) -> None:
+    run(logboat, "add", north, "argo")
+    (north / "vessels/argo/vessel.toml").write_text("[vessel\n")
+    added = run(logboat, "add", north, "brigid", "--mmsi", "211234560")
+    assert added.status == 0
+    assert f"not compared with argo, because {north}/vessels/argo/vessel.toml contains mistakes" in added.err
+    listed = logboat("fleet", "list", str(north))
+    assert (listed.status, f"logboat config check {north}/vessels/argo" in listed.lines[-1]) == (0, True)
+    assert run(logboat, "revoke", north, "argo").status == 0
+
+
+def test_vessel_added_by_mistake_is_removed_and_its_files_are_kept(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    run(logboat, "add", north, "brigd", "--mmsi", "211234560")
+    key = (north / "vessels/brigd/identity/vessel.key").read_bytes()
+    logboat.answers = ["no"]
+    assert run(logboat, "remove", north, "brigd").err.endswith("nothing was removed\n")
+    logboat.answers = ["yes"]
+    removed = run(logboat, "remove", north, "brigd")
+    assert removed.status == 0
+    place = next((north / "removed").iterdir())
+    assert removed.lines[:2] == [
+        f"brigd was removed from fleet north; its files are in {place}",
+        "revoked 1 certificate of brigd: revocation list number 1",
+    ]
+    assert (place / "identity/vessel.key").read_bytes() == key
+    listed = logboat("fleet", "list", str(north), "--json").json
+    assert ([vessel["id"] for vessel in listed["vessels"]], listed["revocations"]) == (["argo"], 1)
+    assert identity_files.load(north / "vessels/argo/identity").trust.revocations.number == 1
+    assert run(logboat, "add", north, "brigid", "--mmsi", "211234560").status == 0
+    for number in (2, 3):  # the same id again, on the same day
+        assert run(logboat, "add", north, "brigd").status == 0
+        assert run(logboat, "remove", north, "brigd", "--yes").status == 0
+        assert (north / "removed" / f"{place.name}-{number}/vessel.toml").is_file()
+    assert run(logboat, "backup", north, "--to", str(logboat.root / "b")).status == 0
+    restored = run(logboat, "restore", logboat.root / "n", "--from", str(logboat.root / "b"))
+    assert restored.lines == [f"fleet north restored in {logboat.root / 'n'}: argo, brigid"]
+    assert (logboat.root / "n/removed" / place.name / "identity/vessel.key").read_bytes() == key
+
+
+def test_vessel_with_a_card_is_removed_only_after_its_certificate_was_revoked(
+    logboat: Appliance, north: Path
+) -> None:
+    run(logboat, "add", north, "argo")
+    serial = logboat("fleet", "list", str(north), "--json").json["vessels"][0]["certificates"][0]["serial"]
+    FleetFolder(north).note_card("argo", WrittenCard(serial, NOW, "/dev/sdb"))
+    refused = run(logboat, "remove", north, "argo", "--yes")
+    assert refused.status == 1
+    assert "argo has a card, written on 2026-05-01 (/dev/sdb)" in refused.err
+    assert refused.err.endswith(f"first revoke its certificates: logboat fleet revoke {north} argo\n")
+    assert run(logboat, "revoke", north, "argo").status == 0
+    removed = logboat("fleet", "remove", str(north), "argo", "--yes")  # needs no passphrase
+    assert (removed.status, len(removed.lines)) == (0, 1)
+    unknown = run(logboat, "remove", north, "argo", "--yes")
+    assert (unknown.status, "has no vessel 'argo'; its vessels: none" in unknown.err) == (2, True)
+
+
+def test_interrupted_removal_is_completed_by_the_same_command(
+    logboat: Appliance, north: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(logboat, "add", north, "argo")
+    with monkeypatch.context() as patched:
+        patched.setattr("provisioning.removal._free", lambda *_: north / "fleet.pem/x")
+        assert run(logboat, "remove", north, "argo", "--yes").status == 1
+    assert (north / "vessels/argo/vessel.toml").is_file()
+    assert run(logboat, "remove", north, "argo", "--yes").status == 0
+    assert logboat("fleet", "list", str(north), "--json").json["vessels"] == []

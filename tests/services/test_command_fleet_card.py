@@ -302,6 +302,9 @@ def test_card_of_a_vessel_without_sensors_is_reported(logboat: Appliance, north:
     (north / "vessels/argo/sensors.toml").write_text(SENSORS.format(17))
     done = card(logboat, north, "--yes", "--again", "--json")
     assert done.json["noSensors"] is False
+    (north / "vessels/argo/sensors.toml").unlink()
+    said = card(logboat, north, "--yes", "--again").out
+    assert "argo records only the image's simulated example, because " in said
 
 
 def test_question_says_whether_a_file_is_created_or_overwritten(logboat: Appliance, north: Path) -> None:

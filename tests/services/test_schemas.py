@@ -520,6 +520,13 @@ def _revoke(stage: Stage) -> Iterator[str]:
     yield run_fleet(stage.logboat, "revoke", folder, "argo", "--json").out
 
 
+@prints("fleet remove", "fleet-removal")
+def _remove(stage: Stage) -> Iterator[str]:
+    folder = stage.request.getfixturevalue("north")
+    run_fleet(stage.logboat, "add", folder, "argo")
+    yield run_fleet(stage.logboat, "remove", folder, "argo", "--yes", "--json").out
+
+
 @prints("fleet rekey", "fleet-radio")
 def _rekey(stage: Stage) -> Iterator[str]:
     folder = stage.request.getfixturevalue("north")

@@ -247,6 +247,12 @@ def _told(
             f"{vessel} will record nothing: {place / SENSORS} contains {NO_SENSORS} = true; describe its "
             "sensors there, and write the card again"
         )
+    elif SENSORS not in bundle:
+        before = "keeps its present sensors" if args.update else "records only the image's simulated example"
+        tell(
+            f"{vessel} {before}, because {place / SENSORS} does not exist; describe its sensors there, and"
+            " write the card again"
+        )
     if args.bundle_only:
         tell("until the card's next boot, anyone who has the card can read the identity on it")
 

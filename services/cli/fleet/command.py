@@ -11,6 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,13 +21,14 @@ from sensors.plaintext import clean
 from services.cli.options import actions
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
-from services.console.output import print_json, tell
+from services.console.output import print_json, say, tell
 from services.documents.boot_signing import USUAL
 from services.terminal.present import count, screen
 from services.terminal.table import fitted
 from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 
 from .card import card, card_arguments, passphrase
+from .remove import remove, remove_arguments
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority
@@ -78,6 +80,7 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     action("renew", "give a vessel a new key and certificate")
     revoke = action("revoke", "revoke all certificates issued to a vessel so far")
     revoke.add_argument("--reason", default="", metavar="WHY", help="reason, shown to other vessels")
+    remove_arguments(action("remove", "remove a vessel that was added by mistake, or whose card is revoked"))
     rekey = action(
         "rekey", "change the key of the radio between vessels, for all but revoked vessels", vessel=False
     )
@@ -114,6 +117,7 @@ def fleet(args: Namespace, world: Environment) -> int:
         "card": card,
         "renew": _renew,
         "revoke": _revoke,
+        "remove": remove,
         "rekey": _rekey,
         "list": _list,
         "backup": _backup,
@@ -155,7 +159,7 @@ def _init(args: Namespace, world: Environment) -> int:
 
 def _add(args: Namespace, world: Environment) -> int:
     name, mmsi = _text(args.name, "--name", 80), _mmsi(args.mmsi)
-    with _unlocked(args, world, _must_be_new) as (folder, authority):
+    with _unlocked(args, world, partial(_must_be_new, name=name, mmsi=mmsi)) as (folder, authority):
         vessel = folder.add(authority, args.vessel, now=_now(world), name=name, mmsi=mmsi)
         files = f"vessel.toml and sensors.toml in {folder.identity(vessel.id).parent}"
         what = f"{vessel.id} added to fleet {folder.fleet}"
@@ -443,11 +447,13 @@ def _unlocked(
     yield folder, folder.unlock(passphrase)
 
 
-def _must_be_new(folder: "FleetFolder", vessel: str) -> None:
+def _must_be_new(folder: "FleetFolder", vessel: str, *, name: str | None, mmsi: int | None) -> None:
     from sync.fleet import names
 
     names.check("vessel", vessel)
-    folder.check_new(vessel)
+    for other in folder.check_new(vessel, name=name, mmsi=mmsi):
+        place = folder.place(other)
+        say(f"not compared with {other}, because {place / VESSEL} contains mistakes")
 
 
 def _must_be_known(folder: "FleetFolder", vessel: str) -> None:
