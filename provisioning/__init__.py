@@ -2,15 +2,15 @@
 
 - `authority`: the fleet's certificate authority, which issues and revokes certificates
 - `files`: writes files and folders completely, or not at all
-- `starter_files`: commented configuration files to begin with
+- `starter_files`: configuration files with comments and examples, for new vessels
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
 - `backup`: the fleet's folder in one encrypted file
 - `errors`: the exceptions of this package
-- `bundle`: the files for the card of one vessel, which are made from the fleet's folder
+- `bundle`: the files for one vessel's card, made from the fleet's folder
 - `card`: writes a bundle to a card, with or without an image
 - `image`: builds the card's image
 - `ingest`: checks a bundle when the appliance starts, and applies it
-- `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
+- `networks`, `overlays`: the network profiles and the lines of config.txt that a configuration requires
 - `card_folders`: names of folders on a card
 - `imager`: reads the settings that Raspberry Pi Imager wrote to a card
 """

@@ -27,7 +27,7 @@ from .errors import FolderError, PassphraseError
 
 BACK_DATED: Final = timedelta(days=365)
 ROOT_VALID: Final = timedelta(days=20 * 365)
-"""Validity of a root certificate: about as long as a vessel is in service.
+"""Validity period of a root certificate, which is about as long as the service life of a vessel.
 
 A new root certificate requires a visit to every vessel.
 """
@@ -133,7 +133,7 @@ class Authority:
     def issue(
         self, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID, serial: int | None = None
     ) -> TLSIdentity:
-        """Generate a key and issue a certificate with which a vessel can act as client and as server.
+        """Generate a key, and issue a certificate that a vessel can use as TLS client and as TLS server.
 
         The certificate expires no later than the root certificate. Raises FleetNameError if the name is not
         valid.

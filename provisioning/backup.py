@@ -30,10 +30,10 @@ NONCE_BYTES: Final = 12
 
 
 def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """Return the backup of a whole folder; `salt` and `nonce` must be random, and new for each backup.
+    """Return an encrypted backup of a fleet's folder; `salt` and `nonce` must be random and never reused.
 
-    The passphrase must be that of the root key, so that operators need to remember only one; otherwise
-    PassphraseError is raised. Also raises FolderError and OSError.
+    The passphrase must be that of the root key, so that an operator has to remember only one. Raises
+    PassphraseError if it is a different passphrase, FolderError and OSError.
     """
     folder.unlock(passphrase)
     packed = io.BytesIO()
@@ -43,7 +43,7 @@ def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> 
 
 
 def seal(packed: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """Return the content of the backup file for `packed`, the content of a tar file."""
+    """Encrypt `packed`, the content of a tar file, and return the content of the backup file."""
     return HEAD + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, packed, HEAD)
 
 
@@ -98,9 +98,9 @@ def _key(passphrase: str, salt: bytes) -> bytes:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Return a tar entry without its owner, or None to leave the entry out.
+    """Remove the owner from a tar entry and return the entry, or return None to omit the entry.
 
-    Entries that are neither files nor folders are left out, and so are temporary files that a killed command
+    Entries that are neither files nor folders are omitted, and so are temporary files that a killed command
     left behind.
     """
     if not (member.isfile() or member.isdir()) or Path(member.name).name.startswith("."):

@@ -3,7 +3,7 @@
 ::
 
     ProvisioningError         any of the errors below; the message says what, where, and what to do
-    ├── FolderError           a folder that is not a fleet's, is damaged, or already contains the new item
+    ├── FolderError           a folder that is damaged, is not a fleet's, or already contains an item
     ├── UnknownVesselError    a vessel that does not belong to this fleet
     ├── PassphraseError       not the root key's passphrase, or one that is too short
     ├── BundleError           a bundle that is incomplete, damaged, or for another vessel or version
@@ -16,7 +16,7 @@ class ProvisioningError(Exception):
 
 
 class FolderError(ProvisioningError):
-    """A folder is not a fleet's, is damaged, or already contains what was to be created."""
+    """A folder is not a fleet's, is damaged, or already contains the item to create."""
 
 
 class UnknownVesselError(ProvisioningError):

@@ -1,7 +1,7 @@
 """Writes files so that each is either complete or absent, even if writing is interrupted at any point.
 
-Every lasting change to the files on a card uses this module. It has one function for each step, so that a
-test can interrupt a change at any step. `sync.durable_files` defines the steps that other folders need too.
+Every permanent change to the files on a card uses this module. It has one function for each step, so that a
+test can interrupt a change at any step. Steps that other packages need too are in `sync.durable_files`.
 """
 
 import os

@@ -8,17 +8,17 @@
     radio-<number>.key              the password that the radio-key document with this number introduces
     vessels/<vessel>/
         vessel.toml                 its configuration: at first id, name, MMSI, and examples as comments
-        certificates/<serial>.pem   every certificate ever issued to it, for listing and revoking
+        certificates/<serial>.pem   every certificate that was issued to the vessel
         sensors.toml                its sensors: at first none, and examples as comments
         NAME.password, NAME.csv …   files to which the two configuration files refer
         identity/                   the content of /etc/logboat/identity/ on its appliance
-        carded.json                 which of its certificates was written to a card, and when
+        carded.json                 the certificate that was last written to a card, and when
     removed/<vessel>-<date>/        the files of a vessel that was removed: see `provisioning.removal`
 
-An operator who loses the folder has to visit every vessel, so it must be backed up. `provisioning.backup`
-packs it into an encrypted file. Anyone who copies the folder has all vessels' keys, but cannot add a vessel
-without the passphrase. Every change happens completely or not at all, and no change overwrites earlier files.
-Only one command at a time changes a folder.
+If the folder is lost, the operator has to visit every vessel. So the folder must be backed up:
+`provisioning.backup` packs it into an encrypted file. Anyone who copies the folder has all vessels' keys, but
+cannot add a vessel without the passphrase. Every change is made completely or not at all, and no change
+overwrites earlier files. Only one command at a time can change a folder.
 """
 
 import fcntl
@@ -66,7 +66,7 @@ ABOUT: Final = starter_files.VESSEL
 SENSORS: Final = starter_files.SENSORS
 CARDED: Final = "carded.json"
 UNWRITTEN: Final = "unwritten"
-"""Key in `carded.json`: the serial of a certificate that was issued for a card that is not written yet."""
+"""Key in `carded.json` for the serial number of a certificate whose card has not been written yet."""
 _PREPARED: Final = ".identity.new"
 _REPLACED: Final = ".identity.old"
 
@@ -97,7 +97,7 @@ class EnrolledVessel:
 
     @property
     def current(self) -> IssuedCertificate | None:
-        """The current certificate; None if it is missing because someone has changed the vessel's folder."""
+        """The current certificate, or None if someone has removed it from the vessel's folder."""
         return next((certificate for certificate in self.issued if certificate.is_current), None)
 
 
@@ -115,7 +115,7 @@ class WrittenCard:
 class FleetFolder:
     """The folder of one fleet.
 
-    The message of a FolderError says which file is wrong. Any method may raise OSError.
+    The message of a FolderError names the invalid file. Any method may raise OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -160,7 +160,7 @@ class FleetFolder:
 
     @property
     def revocations(self) -> Revocations:
-        """Revocations as last signed; raises FolderError."""
+        """The last signed list of revocations. Raises FolderError."""
         try:
             return identity_files.load_revocations(self.path / REVOCATIONS, self.root)
         except IdentityError as error:
@@ -176,7 +176,7 @@ class FleetFolder:
         return self._vessel(self._known(vessel), self.revocations)
 
     def identity(self, vessel: str) -> Path:
-        """Return the folder whose content the vessel's appliance receives as `/etc/logboat/identity/`."""
+        """Return the folder that is copied to `/etc/logboat/identity/` on the vessel's appliance."""
         return self._at(vessel) / IDENTITY
 
     def check_new(self, vessel: str, *, name: str | None = None, mmsi: int | None = None) -> list[str]:
@@ -214,16 +214,16 @@ class FleetFolder:
             return None
 
     def unwritten(self, vessel: str) -> str | None:
-        """Return the serial of the certificate issued for a card that was not finished; None if none was."""
+        """Return the serial number of a certificate whose card was not completely written, or None."""
         serial = self._carded(vessel).get(UNWRITTEN)
         return serial if isinstance(serial, str) else None
 
     # Changing
 
     def note_unwritten(self, vessel: str, serial: str) -> None:
-        """Record that a certificate was issued for a card that is not written yet.
+        """Record that a certificate was issued for a card that has not been written yet.
 
-        The record lasts until `note_card`, so that a second attempt can use the same certificate. Raises
+        `note_card` removes this record. Until then, another attempt can use the same certificate. Raises
         UnknownVesselError, FolderError.
         """
         with self.alone():
@@ -275,7 +275,7 @@ class FleetFolder:
 
     @property
     def radio_key(self) -> RadioKey | None:
-        """Radio-key statement as last signed, or None if the key never changed. Raises FolderError."""
+        """The last signed radio-key statement, or None if the key never changed. Raises FolderError."""
         try:
             loaded = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
@@ -452,7 +452,7 @@ class FleetFolder:
         return self.path / f"radio-{number}.key"
 
     def _activate_due_key(self, now: datetime) -> None:
-        """If the last radio-key statement is due, make its password the fleet's radio key."""
+        """If the last radio-key statement is in effect, make its password the fleet's radio key."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
             return
@@ -470,9 +470,9 @@ class FleetFolder:
         before: bytes,
         after: bytes,
     ) -> None:
-        """Sign a statement of the radio key.
+        """Sign a radio-key statement, and store it with its password.
 
-        The password is written before the statement, because the statement takes effect once its file exists.
+        The password is stored first, because the statement takes effect as soon as its file exists.
         """
         files.write(self._next_key(number), after, mode=files.SECRET)
         if not (self.path / RADIO_KEY).exists():
@@ -516,7 +516,7 @@ class FleetFolder:
                     yield vessel, certificate
 
     def _remove_old_keys(self) -> None:
-        """Remove the passwords of radio-key statements that are no longer, or not yet, in effect."""
+        """Remove all password files of radio-key statements, except the one of the last statement."""
         statement = self.radio_key
         next_key = None if statement is None else self._next_key(statement.number)
         for path in self.path.glob("radio-*.key"):
@@ -534,7 +534,7 @@ class FleetFolder:
     def _copy_statements(self) -> None:
         """Copy the last signed statements and the fleet's radio key to every vessel's identity folder.
 
-        A vessel whose certificate is revoked never gets a key that it does not have yet.
+        A vessel whose certificate is revoked does not receive new keys.
         """
         revoked = self._revoked()
         shared = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))

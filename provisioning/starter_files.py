@@ -1,4 +1,4 @@
-"""Commented configuration files to begin with, for a new vessel of a fleet and for the card's image.
+"""Configuration files with comments and examples, for a new vessel of a fleet and for the card's image.
 
 The files in `templates/` are made from the declarations of the keys, by `python -m tests.docs.starter`. In
 them, a line that begins with `#` and a key is an example. Removing the `#` makes it a setting. A line that

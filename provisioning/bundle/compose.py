@@ -14,7 +14,7 @@ def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, 
     """Return the files of the vessel's bundle by name, including `bundle.json`.
 
     The caller must check the configuration. Raises UnknownVesselError, and BundleError for an identity that
-    an appliance would refuse.
+    an appliance would reject.
     """
     _check_identity(folder, vessel, now)
     bundle = contents.read(folder.place(vessel))

@@ -60,7 +60,7 @@ MOST_ENTRIES: Final = 500
 MOST_FILES: Final = 100
 """Maximum number of files that a configuration may refer to.
 
-Each of the files is written durably, which takes time.
+The appliance writes each of these files durably, which takes time.
 """
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """Pattern of acceptable file names.
@@ -71,7 +71,7 @@ It excludes `.vessel.toml.swp`, `._vessel.toml`, `vessel.toml~` and `vessel (1).
 
 @dataclass(frozen=True, slots=True)
 class BundleContents:
-    """A folder, and the bundle files in it by name (such as `identity/vessel.pem`)."""
+    """Folder of a bundle, with the bundle's files by name (such as `identity/vessel.pem`)."""
 
     folder: Path
     files: Mapping[str, bytes]
@@ -132,7 +132,7 @@ def identity_folder(folder: Path) -> Path:
 
 
 def others(folder: Path) -> list[Path]:
-    """Return the subfolders that are bundles themselves, because they were copied one level too deep."""
+    """Return the subfolders that contain a bundle, which was copied one level too deep."""
     return [
         path
         for path in _entries(folder)
@@ -241,7 +241,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """Return the sorted entries of a folder; if there are too many, return one more than the maximum."""
+    """Return the sorted entries of a folder, but at most one more than the maximum."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))
@@ -259,7 +259,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
-    """Raise BundleError if the files are too large; called before any file is read."""
+    """Raise BundleError if the files are too large. This must be called before any of them is read."""
     together = 0
     for path in places.values():
         size = path.stat().st_size

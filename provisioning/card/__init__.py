@@ -1,4 +1,4 @@
-"""Writes cards: an image to a device or a file, and a vessel's bundle onto it, without mounting anything.
+"""Writes cards without mounting them: an image to a device or file, and then a vessel's bundle.
 
 - `tools`: runs external tools (mtools, debugfs, lsblk)
 - `partitions`: finds the partitions of a card or an image
@@ -6,6 +6,6 @@
 - `target`: checks whether a target may be overwritten: removable, not mounted, large enough
 - `image_writing`: writes the image without its empty ranges, reads it back, and makes the card bootable last
 - `bundle_writing`: writes a bundle to the data partition or to the FAT partition
-- `make`: runs all of these steps in order
+- `make`: runs these steps in order
 - `partition_growth`: grows the data partition to the end of the card, at the first start of the appliance
 """

@@ -2,8 +2,8 @@
 
 The first sector, with the partition table, is cleared first and written last. If writing is interrupted, the
 card therefore does not boot, and can simply be written again. A file gets its final name only at the end.
-Ranges that are zero in the image are not written: the device is asked to clear them. If it cannot clear a
-range, the range is read, and zeros are written if needed.
+Ranges of zeros in the image are not written. Instead, the device is asked to clear them. If it cannot clear
+a range, the range is read, and zeros are written if it contains other bytes.
 """
 
 import ctypes
@@ -58,10 +58,10 @@ def size_of(image: Path) -> int | None:
 
 
 def check_digest(image: Path) -> str | None:
-    """Compare an image file with its digest in `IMAGE.sha256` or SHA256SUMS beside it.
+    """Compare an image file with its digest in `IMAGE.sha256` or `SHA256SUMS` in the same folder.
 
-    Returns the name of the file with the digest, or None if no such file names the image. Raises CardError if
-    the image differs.
+    Returns the name of the file that contains the digest, or None if neither file lists the image. Raises
+    CardError if the digest differs.
     """
     own = image.with_name(f"{image.name}.sha256")
     for beside in (own, image.with_name(SUMS)):
@@ -78,9 +78,9 @@ def check_digest(image: Path) -> str | None:
 
 @contextmanager
 def open_target(target: Target) -> Iterator[tuple[int, Path]]:
-    """Open the target for writing; provide its file descriptor, and a path for external tools.
+    """Open the target for writing, and provide its file descriptor and a path for external tools.
 
-    A file gets its final name only at the end. Raises CardError.
+    A file has a temporary name until the context ends without an error. Raises CardError.
     """
     path = target.path if target.is_device else target.path.with_name(f"{target.path.name}.part")
     flags = os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if target.is_device else os.O_CREAT | os.O_TRUNC)
@@ -175,9 +175,9 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
 
 
 def _listed_digest(sums: Path, name: str, *, is_own: bool) -> str | None:
-    """Return the digest of the file `name` in a file of sha256sum; None if there is none.
+    """Return the digest of `name` from a file in the format of sha256sum, or None if the file lists none.
 
-    `is_own` is True for a file with one digest, which may stand without a name.
+    If `is_own` is True, the file contains a single digest, which may have no file name.
     """
     if not sums.is_file():
         return None
@@ -189,7 +189,7 @@ def _listed_digest(sums: Path, name: str, *, is_own: bool) -> str | None:
 
 
 def _runs(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yield the start and length of each run of blocks, and True if all its bytes are zero."""
+    """Yield the start and length of each run of zero or non-zero blocks, and True for a run of zeros."""
     begin, kind, nothing = 0, None, bytes(BLOCK)
     for start in range(0, len(chunk), BLOCK):
         block = chunk[start : start + BLOCK]
@@ -220,7 +220,7 @@ def _clear(descriptor: int, offset: int, length: int) -> None:
 
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
-    """Ask the kernel to clear a range; return True on success."""
+    """Make the kernel clear a range. Return True on success."""
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     span = ctypes.c_longlong(offset), ctypes.c_longlong(length)
     return int(fallocate(descriptor, _KEEP_SIZE_AND_PUNCH, *span)) == 0

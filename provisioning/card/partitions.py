@@ -1,4 +1,4 @@
-"""Finds the partitions of a card or an image in its MBR, from which every supported board can boot.
+"""Finds the partitions of a card or an image in its MBR, which every supported board can boot from.
 
 Partition 1 is FAT, for files that people edit. Partitions 2 and 3 boot the two systems, whose root file
 systems are partitions 5 and 6. Partition 7 contains the data and reaches to the end of the card.

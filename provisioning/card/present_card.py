@@ -1,8 +1,8 @@
-"""Reads what a card contains before it is changed: whose card it is, and whether it contains records.
+"""Reads the content of a card before a change: the vessel that it belongs to, and whether it has records.
 
-The FAT partition shows the configuration in use, which each boot writes there. The data partition contains
-the identity in use and the records. It can be read from a device or a file, but not from the folder where the
-FAT partition is mounted. This module writes nothing.
+The FAT partition contains a copy of the configuration in use, which the appliance updates at each boot. The
+data partition contains the identity in use and the records. It can be read from a device or a file, but not
+if only a mounted FAT partition is given. This module writes nothing.
 """
 
 import tomllib
@@ -37,7 +37,7 @@ class PresentCard:
 
     @property
     def vessel(self) -> str | None:
-        """Id of the vessel in the vessel.toml that the card shows; None if there is none."""
+        """Id of the vessel in the card's vessel.toml; None if there is none."""
         try:
             about = tomllib.loads(self.shown[VESSEL].decode("utf-8-sig"))["vessel"]
             return str(about["id"])

@@ -27,7 +27,7 @@ class Target:
     size: int | None
     """Size in bytes; None for a file, which grows as it is written."""
     words: str
-    """Description that is shown to the person who must confirm the target."""
+    """Description of the target, shown when the user is asked to confirm it."""
 
     @property
     def is_device(self) -> bool:
@@ -42,9 +42,10 @@ def devices() -> Mapping[str, Any]:
 
 
 def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
-    """Return the target if a card of `need` bytes may be written to it; `listed` is lsblk's description.
+    """Return the target if a card of `need` bytes may be written to it.
 
-    Raises CardError otherwise; the message says what prevents writing and what to do.
+    `listed` is the output of `devices`. Raises CardError if the card must not be written. The message states
+    the reason and the remedy.
     """
     if not str(path.resolve()).startswith("/dev/"):
         return _file(path)

@@ -1,4 +1,4 @@
-"""Runs external tools for file systems and disks; if one fails, the error contains its command line."""
+"""Runs external tools for file systems and disks. If a tool fails, the error contains its command line."""
 
 import os
 import shlex

@@ -25,7 +25,7 @@ Files = Mapping[str, bytes | Path]
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """Return the files of the first FAT partition, which selects the slot and has files that people edit."""
+    """Return the files of the first FAT partition, which selects the slot and has files that users edit."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     for name in (starter_files.VESSEL, starter_files.SENSORS):
         files[f"logboat/{name}.example"] = starter_files.starter_file(name).encode()
@@ -55,13 +55,13 @@ def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
 
 
 def command_line(recipe: Recipe, *, slot: str) -> str:
-    """Return the kernel's command line as a single line, because the firmware reads only the first line."""
+    """Return the kernel's command line. The firmware reads only one line, so it is a single line."""
     text = (recipe.source / "boot/cmdline.txt").read_text()
     return text.format(console=recipe.console, root=recipe.layout.partuuid(f"root-{slot}"))
 
 
 def config(recipe: Recipe) -> str:
-    """Return config.txt: the recipe's part, then the base's part, then the kernel of each board."""
+    """Return config.txt: the lines of the recipe, the lines of the base, and the kernel for each board."""
     lines = [(recipe.source / "boot/config.txt").read_text().rstrip("\n"), *recipe.boot.config]
     general = [kernel for kernel in recipe.kernels if "*" in kernel.boards]
     special = [kernel for kernel in recipe.kernels if "*" not in kernel.boards]

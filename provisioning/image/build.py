@@ -47,7 +47,7 @@ class ImageContents:
     licenses: Mapping[str, tuple[License, ...]]
     """Licences of each Debian package, by name."""
     differs: tuple[str, ...]
-    """Differences from the lock, one line for each."""
+    """Differences from the lock file, one line each."""
     epoch: int
 
 

@@ -19,9 +19,9 @@ _GNU: Final = {
     "gfdl": "GFDL-{}",
     "gfdl-niv": "GFDL-{}-no-invariants",
 }
-"""SPDX's names for the licences whose identifiers say whether a later version can be chosen."""
+"""SPDX names, by Debian's names, of licences whose identifiers state if a later version may be used."""
 _OTHER_NAMES: Final = {"expat": "MIT", "cc0": "CC0-1.0"}
-"""SPDX identifiers of licences that have another short name in Debian's list, by that name."""
+"""SPDX identifiers of licences for which Debian uses a different short name, by that short name."""
 _AMBIGUOUS: Final = frozenset({"mit", "x11", "artistic-1", "artistic-1.0"})
 """Short names that look like SPDX identifiers, but that Debian's packages use for several licences.
 
@@ -84,7 +84,7 @@ def of_python(expression: str | None, text: str | None, classifiers: Iterable[st
 
 
 def _candidates(key: str) -> Iterable[str]:
-    """Return the SPDX identifiers that a short name can stand for; a trailing ".0" is insignificant."""
+    """Return the SPDX identifiers that a short name can stand for; a trailing ".0" is ignored."""
     later = key.endswith("+")
     family, _, version = key.removesuffix("+").rpartition("-")
     if not _VERSION.fullmatch(version):

@@ -1,4 +1,4 @@
-"""Checks the additional condition for a release: `SECURITY.md` says where to report a vulnerability."""
+"""Checks the additional condition for a release: `SECURITY.md` must state where to report vulnerabilities."""
 
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ PLACEHOLDER: Final = "SECURITY-CONTACT-NOT-SET"
 
 
 def check(repository: Path) -> None:
-    """Raise RecipeError if `SECURITY.md` gives no contact for reports of vulnerabilities."""
+    """Raise RecipeError if `SECURITY.md` names no contact for reporting vulnerabilities."""
     policy = repository / POLICY
     lines = policy.read_text(encoding="utf-8").splitlines() if policy.exists() else []
     if not lines:

@@ -84,7 +84,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
-    """Move a base in the cache, because a new lock, written from its packages, has changed its digest."""
+    """Move a cached base to the cache entry for a new lock file, which was written from this base."""
     return build_cache.cached(
         cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
     )

@@ -2,9 +2,9 @@
 
 Only `distributions` reads files: the metadata of the Python packages.
 
-The bill of materials is a plain dictionary, for which this module needs about 60 lines. With the library
-`cyclonedx-python-lib`, the same members would have to be set. Version 11.12.0 has 14,500 lines, and would add
-seven packages to the build.
+The bill of materials is a plain dictionary, which this module creates in about 60 lines. With the library
+`cyclonedx-python-lib`, the same members would have to be set. Version 11.12.0 of the library has 14,500
+lines, and would add seven packages to the build.
 """
 
 import uuid
@@ -32,7 +32,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """Sizes and digests of an image's files, for a list of downloads."""
+    """URL, sizes and digests of an image, for Raspberry Pi Imager's list of images."""
 
     url: str
     size: int
@@ -107,7 +107,7 @@ def cyclonedx(
 def imager(
     entry: Mapping[str, Any], about: Mapping[str, Any], image: BuiltFile, *, epoch: int
 ) -> Mapping[str, Any]:
-    """Return the list to pass to Raspberry Pi Imager with its `--repo` option."""
+    """Return the list of images that Raspberry Pi Imager reads with its `--repo` option."""
     return {
         "os_list": [
             {

@@ -1,8 +1,9 @@
 """Reads the settings that Raspberry Pi Imager, or a person, wrote to the card's first partition.
 
-- `requested_settings`: the possible settings, and the sheet that collects the settings in a file
+- `requested_settings`: the possible settings, and the collector of the settings in a file
 - `yamltree`: YAML as a tree of strings with line numbers, parsed by a YAML library
-- `userdata`: `user-data`, and `networkconfig`: `network-config`, of Imager 2 (cloud-init, netplan)
+- `userdata`: `user-data` of Imager 2, in the format of cloud-init
+- `networkconfig`: `network-config` of Imager 2, in the format of netplan
 - `script`: `firstrun.sh` of Imager 1, which is read but never run
 - `customtoml`: `custom.toml`, which people write themselves
 - `reader`: reads all of these files, and combines their settings

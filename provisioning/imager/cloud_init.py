@@ -1,9 +1,7 @@
 """Code that the readers of `user-data` and `network-config` share.
 
-Each of the two has a table that maps keys to functions, which read the values.
-
-Every key is read, or is known to have no effect on an appliance, or is reported as a problem. No key is
-ignored silently.
+Each reader has a table that maps keys to functions that read the values. Every key is either read, or known
+to have no effect on an appliance, or reported as a problem. No key is ignored silently.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,7 +25,7 @@ def root_of(text: str, sheet: SettingsSheet) -> Node | None:
 def each_key(
     node: Node, sheet: SettingsSheet, readers: Mapping[str, Reader], *, no_effect: Collection[str] = ()
 ) -> None:
-    """Read the values of a mapping with the reader for each key, and record unknown keys as problems."""
+    """Read each value of a mapping with the reader for its key, and record unknown keys as problems."""
     if not isinstance(node, Pairs):
         if not (isinstance(node, Text) and node.is_null):
             sheet.leave_unread("", node.line, "this is not a mapping of keys to values")

@@ -1,4 +1,4 @@
-"""Reader of `network-config` as Raspberry Pi Imager 2 writes it, in a part of netplan's format."""
+"""Reader of `network-config` as Raspberry Pi Imager 2 writes it, in a subset of netplan's format."""
 
 from collections.abc import Mapping
 from typing import Final

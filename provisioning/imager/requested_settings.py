@@ -1,6 +1,6 @@
 """The settings that Imager's files can request, and the collector for the settings of one file.
 
-Every entry of a file is accepted, or is known to have no effect here, or is recorded as a problem. A file
+Every entry of a file is either accepted, or known to have no effect here, or recorded as a problem. A file
 with a problem stays on the card. Values are checked by parsers that the caller supplies.
 """
 

@@ -1,8 +1,8 @@
 """Reader of `firstrun.sh` as Raspberry Pi Imager 1 writes it; the script is never run.
 
-The script's calls of `imager_custom` and `userconf` are read. Imager also writes lines for systems without
-these two programs. These lines are recognised and ignored. Any other line was added by someone, and is
-reported as a problem.
+The settings are read from the script's calls to `imager_custom` and `userconf`. Imager also writes lines for
+systems without these two programs. These lines are recognised and ignored. Any other line was added by
+someone, and is reported as a problem.
 """
 
 import re
@@ -60,7 +60,7 @@ _LONGEST: Final = 40
 def _call(row: str) -> list[str] | None:
     """Return the words of a call, beginning with the program, or None if the line calls neither program.
 
-    If the arguments need a shell, for example a variable or a string of several lines, only the program is
+    If only a shell could evaluate the arguments (variables, strings of several lines), only the program is
     returned.
     """
     program = row.split(" ", maxsplit=1)[0].rpartition("/")[2]

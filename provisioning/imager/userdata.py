@@ -1,4 +1,4 @@
-"""Reader of `user-data` as Raspberry Pi Imager 2 writes it, in a part of cloud-init's format."""
+"""Reader of `user-data` as Raspberry Pi Imager 2 writes it, in a subset of cloud-init's format."""
 
 import re
 from collections.abc import Mapping

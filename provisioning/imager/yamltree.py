@@ -1,6 +1,6 @@
-r"""YAML as a tree of strings with line numbers, read with PyYAML but without its detection of types.
+r"""YAML as a tree of strings with line numbers, read with PyYAML but without its type detection.
 
-Values stay text, so that a network called `no`, or a password that consists of digits, is not converted. A
+Values remain text, so that a network called `no`, or a password that consists of digits, is not converted. A
 duplicate key or an explicit type is ambiguous, and is an error.
 
 Imager writes the name of a network byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML reads as one
@@ -21,7 +21,7 @@ _NULL: Final = frozenset({"", "~", "null"})
 
 
 class YamlError(Exception):
-    """The text is not YAML, or is ambiguous; `str` shows no part of the text, which contains secrets."""
+    """The text is not YAML, or is ambiguous. The message does not quote it, because it contains secrets."""
 
     def __init__(self, text: str, line: int | None) -> None:
         super().__init__(text)
@@ -35,7 +35,7 @@ class Text:
     line: int
     text: str
     is_plain: bool = False
-    """True if the text has no quotes: only an unquoted text can mean null, true or false."""
+    """True if the text is unquoted. Only unquoted text can mean null, true or false."""
 
     @property
     def is_null(self) -> bool:

@@ -4,6 +4,6 @@
 - `active_config`: the folder of the files in use, which is changed atomically
 - `offers`: finds new files on the card and in the inbox
 - `secret_wiping`: wipes secrets from the card and the inbox after they were applied
-- `problems`: PROBLEMS.txt, for people who read the card on a laptop
-- `ingest`: checks the offered files, and applies them or refuses them
+- `problems`: PROBLEMS.txt, which users read on a laptop
+- `ingest`: checks the offered files, and applies or rejects them
 """

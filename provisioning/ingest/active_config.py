@@ -3,7 +3,7 @@
     logboat.toml, sensors.toml, NAME.password …    as they were applied
     identity/
     .taken.json                                    the record that this module keeps
-    before/                                        files that a change has replaced, for restoring by hand
+    before/                                        earlier files, which can be restored by hand
 
 A change is first written completely and durably to `.staged/`. A single rename, to `.install/`, then commits
 the change. Before the rename, nothing has changed. After the rename, the change is always completed. Each

@@ -39,20 +39,20 @@ class FolderCheck:
     vessel: str = ""
     """Id of the vessel in the configuration."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes because of which a new file is refused, but not a file that is already in use."""
+    """Mistakes that cause a new file to be rejected, but not a file that is already in use."""
 
 
 Check = Callable[[Path], FolderCheck]
 """Function that checks a folder; it raises no exception, and reports any problems in its result."""
 Beside = Callable[[Callable[[], None]], Iterable[FileProblem]]
-"""Function that applies files which other programs wrote to the card, and returns the problems with them.
+"""Function that applies files that other programs wrote to the card, and returns the problems with them.
 
-The argument of the function is a function that makes the card writable.
+Its argument is a callback that makes the card writable.
 """
 
 
 def no_other_files(_open: Callable[[], None]) -> Iterable[FileProblem]:
-    """Apply no files of other programs, and report no problems."""
+    """Do nothing. Used as `Beside` if no other program writes files to the card."""
     return ()
 
 
@@ -311,7 +311,7 @@ class Intake:
             self._force.remember(replace(self._force.memory, generated=True))
 
     def _show(self) -> None:
-        """Write the files in use to the card, except where the card has files that were refused."""
+        """Write the files in use to the card, but do not overwrite rejected files there."""
         if self._card is None:
             return
         in_force, memory = self._force.configuration(), self._force.memory

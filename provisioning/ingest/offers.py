@@ -1,8 +1,8 @@
-"""Finds the files on the card and in the operator's inbox that are new compared with the files in use.
+"""Finds new files in the inbox and on the card's FAT partition, compared with the files in use.
 
-The inbox is a folder on the data partition, which is filled when the card is written. The card's own folder
-is on FAT, where anyone can edit it. A file on FAT is offered only if it differs from the file that was last
-applied from there or written there. Otherwise an old copy could undo a later change made in another way.
+The inbox is a folder on the data partition, which is filled when the card is written. Anyone can edit the
+folder on the FAT partition. A file there is offered only if it differs from the file that was last applied
+from that folder or written to it. Otherwise an old copy could undo a later change made in another way.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Writes PROBLEMS.txt to the card: the files that could not be applied, and why, for people with a laptop."""
+"""Writes PROBLEMS.txt to the card. It lists the files that could not be applied, and the reasons."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -24,12 +24,12 @@ class Adapter:
     phy: str
     interface: str
     modes: frozenset[str]
-    """Modes in the terms of `iw phy`: `managed`, `AP`, `mesh point`, `IBSS`."""
+    """Supported modes, as named by `iw phy`: `managed`, `AP`, `mesh point`, `IBSS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Interface for each role; None if the role is not wanted, or if no adapter can fill it."""
+    """Interface for each role; None if the role is not configured, or if no adapter supports it."""
 
     client: str | None = None
     access_point: str | None = None

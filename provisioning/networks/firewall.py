@@ -30,7 +30,7 @@ def is_limited(interfaces: Sequence[str]) -> bool:
 
 
 def text(*, ssh: Sequence[str], listener: Sequence[str]) -> str:
-    """Return the rules for nftables; each of the two lists may contain `*` for all interfaces."""
+    """Return the rules for nftables. In either list, `*` stands for all interfaces."""
     return "".join(
         [
             (

@@ -1,4 +1,4 @@
-"""All of a vessel's network profiles, and the functions that lack an adapter or a key."""
+"""Plan of a vessel's networks: profiles to set up, and functions that lack an adapter or a key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

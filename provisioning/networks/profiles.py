@@ -1,7 +1,7 @@
 """Network profiles, written as NetworkManager keyfiles (nm-settings-keyfile(5)).
 
-The files are in `/run`, so they are removed at each shutdown and always match the configuration. No name or
-password is copied unchanged: names are written as bytes, and passwords are escaped as in GKeyFile.
+The files are in `/run`, so they are removed at each shutdown and always match the configuration. Names are
+written as bytes, and passwords are escaped as in GKeyFile, so neither can change the meaning of a file.
 """
 
 import uuid
@@ -14,7 +14,7 @@ CREW_ADDRESS: Final = "10.84.0.1/24"
 """Address of the appliance in the crew's own network; the appliance assigns the other addresses."""
 _OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
 _FOR_EVER: Final = "0"
-"""Value of autoconnect-retries that means no limit, so that a network is joined again even after a month."""
+"""Value of autoconnect-retries for unlimited attempts: a network is joined again even after a month."""
 
 Section = Mapping[str, str]
 

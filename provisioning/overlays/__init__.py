@@ -2,5 +2,5 @@
 
 - `clock_chips`: the names of the clock chips
 - `kernel_settings`: the lines that a configuration needs
-- `configtxt`: Logboat's part of a config.txt, and the decision whether to restart
+- `configtxt`: Logboat's block in a config.txt, and the decision whether to restart
 """

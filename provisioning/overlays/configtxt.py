@@ -1,6 +1,6 @@
-"""Logboat's part of a config.txt, and the decision whether to restart.
+"""Logboat's block of lines in a config.txt, and the decision whether to restart.
 
-This part is between two comments, under `[all]`, at the end of the file. The rest of the file is left
+The block is between two comments, under `[all]`, at the end of the file. All other lines are left
 unchanged. Each set of lines causes at most one restart. If the lines are missing afterwards, the appliance
 reports this and does not restart again.
 """
@@ -15,7 +15,7 @@ END: Final = "# logboat: to here"
 
 
 def rewritten(text: str, lines: Sequence[str]) -> str:
-    """Return a config.txt in which Logboat's part has these lines; without lines, the part is removed."""
+    """Return a config.txt in which Logboat's block has these lines; without lines, the block is removed."""
     rest = _without_ours(text)
     if not lines:
         return rest
@@ -24,15 +24,15 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
 
 
 def carried(old: str, new: str) -> str:
-    """Return the new config.txt with Logboat's part of the old one.
+    """Return the text of `new` with Logboat's block from `old`.
 
-    Used when a system is written to a slot.
+    Used for the config.txt of a slot to which a new system is written.
     """
     return rewritten(new, _ours(old))
 
 
 def has(text: str, lines: Sequence[str]) -> bool:
-    """Return True if Logboat's part of the file consists of exactly these lines."""
+    """Return True if Logboat's block in the file consists of exactly these lines."""
     return _ours(text) == tuple(lines)
 
 
