@@ -158,6 +158,7 @@ def _checked_json(checked: "Checked") -> "CheckedFile":
         file=str(checked.path),
         good=checked.good,
         problems=[_json(each) for each in (*checked.problems, *checked.warnings)],
+        reminders=[_json(each) for each in checked.reminders],
         sensors=[
             UnderstoodSensor(
                 sensor=each.settings.id,

@@ -19,6 +19,7 @@ from sensors.toml import toml_file
 from sensors.toml.schema import Table
 from sync.fleet.identity_names import FLEET_CERTIFICATE
 
+from .example_values import example_values
 from .loader import ConfigurationError, FileProblem
 from .pair_check import PairCheck, check_folder, check_pair
 from .summary import configuration_summary, sensors_summary
@@ -36,6 +37,8 @@ class Checked:
     """Mistakes that prevent the file from being used."""
     warnings: tuple[FileProblem, ...] = ()
     """Mistakes that cause a new file to be rejected. A file that is already in use remains in use."""
+    reminders: tuple[FileProblem, ...] = ()
+    """Values of a good file that were copied from an example, and must be replaced."""
     examined: ExaminedSensors | None = field(default=None, repr=False)
     """The sensors of a good `sensors.toml`; None for any other file, and for a file with mistakes."""
 
@@ -196,7 +199,9 @@ def _of_file(path: Path, pair: _Pair, result: PairCheck) -> Checked:
         return Checked(path, _listed(path, [*problems, *warnings]), problems, warnings)
     if path == pair.config:
         assert result.configuration is not None
-        return Checked(path, _good(path, configuration_summary(result.configuration)))
+        reminders = tuple(example_values(toml_file.read(path, missing_ok=True), result.configuration))
+        text = "\n".join([_good(path, configuration_summary(result.configuration)), *map(str, reminders)])
+        return Checked(path, text, reminders=reminders)
     assert result.examined is not None
     pins = _pins(pair.config, has_mistakes=result.configuration is None)
     summary = sensors_summary(result.examined.sensors, pins)

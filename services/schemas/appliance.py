@@ -81,6 +81,10 @@ class CheckedFile(Part, frozen=True, kw_only=True):
     file: Annotated[str, described("Path of the file.")]
     good: Annotated[bool, described("True if the file has no mistakes.")]
     problems: Annotated[Sequence[Problem], described("All mistakes in the file.")]
+    reminders: Annotated[
+        Sequence[Problem],
+        described("Values of a file without mistakes that were copied from an example of the documentation."),
+    ]
     sensors: Annotated[
         Sequence[UnderstoodSensor],
         described("The sensors of a `sensors.toml` without mistakes, as they were understood."),

@@ -307,6 +307,18 @@ def test_card_of_a_vessel_without_sensors_is_reported(logboat: Appliance, north:
     assert "argo records only the image's simulated example, because " in said
 
 
+def test_values_from_an_example_are_pointed_out(logboat: Appliance, north: Path) -> None:
+    run(logboat, "add", north, "argo")
+    file = north / "vessels/argo/vessel.toml"
+    file.write_text(
+        file.read_text()
+        + '[network]\ncountry = "DE"\nwifi = [{ ssid = "marina", password = "correct horse" }]\n'
+    )
+    done = card(logboat, north, "--yes")
+    assert done.status == 0
+    assert 'the password of "marina" is from the documentation\'s examples' in done.err
+
+
 def test_question_says_whether_a_file_is_created_or_overwritten(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     assert "card.img: create it as argo's card" in card(logboat, north, "--yes").err

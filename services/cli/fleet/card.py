@@ -293,7 +293,7 @@ def _judged(args: Namespace, target: Path) -> "Target":
 def _check_files(place: Path, *, now: datetime, new_identity: bool) -> None:
     """Check a vessel's files as `logboat config check` does, before the card is written.
 
-    Raise FailedError if there is a problem.
+    Print a reminder of each value that was copied from an example. Raise FailedError if there is a problem.
     """
     from services.config.check import check_files
 
@@ -301,6 +301,8 @@ def _check_files(place: Path, *, now: datetime, new_identity: bool) -> None:
     if result.problems:
         lines = "\n".join(str(problem) for problem in result.problems)
         raise FailedError(f"{place}: the card was not written, because of these problems:\n{lines}")
+    for reminder in (each for checked in result.files for each in checked.reminders):
+        say(f"{place}: {reminder}")
     for each in result.not_checked:
         say(f"not checked: {each}")
 
