@@ -1,8 +1,8 @@
-"""Drivers that read wires and chips, or play models and recordings, and emit samples.
+"""Drivers that read pins and chips, or play simulation models and recordings, and emit samples.
 
 The modules and packages, in the order in which data flows through them:
 
-- `units`, `signalk_paths`: quantities as people write them; Signal K paths and their SI units
+- `units`, `signalk_paths`: parsing and formatting of quantities; Signal K paths and their SI units
 - `presentation`: how each quantity is shown
 - `shunts`: shunts, by their resistance or their rating
 - `toml`: reads a TOML file with line numbers, checks its keys, and reports all its problems at once
@@ -13,8 +13,8 @@ The modules and packages, in the order in which data flows through them:
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
 - `senders`: the arithmetic of analog senders
 - `chips`: the chips that a kernel driver reads
-- `kind`, `kinds`, `registry`: the description of a kind, the kinds with their drivers, the lookup of a kind
-- `sampling`: runs the drivers, with one thread for each lane (the sensors on one bus)
+- `kind`, `kinds`, `registry`: the description of a kind, all kinds with their drivers, lookup by name
+- `sampling`: runs the drivers, with one thread for each bus
 - `plaintext`: makes text from any source safe to show
 
 This package imports no other package of Logboat.

@@ -10,7 +10,7 @@ class Clock(Protocol):
     def boottime_ns(self) -> int:
         """Return nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`).
 
-        This clock never jumps and never goes back.
+        This clock never jumps, and never runs backwards.
         """
         ...
 

@@ -1,8 +1,8 @@
 """Interface that every sensor driver implements.
 
-A driver turns the signal of one sensor, real or simulated, into samples. The thread of its lane opens the
-driver, and then polls it at the sensor's interval. The driver may also emit samples at any time from a thread
-of its own. It never accesses another sensor.
+A driver turns the signal of one sensor, real or simulated, into samples. The thread of the sensor's bus opens
+the driver, and then polls it at the sensor's interval. The driver may also emit samples at any time from a
+thread of its own. It never accesses another sensor.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 Emit = Callable[[Sample], None]
 """Callback with which a driver emits a sample.
 
-It is safe to call from any thread and never blocks. Samples must be passed in order of time.
+It never blocks, and can be called from any thread. Samples must be passed in order of time.
 """
 
 
@@ -34,14 +34,14 @@ class Driver(ABC):
     lane: str
     """Name of the resource on which a read may block: `gpio`, `w1`, `i2c-1`, `spi-0`, `simulated` and so on.
 
-    Drivers in one lane share a thread, so a bus that hangs stalls only its own lane.
+    Drivers with the same lane share a thread. So a bus that blocks delays only the drivers on that bus.
     """
 
     interval_ns: int | None
     """Time between polls in nanoseconds; None for a driver that is never polled."""
 
     first_totals: Totals = Totals()
-    """Totals from which a sensor counts that has not counted before."""
+    """Initial totals of a sensor that has not counted anything yet."""
 
     def __init__(self, settings: SensorSettings) -> None:
         self.settings = settings

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class DriverContext:
-    """Container for the resources that the drivers of one process share.
+    """Container of the resources that the drivers of one process share.
 
     It is created once, and closed after all drivers are closed. The GPIO library is imported only when the
     first sensor on a pin is created, because a vessel without such sensors does not need it.
@@ -20,14 +20,14 @@ class DriverContext:
     def __init__(self, clock: Clock, *, root: Path = Path("/"), gpio: "GpioContext | None" = None) -> None:
         self.clock = clock
         self.root = root
-        """Folder that contains `sys`."""
+        """Root folder of the machine's files; it contains `sys`."""
         self.recordings = RecordingCache()
         """Recordings that sensors of kind `replay` play."""
         self._gpio = gpio
 
     @property
     def gpio(self) -> "GpioContext":
-        """GPIO of the header; no hardware is opened until a driver uses a pin."""
+        """GPIO of the 40-pin header. No hardware is opened until a driver uses a pin."""
         if self._gpio is None:
             from sensors.gpio.context import GpioContext
 

@@ -1,7 +1,7 @@
-"""Class for the description of a kind of sensor; each module in `sensors.kinds` creates one description.
+"""Description of a kind of sensor. Each module in `sensors.kinds` creates one description.
 
-The reader of `sensors.toml`, the recorder, the generator of lines in `config.txt` and the documentation take
-all their facts about a kind from its description.
+The reader of `sensors.toml`, the recorder, the generator of lines in `config.txt` and the documentation
+obtain all facts about a kind from its description.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ from sensors.toml.schema import Schema, Table
 from sensors.wiring_picture import Picture
 
 Values = dict[str, Any]
-"""Values in a `[[sensor]]` table by key; None stands for a wrong value."""
+"""Values of a `[[sensor]]` table, by key. None means that the value is wrong."""
 
 
 @dataclass(slots=True)
@@ -30,14 +30,14 @@ class SensorDraft:
 
     table: Table
     kind: "SensorKind | None"
-    """Kind of the sensor; None if the file gives no known kind."""
+    """Kind of the sensor; None if it is missing or unknown."""
     values: Values
     unit: str | None
     """SI unit of the sensor; None if the unit is not known."""
     folder: Path
     """Folder that contains `sensors.toml`."""
     recordings: RecordingCache | None = None
-    """Recordings read so far, shared by all sensors of the file; None if recordings are not to be read."""
+    """Recordings read so far, shared by all sensors in the file; None if recordings must not be read."""
 
     def valid_value(self, key: str) -> Any:
         """Return the value of a key, or None if it is missing or wrong."""
@@ -55,7 +55,7 @@ class SensorDraft:
 
 
 def _accept(_draft: SensorDraft) -> None:
-    """Report no problem: the default check, for kinds whose keys do not depend on each other."""
+    """Do nothing. This is the default check, for kinds whose keys do not depend on each other."""
 
 
 def _of_the_path(_values: Values) -> str | None:
@@ -107,14 +107,14 @@ class SensorKind:
     make_options: Callable[[SensorDraft], Options] | None = None
     """Function that creates the options from a valid draft; None if no conversion is needed."""
     facts: Callable[[SensorSettings, Mapping[str, Any]], Iterable[Fact]] = _no_facts
-    """Function that says what the kind's own keys mean, and at which values each fault begins.
+    """Function that explains the values of the kind's own keys, and the limits at which faults are reported.
 
-    Its arguments are the settings, and the table as the file contains it, from which the units come.
+    Its arguments are the settings, and the table with unparsed values, which determine the units to show.
     """
     recording_facts: Callable[[SensorSettings, RecordingCache], Iterable[Fact]] = _no_recording_facts
     """Function that says what the sensor's recording contains."""
     unit: Callable[[Values], str | None] = _of_the_path
-    """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
+    """Function that returns the SI unit that the kind implies, or None if the path determines the unit."""
     why_no_mean: Callable[[Values], str] = _can_be_averaged
     """Function that returns why the key `average` makes no sense, such as `the value is a total`.
 
@@ -124,7 +124,7 @@ class SensorKind:
     """Default interval between samples in seconds; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
     read_s: float = 0.0
-    """Time in seconds for which one read occupies the bus; 0 if it is negligible."""
+    """Time in seconds that one read occupies the bus; 0 if it is negligible."""
     has_totals: Callable[[SensorSettings], bool] = _no_totals
     """Function that returns True if a sensor has totals, which are carried over to the next log."""
 

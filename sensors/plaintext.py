@@ -1,8 +1,8 @@
 """Functions that make text from any source safe to show on a terminal, in a log, in JSON or in a spreadsheet.
 
-Names, units, error texts and headers come from other vessels, from peers, and from strangers on the network.
-They may contain control characters, which a terminal would execute. `clean` defines which characters may be
-shown.
+Names, units, error texts and headers come from other vessels, from peers, and from unknown senders on the
+network. They may contain control characters, which a terminal would execute. `clean` defines which characters
+may be shown.
 """
 
 import contextlib
@@ -109,7 +109,7 @@ def steer(stream: TextIO, sequence: str) -> None:
 
 @contextlib.contextmanager
 def cleaned_output() -> Iterator[None]:
-    """Clean everything that is printed to standard output and standard error inside the block."""
+    """Clean all text that is printed to standard output and standard error inside the block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", CleanStream(stream)) for stream in before)
     try:

@@ -1,9 +1,9 @@
-"""Finds values that can be read, but probably do not mean what their author intended.
+"""Finds values that are valid, but that probably do not mean what the user intended.
 
-The values are those in `sensors.toml`, the readings that people enter by hand, and those in recordings. In a
-new `sensors.toml` such values are refused. In a file that is already in use they keep their meaning, and the
-problem is only a warning (`FileProblem.refuses_only_new`). In a recording, a value that the quantity cannot
-have is replayed as a fault.
+Such values can occur in `sensors.toml`, in readings that users enter by hand, and in recordings. A new
+`sensors.toml` with such values is rejected. In a file that is already in use they keep their meaning, and the
+problem is only a warning (`FileProblem.refuses_only_new`). In a recording, a value that is impossible for the
+quantity is replayed as a fault.
 """
 
 import math
@@ -16,11 +16,11 @@ from sensors.units import InputError, parse_value, shown
 
 
 def missing_unit(written: object, unit: str, *, path: str, difference: bool = False) -> InputError | None:
-    """Return the problem with a number without a unit; None if its meaning is not in doubt.
+    """Return the problem with a number that lacks a unit, or None if its meaning is clear.
 
-    The meaning is in doubt if the quantity is usually given in another unit than the SI unit `unit`: 95 on a
-    temperature is 95 K, and its author probably meant 95 °C. The table in `presentation` states the usual
-    unit. 0 needs no unit if it means the same in every unit.
+    The meaning is unclear if the quantity is usually written in a unit other than the SI unit `unit`. For
+    example, a temperature of 95 means 95 K, but the user probably meant 95 °C. The table in `presentation`
+    states the usual unit. 0 needs no unit if it means the same in every unit.
     """
     form = presentation(unit, path)
     if form is None or isinstance(written, bool) or not isinstance(written, int | float):
@@ -37,7 +37,7 @@ def missing_unit(written: object, unit: str, *, path: str, difference: bool = Fa
 
 
 def _write(proposals: list[str], unit: str, form: Presentation, *, difference: bool) -> str:
-    """Return the instruction to write one of the proposals that the quantity, or a difference, can have."""
+    """Return the instruction to write one of the proposals that are possible for the quantity."""
     least, most = form.limits
     if difference:
         least, most = least - most, most - least
@@ -55,7 +55,7 @@ def _range(form: Presentation) -> str:
 
 
 def impossible_value(written: object, unit: str, *, path: str) -> InputError | None:
-    """Return the problem with a value that the quantity cannot have; None if it is possible.
+    """Return the problem with a value that is impossible for the quantity, or None if it is possible.
 
     `written` is a value that `parse_value` accepts.
     """
@@ -71,7 +71,7 @@ def impossible_value(written: object, unit: str, *, path: str) -> InputError | N
 
 
 _TEMPERATURE_MARGIN_K: Final = 100.0
-"""Change of a temperature that is always plausible: from a cold engine to a hot one."""
+"""Change of a temperature, in kelvin, that is always plausible: from a cold engine to a hot one."""
 
 
 _TOLERANCE: Final = 0.1
@@ -98,7 +98,7 @@ def is_possible(value: float, unit: str, *, path: str) -> bool:
 
 
 def is_far(value: float, before: Sequence[float], unit: str, *, path: str) -> bool:
-    """Return True if a value is so far from all values before it that it is probably a mistake.
+    """Return True if a value differs so much from all earlier values that it is probably a mistake.
 
     A value is far if its distance from the range of the earlier values exceeds both the width of that range
     and the largest magnitude in it. So a value that is ten times too high is far. No value is far if the

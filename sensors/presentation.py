@@ -1,4 +1,4 @@
-"""Units and decimal places with which quantities are shown on screens, in Home Assistant and in Signal K.
+"""Units and decimal places in which quantities are shown on screens, in Home Assistant and in Signal K.
 
 Values are stored in SI units. `TABLE` states the unit and the number of decimals with which each quantity is
 shown, and its unit and classes in Home Assistant. No other module states them. The factors come from the
@@ -40,9 +40,9 @@ class Presentation:
     home_assistant_unit: str | None
     """The unit as Home Assistant spells it; None for a plain number."""
     device_class: str | None
-    """Home Assistant's device class; None if it has none for the quantity."""
+    """Home Assistant's device class; None if Home Assistant has none for the quantity."""
     state_class: str
-    """Home Assistant's state class, which selects the statistics that it keeps."""
+    """Home Assistant's state class, which determines the statistics that Home Assistant keeps."""
     limits: tuple[float, float]
     """Lowest and highest SI value that the quantity can have."""
     signalk_unit: str | None
@@ -55,7 +55,7 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Presentation of the quantities in one SI unit: of all of them, or of those with certain paths."""
+    """Presentation of quantities in one SI unit, either of all of them or of those with certain paths."""
 
     unit: str
     decimals: int | None
@@ -64,11 +64,11 @@ class _Row:
     home_assistant_unit: str | None = None
     """Unit as Home Assistant spells it, if the spelling differs from `unit`."""
     prefix: str = ""
-    """First part of the paths to which the row applies; empty for all."""
+    """Beginning of the paths to which the row applies; empty for all paths."""
     limits: tuple[float, float] = (-math.inf, math.inf)
     """Lowest and highest SI value that the quantity can have."""
     names: frozenset[str] = frozenset()
-    """Last names of the paths to which the row applies; empty for all."""
+    """Last components of the paths to which the row applies; empty for all paths."""
 
     def fits(self, path: str) -> bool:
         return path.startswith(self.prefix) and (not self.names or path.rpartition(".")[2] in self.names)
@@ -218,10 +218,10 @@ def format_value(value: bool | float | None, unit: str, *, path: str = "") -> st
 def format_as_written(
     value: float, unit: str, written: object, *, path: str = "", difference: bool = False
 ) -> str:
-    """Return a value in the unit in which a file gives it: `50 l` for 0.05 m3 that was written as `50 l`.
+    """Return a value in the unit in which a file contains it: `50 l` for 0.05 m3 that was written as `50 l`.
 
     A ratio without a unit is also shown in percent. Any other number without a unit is in the SI unit `unit`.
-    With `difference` the value is a difference between two values.
+    If `difference` is True, the value is a difference between two values.
     """
     name = unit_of_text(written, unit)
     if name is None and isinstance(written, str) and unit == "s":
@@ -241,7 +241,7 @@ def _short(number: float) -> str:
 
 
 def format_exactly(value: float, unit: str, *, path: str = "") -> str:
-    """Return a value in the unit of screens, but with six significant digits instead of fixed decimals."""
+    """Return a value in the displayed unit, with six significant digits instead of fixed decimals."""
     form = presentation(unit, path)
     if form is None:
         return f"{value:.{_DIGITS}g} {unit}".rstrip()

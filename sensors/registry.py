@@ -1,7 +1,7 @@
 """Registry of the kinds of sensors: finds the modules in `sensors.kinds`, and creates drivers.
 
-Each kind has the name of its file, so listing the names imports no kind. The module of a kind is imported
-when the kind is first used. Kinds that a vessel does not use are therefore never loaded.
+The name of a kind is the name of its file, so the names can be listed without importing the modules. A kind's
+module is imported when the kind is first used. Kinds that a vessel does not use are never loaded.
 """
 
 import logging
@@ -46,8 +46,8 @@ def all_kinds() -> Mapping[str, SensorKind]:
 def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
     """Return the driver of one sensor, without opening the driver or accessing hardware or files.
 
-    Raises `KeyError` for a kind that does not exist, and `TypeError` for options of another kind. Settings
-    that were read from `sensors.toml` cause neither error.
+    Raises `KeyError` for an unknown kind, and `TypeError` for options of another kind. Neither is possible
+    for settings that were read from `sensors.toml`.
     """
     return kind_named(settings.kind).driver(settings, context)
 
@@ -69,7 +69,7 @@ class UnmadeDriver(Driver):
         raise DriverError(self._why)
 
     def close(self) -> None:
-        """Do nothing: no hardware is open."""
+        """Do nothing, because no hardware is open."""
 
 
 def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -> list[Driver]:

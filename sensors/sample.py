@@ -13,7 +13,7 @@ Contacts have Boolean values. None means that the sensor's state carries no valu
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Running totals of a counting sensor since it was fitted; they are kept across restarts."""
+    """Running totals of a counting sensor since it was fitted, kept across restarts."""
 
     count: int = 0
     """Number of pulses, or of activations of a switch."""

@@ -1,13 +1,14 @@
-"""Runs drivers: each lane in a thread of its own, each sensor at its own interval.
+"""Runs the drivers: one thread for each bus, and one interval for each sensor.
 
 The sampler decides when a driver is opened and polled, and how long to wait after a failure. A failure of one
 sensor does not affect the others. After any exception, the sensor has the state `failed`, and its driver is
 opened again later. The first retry is after 1 s. Each further delay is twice as long as the previous one, up
 to a minute.
 
-A call that hangs stalls only its lane, and `overdue` then reports the sensors of the lane as `stale`. A lane
-hangs if it makes no progress, not if it is late. For example, a 1-wire bus takes 750 ms for each thermometer,
-so a lane with several of them is slow but does not hang.
+The drivers on one bus form a *lane* and share a thread. A call that blocks stalls only its lane, and
+`overdue` then reports the sensors of the lane as `stale`. A lane is blocked if it makes no progress, not if
+it is late. For example, a 1-wire bus takes 750 ms for each thermometer, so a lane with several of them is
+slow but not blocked.
 
 The samples of one sensor are emitted in order of time. Polls keep their cadence, and missed polls are
 skipped. The values of a sensor with the key `average` are replaced with their running mean. This module does
@@ -37,12 +38,13 @@ RETRY_FIRST_NS: Final = 1 * _SECOND
 RETRY_MOST_NS: Final = 60 * _SECOND
 """Maximum delay, in nanoseconds, before a failed sensor is opened again.
 
-A sensor that is plugged in again works within a minute; a missing one costs one attempt a minute.
+So a sensor that is plugged in again is read within a minute, and a missing sensor causes one attempt a
+minute.
 """
 OVERDUE_NS: Final = 10 * _SECOND
-"""Time in nanoseconds without progress after which a lane counts as hanging.
+"""Time in nanoseconds without progress after which a lane counts as blocked.
 
-No single call into the kernel takes even half of this time.
+No single call into the kernel takes more than half of this time.
 """
 OVERDUE_INTERVALS: Final = 3
 TOO_SLOW_POLLS: Final = 3
@@ -66,7 +68,7 @@ def retry_after(failures: int) -> int:
 
 
 class Schedule:
-    """Queue of channels by due time; if several are due, the one that has waited longest comes first."""
+    """Queue of channels, ordered by due time. The channel that has waited longest is first."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Channel]] = []
@@ -100,7 +102,7 @@ class Channel:
         self.stale = False
         self.failures = 0
         self.due_ns: int | None = None
-        """Time of the driver's next poll, or of its next `open` while it is closed; None for never."""
+        """Time of the driver's next poll, or of its next `open` if it is closed; None if not scheduled."""
         self.late_polls = 0
         """Number of consecutive polls that were at least one interval late."""
         self.emitted = 0
@@ -181,7 +183,7 @@ class BusLane:
             self._put(channel, now_ns)
 
     def step(self) -> int | None:
-        """Call every driver that is due; return the time when the next one is due, or None for never."""
+        """Call every driver that is due. Return the time of the next call, or None if none is scheduled."""
         while not self.stopping.is_set():
             now_ns = self.moved_ns = self._clock.boottime_ns()
             channel = self._schedule.take(now_ns)
@@ -258,7 +260,7 @@ class BusLane:
             self._put(channel, next_on_cadence(due_ns, interval_ns, self._clock.boottime_ns()))
 
     def _note_lateness(self, channel: Channel, late_ns: int, interval_ns: int) -> None:
-        """Warn once if the lane cannot keep up with the rate that is configured for its sensors."""
+        """Log a warning once if the lane cannot read its sensors at their configured intervals."""
         channel.late_polls = channel.late_polls + 1 if late_ns >= interval_ns else 0
         if channel.late_polls >= TOO_SLOW_POLLS and not self._is_too_slow:
             self._is_too_slow = True
@@ -321,7 +323,7 @@ class Sampler:
     def stop(self, timeout_s: float = 5.0) -> tuple[str, ...]:
         """Close the drivers; samples that they emit while closing are passed on, and later ones are dropped.
 
-        Returns the names of the lanes that hang in a driver and whose threads were left running.
+        Returns the names of the lanes that are stuck in a driver call, and whose threads were left running.
         """
         for lane in self.lanes:
             lane.stopping.set()
@@ -338,11 +340,11 @@ class Sampler:
         return tuple(hung)
 
     def overdue(self, now_ns: int) -> tuple[str, ...]:
-        """Emit `stale` for each overdue sensor of a lane that hangs; call this about once a second.
+        """Emit `stale` for each overdue sensor of a blocked lane. This must be called about once a second.
 
-        A lane hangs if it has made no progress for `OVERDUE_NS`. A sensor of such a lane becomes stale when
-        its poll is late by more than three intervals and by more than 10 s. Returns the ids of the sensors
-        that have just become stale.
+        A lane is blocked if it has made no progress for `OVERDUE_NS`. A sensor of such a lane becomes stale
+        when its poll is late by more than three intervals and by more than 10 s. Returns the ids of the
+        sensors that have just become stale.
         """
         late = []
         for lane in self.lanes:
@@ -362,6 +364,6 @@ class Sampler:
 
 
 def _hung(lane: BusLane, still_ns: int) -> str:
-    """Return a description of a lane that hangs, with the duration and the driver."""
+    """Return a description of a blocked lane, with the duration and the driver that blocks it."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
     return f"bus {lane.name} has been blocked for {still_ns // _SECOND} s{by}"

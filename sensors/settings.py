@@ -1,6 +1,6 @@
 """Parsed and validated configuration of a sensor, with quantities as SI numbers.
 
-This module declares the keys that sensors of every kind have; the module of each kind in `sensors.kinds`
+This module declares the keys that sensors of every kind have. The module of each kind in `sensors.kinds`
 declares the keys of that kind. `sensors.config.loader` makes the settings from `sensors.toml`. Drivers and
 the recorder use them.
 """
@@ -22,7 +22,7 @@ Fact = tuple[str, str]
 
 
 class ContactState(StrEnum):
-    """State of a contact that makes an alarm rule fire."""
+    """State of a contact that raises an alarm."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -36,7 +36,7 @@ def parse_severity(raw: Any) -> Severity:
 
 _SEVERITY_WORD: Final = choice(*ALARM_SEVERITIES)
 _IN_UNIT: Final = parsed_later(ValueForm("a quantity", "the sensor's unit"))
-"""Parser of a value in the sensor's unit; the reader parses the value later, when the unit is known."""
+"""Parser that leaves a value in the sensor's unit unparsed until the unit is known."""
 _TEXT: Final = text()
 
 
@@ -204,7 +204,7 @@ class SensorSettings:
     scale: float = 1.0
     """Factor by which the measured value is multiplied, from `CorrectionKeys`."""
     offset: float = 0.0
-    """Difference that is then added to the value, in the SI unit."""
+    """Number that is added to the product, in the SI unit."""
 
 
 def parse_rate(fastest_hz: float) -> Parser:

@@ -248,16 +248,15 @@ def unit_of(path: str) -> str | None:
 
 
 def is_well_formed(path: str) -> bool:
-    """Return True if a path consists of two or more names (letters, digits, hyphens) joined by points."""
+    """Return True if a path consists of two or more names (letters, digits, hyphens) separated by dots."""
     return WELL_FORMED.fullmatch(path) is not None
 
 
 def similar(path: str) -> str:
     """Return the known path that was probably meant, or an empty string if none is similar.
 
-    The names in the place of a `*`, which the vessel selected, are kept. If the path lacks such a name, the
-    result contains `main` in its place. The first name must be similar too: a level in a bilge is not a level
-    in a tank.
+    Names that stand for a `*` are kept. If the path lacks such a name, the result contains `main` instead.
+    The first name must also be similar: `bilge` is never corrected to `tanks`.
     """
     parts = path.split(".")
     candidates = []

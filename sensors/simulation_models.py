@@ -1,9 +1,9 @@
 """Behaviour of simulated machinery, as pure functions of a seed and the time.
 
-The same seed, grain and time always yield the same value, in whatever order the functions are called; no
-state is kept between calls. The *seed* decides what happens (when the engine starts, when the door opens).
+The same seed, grain and time always yield the same value, in whatever order the functions are called. No
+state is kept between calls. The *seed* determines what happens (when the engine starts, when the door opens).
 Sensors with the same seed are consistent with each other: the battery charges while the engine runs. The
-*grain* decides the noise, so two sensors with the same seed still have different noise. Time is in seconds
+*grain* determines the noise, so two sensors with the same seed still have different noise. Time is in seconds
 since the sensor was first opened.
 """
 
@@ -102,7 +102,7 @@ def _bilge(seed: int, t_s: float) -> tuple[float, bool]:
 
 
 def bilge_m(seed: int, grain: int, t_s: float) -> float:
-    """Return the depth of the bilge water in m; it rises slowly, falls fast, and varies as the boat rolls."""
+    """Return the depth of the bilge water in m. It rises slowly, falls quickly, and varies with rolling."""
     return max(0.0, _bilge(seed, t_s)[0] + 0.002 * math.sin(t_s * 2.3) + 0.0005 * hiss(grain, t_s))
 
 
@@ -130,7 +130,7 @@ def tank_ratio(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_a(seed: int, grain: int, t_s: float) -> float:
-    """Return the current into the battery in A; it is negative while the battery discharges."""
+    """Return the battery's charging current in A, which is negative while the battery discharges."""
     fridge = 4.5 if (t_s + 100.0 * chance(seed, 8)) % 100.0 < 40.0 else 0.0
     load = 2.2 + fridge + 0.8 * drift(seed, t_s, 60.0)
     start, stop = engine_run(seed, math.floor(t_s / ENGINE_CYCLE_S))
@@ -156,7 +156,7 @@ def battery_v(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_ratio(seed: int, grain: int, t_s: float) -> float:
-    """Return the battery's state of charge as a ratio, which follows a slow wave."""
+    """Return the battery's state of charge as a ratio that rises and falls slowly."""
     return 0.8 + 0.12 * drift(seed, t_s, 1800.0) + 0.0005 * hiss(grain, t_s)
 
 
@@ -203,7 +203,7 @@ Waveform = Callable[[int, int, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Waveforms for one value of the key `model`."""
+    """Simulation model: the waveforms for one value of the key `model`."""
 
     numbers: dict[str, Waveform]
     """Waveforms by unit; the empty key applies to any other unit."""
@@ -227,7 +227,7 @@ _FAULTS: Final = (SensorState.OPEN, SensorState.SHORT, SensorState.STALE)
 def wire_fault(grain: int, t_s: float) -> SensorState | None:
     """Return the wiring fault of a sensor with `faults` at `t_s`, or None if there is none at that time.
 
-    On average, two of three periods of `FAULT_SLOT_S` have a fault, which lasts 4 to 10 s.
+    On average, a fault of 4 to 10 s occurs in two of three periods of `FAULT_SLOT_S`.
     """
     slot = math.floor(t_s / FAULT_SLOT_S)
     begins = slot * FAULT_SLOT_S + 15.0 + 50.0 * chance(grain, slot, 12)

@@ -1,4 +1,4 @@
-"""States of a sensor, which accompany its values."""
+"""States of a sensor, which are recorded with its values."""
 
 from enum import StrEnum
 
@@ -27,7 +27,7 @@ class SensorState(StrEnum):
 
     @property
     def carries_value(self) -> bool:
-        """True if a value may accompany this state; every other state comes with `None`, never a number."""
+        """True if a sample in this state has a value. In all other states the value is None."""
         return self in (SensorState.GOOD, SensorState.NOISY, SensorState.EDGES_LOST, SensorState.DISAGREES)
 
 

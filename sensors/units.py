@@ -1,4 +1,4 @@
-"""Conversion of quantities between the text that people write and read, and SI numbers.
+"""Conversion of quantities between human-readable text and SI numbers.
 
 This module contains the table of units, the only parser of quantities (`parse`), and the only formatters of
 durations and numbers of bytes. The module `presentation` defines how a sensor's value is shown. An error
@@ -17,9 +17,9 @@ from .plaintext import clean
 
 
 class InputError(ValueError):
-    """A user's input is wrong; `str` says what is wrong, and what to do.
+    """Invalid user input. The message says what is wrong, and what to do.
 
-    `at` is the path from the examined value to the part of it that is wrong (`(1,)` is its second element).
+    `at` is the path from the examined value to its invalid part: `(1,)` is the second element.
     """
 
     def __init__(self, text: str, remedy: str = "", *, at: tuple[str | int, ...] = ()) -> None:
@@ -39,7 +39,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Units in which people may write the quantities that have one SI unit."""
+    """Units in which users may write the quantities that share an SI unit."""
 
     name: str
     """Name with its article, such as `a duration`."""
@@ -135,7 +135,7 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
 """Dimensions by SI unit, as Signal K writes it (and `ohm`, `B`, `B/s`)."""
 
 RATES: Final = frozenset({"Hz", "m3/s", "m/s", "rad/s", "kg/s"})
-"""SI units of quantities per second."""
+"""SI units of rates, which are quantities per second."""
 
 _SPELLINGS: Final = str.maketrans(
     {
@@ -155,17 +155,17 @@ _PART: Final = re.compile(
 
 
 def parse(written: object, unit: str) -> float:
-    """Parse a quantity as people write it (`50 ms`, `12.8 V`, `3 min 20 s`) into the SI unit `unit`.
+    """Parse a quantity with its unit (`50 ms`, `12.8 V`, `3 min 20 s`), and convert it to the SI unit `unit`.
 
-    Raises `InputError`. A bare number is an error too, because its unit would be a guess.
+    Raises `InputError`. A number without a unit is also an error, because its unit is unknown.
     """
     return _parse(written, unit, difference=False)
 
 
 def parse_value(written: object, unit: str, *, difference: bool = False) -> float:
-    """Return a quantity in the SI unit `unit`; a bare number is taken to be in that unit.
+    """Return a quantity in the SI unit `unit`. A number without a unit is assumed to be in that unit.
 
-    With `difference` the text is a difference between two values (`5 °C` is 5 K). Raises `InputError`.
+    If `difference` is True, the text is a difference between two values (`5 °C` is 5 K). Raises `InputError`.
     """
     if isinstance(written, int | float) and not isinstance(written, bool):
         return finite(written)
@@ -195,7 +195,7 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
 
 
 def _without_comma(written: str, unit: str, *, difference: bool) -> str:
-    """Return the remedy for a number with a comma in a text; empty if there is none."""
+    """Return the remedy for a number with a comma in a text, or '' if the text contains no such number."""
     match = _COMMA.search(written)
     if match is None:
         return ""
@@ -214,7 +214,7 @@ _THOUSANDS: Final = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])")
 
 
 def unit_of_text(written: object, unit: str) -> str | None:
-    """Return the unit in which a person wrote a quantity with the SI unit `unit`, such as `l` for `300 l`.
+    """Return the unit in which a quantity with the SI unit `unit` was written, such as `l` for `300 l`.
 
     Returns None if the text has no unit or several, as in `3 min 20 s`.
     """
@@ -286,7 +286,7 @@ def tidy(value: float) -> float:
 
 
 def close(word: str, words: Iterable[str]) -> str:
-    """Return the element of `words` that was probably meant, ignoring case; empty if none is similar."""
+    """Return the element of `words` that the user probably meant, ignoring case, or '' if none is similar."""
     folded = {candidate.casefold(): candidate for candidate in words}
     near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else ""

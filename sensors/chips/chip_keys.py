@@ -1,4 +1,4 @@
-"""Keys of the kinds that read a chip: the bus and the address.
+"""Configuration keys of the kinds that read a chip: the bus and the address.
 
 `bus_key` and `address_key` return fields of a section, as `sensors.toml.declarations` describes.
 """
@@ -53,13 +53,13 @@ def written_address(chip: Chip, address: int) -> str:
 
 
 def _as_hexadecimal(raw: object) -> int:
-    """Return the number whose hexadecimal digits were written as a decimal number or as text; -1 if none."""
+    """Return an address whose hexadecimal digits were written as a decimal number or a text, or else -1."""
     written = f"{raw}".strip().removeprefix("0x").removesuffix("h")
     return int(written, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", written) else -1
 
 
 def wiring_of_chip(chip: Chip, bus: int | None, address: int | None) -> str:
-    """Return the name and the place of a chip as a phrase; the address None stands for the only such chip."""
+    """Return a phrase with the name, bus and address of a chip. The address None means the only such chip."""
     lane = chip.wiring.lane(bus)
     if address is None:
         return f"the only {chip.title} on bus {lane}"

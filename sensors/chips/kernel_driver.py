@@ -1,8 +1,8 @@
 """Base of the drivers for sensors that the kernel reads over 1-wire, I2C and SPI.
 
 Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip
-disappears and returns. It converts the kernel's output to SI units, or reports a fault, but never as a
-number. A missing chip, or a chip that stops answering, raises `DriverError`. A value that is impossible
+disappears and returns. It converts the kernel's output to SI units. A fault is reported as a state, never as
+a number. A missing chip, or a chip that stops answering, raises `DriverError`. A value that is impossible
 according to the data sheet is reported as `out-of-range`.
 """
 
@@ -70,7 +70,7 @@ def _corrected(reading: BusReading, settings: SensorSettings) -> BusReading:
 
 
 def range_fact(limits: Range, settings: SensorSettings) -> Fact:
-    """Return the values beyond which a sensor is `out-of-range`, in the unit of screens."""
+    """Return the fact that states beyond which values a sensor is `out-of-range`, in the displayed unit."""
     low, high = (format_exactly(end, settings.unit, path=settings.path) for end in (limits.low, limits.high))
     return "fault", f"{SensorState.OUT_OF_RANGE} below {low}, above {high}"
 
@@ -78,7 +78,8 @@ def range_fact(limits: Range, settings: SensorSettings) -> Fact:
 class KernelDriver(Driver):
     """Base class for drivers of sensors that the kernel reads.
 
-    When it is opened, the driver finds the sensor's directory in sysfs. It reads from there at each poll.
+    When it is opened, the driver finds the sensor's directory in sysfs. At each poll it reads from that
+    directory.
     """
 
     def __init__(self, settings: SensorSettings, *, root: Path, lane: str) -> None:
@@ -129,7 +130,7 @@ class ChipDriver(KernelDriver):
         self._address = address
 
     def find(self) -> Path:
-        """Find the chip by its bus and address, or, without these, the only chip of its type."""
+        """Find the chip by its bus and address. If these are not set, find the only chip of its type."""
         return self._chip.find(self._root, bus=self._bus, address=self._address)
 
 

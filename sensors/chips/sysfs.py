@@ -1,9 +1,9 @@
 """Finds the sysfs directory of a chip that has a kernel driver, and reads its attributes.
 
-This module defines where 1-wire, hwmon and IIO devices are below `/sys`, and how a bus and an address are
-spelt there. It also defines which line of `config.txt` makes the kernel bind a chip. Every failure raises a
-`DriverError` that says what was expected, what was found, and what to do. Raw numbers are not converted to
-quantities here: the drivers in `sensors.kinds` do that.
+This module defines where 1-wire, hwmon and IIO devices are below `/sys`, and how their names contain the bus
+and the address. It also defines which line of `config.txt` makes the kernel bind a chip. Every failure raises
+a `DriverError` that says what was expected, what was found, and what to do. The drivers in `sensors.kinds`
+convert the raw numbers to quantities.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
 `Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`. The overlays are
@@ -58,12 +58,12 @@ class Wiring(Enum):
         self._address = address
 
     def place(self, device: str) -> tuple[int, int] | None:
-        """Return the bus and address in a device's directory name (`1-0076`, `spi0.1`), or None."""
+        """Return the bus and address from the name of a device's directory (`1-0076`, `spi0.1`), or None."""
         match = self._node.fullmatch(device)
         return (int(match[1]), int(match[2], self._base)) if match else None
 
     def lane(self, bus: int | None) -> str:
-        """Return the lane of a bus (`i2c-1`, `spi-0`); all 1-wire sensors are in the lane `w1`.
+        """Return the name of the lane (thread) for a bus: `i2c-1`, `spi-0`, or `w1` for all 1-wire sensors.
 
         The chips on a bus share a lane, because a chip that blocks the bus blocks all of them.
         """
@@ -78,7 +78,7 @@ class Wiring(Enum):
 
 
 class Subsystem(Enum):
-    """Device class in the kernel: its folder, the names of its devices, and the path to the bus device."""
+    """Device class of the kernel: its folder, the names of its devices, and the path to the bus device."""
 
     IIO = ("sys/bus/iio/devices", "iio:device*", "..")
     HWMON = ("sys/class/hwmon", "hwmon*", "device")
@@ -91,7 +91,7 @@ class Subsystem(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """Type of chip: how it is connected, and what makes the kernel drive it."""
+    """Type of chip, with its connection and the line of config.txt that loads its kernel driver."""
 
     title: str
     """Human-readable name of the chip."""
@@ -108,11 +108,11 @@ class Chip:
 
     @property
     def usual_address(self) -> int:
-        """Address to assume if `sensors.toml` gives none; this is the chip's lowest address."""
+        """Address to assume if `sensors.toml` contains none. It is the chip's lowest address."""
         return self.addresses.start
 
     def binding(self, bus: int, address: int) -> str:
-        """Return an instruction for the user: how to make the kernel bind the chip."""
+        """Return an instruction for the user that says how to make the kernel bind the chip."""
         if self.overlay is not None:
             return config_line(self.overlay(bus, address))
         return (
@@ -130,7 +130,7 @@ class SysfsChip(Chip):
     """Values that the attribute `name` may have for this chip."""
 
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
-        """Return the chip's directory; without `bus` or `address` the chip must be the only one of its type.
+        """Return the chip's directory. Without `bus` or `address`, the chip must be the only one of its type.
 
         Raises `DriverError` if the chip is missing (the message says what to add to config.txt), or if there
         are several.
@@ -217,7 +217,7 @@ def config_line(overlay: str) -> str:
 def i2c_overlay(overlay: str) -> Callable[[int, int], str]:
     """Return a function that formats the overlay of an I2C chip for a bus and an address.
 
-    The bus is written as a parameter of the overlay, unless it is the header's own bus.
+    The result names the bus only if it is not the header's own bus.
     """
     return lambda bus, address: overlay.format(address) + ("" if bus == 1 else f",i2c{bus}")
 

@@ -1,8 +1,8 @@
 """Detects sensors that claim a resource which another sensor, a light or the board already uses.
 
 The resources are ids, GPIO lines, bus lines, chip addresses and channels. Each conflict is reported for the
-second of the two sensors. The report gives the line number of the first sensor. For a GPIO line, the report
-also lists free lines. A bus that lacks the time to read all its sensors is reported for the last of them.
+second of the two sensors. The report names the first sensor with its line number. For a GPIO line, the report
+also lists free lines. A bus with too little time to read all its sensors is reported for its last sensor.
 """
 
 import math
@@ -28,7 +28,7 @@ BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
     "spi-1": (16, 17, 18, 19, 20, 21),
     "w1": (4,),
 }
-"""GPIO lines that each bus occupies, by the name of the bus's lane (`/boot/firmware/overlays/README`)."""
+"""GPIO lines that each bus occupies, by the name of the bus (`/boot/firmware/overlays/README`)."""
 _PROPOSED: Final = 3
 _ROUNDING: Final = 1e-9
 """Allowance for rounding errors in sums of times and of shares of time."""
@@ -52,7 +52,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
 
 
 def _lane(draft: SensorDraft) -> str | None:
-    """Return the lane of a sensor's bus, or None if the sensor has no bus or the bus is unknown."""
+    """Return the name of a sensor's bus, or None if the sensor has no bus or the bus is unknown."""
     chip = _chip(draft)
     return None if chip is None else chip.wiring.lane(draft.valid_value("bus"))
 
@@ -140,7 +140,7 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
 
 
 def _address(draft: SensorDraft) -> int | str | None:
-    """Return the address of a sensor's chip; None stands for the only chip of its type on the bus."""
+    """Return the address of a sensor's chip. None means the only chip of its type on the bus."""
     address: int | str | None = draft.values["address"]
     return address
 
@@ -204,7 +204,7 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
 
 
 def _check_time(drafts: Iterable[SensorDraft]) -> None:
-    """Report each bus that cannot read its sensors, one after another, at their intervals."""
+    """Report each bus on which reading all sensors one after another takes longer than their intervals."""
     on_bus: dict[str, list[tuple[SensorDraft, SensorKind]]] = defaultdict(list)
     for draft in drafts:
         lane = _lane(draft)

@@ -2,7 +2,7 @@
 
 This module checks the keys that sensors of every kind have: id, path and unit, rate, window, deadband and
 alarms. The keys of each kind are declared in its module in `sensors.kinds`. `conflicts` checks the resources
-that sensors cannot share. The recordings of `replay` sensors are read, each once, to check that they can be
+that sensors cannot share. Each recording of a `replay` sensor is read once, to check that it can be
 played. No hardware is accessed.
 """
 
@@ -61,14 +61,14 @@ NO_SENSORS: Final = "no_sensors"
 
 @dataclass(frozen=True, slots=True)
 class ExaminedSensors:
-    """The sensors that a file describes, and warnings about the file."""
+    """Sensors that a file describes, and warnings about the file."""
 
     sensors: tuple[SensorSettings, ...]
     """The sensors, in the file's order."""
     written: tuple[Mapping[str, Any], ...]
-    """The table of each sensor as the file contains it, in the same order."""
+    """Table of each sensor, with unparsed values, in the same order."""
     warnings: tuple[FileProblem, ...]
-    """Problems because of which the file is refused if it is new, but not if it is already in use."""
+    """Problems for which the file is rejected if it is new, but not if it is already in use."""
     recordings: RecordingCache | None = None
     """Recordings that the sensors replay; None if they were not read."""
 
@@ -80,7 +80,8 @@ def load_sensors(
 
     `reserved` maps each pin that something other than a sensor uses to the name of its user, as for
     `conflicts.check`. With `missing_ok`, a missing file counts as a file without sensors. Raises
-    `ConfigurationError` with all problems of the file; no content of the file leads to another exception.
+    `ConfigurationError` with all problems of the file; no other exception is raised, whatever the file
+    contains.
     """
     return read_sensors(toml_file.read(path, missing_ok=missing_ok), reserved=reserved)
 
@@ -112,7 +113,8 @@ def examine_sensors(
 
     A recording of a million rows takes seconds to read; without `check_recordings`, only its existence is
     checked. A file without sensors must contain `no_sensors = true`, unless `none_ok` is true. Raises
-    `ConfigurationError` with all problems, including the warnings, if the file could not even stay in use.
+    `ConfigurationError` with all problems, including the warnings, if the file would be rejected even when
+    already in use.
     """
     recordings = RecordingCache() if check_recordings else None
     root = Table.root(file)
@@ -143,9 +145,10 @@ _DESCRIBE: Final = f"Add a [[sensor]], or write {NO_SENSORS} = true if nothing i
 
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
-    """Report a problem if the file describes no sensor and does not say that this is intended.
+    """Report a problem if the file describes no sensor and does not contain `no_sensors = true`.
 
-    A power cut can leave a file empty. An empty file must not be taken for a vessel without sensors.
+    A power cut can leave a file empty. An empty file must not be mistaken for that of a vessel without
+    sensors.
     """
     has_sensors = bool(root.data.get("sensor"))
     if has_sensors and wants_none:
@@ -179,7 +182,7 @@ def _advice_at_top(root: Table) -> Mapping[str, Advice]:
 
 
 def _as_it_is(raw: Any) -> Any:
-    """Return the value unchanged; the value is parsed later, when the sensor's unit is known."""
+    """Return the value unchanged. It is parsed later, when the sensor's unit is known."""
     return raw
 
 
@@ -250,7 +253,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
 def _find_unit(draft: SensorDraft) -> str | None:
     """Return the path's unit, or else the unit in the file, or else the unit that the kind implies.
 
-    Reports a problem where two of these differ. Returns None if the unit is not known.
+    Report a problem if two of these differ. Returns None if the unit is not known.
     """
     table, path, written = draft.table, draft.valid_value("path"), draft.valid_value("unit")
     if path is None:
@@ -337,7 +340,7 @@ def _check_average(draft: SensorDraft) -> None:
 
 
 def _check_value(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
-    """Report a number without a unit, or an impossible value, in a key with a value in the sensor's unit."""
+    """Report an impossible value, or a number whose unit is missing, for a key in the sensor's unit."""
     path = draft.valid_value("path")
     if key not in table.data or key in table.faulty or draft.unit is None or path is None:
         return

@@ -5,9 +5,9 @@ from typing import Final
 SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights", "clock")
 """Sections that belong in the vessel's configuration."""
 VESSEL_FILE: Final = "vessel.toml (logboat.toml on the appliance)"
-"""Name, for use in messages, of the file that contains these sections.
+"""File name of the vessel's configuration, as used in messages.
 
 The file is called `vessel.toml` on a card and in a fleet's folder.
 """
 PPS: Final = "pps"
-"""Name under which the pin for a satellite receiver's pulse per second is reserved."""
+"""Name of the user of the pin that receives the pulse per second (PPS) of a GNSS receiver."""

@@ -1,4 +1,4 @@
-"""Kind `bme280`: temperature, relative humidity and pressure of the air, through the kernel's `bmp280`."""
+"""Kind `bme280`: air temperature, relative humidity and air pressure, through the kernel's `bmp280`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
@@ -34,7 +34,7 @@ MEASUREMENTS: Final = {
         "in_pressure_input", lambda kilo: kilo * 1000, Range(30_000.0, 110_000.0, "Pa"), "Pa"
     ),
 }
-"""Quantities by `measure`.
+"""Quantities that the key `measure` can select, by its values.
 
 The kernel's units are m°C, m% and kPa (`sysfs-bus-iio`); the ranges are from Bosch's BST-BME280-DS001.
 """

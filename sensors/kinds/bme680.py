@@ -1,4 +1,4 @@
-"""Kind `bme680`: temperature, humidity, pressure and gases of the air, through the kernel's `bme680`."""
+"""Kind `bme680`: temperature, humidity, pressure and quality of the air, through the kernel's `bme680`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
@@ -35,12 +35,12 @@ MEASUREMENTS: Final = {
     ),
     "gasResistance": Measurement("in_resistance_input", lambda ohm: ohm, Range(1.0, 2**31 - 1, "ohm"), "ohm"),
 }
-"""Quantities by `measure`.
+"""Quantities that the key `measure` can select, by its values.
 
-The kernel's units are m°C, %, kPa and ohm (`drivers/iio/chemical/bme680_core.c`). The humidity is in %, and
-not in m% as with other chips. Older kernels report the pressure in hPa, which is out of range here. The
-ranges of temperature, humidity and pressure are from Bosch's BST-BME680-DS001. The data sheet states no range
-for the resistance: the range here is that of the kernel's integer.
+The kernel's units are m°C, %, kPa and ohm (`drivers/iio/chemical/bme680_core.c`). The humidity is in %,
+not in m% as with other chips. Older kernels report the pressure in hPa. Such values are out of range here.
+The ranges of temperature, humidity and pressure are from Bosch's BST-BME680-DS001. The data sheet states no
+range for the gas resistance, so its range is that of the kernel's integer.
 """
 
 

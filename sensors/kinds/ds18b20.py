@@ -108,9 +108,9 @@ def parse_scratchpad(text: str) -> Scratchpad | None:
 
 
 def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
-    """Return the reason to reject a reading, or an empty string if the reading is plausible.
+    """Return the reason to reject a reading, or '' if the reading is plausible.
 
-    `previous` is the last good reading in K, or None if there is no recent one.
+    `previous` is the last good reading in kelvin, or None if there is no recent one.
 
     The chip's register contains 85 °C from power-up until the first conversion ends. On the manufacturer's
     own chips byte 6 distinguishes the two cases: 0x0C after power-up, 0x10 after a conversion to 85 °C
@@ -161,12 +161,12 @@ class ThermometerDriver(KernelDriver):
         return max(cls.PATIENCE_NS, 3 * round(settings.interval_s * 1e9))
 
     def find(self) -> Path:
-        """Find the thermometer by its id, or the only thermometer on the bus if no id is set."""
+        """Find the thermometer by its address, or the only thermometer on the bus if no address is set."""
         self._good_ns, self._bad_reads = None, 0
         return find_thermometer(self._root, self._address)
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:
-        """Return a temperature in K, or None while a failure is too recent to count as a fault."""
+        """Return a temperature in kelvin, or None while a failure is too recent to count as a fault."""
         if self._good_ns is None:
             self._good_ns = now_ns  # the time without a good reading counts from the first read
         try:

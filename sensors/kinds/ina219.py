@@ -31,9 +31,9 @@ CHIP: Final = SysfsChip(
     names=frozenset({"ina219", "ina220"}),
 )
 _UNITS: Final = {"voltage": "V", "current": "A", "power": "W"}
-"""SI unit of the quantity, by `measure`."""
+"""SI units of the quantities that the key `measure` can select, by its values."""
 _MILLI: Final = 1e-3
-"""Factor that converts the attributes, in mV and mA, to V and A (`Documentation/hwmon/ina2xx.rst`)."""
+"""Factor that converts the kernel's mV and mA to V and A (`Documentation/hwmon/ina2xx.rst`)."""
 _STEP_V: Final = 10e-6
 """Resolution of the current, as a voltage across the shunt.
 
@@ -46,7 +46,7 @@ _LEAST_SHARE: Final = 0.01
 
 @section
 class PowerOptions(Options):
-    """Options of the kind `ina219`; those of `ina226` differ only in the chip."""
+    """Options of the kind `ina219`. The options of `ina226` differ only in the chip."""
 
     _: KW_ONLY
     bus: int = bus_key(CHIP)
@@ -73,7 +73,7 @@ class PowerOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class PowerLimits:
-    """Measuring limits of a current and voltage monitor, in volts."""
+    """Measuring limits of a chip that monitors current and voltage, in volts."""
 
     bus_v: float
     shunt_v: float
@@ -123,8 +123,8 @@ def _step(ohm: float) -> str:
 class PowerDriver(ChipDriver):
     """Driver of INA219 and INA226 through `ina2xx`: bus voltage in V, current in A, power in W.
 
-    The kernel calculates with the shunt resistance that is configured there (10 mΩ by default), which only
-    root can change. If `shunt_ohm` is set, the driver corrects the kernel's current instead.
+    The kernel calculates the current with a shunt resistance of its own (10 mΩ by default), which only root
+    can change. If `shunt_ohm` is set, the driver corrects the kernel's result.
 
     The power is the product of voltage and current, so it has the sign of the current. The chip's own power
     register has no sign (data sheets SBOS448 and SBOS547).
@@ -174,7 +174,7 @@ def power_unit(values: Any) -> str | None:
 def power_facts(
     chip: SysfsChip, limits: PowerLimits
 ) -> Callable[[SensorSettings, Mapping[str, Any]], Iterator[Fact]]:
-    """Return the function that says what the keys of this type of chip mean."""
+    """Return the function that explains the values of the keys for this type of chip."""
 
     def facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fact]:
         options = options_of(settings, PowerOptions)

@@ -1,6 +1,6 @@
-"""Kind `manual`: a sensor whose values people read from a gauge and type in.
+"""Kind `manual`: a sensor whose values users read from a gauge and enter.
 
-Such a sensor has no wire, so it has no faults and does not become stale.
+Such a sensor is not wired to the appliance, so it has no faults and does not become stale.
 """
 
 import math
@@ -21,7 +21,7 @@ class ManualOptions(Options):
 
 
 class ManualDriver(Driver):
-    """Driver that emits the values that people submit."""
+    """Driver that emits the values that users submit."""
 
     def __init__(self, settings: SensorSettings, *, clock: Clock) -> None:
         super().__init__(settings)

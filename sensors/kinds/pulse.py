@@ -1,10 +1,10 @@
-"""Kind `pulse`: pulses on a pin, counted and timed by numbers and time stamps from the kernel.
+"""Kind `pulse`: pulses on a pin, with the numbers and time stamps that the kernel assigns to edges.
 
 The driver uses gpiod's edge events directly. Each pulse is one event, which the kernel numbers before
 buffering. The GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor causes at most 25
-wake-ups a second. The buffer is sufficient for 25 kHz. If the buffer overflows nevertheless, the count still
-follows from the numbers, and the rate from the time stamps. The value is then still correct, but the sample
-has the state `edges-lost`.
+wake-ups a second. The buffer is sufficient for 25 kHz. If the buffer still overflows, the driver
+calculates the count from the numbers, and the rate from the time stamps. The value is then correct, but the
+sample has the state `edges-lost`.
 
 Pulses that arrive while the driver is closed are not counted.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _FROM_POLES: Final = 0.0
-"""Number of pulses in a table that gives poles instead."""
+"""Placeholder for the number of pulses in a table that contains `poles` instead."""
 
 
 @section
@@ -93,7 +93,7 @@ class PulseOptions(LineOptions):
 
 
 def _check(draft: SensorDraft) -> None:
-    """Report a missing or doubled number of pulses, and a `measure` that does not fit the unit."""
+    """Report if the number of pulses is missing or set twice, or if `measure` does not match the unit."""
     _check_pulses(draft)
     measure, unit = draft.valid_value("measure"), draft.unit
     if not draft.is_number() or measure is None or unit not in DIMENSIONS:
@@ -139,7 +139,7 @@ def _check_pulses(draft: SensorDraft) -> None:
 
 
 def _options(draft: SensorDraft) -> PulseOptions:
-    """Return the options. The number of poles and the ratio become a number of pulses per revolution."""
+    """Return the options, with the number of poles and the ratio converted to pulses per revolution."""
     options = from_values(PulseOptions, draft.values)
     if options.poles is None:
         return options

@@ -1,4 +1,4 @@
-"""Kind `replay`: plays a recording as if it were live.
+"""Kind `replay`: plays a recording as a live sensor.
 
 `sensors.csv_recordings` reads the file. Every row of the sensor's path is emitted exactly once, in the order
 of time, at a boot-clock time. The spacing of these times is the recording's spacing divided by `speed`. A row
@@ -67,7 +67,7 @@ class ReplayOptions(Options):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Path of the recording, which is the only file."""
+        """The recording's path, as the only element."""
         return (self.file,)
 
 
@@ -80,7 +80,7 @@ def rows(file: Path, path: str) -> tuple[RecordingRow, ...]:
 
 
 def load(file: Path, path: str, recordings: RecordingCache | None = None) -> PathRecording:
-    """Read the rows for `path` from a recording; the other rows only count towards its length.
+    """Read the rows for `path` from a recording. Rows of other paths only contribute to its duration.
 
     Raises `DriverError` on any failure.
     """
@@ -162,7 +162,7 @@ def _recording(draft: SensorDraft) -> Path:
 
 
 def _check(draft: SensorDraft) -> None:
-    """Report every problem unless the recording exists, is valid, and has rows for the path."""
+    """Report every reason why the recording cannot be played, such as a missing file or path."""
     if draft.valid_value("file") is None or draft.valid_value("path") is None:
         return
     file = _recording(draft)

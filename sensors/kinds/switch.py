@@ -1,10 +1,10 @@
 """Kind `switch`: a contact on a pin, as a gpiozero device on Logboat's pin factory.
 
-A switch reports its changes, and a `runtime` sensor its total running time. The level of the pin has priority
-over the edges. It is read when the driver opens, at each poll and after each quiet period. Every ten seconds
-the kernel's debounce is also made to read the pin again. Edges show when the level changed, and how often.
-Levels and edges are compared, and a difference is reported. A contact that stays active emits a sample once
-per window, so that a crash loses at most one window of its running time.
+A `switch` reports its changes, and a `runtime` sensor reports its total running time. The level of the pin
+has priority over the edges. It is read when the driver opens, at each poll and after each quiet period. Every
+ten seconds the kernel's debounce is also made to read the pin again. Edges show when the level changed, and
+how often. Levels and edges are compared, and a difference is reported. A contact that stays active emits a
+sample once per window, so that a crash loses at most one window of its running time.
 
 Time that passes while the driver is closed does not count as running time. Changes of a contact that changes
 all the time (`noisy`) are counted, but its level is reported only at polls. A contact that is never stable
@@ -177,7 +177,7 @@ def _debounce(debounce_s: float) -> str:
 
 
 def contact_facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
-    """Yield what the keys of a contact mean, and when it is noisy."""
+    """Yield explanations of a contact's keys, and the rate of changes above which the contact is `noisy`."""
     options = options_of(settings, ContactOptions)
     yield "wiring", wiring_of_line(options, inverted=options.normally_closed)
     yield "debounce", _debounce(options.debounce_s)

@@ -53,7 +53,7 @@ class ThermocoupleDriver(ChipDriver):
     RANGE: ClassVar[Range] = Range(-270 + ZERO_CELSIUS, 1800 + ZERO_CELSIUS, "K")
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
-        """Return a temperature in K, or the fault of the thermocouple's wires."""
+        """Return a temperature in kelvin, or the fault of the thermocouple's wires."""
         try:
             raw = read_number(directory / "in_temp_raw")
         except UnreadableError as error:

@@ -13,7 +13,8 @@
 
 A field without a default is a key that must be present. The type, the unit and the limits come from the
 parser. From such a class, `schema_of` makes the schema that checks a table, and `from_values` makes the
-object. `read` does both for a section and the tables in it. `reference` describes the keys for people.
+object. `read` does both for a section and the tables in it. `reference` describes the keys in the
+documentation.
 """
 
 import dataclasses
@@ -42,7 +43,7 @@ class Declaration:
     example: str = ""
     """Value as it would be written in a file (`"50 ms"` with its quotes)."""
     without: str = ""
-    """Text that says what applies if the key is missing; empty if the default shows this."""
+    """Description of the behaviour if the key is missing; empty if the default value shows this."""
     only_for: str = ""
     """Kind of table in which the key is allowed; empty for every kind."""
     secret: bool = False
@@ -51,7 +52,7 @@ class Declaration:
     is_list: bool = False
     """True if there can be several tables."""
     is_included: bool = False
-    """True if the keys of `section` are keys of the same table, and their values become one object."""
+    """True if the keys of `section` are in the same table, and their values form one object."""
 
 
 def key(
@@ -68,9 +69,9 @@ def key(
     """Return the field for a key. Without `default`, the key must be present.
 
     `name` is the name in the file, if it is not the field's name. `example` is a value as it would be written
-    in a file. `without` says what applies if the key is missing, unless the default shows it. `only_for`
-    names the kind of table in which the key is allowed. A secret key does not appear in a `repr` or in a
-    message.
+    in a file. `without` describes the behaviour if the key is missing, unless the default shows it.
+    `only_for` names the kind of table in which the key is allowed. A secret key does not appear in a `repr`
+    or in a message.
     """
     declaration = Declaration(parse, name, meaning, example, without, only_for, secret)
     return dataclasses.field(default=default, repr=not secret, metadata={_DECLARATION: declaration})
@@ -108,7 +109,7 @@ _TABLES: Final = parsed_later(ValueForm("a list of tables"))
     field_specifiers=(key, table, tables, included, dataclasses.field),
 )
 def section(cls: type[S]) -> type[S]:
-    """Turn a class whose fields declare keys into a frozen dataclass with slots.
+    """Convert a class whose fields declare keys into a frozen dataclass with slots.
 
     Fields that are made without `key`, `table`, `tables` or `included` are not keys of the file.
     """

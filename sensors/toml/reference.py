@@ -26,9 +26,9 @@ class KeyDescription:
     """Allowed values of a choice; empty for any other type."""
     is_required: bool
     default: str
-    """Default as it would be written in a file; empty if `without` says what applies."""
+    """Default as it would be written in a file; empty if `without` describes the behaviour."""
     without: str
-    """Text that says what applies if the key is missing; empty if the default shows this."""
+    """Description of the behaviour if the key is missing; empty if the default value shows this."""
     only_for: str
     """Kind of table in which the key is allowed; empty for every kind."""
     example: str

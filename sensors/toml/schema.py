@@ -1,9 +1,9 @@
-"""Schemas for the tables in a TOML file, expressed as data, and the list of all problems in the file.
+"""Schemas for the tables in a TOML file, and the list of all problems in the file.
 
-A schema maps each key to a `Key`. `Table.read` checks a table against a schema. Every unknown, missing or bad
-key becomes a `FileProblem` with its line, and the reading continues. A parser accepts a value as `tomllib`
-returns it and returns the typed value, or raises `InputError` with a human-readable message. Any other
-exception, from a parser or from a check, becomes a `FileProblem` too: the content of a file never ends the
+A schema maps each key to a `Key`. `Table.read` checks a table against a schema. Every unknown, missing or
+invalid key is recorded as a `FileProblem` with its line, and reading continues. A parser accepts a value as
+`tomllib` returns it and returns the typed value, or raises `InputError` with a human-readable message. Any
+other exception, from a parser or from a check, is also recorded as a `FileProblem`. So no file can crash the
 program that reads it.
 """
 
@@ -22,7 +22,7 @@ from .toml_lines import Place
 from .value_forms import Parser, ValueForm, form_of, parses
 
 Advice = tuple[str, str]
-"""Pair of the description of a problem and its remedy."""
+"""Description of a problem, and its remedy."""
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -73,7 +73,7 @@ class Table:
         self.problems.append(self._problem(key, text, remedy, at=at, line=line))
 
     def warn(self, key: str, text: str, remedy: str, *, at: Place = ()) -> None:
-        """Record a problem for which only a new file is refused; the value remains usable.
+        """Record a problem for which only a new file is rejected. The value remains usable.
 
         The arguments are those of `complain`.
         """
@@ -128,9 +128,9 @@ class Table:
 
     @contextmanager
     def guarded(self, key: str = "") -> Iterator[None]:
-        """Turn an exception raised in the block into a problem with this table, or with one of its keys.
+        """Record an exception raised in the block as a problem with this table, or with one of its keys.
 
-        The rest of the block is then skipped.
+        Statements after the exception are skipped.
         """
         try:
             yield
@@ -379,7 +379,7 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
-    """Report every value that an earlier table already has; None does not count as a value."""
+    """Report every value that an earlier table already contains. None does not count as a value."""
     first: dict[object, Table] = {}
     for table, value in tables:
         if value is None:

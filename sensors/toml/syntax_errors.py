@@ -1,6 +1,6 @@
-"""TOML's syntax errors, for people who do not know TOML.
+"""Explanations of TOML's syntax errors for users who do not know TOML.
 
-`explain` turns a message of `tomllib` into a description and a remedy, for the line with the mistake.
+`explain` converts a message of `tomllib` to a description and a remedy, for the line with the mistake.
 `repair` makes that line harmless, so that the rest of the file can be examined too. A remedy never repeats
 text that could be a password.
 """
@@ -19,7 +19,7 @@ UNREADABLE: Final = "\x00"
 TOML allows this character only as an escape sequence.
 """
 REPEATABLE: Final = ("sensor", "alarm", "user", "gateway", "wifi", "policy")
-"""Names of the tables of which there can be several, in any configuration file."""
+"""Names of the tables that can occur several times, in any configuration file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def repair(rows: list[str], mistake: SyntaxMistake) -> bool:
 
 
 def _second(rows: Sequence[str], line: int, name: str, usual: tuple[str, str]) -> tuple[str, str]:
-    """Return the words about something that is defined for the second time."""
+    """Return the description and remedy for a key or table that is defined a second time."""
     row = rows[line - 1]
     header = _HEADER.fullmatch(row)
     if header:
@@ -224,7 +224,7 @@ _ODD_BLANK: Final = "this line contains a space character other than the ordinar
 
 
 def _in_characters(before: str, after: str) -> tuple[str, str] | None:
-    """Return the words about a character that only looks like a quote or a blank; None if there is none."""
+    """Return the description and remedy for a character that only looks like a quote or a space, or None."""
     here = after[:1]
     if here and is_odd_blank(here):
         return (
@@ -239,7 +239,7 @@ def _in_characters(before: str, after: str) -> tuple[str, str] | None:
 
 
 def is_odd_blank(character: str) -> bool:
-    """Return True if a character only looks like a blank, or is invisible, such as a no-break space."""
+    """Return True if a character only looks like a space (a no-break space, for example), or is invisible."""
     return character not in " \t\r\n" and unicodedata.category(character) in ("Zs", "Cf")
 
 
@@ -270,7 +270,7 @@ _MORE_QUOTES: Final = (
 
 
 def _has_odd_end(row: str) -> bool:
-    """Return True if a typographic quote stands where a text begins or ends."""
+    """Return True if a string begins or ends with a typographic quote."""
     row = row.partition(" #")[0]
     for place, character in enumerate(row):
         if not _is_odd_quote(character):
@@ -285,7 +285,7 @@ def _has_odd_end(row: str) -> bool:
 
 
 def _in_number(row: str, before: str, after: str, column: int) -> tuple[str, str] | None:
-    """Return the words about a number with a unit or a decimal comma; None if there is no such number."""
+    """Return the description and remedy for a number with a unit or a decimal comma, or None."""
     for match in _COMMA_NUMBER.finditer(row):
         if match.start() < column <= match.end() + 2:
             unit = _UNIT_AFTER.match(row[match.end() :].lstrip())
@@ -312,7 +312,7 @@ def _is_table_open(before: str, after: str) -> bool:
 
 
 def _end_of_table(rows: Sequence[str], line: int) -> int:
-    """Return the number of the line that closes the curly brackets on a line; the same line if none does."""
+    """Return the line number of the closing curly bracket, or `line` if there is none."""
     depth = 0
     for number in range(line, min(line + _MOST_LINES, len(rows)) + 1):
         row = rows[number - 1]
@@ -325,7 +325,7 @@ def _end_of_table(rows: Sequence[str], line: int) -> int:
 
 
 def _value(name: str, after: str, usual: tuple[str, str]) -> tuple[str, str]:
-    """Return the words about a value that is not TOML, beginning with `after`."""
+    """Return the description and remedy for an invalid TOML value that begins with `after`."""
     if pin := _PIN_NAME.match(after):
         return "a pin is written as a number", f"Write: {name} = {int(pin[1])}"
     if word := _CAPITAL_WORD.match(after):

@@ -1,8 +1,8 @@
-"""A TOML file with line numbers, and a single report of everything that is wrong with it.
+"""Reads a TOML file with line numbers, and reports all problems with the file together.
 
-This module reads a file that a person wrote on any machine (CRLF, byte-order mark). It defines what a problem
-is; `syntax_errors` describes TOML's syntax errors in words that a fitter understands. The keys that belong in
-the file are not defined here, but by a schema (see `schema`).
+The file may come from any operating system (CRLF, byte-order mark). This module defines the class of
+problems. `syntax_errors` describes TOML's syntax errors in words that a boat's electrician understands. A
+schema (see `schema`) defines the keys that belong in the file.
 
 The result is always a `TomlFile` or a `ConfigurationError`, even if a library raises another exception.
 """
@@ -36,20 +36,20 @@ __all__ = [
 ]
 
 MOST_BYTES: Final = 256_000
-"""Largest size of a configuration file in bytes.
+"""Maximum size of a configuration file, in bytes.
 
-The file is written by hand, and 500 sensors need less. A file of this size takes at most 100 MB of memory
-while it is read, whatever its content.
+Files are written by hand, and 500 sensors need less. Reading a file of this size takes at most 100 MB of
+memory, whatever its content.
 """
 MOST_PARTS: Final = 8
-"""Largest number of names in a dotted key or a header.
+"""Maximum number of names in a dotted key or a header.
 
 No key needs more than four, and for each name the parser keeps all the names before it.
 """
 _MOST_REPAIRS: Final = 50
 """Maximum number of syntax errors to report in one file, because finding each requires another parse."""
 _MOST_PARSED: Final = 1_000_000
-"""Maximum number of bytes to parse for one file, over all attempts: some seconds on a small board."""
+"""Maximum number of bytes to parse for one file, in all attempts together: a few seconds on a small board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class FileProblem:
     remedy: str = ""
     """Instruction that corrects the mistake, in whole sentences."""
     table: str = ""
-    """Table that the key belongs to, as shown to people: `sensor "bilge-float"`."""
+    """Human-readable name of the table that contains the key: `sensor "bilge-float"`."""
     column: int | None = None
     """Column of the mistake; set only for syntax errors."""
     refuses_only_new: bool = False
-    """True if a file with this mistake is refused only when it is new; for a file in use it is a warning.
+    """True if only a new file with this mistake is rejected. For a file in use, the mistake is a warning.
     """
 
     def __str__(self) -> str:
@@ -117,7 +117,7 @@ EMPTIED: Final = (
 
 
 def is_empty(content: bytes) -> bool:
-    """Return True if a file contains nothing but blanks, line ends and NUL bytes."""
+    """Return True if a file contains nothing but white space and NUL bytes."""
     return not content.strip(b" \t\r\n\0")
 
 
@@ -137,9 +137,9 @@ _LONGEST_REASON: Final = 200
 
 
 def raise_if_any(problems: Iterable[FileProblem]) -> tuple[FileProblem, ...]:
-    """Raise all problems as one `ConfigurationError`, in order of line, if any of them refuses every file.
+    """Raise `ConfigurationError` with all problems, in order of line, if even a file in use is rejected.
 
-    Otherwise return the problems that refuse only new files, in order of line.
+    Otherwise return the problems, for which only new files are rejected, in order of line.
     """
     in_order = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
     if not all(problem.refuses_only_new for problem in in_order):
@@ -171,10 +171,10 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
 
 
 def parse(path: Path, content: bytes) -> TomlFile:
-    """Parse the content of a file; `path` is used only in messages.
+    """Parse the content of a file. `path` is used only in messages.
 
-    A line that is not TOML is reported in `problems`, and the rest of the file is parsed without it, so that
-    one mistake does not hide the others. Raises `ConfigurationError` where that is not possible.
+    An invalid line is reported in `problems`, and the other lines are parsed without it, so that one mistake
+    does not hide the others. Raises `ConfigurationError` where that is not possible.
     """
     try:
         return _parse(path, content)
@@ -237,7 +237,7 @@ _MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){
 
 
 def _check_parts(path: Path, text: str) -> None:
-    """Reject a key with too many parts: the memory for parsing grows with the square of their number."""
+    """Reject a key with too many parts, because memory usage grows with the square of their number."""
     for number, row in enumerate(text.split("\n"), start=1):
         if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
             raise _failed(

@@ -28,7 +28,7 @@ class ValueForm:
     words: tuple[str, ...] = ()
     """Allowed values of a choice; empty for any other type."""
     values: tuple[Any, ...] = ()
-    """The parsed value of each of `words`; empty if the words are the values."""
+    """Parsed value of each of `words`; empty if the words are the values themselves."""
     item: "ValueForm | None" = None
     """Form of each entry of a list; None for any other type."""
 
