@@ -61,7 +61,7 @@ class TestUsage:
             (["db", "ls", "x", "--limit", "0"], "--limit must be 1 or more"),
             (["log", "rpm", "--limit", "0"], "--limit must be 1 or more"),
             (["log", "rpm", "--csv", "--add", "1"], "not allowed with argument"),
-            (["log", "rpm", "--since", "soon"], "'soon' is not a valid time; write 2025-10-09"),
+            (["log", "rpm", "--since", "soon"], "'soon' is not a valid time; write `30m`, `1 hour`"),
             (["log", "rpm", "--since", "1 h", "--until", "2 h"], "--since is later than --until"),
             (["sensors", "--count", "3"], "--count must be 1 or more, and needs --watch"),
             (["note", " "], "the note is empty"),

@@ -11,16 +11,17 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean, csv_text, json_text
-from sensors.units import InputError, close, parse
+from sensors.units import close
 from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import moment_json, say, tell
 from services.console.stores import chosen_vessel, reading_store, zone
 from services.terminal.present import count, screen
+
+from .when import FORMS, parse_when
 
 if TYPE_CHECKING:
     from sensors.sample import Value
@@ -37,10 +38,8 @@ MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 def log_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat log SENSOR [options] | --add VALUE`."""
     parser.add_argument("sensor", metavar="SENSOR", help="the sensor's id")
-    parser.add_argument(
-        "--since", metavar="WHEN", help="start time: 2025-10-09, 2025-10-09T08:00, or `2 h` (ago)"
-    )
-    parser.add_argument("--until", metavar="WHEN", help="end time, in the same form")
+    parser.add_argument("--since", metavar="WHEN", help=f"start time: {FORMS}")
+    parser.add_argument("--until", metavar="WHEN", help="end time, in one of these forms")
     parser.add_argument("--vessel", metavar="V", help="show a sensor of another vessel")
     parser.add_argument(
         "--limit", type=int, metavar="N", help="show only the last N samples (20 in the table)"
@@ -92,26 +91,6 @@ def log(args: Namespace, world: Environment) -> int:
         for fault in history.faults:
             say(f"skipped: {clean(fault)}")
     return 0
-
-
-def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
-    """Return the time that a person typed, in seconds since 1970.
-
-    The text is a date, a date with a time (in `zone` unless it names a different zone), or a duration before
-    `now`. Raise UsageError if it is none of these.
-    """
-    try:
-        return now - parse(text, "s")
-    except InputError:
-        pass  # not a duration, so it should be a date
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is not a valid time; write 2025-10-09, 2025-10-09T08:00, 2025-10-09T08:00Z, or "
-            "`2 h` (ago)"
-        ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
 
 
 def _history(database: "Database", vessel: str, sensor: str) -> "History":

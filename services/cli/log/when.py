@@ -1,0 +1,76 @@
+"""Times as people type them: `30m`, `2 h`, `today`, `12:08`, or a date."""
+
+import re
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Final
+
+from services.console.errors import UsageError
+
+FORMS: Final = "`30m`, `1 hour` or `2 d` (ago), `today`, `yesterday`, `12:08`, 2025-10-09 or 2025-10-09T08:00"
+"""Forms of a time, for messages and for the help."""
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_UNITS: Final = {
+    "s": {"s", "sec", "secs", "second", "seconds"},
+    "m": {"m", "min", "mins", "minute", "minutes"},
+    "h": {"h", "hr", "hrs", "hour", "hours"},
+    "d": {"d", "day", "days"},
+    "w": {"w", "week", "weeks"},
+}
+"""Words for each unit of time; `m` is a minute, because nobody asks for the last 30 months or metres."""
+_FACTORS: Final = {word: _SECONDS[unit] for unit, words in _UNITS.items() for word in words}
+_PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)")
+_LONGEST_S: Final = 1e11
+"""Longest duration, in seconds, so that the result is a time: about 3,000 years."""
+
+
+def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
+    """Return the time that a person typed, in seconds since 1970.
+
+    The text is one of `FORMS`. A duration is counted back from `now`. A time of day is the latest such time
+    before `now`. A date without a zone is in `zone`. Raise UsageError for any other text.
+    """
+    typed = text.strip()
+    word = typed.casefold()
+    ago = _duration(word.removesuffix("ago").rstrip())
+    if ago is not None:
+        return now - ago
+    present = datetime.fromtimestamp(now, tz=zone)
+    if word == "now":
+        return now
+    if word in ("today", "yesterday"):
+        return _on(present, time()) if word == "today" else _on(present - timedelta(days=1), time())
+    try:
+        clock = _clock(typed)
+        if clock is not None:
+            today = _on(present, clock)
+            return today if today <= now else _on(present - timedelta(days=1), clock)
+        moment = datetime.fromisoformat(typed)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is not a valid time; write {FORMS}") from error
+
+
+def _duration(word: str) -> float | None:
+    """Return a duration such as `1h 30m` in seconds; None if the text is not a duration."""
+    position, total = 0, 0.0
+    while position < len(word):
+        part = _PART.match(word, position)
+        factor = None if part is None else _FACTORS.get(part[2])
+        if part is None or factor is None:
+            return None
+        total += float(part[1]) * factor
+        position = part.end()
+    return total if position and total <= _LONGEST_S else None
+
+
+def _clock(text: str) -> time | None:
+    """Return a time of day such as `6:05` or `12:08:30`; None if the text has another form."""
+    if not re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        return None
+    hour, minute, second, *_ = [*map(int, text.split(":")), 0]
+    return time(hour, minute, second)
+
+
+def _on(day: datetime, clock: time) -> float:
+    """Return the time of day on the date of `day`, in the zone of `day`."""
+    return datetime.combine(day.date(), clock, tzinfo=day.tzinfo).timestamp()
