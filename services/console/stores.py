@@ -11,8 +11,11 @@ from services.config.timezones import zone_of
 
 if TYPE_CHECKING:
     from services.config.model import VesselSection
+    from services.history.undocumented import Undocumented
     from sync.store import Database
+from sensors.plaintext import clean
 from services.console.errors import FailedError, UsageError
+from services.console.output import say
 
 STORE: Final = "log.db"
 """File name of the document store in the data directory."""
@@ -30,6 +33,20 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
     # of each write.
     with open_store(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
         yield database
+
+
+def undocumented_samples(args: Namespace) -> "Undocumented | None":
+    """Return the samples of the sensor `args.sensor` that are in the journal, but perhaps in no document yet.
+
+    If the journal cannot be read, print a message and return None. Call this before reading any document.
+    """
+    from services.history.undocumented import JournalError, undocumented
+
+    try:
+        return undocumented(args.data, args.sensor)
+    except JournalError as error:
+        say(f"the newest samples, which are not in documents yet, cannot be shown: {clean(str(error))}")
+        return None
 
 
 @contextlib.contextmanager

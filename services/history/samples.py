@@ -1,8 +1,8 @@
 """A sensor's readings for views: single samples in order, each with the best known time.
 
 Only one window at a time is held in memory. Samples are yielded in order of log and number, even if the
-clocks contradict that order. Samples in windows that are still open are missing, because they are in no
-document yet.
+clocks contradict that order. Samples in windows that are still open are in no document yet; they come from
+the journal (`undocumented`), if it is given.
 """
 
 import math
@@ -16,11 +16,12 @@ from sync import documents
 
 from .boots import boots_of
 from .timeline import NEVER, Moment, Timeline
+from .undocumented import Undocumented
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSample:
-    """A sample from a document, with its time."""
+    """A sample from a document or from the journal, with its time."""
 
     log: str
     sequence: int
@@ -37,18 +38,32 @@ class RecordedSample:
 class History:
     """The recorded samples of one sensor."""
 
-    def __init__(self, source: DocumentSource, *, vessel: str, sensor: str) -> None:
-        """Read the vessel's boots."""
+    def __init__(
+        self, source: DocumentSource, *, vessel: str, sensor: str, undocumented: Undocumented | None = None
+    ) -> None:
+        """Read the vessel's boots.
+
+        `undocumented` contains the sensor's samples from the journal, which must be read before any document.
+        It is ignored if it belongs to another vessel.
+        """
         self._source, self._vessel, self._sensor = source, vessel, sensor
         boots, self.faults = boots_of(source, vessel)
         """The vessel's boots, and the problems in documents that were skipped (`faults`)."""
         self.timeline = Timeline(boots)
         self.logs = models.logs(source, vessel, sensor)
         """The sensor's logs in the order in which they were started, if that is known."""
+        self._open = None
+        if undocumented is not None and undocumented.vessel == vessel and undocumented.samples:
+            self._open = undocumented
+            if undocumented.log not in self.logs:
+                self.logs.append(undocumented.log)
 
     def last_moment(self) -> Moment:
         """Return the time of the last recorded sample."""
         for log in reversed(self.logs):
+            if self._open is not None and self._open.log == log:
+                last = self._open.samples[-1]
+                return self.timeline.at(log, last.boot, last.clock, recorded=last.recorded)
             for document in self._source.documents(self._prefix(log), reverse=True, limit=1):
                 head = self._head(document)
                 if head is not None:
@@ -61,6 +76,7 @@ class History:
         Samples whose time is unknown are included.
         """
         for log in self.logs:
+            documented = self._last_documented(log)
             for document in self._source.documents(self._prefix(log), after=self._before(log, since)):
                 head = self._head(document)
                 if head is None or not self._overlaps(head, since, until):
@@ -70,9 +86,37 @@ class History:
                 except ShapeError as error:
                     self.faults.append(str(error))
                     continue
+                documented = max(documented, reading.last)
                 for sample in self._unpacked(reading):
                     if sample.moment.is_within(since, until):
                         yield sample
+            if self._open is not None and self._open.log == log:
+                for sample in self._not_in_documents(self._open, documented):
+                    if sample.moment.is_within(since, until):
+                        yield sample
+
+    def _not_in_documents(self, found: Undocumented, documented: int) -> Iterator[RecordedSample]:
+        """Yield the samples whose numbers are above `documented`, the last number in a document."""
+        for sample in found.samples:
+            if sample.sequence > documented:
+                yield RecordedSample(
+                    log=found.log,
+                    sequence=sample.sequence,
+                    boot=sample.boot,
+                    clock=sample.clock,
+                    value=sample.value,
+                    state=sample.state,
+                    path=found.path,
+                    unit=found.unit,
+                    moment=self.timeline.at(found.log, sample.boot, sample.clock, recorded=sample.recorded),
+                )
+
+    def _last_documented(self, log: str) -> int:
+        """Return the last number in the documents of a log; 0 if there is no document."""
+        for document in self._source.documents(self._prefix(log), reverse=True, limit=1):
+            head = self._head(document)
+            return 0 if head is None else head.last
+        return 0
 
     def _unpacked(self, reading: ReadingDocument) -> Iterator[RecordedSample]:
         for place, entry in enumerate(reading.samples):

@@ -475,14 +475,14 @@ class Journal:
 
 
 class JournalReader:
-    """A second connection to the journal, for the thread that writes documents.
+    """A second connection to the journal, for the thread that writes documents, and for commands.
 
     Every method may raise JournalError.
     """
 
-    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, *, vfs: str | None = None, read_only: bool = False) -> None:
         self.path = path
-        self._connection = connect(path, vfs=vfs)
+        self._connection = connect(path, vfs=vfs, read_only=read_only)
         self._ids: dict[int, str] = {}
         try:
             log = self._meta().get("log")
@@ -496,9 +496,8 @@ class JournalReader:
         with translating(self.path):
             return list(read_batches(self._connection, self._ids, after=after, limit=limit, seed=self._seed))
 
-    def all_batches(self) -> Iterator[Batch]:
-        """Yield all existing batches, in order."""
-        after = 0
+    def all_batches(self, *, after: int = 0) -> Iterator[Batch]:
+        """Yield all existing batches with numbers above `after`, in order."""
         while page := self.batches(after=after, limit=100):
             yield from page
             after = page[-1].number

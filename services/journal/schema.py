@@ -117,13 +117,22 @@ def translating(path: Path) -> Iterator[None]:
         raise translated(error, path) from error
 
 
-def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
-    """Open a connection with the journal's settings. Raise JournalError if that fails."""
+def connect(path: Path, *, vfs: str | None = None, read_only: bool = False) -> apsw.Connection:
+    """Open a connection with the journal's settings. Raise JournalError if that fails.
+
+    With `read_only` the file must exist. It is not changed, not even by a checkpoint when the connection is
+    closed.
+    """
     try:
         check_sqlite(apsw.sqlite_lib_version())
     except UnsupportedError as error:
         raise JournalError(str(error)) from error
     try:
+        if read_only:
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
+            connection.set_busy_timeout(10_000)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            return connection
         connection = apsw.Connection(str(path), vfs=vfs)
         connection.set_busy_timeout(10_000)
         # Fetch all rows, because only then does apsw run the statements after the first.

@@ -10,7 +10,7 @@ from sensors.units import InputError, parse
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, tell
-from services.console.stores import reading_store
+from services.console.stores import reading_store, undocumented_samples
 
 from .view import shown
 
@@ -97,10 +97,12 @@ def _values_before(args: Namespace, vessel: str, sensor: "LiveSensor") -> list[f
     """
     from services.history.samples import History
 
+    newest = undocumented_samples(args)
     last = None if is_fault(sensor.state) else sensor.value
     try:
         with reading_store(args) as database:
-            samples = History(database, vessel=vessel, sensor=args.sensor).samples()
+            history = History(database, vessel=vessel, sensor=args.sensor, undocumented=newest)
+            samples = history.samples()
             found = [each.value for each in samples if each.unit == sensor.unit and not is_fault(each.state)]
     except FailedError:
         found = []

@@ -18,7 +18,7 @@ from sensors.units import close
 from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import moment_json, say, tell
-from services.console.stores import chosen_vessel, reading_store, zone
+from services.console.stores import chosen_vessel, reading_store, undocumented_samples, zone
 from services.terminal.present import count, screen
 
 from .when import FORMS, parse_when
@@ -75,7 +75,7 @@ def log(args: Namespace, world: Environment) -> int:
         raise UsageError("--since is later than --until")
     with reading_store(args) as database:
         vessel = chosen_vessel(args, database)
-        history = _history(database, vessel, args.sensor)
+        history = _history(args, database, vessel)
         if args.csv or args.json:
             samples = _last(history.samples(since=since, until=until), args.limit)
             (_write_csv if args.csv else _write_json)(samples, args, vessel)
@@ -93,14 +93,15 @@ def log(args: Namespace, world: Environment) -> int:
     return 0
 
 
-def _history(database: "Database", vessel: str, sensor: str) -> "History":
+def _history(args: Namespace, database: "Database", vessel: str) -> "History":
     from services.documents import models
     from services.history.samples import History
 
+    found = undocumented_samples(args)  # before any document, so that no sample is missed
     known = models.sensors(database, vessel)
-    if sensor not in known:
-        raise unknown_sensor(sensor, vessel, known)
-    return History(database, vessel=vessel, sensor=sensor)
+    if args.sensor not in known and (found is None or found.vessel != vessel or not found.samples):
+        raise unknown_sensor(args.sensor, vessel, known)
+    return History(database, vessel=vessel, sensor=args.sensor, undocumented=found)
 
 
 def unknown_sensor(sensor: str, vessel: str, known: Iterable[str]) -> UsageError:

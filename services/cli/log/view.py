@@ -153,7 +153,4 @@ def now_line(args: Namespace, world: Environment, vessel: str) -> str:
     value = shown(sensor.value, sensor.unit, sensor.path, raw=args.raw_units)
     state = f" ({sensor.state})" if sensor.is_faulty else ""
     ago = format_duration(max(round(world.boottime - sensor.clock, 1), 0.0))
-    return clean(
-        f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}; the newest "
-        "samples are stored in documents when their window ends"
-    )
+    return clean(f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}")
