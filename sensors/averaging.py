@@ -1,8 +1,8 @@
 """Running mean of a sensor's samples, for the key `average`.
 
-The window is divided into `BUCKETS` equal parts, and only the mean of each part is kept. So the memory does
-not depend on the sampling rate. The mean counts each good sample once. A fault passes unchanged, and the mean
-then begins again, because the values before and after a fault can differ for any reason.
+The window is divided into `BUCKETS` equal parts, and only the sum and the count of each part are kept. So the
+memory does not depend on the sampling rate. Each good sample has the same weight. A sample with a fault is
+passed on unchanged, and restarts the mean, because the values before and after a fault may be unrelated.
 """
 
 import math
@@ -14,10 +14,10 @@ from .sample import Sample
 from .state import is_fault
 
 BUCKETS: Final = 60
-"""Number of parts of the window; the oldest part leaves the window as a whole."""
+"""Number of parts of the window; the oldest part is removed as a whole."""
 _TURN: Final = 2 * math.pi
 _LEAST_DIRECTION: Final = 1e-6
-"""Shortest mean of unit vectors that has a direction; below it, the directions cancel each other out."""
+"""Shortest mean of unit vectors that has a direction; if the mean is shorter, the vectors cancel out."""
 
 
 @dataclass(slots=True)
@@ -25,10 +25,10 @@ class _Bucket:
     """Samples of one part of the window."""
 
     number: int
-    """Time of the part on the boot clock, in widths of a part."""
+    """Time of the part on the boot clock, divided by the duration of a part."""
     count: int
     total: float
-    """Sum of the values; for angles, of their cosines."""
+    """Sum of the values or, for angles, of their cosines."""
     across: float
     """Sum of the sines, for angles."""
     low: float
@@ -51,7 +51,7 @@ class RunningMean:
     def smooth(self, sample: Sample) -> Sample:
         """Return the sample with the mean as its value. Samples must be passed in order of time.
 
-        A sample with a fault or without a finite number is returned unchanged, and empties the window.
+        A sample with a fault, or without a finite number, is returned unchanged. It also empties the window.
         """
         value = sample.value
         if is_fault(sample.state) or value is None or isinstance(value, bool) or not _is_finite(value):

@@ -101,7 +101,7 @@ class SensorKind:
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """Chips that the kind can read, by name. If there are several, the key `chip` selects one by its name."""
     line: LineUse | None = None
-    """Way in which the kind reads its GPIO line; None for a kind without a line."""
+    """Way in which the kind reads a GPIO line; None for kinds that read no line."""
     check: Callable[[SensorDraft], None] = _accept
     """Function that reports problems in a combination of keys."""
     make_options: Callable[[SensorDraft], Options] | None = None
@@ -112,13 +112,13 @@ class SensorKind:
     Its arguments are the settings, and the table with unparsed values, which determine the units to show.
     """
     recording_facts: Callable[[SensorSettings, RecordingCache], Iterable[Fact]] = _no_recording_facts
-    """Function that says what the sensor's recording contains."""
+    """Function that describes the content of the sensor's recording."""
     unit: Callable[[Values], str | None] = _of_the_path
     """Function that returns the SI unit that the kind implies, or None if the path determines the unit."""
     why_no_mean: Callable[[Values], str] = _can_be_averaged
-    """Function that returns why the key `average` makes no sense, such as `the value is a total`.
+    """Function that returns the reason why values cannot be averaged, such as `the value is a total`.
 
-    It returns an empty text if the values can be averaged.
+    It returns an empty string if the key `average` is allowed.
     """
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""

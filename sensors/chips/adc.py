@@ -1,8 +1,8 @@
 """Analog-to-digital converters that a kernel driver reads: MCP3008, MCP3208 and ADS1115.
 
 `find_input` finds a converter through sysfs and returns one of its inputs. `AdcInput.read` returns the
-voltage at the input. A code at the end of the converter's range is not a voltage, because every voltage
-beyond the range has the same code. `AdcVoltage.is_beyond` is then true.
+voltage at the input. The code at the end of the converter's range does not identify a voltage,
+because every voltage beyond the range has the same code. `AdcVoltage.is_beyond` is then true.
 
 The kernel drivers are `mcp320x` and `ti-ads1015`.
 """
@@ -59,8 +59,8 @@ CHANNELS: Final = {"mcp3008": 8, "mcp3208": 8, "ads1115": 4}
 BITS: Final = {"mcp3008": 10, "mcp3208": 12}
 """Resolution in bits of the chips that measure from 0 V to the reference voltage.
 
-The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and the kernel cannot
-read the scale without one.
+The kernel's `in_voltage_scale` is not used, because the overlays define no regulator for the chip. Without a
+regulator, the kernel cannot determine the scale.
 """
 ADS_WIDEST_V: Final = 6.144
 """Full scale of an ADS1115 or ADS1015 in volts at the lowest gain (data sheets SBAS444 and SBAS473)."""
@@ -77,7 +77,7 @@ class _AdsCodes:
 
 
 _ADS1115: Final = _AdsCodes(full=1 << 15, last=(1 << 15) - 16)
-"""Codes of 16 bits. An ADS1015 bound as an ADS1115 also ends here: its four lowest bits are 0."""
+"""Codes of 16 bits. They also apply to an ADS1015 bound as an ADS1115, whose four lowest bits are 0."""
 _ADS1015: Final = _AdsCodes(full=1 << 11, last=(1 << 11) - 1)
 """Codes of 12 bits. The chip sends them left-aligned, and the kernel shifts them to the right."""
 
@@ -100,7 +100,7 @@ class AdcVoltage:
     """Result of one read of an input."""
 
     volts: float
-    """Voltage at the input; the end of the converter's range if the voltage is beyond it."""
+    """Voltage at the input, or the end of the converter's range if the voltage is beyond that range."""
     is_beyond: bool = False
     """True if the voltage is beyond the converter's range."""
 

@@ -1,11 +1,11 @@
-"""Reading of CSV recordings: the files that sensors of kind `replay` play.
+"""Reader of CSV recordings, the files that sensors of kind `replay` play.
 
 The modules, in the order in which data flows through them:
 
-- `refusals`: why a recording cannot be played, with the lines concerned
-- `cells`: the forms of a time, and of a value
-- `layouts`: the named shapes of file, recognised by their header
-- `rows`: the readings of one path, in little memory
-- `parser`: turns lines of text into a recording; opens no file
+- `refusals`: reasons why a recording cannot be played, with the affected lines
+- `cells`: parsing of times and values
+- `layouts`: the supported file formats, recognised by their header
+- `rows`: the readings of one path, in a compact form
+- `parser`: converts lines of text to a recording, without opening files
 - `files`: reads each file once for all the sensors that play it
 """

@@ -1,4 +1,4 @@
-"""Times and values as loggers write them."""
+"""Parsers of times and values in the forms that data loggers write."""
 
 import math
 import re
@@ -12,10 +12,10 @@ from .refusals import CellError
 MOST_S: Final = 1e10
 """Maximum duration of a recording, in seconds: 317 years.
 
-A longer one shows an overflow in the program that wrote the file.
+A longer duration indicates an overflow in the program that wrote the file.
 """
 MISSING: Final = frozenset({"", "-", "--", "---", "nan", "null", "none", "na", "n/a", "#n/a"})
-"""Texts in lower case with which loggers write a missing value."""
+"""Texts, in lower case, that loggers write for a missing value."""
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
 _DAY: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _SLASHES: Final = re.compile(r"\s*\d{1,4}/\d{1,2}/\d{1,4}\b")
@@ -24,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TimeForm(Enum):
-    """Form in which a recording writes its times; the value describes it to people."""
+    """Form of the times in a recording. The member's value is a human-readable description."""
 
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds since 1970"
@@ -46,7 +46,7 @@ _SMALLEST: Final = (
     (1e14, TimeForm.MICROSECONDS),
     (1e11, TimeForm.MILLISECONDS),
 )
-"""Smallest number in each form. 1e11 s is the year 5138, and 1e11 ms is 1973; likewise for the others."""
+"""Smallest number that is read in each form. For example, 1e11 s is the year 5138, but 1e11 ms is 1973."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Time:
 
     form: TimeForm
     moment: datetime | float
-    """The time; a number is in the unit of the form."""
+    """The time. If it is a number, it is in the unit of the form."""
 
     @property
     def zone(self) -> tzinfo | None:
@@ -66,14 +66,14 @@ class Time:
 
     @property
     def epoch_s(self) -> float:
-        """Time in seconds since 1970; for local times, as if they were UTC."""
+        """Time in seconds since 1970. Local times are treated as UTC."""
         if isinstance(self.moment, datetime):
             zone = self.moment.tzinfo or UTC
             return (self.moment.replace(tzinfo=zone) - _EPOCH).total_seconds()
         return self.moment * _NS[self.form] / 1e9
 
     def since(self, first: "Time") -> int:
-        """Return the time since another in nanoseconds; raise `CellError` if it is too long."""
+        """Return the nanoseconds since another time; raise `CellError` if there are too many."""
         if isinstance(self.moment, datetime) and isinstance(first.moment, datetime):
             between = self.moment - first.moment
             offset_s, offset_ns = between.total_seconds(), between // timedelta(microseconds=1) * 1000
@@ -93,9 +93,9 @@ _TOO_LONG: Final = f"after the first row is too long for a recording; the limit 
 
 
 def parse_time(text: str, expected: TimeForm | None = None, *, days: bool = True) -> Time:
-    """Return a row's time; `expected` is the form of the path's rows before, if there are any.
+    """Parse a row's time; `expected` is the form of the path's earlier rows, if there are any.
 
-    `days` is false if the file counts seconds, so that a number such as 20240601 is not a date.
+    `days` is False if the file counts seconds. A number such as 20240601 is then not a date.
 
     Raises `CellError` if the text is not a time, or if its form is not the expected one.
     """
@@ -145,7 +145,7 @@ def _date(text: str) -> Time:
 
 
 def parse_value(text: str, *, decimal_comma: bool) -> float | None:
-    """Return a value, or None if the logger had none; True and False are 1 and 0.
+    """Parse a value. Return None if the logger recorded no value. True and False are 1 and 0.
 
     Raises `CellError` if the text is not a finite number.
     """

@@ -1,4 +1,4 @@
-"""Files of recordings, each of which is read once for all the sensors that play it."""
+"""Reads the files of recordings, each of them once for all the sensors that play it."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def _check_encoding(start: bytes) -> None:
 
 
 class RecordingCache:
-    """Recordings that one process or one check has read; a file is read again only if it has changed."""
+    """Cache of recordings for a process or a check. A file is read again only if it has changed."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[tuple[int, int, int], Recording | RecordingError]] = {}

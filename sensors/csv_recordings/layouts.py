@@ -1,4 +1,4 @@
-"""Shapes of file that loggers write, recognised by the names of their columns."""
+"""CSV formats that loggers write, recognised by the names of their columns."""
 
 import csv
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from .refusals import RecordingError, shown
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Named shape of file: the columns from which the readings come."""
+    """CSV format: its name, and the columns that contain the readings."""
 
     name: str
     time: str
@@ -20,7 +20,7 @@ class Shape:
     quality: str = ""
     """Column with the state of the sensor; empty if there is none."""
     also: tuple[str, ...] = ()
-    """Other columns by which the shape is recognised."""
+    """Other columns by which the format is recognised."""
     series: str = ""
     """Column whose values number the series; empty if there is none."""
     unit: str = ""
@@ -39,19 +39,19 @@ SHAPES: Final = (
     Shape("InfluxDB, path in _measurement", "_time", "_value", path="_measurement"),
     Shape("InfluxDB, single series", "_time", "_value", series="table"),
 )
-"""Shapes that can be played; if several fit, the first of them applies."""
+"""Formats that can be played. If several match, the first of them applies."""
 DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
-"""Characters between columns, with their names; if several fit, the first of them applies."""
+"""Characters that separate columns, with their names. If several match, the first of them applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Shape of one file, and the places of its columns."""
+    """Format of one file, and the positions of its columns."""
 
     shape: Shape
     delimiter: str
     places: dict[str, int]
-    """Places of the columns by name."""
+    """Positions of the columns, by name."""
 
     @property
     def decimal_comma(self) -> bool:
@@ -59,7 +59,7 @@ class Layout:
         return self.delimiter != ","
 
     def cell(self, row: Sequence[str], column: str) -> str | None:
-        """Return a cell without surrounding blanks, or None if the row is too short."""
+        """Return a cell without surrounding white space, or None if the row is too short."""
         place = self.places.get(column, len(row))
         return row[place].strip() if place < len(row) else None
 
@@ -67,7 +67,7 @@ class Layout:
 def recognise(header: str, line: int) -> Layout:
     """Return the layout of a file whose header is the line with this number.
 
-    Raises `RecordingError` if the columns have none of the known shapes.
+    Raises `RecordingError` if the columns match none of the known formats.
     """
     for delimiter in DELIMITERS:
         layout = _layout(_cells(header, delimiter), delimiter)

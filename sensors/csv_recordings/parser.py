@@ -1,6 +1,6 @@
-"""Parser of recordings: lines of text in, readings by path out. It opens no file.
+"""Parser of recordings. It converts lines of text to readings by path, and opens no file.
 
-A row that cannot be read is refused for its own path only. The other paths can be played.
+A row that cannot be read is rejected for its own path only. The other paths can be played.
 """
 
 import csv
@@ -23,16 +23,16 @@ MOST_ROWS: Final = 1_000_000
 A small board reads a million rows in a minute.
 """
 MOST_PATHS: Final = 5_000
-"""Largest number of paths in one file; a vessel has some hundreds."""
+"""Maximum number of paths in one file; a vessel has a few hundred."""
 MOST_BACK_NS: Final = 5_000_000_000
-"""Largest step back in time, in nanoseconds, after which the rows are sorted.
+"""Maximum step back in time, in nanoseconds, for which the rows are sorted.
 
-Loggers with several sources write them from buffers of a second or so. A larger step has another cause.
+Loggers with several sources buffer about a second of data from each source. A larger step has another cause.
 """
 _MOST_NAMED: Final = 20
 """Maximum number of paths that a message lists."""
 _MOST_ZONES: Final = 20
-"""Maximum number of time zones of a file that are kept; more of them show a damaged file."""
+"""Maximum number of a file's time zones that are kept. A file with more of them is damaged."""
 _UNSET_S: Final = 315_532_800.0
 """Start of 1980 in seconds since 1970; a logger without a clock starts in 1970."""
 _SET_S: Final = 946_684_800.0
@@ -41,11 +41,11 @@ _SET_S: Final = 946_684_800.0
 
 @dataclass(slots=True)
 class FormSpan:
-    """Times of all rows of a file that are written in one form."""
+    """Times of all rows of a file that have the same form."""
 
     first: Time
     zones: dict[tzinfo, None] = field(default_factory=dict)
-    """Time zones of the rows, in the order in which they first occur; empty for other forms than `ZONED`."""
+    """Time zones of the rows, in the order in which they first occur; empty for all forms except `ZONED`."""
     earliest_ns: int = 0
     latest_ns: int = 0
     count: int = 0
@@ -104,7 +104,7 @@ class FormSpan:
 
 @dataclass(slots=True)
 class PathRows:
-    """Everything that the file contains for one path."""
+    """Content of a recording for one path."""
 
     rows: RecordingRows = field(default_factory=RecordingRows)
     refusals: Refusals = field(default_factory=Refusals)
@@ -114,7 +114,7 @@ class PathRows:
     untimed: Lines = field(default_factory=Lines)
     """Lines without a time, which are not played. Only `logboat log --csv` writes such lines."""
     sorted: Lines = field(default_factory=Lines)
-    """Lines that are a little earlier than the line before."""
+    """Lines with a time slightly earlier than that of the line before."""
     last_ns: int = 0
 
 
@@ -135,7 +135,7 @@ class Recording:
         """Number of rows, without headers and comments."""
 
     def contents(self, path: str) -> PathRows | None:
-        """Return what the file contains for a path; a file with a single series contains it for any path."""
+        """Return the content for a path. A file with a single series has the same content for any path."""
         return self.paths.get(path if self.layout.shape.path else "")
 
     def play(self, path: str) -> PathRecording:
@@ -165,7 +165,7 @@ class Recording:
 def parse(lines: Iterable[str]) -> Recording:
     """Return the content of a recording.
 
-    Raises `RecordingError` if the file as a whole cannot be read. No text leads to another exception.
+    Raises `RecordingError` if the file as a whole cannot be read. No other exception is raised for any text.
     """
     source = iter(lines)
     header, number = _header(source)
@@ -199,7 +199,7 @@ class _Parser:
         self._layout: Layout = layout
         self._recording = Recording(layout)
         self._time: tuple[str, Time] | None = None
-        """Time of the row before, as text and as parsed: loggers write many paths at the same time."""
+        """Time of the previous row, as text and parsed. It is kept because loggers repeat the same time."""
         self._series: dict[str, int] = {}
         """Line at which each series begins, in a file that should contain one."""
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Final
 
 MOST_NAMED: Final = 50
-"""Largest number of ranges of lines that a message names; the other lines are counted."""
+"""Maximum number of ranges of lines that a message names. Further lines are only counted."""
 _MOST_SHOWN: Final = 40
-"""Largest number of characters of a cell that a message shows."""
+"""Maximum number of a cell's characters that a message shows."""
 
 
 class CellError(ValueError):
-    """A cell cannot be read; `cause` says why and what to do, and is the same for all such cells."""
+    """A cell cannot be read. `cause` states the reason and the remedy, and is the same for all such cells."""
 
     def __init__(self, text: str, cause: str) -> None:
         super().__init__(f"{shown(text)} {cause}")
@@ -19,7 +19,7 @@ class CellError(ValueError):
 
 
 class RecordingError(Exception):
-    """A recording cannot be played; `problems` contains one sentence for each reason.
+    """A recording cannot be played. `problems` contains one sentence for each reason.
 
     A sentence begins with its lines, or with a verb whose subject is the file.
     """
@@ -29,7 +29,7 @@ class RecordingError(Exception):
         self.problems = problems
 
     def of(self, file: Path) -> tuple[str, ...]:
-        """Return the problems with the name of the file."""
+        """Return the problems, each preceded by the name of the file."""
         return tuple(f"{file}{', ' if each.startswith('line') else ' '}{each}" for each in self.problems)
 
 
@@ -67,7 +67,7 @@ class Lines:
         return self.named(MOST_NAMED)
 
     def named(self, most: int) -> str:
-        """Return the lines as text; only the first ranges, at most `most`, are named."""
+        """Return the lines as text, which names at most the first `most` ranges."""
         named = self.ranges[:most]
         more = self.count - sum(last - first + 1 for first, last in named)
         text = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in named)
@@ -75,13 +75,13 @@ class Lines:
 
 
 class Refusals:
-    """Refused lines, grouped by cause."""
+    """Rejected lines, grouped by cause."""
 
     def __init__(self) -> None:
         self._groups: dict[str, tuple[str, Lines]] = {}
 
     def add(self, line: int, error: CellError) -> None:
-        """Add a line; the first cell of each cause is the one that the message shows."""
+        """Add a line. The message shows the first cell that was added for each cause."""
         self._groups.setdefault(error.cause, (str(error), Lines()))[1].add(line)
 
     @property
@@ -91,5 +91,5 @@ class Refusals:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Sentence for each cause, which names the lines."""
+        """One sentence for each cause, which names the lines."""
         return tuple(f"{lines}: {text}" for text, lines in self._groups.values())

@@ -21,12 +21,12 @@ class RecordingRow:
     offset_ns: int
     """Time in nanoseconds since the file's earliest row, whatever the path of that row."""
     value: float | None
-    """Value in SI units; None if the recording has none."""
+    """Value in SI units; None if the recording contains no value."""
     state: SensorState = SensorState.GOOD
 
 
 class RecordingRows(Sequence[RecordingRow]):
-    """Sequence of rows that takes 17 bytes for each row, because there may be a million."""
+    """Sequence of rows that needs only 17 bytes for each row, because there may be a million."""
 
     def __init__(self) -> None:
         self._offsets, self._values, self._states = array("q"), array("d"), array("b")
@@ -53,7 +53,7 @@ class RecordingRows(Sequence[RecordingRow]):
     def summary(self, is_possible: Callable[[float], bool]) -> "RowSummary":
         """Return a summary of the rows, of which there must be at least one.
 
-        `is_possible` returns False for a value that the quantity cannot have.
+        `is_possible` returns False for a value that is impossible for the quantity.
         """
         values = [value for value in self._values if not math.isnan(value)]
         gap_ns, gap_from_ns = max(
@@ -93,12 +93,12 @@ class RecordingRows(Sequence[RecordingRow]):
 
 @dataclass(frozen=True, slots=True)
 class RowSummary:
-    """Summary of the rows of one path; times are offsets from the first row of the file with such times."""
+    """Summary of the rows of one path. Times are relative to the file's first time of the same form."""
 
     values: int
     """Number of rows with a value."""
     impossible: int
-    """Number of values that the quantity cannot have."""
+    """Number of values that are impossible for the quantity."""
     lowest: float | None
     """Smallest value in SI units; None if there is no value."""
     highest: float | None

@@ -22,7 +22,7 @@ A missed interrupt causes a wrong level for at most this time.
 
 
 class ContactLine:
-    """Line of a contact. Its `lock` is held while a change is delivered, so listeners are called in turn."""
+    """Line of a contact. Its `lock` is held while a change is delivered to the listeners one by one."""
 
     def __init__(self, pin: int, settings: ElectricalSettings, factory: GpiodFactory) -> None:
         self.settings = settings
@@ -48,7 +48,7 @@ class ContactLine:
             self._listeners[on_change] = None
 
     def ignore(self, on_change: OnChange) -> None:
-        """Stop calling `on_change`; do nothing if it is not called."""
+        """Stop calling `on_change`. Do nothing if it was never passed to `listen`."""
         with self.lock:
             self._listeners.pop(on_change, None)
 

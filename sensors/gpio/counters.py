@@ -41,13 +41,13 @@ class PinLevels:
     level: bool
     """Level as just read; True is high."""
     implied_level: bool
-    """Level that the edges imply: read when edge detection began, and updated by each edge since then."""
+    """Level that the edges imply. It was read when edge detection began, and each edge has updated it."""
     edges: int
     """Number of edges since the pin was opened, including lost ones."""
     lost: int
     """Number of edges that were lost in the kernel's buffer, out of `edges`."""
     found: int = 0
-    """Number of changes without an edge that were found by restarting the debounce since the last edge."""
+    """Number of changes since the last edge that restarting the debounce has revealed."""
 
 
 class ContactTracker:
@@ -55,9 +55,9 @@ class ContactTracker:
 
     NOISE_WINDOW_NS: Final = 10 * _SECOND
     DISAGREEMENTS: Final = 3
-    """Number of consecutive polls with a disagreement, or of changes without an edge, that counts as a fault.
+    """Number of consecutive disagreements, or of changes without an edge, that counts as a fault.
 
-    A single disagreement between level and edges may only mean that an edge has not arrived yet.
+    After a single disagreement between level and edges, the missing edge may still arrive.
     """
 
     def __init__(
@@ -228,7 +228,7 @@ class PulseMeter:
         return genuine
 
     def rate(self, now_ns: int) -> float | None:
-        """Return the present rate in pulses per second, or None while it is not yet known.
+        """Return the current rate in pulses per second, or None while it is not yet known.
 
         Only the kernel's time stamps are used. The rate is measured over the pulses since the last call.
         After a single pulse that follows a pause of `zero_after_ns` or more, the rate is one pulse in that

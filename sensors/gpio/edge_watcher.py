@@ -1,9 +1,9 @@
 """Thread that waits for the edges of all GPIO lines.
 
-The watcher decides when a line is served: as soon as the kernel has an event for it, or at a time that the
-line requests. The line itself does the work. After it has been served, a line may ask not to be called for a
-while, because the kernel buffers its events. A fast line can thus limit the number of wake-ups, instead of
-causing one for each edge.
+The watcher decides when to call a line: as soon as the kernel has an event for it, or at a time that the line
+requests. The line itself handles the events. After a call, a line may request not to be called for a while,
+because the kernel buffers its events. A line with many edges can thus limit the number of wake-ups, instead
+of causing one for each edge.
 
 The garbage collector closes gpiozero devices that are no longer referenced, in any thread and at any point.
 The lines are therefore kept in a dictionary that is only changed and copied by single atomic operations,
@@ -59,7 +59,7 @@ class WatchedLine(Protocol):
 
 
 class EdgeWatcher:
-    """Set of the lines to wait for, and the loop that serves them; safe to use from any thread."""
+    """Set of the lines to wait for, and the loop that calls them. It can be used from any thread."""
 
     def __init__(self, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
         self._monotonic_ns = monotonic_ns
@@ -86,7 +86,7 @@ class EdgeWatcher:
         self.nudge()
 
     def nudge(self) -> None:
-        """Start a new round of the loop, after the `wake` of a line has changed."""
+        """Start a new round of the loop. This must be called after the `wake` of a line has changed."""
         with self._lock:
             if not self._closing:
                 os.eventfd_write(self._nudge, 1)

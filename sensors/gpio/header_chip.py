@@ -2,7 +2,8 @@
 
 The chip is found by its label, because the kernel may number chips in any order. For example, the header of a
 Pi 5 was `gpiochip4` and is now `gpiochip0`, followed by four others. Every failure of a chip or a line
-becomes a `DriverError` that a fitter understands. The caller must close the chip that this module opens.
+becomes a `DriverError` that a boat's electrician understands. The caller must close the chip that this module
+opens.
 """
 
 import errno
@@ -22,10 +23,10 @@ HEADER_CHIPS: Final[Mapping[str, int]] = {
     "pinctrl-bcm2711": 0xC03111,  # a Pi 4B, for 4, 400, CM4 and CM4S
     "pinctrl-rp1": 0xC04170,  # a Pi 5, for 5, 500 and CM5
 }
-"""Labels of the chips whose line numbers are the header's BCM numbers, with a board's revision code for each.
+"""Labels of the chips whose line numbers are the header's BCM numbers, each with a board's revision code.
 
 The labels are from the kernel's `pinctrl-bcm2835.c` and `pinctrl-rp1.c`. The revision code is that of one
-board with such a chip. It is used where the actual board cannot be queried.
+board with such a chip. It is used if the actual board cannot be queried.
 """
 
 USUAL_BOARD: Final = HEADER_CHIPS["pinctrl-bcm2711"]

@@ -19,7 +19,7 @@ EDGES: Final = {"both": Edge.BOTH, "rising": Edge.RISING, "falling": Edge.FALLIN
 VALUES: Final = {False: Value.INACTIVE, True: Value.ACTIVE}
 
 QUIET_MARGIN_NS: Final = 20_000_000
-"""Difference in nanoseconds between a pin's quiet period and its bounce time.
+"""Nanoseconds by which a pin's quiet period exceeds its bounce time.
 
 The kernel's debounce counts in ticks of up to 10 ms, and takes up to two ticks longer than requested.
 """

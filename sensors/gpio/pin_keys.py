@@ -108,9 +108,9 @@ PULSE_LINE: Final = LineUse("pulses", as_pulses)
 
 
 def wiring_of_line(options: LineOptions, *, inverted: bool = False) -> str:
-    """Return where a line is on the header, its pull resistor and its active level, as a phrase.
+    """Return a phrase with a line's position on the header, its pull resistor and its active level.
 
-    With `inverted` the equipment is active at the other level, because its contact then opens.
+    If `inverted` is True, the equipment is active at the opposite level, because its contact then opens.
     """
     level = "low" if options.active_low is not inverted else "high"
     pull = "no pull resistor" if options.pull is Pull.NONE else f"pull {options.pull}"

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 PIN_EVENTS: Final = 64
 """Number of edges that the kernel buffers for a pin.
 
-A pin is meant for contacts, which change slowly; faster changes are noise.
+Pins are intended for contacts, which change slowly. Faster changes are noise.
 """
 FLOOD: Final = 32
 """Number of edges within `FLOOD_NS` that count as a flood.
@@ -109,7 +109,7 @@ class GpiodFactory(LocalPiFactory):
             return self.chip.request_lines({number: settings}, consumer=consumer, event_buffer_size=events)
 
     def direction(self, number: int) -> Direction:
-        """Return the present direction of a line."""
+        """Return the current direction of a line."""
         with self._chip_lock:
             return self.chip.get_line_info(number).direction
 

@@ -15,7 +15,7 @@ from .pinfactory import GpiodFactory
 from .shared_lines import ElectricalSettings
 
 EVENTS: Final = 1024
-"""Largest number of events that the kernel buffers for one request.
+"""Maximum number of events that the kernel buffers for one request.
 
 In `gpiolib-cdev.c` this is 16 times `GPIO_V2_LINES_MAX`.
 """
@@ -25,7 +25,7 @@ _BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: B
 
 
 class PulseLine:
-    """GPIO line whose pulses each of its meters counts.
+    """GPIO line whose pulses are counted by one or more meters.
 
     The watcher and the polls update the meters; `lock` guards the meters and the line.
     """
@@ -85,7 +85,7 @@ class PulseLine:
     def add_meter(self, *, count: int, now_ns: int, zero_after_s: float, debounce_s: float) -> PulseMeter:
         """Return a new meter that counts every pulse from now on; raise `OSError` if the line has failed.
 
-        Counting continues from `count`. The meter applies a debounce time that the kernel does not apply.
+        Counting continues from `count`. The meter applies the debounce time if the kernel does not.
         """
         with self.lock:
             self.take()

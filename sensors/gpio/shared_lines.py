@@ -1,8 +1,8 @@
 """GPIO lines that several sensors of one process use at the same time.
 
-The kernel grants a line only once. So the first sensor on a pin requests the line, other sensors with the
-same electrical settings join it, and the line is released when the last of them leaves. If a line fails, each
-of its sensors gets the error at its next poll. The first sensor that is opened again then requests the line.
+The kernel grants a line only once. So the first sensor on a pin requests the line, and further sensors with
+the same electrical settings share it. The line is released when no sensor uses it. If a line fails, each of
+its sensors reports the error at its next poll. The first sensor that is opened again then requests the line.
 """
 
 import threading
@@ -17,7 +17,7 @@ from .pin_keys import Pull
 
 @dataclass(frozen=True, slots=True)
 class ElectricalSettings:
-    """Settings that a line can have only once, whichever sensors use it."""
+    """Settings of a line that must be the same for all sensors that use it."""
 
     pull: Pull
     active_low: bool
@@ -32,7 +32,7 @@ class SharedLine(Protocol):
     users: int
     """Number of sensors that use the line; only `SharedLines` changes it."""
     broken: OSError | None
-    """Error with which the line has failed; None while it works."""
+    """Error that made the line fail; None while the line works."""
 
     def close(self) -> None:
         """Release the line; safe to call twice."""
@@ -43,14 +43,14 @@ Line = TypeVar("Line", bound=SharedLine)
 
 
 class SharedLines(Generic[Line]):
-    """The requested lines of one type by pin, with the number of their users; safe to use from any thread."""
+    """The requested lines of one type, by pin. It can be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lines: dict[int, Line] = {}
 
     def join(self, pin: int, settings: ElectricalSettings, request: Callable[[], Line]) -> Line:
-        """Return the line of a pin, which `request` requests from the kernel for its first user.
+        """Return the line of a pin. For the first sensor on the pin, call `request` to request the line.
 
         Raises `DriverError` if the line is in use with other settings, and any error of `request`.
         """

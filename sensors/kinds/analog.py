@@ -181,9 +181,9 @@ def _check(draft: SensorDraft) -> None:
 
 
 def _check_values(draft: SensorDraft) -> None:
-    """Report the first mistake in the calibration that its parser accepts.
+    """Report the first mistake in the calibration that the parser does not detect.
 
-    Mistakes are pairs that look swapped, values without their unit, impossible values, and changes of
+    Such mistakes are pairs that look swapped, values without a unit, impossible values, and changes of
     direction.
     """
     points, unit, path = (draft.valid_value("calibration"), draft.unit, draft.valid_value("path"))
@@ -205,8 +205,8 @@ def _check_values(draft: SensorDraft) -> None:
 def _check_order_in_pairs(draft: SensorDraft, points: Points) -> bool:
     """Report pairs that look swapped, and return True if there are any.
 
-    In swapped pairs the values are voltages of a working sender, and the voltages are not. Values with a unit
-    are never taken for voltages.
+    In swapped pairs, the values are plausible voltages of a working sender, but the voltages are not. Values
+    with a unit are never mistaken for voltages.
     """
     written, valid = draft.table.data["calibration"], draft.valid_value("valid")
     if valid is None or draft.unit not in DIMENSIONS or draft.unit == "V":
