@@ -104,8 +104,8 @@ def parse_time(text: str, expected: TimeForm | None = None, *, days: bool = True
         assert expected is not None
         raise CellError(
             text,
-            f"is not written as the times before it are ({expected.value}); the times of a path must be"
-            " either all dates or all seconds, and all with or all without a zone",
+            f"is not in the same form as earlier times ({expected.value}); the times of a path must be"
+            " either all dates or all seconds, and all with or all without a time zone",
         )
     return time
 
@@ -138,7 +138,7 @@ def _date(text: str) -> Time:
                 "is a date with slashes, whose day and month can be confused; write it as 2024-06-01T10:00:00"
             )
         elif _COMMA.fullmatch(text):
-            cause = "is a number with a decimal comma; write a point"
+            cause = "is a number with a decimal comma; use a decimal point"
         else:
             cause = "is not a time; write an ISO 8601 date or seconds"
         raise CellError(text, cause) from error
@@ -167,5 +167,5 @@ def _words(text: str, *, decimal_comma: bool) -> float:
     if _COMMA.fullmatch(text):
         if decimal_comma:
             return float(text.replace(",", "."))
-        raise CellError(text, "is a number with a decimal comma; write a point")
+        raise CellError(text, "is a number with a decimal comma; use a decimal point")
     raise CellError(text, "is not a number; correct or remove the line")

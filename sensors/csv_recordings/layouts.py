@@ -77,8 +77,8 @@ def recognise(header: str, line: int) -> Layout:
     missing = sorted({"time", "path", "value"} - {name.strip().casefold() for name in cells})
     there = ", ".join(shown(name.strip()) for name in cells[:20]) or "none"
     raise RecordingError(
-        f"line {line}: column missing: {', '.join(missing)}; time, path and value are needed, and the columns"
-        f" are {there}; rename or add the columns"
+        f"line {line}: missing {'columns' if missing[1:] else 'column'}: {', '.join(missing)}; the file has"
+        f" the columns {there}; rename or add columns, so that there are time, path and value"
     )
 
 

@@ -91,5 +91,5 @@ class Refusals:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One sentence for each cause, which names the lines."""
+        """Sentences that name each cause and its lines."""
         return tuple(f"{lines}: {text}" for text, lines in self._groups.values())

@@ -515,7 +515,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
             "is not in the folder of sensors.toml",
         ),
         (sensors(REPLAY.replace("yacht.csv", "../yacht.csv")), "4: ", "is not in the folder of sensors.toml"),
-        (sensors(REPLAY.replace("yacht.csv", "sensors.toml")), "4: ", "column missing"),
+        (sensors(REPLAY.replace("yacht.csv", "sensors.toml")), "4: ", "missing columns"),
         (sensors(REPLAY + "speed = 0\n"), "6: ", "0.0 is too low"),
         (sensors(SIMULATED.replace('"engine"', '"ending"')), "4: ", 'Did you mean "engine"?'),
         # alarms

@@ -92,14 +92,14 @@ REFUSED = {
     ),
     "a decimal comma in a quoted cell": (
         HEAD + f'0,{V},"12,6"\n',
-        ["line 2: '12,6' is a number with a decimal comma; write a point"],
+        ["line 2: '12,6' is a number with a decimal comma; use a decimal point"],
     ),
     "several causes": (
         HEAD + f"0,{V},1\n1,{V},x\n2,{V},2\n3,{V},y\nnoon,{V},1\n",
         ["lines 3, 5: 'x' is not a number", "line 6: 'noon' is not a time", "2 problems"],
     ),
     "several series of InfluxDB": (INFLUX + ",,1,2024-06-01T10:00:00Z,1\n", ["contains several series"]),
-    "unknown columns": ("when,what\n0,1\n", ["line 1: column missing: path, time, value", "'when', 'what'"]),
+    "unknown columns": ("when,what\n0,1\n", ["line 1: missing columns: path, time, value", "'when', 'what'"]),
 }
 
 

@@ -212,8 +212,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("text", "complaint"),
         [
-            ("", r"line 1: column missing: path, time, value"),
-            ("time,value\n0,1\n", r"line 1: column missing: path"),
+            ("", r"line 1: missing columns: path, time, value"),
+            ("time,value\n0,1\n", r"line 1: missing column: path"),
             ("time,path,value\n0,b,1\n", r"no rows with path a; paths in the file: b"),
             ("time,path,value\n", r"no rows with path a; paths in the file: none"),
             ("time,path,value\n0,a,1\n1,a,much\n", r"line 3: .*'much'"),

@@ -122,8 +122,8 @@ def test_path_that_is_no_signal_k_path_cannot_be_replayed(tmp_path: Path) -> Non
     [
         (HEAD.encode("utf-16"), "line 1: this is text in UTF-16"),
         (b"PK\x03\x04", "is a spreadsheet or an archive; export it as CSV"),
-        (bytes(range(256)), "line 1: column missing: path, time, value"),
-        (b"", "line 1: column missing: path, time, value"),
+        (bytes(range(256)), "line 1: missing columns: path, time, value"),
+        (b"", "line 1: missing columns: path, time, value"),
         (HEAD.encode(), "contains no rows"),
     ],
 )
