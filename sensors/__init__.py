@@ -10,6 +10,7 @@ The modules and packages, in the order in which data flows through them:
 - `clock`, `state`, `sample`: the clocks, the states of a sensor, one sample
 - `csv_recordings`: reads the recordings that sensors replay
 - `driver`: the interface of every driver
+- `header_pins`: the pins of the 40-pin header, and those of each bus
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
 - `senders`: the arithmetic of analog senders
 - `chips`: the chips that a kernel driver reads

@@ -43,6 +43,22 @@ class SensorDraft:
         """Return the value of a key, or None if it is missing or wrong."""
         return None if key in self.table.faulty else self.values.get(key)
 
+    @property
+    def chip(self) -> Chip | None:
+        """Chip that the sensor reads; None if there is none, or if it is not known."""
+        return None if self.kind is None else self.kind.chip(self.values.get("chip"))
+
+    @property
+    def lane(self) -> str | None:
+        """Name of the chip's bus, such as `i2c-1`; None if there is no chip, or if it is not known."""
+        chip = self.chip
+        return None if chip is None else chip.wiring.lane(self.valid_value("bus"))
+
+    @property
+    def with_line(self) -> str:
+        """Name of the sensor for messages, with the line of its table."""
+        return f"{self.table.label} (line {self.table.line()})"
+
     def is_number(self) -> bool:
         """Return True if the path is for a number; report a problem and return False for a contact's path."""
         if self.unit == CONTACT:

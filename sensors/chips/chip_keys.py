@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from sensors.header_pins import bus_on_header
 from sensors.toml.declarations import key
 from sensors.toml.schema import integer
 from sensors.toml.value_forms import ValueForm, parses
@@ -58,13 +59,21 @@ def _as_hexadecimal(raw: object) -> int:
     return int(written, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", written) else -1
 
 
-def wiring_of_chip(chip: Chip, bus: int | None, address: int | None) -> str:
-    """Return a phrase with the name, bus and address of a chip. The address None means the only such chip."""
+def wiring_of_chip(chip: Chip, bus: int | None, address: int | None, *, detail: str = "") -> str:
+    """Return a phrase with the name, bus, address and header pins of a chip.
+
+    The address None means the only such chip. `detail` says what else is wired, such as a channel.
+    """
     lane = chip.wiring.lane(bus)
+    is_i2c = chip.wiring is Wiring.I2C
     if address is None:
-        return f"the only {chip.title} on bus {lane}"
-    what = "address" if chip.wiring is Wiring.I2C else "chip select"
-    return f"{chip.title}, bus {lane}, {what} {written_address(chip, address)}"
+        place = f"the only {chip.title} on bus {lane}"
+    else:
+        what = "address" if is_i2c else "chip select"
+        place = f"{chip.title}, bus {lane}, {what} {written_address(chip, address)}"
+    select = None if is_i2c else chip.usual_address if address is None else address
+    pins = bus_on_header(lane, select)
+    return "; ".join(part for part in (f"{place}, {detail}" if detail else place, pins) if part)
 
 
 def address_parser(chip: Chip) -> Callable[[Any], int]:

@@ -11,3 +11,5 @@ The file is called `vessel.toml` on a card and in a fleet's folder.
 """
 PPS: Final = "pps"
 """Name of the user of the pin that receives the pulse per second (PPS) of a GNSS receiver."""
+RTC: Final = "rtc"
+"""Name of the user of the pins of the clock chip's bus."""

@@ -13,11 +13,6 @@ from sensors.toml.reference import as_written
 from sensors.toml.value_forms import form_of
 
 
-def name_of(draft: SensorDraft) -> str:
-    """Return a sensor's name for messages, with the line of its table."""
-    return f"{draft.table.label} (line {draft.table.line()})"
-
-
 def check(pin: int, others: Sequence[SensorDraft], draft: SensorDraft, choose: str) -> None:
     """Report the first problem between a sensor and the sensors before it that use the same pin.
 
@@ -29,7 +24,7 @@ def check(pin: int, others: Sequence[SensorDraft], draft: SensorDraft, choose: s
 
 
 def _is_reported(pin: int, other: SensorDraft, draft: SensorDraft, choose: str) -> bool:
-    used = f"{pin} is already used by {name_of(other)}"
+    used = f"{pin} is already used by {other.with_line}"
     ours, theirs = _line(draft), _line(other)
     if ours is None or theirs is not ours:
         reads, count = "", ""
@@ -47,7 +42,7 @@ def _is_reported(pin: int, other: SensorDraft, draft: SensorDraft, choose: str) 
         if ours.electrical(key, other.values[key]) != ours.electrical(key, draft.values[key]):
             draft.table.complain(
                 key,
-                f"this sensor has {_setting(draft, key)}, but {name_of(other)} on the same pin {pin} has"
+                f"this sensor has {_setting(draft, key)}, but {other.with_line} on the same pin {pin} has"
                 f" {_setting(other, key)}",
                 f"Write the same {key} for both, because they share one line. Or use another pin for one of"
                 " them.",

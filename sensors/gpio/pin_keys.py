@@ -1,10 +1,11 @@
 """Keys of the kinds that read a GPIO line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from sensors.header_pins import on_header
 from sensors.settings import Options
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import integer, one_of, word_for
@@ -13,17 +14,6 @@ from sensors.units import InputError
 
 LAST_PIN: Final = 27
 """Highest BCM number of a line on the header."""
-_PINS_OF_LINES: Final = (
-    *(27, 28, 3, 5, 7, 29, 31, 26, 24, 21, 19, 23, 32, 33),
-    *(8, 10, 36, 11, 12, 35, 38, 40, 15, 16, 18, 22, 37, 13),
-)
-HEADER_PINS: Final[Mapping[int, int]] = dict(enumerate(_PINS_OF_LINES))
-"""Position on the 40-pin header by BCM number (Raspberry Pi documentation, "GPIO and the 40-pin header")."""
-
-
-def on_header(line: int) -> str:
-    """Return the position and the name of a GPIO line on the header: `header pin 23 = GPIO11`."""
-    return f"header pin {HEADER_PINS[line]} = GPIO{line}"
 
 
 class Pull(StrEnum):

@@ -356,7 +356,10 @@ class AnalogDriver(KernelDriver):
 def _facts(settings: SensorSettings, written: Mapping[str, Any]) -> Iterator[Fact]:
     options = options_of(settings, AnalogOptions)
     chip = CHIPS[options.chip]
-    yield "wiring", f"{wiring_of_chip(chip, options.bus, options.address)}, channel {options.channel}"
+    yield (
+        "wiring",
+        wiring_of_chip(chip, options.bus, options.address, detail=f"channel {options.channel}"),
+    )
     values = [value for _, value in written["calibration"]]
     usual = next((value for value in values if isinstance(value, str)), None)
     points = [

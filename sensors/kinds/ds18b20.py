@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, KernelDriver, Range, range_fact
 from sensors.chips.sysfs import Chip, Wiring, config_line, read_text
 from sensors.driver import DriverError, options_of
+from sensors.header_pins import bus_on_header
 from sensors.kind import SensorKind
 from sensors.settings import Fact, Options, SensorSettings
 from sensors.state import SensorState
@@ -197,7 +198,8 @@ class ThermometerDriver(KernelDriver):
 
 def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fact]:
     address = options_of(settings, Ds18b20Options).address
-    yield "wiring", f"{address} on the 1-wire bus" if address else "the only thermometer on the 1-wire bus"
+    which = address or "the only thermometer"
+    yield "wiring", f"{which} on the 1-wire bus; {bus_on_header(CHIP.wiring.lane(None))}"
     subject, beyond = range_fact(ThermometerDriver.RANGE, settings)
     patience = format_duration(ThermometerDriver.patience_ns(settings) / 1e9)
     yield subject, f"{beyond}; {SensorState.FAILED} after {patience} without a good reading"

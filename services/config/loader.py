@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from sensors.config.sections import PPS
+from sensors.config.sections import PPS, RTC
+from sensors.header_pins import BUSES, CLOCK_BUS
 from sensors.toml import toml_file
 from sensors.toml.declarations import Check, declarations, read, schema_of
 from sensors.toml.schema import Advice, Table, unique
@@ -48,10 +49,12 @@ def load(path: Path, *, missing_ok: bool = False) -> Configuration:
 
 
 def reserved_pins(configuration: Configuration) -> dict[int, str]:
-    """Return the pins that sensors must not use, mapped to their users: the name of a light, or `pps`."""
-    lights, pps = configuration.lights, configuration.clock.pps
-    pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
-    return pins if pps is None else {pps: PPS, **pins}
+    """Return the pins that sensors must not use, mapped to their users: a light's name, `pps` or `rtc`."""
+    lights, clock = configuration.lights, configuration.clock
+    pins = {} if clock.rtc is None else {line.bcm: RTC for line in BUSES[CLOCK_BUS]}
+    if clock.pps is not None:
+        pins[clock.pps] = PPS
+    return pins | {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
 
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = {

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from sensors.config.conflicts import BUS_PINS, EEPROM_PINS, PROPOSED_PINS
+from sensors.config.pin_conflicts import EEPROM_PINS, PROPOSED_PINS
+from sensors.header_pins import USUAL_BUSES
 from services.config.loader import reserved_pins
 from services.config.model import Configuration
 
@@ -43,7 +44,7 @@ def use(pin: int) -> str:
         return "EEPROM of a HAT"
     if pin in CONSOLE_PINS:
         return "serial console"
-    buses = [BUSES[lane] for lane, pins in BUS_PINS.items() if pin in pins]
+    buses = [BUSES[lane] for lane, lines in USUAL_BUSES.items() if any(pin == line.bcm for line in lines)]
     if pin in free_pins():
         return " or ".join(["**free**", *buses])
     return " or ".join(buses)

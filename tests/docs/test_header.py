@@ -3,7 +3,8 @@
 import re
 import tomllib
 
-from sensors.config.conflicts import BUS_PINS, EEPROM_PINS, PROPOSED_PINS
+from sensors.config.pin_conflicts import EEPROM_PINS, PROPOSED_PINS
+from sensors.header_pins import USUAL_BUSES
 from services.config.loader import reserved_pins
 from services.config.model import Configuration
 
@@ -30,8 +31,8 @@ def test_header_has_each_position_once() -> None:
 
 
 def test_pin_that_is_not_proposed_has_a_use() -> None:
-    taken = {*EEPROM_PINS, *CONSOLE_PINS, *BUS_PINS["i2c-1"], *BUS_PINS["spi-0"], *BUS_PINS["w1"]}
-    assert set(range(28)) == taken | set(PROPOSED_PINS)
+    buses = [line.bcm for lane in ("i2c-1", "spi-0", "w1") for line in USUAL_BUSES[lane]]
+    assert set(range(28)) == {*EEPROM_PINS, *CONSOLE_PINS, *buses, *PROPOSED_PINS}
     assert set(reserved_pins(Configuration())) <= set(PROPOSED_PINS)
 
 

@@ -4,7 +4,7 @@ from html import escape
 from itertools import chain
 from typing import Final
 
-from sensors.gpio.pin_keys import HEADER_PINS
+from sensors.header_pins import HEADER_PINS
 from sensors.wiring_picture import Picture, Wire
 
 HEADER: Final = "Raspberry Pi"

@@ -280,7 +280,8 @@ path = "propulsion.main.exhaustTemperature"
 FACTS = {
     "fuel": {
         "path": "tanks.fuel.main.currentVolume, in m3",
-        "wiring": "MCP3008, bus spi-0, chip select 0, channel 0",
+        "wiring": "MCP3008, bus spi-0, chip select 0, channel 0; header pins 23 = GPIO11 (SCLK),"
+        " 19 = GPIO10 (MOSI), 21 = GPIO9 (MISO), 24 = GPIO8 (CE0)",
         "calibration": "0.4 V -> 300 l, 1.65 V -> 0 l",
         "fault": "short below 0.2 V, open above 2 V",
         "converter": "0 to 3.3 V at the sender, in steps of 3.2 mV",
@@ -289,14 +290,14 @@ FACTS = {
         "alarm": 'warn below 50 l (until 55 l), for 5 min: "Fuel is low"',
     },
     "level": {
-        "wiring": "ADS1115, bus i2c-1, address 0x49, channel 3",
+        "wiring": "ADS1115, bus i2c-1, address 0x49, channel 3; header pins 3 = GPIO2 (SDA), 5 = GPIO3 (SCL)",
         "calibration": "0.6 V -> 0 (0 %), 3 V -> 1 (100 %)",
         "fault": "open below 0.5 V, short above 3.1 V",
         "converter": "the gain in its overlay sets its range (divider 2); the end of the range is a fault",
         "alarm": "alert above 95 %, clears after 1 min",
     },
     "coolant": {
-        "wiring": "the only thermometer on the 1-wire bus",
+        "wiring": "the only thermometer on the 1-wire bus; header pin 7 = GPIO4 (data)",
         "fault": "out-of-range below -55 °C, above 125 °C; failed after 30 s without a good reading",
         "correction": "the measured value is multiplied by 1.02, then lowered by 0.9 °F",
         "recorded": "changes of 1 °F or more, in windows of 5 min",
@@ -318,18 +319,19 @@ FACTS = {
     "rpm": {"pulses": "100 pulses/s -> 400 rpm"},
     "hours": {"start": "the count begins at 1234.5 h"},
     "current": {
-        "wiring": "the only INA226 on bus i2c-1",
+        "wiring": "the only INA226 on bus i2c-1; header pins 3 = GPIO2 (SDA), 5 = GPIO3 (SCL)",
         "shunt": "0.75 mohm: 1 A causes 0.75 mV",
         "sign": "the current changes its sign, because the shunt is connected in reverse",
         "fault": "out-of-range from 81.9 mV across the shunt (109.2 A) in either direction",
     },
     "air": {
-        "wiring": "BME280, bus i2c-1, address 0x77",
+        "wiring": "BME280, bus i2c-1, address 0x77; header pins 3 = GPIO2 (SDA), 5 = GPIO3 (SCL)",
         "fault": "out-of-range below 300 hPa, above 1100 hPa",
         "recorded": "in windows of 1 min",
     },
     "gas": {
-        "wiring": "the only MAX31855 or MAX31856 on bus spi-1",
+        "wiring": "the only MAX31855 or MAX31856 on bus spi-1; header pins 40 = GPIO21 (SCLK),"
+        " 38 = GPIO20 (MOSI), 35 = GPIO19 (MISO), 12 = GPIO18 (CE0)",
         "fault": "out-of-range below -270 °C, above 1800 °C",
     },
 }
