@@ -14,6 +14,7 @@ The modules and packages, in the order in which data flows through them:
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
 - `senders`: the arithmetic of analog senders
 - `chips`: the chips that a kernel driver reads
+- `analog`: the keys of analog senders
 - `kind`, `kinds`, `registry`: the description of a kind, all kinds with their drivers, lookup by name
 - `sampling`: runs the drivers, with one thread for each bus
 - `plaintext`: makes text from any source safe to show

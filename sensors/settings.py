@@ -109,6 +109,11 @@ class Options:
         """Files that the sensor needs in addition to `sensors.toml`."""
         return ()
 
+    @property
+    def chip_inputs(self) -> tuple[Any, ...]:
+        """Inputs of the chip that the sensor reads, as the chip's `inputs_overlay` needs them."""
+        return ()
+
 
 @parses(ValueForm("a Signal K path"))
 def parse_path(raw: Any) -> str:

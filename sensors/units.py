@@ -56,6 +56,8 @@ def _metric(base: str, **prefixes: float) -> dict[str, Unit]:
     return {base: Unit(1.0)} | {f"{prefix}{base}": Unit(factor) for prefix, factor in prefixes.items()}
 
 
+ZERO_CELSIUS: Final = 273.15
+"""Temperature of 0 °C in kelvin."""
 _TURN: Final = 2 * math.pi
 # gallons: 231 in3 in the United States, 4.54609 dm3 in Britain (NIST SP 811, appendix B)
 _US_GALLON: Final = 3.785411784e-3
@@ -82,7 +84,7 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
     "K": Dimension(
         "a temperature",
         ("°C", "K"),
-        {"K": Unit(1.0), "°C": Unit(1.0, 273.15), "°F": Unit(5 / 9, 273.15 - 32 * 5 / 9)},
+        {"K": Unit(1.0), "°C": Unit(1.0, ZERO_CELSIUS), "°F": Unit(5 / 9, ZERO_CELSIUS - 32 * 5 / 9)},
     ),
     # psi: 1 lbf (4.4482216152605 N) on 1 in2; inHg: 1 in of mercury at 0 °C (NIST SP 811, appendix B)
     "Pa": Dimension(

@@ -4,8 +4,9 @@ The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`). The module o
 `sensors.kinds` declares the overlay of its chip. `clock_chips` lists the clock chips.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sensors.chips.sysfs import Chip, Wiring
 from sensors.registry import kind_named
@@ -39,7 +40,13 @@ def kernel_configuration(
         chip = kind_named(sensor.kind).chip(getattr(options, "chip", None))
         if chip is not None:
             address = getattr(options, "address", None)
-            collected.add(chip, getattr(options, "bus", None), address if isinstance(address, int) else None)
+            collected.add(
+                chip,
+                getattr(options, "bus", None),
+                address if isinstance(address, int) else None,
+                options.chip_inputs,
+            )
+    collected.add_inputs()
     if rtc is not None:
         collected.buses[_HEADERS_I2C] = None
         collected.overlays[f"dtoverlay=i2c-rtc,{rtc}"] = None
@@ -55,16 +62,26 @@ class _Collected:
     buses: dict[str, None] = field(default_factory=dict)
     overlays: dict[str, None] = field(default_factory=dict)
     devices: dict[tuple[int, str, int], None] = field(default_factory=dict)
+    inputs: dict[tuple[str, int, int], tuple[Chip, list[Any]]] = field(default_factory=dict)
+    """Chips whose overlay depends on the inputs that sensors read, by name, bus and address."""
 
-    def add(self, chip: Chip, bus: int | None, address: int | None) -> None:
+    def add(self, chip: Chip, bus: int | None, address: int | None, inputs: Sequence[Any]) -> None:
         bus = chip.wiring.usual_bus if bus is None else bus
         address = chip.usual_address if address is None else address
         if chip.wiring is not Wiring.ONE_WIRE:  # its overlay also enables the bus
             self.buses[_bus_line(chip.wiring, bus)] = None
-        if chip.overlay is None:
+        if chip.inputs_overlay is not None:
+            self.inputs.setdefault((chip.title, bus, address), (chip, []))[1].extend(inputs)
+        elif chip.overlay is None:
             self.devices[bus, chip.device, address] = None
         else:
             self.overlays[f"dtoverlay={chip.overlay(bus, address)}"] = None
+
+    def add_inputs(self) -> None:
+        """Add the lines of the chips whose overlay depends on all sensors of the chip."""
+        for (_, bus, address), (chip, inputs) in self.inputs.items():
+            assert chip.inputs_overlay is not None
+            self.overlays[f"dtoverlay={chip.inputs_overlay(bus, address, inputs)}"] = None
 
 
 def _bus_line(wiring: Wiring, bus: int) -> str:

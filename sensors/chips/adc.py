@@ -1,13 +1,17 @@
 """Analog-to-digital converters that a kernel driver reads: MCP3008, MCP3208 and ADS1115.
 
-`find_input` finds a converter through sysfs and returns one of its inputs. `AdcInput.read` returns the
-voltage at the input. The code at the end of the converter's range does not identify a voltage,
-because every voltage beyond the range has the same code. `AdcVoltage.is_beyond` is then true.
+`find_input` finds a converter through sysfs and returns one of its inputs. An input of an ADS1115 can also be
+the difference between two pins, such as `0-1`. `AdcInput.read` returns the voltage at the input. The code at
+the end of the converter's range does not identify a voltage, because every voltage beyond the range has the
+same code. `AdcVoltage.is_beyond` is then true.
 
-The kernel drivers are `mcp320x` and `ti-ads1015`.
+The kernel drivers are `mcp320x` and `ti-ads1015`. The overlay of the ADS1115 sets the gain of each input
+(`/boot/firmware/overlays/README`). So a sensor tells its chip which input it reads with which gain
+(`sensors.settings.Options.chip_inputs`), and `ads_overlay` writes the line for all sensors of a chip.
 """
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +29,61 @@ from .sysfs import (
     spi_overlay,
 )
 
+Channel = int | str
+"""Input of a converter: the number of a pin, or the two pins of a differential input, such as `0-1`."""
+ADS_INPUTS: Final[dict[Channel, int]] = {"0-1": 0, "0-3": 1, "1-3": 2, "2-3": 3, 0: 4, 1: 5, 2: 6, 3: 7}
+"""Inputs of an ADS1115, with the number that selects each (MUX in the data sheet, `cfg` in the overlay)."""
+DIFFERENTIAL: Final = tuple(each for each in ADS_INPUTS if isinstance(each, str))
+"""Differential inputs of an ADS1115."""
+ADS_FULL_SCALES_V: Final = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256)
+"""Full scales of an ADS1115 or ADS1015 in volts, by the number that selects the gain (PGA in the data sheets
+SBAS444 and SBAS473).
+"""
+ADS_WIDEST_V: Final = ADS_FULL_SCALES_V[0]
+_ADS_LETTERS: Final = "abcd"
+"""Letters of the inputs that the overlay can set."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdsInput:
+    """Input of an ADS1115, and the full scale with which a sensor reads it."""
+
+    channel: Channel
+    full_scale_v: float
+
+
+def ads_gain(full_scale_v: float) -> int:
+    """Return the number of the gain with this full scale, which is one of `ADS_FULL_SCALES_V`."""
+    return ADS_FULL_SCALES_V.index(full_scale_v)
+
+
+def ads_full_scale(highest_v: float) -> float:
+    """Return the smallest full scale that covers a voltage; the widest one if none covers it.
+
+    The highest code of an ADS1015 is 2047 of 2048, and stands for every higher voltage.
+    """
+    fitting = [full for full in ADS_FULL_SCALES_V if highest_v < full * (1 - 2.0**-11)]
+    return min(fitting, default=ADS_WIDEST_V)
+
+
+def ads_overlay(bus: int, address: int, inputs: Sequence[AdsInput]) -> str:
+    """Return the value of `dtoverlay=` for an ADS1115 whose inputs are read by sensors.
+
+    If two sensors read an input with different full scales, the larger one applies.
+    """
+    full_scales: dict[int, float] = {}
+    for each in inputs:
+        number = ADS_INPUTS[each.channel]
+        full_scales[number] = max(each.full_scale_v, full_scales.get(number, 0.0))
+    parts = [
+        f"ch{letter}_enable,ch{letter}_cfg={number},ch{letter}_gain={ads_gain(full_scale_v)}"
+        for letter, (number, full_scale_v) in zip(_ADS_LETTERS, sorted(full_scales.items()), strict=False)
+    ]
+    return i2c_overlay(",".join(["ads1115,addr=0x{:02x}", *parts]))(bus, address)
+
+
+_ADS_USUAL: Final = [AdsInput(pin, 4.096) for pin in range(4)]
+"""Inputs of an ADS1115 whose sensors are not known, with the full scale that suits a supply of 3.3 V."""
 CHIPS: Final = {
     "mcp3008": SysfsChip(
         title="MCP3008",
@@ -46,10 +105,9 @@ CHIPS: Final = {
         title="ADS1115",
         wiring=Wiring.I2C,
         addresses=range(0x48, 0x4C),
-        overlay=i2c_overlay(
-            "ads1115,addr=0x{:02x},cha_enable,cha_cfg=4,chb_enable,chb_cfg=5,chc_enable,chc_cfg=6,"
-            "chd_enable,chd_cfg=7"
-        ),
+        overlay=lambda bus, address: ads_overlay(bus, address, _ADS_USUAL),
+        inputs_overlay=ads_overlay,
+        most_inputs=len(_ADS_LETTERS),
         subsystem=Subsystem.IIO,
         names=frozenset({"ads1115", "ads1015"}),
     ),
@@ -62,8 +120,6 @@ BITS: Final = {"mcp3008": 10, "mcp3208": 12}
 The kernel's `in_voltage_scale` is not used, because the overlays define no regulator for the chip. Without a
 regulator, the kernel cannot determine the scale.
 """
-ADS_WIDEST_V: Final = 6.144
-"""Full scale of an ADS1115 or ADS1015 in volts at the lowest gain (data sheets SBAS444 and SBAS473)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +173,56 @@ class AdcInput:
     """Voltage of one code, in V."""
     codes: _AdsCodes | None
     """Codes of an ADS1115 or ADS1015; None for the other chips."""
+    is_signed: bool = False
+    """True if the voltage can be negative."""
 
     def read(self) -> AdcVoltage:
         """Return the voltage at the input; raise `DriverError` if the converter does not answer."""
         code = read_number(self.attribute)
         if self.codes is not None and not -self.codes.full < code < self.codes.last:
             return AdcVoltage(math.copysign(self.full_v, code), is_beyond=True)
-        # at 0 V, the offset of an ADS1115 produces small negative codes, which do not mean a voltage below
-        # ground
-        return AdcVoltage(max(code, 0.0) * self.step_v)
+        if not self.is_signed:
+            # at 0 V, the offset of an ADS1115 produces small negative codes, which do not mean a voltage
+            # below ground
+            code = max(code, 0.0)
+        return AdcVoltage(code * self.step_v)
 
 
 def find_input(
-    root: Path, chip: str, channel: int, *, bus: int | None, address: int | None, reference_v: float
+    root: Path,
+    chip: str,
+    channel: Channel,
+    *,
+    bus: int | None,
+    address: int | None,
+    reference_v: float,
+    is_signed: bool = False,
 ) -> AdcInput:
     """Return an input of the converter with this bus and address; `chip` is a key of `CHIPS`.
 
     `reference_v` is the reference voltage of an MCP3008 or MCP3208. An ADS1115 has its own reference, and the
-    kernel reports the scale of each of its inputs. Raises `DriverError` if the converter is missing.
+    kernel reports the scale of each of its inputs. With `is_signed`, negative voltages are not taken for an
+    offset at 0 V; this always applies to a differential input. Raises `DriverError` if the converter is
+    missing.
     """
     directory = CHIPS[chip].find(root, bus=bus, address=address)
+    name = f"in_voltage{channel}" if isinstance(channel, int) else _differential(channel)
     codes = None
     bits = BITS.get(chip)
     if bits is None:
-        scale_mv = read_number(directory / f"in_voltage{channel}_scale")
+        scale_mv = read_number(directory / f"{name}_scale")
         codes = _ads_codes(directory, scale_mv)
         step_v = scale_mv / 1000
         full_v = codes.full * step_v
     else:
         full_v = reference_v
         step_v = full_v / (1 << bits)
-    return AdcInput(directory / f"in_voltage{channel}_raw", full_v, step_v, codes)
+    return AdcInput(
+        directory / f"{name}_raw", full_v, step_v, codes, is_signed or not isinstance(channel, int)
+    )
+
+
+def _differential(channel: str) -> str:
+    """Return the name of a differential input in sysfs (`Documentation/ABI/testing/sysfs-bus-iio`)."""
+    positive, negative = channel.split("-")
+    return f"in_voltage{positive}-voltage{negative}"

@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from sensors.driver import Driver, DriverError, Emit
 from sensors.plausibility import impossible_value
@@ -21,9 +20,6 @@ from sensors.state import SensorState
 from sensors.units import tidy
 
 from .sysfs import SysfsChip, read_number
-
-ZERO_CELSIUS: Final = 273.15
-"""Temperature of 0 °C in kelvin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ documented in `/boot/firmware/overlays/README`.
 import errno
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sensors.driver import DriverError
 
@@ -103,6 +103,13 @@ class Chip:
 
     None if there is no such overlay.
     """
+    inputs_overlay: Callable[[int, int, Sequence[Any]], str] | None = None
+    """Function as `overlay`, which also gets the inputs that sensors read (`Options.chip_inputs`).
+
+    None if the overlay does not depend on these.
+    """
+    most_inputs: int | None = None
+    """Number of inputs that `inputs_overlay` can set; None if there is no limit."""
     device: str = ""
     """Name to write to the `new_device` file of an I2C bus, for a chip without an overlay."""
 

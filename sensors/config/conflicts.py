@@ -50,6 +50,7 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
     for lane, those in on_bus.items():
         _check_addresses(lane, those)
         _check_quantities(those)
+        _check_inputs(those)
 
 
 def _address(draft: SensorDraft) -> int | str | None:
@@ -110,6 +111,23 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
                 key,
                 f"{by} {quantity} of this chip is already read by {earlier.with_line}",
                 "Read another quantity, or give each chip its address.",
+            )
+
+
+def _check_inputs(drafts: Iterable[SensorDraft]) -> None:
+    """Report each chip of which sensors read more inputs than its overlay can set."""
+    inputs: dict[tuple[object, ...], set[object]] = defaultdict(set)
+    for draft in drafts:
+        chip = draft.chip
+        if chip is None or chip.most_inputs is None:
+            continue
+        used = inputs[chip.title, _address(draft)]
+        used.add(draft.values.get("channel"))
+        if len(used) > chip.most_inputs:
+            draft.table.complain(
+                "channel",
+                f"the kernel's overlay sets at most {chip.most_inputs} inputs of one {chip.title}",
+                f"Use a second {chip.title} with another address.",
             )
 
 

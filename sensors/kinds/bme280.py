@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY
 from typing import Any, Final
 
 from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
-from sensors.chips.kernel_driver import ZERO_CELSIUS, Measurement, MeasurementDriver, Range, range_fact
+from sensors.chips.kernel_driver import Measurement, MeasurementDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, i2c_overlay
 from sensors.driver import options_of
 from sensors.driver_context import DriverContext
@@ -13,6 +13,7 @@ from sensors.kind import SensorKind
 from sensors.settings import Fact, Options, SensorSettings
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
+from sensors.units import ZERO_CELSIUS
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = SysfsChip(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, KernelDriver, Range, range_fact
+from sensors.chips.kernel_driver import BusReading, KernelDriver, Range, range_fact
 from sensors.chips.sysfs import Chip, Wiring, config_line, read_text
 from sensors.driver import DriverError, options_of
 from sensors.header_pins import bus_on_header
@@ -16,7 +16,7 @@ from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
 from sensors.toml.value_forms import ValueForm, parses
-from sensors.units import InputError, format_duration, shown
+from sensors.units import ZERO_CELSIUS, InputError, format_duration, shown
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = Chip(

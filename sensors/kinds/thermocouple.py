@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
-from sensors.chips.kernel_driver import ZERO_CELSIUS, BusReading, ChipDriver, Range, range_fact
+from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, range_fact
 from sensors.chips.sysfs import (
     CHIP_SELECTS,
     Subsystem,
@@ -23,6 +23,7 @@ from sensors.settings import Fact, Options, SensorSettings
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import choice
+from sensors.units import ZERO_CELSIUS
 from sensors.wiring_picture import Picture, Wire
 
 CHIP: Final = SysfsChip(

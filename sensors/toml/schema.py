@@ -352,7 +352,8 @@ def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...
         if not isinstance(raw, list):
             raise InputError(f"{shown(raw)} is not a list", "Put the entries in square brackets: [ … ].")
         if len(raw) < least:
-            raise InputError(f"the list has {len(raw)} entries", f"Write at least {least}.")
+            entries = "1 entry" if len(raw) == 1 else f"{len(raw)} entries"
+            raise InputError(f"the list has {entries}", f"Write at least {least}.")
         values = []
         for place, item in enumerate(raw):
             try:

@@ -55,7 +55,11 @@ def config_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help=f"mount point of the card's first partition ({FIRMWARE})",
     )
-    sender = add("sender", "compute the keys of an analog sender for sensors.toml")
+    sender = add(
+        "sender",
+        "compute a calibration in volts for an analog sender; with the keys sender and pull_up or"
+        " loop_resistor, sensors.toml needs no calibration",
+    )
     circuit = sender.add_mutually_exclusive_group(required=True)
     circuit.add_argument(
         "--ohms",

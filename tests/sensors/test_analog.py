@@ -7,29 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensors.analog.options import AnalogOptions
 from sensors.driver import DriverError
-from sensors.kinds.analog import AnalogDriver, AnalogOptions, measure
+from sensors.kinds.analog import AnalogDriver, measure
 from sensors.sample import Sample
-from sensors.senders import (
-    SenderCircuit,
-    current_loop,
-    divider,
-    interpolate,
-    resistive_sender,
-    resistive_sender_volts,
-    wire_state,
-)
+from sensors.senders import PullUp, SenderCircuit, current_loop, divider, interpolate, resistive_sender
 from sensors.state import SensorState
 from tests.sensors.fakes import read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs
 
+CURVE = ((0.94, 0.0), (1.72, 0.5), (2.41, 1.0))
+VALID = (0.5, 2.9)
 FUEL = AnalogOptions(
     chip="mcp3008",
     channel=2,
     bus=0,
     address=0,
-    calibration=((0.94, 0.0), (1.72, 0.5), (2.41, 1.0)),
-    valid=(0.5, 2.9),
+    calibration=CURVE,
+    valid=VALID,
 )
 
 points = (
@@ -46,7 +41,7 @@ points = (
 
 class TestCalibration:
     def test_between_two_points_the_value_is_linear(self) -> None:
-        assert interpolate(FUEL.calibration, (0.94 + 1.72) / 2) == pytest.approx(0.25)
+        assert interpolate(CURVE, (0.94 + 1.72) / 2) == pytest.approx(0.25)
 
     @given(points=points)
     def test_value_at_a_calibration_point_is_that_of_the_point(
@@ -74,8 +69,8 @@ class TestCalibration:
 class TestElectricalRange:
     @given(volts=st.floats(-1, 6), high=st.booleans())
     def test_there_is_a_value_only_inside_the_range(self, volts: float, high: bool) -> None:
-        reading = measure(volts, replace(FUEL, open_is_high=high))
-        inside = FUEL.valid[0] <= volts <= FUEL.valid[1]
+        reading = measure(volts, replace(FUEL, open_is_high=high).conversion)
+        inside = VALID[0] <= volts <= VALID[1]
         assert (reading.state is SensorState.GOOD) is inside
         assert (reading.value is not None) is inside
 
@@ -93,11 +88,11 @@ class TestElectricalRange:
     def test_which_end_is_open_depends_on_the_wiring(
         self, volts: float, open_is_high: bool, state: SensorState
     ) -> None:
-        assert wire_state(volts, FUEL.valid, open_is_high=open_is_high) is state
+        assert replace(FUEL, open_is_high=open_is_high).conversion.state(volts) is state
 
     def test_fault_states_the_measured_voltage(self) -> None:
-        assert measure(2.97, FUEL).detail == "2.97 V is above 2.9 V"
-        assert measure(0.1, FUEL).detail == "0.1 V is below 0.5 V"
+        assert measure(2.97, FUEL.conversion).detail == "2.97 V is above 2.9 V"
+        assert measure(0.1, FUEL.conversion).detail == "0.1 V is below 0.5 V"
 
 
 def options(sender: SenderCircuit, **more: object) -> AnalogOptions:
@@ -119,8 +114,8 @@ class TestResistiveSenders:
     ) -> None:
         sender = resistive_sender(empty_ohm, full_ohm, pull_up_ohm=pull_up_ohm, supply_v=3.3)
         ohm = empty_ohm + (full_ohm - empty_ohm) * part
-        volts = resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=3.3)
-        assert measure(volts, options(sender)).value == pytest.approx(part, abs=0.006)
+        volts = PullUp(pull_up_ohm, 3.3).volts(ohm)
+        assert measure(volts, options(sender).conversion).value == pytest.approx(part, abs=0.006)
 
     @pytest.mark.parametrize(("empty_ohm", "full_ohm"), [(240.0, 33.0), (10.0, 180.0)])
     @pytest.mark.parametrize(("ohm", "state"), [(1e9, SensorState.OPEN), (0.5, SensorState.SHORT)])
@@ -128,14 +123,14 @@ class TestResistiveSenders:
         self, empty_ohm: float, full_ohm: float, ohm: float, state: SensorState
     ) -> None:
         sender = resistive_sender(empty_ohm, full_ohm, pull_up_ohm=240, supply_v=3.3)
-        volts = resistive_sender_volts(ohm, pull_up_ohm=240, supply_v=3.3)
-        reading = measure(volts, options(sender))
+        volts = PullUp(240, 3.3).volts(ohm)
+        reading = measure(volts, options(sender).conversion)
         assert (reading.value, reading.state) == (None, state)
 
     def test_a_sender_can_measure_anything(self) -> None:
         oil = resistive_sender(10, 180, pull_up_ohm=180, supply_v=3.3, empty=0.0, full=1_000_000.0)
-        half = resistive_sender_volts(95, pull_up_ohm=180, supply_v=3.3)
-        assert measure(half, options(oil)).value == pytest.approx(500_000, rel=0.001)
+        half = PullUp(180, 3.3).volts(95)
+        assert measure(half, options(oil).conversion).value == pytest.approx(500_000, rel=0.001)
 
 
 class TestCurrentLoops:
@@ -156,7 +151,7 @@ class TestCurrentLoops:
         self, milliamperes: float, value: float | None, state: SensorState
     ) -> None:
         loop = current_loop(150, at_4_ma=0.0, at_20_ma=5.0)
-        reading = measure(milliamperes * 150 / 1000, options(loop))
+        reading = measure(milliamperes * 150 / 1000, options(loop).conversion)
         assert reading.state is state
         assert reading.value == (None if value is None else pytest.approx(value))
 
@@ -177,13 +172,13 @@ class TestChips:
     def test_code_of_an_mcp_is_a_fraction_of_its_reference(self, sysfs: Sysfs, chip: str, code: int) -> None:
         sysfs.iio(chip, "spi0/spi0.0", {"in_voltage2_raw": code})
         sample = self.read(sysfs, replace(FUEL, chip=chip))
-        assert sample.value == pytest.approx(interpolate(FUEL.calibration, 1.65), abs=1e-6)
+        assert sample.value == pytest.approx(interpolate(CURVE, 1.65), abs=1e-6)
 
     def test_a_code_of_an_ads1115_is_scaled_by_the_kernel(self, sysfs: Sysfs) -> None:
         attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": "0.125000000"}
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
         sample = self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
-        assert sample.value == pytest.approx(interpolate(FUEL.calibration, 1.65), abs=1e-6)
+        assert sample.value == pytest.approx(interpolate(CURVE, 1.65), abs=1e-6)
 
     def test_voltage_before_a_divider_is_computed(self, sysfs: Sysfs) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 512})
@@ -250,7 +245,7 @@ class TestChips:
         with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
             self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
         low = replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.1, 2.0))
-        assert self.read(sysfs, low).value == pytest.approx(interpolate(FUEL.calibration, 0.5))
+        assert self.read(sysfs, low).value == pytest.approx(interpolate(CURVE, 0.5))
 
     def test_range_up_to_the_reference_is_accepted(self, sysfs: Sysfs) -> None:
         sysfs.iio("mcp3008", "spi0/spi0.0", {"in_voltage2_raw": 1023})

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensors.analog.options import AnalogOptions
 from sensors.config.loader import COMMON, load_sensors
 from sensors.gpio.pin_keys import Pull
-from sensors.kinds.analog import AnalogOptions
 from sensors.kinds.bme280 import Bme280Options
 from sensors.kinds.ds18b20 import Ds18b20Options
 from sensors.kinds.ina226 import Ina226Options
@@ -489,7 +489,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
             'sensor "house" (line 1) is a different chip at the same address',
         ),
         # voltages
-        (sensors(FUEL.replace("[0.94, 0.0], [2.41, 1.0]", "[0.94, 0.0]")), "6: ", "the list has 1 entries"),
+        (sensors(FUEL.replace("[0.94, 0.0], [2.41, 1.0]", "[0.94, 0.0]")), "6: ", "the list has 1 entry"),
         (sensors(FUEL.replace("[0.94, 0.0]", "[0.94]")), "6: ", "Write [volts, value]."),
         (sensors(FUEL.replace("2.41", "0.94")), "6: ", "are not in ascending order"),
         (sensors(FUEL.replace("1.0]", '"3 V"]')), "6: ", "this is a percentage"),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sensors.analog.options import AnalogOptions
 from sensors.config.loader import read_sensors
 from sensors.driver import options_of
-from sensors.kinds.analog import AnalogOptions, measure
+from sensors.kinds.analog import measure
 from sensors.toml import toml_file
 from services.config.check import check
 
@@ -44,7 +45,9 @@ def test_printed_keys_are_accepted_and_give_the_value(
     assert (done.returncode, done.stderr) == (0, "")
     (tmp_path / "sensors.toml").write_text(SENSOR + done.stdout)
     [settings] = read_sensors(toml_file.read(tmp_path / "sensors.toml"), reserved={})
-    assert measure(volts, options_of(settings, AnalogOptions)).value == pytest.approx(value, abs=0.001)
+    assert measure(volts, options_of(settings, AnalogOptions).conversion).value == pytest.approx(
+        value, abs=0.001
+    )
 
 
 def test_values_with_their_unit_are_printed_as_a_new_file_needs_them(tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_values_with_their_unit_are_printed_as_a_new_file_needs_them(tmp_path: P
     )
     assert check(path).good
     [settings] = read_sensors(toml_file.read(path), reserved={})
-    assert measure(1.65, options_of(settings, AnalogOptions)).value == pytest.approx(1e6)
+    assert measure(1.65, options_of(settings, AnalogOptions).conversion).value == pytest.approx(1e6)
 
 
 @pytest.mark.parametrize(

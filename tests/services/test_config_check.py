@@ -284,7 +284,7 @@ FACTS = {
         " 19 = GPIO10 (MOSI), 21 = GPIO9 (MISO), 24 = GPIO8 (CE0)",
         "calibration": "0.4 V -> 300 l, 1.65 V -> 0 l",
         "fault": "short below 0.2 V, open above 2 V",
-        "converter": "0 to 3.3 V at the sender, in steps of 3.2 mV",
+        "converter": "0 to 3.3 V at the sender, in steps of 3.2 mV (at most 0.77 l each)",
         "sampled": "every 10 s",
         "recorded": "changes of 500 ml or more, in windows of 5 min",
         "alarm": 'warn below 50 l (until 55 l), for 5 min: "Fuel is low"',
@@ -293,7 +293,7 @@ FACTS = {
         "wiring": "ADS1115, bus i2c-1, address 0x49, channel 3; header pins 3 = GPIO2 (SDA), 5 = GPIO3 (SCL)",
         "calibration": "0.6 V -> 0 (0 %), 3 V -> 1 (100 %)",
         "fault": "open below 0.5 V, short above 3.1 V",
-        "converter": "the gain in its overlay sets its range (divider 2); the end of the range is a fault",
+        "converter": "0 to 4.096 V at the sender (divider 2), in steps of 0.12 mV (at most 0.0052 % each)",
         "alarm": "alert above 95 %, clears after 1 min",
     },
     "coolant": {

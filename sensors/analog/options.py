@@ -1,0 +1,267 @@
+"""Options of the kind `analog`, and the conversion of voltages that they describe."""
+
+from dataclasses import KW_ONLY
+from typing import Final
+
+from sensors.chips.adc import CHIPS, AdsInput, Channel, ads_full_scale
+from sensors.chips.chip_keys import parse_bus
+from sensors.senders import (
+    LOOP_VALID_A,
+    SHUNT_OVERLOAD,
+    Circuit,
+    Conversion,
+    Direct,
+    Identity,
+    NtcCurve,
+    PointCurve,
+    PullUp,
+    SeriesResistor,
+    conversion,
+    resistive_range,
+    voltage_range,
+)
+from sensors.settings import Options
+from sensors.shunts import Shunt
+from sensors.state import SensorState
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import boolean, choice, list_of, number, quantity
+from sensors.toml.value_forms import ValueForm, parsed_later
+
+from .parsers import (
+    SENDER_EXAMPLE,
+    SenderPoints,
+    parse_beta,
+    parse_channel,
+    parse_gain,
+    parse_pair,
+    parse_rated_shunt,
+)
+
+_USUAL_SUPPLY_V: Final = 3.3
+_LEAST_OPEN: Final = 0.96
+"""Lowest voltage of an open circuit, relative to the nominal supply: a 3.3 V supply is accurate to 3 %."""
+_UNRATED_SHUNT_V: Final = 0.25
+"""Voltage across a shunt above which a reading is a fault, if the rating of the shunt is not known."""
+
+
+@section
+class AnalogOptions(Options):
+    """Options of the kind `analog`: a voltage at an ADC, converted to the path's unit."""
+
+    _: KW_ONLY
+    chip: str = key(choice(*CHIPS), example='"mcp3008"', meaning="Type of converter.")
+    channel: Channel = key(
+        parse_channel,
+        example="0",
+        meaning=(
+            "Input of the converter. An ADS1115 has the inputs 0 to 3, and the differential inputs"
+            ' `"0-1"`, `"0-3"`, `"1-3"` and `"2-3"`.'
+        ),
+    )
+    bus: int = key(
+        parse_bus,
+        default=None,
+        example="1",
+        meaning="Number of the SPI or I2C bus.",
+        without="SPI bus 0, or I2C bus 1",
+    )
+    address: int = key(
+        parsed_later(ValueForm("a whole number")),
+        default=None,
+        example="0x49",
+        meaning="SPI chip select (0 to 2), or I2C address (0x48 to 0x4b).",
+        without="chip select 0, or address 0x48",
+    )
+    sender: SenderPoints | None = key(
+        parsed_later(ValueForm("a list", limits="at least 2 entries", item=ValueForm("a pair"))),
+        default=None,
+        example=SENDER_EXAMPLE,
+        meaning=(
+            "Pairs of what stands on the sender (a resistance, a current or a voltage) and the value. The"
+            " values must only rise, or only fall. Values between two pairs are interpolated linearly."
+            " Outside the first and the last pair, the value of the nearest pair is used."
+        ),
+        without="`beta`, `shunt` or `calibration` is needed",
+    )
+    pull_up_ohm: float | None = key(
+        quantity("ohm", "1 ohm", "10 Mohm"),
+        name="pull_up",
+        default=None,
+        example='"240 ohm"',
+        meaning="Resistor between the supply and a resistive sender or a thermistor.",
+        without="required with `sender` in ohm, and with `beta`",
+    )
+    supply_v: float | None = key(
+        quantity("V", "0.5 V", "60 V"),
+        name="supply",
+        default=None,
+        example='"5 V"',
+        meaning="Voltage of the supply to which `pull_up` is connected.",
+        without="`reference` of an MCP3008 or MCP3208, or 3.3 V",
+    )
+    loop_resistor_ohm: float | None = key(
+        quantity("ohm", "1 ohm", "10 kohm"),
+        name="loop_resistor",
+        default=None,
+        example='"150 ohm"',
+        meaning="Resistor to ground through which the current of a 4-20 mA transmitter flows.",
+        without="required with `sender` in mA",
+    )
+    beta_k: float | None = key(
+        parse_beta,
+        name="beta",
+        default=None,
+        example="3950",
+        meaning="B value of an NTC thermistor in K, from its data sheet.",
+        without="`sender`, `shunt` or `calibration` is needed",
+    )
+    r25_ohm: float | None = key(
+        quantity("ohm", "1 ohm", "10 Mohm"),
+        name="r25",
+        default=None,
+        example='"10 kohm"',
+        meaning="Resistance of the thermistor at 25 °C.",
+        without="required with `beta`",
+    )
+    shunt: Shunt | None = key(
+        parse_rated_shunt,
+        default=None,
+        example='"500 A / 50 mV"',
+        meaning="Rating or resistance of a shunt, whose current an ADS1115 measures.",
+        without="`sender`, `beta` or `calibration` is needed",
+    )
+    calibration: tuple[tuple[float, float], ...] | None = key(
+        list_of(parse_pair, least=2),
+        default=None,
+        example="[[0.5, 0.0], [2.5, 1.0]]",
+        meaning=(
+            "Pairs of volts and value, in order of rising volts, instead of `sender`. The rules for the"
+            " values are the same."
+        ),
+        without="`sender`, `beta` or `shunt` is needed",
+    )
+    valid: tuple[float, float] | None = key(
+        parsed_later(ValueForm("a pair of resistances, currents or voltages")),
+        default=None,
+        example="[0.3, 3.0]",
+        meaning=(
+            "Lowest and highest quantity of a working sender, in the unit of `sender`, or in volts. Anything"
+            " else is a wiring fault."
+        ),
+        without="computed from `sender`; required with `calibration`",
+    )
+    open_is_high: bool | None = key(
+        boolean,
+        default=None,
+        example="false",
+        meaning=(
+            "True if a broken wire causes a voltage above `valid`, as with a resistive sender and a pull-up."
+            " False if it causes a voltage below `valid`. Only for `calibration`, and for `sender` in volts."
+        ),
+        without="true with `calibration`, false with `sender`",
+    )
+    reference_v: float = key(
+        quantity("V", "0.5 V", "6 V"),
+        name="reference",
+        default=3.3,
+        example='"5 V"',
+        meaning="Reference voltage of an MCP3008 or MCP3208.",
+    )
+    gain_v: float | None = key(
+        parse_gain,
+        name="gain",
+        default=None,
+        example='"4.096 V"',
+        meaning="Full scale of the input of an ADS1115.",
+        without="the smallest full scale that covers `valid`",
+    )
+    divider: float = key(
+        number(1.0, 10_000.0),
+        default=1.0,
+        example="5.7",
+        meaning="Volts at the sender per volt at the converter, if there is a voltage divider.",
+    )
+
+    @property
+    def conversion(self) -> Conversion:
+        """Conversion of volts at the sender to values, as the keys describe it."""
+        return _conversion(self)
+
+    @property
+    def full_scale_v(self) -> float | None:
+        """Full scale of an ADS1115's input, in volts at the converter; None for the other chips."""
+        if self.chip != "ads1115":
+            return None
+        if self.gain_v is not None:
+            return self.gain_v
+        return ads_full_scale(max(map(abs, self.conversion.valid_v)) / self.divider)
+
+    @property
+    def chip_inputs(self) -> tuple[AdsInput, ...]:
+        """The input of an ADS1115; empty for the other chips, which have no gain."""
+        full_scale_v = self.full_scale_v
+        return () if full_scale_v is None else (AdsInput(self.channel, full_scale_v),)
+
+    @property
+    def pull_up_supply_v(self) -> float:
+        """Voltage of the supply to which the pull-up is connected."""
+        if self.supply_v is not None:
+            return self.supply_v
+        return _USUAL_SUPPLY_V if self.chip == "ads1115" else self.reference_v
+
+    @property
+    def is_signed(self) -> bool:
+        """True if the voltage can be negative."""
+        return self.shunt is not None or isinstance(self.channel, str)
+
+
+def _conversion(options: AnalogOptions) -> Conversion:
+    """Return the conversion; the options must contain one of the sets of keys."""
+    if options.shunt is not None:
+        return _shunt(options, options.shunt)
+    if options.beta_k is not None:
+        assert options.r25_ohm is not None
+        return _thermistor(options, NtcCurve(options.beta_k, options.r25_ohm))
+    if options.sender is not None:
+        return _sender(options, options.sender)
+    assert options.calibration is not None
+    assert options.valid is not None
+    is_high = options.open_is_high is not False
+    return conversion(Direct(), PointCurve(options.calibration), options.valid, open_is_high=is_high)
+
+
+def _sender(options: AnalogOptions, sender: SenderPoints) -> Conversion:
+    first, last = sender.points[0][0], sender.points[-1][0]
+    circuit: Circuit = Direct()
+    is_high = options.open_is_high is True
+    if sender.unit == "ohm":
+        circuit, valid, is_high = _pull_up(options), resistive_range(first, last), True
+    elif sender.unit == "A":
+        assert options.loop_resistor_ohm is not None
+        circuit, valid = SeriesResistor(options.loop_resistor_ohm), LOOP_VALID_A
+    else:
+        valid = voltage_range(first, last)
+    return conversion(circuit, PointCurve(sender.points), options.valid or valid, open_is_high=is_high)
+
+
+def _thermistor(options: AnalogOptions, curve: NtcCurve) -> Conversion:
+    circuit = _pull_up(options)
+    low, high = curve.valid
+    if options.chip == "ads1115" or circuit.supply_v != options.reference_v:
+        # the supply is not the reference, so with a broken wire the voltage can be below its nominal value
+        high = min(high, circuit.quantity(_LEAST_OPEN * circuit.supply_v))
+    return conversion(circuit, curve, (low, high), open_is_high=True)
+
+
+def _pull_up(options: AnalogOptions) -> PullUp:
+    assert options.pull_up_ohm is not None
+    return PullUp(options.pull_up_ohm, options.pull_up_supply_v)
+
+
+def _shunt(options: AnalogOptions, shunt: Shunt) -> Conversion:
+    if shunt.rating is not None:
+        most = shunt.rating.amperes * SHUNT_OVERLOAD
+    else:
+        most = (_UNRATED_SHUNT_V if options.gain_v is None else options.gain_v * 0.97) / shunt.ohm
+    beyond = SensorState.OUT_OF_RANGE
+    return Conversion(SeriesResistor(shunt.ohm), Identity((-most, most)), (-most, most), beyond, beyond)
