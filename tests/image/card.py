@@ -1,4 +1,4 @@
-"""Copies of an image for guests. mtools reads and writes their FAT partitions without mounting."""
+"""Copies of an image for guests. Their FAT partitions are read and written with mtools, without mounting."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ class Card:
     command_line: str
 
     def put(self, files: Mapping[str, str]) -> None:
-        """Write files to `logboat/` on the first partition, as a person with a laptop would."""
+        """Write files to `logboat/` on the first partition, as a user with a laptop would."""
         drive = f"{self.disk}@@{layout().partition('selector').start}"
         for name, content in files.items():
             command = ["mcopy", "-o", "-i", drive, "-", f"::logboat/{name}"]

@@ -1,4 +1,4 @@
-"""Fixtures: the image that the tests boot, a key for logging in, and a guest that many tests share."""
+"""Fixtures: the image that the tests boot, an SSH key for logging in, and a guest that many tests share."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ OUTPUT = REPOSITORY / "build/image"
 
 
 def build(board: str) -> Path:
-    """Build a board's image on Debian, and return its folder. This is quick if little has changed."""
+    """Build a board's image, based on Debian, and return its folder. This is quick if little has changed."""
     command = [sys.executable, "-m", "provisioning.image", "--board", board, "--base", "debian"]
     cache = os.environ.get("LOGBOAT_IMAGE_CACHE", str(OUTPUT / "cache"))
     subprocess.run([*command, "--output", str(OUTPUT), "--cache", cache], check=True, cwd=REPOSITORY)

@@ -1,4 +1,4 @@
-"""Program for a guest that sends pulses to a line of a simulated chip, or samples the levels of a line."""
+"""Program that runs in a guest. It sends pulses to a line of a simulated GPIO chip, or samples its level."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
 """A simulated GPIO chip inside a guest.
 
-Debian's kernel has no gpio-sim, so the module is built from source. The source comes from Debian's package,
-and the build changes it where a separate module requires that.
+Debian's kernel does not include gpio-sim, so the module is built from the source in Debian's package. The
+build changes the source so that it can be compiled as a separate module.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.image.guest import Guest
 CHIP = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 LABEL = "pinctrl-bcm2711"
 LINES = 58
-"""Number of lines, the same as on a Raspberry Pi 4."""
+"""Number of GPIO lines, the same as on a Raspberry Pi 4."""
 
 _BUILD = r"""
 set -e
@@ -80,7 +80,7 @@ class Header:
         return cls(guest)
 
     def set(self, pin: int, level: bool) -> None:
-        """Set a line to the given level, as an external contact would."""
+        """Set the level of a line, as an external contact would."""
         pull = "pull-up" if level else "pull-down"
         self.guest.root(f"echo {pull} > {CHIP}/sim_gpio{pin}/pull")
 

@@ -1,8 +1,8 @@
 """A virtual machine in QEMU, booted from a card, and commands that run in it over SSH.
 
-KVM is not used, because on machines where KVM is broken, kernels crash only late. Emulation is slow but
-reliable. If the guest crashes, QEMU ends (`-no-reboot`, `panic=-1`). A waiting test then fails at once, and
-shows the end of the console output.
+KVM is not used: where KVM does not work correctly, a guest's kernel crashes late in a test. Emulation is slow
+but reliable. If the guest crashes, QEMU exits (`-no-reboot`, `panic=-1`). A waiting test then fails at once,
+and shows the end of the console output.
 """
 
 import base64
@@ -24,7 +24,7 @@ from tests.ports import free_port
 
 USER = "skipper"
 BOOT_S = 480.0
-"""Time limit for a start in seconds, for a busy machine. On an idle machine, a start takes half a minute."""
+"""Time limit for a boot, in seconds, for a busy machine. On an idle machine, a boot takes half a minute."""
 
 
 class GuestError(Exception):
@@ -46,7 +46,7 @@ MACHINES: Mapping[str, Machine] = {
 
 @dataclass(slots=True)
 class Guest:
-    """Virtual machine in QEMU. As a context manager, it is stopped at the end of the block."""
+    """Virtual machine in QEMU. Used as a context manager, it is stopped at the end of the block."""
 
     card: Card
     place: Path
@@ -56,18 +56,18 @@ class Guest:
     number: int = 1
     memory: int = 1024
     drop_ins: Mapping[str, str] = field(default_factory=dict)
-    """Drop-ins for units, by the names of the units.
+    """Drop-ins for systemd units, by the name of the unit.
 
     systemd receives them as credentials, so that the card is not changed.
     """
     extra_units: Mapping[str, str] = field(default_factory=dict)
-    """Additional units by their names. Each is started at boot."""
+    """Additional systemd units, by name. Each is started at boot."""
     forwards: Sequence[int] = ()
     """Ports of the guest that are forwarded to this machine, in addition to SSH."""
     nanoseconds: int | None = None
-    """Duration of an instruction, given as n for 2^n nanoseconds, or None for full speed.
+    """Exponent n if each instruction takes 2^n nanoseconds of the guest's time; None for full speed.
 
-    With a value, the guest's time depends only on the guest's work, not on this machine's load.
+    With an exponent, the guest's time depends only on the guest's work, not on this machine's load.
     """
     drive: str | None = None
     """QEMU's definition of the card's drive, or None to use the card's file itself."""
@@ -160,7 +160,7 @@ class Guest:
             time.sleep(every)
 
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
-        """Wait until the guest switches off or restarts, which ends QEMU too.
+        """Wait until the guest switches off or restarts. In both cases QEMU exits.
 
         Raises:
             GuestError: the time limit was reached.

@@ -1,11 +1,11 @@
-"""Slow machines with one emulated core and 512 MiB, and the cost of a start on such a machine.
+"""Slow machines with one emulated core and 512 MiB of memory, and the cost of a boot on such a machine.
 
 `python -m tests.image.slow IMAGE` boots an image and prints how much processor time passes until the first
 reading is durable, as a multiple of `python3 -c pass` on the same machine. In this mode the guest's clock
 advances with the instructions that the guest executes, so the figures do not depend on this machine's load.
 
-`python -m tests.image.slow IMAGE BUSY` boots the image at full speed, next to BUSY busy processes, and prints
-the state of its units.
+`python -m tests.image.slow IMAGE BUSY` boots the image at full speed while BUSY processes keep this machine
+busy, and prints the state of the guest's units.
 """
 
 import json
@@ -80,7 +80,7 @@ def slow_guest(
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of a start until the first reading is durable, and of `python3 -c pass` on the same machine."""
+    """Cost of a boot until the first reading is durable, and of `python3 -c pass` on the same machine."""
 
     cpu_s: float
     uptime_s: float
@@ -95,7 +95,7 @@ class Cost:
 
     @property
     def multiple(self) -> float:
-        """Processor time as a multiple of `python3 -c pass`."""
+        """Processor time of the boot, as a multiple of that of `python3 -c pass`."""
         return self.cpu_s / self.pass_s
 
 
@@ -116,7 +116,7 @@ def first_reading(guest: Guest) -> tuple[float, float]:
 
 
 def wait_until_up(guest: Guest) -> None:
-    """Wait until systemd has finished starting. Checks are rare, because each costs the guest time."""
+    """Wait until systemd has finished starting. It is checked rarely, because each check takes guest time."""
     state = "systemctl is-system-running"
     guest.wait_for(
         "started",
@@ -145,7 +145,7 @@ def _children(times: str) -> float:
 
 
 def main() -> int:
-    """Boot an image on a slow machine, and print the cost of the start and the state of the units."""
+    """Boot an image on a slow machine, and print the cost of the boot and the state of the units."""
     image, *rest = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="logboat-slow-") as folder:
         place, key = Path(folder), Path(folder, "key")

@@ -38,7 +38,7 @@ def clone(place: Path) -> Path:
 
 
 def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
-    """The two clones share nothing, and the builds leave this machine's own apt unchanged."""
+    """The two clones share no files, and the builds do not change this machine's own apt."""
     found, lists = [], sorted(Path("/var/lib/apt/lists").iterdir())
     for name in ("one", "other/farther"):
         checkout = clone(tmp_path / name)
@@ -66,7 +66,7 @@ def test_bill_of_materials_states_the_licences_of_every_package(image: Path) -> 
 
 
 def unfinished(output: Path) -> list[str]:
-    """Return the names of files that may be an image or the remains of one."""
+    """Return the names of files that may be a complete or an incomplete image."""
     return [path.name for path in output.iterdir() if path.suffix != ".log"]
 
 

@@ -1,7 +1,7 @@
 """Cards made by an operator turn two machines into vessels on one network, without further configuration.
 
-One card was written completely (`fleet card --image`). On the other, only the bundle was written to FAT
-(`--bundle-only`).
+One card was written completely (`fleet card --image`). On the other card, only the bundle was written, to the
+FAT partition (`--bundle-only`).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A simulated chip at the header, controlled from outside, causes readings through Logboat's pin factory."""
+"""Level changes on a simulated GPIO chip lead to readings, through Logboat's pin factory."""
 
 import os
 import time
@@ -53,7 +53,7 @@ def header(booted: Guest, tmp_path_factory: pytest.TempPathFactory) -> Header:
 
 
 def sensor(guest: Guest, name: str) -> Any:
-    """Return the present state of one sensor from `logboat sensors`."""
+    """Return the current state of one sensor from `logboat sensors`."""
     found = {each["sensor"]: each for each in guest.json("logboat sensors --json")["sensors"]}
     return found.get(name, {"state": None, "value": None})
 
@@ -118,7 +118,7 @@ def test_output_level_is_read_back(booted: Guest, header: Header) -> None:
 
 
 def test_lights_follow_the_recorder(booted: Guest, header: Header) -> None:
-    """The light is steady while the recorder records. It blinks fast if the recorder is stopped."""
+    """The light is steady while the recorder is running, and blinks fast when the recorder is stopped."""
     for _ in range(2):
         booted.wait_for("a steady light", partial(is_steady, header, RECORD_LIGHT))
         assert header.level(POWER_LIGHT)

@@ -1,4 +1,4 @@
-"""The appliance boots in QEMU from an official image. The test uses a similar image that it builds."""
+"""An appliance based on an official image boots in QEMU. The test builds a substitute for that image."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ LACKS = "i2c-tools"
 
 
 def official(place: Path, cache: Path) -> Path:
-    """Create an xz-compressed image with FAT and root partitions, and a unit for questions at first boot."""
+    """Create an xz-compressed image with FAT and root partitions, and a unit that asks questions at boot."""
     found = recipe.read(card.REPOSITORY / "image", board="virt", base="debian", native=build.native())
     root, disk = place / "root", place / "raspios.img"
     roots.unpack(roots.base(found, cache, log=place / "log"), root)

@@ -1,8 +1,8 @@
 """The vessel survives power cuts with a disk that loses unflushed data.
 
-The ledger is kept outside the guest, and arrives over a serial port. Killing only QEMU loses nothing that the
-guest has written, in any of its cache modes. The disk is therefore served by nbdkit with a cache of its own.
-Both are killed, and unflushed data is lost.
+The ledger of durable samples is sent over a serial port, and is stored outside the guest. Killing only QEMU
+loses no data that the guest has written, whatever the cache mode. The disk is therefore served by nbdkit with
+a cache of its own. When both processes are killed, unflushed data is lost.
 """
 
 import os
@@ -61,7 +61,7 @@ class Disk:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server of the disk, and return QEMU's definition of the drive."""
+        """Start the disk server, and return QEMU's definition of the drive."""
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
@@ -143,7 +143,7 @@ def test_samples_in_the_ledger_survive_power_cuts_of_the_guest(
 def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> None:
     """Start the vessel after a power cut, check it, and cut the power again.
 
-    The vessel must have no damage, and must have stored every sample in the ledger.
+    The vessel must report no damage, and must have stored every sample that is in the ledger.
     """
     guest.drive = disk.start()
     guest.start()

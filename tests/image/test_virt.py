@@ -1,4 +1,4 @@
-"""A vessel's first start from the image, as seen over SSH and from outside."""
+"""A vessel's first boot from the image, observed over SSH and over the network."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_no_unit_failed(booted: Guest) -> None:
 
 
 def test_time_to_the_first_durable_reading(booted: Guest) -> None:
-    """The time is printed but has no limit, because emulation says nothing about a real board."""
+    """The time is printed but not limited, because emulation does not show how fast a real board is."""
     booted.wait_for("a document", lambda: "good" in booted.run("logboat log example --csv", check=False))
     first = booted.run("logboat log example --csv | grep -m 1 good").split(",")[0]
     started = float(booted.run("date +%s.%N")) - float(booted.run("cut -d' ' -f1 /proc/uptime"))
@@ -107,7 +107,7 @@ def test_sync_listens_once_the_vessel_has_an_identity(booted: Guest, tmp_path: P
 
 
 def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None:
-    """Give the guest an identity as README describes: copy the folder and change its owner."""
+    """Install an identity in the guest as README describes: copy the folder and change its owner."""
     folder = make_fleet(place, fleet) if not (place / fleet).exists() else place / fleet
     logboat = [sys.executable, "-m", "services"]
     passphrase = ["--passphrase-file", str(place / "passphrase")]
@@ -182,7 +182,7 @@ def test_the_log_is_complete(booted: Guest) -> None:
 
 
 def test_restart_keeps_keys_identity_and_log(booted: Guest) -> None:
-    """Host keys, machine id and log are the same after a restart, and no file is ingested twice."""
+    """Host keys, machine id and log are the same after a reboot, and no file is applied twice."""
     asked = (
         "cat /etc/machine-id /etc/logboat/ssh/ssh_host_ed25519_key.pub;"
         ' logboat status --json | grep -o \'"log":"[a-z]*"\''

@@ -1,4 +1,4 @@
-"""A sensor that needs a kernel driver gets its line in config.txt, which causes one restart."""
+"""For a sensor that needs a kernel driver, a line is added to config.txt, and the machine reboots once."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A fleet with two vessels, and bundles for them, for tests; keys are generated only once."""
+"""A fleet with two vessels, and bundles for both, for use in tests. Keys are generated only once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Files in use, without the internal records of the ingest."""
+        """Files in use, without the record that the ingest keeps for itself."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -101,7 +101,7 @@ STEPS = ("write", "write_on_fat", "rename", "remove", "overwrite")
 
 
 class Cut(BaseException):
-    """Exception that stands for a power cut at this point."""
+    """Exception that simulates a power cut at the current operation."""
 
 
 class Cutter:

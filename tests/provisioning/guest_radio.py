@@ -2,9 +2,9 @@
 
 The guest's card is made from `NETWORK`. The crew's Wi-Fi network and the mesh start although no other radio
 is present. Another vessel with the fleet's key connects over the mesh, and documents are replicated in both
-directions. A radio with another key connects to nothing. The test needs the appliance's services, including
-OpenSSH. It prints each step, and its exit status is 0 on success. The radios are `wlan0` (joins), `wlan3`
-(crew), `wlan4` (mesh), and `wlan1` and `wlan2` for the other computers.
+directions. A radio with another key cannot connect. The test needs the appliance's services, including
+OpenSSH. It prints each step, and its exit status is 0 on success. The appliance uses the radios `wlan0`
+(joins a network), `wlan3` (crew) and `wlan4` (mesh). Other computers use `wlan1` and `wlan2`.
 
 Its argument is the folder of the other vessel's identity; the id of that vessel is `OTHER`.
 """
@@ -61,7 +61,7 @@ def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S)
 
 
 def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
-    """Let another computer join a network, in a network namespace of its own."""
+    """Let another computer, simulated by a network namespace, join a network."""
     path = Path(f"/run/{interface}.conf")
     path.write_text(configuration)
     return subprocess.Popen(
@@ -70,7 +70,7 @@ def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
 
 
 def reaches(address: str, *, within: float) -> bool:
-    """Return True if the other computer receives the banner of our SSH server."""
+    """Return True if the other computer receives the banner of the appliance's SSH server."""
     code = "import socket, sys; print(socket.create_connection((sys.argv[1], 22), 5).recv(7))"
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

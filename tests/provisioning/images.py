@@ -32,7 +32,7 @@ SIZE = 64 * MIB
 
 
 def need_tools() -> None:
-    """Skip the test if tools are missing, or fail it if CI is set."""
+    """Skip the test if tools are missing. If CI is set, fail the test instead."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing and os.environ.get("CI"):

@@ -1,4 +1,4 @@
-"""Makes SD cards as a fleet's operator does, using only the command line, for tests that boot the cards."""
+"""Creates SD cards with the command line, as a fleet's operator does, for tests that boot the cards."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ def cards(
     configurations: Mapping[str, str] | None = None,
     sensors: str = "",
 ) -> Mapping[str, Path]:
-    """Make a fleet `north` in `root`, and a card for each vessel from an image; return the cards by vessel.
+    """Create a fleet `north` in `root`, and a card for each vessel from an image; return the cards by vessel.
 
-    `configurations` has a complete `vessel.toml` for each vessel that needs more than its id. `sensors` is
-    the `sensors.toml` of every vessel. The cards have never been booted.
+    `configurations` contains a `vessel.toml` for each vessel that needs more settings than its id. `sensors`
+    is the `sensors.toml` of every vessel. The cards have never been booted.
     """
     (root / "passphrase").write_text(f"{PASSPHRASE}\n")
     secret = ["--passphrase-file", str(root / "passphrase")]

@@ -1,4 +1,4 @@
-"""A fleet's authority issues certificates and signed statements, which are valid in TLS."""
+"""A fleet's authority issues certificates that are valid for TLS, and signs statements."""
 
 import asyncio
 from datetime import timedelta

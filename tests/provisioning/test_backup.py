@@ -100,7 +100,7 @@ def test_links_and_remains_of_a_killed_command_are_not_packed(north: FleetFolder
 
 
 def test_a_backup_does_not_write_outside_its_folder(tmp_path: Path) -> None:
-    """A file from someone who knows the passphrase may still be malicious."""
+    """A backup may be malicious even if its author knows the passphrase."""
     evil = tmp_path / "evil.tar.xz"
     (tmp_path / "file").write_text("x")
     with tarfile.open(evil, "w:xz") as tar:

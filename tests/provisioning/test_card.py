@@ -1,4 +1,4 @@
-"""A card is written only onto permitted targets, and does not boot if it was written only partly."""
+"""A card is written only to permitted targets, and does not boot if it was written incompletely."""
 
 import hashlib
 import json

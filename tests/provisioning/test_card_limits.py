@@ -1,6 +1,6 @@
-"""Cards with too much data, too many files or too deep folders are refused with a message and at low cost.
+"""Cards with too much data, too many files or too deep folders are rejected with a message.
 
-All files in use remain in use.
+This takes little time and memory, and all files in use remain in use.
 """
 
 import math
@@ -23,9 +23,9 @@ from sensors.toml.toml_file import ConfigurationError, parse
 from tests.provisioning.bundles import Card, bundle, put
 
 MOST_MEMORY = 130_000_000
-"""Limit for memory in bytes; a board has 512 MB, which its daemons use too."""
+"""Memory limit in bytes. A board has only 512 MB, and its daemons use a part of it."""
 LONG_S = 20.0
-"""Generous time limit in seconds; without the limits on cards, even a fast machine needs most of a minute."""
+"""Generous time limit in seconds. Without the limits on cards, a fast machine needs nearly a minute."""
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def parse(text: str) -> copyright_files.StatedLicenses:
 
 
 def texts(stated: copyright_files.StatedLicenses) -> list[str]:
-    """Return the licences, each SPDX identifier with a marker."""
+    """Return the licences as text, with a marker on each SPDX identifier."""
     return [f"SPDX {each.text}" if each.form == "id" else each.text for each in stated.licenses]
 
 
@@ -223,7 +223,7 @@ def test_short_name_without_an_equivalent_stays_a_name(short_name: str) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a root in which two packages have documentation of their own."""
+    """Return a root file system with the copyright files of two packages."""
     place = tmp_path / "root"
     for name, text in (("gcc-14-base", SIMPLE), ("zlib1g", FREE_FORM)):
         (place / f"usr/share/doc/{name}").mkdir(parents=True)

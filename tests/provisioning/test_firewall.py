@@ -38,7 +38,7 @@ def network() -> Network:
 
 
 def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Path) -> None:
-    """Load the image's own rules and the rules made from a configuration into a host's kernel."""
+    """Load the image's own rules, and those made from a configuration, in a host's network namespace."""
 
     def tool(command: list[str], **_named: object) -> bytes:
         return argo.run(command).encode()
@@ -47,7 +47,7 @@ def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Pa
 
 
 def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
-    """Return the ports that are open to another host on the network of this interface."""
+    """Return the ports that are open to another host in the network behind this interface."""
     words = argo.run(["ip", "-4", "-brief", "address", "show", interface]).split()
     address = words[2].partition("/")[0]
     found = set()

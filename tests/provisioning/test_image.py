@@ -1,4 +1,4 @@
-"""Each step of building an image does its part; `tests/image` tests that the result boots."""
+"""Tests of the steps that build an image. The tests in `tests/image` boot the result."""
 
 import hashlib
 import io
@@ -427,7 +427,7 @@ def test_bill_of_materials_names_every_package_once_and_is_reproducible() -> Non
 
 
 def installed_python(site: Path, metadata: str) -> tuple[sbom.Distribution, ...]:
-    """Return what is found in a site-packages folder that contains one package."""
+    """Return the distributions found in a site-packages folder that contains one package."""
     folder = site / "pump-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text(

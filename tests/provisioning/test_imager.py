@@ -1,4 +1,4 @@
-"""All three formats of the files that Raspberry Pi Imager writes to a card are read."""
+"""Raspberry Pi Imager's settings are read from all three file formats that it writes to a card."""
 
 from collections.abc import Mapping
 
@@ -133,7 +133,7 @@ runcmd:
   - [ sh, -c, "echo 'anna ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/010_anna-nopasswd" ]
   - [ chmod, '0440', '/etc/sudoers.d/010_anna-nopasswd' ]
 """
-"""User data as Imager 2.0.10 writes it."""
+"""Content of `user-data` as Imager 2.0.10 writes it."""
 NEWEST_NETWORK_CONFIG = """\
 network:
   version: 2

@@ -324,7 +324,7 @@ def test_second_bundle_on_a_card_is_refused(card: Card) -> None:
 
 
 def test_bundle_on_the_card_has_priority_over_one_in_the_inbox(card: Card) -> None:
-    """The bundle in the inbox may be one that the appliance has already refused."""
+    """The appliance may already have rejected the bundle in the inbox."""
     put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
     assert card.start().generated
     assert "logboat fleet renew" in card.problems
@@ -440,7 +440,7 @@ def test_unreadable_revocations_are_reported_and_kept(argo: Card) -> None:
 
 
 def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> None:
-    """The raw image file of a mounted file system is searched."""
+    """The test searches the raw image file of a mounted file system."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()
@@ -471,7 +471,7 @@ def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> Non
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip fsync, because these tests cut the power between two steps and do not check the medium."""
+    """Replace fsync with a function that does nothing, because these tests do not check the medium."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -534,7 +534,7 @@ def test_power_may_fail_at_each_step(
 
 @pytest.mark.usefixtures("no_waiting")
 def test_change_is_complete_after_a_power_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After recovery, either all files are old or all files are new."""
+    """After recovery, either all files are the old ones or all are the new ones."""
     old = argo.force
     (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
     (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))

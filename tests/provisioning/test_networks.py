@@ -1,4 +1,4 @@
-"""Adapters are assigned roles, and NetworkManager itself accepts the profiles."""
+"""Roles are assigned to adapters, and NetworkManager accepts the profiles."""
 
 import os
 import shutil

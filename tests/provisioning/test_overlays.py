@@ -1,4 +1,4 @@
-"""The wiring's lines in config.txt cause one restart, and never a loop of restarts."""
+"""New lines in config.txt cause one restart, but never a loop of restarts."""
 
 from pathlib import Path
 

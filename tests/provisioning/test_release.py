@@ -1,4 +1,4 @@
-"""A release is refused until SECURITY.md says where to report a vulnerability."""
+"""A release is rejected until SECURITY.md states where to report a vulnerability."""
 
 import subprocess
 from pathlib import Path

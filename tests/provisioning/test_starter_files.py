@@ -1,4 +1,4 @@
-"""The starter files are valid as they are, and remain valid when users enable their examples."""
+"""The starter files are valid, and remain valid when users enable the examples in them."""
 
 import re
 from pathlib import Path

@@ -231,7 +231,7 @@ class TestMistakes:
             ),
             (
                 "time,path,value\n2014-08-15T19:00:00Z,a,1\n2014-08-15T19:00:00,a,1\n",
-                r"line 3: .*all with or all without a zone",
+                r"line 3: .*all with or all without a time zone",
             ),
         ],
     )
