@@ -22,7 +22,7 @@ from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 from sync.folders import PUBLIC
 
-from . import permissions, problems, secret_wiping
+from . import near_misses, permissions, problems, secret_wiping
 from .active_config import CONFIG, ActiveConfiguration, StartRecord, digest
 from .offers import IN_FORCE, OfferedFiles, collect
 
@@ -99,6 +99,8 @@ class Intake:
         self._stack = ExitStack()
         self._is_open = False
         self._problems: list[FileProblem] = []
+        self._unused: list[FileProblem] = []
+        self._notes: list[FileProblem] = []
         self._refused: set[str] = set()
 
     def run(self, extra: OfferedFiles | None = None) -> Outcome:
@@ -118,10 +120,12 @@ class Intake:
                     if offer is not None:
                         self._attempt(self._card, self._show)
                     self._attempt(self._card, self._look_beside)
+                    self._attempt(self._card, self._find_unused)
                 self._attempt(self._card, self._tell)
         except Exception as error:  # noqa: BLE001  # the card could not be made read-only again
             self._fail(self._card, error)
-        return Outcome(tuple(self._problems), taken, self._force.memory.generated)
+        problems = (*self._problems, *self._unused)
+        return Outcome(problems, taken, self._force.memory.generated)
 
     # Applying the files
 
@@ -332,9 +336,15 @@ class Intake:
     def _look_beside(self) -> None:
         self._problems += self._beside(self._open)
 
+    def _find_unused(self) -> None:
+        if self._card is not None:
+            self._unused += near_misses.near_misses(self._card)
+            self._notes += near_misses.without_effect(self._card)
+
     def _tell(self) -> None:
-        if self._card is not None and (self._card.is_dir() or self._problems):
-            problems.show(self._card, self._problems, before=self._open_folder)
+        unused = [*self._unused, *self._notes]
+        if self._card is not None and (self._card.is_dir() or self._problems or unused):
+            problems.show(self._card, self._problems, unused, before=self._open_folder)
 
     def _open_folder(self) -> None:
         self._open()

@@ -13,15 +13,27 @@ _HEAD: Final = (
     "Logboat could not apply the files on this card.",
     "The previous configuration stays in use, and recording continues.",
 )
+_UNUSED: Final = ("Logboat did not use these files on this card. All other files are in use.",)
+_ALSO_UNUSED: Final = ("Logboat did not use these files either.",)
 _FOOT: Final = (
     "Correct and save the files, put the card back, and switch the vessel's computer on.",
     "This file is removed when there are no more problems.",
 )
 
 
-def text(problems: Sequence[FileProblem]) -> bytes:
-    """Return the content of the file, with Windows line endings, which every editor understands."""
-    rows = [*_HEAD, ""]
+def text(problems: Sequence[FileProblem], unused: Sequence[FileProblem] = ()) -> bytes:
+    """Return the content of the file, with Windows line endings, which every editor understands.
+
+    `problems` are those because of which files were refused, and `unused` those of files that were ignored.
+    """
+    rows = [*_HEAD, "", *_rows(problems)] if problems else []
+    if unused:
+        rows += [*(_ALSO_UNUSED if problems else _UNUSED), "", *_rows(unused)]
+    return "\r\n".join(map(clean, [*rows, *_FOOT, ""])).encode()
+
+
+def _rows(problems: Sequence[FileProblem]) -> list[str]:
+    rows = list[str]()
     for problem in problems:
         line = "" if problem.line is None else f", line {problem.line}"
         subject = ": ".join(part for part in (problem.table, problem.key) if part)
@@ -31,16 +43,22 @@ def text(problems: Sequence[FileProblem]) -> bytes:
             *([f"    {problem.remedy}"] if problem.remedy else []),
             "",
         ]
-    return "\r\n".join(map(clean, [*rows, *_FOOT, ""])).encode()
+    return rows
 
 
-def show(folder: Path, problems: Sequence[FileProblem], *, before: Callable[[], None]) -> None:
+def show(
+    folder: Path,
+    problems: Sequence[FileProblem],
+    unused: Sequence[FileProblem] = (),
+    *,
+    before: Callable[[], None],
+) -> None:
     """Write PROBLEMS.txt to a folder, or remove it if there are no problems; an identical file is kept.
 
     `before` is called before anything is written. Raises OSError.
     """
     path = folder / NAME
-    wanted = text(problems) if problems else None
+    wanted = text(problems, unused) if problems or unused else None
     present = None
     if path.exists():  # read one byte more than the wanted text, because the file may be of any size
         with path.open("rb") as file:

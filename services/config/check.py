@@ -129,8 +129,11 @@ def _files_of(path: Path) -> Iterator[Path]:
             if folder.is_dir() and not folder.name.startswith("."):
                 yield from _in_folder(folder)
         return
-    found = list(_in_folder(path)) or list(_in_folder(path / ON_FAT))
-    yield from found or [path]
+    on_card = path / ON_FAT  # if the path is where a card's first partition is mounted
+    if is_for_card(on_card) and any(_in_folder(on_card)):
+        yield from _in_folder(on_card)
+    else:
+        yield from list(_in_folder(path)) or list(_in_folder(on_card)) or [path]
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:

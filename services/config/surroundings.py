@@ -16,6 +16,7 @@ from provisioning.bundle import contents, identity
 from provisioning.bundle.contents import IDENTITY, MANIFEST, VESSEL, is_carried
 from provisioning.card_folders import ON_FAT
 from provisioning.errors import BundleError
+from provisioning.ingest.near_misses import near_misses
 from sensors.toml.toml_file import FileProblem, is_empty, unforeseen
 from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
@@ -43,6 +44,8 @@ def with_surroundings(
             problems += _bundle(folder, new_identity=new_identity)
         if in_fleet:
             problems += _in_fleet(config, unchecked)
+        elif for_card:
+            problems += near_misses(folder)
         has_certificate = (folder / IDENTITY / VESSEL_CERTIFICATE).is_file()
         if not new_identity and (in_fleet or (for_card and has_certificate)):
             problems += _identity(folder, now, in_fleet=in_fleet)

@@ -105,11 +105,11 @@ SEEN_AT_BOOT: Final[dict[str, tuple[Fault, str]]] = {
     ),
     "example of an SSH key": (
         vessel(f'[network]\nssh_keys = ["ssh-ed25519 {EXAMPLE_SSH_KEY} crew@argo"]\n'),
-        "this is the example of the template",
+        "this is still the template's example value",
     ),
     "example of a password's hash": (
         vessel(f'[[user]]\nname = "bridge"\npassword_hash = "{EXAMPLE_HASH}"\n'),
-        "this is the example of the template",
+        "this is still the template's example value",
     ),
     "empty configuration": (files(vessel_toml=""), "vessel.toml: the file is empty"),
     "no sensor": (sensors("# nothing yet\n"), "no sensor is described"),
@@ -283,3 +283,5 @@ def test_files_on_a_card_are_checked_through_its_mount_point(logboat: Appliance,
     (card / "logboat/vessel.toml").write_text(VESSEL.replace('"argo"', '"argos"'))
     checked = logboat("config", "check", str(card))
     assert (checked.status, 'but the certificate is for "argo"' in checked.out) == (2, True)
+    (card / "sensors.toml").write_text(SENSORS.format(17))
+    assert "because it is beside the folder logboat" in logboat("config", "check", str(card)).out
