@@ -16,6 +16,7 @@ The modules and packages, in the order in which data flows through them:
 - `chips`: the chips that a kernel driver reads
 - `analog`: the keys of analog senders
 - `kind`, `kinds`, `registry`: the description of a kind, all kinds with their drivers, lookup by name
+- `derived`: expressions, which compute the value of a sensor from other sensors
 - `sampling`: runs the drivers, with one thread for each bus
 - `plaintext`: makes text from any source safe to show
 

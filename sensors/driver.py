@@ -2,7 +2,7 @@
 
 A driver turns the signal of one sensor, real or simulated, into samples. The thread of the sensor's bus opens
 the driver, and then polls it at the sensor's interval. The driver may also emit samples at any time from a
-thread of its own. It never accesses another sensor.
+thread of its own. It never accesses another sensor, and reads at most the last samples of other sensors.
 """
 
 from abc import ABC, abstractmethod

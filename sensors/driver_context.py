@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sensors.clock import Clock
 from sensors.csv_recordings.files import RecordingCache
+from sensors.latest_samples import LatestSamples
 
 if TYPE_CHECKING:
     from sensors.gpio.context import GpioContext
@@ -23,6 +24,8 @@ class DriverContext:
         """Root folder of the machine's files; it contains `sys`."""
         self.recordings = RecordingCache()
         """Recordings that sensors of kind `replay` play."""
+        self.latest = LatestSamples()
+        """Last sample of each sensor, for sensors of kind `derived`; the sampler must fill it."""
         self._gpio = gpio
 
     @property

@@ -74,6 +74,10 @@ def _accept(_draft: SensorDraft) -> None:
     """Do nothing. This is the default check, for kinds whose keys do not depend on each other."""
 
 
+def _is_alone(_draft: SensorDraft, _drafts: Mapping[str, SensorDraft]) -> None:
+    """Report no problem: the default for kinds that do not refer to other sensors."""
+
+
 def _of_the_path(_values: Values) -> str | None:
     return None
 
@@ -111,7 +115,7 @@ class SensorKind:
     driver: Callable[[SensorSettings, DriverContext], Driver]
     """Function that creates the driver; the driver accesses no hardware before it is opened."""
     example: str
-    """Complete `[[sensor]]` table."""
+    """Complete `[[sensor]]` table; the tables of other sensors to which it refers come first."""
     wiring: Picture | None = None
     """Picture of the wiring; None for a kind without wires."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
@@ -120,6 +124,11 @@ class SensorKind:
     """Way in which the kind reads a GPIO line; None for kinds that read no line."""
     check: Callable[[SensorDraft], None] = _accept
     """Function that reports problems in a combination of keys."""
+    relate: Callable[[SensorDraft, Mapping[str, SensorDraft]], None] = _is_alone
+    """Function that reports problems with the other sensors to which a sensor refers.
+
+    Its second argument contains the drafts of all sensors by id, after each of them was checked alone.
+    """
     make_options: Callable[[SensorDraft], Options] | None = None
     """Function that creates the options from a valid draft; None if no conversion is needed."""
     facts: Callable[[SensorSettings, Mapping[str, Any]], Iterable[Fact]] = _no_facts
@@ -138,6 +147,8 @@ class SensorKind:
     """
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""
+    reports_only_changes: bool = False
+    """True if a sensor is polled at its interval, but emits no sample while its value does not change."""
     fastest_hz: float = 1000.0
     read_s: float = 0.0
     """Time in seconds that one read occupies the bus; 0 if it is negligible."""

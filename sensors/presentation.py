@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from .signalk_paths import is_temperature_difference
 from .units import DIMENSIONS, NO_VALUE, Unit, format_duration, unit_of_text
 
 _MEASUREMENT: Final = "measurement"
@@ -69,8 +70,12 @@ class _Row:
     """Lowest and highest SI value that the quantity can have."""
     names: frozenset[str] = frozenset()
     """Last components of the paths to which the row applies; empty for all paths."""
+    is_difference: bool = False
+    """True if the row applies only to differences of temperatures."""
 
     def fits(self, path: str) -> bool:
+        if self.is_difference and not is_temperature_difference(path):
+            return False
         return path.startswith(self.prefix) and (not self.names or path.rpartition(".")[2] in self.names)
 
 
@@ -106,7 +111,11 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
         _Row("Ah", 2, state_class=_TOTAL_INCREASING, names=_names("lifetimeDischarge", "lifetimeRecharge")),
         _Row("Ah", 2),
     ),
-    "K": (_Row("°C", 1, "temperature", limits=_NOT_NEGATIVE),),
+    "K": (
+        # Home Assistant would convert a difference with the device class `temperature` as a temperature.
+        _Row("K", 1, is_difference=True),
+        _Row("°C", 1, "temperature", limits=_NOT_NEGATIVE),
+    ),
     "Pa": (
         _Row("hPa", 1, "atmospheric_pressure", limits=_NOT_NEGATIVE, prefix="environment."),
         _Row("bar", 2, "pressure"),
@@ -226,6 +235,7 @@ def format_as_written(
     name = unit_of_text(written, unit)
     if name is None and isinstance(written, str) and unit == "s":
         return format_duration(value)
+    difference = difference or is_temperature_difference(path)
     scale = DIMENSIONS[unit].units.get(name) if name is not None else None
     if scale is not None:
         number = (value - (0.0 if difference else scale.offset)) / scale.factor

@@ -12,8 +12,8 @@ slow but not blocked.
 
 The samples of one sensor are emitted in order of time. Polls keep their cadence, and missed polls are
 skipped. The values of a sensor with the key `average` are replaced with their running mean. This module does
-not number, filter or store samples. `Schedule` and `BusLane.step` use no threads,
-and take the time from the clock that is passed in.
+not number, filter or store samples. `Schedule` and `BusLane.step` use no threads, and take the time from the
+clock that is passed in.
 """
 
 import heapq
@@ -28,6 +28,7 @@ from typing import Final
 from .averaging import RunningMean
 from .clock import Clock
 from .driver import Driver, DriverError, Emit
+from .latest_samples import LatestSamples
 from .sample import Sample, Totals
 from .state import SensorState
 
@@ -94,7 +95,7 @@ class Schedule:
 class Channel:
     """Connection between one driver and the recorder, with the driver's last report and its failures."""
 
-    def __init__(self, driver: Driver, emit: Emit) -> None:
+    def __init__(self, driver: Driver, emit: Emit, latest: LatestSamples | None = None) -> None:
         self.driver = driver
         self.sensor = driver.settings.id
         self.totals = Totals()
@@ -107,6 +108,7 @@ class Channel:
         """Number of consecutive polls that were at least one interval late."""
         self.emitted = 0
         self._emit = emit
+        self._latest = latest
         settings = driver.settings
         self._mean = (
             None
@@ -146,6 +148,8 @@ class Channel:
         if sample.totals is not None:
             self.totals = sample.totals
         self.emitted += 1
+        if self._latest is not None:
+            self._latest.note(sample)
         self._emit(sample)
 
     def silence(self) -> None:
@@ -298,10 +302,18 @@ class BusLane:
 class Sampler:
     """Runner of all drivers on a vessel."""
 
-    def __init__(self, drivers: Iterable[Driver], emit: Emit, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        drivers: Iterable[Driver],
+        emit: Emit,
+        *,
+        clock: Clock,
+        latest: LatestSamples | None = None,
+    ) -> None:
+        """Prepare the lanes. The last sample of each sensor is written to `latest`, if it is given."""
         by_lane: dict[str, list[Channel]] = {}
         for driver in drivers:
-            by_lane.setdefault(driver.lane, []).append(Channel(driver, emit))
+            by_lane.setdefault(driver.lane, []).append(Channel(driver, emit, latest))
         self.lanes = tuple(BusLane(name, channels, clock) for name, channels in by_lane.items())
         self._threads: list[threading.Thread] = []
 

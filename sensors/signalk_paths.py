@@ -252,6 +252,21 @@ def is_well_formed(path: str) -> bool:
     return WELL_FORMED.fullmatch(path) is not None
 
 
+_ANGLES_BELOW_A_TURN: Final = frozenset(
+    {"rudderAngle", "rudderAngleTarget", "thrustAngle", "leewayAngle", "magneticVariation"}
+)
+
+
+def is_direction(path: str) -> bool:
+    """Return True if an angle with this path can make a whole turn, as headings and wind angles can."""
+    return path.rpartition(".")[2] not in _ANGLES_BELOW_A_TURN
+
+
+def is_temperature_difference(path: str) -> bool:
+    """Return True if a path is for a difference of temperatures, according to its last component."""
+    return path.casefold().endswith("temperaturedifference")
+
+
 def similar(path: str) -> str:
     """Return the known path that was probably meant, or an empty string if none is similar.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sensors.kind import SensorDraft
+from sensors.signalk_paths import is_temperature_difference
 
 from .parsers import SenderPoints, calibration_parser, range_parser, sender_parser
 
@@ -89,9 +90,11 @@ def _selected(draft: SensorDraft, name: str) -> KeySet | None:
         return THERMISTOR if name == "beta" else SHUNT
     if name in table.faulty:
         return None
+    is_difference = is_temperature_difference(draft.valid_value("path") or "")
     if name == "calibration":
         if draft.unit is not None:
-            values[name] = table.value(name, calibration_parser(draft.unit))
+            parser = calibration_parser(draft.unit, is_difference=is_difference)
+            values[name] = table.value(name, parser)
         return CALIBRATION
-    values[name] = points = table.value(name, sender_parser(draft.unit))
+    values[name] = points = table.value(name, sender_parser(draft.unit, is_difference=is_difference))
     return SENDERS[points.unit] if isinstance(points, SenderPoints) else None

@@ -78,13 +78,18 @@ def is_quantity(raw: Any, unit: str) -> bool:
     return True
 
 
-def calibration_parser(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
-    """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts."""
+def calibration_parser(
+    unit: str, *, is_difference: bool = False
+) -> Callable[[Any], tuple[tuple[float, float], ...]]:
+    """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts.
+
+    The values are differences of temperatures if `is_difference` is True.
+    """
 
     def point(raw: Any) -> tuple[float, float]:
         at_volts, value = parse_pair(raw)
         try:
-            return parse_volts(at_volts), parse_value(value, unit)
+            return parse_volts(at_volts), parse_value(value, unit, difference=is_difference)
         except InputError:
             if isinstance(at_volts, str) and is_quantity(at_volts, unit) and is_quantity(value, "V"):
                 raise InputError(
@@ -141,8 +146,11 @@ def _electrical_unit(raw: Any) -> str:
 SENDER_EXAMPLE: Final = '[["10 ohm", "0 bar"], ["180 ohm", "10 bar"]]'
 
 
-def sender_parser(unit: str | None) -> Callable[[Any], SenderPoints]:
-    """Return a parser for pairs of a sender's quantity and a value in `unit`; None skips the values."""
+def sender_parser(unit: str | None, *, is_difference: bool = False) -> Callable[[Any], SenderPoints]:
+    """Return a parser for pairs of a sender's quantity and a value in `unit`; None skips the values.
+
+    The values are differences of temperatures if `is_difference` is True.
+    """
 
     def point(raw: Any) -> tuple[str, float, float]:
         if not isinstance(raw, list) or len(raw) != 2:
@@ -162,7 +170,8 @@ def sender_parser(unit: str | None) -> Callable[[Any], SenderPoints]:
         quantity = parse(at, own)
         if own != "V" and quantity < 0:
             raise InputError(f"{shown(at)} is below 0", f"Write a {_SINGULAR[own]} that is 0 or more.")
-        return own, quantity, 0.0 if unit is None else parse_value(value, unit)
+        number = 0.0 if unit is None else parse_value(value, unit, difference=is_difference)
+        return own, quantity, number
 
     def parser(raw: Any) -> SenderPoints:
         if not isinstance(raw, list):

@@ -28,7 +28,7 @@ from sensors.settings import (
     parse_interval,
     parse_rate,
 )
-from sensors.signalk_paths import CONTACT, unit_words
+from sensors.signalk_paths import CONTACT, is_temperature_difference, unit_words
 from sensors.toml import toml_file
 from sensors.toml.declarations import from_values, schema_of
 from sensors.toml.schema import (
@@ -123,6 +123,11 @@ def examine_sensors(
     for number, table in enumerate(root.sections("sensor"), start=1):
         with table.guarded():
             drafts.append(_draft(table, number, file.path.parent, recordings))
+    by_id = {name: draft for draft in drafts if (name := draft.valid_value("id")) is not None}
+    for draft in drafts:
+        if draft.kind is not None and draft.valid_value("id") is not None:
+            with draft.table.guarded():
+                draft.kind.relate(draft, by_id)
     with root.guarded():
         conflicts.check(drafts, reserved)
     if file.content is not None and not none_ok:
@@ -392,7 +397,10 @@ def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
         for name in _LIMITS if contact else ("when",):
             del schema[name]
         if not contact:
-            limit = replace(schema["above"], parse=lambda raw: parse_value(raw, unit))
+            is_difference = is_temperature_difference(draft.valid_value("path") or "")
+            limit = replace(
+                schema["above"], parse=lambda raw: parse_value(raw, unit, difference=is_difference)
+            )
             schema |= {
                 "above": limit,
                 "below": limit,

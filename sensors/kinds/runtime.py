@@ -132,6 +132,7 @@ meter from then on.""",
     unit=lambda values: _UNITS.get(values["measure"]),
     facts=_facts,
     why_no_mean=lambda _values: "the value is a total",
+    reports_only_changes=True,
     has_totals=lambda _settings: True,
     wiring=CIRCUIT,
     example="""\

@@ -140,6 +140,7 @@ HARMLESS: Final = frozenset(
         "url",
         "user",
         "valid",
+        "value",
         "voltage",
         "when",
         "window",

@@ -137,10 +137,16 @@ def sensors(appliance: Appliance) -> Finding:
         return skipped("the recorder is not running")
     faulty = [(name, each) for name, each in state.sensors.items() if each.is_faulty]
     if faulty:
-        name, each = faulty[0]
+        # a fault of a wired sensor is also the fault of each sensor that is computed from it
+        name, each = min(faulty, key=lambda found: found[1].kind == "derived")
         more = f" (and {len(faulty) - 1} more)" if len(faulty) > 1 else ""
         detail = f", {each.detail}" if each.detail else ""
-        return bad(f"{name}: {each.state}{detail}{more}", "Check its wire, plug and supply.")
+        remedy = (
+            "Check the sensors from which it is computed."
+            if each.kind == "derived"
+            else "Check its wire, plug and supply."
+        )
+        return bad(f"{name}: {each.state}{detail}{more}", remedy)
     return good(f"{count(len(state.sensors), 'sensor')}, none faulty")
 
 

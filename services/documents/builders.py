@@ -226,6 +226,9 @@ def _calibration(sensor: SensorSettings) -> dict[str, Any]:
         if value is not None and value is not False:
             # Convert through JSON: tuples become lists, as the store will return them.
             calibration[key] = msgspec.json.decode(msgspec.json.encode(value))
+    expression = getattr(options, "expression", "")
+    if expression:
+        calibration["value"] = expression
     if sensor.scale != 1:
         calibration["scale"] = sensor.scale
     if sensor.offset != 0:

@@ -153,7 +153,9 @@ class Recorder:
             raise
         self._context = context or DriverContext(clock=self._clock)
         self._drivers = make_drivers(settings, context=self._context)
-        self._sampler = Sampler(self._drivers, emit=self._queue.put, clock=self._clock)
+        self._sampler = Sampler(
+            self._drivers, emit=self._queue.put, clock=self._clock, latest=self._context.latest
+        )
         self.library = WriterThread(
             identity=self.identity,
             sensors=settings,

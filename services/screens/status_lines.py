@@ -459,11 +459,15 @@ def _full(facts: StatusFacts) -> str | None:
 
 
 def _faulty(facts: StatusFacts) -> str | None:
-    faulty = next((sensor for sensor in facts.sensors if sensor.is_faulty), None)
+    # a fault of a wired sensor is also the fault of each sensor that is computed from it
+    every = [sensor for sensor in facts.sensors if sensor.is_faulty]
+    faulty = min(every, key=lambda sensor: sensor.kind == "derived", default=None)
     if faulty is None or facts.live is None:
         return None
     detail = f", {faulty.detail}" if faulty.detail else ""
     name = "" if faulty.name in ("", faulty.sensor) else f" ({faulty.name})"
+    if faulty.kind == "derived":
+        return f"check the sensors from which {faulty.sensor}{name} is computed: {faulty.state}{detail}"
     return f"check the wiring of {faulty.sensor}{name}: {faulty.state}{detail}"
 
 

@@ -778,6 +778,14 @@ def test_calibration_with_units_is_converted_to_si(load: Load) -> None:
     assert found.options.calibration == ((0.94, 0.0), (2.41, 1e6))
 
 
+def test_calibration_of_a_difference_of_temperatures_is_in_kelvin(load: Load) -> None:
+    path = "propulsion.main.coolantTemperatureDifference"
+    table = FUEL.replace("tanks.fuel.main.currentLevel", path) + 'unit = "K"\n'
+    [found] = load(sensors(table.replace("[[0.94, 0.0], [2.41, 1.0]]", '[[0.94, "-20 °C"], [2.41, "20 K"]]')))
+    assert isinstance(found.options, AnalogOptions)
+    assert found.options.calibration == ((0.94, -20.0), (2.41, 20.0))
+
+
 def test_rate_and_every_are_equivalent(load: Load) -> None:
     [by_rate] = load(sensors(RPM + 'rate = "0.1 Hz"\n'))
     [by_interval] = load(sensors(RPM + 'every = "10 s"\n'))

@@ -12,6 +12,7 @@ from sensors.config.loader import load_sensors
 from sensors.driver import Driver, DriverError
 from sensors.driver_context import DriverContext
 from sensors.kinds.analog import AnalogDriver
+from sensors.kinds.derived import DerivedDriver
 from sensors.kinds.ds18b20 import ThermometerDriver
 from sensors.kinds.ina219 import PowerDriver
 from sensors.kinds.manual import ManualDriver, ManualOptions
@@ -40,6 +41,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "manual": ManualDriver,
     "simulated": SimulatedDriver,
     "replay": ReplayDriver,
+    "derived": DerivedDriver,
 }
 """Driver classes of the kinds that have one of their own."""
 
@@ -50,11 +52,10 @@ def described(kind: str, folder: Path) -> SensorSettings:
 
 
 def read(text: str, folder: Path) -> SensorSettings:
-    """Return the settings of the only sensor in this text of a `sensors.toml`."""
+    """Return the settings of the last sensor in this text of a `sensors.toml`."""
     shutil.copy(RECORDING, folder)
     (folder / "sensors.toml").write_text(text)
-    [found] = load_sensors(folder / "sensors.toml")
-    return found
+    return load_sensors(folder / "sensors.toml")[-1]
 
 
 @pytest.fixture

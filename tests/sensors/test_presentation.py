@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sensors import signalk_paths
-from sensors.presentation import TABLE, display, format_value, presentation
+from sensors.plausibility import impossible_value, missing_unit
+from sensors.presentation import TABLE, display, format_as_written, format_value, presentation
 from sensors.units import DIMENSIONS, parse
 from sync.gateway.mqtt import homeassistant, signalk
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
@@ -74,6 +75,7 @@ SIGNAL_K: Final = {
 """Units that Signal K 1.8 defines (`definitions.json`)."""
 ROWS: Final = [
     # SI value and unit, path; text on screens; Home Assistant: number, unit, device class, state class
+    (-5.25, "K", "a.temperatureDifference", "-5.2 K", -5.25, "K", None, "measurement"),
     (4_500, "s", "propulsion.main.runTime", "1.25 h", 1.25, "h", "duration", "total_increasing"),
     (
         *(200, "s", "electrical.batteries.1.capacity.timeRemaining", "3 min 20 s"),
@@ -153,6 +155,15 @@ def rendered(config: dict[str, Any], value: object) -> str:
     """Return the state that Home Assistant's template engine makes from a current value."""
     template = jinja2.Template(config["value_template"])
     return str(template.render(value_json=json.loads(json.dumps({"value": value}))))
+
+
+def test_difference_of_temperatures_is_shown_in_kelvin_in_every_form() -> None:
+    path = "propulsion.main.coolantTemperatureDifference"
+    assert format_value(5.0, "K", path=path) == "5.0 K"
+    assert format_as_written(5.0, "K", "5 °C", path=path) == "5 °C"
+    assert format_as_written(5.0, "K", 5, path=path) == "5 K"
+    assert impossible_value(-5.0, "K", path=path) is None
+    assert missing_unit(5, "K", path=path) is None
 
 
 def test_every_row_of_the_table_has_an_example() -> None:

@@ -36,6 +36,7 @@ SENSORS: Final[Sequence[Table]] = (
         "model": "temperature",
         "alarm": {"above": "40 °C", "severity": "alarm", "for": "3 s", "hysteresis": 1},
     },
+    {"kind": "derived", "path": PATH, "value": "s0 + '20 l' * max(s1 - s0, 2)", "every": "2 s"},
     {"kind": "replay", "path": PATH, "file": RECORDING, "speed": 1.0, "repeat": True},
 )
 """Valid table for each kind of sensor, without its id."""
@@ -92,6 +93,7 @@ _ODD_TEXTS: Final = (
         "when == and",
         "hours == 99:99",
     ),
+    *("s0", "s0 - s1", "s0-s1", "s1 / s0", "mean(s0, s1)", "((s0", "s0 + '5 °C'", "-s0 * -2e5"),
     *("Europe/Berlin", "../../etc/passwd", "vessel.argo", "192.168.1.10/33", "::1", "ssh-rsa ", "[", "%"),
 )
 _CHARACTERS: Final = st.characters(exclude_categories=["Cs"])

@@ -144,6 +144,23 @@ class TestStatus:
                 {"sensors": {"rpm": build.live_sensor(None, state="open", detail="2.97 V is above 2.9 V")}},
                 "check the wiring of rpm (Main engine): open, 2.97 V is above 2.9 V",
             ),
+            (
+                {
+                    "sensors": {
+                        "used": build.live_sensor(None, state="failed", kind="derived", detail="rpm is open"),
+                        "rpm": build.live_sensor(None, state="open"),
+                    }
+                },
+                "check the wiring of rpm (Main engine): open",
+            ),
+            (
+                {
+                    "sensors": {
+                        "used": build.live_sensor(None, state="stale", kind="derived", detail="b is old")
+                    }
+                },
+                "check the sensors from which used (Main engine) is computed: stale, b is old",
+            ),
             ({"clock": {"source": "floor", "uncertainty": 0.0}}, "set the clock"),
             (
                 {"identity": {"fault": "vessel.key: gone"}},
@@ -395,6 +412,7 @@ class TestAdd:
                     None, kind="manual", unit="K", path="propulsion.main.coolantTemperature"
                 ),
                 "hours": build.live_sensor(None, kind="manual", unit="s", path="propulsion.main.runTime"),
+                "rise": build.live_sensor(None, kind="manual", unit="K", path="a.temperatureDifference"),
             }
         )
         with ControlServer(logboat.run_folder / SOCKET, handler, asked=Addition):
@@ -421,6 +439,11 @@ class TestAdd:
         assert logboat("log", "tap", "--add", text).status == 0
         assert [addition.value for addition in asked] == [value]
 
+    def test_difference_of_temperatures_is_in_kelvin(self, logboat: Appliance, asked: list[Addition]) -> None:
+        for text in ("-5 °C", "-5 K", "-5"):
+            assert logboat("log", "rise", f"--add={text}").status == 0
+        assert [addition.value for addition in asked] == [-5.0, -5.0, -5.0]
+
     def test_json_output_has_log_and_number(self, logboat: Appliance, asked: list[Addition]) -> None:
         found = logboat("log", "dip", "--add", "0.5", "--json").json
         assert (found["log"], found["seq"], found["value"], len(asked)) == ("abcdef", 1, 0.5, 1)
@@ -433,7 +456,7 @@ class TestAdd:
             ("dip", "3 bar", "unit"),
             ("tap", "maybe", "'maybe' is not a valid value; write active or inactive"),
             ("rpm", "3", "is of kind pulse and accepts no manual values"),
-            ("rmp", "3", "unknown sensor 'rmp'; sensors of kind manual: dip, tap, temp, hours"),
+            ("rmp", "3", "unknown sensor 'rmp'; sensors of kind manual: dip, tap, temp, hours, rise"),
             ("dip", "40", '40 without a unit means 4000 %. Write "40 %".'),
             (
                 "dip",

@@ -249,6 +249,14 @@ ratio = 2.5
 path = "propulsion.main.revolutions"
 
 [[sensor]]
+id = "stroke"
+kind = "derived"
+value = "flow/rpm - '2 ml'"
+path = "propulsion.main.fuel.perRevolution"
+unit = "m3"
+deadband = "1 ml"
+
+[[sensor]]
 id = "hours"
 kind = "runtime"
 pin = 24
@@ -317,6 +325,13 @@ FACTS = {
         "fault": "noisy above 2000 pulses/s",
     },
     "rpm": {"pulses": "100 pulses/s -> 400 rpm"},
+    "stroke": {
+        "value": "flow / rpm - '2 ml'",
+        "input": "rpm, in Hz, too old after 10 s",
+        "fault": "failed if an input has a fault, stale if one is too old, out-of-range without a result",
+        "sampled": "every 1 s",
+        "recorded": "changes of 1 ml or more, in windows of 5 min",
+    },
     "hours": {"start": "the count begins at 1234.5 h"},
     "current": {
         "wiring": "the only INA226 on bus i2c-1; header pins 3 = GPIO2 (SDA), 5 = GPIO3 (SCL)",

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sensors.derived.parser import parse_expression
+from sensors.kinds.derived import DerivedOptions
 from sensors.kinds.ina226 import Ina226Options
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
@@ -552,3 +554,9 @@ def test_vessel_document_contains_what_converts_a_sensors_readings(
     described = sensor(options, kind="ina226", unit="A", **correction)
     body = builders.vessel("argo", name="Argo", mmsi=None, uuid="", version="1", logs=(), sensors=[described])
     assert body["sensors"]["probe"]["calibration"] == stored
+
+
+def test_vessel_document_contains_the_expression_of_a_derived_sensor() -> None:
+    described = sensor(DerivedOptions(value=parse_expression("a-1*b")), kind="derived", unit="W")
+    body = builders.vessel("argo", name="Argo", mmsi=None, uuid="", version="1", logs=(), sensors=[described])
+    assert body["sensors"]["probe"]["calibration"] == {"value": "a-1 * b"}

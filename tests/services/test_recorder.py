@@ -179,6 +179,58 @@ def test_live_state_is_current_and_removed_with_the_recorder(tmp_path: Path) -> 
     assert state_file.read(file) is None
 
 
+DERIVED = (
+    MANUAL
+    + """
+[[sensor]]
+id = "engine-room"
+kind = "simulated"
+model = "temperature"
+path = "environment.inside.engineRoom.temperature"
+seed = 7
+rate = "20 Hz"
+average = "1 s"
+
+[[sensor]]
+id = "warmer"
+kind = "derived"
+value = "engine-room - cabin"
+path = "environment.inside.engineRoom.temperatureDifference"
+unit = "K"
+rate = "10 Hz"
+alarm = { above = "-100 °C", severity = "alert" }
+
+[[sensor]]
+id = "dip-half"
+kind = "derived"
+value = "fuel-dip * 0.5"
+path = "tanks.fuel.half.currentLevel"
+rate = "10 Hz"
+"""
+)
+
+
+def test_derived_sensors_are_recorded_shown_and_raise_alarms(tmp_path: Path) -> None:
+    file = state_file.path(tmp_path / "run")
+    with running(tmp_path, DERIVED) as (made, heard):
+        ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.5))
+        heard.wait(lambda words: words.count("WATCHDOG=1") >= 4)
+        state = state_file.read(file)
+        assert state is not None
+        found = state["sensors"]
+        assert [(found[name]["state"], found[name]["kind"]) for name in ("warmer", "dip-half")] == [
+            ("good", "derived"),
+            ("good", "derived"),
+        ]
+        assert abs(found["warmer"]["value"]) < 100
+        assert found["warmer"]["alarm"] == "alert"
+        assert found["dip-half"]["value"] == 0.25
+        assert made.journal.sensors["warmer"].last > 1
+    with store(tmp_path) as database:
+        (report,) = verify(database)
+        assert report.is_complete
+
+
 def test_restart_continues_the_same_log_and_boot_with_the_next_number(tmp_path: Path) -> None:
     seen = []
     for _ in range(3):

@@ -4,9 +4,11 @@ import math
 from argparse import Namespace
 from typing import TYPE_CHECKING, Final
 
+from sensors import units
 from sensors.plausibility import impossible_value, is_far, missing_unit
+from sensors.signalk_paths import is_temperature_difference
 from sensors.state import is_fault
-from sensors.units import InputError, parse
+from sensors.units import InputError
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, tell
@@ -127,7 +129,10 @@ def parse_value(text: str, unit: str, *, path: str) -> bool | float:
     problem = missing_unit(written, unit, path=path)
     if problem is None:
         try:
-            value = parse(text, unit) if number is None else float(number)
+            is_difference = is_temperature_difference(path)
+            value = (
+                units.parse_value(text, unit, difference=is_difference) if number is None else float(number)
+            )
         except InputError as error:
             problem = error
         else:

@@ -266,6 +266,16 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
         lambda r: r.recorder(sensors={"fuel": LiveSensor(state="open", detail="3.3 V")}),
         "fuel: open, 3.3 V",
     ),
+    (
+        "sensors",
+        lambda r: r.recorder(
+            sensors={
+                "used": LiveSensor(state="failed", detail="fuel is open", kind="derived"),
+                "fuel": LiveSensor(state="open", detail="3.3 V"),
+            }
+        ),
+        "fuel: open, 3.3 V (and 1 more)",
+    ),
     ("silent", lambda r: r.recorder(sensors={"fuel": LiveSensor()}), "no data since"),
     ("edges", lambda r: r.recorder(sensors={"rpm": LiveSensor(state="edges-lost")}), "dropped edges"),
     ("clock", lambda r: r.recorder(clock=LiveClock(source="floor", uncertainty=0)), "unknown"),
@@ -336,6 +346,15 @@ def test_each_fault_is_found(
     assert finding.verdict in (CheckStatus.WARN, CheckStatus.BAD), finding
     assert words in finding.seen
     assert finding.cure
+
+
+def test_wires_of_a_computed_sensor_are_not_to_be_checked(rig: Rig) -> None:
+    rig.recorder(sensors={"used": LiveSensor(state="out-of-range", detail="b is 0", kind="derived")})
+    finding = check("sensors").ask(rig.appliance())
+    assert (finding.seen, finding.cure) == (
+        "used: out-of-range, b is 0",
+        "Check the sensors from which it is computed.",
+    )
 
 
 def test_past_faults_are_no_longer_reported(rig: Rig) -> None:

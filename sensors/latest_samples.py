@@ -1,0 +1,22 @@
+"""The last sample of each sensor, which the sampler writes and sensors of kind `derived` read."""
+
+from .sample import Sample
+
+
+class LatestSamples:
+    """Table of the last sample of each sensor.
+
+    Its methods are safe to call from any thread and never wait, because each is one operation on a
+    dictionary.
+    """
+
+    def __init__(self) -> None:
+        self._samples: dict[str, Sample] = {}
+
+    def note(self, sample: Sample) -> None:
+        """Replace the last sample of the sensor."""
+        self._samples[sample.sensor] = sample
+
+    def of(self, sensor: str) -> Sample | None:
+        """Return the last sample of a sensor; None if there is none since the start."""
+        return self._samples.get(sensor)
