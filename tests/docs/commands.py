@@ -1,4 +1,4 @@
-"""Generates the pages docs/commands-*.md from the parsers of the commands.
+"""Generates the pages docs/commands-*.md from the commands' argument parsers.
 
 python -m tests.docs.commands
 """
@@ -24,7 +24,7 @@ class Page:
 
     name: str
     group: str
-    """Name of the group in `GROUPS`."""
+    """Name of the group of commands in `GROUPS`."""
     title: str
     words: str
 
@@ -56,7 +56,7 @@ PAGES: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each page by the name of its file."""
+    """Return the text of each page, by file name."""
     return {f"commands-{page.name}.md": _text(page) for page in PAGES}
 
 
@@ -74,7 +74,7 @@ def _text(page: Page) -> str:
 
 
 def _walk(words: str, parser: ArgumentParser, about: str) -> Iterator[tuple[str, ArgumentParser, str]]:
-    """Yield a command, or each of its actions, with the parser and the description."""
+    """Yield a command, or each of its actions, with its argument parser and its description."""
     choices = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
     if not any(action.required for action in choices):
         yield words, parser, about
@@ -96,7 +96,7 @@ def _command(words: str, parser: ArgumentParser, about: str) -> Iterator[str]:
 
 
 def _usage(words: str, parser: ArgumentParser, arguments: Sequence[Action]) -> str:
-    """Return a command's usage, folded to the width. Mutually exclusive options are listed together."""
+    """Return a command's usage, wrapped to the page width. Mutually exclusive options are kept together."""
     parts, done = [f"logboat {words}"], set[str]()
     for action in sorted(arguments, key=lambda each: bool(each.option_strings)):
         if action.help is SUPPRESS or action.dest in done:

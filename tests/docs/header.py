@@ -21,7 +21,7 @@ POWER: Final[Mapping[str, tuple[int, ...]]] = {
     "5 V": (2, 4),
     "ground": (6, 9, 14, 20, 25, 30, 34, 39),
 }
-"""Positions of the supply and ground pins (Raspberry Pi documentation, "GPIO and the 40-pin header")."""
+"""Numbers of the supply and ground pins (Raspberry Pi documentation, "GPIO and the 40-pin header")."""
 CONSOLE_PINS: Final = (14, 15)
 """GPIO lines of the serial console, which `image/boot/config.txt` enables."""
 BUSES: Final[Mapping[str, str]] = {"i2c-1": "I2C", "spi-0": "SPI", "spi-1": "SPI bus 1", "w1": "1-wire"}
@@ -30,7 +30,7 @@ TABLE: Final = re.compile(r"^\| use \|.*\n(?:\|.*\n)+", re.MULTILINE)
 
 
 def free_pins() -> list[int]:
-    """Return the BCM numbers of the pins that are free unless a configuration uses them."""
+    """Return the BCM numbers of the pins that the default configuration does not use."""
     lights = reserved_pins(Configuration())
     return [pin for pin in PROPOSED_PINS if pin not in lights]
 
@@ -65,7 +65,7 @@ def table() -> str:
 
 
 def page() -> str:
-    """Return the text of the page with a new table."""
+    """Return the text of the page with an updated table."""
     text, count = TABLE.subn(lambda _found: table(), PAGE.read_text(encoding="utf-8"))
     assert count == 1, f"{PAGE} has {count} tables of the header"
     return text

@@ -42,7 +42,7 @@ CIRCUITS: Final[Mapping[str, Picture]] = {
         ),
     ),
 }
-"""Circuit in each picture, by the picture's name."""
+"""Circuits, by the name of the picture."""
 
 
 def files() -> dict[Path, str]:

@@ -23,7 +23,7 @@ _EXPLANATION: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each page by the name of its file."""
+    """Return the text of each page, by file name."""
     others = [row for row in describe(Configuration) if row.section is not GatewaySection]
     gateways = [row for row in describe(Configuration) if row.section is GatewaySection]
     return {
@@ -61,7 +61,7 @@ def _page(title: str, words: str, rows: list[KeyDescription], *more: str) -> str
 
 
 def _sections(rows: list[KeyDescription], outer: tuple[KeyDescription, ...]) -> Iterator[str]:
-    """Yield the parts of a page: first the keys that are not tables, then each table with its own keys."""
+    """Yield the sections of a page: first the keys that are not tables, then each table with its keys."""
     if outer:
         yield f"## {_heading(outer)}"
         yield outer[-1].meaning

@@ -41,7 +41,7 @@ def files() -> dict[Path, str]:
 
 
 def _replaced(pattern: re.Pattern[str], path: Path, text: str) -> str:
-    """Return the content of a file with its single generated part replaced."""
+    """Return the content of a file, with its generated section replaced."""
     content, count = pattern.subn(lambda _found: text, path.read_text(encoding="utf-8"))
     assert count == 1, f"{path} has {count} generated parts"
     return content

@@ -1,4 +1,4 @@
-"""Pages of the documentation, and the code blocks on them."""
+"""Finds the pages of the documentation, and the code blocks on them."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PAGES: Final = (
     *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
     *sorted(DOCS.rglob("*.md")),
 )
-"""Every page for readers: README, the pages of the site, and the pages that the site includes."""
+"""Pages for readers: README, the pages of the site, and the pages that the site includes."""
 
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -31,7 +31,7 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Name of the page and number of the line, for a test's report."""
+        """Page and line number, for a test's report."""
         return f"{name_of(self.page)}, line {self.line}"
 
 
@@ -41,7 +41,7 @@ def name_of(page: Path) -> str:
 
 
 def blocks(*pages: Path, language: str | None = None) -> Iterator[Block]:
-    """Yield the code blocks of pages, in their order. With `language`, yield only blocks in this language."""
+    """Yield the code blocks of pages, in order. If `language` is set, yield only blocks in that language."""
     for page in pages:
         text = page.read_text(encoding="utf-8")
         for found in _BLOCK.finditer(text):
@@ -50,5 +50,5 @@ def blocks(*pages: Path, language: str | None = None) -> Iterator[Block]:
 
 
 def words(text: str) -> int:
-    """Return the number of words in a text, ignoring table bars and lines in pictures."""
+    """Return the number of words in a text, ignoring the bars of tables and the lines of drawings."""
     return sum(1 for word in text.split() if re.search(r"\w", word))

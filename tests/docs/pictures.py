@@ -1,6 +1,6 @@
 """Generates docs/pictures/top.svg from the screen of a vessel in the demo.
 
-logboat demo --for 120 --keep /tmp/fleet &        and, a minute and a half later:
+logboat demo --for 120 --keep /tmp/fleet &        then, after 90 seconds:
 python -m tests.docs.pictures /tmp/fleet/brigid
 """
 
@@ -20,7 +20,7 @@ SIZE: Final = (100, 28)
 
 
 async def picture_of_top(vessel: Path) -> str:
-    """Return an SVG of the present screen of `logboat top` for a vessel of the demo."""
+    """Return an SVG of the current screen of `logboat top` for a vessel of the demo."""
     places = {
         "config": vessel / "logboat.toml",
         "sensors": vessel / "sensors.toml",

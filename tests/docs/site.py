@@ -1,6 +1,6 @@
 """Checks the built site: every link has a target, and no page loads anything from another site.
 
-make docs, or by hand: python -m tests.docs.site build/site
+`make docs` runs this check. To run it by hand: python -m tests.docs.site build/site
 """
 
 import re
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from .pages import DOCS
 
 _LOADING: Final = {"src", "srcset", "data", "poster", "action", "xlink:href"}
-"""Attributes from which a page loads content automatically, unlike the target of a link."""
+"""Attributes whose targets a page loads automatically, unlike the targets of links."""
 _LINKS_THAT_LOAD: Final = {
     "stylesheet",
     "icon",
@@ -28,7 +28,7 @@ _IN_STYLES: Final = re.compile(r"url\(\s*['\"]?(?!data:|#)([^'\")]+)|@import\s+[
 
 
 class Page(HTMLParser):
-    """References and anchors of one page: content that it loads, and links."""
+    """References (loaded content and links) and anchors of one page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
 
 def faults(site: Path) -> Iterator[str]:
-    """Yield a sentence for each dead link, and for each reference that loads content from another site."""
+    """Yield a description of each dead link, and of each reference that loads content from another site."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(site)
@@ -86,7 +86,7 @@ def faults(site: Path) -> Iterator[str]:
 
 
 def lost_pictures(site: Path, docs: Path) -> Iterator[str]:
-    """Yield a sentence for each page that shows fewer pictures than its Markdown file."""
+    """Yield a description of each page that contains fewer pictures than its Markdown file."""
     for source in sorted(docs.rglob("*.md")):
         page = (site / source.relative_to(docs)).with_suffix(".html")
         expected = len(re.findall(r"^!\[", source.read_text(encoding="utf-8"), re.MULTILINE))
@@ -108,7 +108,7 @@ def _of_style(text: str) -> list[str]:
 
 
 def main(site: Path, docs: Path = DOCS) -> int:
-    """Print the faults, and return the exit status."""
+    """Print the errors found in the site, and return the exit status."""
     pages = len(list(site.rglob("*.html")))
     if not pages:
         print(f"{site}: no page; run make docs")

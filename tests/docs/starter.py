@@ -21,16 +21,16 @@ _WIDTH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A section of vessel.toml with its common keys."""
+    """Section of vessel.toml, with the keys that most vessels use."""
 
     name: str
     keys: tuple[str, ...]
     words: str = ""
-    """Sentences to add to the declared meaning of the section."""
+    """Sentences to add to the declared description of the section."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """Values, as a file writes them, that differ from the declared examples."""
+    """Values to show instead of the declared examples, as written in a file."""
     shows_defaults: bool = False
-    """True if a key's default is a better example than the declared one."""
+    """True to show the defaults of the keys instead of the declared examples."""
 
 
 VESSEL: Final = (
@@ -63,7 +63,7 @@ VESSEL: Final = (
     Part("retention", ("budget",)),
 )
 KINDS: Final = ("switch", "ds18b20", "pulse", "runtime", "analog", "ina226", "manual")
-"""The kinds of sensors that most vessels have."""
+"""Kinds of sensors that most vessels have."""
 
 _VESSEL_HEAD: Final = """\
 # The configuration of a vessel: its name, networks, gateways, users and lights.
@@ -92,7 +92,7 @@ no_sensors = true               # nothing is recorded; remove this line when you
 
 
 def templates() -> dict[str, str]:
-    """Return the text of each template by the name of its file."""
+    """Return the text of each template, by file name."""
     sections = {row.name: row for row in describe(Configuration)}
     vessel = ["\n".join(_part(part, sections[part.name])) for part in VESSEL]
     sensors = [
@@ -111,7 +111,7 @@ def templates() -> dict[str, str]:
 
 
 def _as_comment(example: str) -> Iterator[str]:
-    """Yield the lines of an example as comments, each key on a single line."""
+    """Yield the lines of an example as comments, with one key per line."""
     for line in re.sub(r"\n +", " ", example).splitlines():
         yield line if line.startswith("#") else f"#{line}"
 

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and the glossary agree with the repository: paths, names and the order of folders."""
+"""ARCHITECTURE.md and the glossary match the repository: paths, names and the order of folders."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Every configuration in the documentation is valid."""
+"""Tests that every configuration in the documentation is valid."""
 
 import shutil
 import tomllib
@@ -14,7 +14,7 @@ from .pages import PAGES, ROOT, Block, blocks
 
 EXAMPLES = list(blocks(*PAGES, language="toml"))
 GATEWAY = '[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://host/fleet"\n'
-"""Table of a gateway, to which examples of single keys are added."""
+"""Table of a gateway, to which the tests add examples of single keys."""
 
 
 def test_there_are_examples_of_every_file() -> None:

@@ -17,7 +17,7 @@ from .pages import DOCS, PAGES, blocks, name_of
 PARSERS = every_parser()
 INTERNAL = {name for name, command in COMMANDS.items() if command.is_internal}
 UNTYPED = {"ack", "demo"} | INTERNAL
-"""Commands that the page shows as `alarms | ack ID` or as `make demo`, and commands for systemd only."""
+"""Commands that pages show in another form (`alarms | ack ID`, `make demo`), or that only systemd runs."""
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS, *sorted(PARSERS.keys() - COMMANDS.keys())])

@@ -1,4 +1,4 @@
-"""The page about opto-isolators shows the circuits as pictures and tables, and uses their pins."""
+"""The page about opto-isolators contains a picture and a table of each circuit, with the same pins."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The program in docs/json.md validates the output of a command."""
+"""Tests that the program in docs/json.md validates the output of a command."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pages about keys match the declarations, whose examples and defaults are valid."""
+"""The pages about keys match the declarations of the keys, and all examples and defaults are valid."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING

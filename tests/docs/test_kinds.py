@@ -1,4 +1,4 @@
-"""The pages about kinds of sensors match the kinds, whose examples are valid."""
+"""The pages about kinds of sensors match the kinds, and the examples of the kinds are valid."""
 
 import shutil
 import tomllib

@@ -27,7 +27,7 @@ LOGBOAT = "from services.cli.main import main; raise SystemExit(main())"
 
 
 def programs() -> Iterator[Any]:
-    """Yield each program with its line number, so that the report names the line."""
+    """Yield each program with its line number, which appears in the test report."""
     for block in blocks(*PAGES, language="python"):
         yield pytest.param(block.page, "\n" * (block.line - 1) + block.text, id=block.place)
 
@@ -37,7 +37,7 @@ def test_all_programs_of_the_pages_are_run() -> None:
 
 
 OF_LOGBOAT = {"sync.documents", "sync.fleet.conflict_resolvers"}
-"""Modules that a program imports to handle Logboat's own documents."""
+"""Modules that a program may import to handle Logboat's own documents."""
 
 
 def test_programs_import_only_the_public_interface() -> None:
@@ -63,7 +63,7 @@ def test_program_runs_unchanged(page: Path, program: str, tmp_path: Path) -> Non
 
 @contextmanager
 def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run a command from the page, and end it with SIGINT as Ctrl-C does."""
+    """Run a command from the page, and stop it with SIGINT, as Ctrl-C does."""
     name, *arguments = shlex.split(line, comments=True)
     assert name == "logboat"
     command = [sys.executable, "-c", LOGBOAT, *arguments, *more]

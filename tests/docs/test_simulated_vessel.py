@@ -1,4 +1,4 @@
-"""The simulated vessel in docs/demo.md records, with the files and commands as printed on the page."""
+"""The simulated vessel in docs/demo.md records, using the files and commands exactly as on the page."""
 
 import os
 import shlex

@@ -25,7 +25,7 @@ DETAIL = "2.97 V is above 2.5 V"
 
 
 def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up all data that the screens show."""
+    """Create all data that the screens show."""
     sensors = {
         "bilge-float": build.live_sensor(
             True,
@@ -104,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """Return all screens in the form in which the page shows them."""
+    """Return the text of all screens, in the form used on the page."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()

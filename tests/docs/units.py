@@ -1,4 +1,4 @@
-"""Generates docs/units.md, the list of the units that people can write in configuration files.
+"""Generates docs/units.md, the list of the units that can be used in configuration files.
 
 python -m tests.docs.units
 """

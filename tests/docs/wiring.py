@@ -14,8 +14,7 @@ PINS: Final = {
     "GND": 9,
     **{f"GPIO{bcm}": pin for bcm, pin in HEADER_PINS.items()},
 }
-"""Positions on the 40-pin header. For 3.3 V, 5 V and ground, which have several pins, one usual pin is
-listed.
+"""Pin numbers on the 40-pin header. For 3.3 V, 5 V and ground, only one of several pins is listed.
 """
 ROW: Final = 34
 GAP: Final = 120
@@ -24,7 +23,7 @@ INK: Final = "#37474f"
 
 
 def on_header(start: str) -> str:
-    """Return the name and position of a header pin, such as `GPIO17 (pin 11)`."""
+    """Return the name and number of a header pin, such as `GPIO17 (pin 11)`."""
     name, _, use = start.partition(" ")
     words = f"{use.strip('()')}, " if use else ""
     return f"{name} ({words}pin {PINS[name]})"
@@ -33,7 +32,7 @@ def on_header(start: str) -> str:
 def stages(picture: Picture) -> list[tuple[str, str, tuple[Wire, ...]]]:
     """Return each pair of neighbouring devices with the wires between them, beginning at the header.
 
-    The wires that begin at the header include the positions of its pins.
+    The names of wires that begin at the header include the pin numbers.
     """
     wires = tuple(wire._replace(start=on_header(wire.start)) for wire in picture.wires)
     found, last = [(HEADER, picture.device, wires)], picture

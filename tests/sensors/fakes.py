@@ -1,4 +1,4 @@
-"""Helpers for tests of sensors, such as a simulated clock and a collector of samples."""
+"""Test helpers for sensors, such as a simulated clock and a collector of samples."""
 
 from pathlib import Path
 
@@ -31,13 +31,13 @@ class FakeClock:
 
 
 def sensor(options: Options, *, kind: str = "simulated", unit: str = "", **more: object) -> SensorSettings:
-    """Return the settings of one sensor, with arbitrary values where a test does not set any."""
+    """Return the settings of one sensor. Settings that a test does not specify have arbitrary values."""
     named: dict[str, object] = {"id": "probe", "name": "Probe", "path": "test.probe"} | more
     return SensorSettings(kind=kind, unit=unit, options=options, **named)  # type: ignore[arg-type]
 
 
 class Collector(list[Sample]):
-    """Callback for a driver's samples that collects them."""
+    """Callback that collects a driver's samples."""
 
     def __call__(self, sample: Sample) -> None:
         self.append(sample)

@@ -1,9 +1,9 @@
 """A simulated machine with GPIO chips, as fakes of `gpiod.Chip` and `gpiod.LineRequest`.
 
-The lines behave as in the kernel's `drivers/gpio/gpiolib-cdev.c`. Edges get their numbers before they are
+The lines behave as in the kernel's `drivers/gpio/gpiolib-cdev.c`. Edges are numbered before they are
 buffered. A full buffer drops its oldest event. Debounce reports a level that has been stable for the debounce
-time (counted in ticks, rounded up). A debounced line reads as the level that was last reported. The test
-controls time.
+time (counted in ticks, rounded up). Reading a debounced line returns the level that was last reported. The
+test controls time.
 """
 
 import errno
@@ -28,7 +28,7 @@ from tests.sensors.fakes import SECOND, Collector
 
 MS = 1_000_000
 TICK = 4 * MS
-"""Length in nanoseconds of a timer tick in a kernel with 250 ticks per second, as in Raspberry Pi OS."""
+"""Duration, in nanoseconds, of a timer tick in a kernel with 250 ticks per second, as in Raspberry Pi OS."""
 BOOT_OFFSET = 7 * SECOND
 """Time in nanoseconds for which the machine has been suspended."""
 
@@ -36,7 +36,7 @@ RISING, FALLING = (kind.value for kind in gpiod.EdgeEvent.Type)
 
 
 class Kernel:
-    """Simulated time with a queue of future events, used also as the sensors' clock."""
+    """Simulated time with a queue of future events. It is also the sensors' clock."""
 
     def __init__(self) -> None:
         self.now_ns = 1_000 * SECOND
@@ -77,7 +77,7 @@ class Line:
         self.holder = ""
         """Name of another program that uses the line; empty if none does."""
         self.refuses: OSError | None = None
-        """Error that configuring the line raises; None if it succeeds."""
+        """Error to raise when the line is configured; None if this succeeds."""
         self.interrupts = True
         """True if the chip supports interrupts for this line."""
         self.deaf = False
@@ -110,7 +110,7 @@ class Line:
         self.drive(not self.level)
 
     def start_numbering_at(self, number: int) -> None:
-        """Set the number of the last edge, as if the line had already had that many edges."""
+        """Set the number of the last edge, to simulate earlier edges on the line."""
         self._number = number
 
     def configure(self, settings: gpiod.LineSettings) -> None:
@@ -180,20 +180,20 @@ class Line:
 
 
 def _as_the_bindings_do(number: int) -> int:
-    """Return the kernel's unsigned 32-bit number as gpiod's Python bindings do, which treat it as signed."""
+    """Convert the kernel's unsigned 32-bit number to a signed one, as gpiod's Python bindings do."""
     number %= 1 << 32
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
 class FakeRequest(gpiod.LineRequest):
-    """Granted request for a line."""
+    """Fake of `gpiod.LineRequest`: a granted request for a line."""
 
     def __init__(self, line: Line, room: int) -> None:
         self.line = line
         self.room = room
         self.reads = 0
         self.gone: OSError | None = None
-        """Error that reading raises once the chip has been removed."""
+        """Error to raise when the line is read after the chip was removed."""
         self._lock = threading.RLock()
         self._events: deque[gpiod.EdgeEvent] = deque(maxlen=room)
         self._fd: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -207,7 +207,7 @@ class FakeRequest(gpiod.LineRequest):
             self._events.append(event)
 
     def lose_chip(self) -> None:
-        """Remove the chip; the kernel then always reports the request as readable."""
+        """Remove the chip. The request's file descriptor is then always readable, as in the kernel."""
         self.gone = OSError(errno.ENODEV, "No such device")
         os.eventfd_write(self.fd, 1)
 
@@ -265,14 +265,14 @@ class FakeRequest(gpiod.LineRequest):
 
 
 class FakeChip(gpiod.Chip):
-    """Chip with a given number of lines."""
+    """Fake of `gpiod.Chip`, with a given number of lines."""
 
     def __init__(self, kernel: Kernel, name: str, label: str, lines: int) -> None:
         self.name = name
         self.label = label
         self.lines = [Line(kernel, offset) for offset in range(lines)]
         self.refuses: OSError | None = None
-        """Error that opening the chip raises; None if it succeeds."""
+        """Error to raise when the chip is opened; None if this succeeds."""
         self.open = False
 
     def __bool__(self) -> bool:
@@ -374,7 +374,7 @@ class Board:
     factory: GpiodFactory
     gpio: GpioContext
     drivers: list[Driver] = field(default_factory=list)
-    """References to the drivers, because gpiozero closes devices that are garbage-collected."""
+    """References that keep the drivers alive, because gpiozero closes devices that are garbage-collected."""
 
     @property
     def kernel(self) -> Kernel:
@@ -410,7 +410,7 @@ class Board:
         self.kernel.move_to(self.kernel.now_ns + round(seconds * SECOND))
 
     def square(self, pin: int, hz: float, seconds: float, *, stalled: bool = False) -> int:
-        """Apply a square wave to a pin, and return the number of full periods."""
+        """Apply a square wave to a pin, and return the number of complete periods."""
         periods = round(hz * seconds)
         line, half = self.line(pin), 0.5 / hz
         for _ in range(2 * periods):

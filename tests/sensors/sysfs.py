@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 Attributes = Mapping[str, object]
-"""Content of each attribute by its name; a `Path` makes the attribute a link."""
+"""Content of each attribute, by name. If the content is a `Path`, the attribute is a link."""
 NONE: Attributes = MappingProxyType({})
 
 UNREADABLE = Path("/proc/self/mem")
@@ -40,7 +40,7 @@ class Sysfs:
         return directory
 
     def one_wire(self) -> Path:
-        """Create the 1-wire bus without any device on it, and return its directory."""
+        """Create a 1-wire bus without devices, and return its directory."""
         bus = self.root / "sys/bus/w1/devices"
         bus.mkdir(parents=True, exist_ok=True)
         return bus

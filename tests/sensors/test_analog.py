@@ -1,4 +1,4 @@
-"""The voltage at an ADC is a value inside the electrical range, and `open` or `short` outside it."""
+"""A voltage at an ADC yields a value inside the electrical range, and `open` or `short` outside it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A BME680 is read in SI units, and readings outside its data sheet's ranges have no value."""
+"""Readings of a BME680 are in SI units, and have no value if they are outside the data sheet's ranges."""
 
 from pathlib import Path
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Valid files of sensors are accepted, and every mistake in `sensors.toml` is reported with its line."""
+"""A valid `sensors.toml` is accepted, and every mistake is reported with its line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +56,7 @@ def switch(name: str = "float", pin: int = 17) -> str:
 
 
 def sensors(*tables: str) -> str:
-    """Return a file that contains these tables; the first line of the first table is line 2."""
+    """Return a file that contains these tables. The first table begins in line 2."""
     return "\n".join(f"[[sensor]]\n{table}" for table in tables)
 
 
@@ -74,7 +74,7 @@ def load(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def problems(load: Load) -> Problems:
-    """Return a function that lists every problem in a text, as `line: …`."""
+    """Return a function that lists the problems in a text, each in the form `line: …`."""
 
     def finder(text: str) -> list[str]:
         try:

@@ -170,7 +170,7 @@ def test_change_without_an_edge_is_found_by_the_next_poll(pi: Board) -> None:
 
 
 def test_change_missed_by_the_kernels_debounce_is_found_within_ten_seconds(pi: Board) -> None:
-    """A debounced line keeps the level of its last interrupt, so the kernel must be made to read it again."""
+    """A debounced line keeps the level of its last interrupt until the driver makes the kernel read it."""
     driver = switch(pi, debounce_s=0.05)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -449,7 +449,7 @@ def test_options_of_another_sensor_kind_are_refused(pi: Board) -> None:
 
 
 def test_failing_contact_affects_no_other_sensor_and_recovers(pi: Board) -> None:
-    """The sensors share a lane, as in the recorder, but without a thread."""
+    """The sensors share a bus, as in the recorder, but without a thread."""
     said = Collector()
     busy, well = switch(pi, pin=27), switch(pi)
     pi.line(27).holder = "pps"

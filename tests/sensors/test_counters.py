@@ -86,7 +86,7 @@ def test_late_observation_does_not_reduce_the_active_time() -> None:
 
 @given(st.lists(st.integers(0, 9), max_size=30))
 def test_lost_edges_are_counted_correctly(lost_before_each: list[int]) -> None:
-    """The edges occur in runs, and only the last edge of each run is received."""
+    """The edges occur in bursts, and only the last edge of each burst is received."""
     contact, level, truth, lost = tracker(), False, 0, 0
     for gap in lost_before_each:
         for _ in range(gap + 1):

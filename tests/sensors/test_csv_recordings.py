@@ -1,4 +1,4 @@
-"""Recordings in the shapes that loggers write are played, or refused with every line and its cause."""
+"""Recordings in the formats of loggers are played, or are rejected with every affected line and its cause."""
 
 from pathlib import Path
 
@@ -196,7 +196,7 @@ def test_recording_that_has_changed_is_read_again(tmp_path: Path) -> None:
 
 
 def harmless(file: Path, path: str = V) -> None:
-    """Assert that a file is either played in order or refused with a reason."""
+    """Assert that a file is either played in order or rejected with a reason."""
     try:
         rows = RecordingCache().play(file, path).rows
     except RecordingError as error:

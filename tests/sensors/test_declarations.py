@@ -1,4 +1,4 @@
-"""A class that declares keys yields their schema, object and reference."""
+"""The schema, the object and the reference of keys are derived from the class that declares them."""
 
 from dataclasses import FrozenInstanceError, dataclass, field, replace
 from enum import StrEnum

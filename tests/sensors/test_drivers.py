@@ -1,4 +1,4 @@
-"""Each kind of sensor has a driver, which the registry finds."""
+"""The registry finds a driver for each kind of sensor."""
 
 import shutil
 import subprocess
@@ -43,11 +43,11 @@ DRIVERS: dict[str, type[Driver]] = {
     "replay": ReplayDriver,
     "derived": DerivedDriver,
 }
-"""Driver classes of the kinds that have one of their own."""
+"""Driver classes, by kind, of the kinds that have a driver class of their own."""
 
 
 def described(kind: str, folder: Path) -> SensorSettings:
-    """Return the settings of one sensor of this kind, as read from `sensors.toml`."""
+    """Return the settings of a sensor of this kind, as read from a `sensors.toml`."""
     return read(KINDS[kind].example, folder)
 
 

@@ -1,4 +1,4 @@
-"""Drivers of sensors on pins share one GPIO context."""
+"""Drivers of sensors on pins share a single GPIO context."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Values that people enter for manual sensors are validated and get a time stamp."""
+"""Values that users enter for manual sensors are validated and time-stamped."""
 
 from dataclasses import replace
 

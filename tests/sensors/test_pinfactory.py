@@ -1,4 +1,4 @@
-"""gpiozero's devices on our pin factory use the kernel's time stamps, debounce and edge numbers."""
+"""With Logboat's pin factory, gpiozero's devices use the kernel's time stamps, debounce and edge numbers."""
 
 import errno
 import gc
@@ -250,7 +250,7 @@ def test_release_within_the_bounce_time_is_still_delivered(pi: Board) -> None:
 
 
 def test_release_without_an_edge_is_delivered_after_the_quiet_period(pi: Board) -> None:
-    """The edge may have been lost through debouncing in hardware or a missed interrupt."""
+    """The edge may have been lost because of debouncing in hardware, or because of a missed interrupt."""
     _, heard = watched(pi, bounce=None)
     line = pi.line(PIN)
     line.drive(False)

@@ -1,4 +1,4 @@
-"""A number whose unit is in doubt is refused in a new file, and each remedy in the message is accepted."""
+"""A new file with a number whose unit is unclear is rejected, and each remedy in the message is accepted."""
 
 import re
 from collections.abc import Callable

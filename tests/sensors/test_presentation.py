@@ -1,4 +1,4 @@
-"""Quantities are shown in the units that people, Home Assistant and Signal K expect."""
+"""Quantities are shown in the units that users, Home Assistant and Signal K expect."""
 
 import json
 import math
@@ -152,7 +152,7 @@ def announced(unit: str, path: str) -> dict[str, Any]:
 
 
 def rendered(config: dict[str, Any], value: object) -> str:
-    """Return the state that Home Assistant's template engine makes from a current value."""
+    """Return the state that Home Assistant's template engine derives from a current value."""
     template = jinja2.Template(config["value_template"])
     return str(template.render(value_json=json.loads(json.dumps({"value": value}))))
 

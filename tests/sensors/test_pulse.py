@@ -38,7 +38,7 @@ def pulse(pi: Board, **options: Any) -> PulseDriver:
 
 
 def spin(pi: Board, driver: PulseDriver, hz: float, seconds: int) -> int:
-    """Make pulses for `seconds`, poll once a second, and return the number of pulses."""
+    """Generate pulses for `seconds`, poll once a second, and return the number of pulses."""
     made = 0
     for _ in range(seconds):
         made += pi.square(PIN, hz, 1.0)
@@ -227,7 +227,7 @@ def test_rate_up_to_the_equipments_maximum_is_not_noise(pi: Board) -> None:
 
 
 def ring(pi: Board, pulses: int, *, gap_s: float) -> None:
-    """Make pulses, each of which is followed by two glitches."""
+    """Generate pulses that are each followed by two glitches."""
     line = pi.line(PIN)
     for _ in range(pulses):
         for _ in range(6):

@@ -1,4 +1,4 @@
-"""A recording is replayed so that every row is emitted once, in order, and at the recording's own pace."""
+"""A recording is replayed with every row emitted once, in order, and with the recording's spacing."""
 
 import csv
 from datetime import datetime

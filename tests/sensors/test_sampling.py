@@ -1,4 +1,4 @@
-"""Sensors are polled regularly and retried after failures, and no sensor disturbs any other."""
+"""Sensors are polled regularly and retried after failures, and no sensor affects another."""
 
 import logging
 import queue
@@ -63,7 +63,7 @@ class ScriptedDriver(Driver):
 
 
 def fails(*errors: Exception | None) -> Callable[..., None]:
-    """Return a function that raises one error at each call, or none for None, and then repeats the last."""
+    """Return a function that raises the next error at each call, or none for None. The last is repeated."""
     left = list(errors)
 
     def call(*_: object) -> None:
@@ -75,7 +75,7 @@ def fails(*errors: Exception | None) -> Callable[..., None]:
 
 
 class Bench:
-    """Sampler on a simulated clock, whose lanes the test calls without threads."""
+    """Sampler on a simulated clock. The test calls its lanes without threads."""
 
     def __init__(self, *drivers: Driver) -> None:
         self.clock = FakeClock()
@@ -283,7 +283,7 @@ class TestOrder:
 
 
 class TestOverdue:
-    """Tests of a lane that hangs, simulated by not calling it."""
+    """Tests of a blocked lane, which is simulated by not calling the lane."""
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -298,7 +298,7 @@ class TestOverdue:
         return bench
 
     def leave(self, bench: Bench, seconds: int) -> list[tuple[str, ...]]:
-        """Let the 1-wire lane hang for `seconds`, and return the newly overdue sensors of each second."""
+        """Block the 1-wire lane for `seconds`, and return the newly overdue sensors of each second."""
         found = []
         lanes = [lane for lane in bench.sampler.lanes if lane.name != "w1"]
         for _ in range(seconds):
@@ -446,7 +446,7 @@ class TestThreads:
 
     @pytest.fixture
     def release(self) -> Iterator[threading.Event]:
-        """Release drivers that still hang at the end of the test."""
+        """Release drivers that are still blocked at the end of the test."""
         event = threading.Event()
         yield event
         event.set()

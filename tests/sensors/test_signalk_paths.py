@@ -1,4 +1,4 @@
-"""Paths of Signal K and Logboat's additions to them are checked, and have units."""
+"""Signal K's paths and Logboat's additional paths are checked, and have units."""
 
 import pytest
 from hypothesis import given

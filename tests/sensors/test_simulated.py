@@ -26,7 +26,7 @@ def play(
     seconds: float = 120.0,
     rate_hz: float = 2.0,
 ) -> Collector:
-    """Return all samples that a simulated sensor emits in a period."""
+    """Return all samples that a simulated sensor emits in a period of time."""
     unit = UNITS[model] if unit is None else unit
     options = SimulatedOptions(model, seed, faults, wire)
     driver = SimulatedDriver(sensor(options, unit=unit, id=sensor_id))

@@ -1,4 +1,4 @@
-"""Chips with a kernel driver are found in sysfs and read in SI units, and a fault never becomes a number."""
+"""Chips are found in sysfs and read in SI units, and a fault is never reported as a number."""
 
 import errno
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
 
 ADDRESS = "28-0316a2f9b1ff"
 ZEROS = f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n"
-"""Scratchpad that is read while the data wire is held low; its CRC is valid."""
+"""Scratchpad that is read while the data wire is shorted to ground. Its CRC is valid."""
 
 
 CHIPS = {
@@ -51,7 +51,7 @@ def thermometer(sysfs: Sysfs, address: str | None = ADDRESS, interval_s: float =
 
 
 def made(sysfs: Sysfs, settings: SensorSettings) -> Driver:
-    """Return the driver of a sensor on these chips."""
+    """Return the driver of a sensor that is connected to these chips."""
     return make_driver(settings, context=DriverContext(FakeClock(), root=sysfs.root))
 
 
@@ -345,7 +345,7 @@ class TestThermometer:
 
 
 class TestManyThermometers:
-    """Tests of a 1-wire bus with many sensors; reading one of them takes as long as a conversion."""
+    """Tests of a 1-wire bus with many sensors. Reading each of them takes as long as a conversion."""
 
     @pytest.mark.parametrize(
         ("count", "interval_s", "conversion_s"),

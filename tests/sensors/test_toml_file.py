@@ -1,4 +1,4 @@
-"""Values in TOML files have line numbers, and error messages use plain words."""
+"""Line numbers of values in TOML files are known, and error messages use plain words."""
 
 import tomllib
 from collections.abc import Iterator
@@ -136,7 +136,7 @@ def test_every_value_in_a_valid_document_is_located(text: str) -> None:
 
 
 class Writer:
-    """Writer of a document in every style of TOML, in which each key's name is on one line only."""
+    """Writer of documents that use every style of TOML, with each key's name on one line only."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw

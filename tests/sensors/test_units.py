@@ -1,4 +1,4 @@
-"""Quantities are parsed as people write them, and formatted as people read them."""
+"""Quantities are parsed from human-readable text, and formatted as such."""
 
 import math
 import re
