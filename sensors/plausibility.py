@@ -7,7 +7,7 @@ quantity is replayed as a fault.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sensors.presentation import Presentation, presentation
@@ -81,20 +81,19 @@ Sensors have tolerances: a full tank may read 102 %.
 """
 
 
-def is_possible(value: float, unit: str, *, path: str) -> bool:
-    """Return True if a recorded value in the SI unit `unit` can be a reading of the quantity.
+def possible_values(unit: str, *, path: str) -> Callable[[float], bool]:
+    """Return a function that tells whether a value in the SI unit `unit` can be a reading of the quantity.
 
     A contact has only the values 0 and 1. A quantity with a lowest and a highest value may exceed them by
     the tolerance of a sensor.
     """
     if unit == CONTACT:
-        return value in (0.0, 1.0)
+        return (0.0, 1.0).__contains__
     form = presentation(unit, path)
-    if form is None:
-        return True
-    least, most = form.limits
+    least, most = (-math.inf, math.inf) if form is None else form.limits
     margin = _TOLERANCE * (most - least) if math.isfinite(most - least) else 0.0
-    return least - margin <= value <= most + margin
+    least, most = least - margin, most + margin
+    return lambda value: least <= value <= most
 
 
 def is_far(value: float, before: Sequence[float], unit: str, *, path: str) -> bool:

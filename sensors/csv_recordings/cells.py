@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import Enum
 from typing import Final
 
@@ -76,7 +76,9 @@ class Time:
         """Return the nanoseconds since another time; raise `CellError` if there are too many."""
         if isinstance(self.moment, datetime) and isinstance(first.moment, datetime):
             between = self.moment - first.moment
-            offset_s, offset_ns = between.total_seconds(), between // timedelta(microseconds=1) * 1000
+            # much faster than dividing by a timedelta
+            offset_ns = ((between.days * 86_400 + between.seconds) * 1_000_000 + between.microseconds) * 1000
+            offset_s = offset_ns / 1e9
         else:
             assert not isinstance(self.moment, datetime)
             assert not isinstance(first.moment, datetime)

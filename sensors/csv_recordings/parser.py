@@ -66,11 +66,8 @@ class FormSpan:
         """Add a row; return its time in nanoseconds since the first row."""
         offset_ns = time.since(self.first)
         self.count += 1
-        zone = time.zone
-        if zone is not self._zone and zone is not None:
-            self._zone = zone
-            if len(self.zones) < _MOST_ZONES:
-                self.zones[zone] = None
+        if time.zone is not self._zone:
+            self._add_zone(time.zone)
         if offset_ns > self.latest_ns:
             self.latest_ns = offset_ns
         elif offset_ns < self.earliest_ns:
@@ -83,6 +80,11 @@ class FormSpan:
         else:
             self.set += 1
         return offset_ns
+
+    def _add_zone(self, zone: tzinfo | None) -> None:
+        self._zone = zone
+        if zone is not None and len(self.zones) < _MOST_ZONES:
+            self.zones[zone] = None
 
     @property
     def length_ns(self) -> int:

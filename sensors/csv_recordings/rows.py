@@ -63,7 +63,7 @@ class RecordingRows(Sequence[RecordingRow]):
         )
         return RowSummary(
             values=len(values),
-            impossible=sum(not is_possible(value) for value in values),
+            impossible=len(values) - sum(map(is_possible, values)),
             lowest=min(values, default=None),
             highest=max(values, default=None),
             states=Counter(_STATES[number] for number in self._states),

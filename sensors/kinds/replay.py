@@ -15,7 +15,7 @@ from sensors.csv_recordings.refusals import RecordingError
 from sensors.csv_recordings.rows import PathRecording, RecordingRow
 from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.kind import SensorDraft, SensorKind
-from sensors.plausibility import is_possible
+from sensors.plausibility import possible_values
 from sensors.presentation import format_exactly
 from sensors.sample import Sample, Totals
 from sensors.settings import Fact, Options, SensorSettings
@@ -100,6 +100,7 @@ class ReplayDriver(Driver):
         self.interval_ns = POLL_NS
         self._options = options_of(settings, ReplayOptions)
         self._contact = settings.unit == "bool"
+        self._is_possible = possible_values(settings.unit, path=settings.path)
         self._recording: PathRecording | None = None
         self._emit: Emit | None = None
         self._start_ns: int | None = None
@@ -144,7 +145,7 @@ class ReplayDriver(Driver):
         if row.value is None:
             return Sample(self.settings.id, due_ns, None, row.state, detail="the recording has no value here")
         settings = self.settings
-        if not is_possible(row.value, settings.unit, path=settings.path):
+        if not self._is_possible(row.value):
             shown = format_exactly(row.value, settings.unit, path=settings.path)
             detail = f"the recording has {shown} here, which is not a possible value"
             return Sample(settings.id, due_ns, None, SensorState.OUT_OF_RANGE, detail=detail)
@@ -219,7 +220,7 @@ def _recording_facts(settings: SensorSettings, recordings: RecordingCache) -> It
     found = recording.contents(settings.path)
     if found is None or not found.rows:
         return
-    summary = found.rows.summary(lambda value: is_possible(value, settings.unit, path=settings.path))
+    summary = found.rows.summary(possible_values(settings.unit, path=settings.path))
     yield "values", f"{summary.values - summary.impossible} of {len(found.rows)} rows have a valid value"
     if found.missing.count:
         yield "missing", f"{found.missing} without a value; {_fault(SensorState.FAILED)}"

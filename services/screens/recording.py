@@ -12,7 +12,7 @@ from sensors.csv_recordings.layouts import DELIMITERS
 from sensors.csv_recordings.parser import FormSpan, PathRows, Recording
 from sensors.csv_recordings.refusals import Lines, RecordingError
 from sensors.csv_recordings.rows import RowSummary
-from sensors.plausibility import is_possible
+from sensors.plausibility import possible_values
 from sensors.presentation import format_exactly, format_value
 from sensors.signalk_paths import CONTACT, unit_words
 from sensors.state import SensorState
@@ -93,7 +93,8 @@ def _path(recording: Recording, path: str) -> PathView:
     found = recording.paths[path]
     unit = signalk_paths.unit_of(path) if path else next(iter(recording.units), None)
     span = None if found.form is None else recording.spans.get(found.form)
-    summary = found.rows.summary(lambda value: _can_be(value, unit, path)) if len(found.rows) else None
+    is_possible = (lambda _: True) if unit is None else possible_values(unit, path=path)
+    summary = found.rows.summary(is_possible) if len(found.rows) else None
     problems: tuple[str, ...] = ()
     if path and not signalk_paths.is_well_formed(path):
         problems = ("is not a Signal K path; rename it in the file, such as electrical.batteries.1.voltage",)
@@ -102,10 +103,6 @@ def _path(recording: Recording, path: str) -> PathView:
     except RecordingError as error:
         problems += error.problems
     return PathView(path, unit, found, span, summary, problems)
-
-
-def _can_be(value: float, unit: str | None, path: str) -> bool:
-    return unit is None or is_possible(value, unit, path=path)
 
 
 # Text ----------------------------------------------------------------------------------------------

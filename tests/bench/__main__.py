@@ -1,14 +1,14 @@
 """All benchmarks, one after another: `make bench`.
 
 `ARGS=quick` runs shorter benchmarks. `ARGS=status` runs a single benchmark, and `ARGS="status 100000"` runs
-it with another size (number of documents in the store).
+it with another size (number of documents in the store, or of bytes in a recording).
 """
 
 import sys
 
 from tests.mesh import traffic
 
-from . import delay, gateway, lights, recorder, replication, status, store
+from . import delay, gateway, lights, recorder, recordings, replication, status, store
 
 
 def main(arguments: list[str]) -> int:
@@ -21,14 +21,15 @@ def main(arguments: list[str]) -> int:
     lights.main(seconds / 2)
     store.main()
     status.main(50_000 if quick else 1_000_000)
+    slow = recordings.main(6_000_000 if quick else recordings.BYTES)
     replication.main(quick=quick)
     gateway.main(quick=quick)
     traffic.main(12 if quick else traffic.VESSELS, each=5)
-    return delay.main(seconds)
+    return delay.main(seconds) or slow
 
 
 def one(name: str, figures: list[str]) -> int:
-    """Run one benchmark with the given number of seconds or documents, and return the exit status."""
+    """Run one benchmark with the given number of seconds, documents or bytes, and return the exit status."""
     figure = float(figures[0]) if figures else None
     match name:
         case "status":
@@ -39,6 +40,8 @@ def one(name: str, figures: list[str]) -> int:
             recorder.main(figure or 60.0)
         case "delay":
             return delay.main(figure or 60.0)
+        case "recordings":
+            return recordings.main(recordings.BYTES if figure is None else int(figure))
         case "store":
             store.main()
         case "replication":
