@@ -13,14 +13,14 @@ from typing import Any
 from sync.net.tls_identity import TLSIdentity
 
 Facts = dict[str, Any]
-"""Observations that an attack reports, by name, for the test's assertions."""
+"""Observations that an attack reports for the test's assertions, by name."""
 Begun = Callable[[], None]
 """Function that an attack calls when its preparations are complete and the attack begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Facts that the attacker knows about the vessel under attack."""
+    """Information that the attacker has about the vessel under attack."""
 
     port: int
     fingerprint: str
@@ -57,7 +57,7 @@ class Attacker:
         return self._pipe.fileno()
 
     def hear(self) -> None:
-        """Receive pending messages. Raise AssertionError if the attack has failed."""
+        """Process the attack's pending messages. Raise AssertionError if the attack has failed."""
         while self._pipe.poll():
             try:
                 word, what = self._pipe.recv()

@@ -1,4 +1,4 @@
-"""Fixtures for attacks: a vessel for each test, and the two sizes of attacks."""
+"""Fixtures for attacks: a vessel for each test, and an attack's size (small or full)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from .siege import Siege, Size, besieged
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow the daemons, the attacker and the well-behaved client more time if the machine is busy."""
+    """Increase the time limit of these tests, which run several processes on a machine that may be busy."""
     for item in items:
         if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))

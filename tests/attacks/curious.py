@@ -1,4 +1,4 @@
-"""A user's connection that speaks correct BLIP and requests documents that the user must not see."""
+"""Connection of a user who follows the BLIP protocol, but requests documents that the user must not see."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -30,7 +30,7 @@ class Curious:
         self._changed = asyncio.Event()
         self.replies: dict[int, Reply] = {}
         self.requests: list[RequestReceived] = []
-        """Requests that the vessel sent."""
+        """Requests that the vessel has sent."""
         self.is_over = False
 
     def post(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> int:

@@ -1,4 +1,4 @@
-"""An attacker's connection that a listener has admitted. It sends hand-made frames and counts replies."""
+"""Connection of an attacker whom the listener has accepted. It sends arbitrary frames and counts replies."""
 
 import asyncio
 import ssl
@@ -29,7 +29,7 @@ class Intruder:
         self.transport = transport
         self.maker = Maker()
         self.asked = 0
-        """Number of the last request."""
+        """Number of the last request that was sent."""
         self.replies: dict[int, FrameKind] = {}
         """Kind of each complete reply, by the number of the request that it answers."""
         self.bodies: dict[int, bytes] = {}
@@ -87,11 +87,11 @@ class Intruder:
         self.transport.flush()
 
     def deaf(self) -> None:
-        """Stop reading from the connection, like a client that never reads its replies."""
+        """Stop reading from the connection, to simulate a client that never reads its replies."""
         self.transport.pause()
 
     async def drained(self) -> None:
-        """Wait until everything has been sent or the connection has ended."""
+        """Wait until all queued data has been sent, or the connection has ended."""
         await self.until(lambda: self.transport.is_writable)
 
     async def answered(self, number: int) -> None:
@@ -99,17 +99,17 @@ class Intruder:
         await self.until(lambda: number in self.replies)
 
     async def until(self, holds: Any) -> None:
-        """Wait until received data makes `holds` return True, or the connection has ended."""
+        """Wait until received data makes `holds` return True, or until the connection has ended."""
         while not (self.is_over or holds()):
             self._changed.clear()
             await self._changed.wait()
 
     def speaks(self, connection: BlipConnection, hear: Callable[[Event], None]) -> None:
-        """Let a BLIP connection send and receive from now on. Its events are passed to `hear`."""
+        """Use a BLIP connection for sending and receiving from now on. Its events are passed to `hear`."""
         self._speech = connection, hear
 
     async def spoken(self) -> None:
-        """Send the frames that the BLIP connection has queued, then let the event loop receive."""
+        """Send the frames that the BLIP connection has queued, and let the event loop receive data."""
         assert self._speech is not None
         connection, _ = self._speech
         while not self.is_over and (frame := connection.next_frame()) is not None:
@@ -154,7 +154,7 @@ class Intruder:
 
 
 async def entered(target: Target, who: str | None = None, **how: Any) -> Intruder | None:
-    """Connect, and return the connection. Return None if it was refused."""
+    """Connect, and return the connection, or None if it was refused."""
     try:
         return await Intruder.enter(target, who, **how)
     except (ProblemError, ssl.SSLError, OSError):

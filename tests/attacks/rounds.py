@@ -1,8 +1,8 @@
-"""The well-behaved client: one device writes a note, and another device of the same user receives it.
+"""The well-behaved client: one device writes a note, and another device of the same user receives the note.
 
 A round lasts from the moment when the note is written until the other device has the note. The note is pushed
 to the vessel, made durable there, announced to the other device, requested, and stored. A round therefore
-measures all the work that the sync daemon does for an ordinary client.
+includes all the work that the sync daemon does for an ordinary client.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class GoodClient:
         self._writer.start()
 
     async def stop(self) -> None:
-        """Disconnect both devices. Allow up to a second for work in progress."""
+        """Disconnect both devices, after waiting up to a second for work in progress."""
         await asyncio.gather(self._reader.stop(grace=1.0), self._writer.stop(grace=1.0))
 
     async def round(self) -> float:
@@ -91,7 +91,7 @@ class GoodClient:
 
 @asynccontextmanager
 async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[GoodClient]:
-    """Connect two devices of a user. Their stores are in the given folder."""
+    """Connect two devices of a user, with their stores in the given folder."""
     async with AsyncExitStack() as stack:
         writer = stack.enter_context(Database.open(folder / "writer.db"))
         reader = stack.enter_context(Database.open(folder / "reader.db"))

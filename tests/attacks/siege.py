@@ -1,7 +1,7 @@
 """A vessel under attack, with a real recorder and sync daemon, and the limits that it must not exceed.
 
-Small attacks have generous limits, because they run among many tests on few processors. Full attacks run
-alone, and are judged by the limits that Logboat promises.
+Small attacks have generous limits, because they run in parallel with other tests on few processors. Full
+attacks run alone, with the limits that Logboat's documentation states.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ from .attacker import Attack, Attacker, Facts, Target, attacker
 from .rounds import Times
 
 MEMORY_MIB: Final = 120
-"""Largest amount of memory in MiB that the sync daemon may use at any time."""
+"""Maximum memory, in MiB, that the sync daemon may use at any time."""
 PACE_S: Final = 0.6
-"""Pause in seconds after an arrival, because a user's checkpoints are written at most twice a second."""
+"""Pause in seconds after each connection, because a user may write only two checkpoints a second."""
 UNPACED: Final = USER_REVISIONS // 2
 """Number of rounds without a pause, so that a long attack does not use up the client's daily quota."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
-"""The well-behaved client: a user with the crew's rights to read and write."""
+"""Name of the well-behaved client, a user with the crew's rights to read and write."""
 CREW: Final = "mate"
-"""Attacking user, with the same rights as the well-behaved client."""
+"""Name of the attacking user, who has the same rights as the well-behaved client."""
 GUEST: Final = "guest"
-"""User who may read only alarms."""
+"""Name of a user who may read only alarms."""
 FRIENDS: Final = (CREW, "cook", "boy")
-"""Users with the crew's rights, for attacks by several users."""
+"""Names of users with the crew's rights, for attacks by several users."""
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Size:
 
     @property
     def worst_s(self) -> float:
-        """Longest permitted duration of a round of the well-behaved client, in seconds."""
+        """Maximum duration of a round of the well-behaved client, in seconds."""
         return 0.5 if self.is_full else 5.0
 
     @property
@@ -71,11 +71,11 @@ class Report:
     times: Times
     """Durations of the client's rounds, from the beginning of the attack until the rounds after its end."""
     most_mib: float
-    """Peak memory of the sync daemon since its start (VmHWM)."""
+    """Peak memory of the sync daemon since its start, in MiB (VmHWM)."""
     left_mib: float
-    """Memory of the sync daemon at the end (VmRSS)."""
+    """Memory of the sync daemon at the end, in MiB (VmRSS)."""
     before_mib: float
-    """Memory of the sync daemon before the attack."""
+    """Memory of the sync daemon before the attack, in MiB."""
     commit: dict[str, float]
     """Statistics of the recorder's commits: `count`, and `median`, `p999` and `longest` in milliseconds."""
     facts: Facts
@@ -89,7 +89,7 @@ class Report:
         )
 
     def assert_held(self, size: Size) -> None:
-        """Fail unless the client's rounds, the commits and the memory are within their limits."""
+        """Raise AssertionError if the client's rounds, the commits or the memory exceed their limits."""
         assert self.most_mib <= MEMORY_MIB, str(self)
         assert self.times.worst <= size.worst_s, str(self)
         assert self.commit["p999"] <= size.commit_ms, str(self)
@@ -118,7 +118,7 @@ class Siege:
             attack: the attack to run.
             least: minimum number of rounds from the beginning of the attack.
             after: minimum number of rounds after the end of the attack.
-            arrivals: True to time rounds that include connecting, instead of rounds on open connections.
+            arrivals: True to include connecting in each round, instead of using open connections.
             meanwhile: coroutine function that runs at the same time, and is cancelled after the last round.
         """
         report = asyncio.run(self._under(attack, least, after, arrivals, meanwhile))
@@ -127,10 +127,7 @@ class Siege:
         return report
 
     def assert_sound(self) -> None:
-        """Fail unless both daemons are still running and the sync daemon has logged no traceback.
-
-        A restart of the sync daemon is also a failure.
-        """
+        """Raise AssertionError if a daemon has stopped, or the sync daemon has logged a traceback."""
         assert self.sync.pid == self._pid
         assert self.sync.is_running, self.sync.log[-3000:]
         assert "Traceback" not in self.sync.log, self.sync.log[-3000:]
@@ -139,7 +136,7 @@ class Siege:
 
     @property
     def resident_mib(self) -> tuple[float, float]:
-        """The present and the peak memory of the sync daemon in MiB."""
+        """Current and peak memory of the sync daemon, in MiB."""
         now, most = resident_kib(self._pid)
         return now / 1024, most / 1024
 
@@ -214,7 +211,7 @@ def user(name: str, *more: str) -> str:
 def besieged(
     folder: Path, *, toml: str = "", prepare: Callable[[Path], Any] | None = None
 ) -> Iterator[Siege]:
-    """Yield a vessel that records and takes part in the mesh.
+    """Yield a vessel whose recorder and sync daemon are running.
 
     `prepare` is called with the data folder before the daemons start. The users GOOD, CREW, GUEST and FRIENDS
     exist. The vessel brigid exists too, and attackers have its identity.

@@ -1,9 +1,9 @@
 """A peer that sends well-formed but wrong messages, so that its session continues and reaches unusual states.
 
-The peer speaks correct BLIP. It remembers what it has received: documents, revisions, and unanswered
-requests. Most of its messages are correct except for one detail. It plays both roles: it proposes and
-requests like an active peer, and it answers and announces like a passive one. It has no socket: the caller
-carries the frames of `connection`, and passes the connection's events to `hear`.
+The peer follows the BLIP protocol. It keeps track of documents, revisions, and unanswered requests. Most of
+its messages are correct except for one detail. It acts in both roles: it proposes and requests like an active
+peer, and answers and announces like a passive peer. It has no socket. The caller transfers the frames of
+`connection`, and passes the connection's events to `hear`.
 """
 
 import random
@@ -19,9 +19,9 @@ DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 """Digest of the empty blob."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
-"""Profiles for which a wrong answer is allowed to end the session, so wrong answers to them are rare."""
+"""Profiles for which a wrong answer may end the session. Such answers are sent only rarely."""
 SPARED: Final = "kept-"
-"""Prefix of the ids of documents that the stranger never mentions."""
+"""Prefix of the ids of documents that the peer never mentions."""
 _WAITING: Final = 200
 """Maximum number of requests that wait for a delayed answer. Older requests are never answered."""
 _LARGEST: Final = 2**31 - 1
@@ -40,9 +40,9 @@ class Stranger:
         """Set up a peer that mentions the documents in `names`, and can mention invented ones."""
         self.connection = connection or BlipConnection()
         self.said: Counter[str] = Counter()
-        """Number of messages that the stranger sent, by profile. `reply` and `error` count its answers."""
+        """Number of messages sent, by profile. `reply` and `error` are the numbers of answers."""
         self.heard: Counter[str] = Counter()
-        """Number of messages that the stranger received, by profile. `response` and `error` count answers."""
+        """Number of messages received, by profile. `response` and `error` are the numbers of answers."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
         """Revisions received or invented for each document, oldest first."""
@@ -367,7 +367,7 @@ class Stranger:
         )
 
     def _answer(self) -> None:
-        """Answer one of the waiting requests: usually the oldest one, and usually correctly."""
+        """Answer one of the waiting requests, usually the oldest one, and usually correctly."""
         if not self._waiting:
             return
         rng = self._rng

@@ -1,4 +1,4 @@
-"""Attacks on admission: clients that never authenticate, and users who occupy all connection slots."""
+"""Attacks on the limits for connections: clients that never authenticate, and users who occupy all slots."""
 
 import asyncio
 import ssl

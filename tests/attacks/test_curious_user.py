@@ -1,4 +1,4 @@
-"""A user who may see only notes learns nothing about other documents from the real daemon."""
+"""A user who may read only notes cannot obtain information about other documents from the daemon."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ OWN = documents.note_id("argo", "01JXXXXXXXXXXXXXXXXXXXXXXX")
 
 @contextmanager
 def vessel(folder: Path) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a document that the spy must not see, the digest of its blob, and its revision."""
+    """Yield a vessel with a document that the user must not see, the digest of its blob, and its revision."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -55,7 +55,7 @@ def note(digest: str) -> bytes:
 
 
 def said(reply: Reply, name: str) -> tuple[Any, ...]:
-    """Return the content of a reply, with the name of the document masked."""
+    """Return the content of a reply, with the document's id masked."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message.replace(name, "…")
     return "reply", dict(reply.properties), reply.body

@@ -1,4 +1,4 @@
-"""Checkpoints and notes from guests and crew never displace the vessel's history."""
+"""Checkpoints and notes from guests and crew never cause the vessel's history to be removed."""
 
 import json
 from functools import partial

@@ -20,8 +20,7 @@ from .intruder import Intruder
 from .siege import CREW, Siege, Size, besieged
 
 PICTURED = documents.equipment_id("brigid", "engine")
-"""Id of a document in a channel that the well-behaved client does not pull: storing the blob would slow its
-rounds.
+"""Id of a document in a channel that the well-behaved client does not pull, because its blob is large.
 """
 LARGE = documents.note_id("argo", "01JYYYYYYYYYYYYYYYYYYYYYYY")
 MIB = 1024 * 1024

@@ -1,4 +1,4 @@
-"""Small compressed messages that inflate to large ones: the size is limited before a message is processed."""
+"""Small compressed messages that inflate to large ones are rejected before they are processed."""
 
 import asyncio
 from functools import partial

@@ -20,7 +20,7 @@ def proposals(count: int, number: int = 0) -> bytes:
 async def propose(
     target: Target, begun: Begun, *, connections: int, lists: int, items: int, who: str = CREW
 ) -> Facts:
-    """Send many lists of proposals at once, on several connections."""
+    """Send many `proposeChanges` messages at once, on several connections."""
     bodies = [proposals(items, number) for number in range(lists)]
     intruders = [await Intruder.enter(target, who) for _ in range(connections)]
     begun()

@@ -1,4 +1,4 @@
-"""Memory that peers can make the sync daemon use: unfinished messages, unread replies, many connections."""
+"""Unfinished messages, unread replies and many connections do not make the sync daemon exceed its memory."""
 
 import asyncio
 from functools import partial
@@ -22,7 +22,7 @@ ALARM = {"type": "alarm", "channels": ["alarms"], "text": "x" * 250_000}
 async def unfinished(
     target: Target, begun: Begun, *, connections: int, messages: int, size: int, who: str = GUEST
 ) -> Facts:
-    """Begin many messages on each of many connections, and never finish them."""
+    """Start many messages on each of many connections, without finishing them."""
     intruders = [found for _ in range(connections) if (found := await entered(target, who))]
     begun()
 

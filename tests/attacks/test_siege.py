@@ -22,7 +22,7 @@ async def idle(target: Target, begun: Begun) -> Facts:
 
 
 async def failing(_: Target, begun: Begun) -> None:
-    """Raise an error after the attack has begun, like an attack in which a step fails."""
+    """Raise an error after the attack has begun, to simulate an attack in which a step fails."""
     begun()
     raise RuntimeError("no such weapon")
 

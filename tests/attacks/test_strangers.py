@@ -1,8 +1,8 @@
 """Well-formed but wrong messages cause no fault, at any stage of a session, in either role.
 
-Each of these is a fault:
+Each of the following is a fault:
 
-- an exception that leaves the peer under test
+- an exception that the peer under test does not handle
 - a session that ends without a stated reason
 - a damaged store
 - a document that changes although no message mentioned it
@@ -38,9 +38,9 @@ from .siege import CREW, Siege, Size
 from .stranger import SPARED, Stranger
 
 MOVES = 400
-"""Maximum number of messages that the stranger sends in a session."""
+"""Maximum number of messages that the hostile peer sends in a session."""
 GROWTH_MIB = 24.0
-"""Growth of resident memory in MiB that cannot be measurement noise."""
+"""Growth of resident memory, in MiB, that is too large to be measurement noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}
 NAMES = [f"shared-{number}" for number in range(20)]
 
@@ -73,10 +73,10 @@ class Outcome:
     ends: Counter[str] = field(default_factory=Counter)
     """Number of sessions that ended early, by the first words of the reason."""
     taken: int = 0
-    """Number of documents in the stores at the end, without those that existed before."""
+    """Number of documents in the stores at the end, without those that existed at the beginning."""
     resident_mib: list[float] = field(default_factory=list)
     held: weakref.WeakSet[Session] = field(default_factory=weakref.WeakSet)
-    """Sessions that have ended but are still referenced."""
+    """Sessions that have ended, but are still referenced and therefore use memory."""
 
     def __str__(self) -> str:
         depth, first, last = self.moves / max(1, self.sessions), self.resident_mib[0], self.resident_mib[-1]
@@ -89,7 +89,7 @@ class Outcome:
 
 
 def edit(database: Database, rng: random.Random) -> None:
-    """Change a document in the store under test, as its user would."""
+    """Change a document in the store under test, as an application would."""
     name = rng.choice(NAMES)
     found = database.get(name)
     parent = None if found is None or found.deleted else found.rev
@@ -101,7 +101,7 @@ def edit(database: Database, rng: random.Random) -> None:
 def converse(
     make: Callable[[Database, Clock], Script], database: Database, seed: int, outcome: Outcome
 ) -> None:
-    """Run one session to its end. Raise AssertionError, or any exception that leaves the peer under test."""
+    """Run one session to its end. Raise AssertionError, or an exception that the peer does not handle."""
     rng, clock = random.Random(seed), Clock()
     script = make(database, clock)
     stranger = Stranger(rng, NAMES, script.connection)
@@ -178,7 +178,7 @@ def test_wrong_messages_deep_in_a_session_cause_no_fault(role: str) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
 def test_half_an_hour_of_wrong_messages_causes_no_fault_and_no_memory_growth(role: str) -> None:
-    """LOGBOAT_FUZZ_S sets the total duration of all roles in seconds."""
+    """The environment variable LOGBOAT_FUZZ_S sets the total duration of the test in seconds."""
     seconds = float(os.environ.get("LOGBOAT_FUZZ_S", "1800")) / len(ROLES)
     end = time.monotonic() + seconds
     outcome = fuzz(role, random.randrange(10**9), lambda _: time.monotonic() < end)
