@@ -71,7 +71,7 @@ def ack(args: Namespace, world: Environment) -> int:
 
         print_json(Acknowledgement(id=document_id, who=who, added=added))
     else:
-        tell(acknowledged_words(document_id, who, added=added))
+        tell(acknowledged_words(name, who, added=added))
     return 0
 
 
@@ -91,7 +91,7 @@ def _only_alarm(args: Namespace) -> str:
     if len(waiting) == 1:
         if not args.json:
             tell(f"{waiting[0].alarm.severity}: {words(waiting[0])}")
-        return waiting[0].id
+        return names[waiting[0].id]
     choices = "\n".join(
         f"  logboat ack {names[episode.id]}  {episode.alarm.severity}: {words(episode)}"
         for episode in waiting[:LISTED]

@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
     elif args.stay is not None and args.keep is not None:
         wrong = "--stay also keeps all files: omit --keep"
     elif kept is not None and (there := fleet.leftover_path(kept)) is not None:
-        wrong = f"{there} exists: choose another folder"
+        wrong = f"{there} exists: choose another folder, or delete what an earlier demo left in {kept}"
     if wrong is not None:
         say(f"logboat demo: {wrong}")
         return 2
@@ -85,11 +85,13 @@ def _stay(folder: Path, vessels: int) -> int:
     try:
         Scenario(demo, 0.0, shore).stay()
     except KeyboardInterrupt:
-        return 0
+        pass
     finally:
         demo.kill()
         if shore is not None:
             shore.kill()
+    tell(f"all processes have stopped; the stores and the output remain in {folder}")
+    return 0
 
 
 def conclude(demo: Fleet, voyage: ScenarioEvents) -> int:

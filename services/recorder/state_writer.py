@@ -115,7 +115,7 @@ class PublishedState:
             "unit": sensor.unit,
             "kind": sensor.kind,
             "sequence": intake.last,
-            "rate": self._rates.get(sensor.id, 0.0),
+            "rate": self._rates.get(sensor.id),
             "alarm": None if intake.episode is None else intake.episode.severity,
             "value": None,
             "state": None,

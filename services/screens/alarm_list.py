@@ -116,8 +116,6 @@ def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) ->
             raise UsageError(str(error)) from error
 
 
-def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
-    """Return a message that the alarm is now acknowledged, or that it already was."""
-    if added:
-        return clean(f"{document_id}: acknowledged by {who}")
-    return clean(f"{document_id}: already acknowledged by {who}")
+def acknowledged_words(name: str, who: str, *, added: bool) -> str:
+    """Return a message that the alarm is now acknowledged, or that it already was; `name` is its short id."""
+    return clean(f"alarm {name}: {'' if added else 'already '}acknowledged by {who}")

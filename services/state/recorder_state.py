@@ -42,7 +42,10 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
     clock: Annotated[float | None, described("Boot clock at the last sample, in seconds.")] = None
     utc: Annotated[float | None, described("Time of the last sample, in seconds since 1970.")] = None
     sequence: Annotated[int, described("Number of the last recorded sample.", minimum=0)] = 0
-    rate: Annotated[float, described("Samples per second.", minimum=0)] = 0.0
+    rate: Annotated[
+        float | None,
+        described("Recorded samples per second, over 10 s; null until it has been measured.", minimum=0),
+    ] = None
     alarm: Annotated[
         str | None, described("Severity of the sensor's active alarm; null if there is none.")
     ] = None

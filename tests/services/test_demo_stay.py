@@ -69,6 +69,7 @@ def test_demo_keeps_running_and_restarts_killed_daemons(
     said, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 0, said
     assert str(script) in said
+    assert f"all processes have stopped; the stores and the output remain in {folder}" in said
     assert "argo: recorder has stopped (killed by signal KILL); restarting in 1 s" in said
     with pytest.raises(ProcessLookupError):
         os.kill(after, 0)

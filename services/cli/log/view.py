@@ -74,7 +74,10 @@ def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, wh
     for sample in samples:
         summary.take(sample)
     if summary.first is None:
-        yield from wrap(f"{args.sensor} of {vessel}: no readings in this period", where.width)
+        absent = "no readings in documents yet"
+        if args.since is not None or args.until is not None:
+            absent = "no readings in documents of this period"
+        yield from wrap(f"{args.sensor} of {vessel}: {absent}", where.width)
         return
     for text in _heading(summary, summary.first, vessel=vessel, where=where, args=args):
         yield from wrap(text, where.width)

@@ -157,7 +157,8 @@ class TopFactsCollector:
         Raise CommandError or OSError if that fails.
         """
         document_id, added = alarm_list.acknowledged(self._args, self._world, name, who=who)
-        return alarm_list.acknowledged_words(document_id, who, added=added)
+        short = self._on_file().names.get(document_id, document_id)
+        return alarm_list.acknowledged_words(short, who, added=added)
 
     def as_json(self, look: TopFacts) -> "Top":
         """Return the facts as an object for JSON output."""

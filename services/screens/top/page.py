@@ -24,6 +24,8 @@ NARROW: Final = 60
 WIDE: Final = 100
 _CURVE: Final = (8, 60)
 """Minimum and maximum width of a graph, in columns."""
+_NARROW_CURVE: Final = 4
+"""Minimum width of a graph on a narrow screen, in columns."""
 _GRAVE: Final = 5
 """Severity from which a light is shown in the style for errors; below it, in the style for warnings."""
 
@@ -171,12 +173,14 @@ def _sensor_items(look: TopFacts, width: int, *, unicode: bool) -> Iterator[Item
     if not ordered:
         return
     cells = [sensor_list.cells(found) for found in ordered]
+    if width < NARROW:  # leave space for the graph: 1 min 25 s becomes 1 min
+        cells = [(*row[:3], " ".join(row[3].split(" ")[:2]), *row[4:]) for row in cells]
     states = ["" if width < NARROW else _in_short(found) for found in ordered]
     spare = width - sum(max(len(row[place]) for row in cells) + 2 for place in (0, 1, 3))
     spare -= max(map(len, states)) + 2
     if width >= WIDE:
         spare -= sum(max(len(row[place]) for row in cells) + 2 for place in (4, 5))
-    columns = min(max(spare, _CURVE[0]), _CURVE[1])
+    columns = min(max(spare, _NARROW_CURVE if width < NARROW else _CURVE[0]), _CURVE[1])
     rows = []
     for (sensor, value, _, age, rate, name), state in zip(cells, states, strict=True):
         row = [sensor, value, age, _curve(look, sensor, columns, unicode=unicode), state]

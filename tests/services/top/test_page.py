@@ -57,6 +57,20 @@ def test_no_line_exceeds_the_width_of_the_screen(logboat: Appliance, width: int)
         assert len(head_line(part, width, first=3, room=1, is_chosen=True, unicode=True)) == width
 
 
+def test_graph_stays_on_a_phone_when_a_contact_has_not_changed_for_minutes(logboat: Appliance) -> None:
+    logboat.put(SYNCED, build.reading(*range(300), sensor="fuel-level", start=99_690.0))
+    logboat.live(
+        sensors={
+            "bilge-float": build.live_sensor(False, unit="bool", path="bilge.main.highWater", clock=99_915.0),
+            "fuel-level": build.live_sensor(0.7, unit="ratio", path="tanks.fuel.main.currentLevel"),
+        }
+    )
+    look = looker(logboat).collect(patience=PATIENCE_S)
+    bilge, fuel = [item.lines[0].text for item in page.sensors_part(look, 40).items]
+    assert bilge.split()[:4] == ["bilge-float", "inactive", "1", "min"]
+    assert [len(line.split()) for line in (bilge, fuel)] == [5, 6]  # the last word is the graph
+
+
 def test_heading_shows_which_of_its_lines_are_visible() -> None:
     part = ScreenPart("sensors: 50", tuple(Item((StyledLine(str(place)),)) for place in range(50)))
     assert head_line(part, 40, first=12, room=8, is_chosen=True, unicode=False) == (
