@@ -5,12 +5,19 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.config.check import check
 from services.screens.recording import MOST_NAMED
-from tests.sensors.test_csv_recordings import HEAD, INFLUX, PLAYED, REFUSED, A, V
+from tests.sensors.test_csv_recordings import HEAD, INFLUX, PIECES, PLAYED, REFUSED, SEEDS, A, V
 
+from . import documents as build
+from .appliance import Appliance
+from .appliance import logboat as appliance
 from .commands import logboat
+
+__all__ = ["appliance"]  # a fixture
 
 LEVEL = "tanks.fuel.main.currentLevel"
 COOLANT = "propulsion.main.coolantTemperature"
@@ -194,3 +201,46 @@ def test_new_file_is_refused_if_the_recording_is_in_another_unit(tmp_path: Path)
     assert f"rec.csv contains values in V, but {LEVEL} is in ratio" in result.text
     assert result.warnings
     assert not result.problems
+
+
+def test_readings_of_unknown_time_are_named_by_import_check(appliance: Appliance, tmp_path: Path) -> None:
+    appliance.put(build.reading(1, 2, synced=False), build.reading(3, 4, boot=2, first=3))
+    done = appliance("log", "rpm", "--csv")
+    assert "the time of 2 samples of argo is unknown; the column time is empty" in done.err
+    shown = text_of(tmp_path, done.out)
+    assert "left out     lines 2-3: the row has no time, and is not replayed" in shown
+    assert "values       2, from 3 Hz to 4 Hz" in shown
+
+
+@pytest.mark.parametrize("options", [[], ["--wide"]])
+def test_output_of_log_csv_is_recognised(appliance: Appliance, tmp_path: Path, options: list[str]) -> None:
+    appliance.put(build.boot(1, build.network(0, build.UTC)), build.reading(1, 2, 3))
+    assert "3, from 1 Hz to 3 Hz" in text_of(tmp_path, appliance("log", "rpm", "--csv", *options).out)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    text=st.sampled_from(SEEDS),
+    changes=st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 12), st.sampled_from(PIECES) | st.text(max_size=4)),
+        max_size=4,
+    ),
+)
+def test_whatever_is_usable_passes_config_check(
+    tmp_path_factory: pytest.TempPathFactory, text: str, changes: list[tuple[int, int, str]]
+) -> None:
+    for at, removed, piece in changes:
+        text = text[:at] + piece + text[at + removed :]
+    folder = tmp_path_factory.mktemp("changed")
+    (folder / "rec.csv").write_text(text, newline="", errors="replace")
+    done = logboat("import", "--check", "--json", str(folder / "rec.csv"))
+    assert done.stderr == ""
+    assert logboat("import", "--check", str(folder / "rec.csv")).returncode == done.returncode
+    tables = [path["sensor"] for path in json.loads(done.stdout)["paths"] if path["replayable"]]
+    assert done.returncode == (0 if tables else 2)
+    if tables:
+        described = (
+            "\n".join(tables).replace('path = "…"', f'path = "{V}"').replace('unit = "…"', 'unit = "V"')
+        )
+        (folder / "sensors.toml").write_text(described)
+        assert check(folder / "sensors.toml").good, described
