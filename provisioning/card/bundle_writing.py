@@ -2,15 +2,18 @@
 
 In the data partition the bundle is in `inbox/`, which only root can read. On FAT the bundle is in `logboat/`,
 where anyone can read it. At its next start, the appliance applies the bundle and wipes the bundle's secrets.
+If writing to FAT fails, the files that were there before are put back, and no other file remains.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from provisioning import files
 from provisioning.bundle.contents import MANIFEST
+from provisioning.card import free_space
 from provisioning.card.partitions import CardPartition
 from provisioning.card.tools import run
 from provisioning.card_folders import INBOX, ON_FAT
@@ -50,6 +53,24 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
     """
     drive = f"{path}@@{partition.start}"
     listed = check_fat(path, partition, vessel=vessel)
+    before = {
+        name: run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{name}", "-"])
+        for name in bundle
+        if f"{ON_FAT}/{name}" in listed
+    }
+    free_space.check(path, bundle, before, free=free_space.on_fat(drive))
+    try:
+        _write_onto_fat(path, drive, bundle, listed=listed)
+    except CardError:
+        for name in bundle:
+            place = f"::{ON_FAT}/{name}"
+            run(["mdel", "-i", drive, place], good=(0, 1))
+            if name in before:
+                run(["mcopy", "-D", "o", "-o", "-i", drive, "-", place], stdin=before[name], good=(0, 1))
+        raise
+
+
+def _write_onto_fat(path: Path, drive: str, bundle: Mapping[str, bytes], *, listed: Collection[str]) -> None:
     for folder in sorted({ON_FAT, *(f"{ON_FAT}/{Path(name).parent}".removesuffix("/.") for name in bundle)}):
         if f"{folder}/" not in listed:
             run(["mmd", "-D", "s", "-i", drive, f"::{folder}"])
@@ -64,12 +85,40 @@ def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> No
     """Write a bundle to a FAT partition that is mounted at `folder`; raises CardError, OSError."""
     place = folder / ON_FAT
     check_folder(folder, vessel=vessel)
-    for name, content in sorted(bundle.items(), key=lambda item: item[0] == MANIFEST):
-        make_folder((place / name).parent, OWN)
-        files.write_on_fat(place / name, content)
-        if files.read_back(place / name) != content:
-            text = f"{place / name}: the file read back differs from what was written; use another card"
-            raise CardError(text)
+    before = {name: (place / name).read_bytes() for name in bundle if (place / name).is_file()}
+    had_folders = {(place / name).parent for name in bundle if (place / name).parent.is_dir()}
+    free_space.check(folder, bundle, before, free=free_space.in_folder(folder))
+    written = list[str]()
+    try:
+        for name, content in sorted(bundle.items(), key=lambda item: item[0] == MANIFEST):
+            make_folder((place / name).parent, OWN)
+            written.append(name)
+            files.write_on_fat(place / name, content)
+            if files.read_back(place / name) != content:
+                text = f"{place / name}: the file read back differs from what was written; use another card"
+                raise CardError(text)
+    except (CardError, OSError) as error:
+        with suppress(OSError):  # the medium fails, so the first error is the one to report
+            _put_back(place, written, before, had_folders)
+        if isinstance(error, CardError):
+            raise
+        text = f"{place / written[-1]}: {error.strerror or error}; nothing on the card was changed"
+        raise CardError(text) from error
+
+
+def _put_back(
+    place: Path, written: Iterable[str], before: Mapping[str, bytes], had_folders: Collection[Path]
+) -> None:
+    """Undo the writing of files: wipe them, or restore those that were there before."""
+    for name in written:
+        path = place / name
+        if path.is_file() and path.read_bytes() != before.get(name):
+            files.overwrite(path)
+            files.remove(path)
+            if name in before:
+                files.write_on_fat(path, before[name])
+    for folder in sorted({(place / name).parent for name in written} - set(had_folders), reverse=True):
+        folder.rmdir()
 
 
 def check_fat(path: Path, partition: CardPartition, *, vessel: str) -> set[str]:

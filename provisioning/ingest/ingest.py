@@ -5,6 +5,7 @@ Secrets are wiped only after their copies in use have been read back. No failure
 start: each failure is reported as a problem.
 """
 
+import errno
 import json
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, ExitStack
@@ -374,11 +375,10 @@ class Intake:
         words = (error.strerror if isinstance(error, OSError) else None) or str(error)
         name = error.filename if isinstance(error, OSError) else None
         place = Path(str(name)) if name else where or self._force.folder
-        self._complain(
-            place,
-            f"the file could not be read or written: {words}",
-            "Check the card's lock switch. If it is off, the card is failing; replace it soon.",
-        )
+        remedy = "Check the card's lock switch. If it is off, the card is failing; replace it soon."
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            remedy = "Free up space there: delete files that are not Logboat's."
+        self._complain(place, f"the file could not be read or written: {words}", remedy)
 
     def _complain(self, place: Path, text: str, remedy: str) -> None:
         self._problems.append(FileProblem(place, None, "", text, remedy))

@@ -1,5 +1,6 @@
 """`logboat bundle`: creates an archive for support, with secrets removed."""
 
+import errno
 import sys
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
@@ -40,14 +41,12 @@ def bundle(args: Namespace, world: Environment) -> int:
         return 0
     path = Path(args.file or f"{name}.tar.gz")
     try:
-        with open(path, "wb", opener=opener(OWN_FILE)) as file:
-            file.write(data)
+        _write(path, data)
     except OSError as error:
-        if path.is_file():  # a partial file is removed, but a device never is
-            path.unlink()
+        need = f" for {format_bytes(len(data))}" if error.errno == errno.ENOSPC else ""
         raise FailedError(
-            f"{path}: {error.strerror or error}; write the archive elsewhere: logboat bundle - > FILE, or "
-            "over SSH"
+            f"{path}: {error.strerror or error}{need}; write the archive elsewhere: logboat bundle - > FILE,"
+            " or over SSH"
         ) from error
     if args.json:
         from services.schemas.appliance import Bundle
@@ -56,3 +55,16 @@ def bundle(args: Namespace, world: Environment) -> int:
     else:
         tell(f"{path}: {format_bytes(len(data))}; without passwords, keys, hashes and comments")
     return 0
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the archive completely, or leave an existing file as it was. Raise OSError."""
+    partial = path if path.exists() and not path.is_file() else path.with_name(f"{path.name}.part")
+    try:
+        with open(partial, "wb", opener=opener(OWN_FILE)) as file:
+            file.write(data)
+        if partial != path:
+            partial.replace(path)
+    finally:
+        if partial != path:  # a device is never removed
+            partial.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """A card is written only to permitted targets, and does not boot if it was written incompletely."""
 
+import errno
 import hashlib
 import json
 import lzma
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from provisioning.card import image_writing, make, partition_growth, partitions, target, tools
+from provisioning.card import free_space, image_writing, make, partition_growth, partitions, target, tools
 from provisioning.card.target import Target, check_target
 from provisioning.errors import CardError
+from sync import durable_files
 from tests.provisioning import images
 from tests.provisioning.bundles import bundle
 
@@ -239,6 +241,84 @@ def test_bundle_is_written_to_a_mounted_fat_partition(tmp_path: Path) -> None:
     assert (tmp_path / "logboat/identity/vessel.key").read_bytes() == SECRET
     with pytest.raises(CardError, match="already a bundle of vessel argo"):
         make.write_bundle(tmp_path, bundle("brigid"), vessel="brigid")
+
+
+def put_aside(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_full_fat_partition_is_refused_with_what_is_needed_and_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "full.img"
+    shutil.copy(images.image(), path)
+    images.run("mcopy", "-i", f"{path}@@{images.MIB}", "-", "::others.bin", given="x" * 8_330_000)
+    before = path.read_bytes()
+    with pytest.raises(
+        CardError, match=r"needs 4\d(\.\d)? kB, but only \S+ kB is free; its largest file is "
+    ):
+        make.write_bundle(path, bundle(), vessel="argo")
+    assert path.read_bytes() == before
+
+
+def test_full_folder_is_refused_with_what_is_needed_and_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "autoboot.txt").touch()
+    monkeypatch.setattr(free_space, "in_folder", lambda _: 12_000)
+    with pytest.raises(CardError, match="but only 12 kB is free; its largest file is"):
+        make.write_bundle(tmp_path, bundle(), vessel="argo")
+    assert put_aside(tmp_path) == {"autoboot.txt": b""}
+    assert not (tmp_path / "logboat").exists()
+
+
+@pytest.mark.parametrize("has_earlier", [False, True])
+@pytest.mark.parametrize("count", range(len(bundle())))
+def test_failed_bundle_leaves_no_key_and_no_partial_file_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, has_earlier: bool
+) -> None:
+    (tmp_path / "logboat").mkdir()
+    if has_earlier:
+        make.write_bundle(tmp_path, bundle(number=2), vessel="argo")
+    before = put_aside(tmp_path)
+    left, write = [count], durable_files.create
+
+    def create(path: Path, content: bytes, **named: Any) -> None:
+        if left[0] == 0:
+            path.write_bytes(content[:100])
+            left[0] = -1
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        left[0] -= 1
+        write(path, content, **named)
+
+    monkeypatch.setattr(durable_files, "create", create)
+    with pytest.raises(
+        CardError, match=r"logboat/\S+: No space left on device; nothing on the card was changed"
+    ):
+        make.write_bundle(tmp_path, bundle(), vessel="argo")
+    assert put_aside(tmp_path) == before
+    assert (tmp_path / "logboat/identity").exists() == has_earlier
+
+
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_failed_bundle_leaves_no_key_on_the_fat_partition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_earlier: bool
+) -> None:
+    path = tmp_path / "failing.img"
+    shutil.copy(images.image(), path)
+    if has_earlier:
+        make.write_bundle(path, bundle(number=2), vessel="argo")
+    drive = f"{path}@@{images.MIB}"
+    filling = "x" * (free_space.on_fat(drive) - 7000)
+    images.run("mcopy", "-i", drive, "-", "::others.bin", given=filling)
+    monkeypatch.setattr(free_space, "on_fat", lambda _: 10**9)
+    larger = {**bundle(), "zz.csv": b"x" * 9000}
+    with pytest.raises(CardError):
+        make.write_bundle(path, larger, vessel="argo")
+    listed = images.run("mdir", "-/", "-b", "-i", drive, "::")
+    if has_earlier:
+        for name, content in bundle(number=2).items():
+            assert images.on_fat(path, f"logboat/{name}").encode() == content
+    else:
+        assert not any(f"logboat/{name}" in listed for name in larger)
 
 
 # The first start on a card larger than its image

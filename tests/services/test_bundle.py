@@ -1,7 +1,9 @@
 """The support archive contains no secret, and can be made even on a damaged appliance."""
 
+import errno
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from services.config.loader import ConfigurationError, load
 from services.doctor import network
 from tests.gateway import builders
 from tests.services.doctor.test_checks import Rig, interface
+
+from .commands import logboat
 
 SECRETS = {
     "wifi": "harbour-wifi-password",
@@ -124,6 +128,23 @@ def test_full_disk_is_reported_and_standard_output_can_be_used(
     assert main(["bundle", str(tmp_path / "b.tar.gz"), *places]) == 0
     assert b"without passwords" in capsysbinary.readouterr().out
     assert (tmp_path / "b.tar.gz").stat().st_size < 2_000_000
+
+
+def test_archive_that_cannot_be_written_leaves_the_earlier_one_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "b.tar.gz"
+    path.write_bytes(b"earlier")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    done = logboat("bundle", str(path), "--data", str(tmp_path / "data"), "--run", str(tmp_path / "run"))
+    assert done.returncode == 1
+    assert re.search(r"b\.tar\.gz: No space left on device for \S+ kB; write the archive", done.stderr)
+    assert [each.name for each in tmp_path.iterdir()] == ["b.tar.gz"]
+    assert path.read_bytes() == b"earlier"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""Recognises a computer on which there is no vessel, so that `logboat status` can say so."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Final
+
+TITLE: Final = "no vessel on this computer"
+ADVICE: Final = (
+    "run this command on the vessel's own computer (for example over SSH), or try Logboat here with simulated"
+    " vessels: logboat demo"
+)
+
+
+def missing_places(args: Namespace) -> str:
+    """Return a clause that names the missing files and folders of a vessel; '' if one of them exists."""
+    places = (args.config, args.sensors, args.data, args.run)
+    if any(_exists(place) for place in places):
+        return ""
+    return f"none of {', '.join(map(str, places[:-1]))} and {places[-1]} exists"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # only root may look
+        return True
