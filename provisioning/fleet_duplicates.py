@@ -13,7 +13,7 @@ from sync.fleet.identity_names import FLEET_CERTIFICATE
 VESSELS: Final = "vessels"
 """Name of the folder, in a fleet's folder, with a folder for each vessel."""
 _WORDS: Final = {"id": "id", "name": "name", "mmsi": "MMSI"}
-"""What people call each key of `[vessel]` whose value belongs to one vessel only."""
+"""Human-readable names of the keys of `[vessel]` whose values must be unique in the fleet."""
 _REMEDY: Final = {
     "id": "Write the name of the vessel's folder.",
     "name": "Give one of them another name, by which people can tell them apart.",
@@ -122,5 +122,5 @@ def _identifying(vessel: str, about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same(value: object) -> object:
-    """Return a form of a value in which those that people would confuse are equal."""
+    """Return a normalised value, which is equal for values that users could confuse."""
     return " ".join(value.split()).casefold() if isinstance(value, str) else value

@@ -36,7 +36,7 @@ class Shunt:
 
     ohm: float
     rating: Rating | None = None
-    """Rating, from which the resistance was computed; None if the file gives the resistance."""
+    """Rating, from which the resistance was computed; None if the file contains the resistance."""
 
     @property
     def described(self) -> str:

@@ -288,7 +288,7 @@ def similar(path: str) -> str:
 
 
 _USUAL_NAME: Final = "main"
-"""Name that most vessels give to their only engine, tank or bilge."""
+"""Name that most vessels use for their only engine, tank or bilge."""
 
 
 def unit_words(unit: str) -> str:

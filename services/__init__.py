@@ -5,7 +5,7 @@ The recorder, in the order in which data flows:
 - `recorder/`: accepts samples, raises alarms, and makes samples durable
 - `journal/`: the recorder's own database, in which samples first become durable
 - `clocks/`: the accuracy of the system clock, and boots whose clocks contradict each other
-- `documents/`: turns the journal's samples into documents, and removes documents when the card is full
+- `documents/`: writes the journal's samples to documents, and removes documents when the card is full
 - `mirror/`: second copies of the vessel's own documents
 - `recovery/`: checks and repairs the stores after damage
 

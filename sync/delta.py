@@ -32,7 +32,7 @@ a body, because the store does that for every body.
 Where Fleece is lenient, this module is strict, so that wrong results are detected. In an array's delta,
 Fleece ignores keys that match no item, replaces deleted items with a value that JSON cannot express, and
 accepts signs and spaces in the lengths of a string's patch. Deltas made by Fleece contain none of these.
-However, for a key that is the empty string, Fleece writes a deletion whatever the actual change is. So this
+However, for a key that is the empty string, Fleece always writes a deletion, even for other changes. So this
 module neither accepts nor writes a deletion of an empty key.
 """
 

@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection() -> Generator[None, object, object]:
     """Collect tests with garbage collection off.
 
-    Each collection would examine the many test objects again, although all of them stay.
+    Each garbage collection would examine the many test objects again, although all of them are kept.
     """
     gc.disable()
     try:

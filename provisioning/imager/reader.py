@@ -1,4 +1,4 @@
-"""Reads all files that Raspberry Pi Imager, or a person, may have written, and combines their settings."""
+"""Reads all files that Raspberry Pi Imager, or a user, may have written, and combines their settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ _MEANT: Final = {
 _ENDINGS: Final = re.compile(
     r"(\.(toml|tom|tml|toml_|txt|rtf|docx?|odt|pages|md|conf|cfg|ini|ya?ml|json))*", re.IGNORECASE
 )
-"""Pattern of endings that editors and people give to a text file. Endings of backups are not included."""
+"""Pattern of endings that editors and users add to the name of a text file, except those of backups."""
 _SHORTENED: Final = re.compile(r"~\d+$")
 """Pattern of the end of a name that DOS has shortened to eight characters."""
 _HIDDEN_ENDING: Final = "Windows hides the ending .txt: in Explorer, choose View, Show, File name extensions."

@@ -60,7 +60,7 @@ def ads_gain(full_scale_v: float) -> int:
 def ads_full_scale(highest_v: float) -> float:
     """Return the smallest full scale that covers a voltage; the widest one if none covers it.
 
-    The highest code of an ADS1015 is 2047 of 2048, and stands for every higher voltage.
+    The highest code of an ADS1015 is 2047 of 2048. It is reported for every higher voltage.
     """
     fitting = [full for full in ADS_FULL_SCALES_V if highest_v < full * (1 - 2.0**-11)]
     return min(fitting, default=ADS_WIDEST_V)
@@ -141,8 +141,8 @@ _ADS1015: Final = _AdsCodes(full=1 << 11, last=(1 << 11) - 1)
 def _ads_codes(directory: Path, scale_mv: float) -> _AdsCodes:
     """Return the codes of the chip in `directory`; `scale_mv` is the scale of a channel in mV per code.
 
-    The kernel's driver gives an ADS1015 and an ADS1115 the same name. Their scales differ: at the lowest gain
-    an ADS1015 has 3 mV per code, and an ADS1115 0.1875 mV.
+    The kernel's driver uses the same name for an ADS1015 and an ADS1115. Their scales differ: at the lowest
+    gain an ADS1015 has 3 mV per code, and an ADS1115 0.1875 mV.
     """
     coarsest_mv = 1000 * ADS_WIDEST_V / _ADS1115.full
     scales = [scale_mv]

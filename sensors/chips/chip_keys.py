@@ -33,7 +33,8 @@ def bus_key(chip: Chip) -> Any:
 def address_key(chip: Chip) -> Any:
     """Return the field for a chip's I2C address or SPI chip select.
 
-    If the file gives no address, the value is None, and the chip must be the only one of its type on the bus.
+    If the file contains no address, the value is None. The chip must then be the only one of its type on the
+    bus.
     """
     return key(
         address_parser(chip),

@@ -80,8 +80,7 @@ def load_sensors(
 
     `reserved` maps each pin that something other than a sensor uses to the name of its user, as for
     `conflicts.check`. With `missing_ok`, a missing file counts as a file without sensors. Raises
-    `ConfigurationError` with all problems of the file; no other exception is raised, whatever the file
-    contains.
+    `ConfigurationError` with all problems of the file; no content of the file causes another exception.
     """
     return read_sensors(toml_file.read(path, missing_ok=missing_ok), reserved=reserved)
 

@@ -59,7 +59,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
 
 
 def _claims(drafts: Sequence[SensorDraft], *, has_clock_chip: bool) -> Mapping[int, _Claim]:
-    """Return why pins are not available, by BCM number. Claims on every board come first."""
+    """Return the reasons why pins are not available, by BCM number. Claims on every board are first."""
     claims = dict.fromkeys(EEPROM_PINS, _Claim("is used at boot to read a HAT's EEPROM"))
     used = [(draft, draft.lane or "") for draft in drafts]
     for draft, lane in sorted(used, key=lambda each: each[1] in OTHER_BUSES):

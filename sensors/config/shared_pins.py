@@ -1,7 +1,7 @@
 """Checks sensors that use the same GPIO line.
 
-Several sensors can read one line: a pump's contact gives its state, its running time and its starts. They
-share one line of the kernel, so the keys that configure the line must be equal.
+Several sensors can read one line. For example, a pump's contact yields the pump's state, running time and
+starts. They share one line of the kernel, so the keys that configure the line must be equal.
 """
 
 from collections.abc import Sequence

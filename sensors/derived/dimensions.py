@@ -31,7 +31,7 @@ class Measure:
     is_point: bool = False
     """True for a temperature, False for a difference of temperatures."""
     is_direction: bool = False
-    """True for an angle that begins again after a turn."""
+    """True for an angle that starts again from 0 after a full turn."""
     fits_all: bool = False
     """True for the number 0, which has any unit."""
 
@@ -234,5 +234,5 @@ def _unit_advice(*sides: tuple[Part, Measure]) -> str:
 def _direction(part: Part, column: int) -> InputError:
     return InputError(
         f"{brief(part)} is a direction, which begins again after a turn (column {column})",
-        "Expressions cannot compute with directions: remove it.",
+        "Directions cannot be used in expressions. Remove the direction.",
     )

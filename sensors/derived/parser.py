@@ -41,7 +41,7 @@ _SIGNS: Final = {
     "}": ")",
     ";": ",",
 }
-"""Characters that people write instead of an operator or a parenthesis, and the right ones."""
+"""Characters that are often written instead of an operator or a parenthesis, with the valid ones."""
 
 _OTHER_NAMES: Final = {"avg": "mean", "average": "mean", "total": "sum"}
 """Names of functions in other programs, and their names here."""
@@ -302,5 +302,5 @@ def _sensor(token: _Token) -> SensorValue:
 
 
 def _sign_in(text: str) -> str:
-    """Return the first character of a text that stands for another one; empty if there is none."""
+    """Return the first character of a text that replaces a valid one; empty if there is none."""
     return next((character for character in text if character in _SIGNS), "")

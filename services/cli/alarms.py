@@ -62,7 +62,7 @@ def ack_arguments(parser: ArgumentParser) -> None:
 
 
 def ack(args: Namespace, world: Environment) -> int:
-    """Record that a person has acknowledged an alarm. Return 0."""
+    """Record that a user has acknowledged an alarm. Return 0."""
     who = acknowledger_name(args, world)
     name = _only_alarm(args) if args.id is None else args.id
     document_id, added = acknowledged(args, world, name, who=who)

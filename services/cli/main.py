@@ -1,4 +1,4 @@
-"""The `logboat` command: runs a subcommand, and turns its outcome into an exit status.
+"""The `logboat` command: runs a subcommand, and converts its outcome to an exit status.
 
 The status is 0 (success), 1 (failure) or 2 (usage error). An error is reported in a sentence, never as a
 traceback. Each subcommand's module is imported only when it runs.

@@ -1,4 +1,4 @@
-"""`logboat note TEXT`: records a person's note; without text, lists the notes."""
+"""`logboat note TEXT`: writes a note to the log. Without text, it lists the notes."""
 
 import sys
 from argparse import ArgumentParser, Namespace

@@ -1,4 +1,4 @@
-"""`logboat status`: one screen that says whether the vessel is recording, and if not, why."""
+"""`logboat status`: a screen that shows whether the vessel is recording and, if not, the reason."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,7 +1,7 @@
 """Configuration of a vessel: `logboat.toml`, `vessel.toml`, `sensors.toml`.
 
-`model` defines the settings as types, `parsers` reads single keys, and `loader` turns a file into settings or
-into a list of problems with line numbers. `last_good` falls back to the last good configuration when a file
-is invalid. `check` implements `logboat config check`, and
-`understood` says what a valid `sensors.toml` means.
+`model` defines the settings as types, `parsers` reads single keys, and `loader` converts a file to settings
+or into a list of problems with line numbers. `last_good` falls back to the last good configuration when a
+file is invalid. `check` implements `logboat config check`, and `understood` describes the meaning of a valid
+`sensors.toml`.
 """

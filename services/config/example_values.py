@@ -1,8 +1,8 @@
 """Finds values that were copied from the documentation's examples, which do not work on a vessel.
 
 A file with such a value is good: its keys and values are valid, and the examples themselves must pass the
-check. But nobody owns the SSH key, no server has the host name, and everyone can read the password. So
-`logboat config check` and `logboat fleet card` remind of them.
+check. But no one has the SSH key's private key, no server has the host name, and everyone can read the
+password. So `logboat config check` and `logboat fleet card` remind of them.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from .loader import Configuration
 PASSWORDS: Final = frozenset({"correct horse", "change this password", "change this one too"})
 """WPA passwords in the documentation, the templates and `examples/`."""
 SSH_KEY: Final = "AAAAC3NzaC1lZDI1NTE5AAAAIB0Jb9hVVXSPpCqMq2oGq8mJ2Bq7Qx1rWZ7o0i0QmM9k"
-"""SSH key in the documentation and in `examples/`, which belongs to nobody."""
+"""SSH key in the documentation and in `examples/`. No one has its private key."""
 PASSWORD_HASHES: Final = frozenset(
     {
         "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg",

@@ -68,7 +68,7 @@ _ELSEWHERE: Final[Mapping[type, Mapping[str, Advice]]] = {
         ),
     },
 }
-"""Advice about keys that people often write in the wrong section."""
+"""Advice about keys that users often write in the wrong section."""
 
 
 def _advice(table: Table, cls: type) -> Mapping[str, Advice]:

@@ -14,7 +14,7 @@ from sensors.toml.toml_file import EMPTIED, FileProblem, TomlFile, is_empty
 from .model import Configuration, GatewaySection
 
 EXAMPLE_SSH_KEY: Final = "AAAAC3NzaC1lZDI1NTE5AAAAIExample"
-"""Key in the template of vessel.toml, which belongs to nobody."""
+"""SSH key in the template of vessel.toml. No one has its private key."""
 EXAMPLE_HASH: Final = f"scrypt$8192$8$1${'A' * 22}${'A' * 43}"
 """Password hash in the template of vessel.toml, which matches no password."""
 _PEM: Final = b"-----BEGIN "

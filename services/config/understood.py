@@ -1,4 +1,4 @@
-"""Says in plain words what was understood of each sensor in a `sensors.toml`, for `logboat config check`.
+"""Describes in plain words how each sensor in a `sensors.toml` is understood, for `logboat config check`.
 
 Values are in the units that the file uses. The facts about the keys of one kind come from that kind.
 """

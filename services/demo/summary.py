@@ -1,4 +1,4 @@
-"""The summary printed at the end of the demo, which says whether the demo succeeded."""
+"""Summary printed at the end of the demo, which shows whether the demo succeeded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ Ledger = dict[tuple[str, str], set[int]]
 
 
 class DemoError(Exception):
-    """The demo cannot be carried out; the message says what happened."""
+    """The demo has failed. The message says what happened."""
 
 
 class Daemon(Enum):

@@ -1,4 +1,4 @@
-"""Turns a vessel's samples in the journal into documents in the store.
+"""Converts a vessel's samples in the journal to documents in the store.
 
 `documenter` reads new batches from the journal. `reading_window` collects consecutive samples of a sensor,
 `builders` builds the documents, and `boot_signing` signs them for the fleet. `models` defines the types with

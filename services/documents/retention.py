@@ -65,7 +65,7 @@ class RemovedCounts:
     alarm_ids: tuple[str, ...] = ()
     """Ids of the removed alarms, which are not covered by any floor."""
     brought: int = 0
-    """Number of removed documents of any kind that crew, guests or other vessels had sent."""
+    """Number of removed documents that crew, guests or other vessels had sent."""
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:

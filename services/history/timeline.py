@@ -148,7 +148,7 @@ class Timeline:
                 self._bases[log, boot.number] = base
 
     def knows(self, log: str, boot: int) -> bool:
-        """Return True if this boot has a document."""
+        """Return True if a document about this boot is stored."""
         return (log, boot) in self._bases
 
     def at(self, log: str, boot: int, clock: float, *, recorded: float | None = None) -> Moment:

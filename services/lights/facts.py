@@ -1,7 +1,7 @@
 """The facts about the appliance that the lights show, from live states and from the machine.
 
-A state older than `liveness.FRESH_S` does not count as current, because a daemon that hangs stops writing its
-state.
+A state older than `liveness.FRESH_S` does not count as current, because a daemon that has stalled stops
+writing its state.
 """
 
 import math

@@ -237,7 +237,7 @@ def store_behind_copies(
 
 
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
-    """Return True if a peer claims numbers or boots in the current log that this vessel does not know.
+    """Return True if a peer claims to have numbers or boots of the current log that are unknown here.
 
     `given` is the current content of the witness. Raise StoreError if the store cannot be read.
     """

@@ -28,7 +28,7 @@ class StoreSize(Part, frozen=True, kw_only=True):
 
 
 class AlarmCounts(Part, frozen=True, kw_only=True):
-    """Alarms that are active or that nobody has acknowledged."""
+    """Alarms that are active or have not been acknowledged."""
 
     holding: Annotated[int, described("Number of active alarms.", minimum=0)]
     not_acknowledged: Annotated[int, described("Number of alarms that nobody has acknowledged.", minimum=0)]
@@ -85,7 +85,7 @@ class Status(Output, frozen=True, kw_only=True, tag=format_of("status")):
         StoreSize | None, described("Facts about the document store; null if it cannot be read.")
     ]
     store_fault: Annotated[str | None, described("The reason why the store cannot be read; null if it can.")]
-    alarms: Annotated[AlarmCounts, described("Alarms that are active or that nobody has acknowledged.")]
+    alarms: Annotated[AlarmCounts, described("Alarms that are active or have not been acknowledged.")]
     faulty: Annotated[Sequence[str], described("Ids of the sensors whose state is not good.")]
     failed_units: Annotated[
         Sequence[str], described("Logboat's systemd units that have failed and are not restarted.")

@@ -23,7 +23,7 @@ NONE_OPEN: Final = "no active alarms, none to acknowledge"
 
 
 def lines(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
-    """Yield the lines of the table of alarms, then advice about alarms that nobody has acknowledged."""
+    """Yield the lines of the table of alarms, then advice about alarms that have not been acknowledged."""
     head = ("id", "severity", "what", "sensor", "raised", "state", "acknowledged")
     rows = [_row(episode, names, where.zone) for episode in shown]
     heads, blocks = fitted([head, *rows], plain=(1, 2, 3, 5), width=where.width)

@@ -1,7 +1,7 @@
 """The table of common faults: what the lights, `status` and the doctor show, and what to do.
 
 The guide in docs/faults.md and `logboat doctor --guide` are generated from this table. A test causes each
-fault on real daemons, and waits for exactly these texts. `…` stands for any text, such as a name, a figure or
+fault on real daemons, and waits for exactly these texts. `…` matches any text, such as a name, a number or
 a path.
 """
 
@@ -32,7 +32,7 @@ class CommonFault:
     """Name of a check in `logboat doctor`, and the text of the check's finding."""
     do: str
     to_do: str = ""
-    """Advice that `status` gives; '' if there is none."""
+    """Advice that `status` shows; '' if there is none."""
     seen: str = ""
     """Description of the lights if they show no pattern; '' otherwise."""
 

@@ -19,7 +19,7 @@ FRESH_S: Final = 8.0
 """Age in seconds up to which a state is current.
 
 A state is written once a second, but may be late on a machine under load. With this limit, a program that
-reads the state once a second takes at most 10 s to report that a daemon hangs.
+reads the state once a second takes at most 10 s to report that a daemon has stalled.
 """
 
 

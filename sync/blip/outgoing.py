@@ -1,11 +1,11 @@
 """Outgoing messages, and the order in which their frames are sent.
 
-Messages begin in the order in which they were queued. A message with more than one frame is under way after
-its first frame. The messages under way send one frame each in rotation. A message pauses while `WINDOW` bytes
-of it are unacknowledged.
+Messages are started in the order in which they were queued. A message with several frames is in progress
+after its first frame. The messages in progress send one frame each in rotation. A message pauses while
+`WINDOW` bytes of it are unacknowledged.
 
-An urgent message overtakes messages that are under way, but not messages that have not begun. While both
-urgent and ordinary frames are ready, they alternate, so that neither kind waits indefinitely.
+An urgent message overtakes messages that are in progress, but not messages that have not been started. While
+both urgent and ordinary frames are ready, they alternate, so that neither kind waits indefinitely.
 """
 
 import io
@@ -121,7 +121,7 @@ class SendQueue:
         self._paused: dict[int, OutgoingMessage] = {}
         self._under_way: dict[int, OutgoingMessage] = {}
         self._ticket = 0
-        """Counter of positions, so that waiting messages and messages under way share one rotation."""
+        """Counter for the positions of messages, both waiting and in progress, in the rotation."""
         self._after_urgent = False
         self.held = 0
         """Memory in bytes of all messages that are not sent completely."""
@@ -172,7 +172,7 @@ class SendQueue:
         self._under_way.pop(message.key, None)
 
     def find(self, key: int) -> OutgoingMessage | None:
-        """Return the message with this key if it is under way; otherwise None."""
+        """Return the message with this key if it is in progress; otherwise None."""
         return self._under_way.get(key)
 
     def acknowledge(self, message: OutgoingMessage, frame_bytes: int) -> None:

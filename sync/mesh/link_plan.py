@@ -122,7 +122,7 @@ def _around(place: MeshNode, others: list[str]) -> set[str]:
 
 
 def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
-    """Return True if another vessel probably wants a link with us, judging by the vessels that we see."""
+    """Return True if another vessel probably requires a link with this vessel, given the vessels in range."""
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
     there = MeshNode(other, max_peers=place.max_peers)
     return len(seen_there) <= place.max_peers or place.vessel in _around(there, seen_there)

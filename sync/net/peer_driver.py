@@ -39,7 +39,7 @@ After a pause, this number of bytes may be inflated at once. In measurements, th
 
 
 class PeerDriver:
-    """The driver of one peer: a `sync.net.transport.FrameReceiver` that takes turns with other drivers."""
+    """Driver of one peer: a `sync.net.transport.FrameReceiver` that shares a scheduler with other drivers."""
 
     def __init__(
         self,

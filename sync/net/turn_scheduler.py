@@ -1,4 +1,4 @@
-"""A fair scheduler that gives the connections of an event loop turns of a few milliseconds each.
+"""Fair scheduler that assigns time slices (turns) of a few milliseconds to the connections of an event loop.
 
 Processing a peer's data can take much more time than the peer needs to send the data. So a connection works
 until its turn is over. The event loop then handles all other events. The next turn goes to the connection
@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Seconds of one turn, for which all other connections wait.
+"""Duration of a turn in seconds, during which all other connections wait.
 
 Switching to another connection takes less than a hundredth of this time.
 """
@@ -45,7 +45,7 @@ class ConnectionOwner:
 
 
 class Worker(Protocol):
-    """An object that does its work in scheduler turns."""
+    """Object that does its work in the turns of a scheduler."""
 
     owner: ConnectionOwner
 
@@ -66,7 +66,7 @@ class TurnScheduler:
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:
-        """Give a worker a turn, immediately if no other worker waits and there is time, otherwise later."""
+        """Schedule a turn for a worker. The turn is immediate if no other worker waits and there is time."""
         if worker in self._ready:
             return
         now = self._loop.time()

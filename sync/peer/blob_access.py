@@ -2,7 +2,7 @@
 
 A request for a blob names a document that refers to the blob. A request without a document is granted while a
 revision that refers to the blob is being sent to the peer. Gateways name no document when they request a
-proof, and older gateways name none in any request. A tombstone gives no access to blobs, because its blobs
+proof, and older gateways name none in any request. A tombstone grants no access to blobs, because its blobs
 are neither fetched nor proven before it is stored.
 
 A peer proves that it has a blob by a hash of the blob's bytes and the nonce of our request. While we wait for

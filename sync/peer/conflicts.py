@@ -26,7 +26,7 @@ from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
 _DELETED: Final = b'{"deleted":true}'
-"""Body of a tombstone created by a resolver that gives no body.
+"""Body of a tombstone if the resolver returns no body.
 
 It is not empty, so that it differs from the tombstone of a losing branch.
 """
@@ -78,7 +78,7 @@ class Resolved:
     """Id of the current revision."""
     deleted: bool
     is_new: bool
-    """True if a revision was created; otherwise the winning branch stays unchanged."""
+    """True if a revision was created; False if the winning branch is unchanged."""
 
 
 def default_resolver(conflict: Conflict) -> Resolution:

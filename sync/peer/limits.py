@@ -148,7 +148,7 @@ Each retry sends the whole body.
 RETRY_CONFLICT: Final = 300.0
 """Seconds until a change refused as a conflict is proposed again on the same connection.
 
-Such a conflict is resolved by people, not automatically. A proposal costs about 100 bytes.
+Users resolve such a conflict, because it cannot be resolved automatically. A proposal costs about 100 bytes.
 """
 CONFLICTS_RETRIED: Final = 10_000
 """Maximum number of conflicts to propose again on the same connection. They use a few megabytes of memory.

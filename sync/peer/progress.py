@@ -82,7 +82,7 @@ class Ledger:
         """Create a ledger.
 
         Args:
-            listener: called with batches of events; None if nobody observes the replication.
+            listener: called with batches of events; None if there is no observer.
             failed: durable list of permanently failed documents; None to keep none.
         """
         self.progress = Progress()

@@ -133,7 +133,7 @@ class Quota:
 
     @property
     def words(self) -> str:
-        """The allowance in human-readable form."""
+        """Description of the allowance."""
         return f"{self.allowance.bytes} bytes, {self.allowance.revisions} revisions"
 
     @property

@@ -65,7 +65,7 @@ class ReceiveOptions:
     rule: Rule | None = None
     id_rule: IdRule | None = None
     readable: Selection = EVERYTHING
-    """Documents that the peer may read. Other documents are treated as if they did not exist."""
+    """Documents that the peer may read. Other documents are treated as nonexistent."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
     """True if local documents are purged when they leave the channels that we read at the peer."""

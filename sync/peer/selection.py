@@ -114,7 +114,7 @@ class Selection:
         )
 
     def _meets(self, channels: frozenset[str]) -> bool:
-        """Return True if the conditions on channels hold for a document in these channels."""
+        """Return True if a document in these channels meets the conditions on channels."""
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:

@@ -80,7 +80,7 @@ class SendOutcomes:
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
     def done(self, change: model.DocumentChange) -> None:
-        """Record that a change is done: the peer has it durably or does not want it, or it was replaced."""
+        """Record that a change is complete: it was stored by the peer, was not requested, or was replaced."""
         sequence = change.sequence
         self._attempts.forget(change.id, change.rev)
         self._forget_failed(change)
@@ -104,7 +104,7 @@ class SendOutcomes:
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 
     def failed_until_next(self, change: model.DocumentChange, status: int, text: str) -> None:
-        """Report a failure that a person must resolve. It is reported once while the reason stays the same.
+        """Report a failure that a user must resolve. It is reported only once while the reason is the same.
 
         A continuous replication retries the change later on this connection (`conflicts_due`). The next
         replication retries it in any case.

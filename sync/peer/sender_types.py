@@ -104,7 +104,7 @@ class SendOptions:
     """Source of the peer's revisions of documents; None unless the same replication also pulls."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
-    """Access of the peer to blobs. Each body in flight gives access to the blobs in it."""
+    """Access of the peer to blobs. Each body in flight grants access to the blobs in it."""
     tells_departures: bool = False
     """True if the peer requests notices of documents that have left the channels that it reads."""
 

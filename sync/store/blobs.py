@@ -66,7 +66,7 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
-        """Turn a completely written temporary file into a blob, by renaming it durably.
+        """Make a completely written temporary file a blob, by renaming it durably.
 
         Args:
             file: the open temporary file.

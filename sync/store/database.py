@@ -481,7 +481,7 @@ class Database:
     # --- the file
 
     def renew_identity(self) -> None:
-        """Give the store a new identity after a loss of changes, so that peers start from the beginning."""
+        """Assign a new identity to a store that has lost changes, so that peers start from the beginning."""
         self.uuid = meta.renew_identity(self._engine)
 
     def checkpoint(self) -> None:

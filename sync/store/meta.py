@@ -62,7 +62,7 @@ def identity(engine: Engine) -> str:
 
 
 def renew_identity(engine: Engine) -> str:
-    """Give the store a new UUID, and return it."""
+    """Assign a new UUID to the store, and return the UUID."""
     fresh = str(uuid.uuid4())
     with engine.writing:
         put(engine, UUID, fresh)

@@ -53,7 +53,7 @@ class PurgeWatermarks:
         return self.is_below(document_id)
 
     def look(self) -> None:
-        """Refresh the cached floors if they may have changed. Call inside one of the engine's scopes."""
+        """Refresh the cached watermarks if they may have changed. Call this in one of the engine's scopes."""
         engine = self._engine
         if not engine.in_transaction or self._transaction != engine.transaction:
             self._refresh()

@@ -92,7 +92,7 @@ _TABLES: Final = {"meta", "docs", "local", "floors", "remotes", "remote_revs", "
 
 
 def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool) -> apsw.Connection:
-    """Open a connection to the store at `path`, and bring its schema up to date.
+    """Open a connection to the store at `path`, and update its schema.
 
     Raises:
         UnsupportedError: SQLite is too old, the schema is newer than this code, or the file is not a store.

@@ -5,7 +5,7 @@ Logboat, writes to the store. Documents that were stored before the triggers exi
 (`count_earlier`).
 
 A *part* is a document's id up to its last colon, without the colon: `recipe:soups` for `recipe:soups:12`.
-This module does not know what the parts of an id mean.
+This module assigns no meaning to the parts of an id.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Any input from a peer is accepted, or refused with a specific error, without a hang or memory growth."""
+"""Any input from a peer is accepted, or rejected with a specific error, without stalling or memory growth."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

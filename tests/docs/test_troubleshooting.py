@@ -104,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """Return the text of all screens, in the form used on the page."""
+    """Return the text of all screens, in the format of the page."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()

@@ -1,4 +1,4 @@
-"""Cards made by an operator turn two machines into vessels on one network, without further configuration.
+"""Two machines with an operator's cards become vessels on one network, without further configuration.
 
 One card was written completely (`fleet card --image`). On the other card, only the bundle was written, to the
 FAT partition (`--bundle-only`).

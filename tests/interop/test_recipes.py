@@ -39,7 +39,7 @@ def serving(path: Path) -> Iterator[str]:
 
 
 def certificate_at(url: str) -> str:
-    """Return a listener's certificate in PEM format, as a person would copy it into an app."""
+    """Return a listener's certificate in PEM format, as a user would copy it into an app."""
     found = re.fullmatch(r"wss://([\d.]+):(\d+)/recipes", url)
     assert found is not None
     return ssl.get_server_certificate((found[1], int(found[2])))

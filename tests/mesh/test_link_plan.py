@@ -45,7 +45,7 @@ def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]
 
 
 def meet(sight: Sight, most: int) -> Sight:
-    """Let all vessels select links, connect and give up surplus links, until nothing changes."""
+    """Let all vessels select links, connect, and close surplus links, until no links change."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(40):
         before = {vessel: set(others) for vessel, others in links.items()}

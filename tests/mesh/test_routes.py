@@ -1,4 +1,4 @@
-"""A vessel knows the route by which documents arrived, through any number of vessels."""
+"""A vessel records the route by which documents arrived, through any number of vessels."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ document or a deleted one. It answers a proposal of its current revision with 30
 - A `rev` or `norev` that it did not request makes it close the connection with 4002.
 - It permanently refuses a history in which a generation is missing, unless that is at the depth of its trees.
   It answers a refused revision with `LiteCore` 28 (history) or 8 (conflict).
-- It does not know getRev, and it ignores `deleted_branch`.
+- It does not support getRev, and it ignores `deleted_branch`.
 """
 
 import json

@@ -304,7 +304,7 @@ def test_wrong_proof_is_valid_for_no_document(store: Database) -> None:
 
 
 def test_tombstone_gives_no_access_to_blobs_that_it_names(store: Database, secret: str) -> None:
-    """A tombstone is stored without requesting its blobs, so it must not give access to them."""
+    """A tombstone is stored without requesting its blobs, so it must not grant access to them."""
     script = passive(store, readable=NOTES)
     first = script.push("mine", "1-a", b'{"channels":["notes"]}')
     assert isinstance(first, ResponseReceived)

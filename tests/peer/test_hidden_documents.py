@@ -1,4 +1,4 @@
-"""To a peer that must not see a document, every answer is the same as if the document did not exist.
+"""For a peer that must not see a document, every answer is the same as for a nonexistent document.
 
 Each test makes the same requests to two stores, one with a document in another channel and one without it,
 and compares everything that the peer receives.

@@ -12,7 +12,7 @@ EXEMPT = ("tests/prose/rules.py", "tests/docs/test_prose.py")
 
 
 def main() -> int:
-    """Print the faults as `file:line: words`, and return the exit status."""
+    """Print the violations as `file:line: words`, and return the exit status."""
     listed = subprocess.run(
         ["git", "ls-files", "*.py", "*.md"], capture_output=True, text=True, check=True
     ).stdout.split()

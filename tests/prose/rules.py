@@ -25,7 +25,7 @@ AVOID: Final = {
     r"holds? no longer": "is no longer valid",
     r"not any more": "no longer",
 }
-"""Words and phrases to avoid, as regular expressions, with what to write instead."""
+"""Words and phrases to avoid, as regular expressions, each with a replacement."""
 
 MIN_WORDS: Final = 4
 """Smallest number of words in a docstring; a shorter one only repeats the name."""
@@ -68,7 +68,7 @@ def faults_of_python(text: str, *, checks_strings: bool = True) -> Iterator[Faul
 
 
 def faults_of_text(text: str) -> Iterator[Fault]:
-    """Yield the faults in a text for people, such as a Markdown file."""
+    """Yield the style violations in a human-readable text, such as a Markdown file."""
     yield from _words(text, first=1)
 
 

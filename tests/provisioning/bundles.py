@@ -33,7 +33,7 @@ def bundle(
 ) -> Mapping[str, bytes]:
     """Return the files of a bundle by name, as the fleet's folder contains them.
 
-    A different `number` gives the vessel a different key.
+    A different `number` selects a different key of the vessel.
     """
     del number
     with TemporaryDirectory() as place:

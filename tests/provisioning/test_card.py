@@ -155,7 +155,7 @@ def test_file_that_is_not_an_image_is_refused(tmp_path: Path, content: bytes, sa
 
 
 class UsedCard:
-    """File that stands in for a device of fixed size that is full of an older card's data."""
+    """File that simulates a device of fixed size, filled with an older card's data."""
 
     def __init__(self, path: Path, size: int = images.SIZE) -> None:
         self.path = path

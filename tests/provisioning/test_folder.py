@@ -260,7 +260,7 @@ def test_renewed_vessel_with_its_old_card_can_still_open_its_part(
 def test_interrupted_command_leaves_a_complete_folder(
     folder: FleetFolder, authority: Authority, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write fails once, as if the machine had stopped at that point."""
+    """Each write fails once, to simulate that the machine stopped at that point."""
     folder.add(authority, "argo", now=NOW)
     folder.add(authority, "brigid", now=NOW)
     write = files.write

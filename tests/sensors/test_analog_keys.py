@@ -1,4 +1,4 @@
-"""A fitter writes what stands on the part: the keys are understood, converted exactly, and checked."""
+"""The data printed on a part can be written as keys, which are converted exactly and checked."""
 
 from collections.abc import Callable
 from pathlib import Path

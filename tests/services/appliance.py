@@ -50,7 +50,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Appliance:
-    """Folders and clocks of an appliance, and the answers that its users give."""
+    """Folders and clocks of an appliance, and its users' answers to prompts."""
 
     root: Path
     capture: pytest.CaptureFixture[str]

@@ -194,7 +194,7 @@ def test_stranger_cannot_forge_a_line_of_a_servers_log(tmp_path: Path) -> None:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
-    """Yield the port of a listener that gives the same answer to every client."""
+    """Yield the port of a listener that sends the same answer to every client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

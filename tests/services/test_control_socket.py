@@ -1,4 +1,4 @@
-"""The control socket passes values that people enter to the recorder."""
+"""The control socket passes values that users enter to the recorder."""
 
 import socket
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`logboat log --since` takes the forms in which people write times."""
+"""`logboat log --since` accepts times in the usual forms."""
 
 import math
 from datetime import UTC, datetime, timedelta

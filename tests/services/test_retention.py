@@ -96,7 +96,7 @@ def test_highest_bound_of_several_vessels_counts(database: Database) -> None:
 
 
 def test_history_that_a_gateway_has_lost_is_not_safe_ashore(database: Database) -> None:
-    """Vessel argo has found that the gateway lost its data. Vessel brigid does not know this yet."""
+    """Vessel argo has detected that the gateway lost its data, but vessel brigid has not been informed."""
     key, old = f"argo:rpm:{LOG}", put_reading(database, 1)
     for name in ("office:brigid", "club:argo"):
         database.put(f"forwarded:{name}", {"bounds": {f"argo:fuel:{LOG}" if "club" in name else key: 30}})

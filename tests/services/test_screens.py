@@ -79,7 +79,7 @@ def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 @dataclass(frozen=True)
 class Case:
-    """An appliance, and a command that a person runs on it."""
+    """An appliance, and a command to run on it."""
 
     prepare: Callable[[Appliance, pytest.MonkeyPatch], None]
     commands: Sequence[str] = ("status", "sensors", "peers --all", "alarms", "lights explain", "doctor")

@@ -215,7 +215,7 @@ class Heard(Notifier):
 def test_watchdog_is_notified_only_by_the_meshs_manager(
     tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the mesh's manager hangs, the notifications stop, although the daemon still writes its state."""
+    """If the mesh's manager stalls, the notifications stop, although the daemon still writes its state."""
     fleet.identity(tmp_path / "identity")
     heard = Heard()
 

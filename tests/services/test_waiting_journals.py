@@ -24,7 +24,7 @@ from sync.store import Database, StoreError, UnsupportedError, meta
 from .recorder_builders import batch, row
 
 NEWER = 9_999
-"""Schema version that only a later version of Logboat knows."""
+"""Schema version that only a later version of Logboat supports."""
 
 
 def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:

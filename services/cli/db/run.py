@@ -278,7 +278,7 @@ class _Run:
         return f"{', '.join(parts)}; {format_bytes(sent)} sent, {format_bytes(received)} received"
 
     def _spelt(self, problem: Problem | None) -> str:
-        """Return a problem as one line of text, which says what is wrong, where, and what to do."""
+        """Return a problem as one line of text, which states what is wrong, where, and what to do."""
         if problem is None:
             return "the connection closed"
         name = self._configuration.endpoint.name

@@ -1,4 +1,4 @@
-"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `run` performs.
+"""`logboat db push|pull|sync PATH URL`: converts the arguments to a replication, which `run` performs.
 
 Contradictory arguments and missing files are usage errors, which are reported before a store or a connection
 is opened.
@@ -299,7 +299,7 @@ def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentF
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if a host is this machine's loopback interface, on which nobody else can eavesdrop."""
+    """Return True if a host is the loopback interface, on which other machines cannot eavesdrop."""
     if host.lower() in LOCAL_NAMES:
         return True
     try:

@@ -44,7 +44,7 @@ LONGEST_TEXT: Final = 200
 _NEW: Final = "--image IMAGE"
 """Options of `fleet card` for a vessel's first card."""
 _UPDATE: Final = "--bundle-only --update"
-"""Options of `fleet card` for a card in use, whose records must stay."""
+"""Options of `fleet card` for a card in use, whose records must be kept."""
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
 """Default delay before vessels switch to a new radio key, so that every vessel receives the key first.

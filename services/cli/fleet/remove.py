@@ -20,7 +20,7 @@ def remove_arguments(parser: ArgumentParser) -> None:
 
 
 def remove(args: Namespace, world: Environment) -> int:
-    """Remove a vessel after confirmation, and say where its files are. Return 0."""
+    """Remove a vessel after confirmation, and print where its files are. Return 0."""
     from provisioning import removal
     from provisioning.folder import FleetFolder
 

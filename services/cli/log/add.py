@@ -112,7 +112,7 @@ def _values_before(args: Namespace, vessel: str, sensor: "LiveSensor") -> list[f
 
 
 def parse_value(text: str, unit: str, *, path: str) -> bool | float:
-    """Return the value that a person typed, converted to `unit`, the SI unit of the sensor with this path.
+    """Parse a value that a user typed, and convert it to `unit`, the SI unit of the sensor with this path.
 
     Raise UsageError if the text is not a valid value, if the quantity cannot have the value, or if a number
     needs a unit and has none.

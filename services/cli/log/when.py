@@ -1,4 +1,4 @@
-"""Times as people type them: `30m`, `2 h`, `today`, `12:08`, or a date."""
+"""Parser of times that users type: `30m`, `2 h`, `today`, `12:08`, or a date."""
 
 import re
 from datetime import datetime, time, timedelta, tzinfo
@@ -16,7 +16,7 @@ _UNITS: Final = {
     "d": {"d", "day", "days"},
     "w": {"w", "week", "weeks"},
 }
-"""Words for each unit of time; `m` is a minute, because nobody asks for the last 30 months or metres."""
+"""Names of each unit of time. `m` means minutes."""
 _FACTORS: Final = {word: _SECONDS[unit] for unit, words in _UNITS.items() for word in words}
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)")
 _LONGEST_S: Final = 1e11
@@ -24,7 +24,7 @@ _LONGEST_S: Final = 1e11
 
 
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
-    """Return the time that a person typed, in seconds since 1970.
+    """Parse a time that a user typed. Return it in seconds since 1970.
 
     The text is one of `FORMS`. A duration is counted back from `now`. A time of day is the latest such time
     before `now`. A date without a zone is in `zone`. Raise UsageError for any other text.

@@ -58,7 +58,7 @@ _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
-"""Logger that suppresses paho's messages, because `Client.ended` gives a better reason."""
+"""Logger that suppresses paho's messages, because `Client.ended` contains a more precise reason."""
 _quiet.setLevel(logging.CRITICAL)
 
 
@@ -144,7 +144,7 @@ class Client(aiomqtt.Client):
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self._unlisted: int | None = None
-        """Reason code of the acknowledgement being read if paho does not know that code; otherwise None."""
+        """Reason code of the acknowledgement being read if paho does not support the code; otherwise None."""
         self._security = security
         self._socket: object = None
         self._has_answered = False
@@ -451,7 +451,7 @@ class Client(aiomqtt.Client):
 
 
 def _is_listed(code: int) -> bool:
-    """Return True if paho knows the reason code as an answer to a message."""
+    """Return True if paho supports the reason code in an answer to a message."""
     try:
         ReasonCode(PacketTypes.PUBACK, identifier=code)
     except (KeyError, ValueError):

@@ -51,7 +51,7 @@ class MqttGatewayConfiguration:
     limit: float | None = None
     """Maximum sending rate of all lanes combined, in bytes per second; None for no limit."""
     wants: Wants | None = None
-    """Function that returns True if a document, given its id and body, is to be published; None for all.
+    """Function that returns True if a document with a given id and body is to be published; None for all.
 
     A document for which it returns False is skipped permanently. To delay a document, use a closed lane.
     """

@@ -16,7 +16,7 @@ from .signs_of_life import SignsOfLife
 log = logging.getLogger(__name__)
 
 Wants = Callable[[str, Mapping[str, Any]], bool]
-"""Function that returns True if a document, given its id and body, is to be published."""
+"""Function that returns True if a document with a given id and body is to be published."""
 
 
 class LaneFeed:

@@ -336,7 +336,7 @@ class CouchbaseLite:
         """
         self.log: Final = directory / LOG_FILE
         self.told: Final = threading.Condition()
-        """Condition that is notified of all output from the program."""
+        """Condition that is notified whenever the program prints output."""
         self.is_over: bool = False
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""The patterns of the lights blink and flash at rates that people can recognise."""
+"""The patterns of the lights blink and flash at rates that users can distinguish."""
 
 import itertools
 

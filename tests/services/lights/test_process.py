@@ -89,7 +89,7 @@ def test_without_leds_states_are_reported_and_removed_at_the_end(
 def test_watchdog_is_notified_only_by_completed_checks(
     lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
-    """If a check hangs, here on a pipe to which no process writes, the notifications stop."""
+    """If a check blocks (here, reading a pipe to which no process writes), the notifications stop."""
     until(systemd, "WATCHDOG=1")
     os.mkfifo(tmp_path / "identity/vessel.pem")
     systemd.settimeout(3.0)

@@ -107,7 +107,7 @@ def gateway_stopped(scene: Scene) -> Iterator[None]:
 
 @plant("peer-cut")
 def peer_cut(scene: Scene) -> Iterator[None]:
-    """Stop the peer without an mDNS goodbye, as if it were out of radio range."""
+    """Stop the peer without an mDNS goodbye, to simulate that it is out of radio range."""
     assert scene.other is not None
     scene.other.send("sync", signal.SIGSTOP)
     yield
