@@ -12,8 +12,8 @@ from .pages import ROOT
 VESSELS = sorted(path.parent for path in (ROOT / "examples").glob("*/vessel.toml"))
 
 
-def test_there_are_three_vessels_with_both_files() -> None:
-    assert [vessel.name for vessel in VESSELS] == ["day-sailer", "launch", "trawler"]
+def test_there_are_four_vessels_with_both_files() -> None:
+    assert [vessel.name for vessel in VESSELS] == ["day-sailer", "launch", "trawler", "workboat"]
 
 
 @pytest.mark.parametrize("vessel", VESSELS, ids=lambda vessel: vessel.name)
