@@ -5,6 +5,7 @@ declares the keys of that kind. `sensors.config.loader` makes the settings from 
 the recorder use them.
 """
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from enum import StrEnum
 from pathlib import Path
@@ -108,6 +109,11 @@ class Options:
     def files(self) -> tuple[Path, ...]:
         """Files that the sensor needs in addition to `sensors.toml`."""
         return ()
+
+    @property
+    def conversion_record(self) -> Mapping[str, Any]:
+        """Values of keys that convert readings, by names with their units, for the vessel's document."""
+        return {}
 
     @property
     def chip_inputs(self) -> tuple[Any, ...]:

@@ -8,15 +8,19 @@ from sensors.chips.chip_keys import address_parser
 from sensors.kind import SensorDraft
 from sensors.plausibility import impossible_value, missing_unit
 from sensors.presentation import presentation
-from sensors.senders import Conversion, Points, SeriesResistor, written
+from sensors.senders import Conversion, Points, PullUp, SeriesResistor, written
 from sensors.toml.declarations import from_values
 from sensors.units import DIMENSIONS, shown
 
 from .key_sets import CALIBRATION, SENDERS, SHUNT, THERMISTOR, KeySet, read_key_set
-from .options import AnalogOptions
+from .options import LEAST_OPEN, AnalogOptions
 
 _FEWEST_STEPS = 50
 """Steps over the range of values below which the resolution is poor: each step is more than 2 %."""
+_ADS_MOST_V = 5.5
+"""Highest supply of an ADS1115 in volts, which is the highest voltage that its inputs tolerate (SBAS444)."""
+_MARGIN_V = 0.3
+"""Voltage by which an input can exceed the supply of its converter (SBAS444; the MCP3008 tolerates more)."""
 _THERMISTOR_STEP_K = 2.0
 """Step above which the resolution of a thermistor is poor, between 0 and 100 °C."""
 
@@ -175,7 +179,7 @@ def _check_range(draft: SensorDraft, keys: KeySet) -> None:
     found = options.conversion
     if keys is not SHUNT and keys is not THERMISTOR and not _covers(draft, found, keys):
         return
-    if _is_measurable(draft, options, found, keys):
+    if _is_measurable(draft, options, found, keys) and _detects_open(draft, options, found):
         _check_resolution(draft, options, found, keys)
 
 
@@ -259,6 +263,35 @@ def _remedy(options: AnalogOptions, found: Conversion, keys: KeySet, most_v: flo
     if keys.unit == "V":
         return "Correct divider, or set valid to the range of a working sender."
     return "Use a larger pull_up, or correct supply."
+
+
+def _detects_open(draft: SensorDraft, options: AnalogOptions, found: Conversion) -> bool:
+    """Return True if the converter survives and recognizes a broken wire of a sender with a pull-up.
+
+    The whole supply is then at the input. Reports a problem if it is too high, or too close to the range.
+    """
+    if not isinstance(found.circuit, PullUp):
+        return True
+    title, supply_v = CHIPS[options.chip].title, found.circuit.supply_v
+    most_v = (_ADS_MOST_V if options.chip not in BITS else options.reference_v) * options.divider
+    if supply_v > most_v + _MARGIN_V * options.divider:
+        draft.table.warn(
+            "supply",
+            f"with a broken wire, the {supply_v:g} V of the supply are at the sender's input, and the {title}"
+            f" tolerates {most_v:.3g} V there",
+            "Connect pull_up to the reference of the converter, or use a voltage divider.",
+        )
+        return False
+    high_v = found.valid_v[1]
+    if not options.is_ratiometric and high_v > LEAST_OPEN * supply_v * (1 + 1e-9):
+        draft.table.warn(
+            "pull_up",
+            f"{written(found.valid[1], 'ohm')} ({high_v:.3g} V) is so close to the supply ({supply_v:g} V)"
+            " that a broken wire would look like a value",
+            "Use a larger pull_up.",
+        )
+        return False
+    return True
 
 
 def _check_resolution(draft: SensorDraft, options: AnalogOptions, found: Conversion, keys: KeySet) -> None:

@@ -1,7 +1,7 @@
 """Options of the kind `analog`, and the conversion of voltages that they describe."""
 
 from dataclasses import KW_ONLY
-from typing import Final
+from typing import Any, Final
 
 from sensors.chips.adc import CHIPS, AdsInput, Channel, ads_full_scale
 from sensors.chips.chip_keys import parse_bus
@@ -38,7 +38,7 @@ from .parsers import (
 )
 
 _USUAL_SUPPLY_V: Final = 3.3
-_LEAST_OPEN: Final = 0.96
+LEAST_OPEN: Final = 0.96
 """Lowest voltage of an open circuit, relative to the nominal supply: a 3.3 V supply is accurate to 3 %."""
 _UNRATED_SHUNT_V: Final = 0.25
 """Voltage across a shunt above which a reading is a fault, if the rating of the shunt is not known."""
@@ -203,11 +203,33 @@ class AnalogOptions(Options):
         return () if full_scale_v is None else (AdsInput(self.channel, full_scale_v),)
 
     @property
+    def conversion_record(self) -> dict[str, Any]:
+        """Electrical data of the sender, without the keys that are not used."""
+        record = {
+            "pull_up_ohm": self.pull_up_ohm,
+            "supply_v": None if self.pull_up_ohm is None else self.pull_up_supply_v,
+            "loop_resistor_ohm": self.loop_resistor_ohm,
+            "beta_k": self.beta_k,
+            "r25_ohm": self.r25_ohm,
+            "shunt_ohm": None if self.shunt is None else self.shunt.ohm,
+        }
+        sender = self.sender
+        return {
+            **({} if sender is None else {"sender": {"unit": sender.unit, "points": sender.points}}),
+            **{name: value for name, value in record.items() if value is not None},
+        }
+
+    @property
     def pull_up_supply_v(self) -> float:
         """Voltage of the supply to which the pull-up is connected."""
         if self.supply_v is not None:
             return self.supply_v
         return _USUAL_SUPPLY_V if self.chip == "ads1115" else self.reference_v
+
+    @property
+    def is_ratiometric(self) -> bool:
+        """True if the supply of the pull-up is the reference, so that its tolerance has no effect."""
+        return self.chip != "ads1115" and self.pull_up_supply_v == self.reference_v
 
     @property
     def is_signed(self) -> bool:
@@ -247,9 +269,9 @@ def _sender(options: AnalogOptions, sender: SenderPoints) -> Conversion:
 def _thermistor(options: AnalogOptions, curve: NtcCurve) -> Conversion:
     circuit = _pull_up(options)
     low, high = curve.valid
-    if options.chip == "ads1115" or circuit.supply_v != options.reference_v:
-        # the supply is not the reference, so with a broken wire the voltage can be below its nominal value
-        high = min(high, circuit.quantity(_LEAST_OPEN * circuit.supply_v))
+    if not options.is_ratiometric:
+        # with a broken wire, the voltage can be below the nominal voltage of the supply
+        high = min(high, circuit.quantity(LEAST_OPEN * circuit.supply_v))
     return conversion(circuit, curve, (low, high), open_is_high=True)
 
 

@@ -59,11 +59,10 @@ class AnalogDriver(KernelDriver):
             remedy = "lower valid"
             if options.full_scale_v is not None:
                 gain = ads_gain(ads_full_scale(max(high_v, -low_v) / options.divider))
-                remedy = (
-                    f"set the channel's gain in its overlay (…_gain={gain} is {ADS_FULL_SCALES_V[gain]} V)"
-                )
+                full = f"…_gain={gain} is {ADS_FULL_SCALES_V[gain]} V"
+                remedy = f"restart, so that the chip's line in config.txt takes effect ({full})"
             raise DriverError(
-                f"{self._chip.title} measures up to {full_v:.4g} V, but valid allows up to"
+                f"{self._chip.title} measures up to {full_v:.4g} V, but a working sender can have up to"
                 f" {max(high_v, -low_v):.4g} V, so a broken wire would look like a value; {remedy}"
             )
         return found.attribute.parent

@@ -221,8 +221,9 @@ def _calibration(sensor: SensorSettings) -> dict[str, Any]:
     """Return the sensor's current calibration. It is stored so that readings can be assessed years later."""
     options = sensor.options
     calibration: dict[str, Any] = {}
-    for key in ("calibration", "pulses_per_unit", "shunt_ohm", "invert", "divider", "valid"):
-        value = getattr(options, key, None)
+    keys = ("calibration", "pulses_per_unit", "shunt_ohm", "invert", "divider", "valid")
+    values = {key: getattr(options, key, None) for key in keys}
+    for key, value in {**values, **options.conversion_record}.items():
         if value is not None and value is not False:
             # Convert through JSON: tuples become lists, as the store will return them.
             calibration[key] = msgspec.json.decode(msgspec.json.encode(value))

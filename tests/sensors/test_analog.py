@@ -201,7 +201,9 @@ class TestChips:
     def test_range_that_the_chip_cannot_measure_is_refused(self, sysfs: Sysfs) -> None:
         attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": 0.0625}
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
-        with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
+        with pytest.raises(
+            DriverError, match=r"measures up to 2\.048 V, but a working sender can have up to 2\.9 V"
+        ):
             self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
 
     @pytest.mark.parametrize(
@@ -242,7 +244,9 @@ class TestChips:
             "scale_available": "3 2 1 0.5 0.25 0.125",
         }
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
-        with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
+        with pytest.raises(
+            DriverError, match=r"measures up to 2\.048 V, but a working sender can have up to 2\.9 V"
+        ):
             self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
         low = replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.1, 2.0))
         assert self.read(sysfs, low).value == pytest.approx(interpolate(CURVE, 0.5))

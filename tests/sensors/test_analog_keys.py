@@ -279,7 +279,7 @@ class TestOverlays:
 
     def test_input_with_too_high_a_gain_is_an_error_of_the_driver(self, vessel: Vessel) -> None:
         text = table(NTC, COOLANT, chip="ads1115")
-        with pytest.raises(Exception, match=r"measures up to 2\.048 V.*_gain=1 is 4\.096 V"):
+        with pytest.raises(Exception, match=r"measures up to 2\.048 V.*restart.*_gain=1 is 4\.096 V"):
             vessel.ads(text, 1.0, full_scale_v=2.048)
 
 
@@ -370,6 +370,31 @@ def test_poor_resolution_is_refused_in_a_new_file(
     assert "one step of the MCP3008 changes the value by" in said
     assert expected.lower() in said.lower()
     assert load_sensors(vessel.file)  # a file in use stays in use
+
+
+@pytest.mark.parametrize(
+    ("chip", "more", "expected"),
+    [
+        ("mcp3208", 'supply = "12 V"\n', "and the MCP3208 tolerates 3.3 V there. Connect pull_up to"),
+        ("ads1115", 'supply = "12 V"\n', "and the ADS1115 tolerates 5.5 V there"),
+        ("ads1115", 'supply = "12 V"\ndivider = 2\n', "and the ADS1115 tolerates 11 V there"),
+        ("ads1115", 'supply = "12 V"\ndivider = 4\n', None),
+        ("ads1115", 'supply = "5 V"\n', None),
+    ],
+)
+def test_supply_that_would_damage_the_converter_is_refused_in_a_new_file(
+    vessel: Vessel, chip: str, more: str, expected: str | None
+) -> None:
+    keys = VDO.replace('= "180 ohm"', '= "1 kohm"') + more
+    said = vessel.problems(table(keys, OIL, chip=chip))
+    assert said == [] if expected is None else expected in said[0]
+
+
+def test_pull_up_with_which_a_broken_wire_is_not_recognized_is_refused_in_a_new_file(vessel: Vessel) -> None:
+    keys = VDO.replace('= "180 ohm"', '= "10 ohm"')
+    (said,) = vessel.problems(table(keys, OIL, chip="ads1115"))
+    assert "270 ohm (3.18 V) is so close to the supply (3.3 V)" in said
+    assert vessel.problems(table(keys, OIL, chip="mcp3208")) == []
 
 
 KEYS: list[tuple[str, Callable[[st.DataObject], str]]] = [

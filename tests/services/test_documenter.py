@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from sensors.analog.options import AnalogOptions
+from sensors.analog.parsers import SenderPoints
 from sensors.derived.parser import parse_expression
 from sensors.kinds.derived import DerivedOptions
 from sensors.kinds.ina226 import Ina226Options
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
+from sensors.shunts import parse_shunt
 from sensors.state import SensorState
 from services.documents import builders
 from services.documents import documenter as documenter_module
@@ -552,6 +555,34 @@ def test_vessel_document_contains_what_converts_a_sensors_readings(
 ) -> None:
     options = Ina226Options(measure="current", shunt_ohm=0.001, invert=invert)
     described = sensor(options, kind="ina226", unit="A", **correction)
+    body = builders.vessel("argo", name="Argo", mmsi=None, uuid="", version="1", logs=(), sensors=[described])
+    assert body["sensors"]["probe"]["calibration"] == stored
+
+
+@pytest.mark.parametrize(
+    ("keys", "stored"),
+    [
+        (
+            {"sender": SenderPoints("ohm", ((10, 0), (180, 1e6)), (0, 1)), "pull_up_ohm": 180},
+            {
+                "sender": {"unit": "ohm", "points": [[10, 0], [180, 1e6]]},
+                "pull_up_ohm": 180,
+                "supply_v": 3.3,
+                "divider": 1.0,
+            },
+        ),
+        (
+            {"beta_k": 3950.0, "r25_ohm": 10_000.0, "pull_up_ohm": 10_000.0, "supply_v": 5.0},
+            {"beta_k": 3950, "r25_ohm": 10_000, "pull_up_ohm": 10_000, "supply_v": 5, "divider": 1},
+        ),
+        ({"shunt": parse_shunt("500 A / 50 mV")}, {"shunt_ohm": 1e-4, "divider": 1}),
+    ],
+)
+def test_vessel_document_contains_the_electrical_data_of_a_sender(
+    keys: dict[str, Any], stored: dict[str, object]
+) -> None:
+    options = AnalogOptions(chip="ads1115", channel=0, **keys)
+    described = sensor(options, kind="analog", unit="A")
     body = builders.vessel("argo", name="Argo", mmsi=None, uuid="", version="1", logs=(), sensors=[described])
     assert body["sensors"]["probe"]["calibration"] == stored
 
