@@ -326,8 +326,8 @@ An id can contain hyphens. So write a space on both sides of a minus sign: `a - 
 `a-b` is a sensor with this id.
 
 The units must match. A flow minus a flow is a flow, a voltage times a current is a power, and a flow
-divided by revolutions is a volume per revolution. A new file is refused if an expression adds quantities
-of different dimensions, or if its result does not fit the path. These rules apply to some quantities:
+divided by revolutions is a volume per revolution. A file is refused if an expression adds quantities of
+different dimensions, or if its result does not fit the path. These rules apply to some quantities:
 
 - The difference of two temperatures is not a temperature. Record it with a path whose last component ends in
   `temperatureDifference`, and with `unit = "K"`. Two temperatures cannot be added, but they have a mean.
@@ -336,8 +336,8 @@ of different dimensions, or if its result does not fit the path. These rules app
   across north.
 - A contact has no number. Use its running time, from a sensor of kind `runtime`.
 
-The value can use other derived sensors, but not itself, directly or through others. It then uses the
-value that the other sensor had at its last interval.
+An expression can contain other derived sensors. It then uses the value that the other sensor had at its
+last interval. No sensor can depend on itself, neither directly nor through others.
 
 ## Faults
 
