@@ -12,7 +12,7 @@ The modules and packages, in the order in which data flows through them:
 - `driver`: the interface of every driver
 - `header_pins`: the pins of the 40-pin header, and those of each bus
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
-- `senders`: the arithmetic of analog senders
+- `senders`, `end_of_line`: the arithmetic of analog senders and of supervised contacts
 - `chips`: the chips that a kernel driver reads
 - `analog`: the keys of analog senders
 - `kind`, `kinds`, `registry`: the description of a kind, all kinds with their drivers, lookup by name

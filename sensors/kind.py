@@ -145,6 +145,8 @@ class SensorKind:
 
     It returns an empty string if the key `average` is allowed.
     """
+    has_correction: bool = True
+    """True if a sensor that reads a chip has the keys `scale` and `offset`."""
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""
     reports_only_changes: bool = False

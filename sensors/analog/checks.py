@@ -3,8 +3,8 @@
 import math
 from itertools import pairwise
 
-from sensors.chips.adc import ADS_WIDEST_V, BITS, CHANNELS, CHIPS
-from sensors.chips.chip_keys import address_parser
+from sensors.chips.adc import ADS_WIDEST_V, BITS, CHIPS
+from sensors.chips.adc_keys import check_channel, check_place
 from sensors.kind import SensorDraft
 from sensors.plausibility import impossible_value, missing_unit
 from sensors.presentation import presentation
@@ -42,7 +42,7 @@ def check(draft: SensorDraft) -> None:
 
 
 def _check_converter(draft: SensorDraft) -> None:
-    table, values = draft.table, draft.values
+    table = draft.table
     selected = draft.valid_value("chip")
     if selected is None:
         return
@@ -53,11 +53,7 @@ def _check_converter(draft: SensorDraft) -> None:
             f"Logboat reads no differential inputs of an {chip.title}",
             'Write the number of an input, or use chip = "ads1115".',
         )
-    elif isinstance(channel, int) and channel >= CHANNELS[selected]:
-        most = CHANNELS[selected] - 1
-        table.complain(
-            "channel", f"the {chip.title} has no channel {channel}", f"Use a channel from 0 to {most}."
-        )
+    check_channel(table, selected, channel)
     if "gain" in table.data and selected in BITS:
         table.complain("gain", f"the {chip.title} has no gain", "Remove gain. Write reference instead.")
     if "reference" in table.data and selected not in BITS:
@@ -72,12 +68,7 @@ def _check_converter(draft: SensorDraft) -> None:
             f"the voltage across a shunt is too low for the {chip.title}",
             'Use chip = "ads1115", or a sensor of kind "ina226".',
         )
-    if values["bus"] is None:
-        values["bus"] = chip.wiring.usual_bus
-    if "address" in table.data:
-        values["address"] = table.value("address", address_parser(chip))
-    else:
-        values["address"] = chip.usual_address
+    check_place(table, draft.values, selected)
 
 
 # Values ---------------------------------------------------------------------------------------------

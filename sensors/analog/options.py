@@ -3,8 +3,8 @@
 from dataclasses import KW_ONLY
 from typing import Any, Final
 
-from sensors.chips.adc import CHIPS, AdsInput, Channel, ads_full_scale
-from sensors.chips.chip_keys import parse_bus
+from sensors.chips.adc import AdsInput, Channel, ads_full_scale
+from sensors.chips.adc_keys import AdcOptions
 from sensors.senders import (
     LOOP_VALID_A,
     SHUNT_OVERLOAD,
@@ -20,11 +20,10 @@ from sensors.senders import (
     resistive_range,
     voltage_range,
 )
-from sensors.settings import Options
 from sensors.shunts import Shunt
 from sensors.state import SensorState
 from sensors.toml.declarations import key, section
-from sensors.toml.schema import boolean, choice, list_of, number, quantity
+from sensors.toml.schema import boolean, list_of, number, quantity
 from sensors.toml.value_forms import ValueForm, parsed_later
 
 from .parsers import (
@@ -45,11 +44,10 @@ _UNRATED_SHUNT_V: Final = 0.25
 
 
 @section
-class AnalogOptions(Options):
+class AnalogOptions(AdcOptions):
     """Options of the kind `analog`: a voltage at an ADC, converted to the path's unit."""
 
     _: KW_ONLY
-    chip: str = key(choice(*CHIPS), example='"mcp3008"', meaning="Type of converter.")
     channel: Channel = key(
         parse_channel,
         example="0",
@@ -57,20 +55,6 @@ class AnalogOptions(Options):
             "Input of the converter. An ADS1115 has the inputs 0 to 3, and the differential inputs"
             ' `"0-1"`, `"0-3"`, `"1-3"` and `"2-3"`.'
         ),
-    )
-    bus: int = key(
-        parse_bus,
-        default=None,
-        example="1",
-        meaning="Number of the SPI or I2C bus.",
-        without="SPI bus 0, or I2C bus 1",
-    )
-    address: int = key(
-        parsed_later(ValueForm("a whole number")),
-        default=None,
-        example="0x49",
-        meaning="SPI chip select (0 to 2), or I2C address (0x48 to 0x4b).",
-        without="chip select 0, or address 0x48",
     )
     sender: SenderPoints | None = key(
         parsed_later(ValueForm("a list", limits="at least 2 entries", item=ValueForm("a pair"))),

@@ -219,7 +219,7 @@ def _schema(kind: SensorKind | None) -> Schema:
         return {**COMMON, **kind.schema}
     fastest = kind.fastest_hz
     pace = {"rate": Key(parse_rate(fastest)), "every": Key(parse_interval(fastest))}
-    correction = schema_of(CorrectionKeys) if kind.chips else {}
+    correction = schema_of(CorrectionKeys) if kind.chips and kind.has_correction else {}
     return {**COMMON, **kind.schema, **pace, **correction}
 
 

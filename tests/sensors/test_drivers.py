@@ -20,6 +20,7 @@ from sensors.kinds.pulse import PulseDriver
 from sensors.kinds.replay import ReplayDriver
 from sensors.kinds.runtime import RuntimeDriver
 from sensors.kinds.simulated import SimulatedDriver
+from sensors.kinds.supervised import SupervisedDriver
 from sensors.kinds.switch import ContactDriver
 from sensors.kinds.thermocouple import ThermocoupleDriver
 from sensors.registry import all_kinds, kind_named, kind_names, make_driver
@@ -34,6 +35,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "runtime": RuntimeDriver,
     "pulse": PulseDriver,
     "analog": AnalogDriver,
+    "supervised": SupervisedDriver,
     "ds18b20": ThermometerDriver,
     "thermocouple": ThermocoupleDriver,
     "ina219": PowerDriver,
