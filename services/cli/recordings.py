@@ -14,7 +14,7 @@ def import_recording_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="show how the file is understood, every refused line, and the [[sensor]] tables that replay it;"
+        help="show how the file is understood, every rejected line, and the [[sensor]] tables that replay it;"
         " nothing is recorded",
     )
 

@@ -9,7 +9,7 @@ from . import format_of
 from .parts import Output, Part
 
 
-class RefusedLines(Part, frozen=True, kw_only=True):
+class RejectedLines(Part, frozen=True, kw_only=True):
     """Lines of a file with the same finding."""
 
     text: Annotated[str, described("The finding.")]
@@ -40,7 +40,7 @@ class RecordedPath(Part, frozen=True, kw_only=True):
     unit: Annotated[str | None, described("SI unit of the values, '' for a plain number; null if unknown.")]
     replayable: Annotated[bool, described("True if a sensor can replay the path.")]
     problems: Annotated[
-        Sequence[str], described("Reasons other than refused lines why the path cannot be replayed.")
+        Sequence[str], described("Reasons other than rejected lines why the path cannot be replayed.")
     ]
     values: Annotated[int, described("Number of rows with a value.", minimum=0)]
     impossible: Annotated[
@@ -56,14 +56,14 @@ class RecordedPath(Part, frozen=True, kw_only=True):
     faults: Annotated[
         Mapping[str, int], described("Number of rows for each fault that the file itself states.")
     ]
-    missing: Annotated[RefusedLines, described("Lines without a value, which are replayed as faults.")]
+    missing: Annotated[RejectedLines, described("Lines without a value, which are replayed as faults.")]
     steps_back: Annotated[
-        RefusedLines, described("Lines that are up to 5 s earlier than the line before, and are sorted.")
+        RejectedLines, described("Lines that are up to 5 s earlier than the line before, and are sorted.")
     ]
-    without_time: Annotated[RefusedLines, described("Lines without a time, which are not replayed.")]
-    refused: Annotated[
-        Sequence[RefusedLines],
-        described("Refused lines, grouped by cause; the text includes the first refused cell."),
+    without_time: Annotated[RejectedLines, described("Lines without a time, which are not replayed.")]
+    rejected: Annotated[
+        Sequence[RejectedLines],
+        described("Rejected lines, grouped by cause; the text includes the first rejected cell."),
     ]
     sensor: Annotated[
         str, described("The `[[sensor]]` table that replays the path, as TOML; '' if it cannot be replayed.")
@@ -92,5 +92,5 @@ class ImportCheck(Output, frozen=True, kw_only=True, tag=format_of("import-check
     times: Annotated[
         Sequence[RecordedTimes], described("The times, for each form in which they are written.")
     ]
-    without_path: Annotated[RefusedLines, described("Lines without a path, which are not replayed.")]
+    without_path: Annotated[RejectedLines, described("Lines without a path, which are not replayed.")]
     paths: Annotated[Sequence[RecordedPath], described("The paths, sorted by name.")]

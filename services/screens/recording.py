@@ -20,7 +20,7 @@ from sensors.units import format_duration
 from services.terminal.present import count, thousands
 
 if TYPE_CHECKING:
-    from services.schemas.recordings import ImportCheck, RecordedPath, RecordedTimes, RefusedLines
+    from services.schemas.recordings import ImportCheck, RecordedPath, RecordedTimes, RejectedLines
 
 Row = tuple[str, str]
 """Label of a line, and its text."""
@@ -208,8 +208,8 @@ def _path_rows(view: PathView) -> Iterator[Row]:
         yield "steps back", f"{named}: up to 5 s earlier than the row before, and sorted"
     if found.untimed.count:
         yield "left out", f"{found.untimed.named(MOST_NAMED)}: the row has no time, and is not replayed"
-    for text, refused in found.refusals.groups:
-        yield "refused", f"{refused.named(MOST_NAMED)}: {text}"
+    for text, rejected in found.refusals.groups:
+        yield "rejected", f"{rejected.named(MOST_NAMED)}: {text}"
     for problem in _other_problems(view):
         yield "problem", problem
 
@@ -239,9 +239,9 @@ def _faults(view: PathView, summary: RowSummary) -> dict[SensorState, int]:
 
 
 def _other_problems(view: PathView) -> tuple[str, ...]:
-    """Return the problems other than refused lines."""
-    refused = view.found.refusals.problems
-    return tuple(problem for problem in view.problems if problem not in refused)
+    """Return the problems other than rejected lines."""
+    rejected = view.found.refusals.problems
+    return tuple(problem for problem in view.problems if problem not in rejected)
 
 
 def sensor_tables(found: RecordingView) -> Iterator[str]:
@@ -349,12 +349,12 @@ def _paths_json(found: RecordingView) -> "Iterator[RecordedPath]":
             missing=_lines_json("the row has no value", rows.missing),
             steps_back=_lines_json("the time is up to 5 s earlier than that of the row before", rows.sorted),
             without_time=_lines_json("the row has no time", rows.untimed),
-            refused=[_lines_json(text, refused) for text, refused in rows.refusals.groups],
+            rejected=[_lines_json(text, rejected) for text, rejected in rows.refusals.groups],
             sensor="" if view.problems else next(tables),
         )
 
 
-def _lines_json(text: str, found: Lines) -> "RefusedLines":
-    from services.schemas.recordings import RefusedLines
+def _lines_json(text: str, found: Lines) -> "RejectedLines":
+    from services.schemas.recordings import RejectedLines
 
-    return RefusedLines(text=text, count=found.count, ranges=list(found.ranges[:MOST_NAMED]))
+    return RejectedLines(text=text, count=found.count, ranges=list(found.ranges[:MOST_NAMED]))

@@ -186,7 +186,7 @@ def test_stranger_cannot_forge_a_line_of_a_servers_log(tmp_path: Path) -> None:
         process.terminate()
         out, err = process.communicate(timeout=30)
     said = err.decode()
-    assert "refused" in said
+    assert "rejected" in said
     assert steering(said) == steering(out.decode()) == set()
     assert not [line for line in said.splitlines() if line.startswith("logboat: all")]
     assert all(line.startswith(("INFO ", "WARNING ", "ERROR ")) for line in said.splitlines())

@@ -1,4 +1,4 @@
-"""`logboat import --check` shows how recordings are understood, and names every line that is refused."""
+"""`logboat import --check` shows how recordings are understood, and names every line that is rejected."""
 
 import json
 import tomllib
@@ -160,7 +160,7 @@ def test_json_contains_the_same_facts(tmp_path: Path) -> None:
     amps, volts = found["paths"]
     assert (volts["values"], volts["lowest"], volts["highest"], volts["unit"]) == (2, 11, 12.5, "V")
     assert volts["missing"] == {"text": "the row has no value", "count": 1, "ranges": [[3, 3]]}
-    assert (amps["replayable"], amps["sensor"], amps["refused"][0]["ranges"]) == (False, "", [[5, 5]])
+    assert (amps["replayable"], amps["sensor"], amps["rejected"][0]["ranges"]) == (False, "", [[5, 5]])
     assert tomllib.loads(volts["sensor"])["sensor"][0]["path"] == V
 
 
