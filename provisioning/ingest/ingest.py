@@ -66,6 +66,8 @@ class Outcome:
     """Names of the new files that were applied."""
     generated: bool
     """True if the vessel has only a generated id."""
+    unused: tuple[FileProblem, ...] = ()
+    """Files on the card that were probably meant for Logboat, but are not used."""
 
 
 class Intake:
@@ -125,8 +127,7 @@ class Intake:
                 self._attempt(self._card, self._tell)
         except Exception as error:  # noqa: BLE001  # the card could not be made read-only again
             self._fail(self._card, error)
-        problems = (*self._problems, *self._unused)
-        return Outcome(problems, taken, self._force.memory.generated)
+        return Outcome(tuple(self._problems), taken, self._force.memory.generated, tuple(self._unused))
 
     # Applying the files
 

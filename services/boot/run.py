@@ -130,6 +130,7 @@ class BootSequence:
         )
         state = BootState(
             problems=tuple(self.problems),
+            unused=tuple(str(problem) for problem in outcome.unused),
             generated=outcome.generated,
             taken=outcome.taken,
             restarts=self.restarts,
@@ -182,10 +183,10 @@ class BootSequence:
 
     def _told(self, state: BootState) -> BootState:
         self._step("the state for the lights", lambda: boot_state.write(self.places.run, state))
-        for problem in state.problems:
+        for problem in (*state.problems, *state.unused):
             if problem not in self._logged:
                 log.error("%s", problem)
-        self._logged.update(state.problems)
+        self._logged.update((*state.problems, *state.unused))
         return state
 
     def take_in(self, extra: OfferedFiles | None = None, *, beside: Beside | None = None) -> Outcome:

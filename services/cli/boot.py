@@ -59,7 +59,7 @@ def boot(args: Namespace, world: Environment) -> int:
 
         print_json(Boot(**msgspec.structs.asdict(state)))
         return 0
-    for line in (*state.problems, *state.networks):
+    for line in (*state.problems, *state.unused, *state.networks):
         tell(line)
     if args.part in ("networks", "radio"):
         return 0

@@ -29,6 +29,8 @@ def configuration(appliance: Appliance) -> Finding:
             problems[0],
             "Correct it on the card, or with `logboat config apply`; the last good configuration is in use.",
         )
+    if appliance.boot.unused:
+        return warn(appliance.boot.unused[0], "Correct it on the card; all other files are in use.")
     if warnings:
         return warn(
             warnings[0],

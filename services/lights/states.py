@@ -71,7 +71,8 @@ def _documents(facts: LightFacts) -> bool:
 
 
 def _wrong_files(facts: LightFacts) -> bool:
-    return bool(facts.boot.problems) or (facts.live is not None and bool(facts.live.problems))
+    boot = facts.boot
+    return bool(boot.problems or boot.unused) or (facts.live is not None and bool(facts.live.problems))
 
 
 def _certificate(facts: LightFacts) -> bool:
@@ -235,7 +236,7 @@ TABLE: Final[tuple[LightState, ...]] = (
         "fault",
         flashes(3),
         _wrong_files,
-        "a configuration file is wrong; the last good configuration is in use",
+        "a file on the card is wrong or is not used; the last good configuration is in use",
         "logboat/PROBLEMS.txt on the card gives the file, the line and the remedy.",
         4,
     ),

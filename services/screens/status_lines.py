@@ -203,6 +203,8 @@ def configuration(facts: StatusFacts) -> str:
         if warnings:
             more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
             return f"in use, with a warning: {warnings[0]}{more}"
+        if facts.boot.unused:
+            return f"good, but NOT all files on the card are used: {facts.boot.unused[0]}"
         return "good, but no vessel id is configured" if facts.boot.generated else "good"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     force = "the last good configuration is in use; " if facts.live is not None else ""
@@ -435,6 +437,7 @@ def _identity(facts: StatusFacts) -> str | None:
 
 def _boot(facts: StatusFacts) -> str | None:
     problems = [words for words in facts.boot.problems if words not in facts.problems]
+    problems += facts.boot.unused
     return f"correct the files on the card: {problems[0]}" if problems else None
 
 

@@ -1,7 +1,7 @@
 """`boot.json` in the run directory: the result of the boot, for the lights and `logboat status`.
 
-The file is kept until the next boot. The fault light shows its `problems`. Each problem is one line that says
-what to do.
+The file is kept until the next boot. The fault light shows its `problems` and `unused` files. Each of them is
+one line that says what to do.
 """
 
 import contextlib
@@ -27,6 +27,13 @@ class BootState(Shape, frozen=True, kw_only=True):
 
     problems: Annotated[
         tuple[str, ...], described("Failures to apply files or to set something up, each with what to do.")
+    ] = ()
+    unused: Annotated[
+        tuple[str, ...],
+        described(
+            "Files on the card that were probably meant for Logboat, but are not used, each with what to do.",
+            optional=True,
+        ),
     ] = ()
     generated: Annotated[
         bool,

@@ -49,7 +49,7 @@ def test_file_with_almost_the_right_name_is_reported(argo: Card, name: str, mean
     (argo.fat / name).write_text(SENSORS.format(27))
     outcome = argo.start()
     assert (outcome.taken, argo.force) == ((), before)
-    [problem] = outcome.problems
+    [problem] = outcome.unused
     assert problem.file.name == name
     assert argo.problems.startswith(
         "Logboat did not use these files on this card. All other files are in use.\n"
@@ -94,7 +94,7 @@ def test_file_that_a_configuration_cannot_name_is_reported(argo: Card, name: str
 )
 def test_file_beside_the_folder_is_reported(argo: Card, name: str) -> None:
     (argo.fat.parent / name).write_text("x")
-    [problem] = argo.start().problems
+    [problem] = argo.start().unused
     said = "this file was not used, because it is beside the folder logboat instead of in logboat"
     assert str(problem) == f"{name}: {said}. Move it into the folder logboat."
     assert said in argo.problems
@@ -102,7 +102,7 @@ def test_file_beside_the_folder_is_reported(argo: Card, name: str) -> None:
 
 def test_bundle_beside_the_folder_is_reported(argo: Card) -> None:
     put(argo.fat.parent, bundle("brigid"))
-    names = [problem.file.name for problem in argo.start().problems]
+    names = [problem.file.name for problem in argo.start().unused]
     assert names == ["bundle.json", "identity", "sensors.toml", "vessel.toml"]
     assert "this folder was not used, because it is beside the folder logboat" in argo.problems
 
@@ -128,14 +128,15 @@ def test_folder_in_the_folder_is_reported(argo: Card) -> None:
 )
 def test_file_of_raspberry_pi_os_is_reported(argo: Card, name: str, said: str) -> None:
     (argo.fat.parent / name).write_text("")
-    assert len(argo.start().problems) == 1
+    assert len(argo.start().unused) == 1
     assert f"{name}\n    this file was not used, because {said}" in argo.problems
 
 
 @pytest.mark.parametrize("name", ["ssh", "ssh.txt"])
 def test_file_that_enables_ssh_is_explained_but_is_not_a_fault(argo: Card, name: str) -> None:
     (argo.fat.parent / name).write_text("")
-    assert argo.start().problems == ()
+    outcome = argo.start()
+    assert (outcome.problems, outcome.unused) == ((), ())
     assert f"{name}\n    this file has no effect, because SSH is always enabled\n    Delete" in argo.problems
     (argo.fat.parent / name).unlink()
     argo.start()

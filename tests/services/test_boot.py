@@ -199,6 +199,22 @@ def test_problems_of_the_card_are_in_status(pi: Pi, logboat: Appliance) -> None:
     assert logboat("status", "--json").json["boot"]["problems"] == [problem]
 
 
+def test_unused_file_on_the_card_is_shown_but_the_configuration_is_good(pi: Pi, logboat: Appliance) -> None:
+    put(pi.places.inbox, bundle())
+    (pi.places.firmware / "wpa_supplicant.conf").write_text("network={}")
+    found = pi.start()
+    assert (found.problems, found.taken) == ((), ("identity", "logboat.toml", "sensors.toml"))
+    [unused] = found.unused
+    assert unused.startswith(
+        "wpa_supplicant.conf: this file was not used, because Logboat reads its networks"
+    )
+    assert "wpa_supplicant.conf" in (pi.places.card / "PROBLEMS.txt").read_text()
+    logboat.live()
+    boot_state.write(logboat.run_folder, found)
+    shown = logboat("status").out
+    assert "configuration  good, but NOT all files on the card are used: wpa_supplicant.conf" in shown
+
+
 def test_wiring_is_configured_with_one_restart(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "sensors.toml": WIRED.encode()})
     chips = pi.file("sys/bus/i2c/devices/i2c-1/new_device", "")

@@ -249,6 +249,11 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
         ),
         "95 without a unit means 95 K (-178.15 °C)",
     ),
+    (
+        "configuration",
+        lambda r: write_boot(r.root / "run", BootState(unused=("sensors.toml.txt: not used",))),
+        "sensors.toml.txt: not used",
+    ),
     ("name", lambda r: write_boot(r.root / "run", BootState(generated=True)), "a generated one is in use"),
     ("gpio-chip", lambda r: r.remove("dev/gpiochip0"), "/dev/gpiochip* does not exist"),
     ("gpio-chip", lambda r: r.put("sys/class/gpio/gpiochip512/label", "pl061"), "pl061"),

@@ -103,6 +103,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
         {"fault": flashes(3)},
     ),
     ("a wrong file on the card", {"boot": BootState(problems=("vessel.toml:3: x",))}, {"fault": flashes(3)}),
+    (
+        "an unused file on the card",
+        {"boot": BootState(unused=("sensors.toml.txt: x",))},
+        {"fault": flashes(3)},
+    ),
     ("a failed unit", {"failed_units": ("logboat-store.service",)}, {"fault": flashes(5)}),
     (
         "a service that ends again and again",
