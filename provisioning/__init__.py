@@ -4,6 +4,8 @@
 - `files`: writes files and folders completely, or not at all
 - `starter_files`: configuration files with comments and examples, for new vessels
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
+- `fleet_duplicates`: finds vessels of a fleet with the same id, name or MMSI
+- `removal`: removes a vessel from a fleet's folder, and keeps its files
 - `backup`: the fleet's folder in one encrypted file
 - `errors`: the exceptions of this package
 - `bundle`: the files for one vessel's card, made from the fleet's folder

@@ -225,7 +225,10 @@ def _good(path: Path, summary: str) -> str:
 
 def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
     count = len(problems)
-    return "\n".join([*map(str, problems), f"{path.name}: {count} problem{'s' if count > 1 else ''}"])
+    where = path.name
+    if any(problem.file != path for problem in problems):
+        where += " and the files beside it"
+    return "\n".join([*map(str, problems), f"{where}: {count} problem{'s' if count > 1 else ''}"])
 
 
 def name_in_force(path: Path) -> str:
