@@ -2,7 +2,7 @@
 
 `model` defines the settings as types, `parsers` reads single keys, and `loader` converts a file to settings
 or into a list of problems with line numbers. `last_good` falls back to the last good configuration when a
-file is invalid. `pair_check` checks both files together, with `readiness` for the files to which they refer, and
+file is invalid. `pair_check` checks both files together, with `readiness` for the files to which they refer.
 `surroundings` adds the rules for their folder. `check` implements `logboat config check` with these modules.
 `summary` and `understood` describe valid files.
 """
