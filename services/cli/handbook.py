@@ -1,5 +1,6 @@
 """`logboat help`: shows a handbook page, wrapped to the terminal's width. The card contains all pages."""
 
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ INSTALLED: Final = Path("/usr/share/logboat/handbook")
 """Folder that contains the handbook on an appliance."""
 _IN_REPOSITORY: Final = Path(__file__).parents[2] / "docs"
 _USUAL: Final = ("getting-started", "sensors", "lights", "troubleshooting", "faults", "commands", "glossary")
+_MOST_MENTIONS: Final = 5
+"""Maximum number of pages to name that contain a word."""
 
 
 def help_arguments(parser: ArgumentParser) -> None:
@@ -61,9 +64,30 @@ def _known(topic: str, pages: Mapping[str, Path]) -> str:
 
     if topic in COMMANDS:
         raise UsageError(f"{topic!r} is a command\ntry: logboat {topic} --help")
+    if not begins and (found := _mentions(topic, pages)):
+        raise UsageError(
+            f"the handbook has no page {topic!r}; these pages contain the word: {', '.join(found)}\n"
+            f"try: logboat help {found[0]}"
+        )
     near = begins or get_close_matches(topic, pages, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(f"the handbook has no page {topic!r}{hint}\ntry: logboat help")
+
+
+def _mentions(word: str, pages: Mapping[str, Path]) -> list[str]:
+    """Return the names of the pages that contain a word most often, those with it in a heading first.
+
+    Case and hyphens do not matter, so `wifi` is also found as `Wi-Fi`.
+    """
+    plain = word.replace("-", "")
+    pattern = re.compile(rf"\b{re.escape(plain)}s?\b")
+    heading = re.compile(rf"^#.*\b{re.escape(plain)}s?\b", re.MULTILINE)
+    ranks = []
+    for name, path in pages.items():
+        text = _read(path).lower().replace("-", "")
+        if often := len(pattern.findall(text)):
+            ranks.append((-len(heading.findall(text)), -often, name))
+    return [name for *_, name in sorted(ranks)[:_MOST_MENTIONS]]
 
 
 def _read(path: Path) -> str:

@@ -92,6 +92,8 @@ def test_list_names_every_page(capsys: pytest.CaptureFixture[str]) -> None:
         ("status", "'status' is a command\ntry: logboat status --help"),
         ("glosary", "has no page 'glosary'; did you mean glossary"),
         ("zzz", "has no page 'zzz'\ntry: logboat help"),
+        ("Wi-Fi", "these pages contain the word: "),
+        ("coolant", "these pages contain the word: paths"),
     ],
 )
 def test_unknown_topic_is_wrong_usage(topic: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
