@@ -1,7 +1,7 @@
 """The table of light states: the facts that cause each state, its pattern, its meaning, and what to do.
 
-Each light shows the state in the first row for that light that applies. The table in docs/lights.md and
-`logboat lights explain` are generated from this table.
+Each light shows the state in the first row for that light that applies. `logboat lights explain` is
+generated from this table, and docs/lights.md contains what its option `--table` prints.
 """
 
 from collections.abc import Callable, Mapping
