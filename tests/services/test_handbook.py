@@ -92,13 +92,25 @@ def test_list_names_every_page(capsys: pytest.CaptureFixture[str]) -> None:
         ("status", "'status' is a command\ntry: logboat status --help"),
         ("glosary", "has no page 'glosary'; did you mean glossary"),
         ("zzz", "has no page 'zzz'\ntry: logboat help"),
-        ("Wi-Fi", "these pages contain the word: "),
-        ("coolant", "these pages contain the word: paths"),
     ],
 )
 def test_unknown_topic_is_wrong_usage(topic: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", topic]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_word_that_is_no_topic_is_found_in_the_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cards.md").write_text("# Cards\n\nWi-Fi, WiFi and wifi\n")
+    (tmp_path / "networks.md").write_text("# Networks\n\n## Wi-Fi networks\n")
+    (tmp_path / "pins.md").write_text("# Pins\n\nWifireless\n")
+    monkeypatch.setattr(handbook, "_IN_REPOSITORY", tmp_path)
+    for word in ("wifi", "Wi-Fi"):
+        assert main(["help", word]) == 2
+        assert "these pages contain the word: networks, cards\ntry: logboat help networks" in (
+            capsys.readouterr().err
+        )
 
 
 def test_handbook_of_the_card_is_used_where_there_is_no_repository(
