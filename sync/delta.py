@@ -94,7 +94,7 @@ class DeltaError(ValueError):
 
 
 def make(old: Any, new: Any) -> Any:
-    """Return the delta that turns `old` into `new`, or `{}` if they are equal.
+    """Return the delta that changes `old` to `new`, or `{}` if they are equal.
 
     The delta between two objects is an object, unless a key that is the empty string was deleted. A delta may
     be longer than `new` if the two values have little in common. `make_json` checks for that.

@@ -24,7 +24,7 @@ _FOOT: Final = (
 def text(problems: Sequence[FileProblem], unused: Sequence[FileProblem] = ()) -> bytes:
     """Return the content of the file, with Windows line endings, which every editor understands.
 
-    `problems` are those because of which files were refused, and `unused` those of files that were ignored.
+    `problems` are those for which files were rejected, and `unused` those of files that were ignored.
     """
     rows = [*_HEAD, "", *_rows(problems)] if problems else []
     if unused:

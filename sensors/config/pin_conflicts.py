@@ -27,7 +27,7 @@ class _Claim:
 
     text: str
     only_new: bool = False
-    """True if only a new file is refused, because files in use may already contain such a conflict."""
+    """True if only a new file is rejected, because files in use may already contain such a conflict."""
 
 
 def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:

@@ -59,7 +59,7 @@ class CheckedFiles:
 
     @property
     def problems(self) -> tuple[FileProblem, ...]:
-        """All mistakes because of which a card would be refused."""
+        """All mistakes for which a card would be rejected."""
         return tuple(problem for each in self.files for problem in (*each.problems, *each.warnings))
 
 

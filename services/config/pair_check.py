@@ -28,7 +28,7 @@ class PairCheck:
     problems: tuple[FileProblem, ...]
     """Mistakes because of which a file is not used."""
     warnings: tuple[FileProblem, ...]
-    """Mistakes because of which a file is refused if it is new, but not if it is already in use."""
+    """Mistakes for which a file is rejected if it is new, but not if it is already in use."""
     configuration: Configuration | None
     examined: ExaminedSensors | None = field(repr=False)
     not_checked: tuple[str, ...] = ()

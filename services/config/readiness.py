@@ -1,7 +1,7 @@
 """Finds what a valid configuration still lacks: files to which it refers, and values to be replaced.
 
-A daemon does not use these checks, because it runs with the configuration in use. Each mistake refuses only
-new files: see `FileProblem.refuses_only_new`.
+A daemon does not use these checks, because it runs with the configuration in use. For each mistake, only
+new files are rejected: see `FileProblem.refuses_only_new`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -11,7 +11,7 @@ from .model import LIGHTS, Configuration
 
 
 def sensors_summary(sensors: Sequence[SensorSettings], pins: str) -> str:
-    """Return a line for each sensor, and one that says from where the pins of the lights are (`pins`)."""
+    """Return a line for each sensor, and a line that states the source of the lights' pins (`pins`)."""
     if not sensors:
         return "no sensors are configured, so nothing will be recorded"
     rows = [_row(sensor) for sensor in sensors]

@@ -1,7 +1,7 @@
 """Checks a vessel's files against what is in their folder: its identity, its bundle, and its fleet.
 
 The rules depend on the folder: a vessel's folder in the folder of a fleet, the folder `logboat` of a card, or
-another one. What a card or an appliance would refuse is found here with the functions that refuse it there.
+another one. The checks use the functions with which a card is written and with which an appliance boots.
 """
 
 from collections.abc import Iterator

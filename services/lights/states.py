@@ -24,7 +24,7 @@ class LightState:
     holds: Callable[[LightFacts], bool]
     means: str
     cure: str = ""
-    """Action that a person should take; '' if none is needed."""
+    """Action that the user should take; '' if none is needed."""
     severity: int = 0
     """Severity of the state; 0 if all is well. A single light shows the most severe of all states."""
 

@@ -1,4 +1,4 @@
-"""The recorder: the daemon that turns samples into durable batches and documents.
+"""The recorder: the daemon that writes samples to durable batches and documents.
 
 `daemon` starts the components. `acceptance` numbers a sensor's samples, and `alarm_rules` evaluates alarms.
 `group_commit` makes samples durable. `floor_store` stores the time floor between runs. `writer_thread` owns

@@ -27,7 +27,7 @@ This limits the size of an episode if a value fluctuates around a limit for days
 MOST_WHOLE: Final = 2**53 - 1
 """Largest integer that all JSON parsers represent exactly (RFC 8785)."""
 GIVEN_KINDS = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values are entered by a person or replayed from a recording.
+"""Kinds of sensors whose values are entered by a user or replayed from a recording.
 
 Unchanged values of these sensors are not recorded again in each window.
 """

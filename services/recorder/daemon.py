@@ -1,4 +1,4 @@
-"""The recorder: the daemon that turns sensors into durable samples and documents.
+"""The recorder: the daemon that reads sensors, and records their samples durably and in documents.
 
 The drivers' threads put samples into a queue. The main thread numbers and commits them (`group_commit`). The
 journal is the only file for which that thread waits. The writer thread follows the journal and writes
@@ -306,7 +306,7 @@ class Recorder:
             item.answer.set_result(ControlAnswer.refused(str(error)))
 
     def _ask(self, addition: Addition) -> ControlAnswer:
-        """Record a value that a person entered, and wait until it is durable.
+        """Record a value that a user entered, and wait until it is durable.
 
         This method runs on the control server's thread.
         """

@@ -16,7 +16,7 @@ class CurrentLog:
     """Callable that returns the name of the current log, looked up at each call."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
-        """Prepare to look up the log.
+        """Prepare to look up the name of the current log.
 
         `run` is the folder with the recorder's live state; `vessel` is the vessel that the recorder records.
         """

@@ -175,7 +175,7 @@ class LogAdded(Output, frozen=True, kw_only=True, tag=format_of("log-added")):
 
 
 class AlarmAcknowledgement(Part, frozen=True, kw_only=True):
-    """An acknowledgement by one person."""
+    """Acknowledgement of an alarm by one person."""
 
     who: Annotated[str, described("Name of the person who acknowledged the alarm.")]
     when: Annotated[

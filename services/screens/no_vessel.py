@@ -1,4 +1,4 @@
-"""Recognises a computer on which there is no vessel, so that `logboat status` can say so."""
+"""Detects that this computer is not a vessel's appliance, so that `logboat status` can report this."""
 
 from argparse import Namespace
 from pathlib import Path

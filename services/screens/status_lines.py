@@ -102,7 +102,7 @@ class StatusFacts:
 
     @property
     def recording_status(self) -> RecordingStatus:
-        """Recording status, which says whether samples are becoming durable now, and if not, why."""
+        """Recording status: whether samples are becoming durable now and, if not, the reason."""
         return recording_status(self.sight, boottime=self.boottime)
 
     @property
@@ -112,7 +112,7 @@ class StatusFacts:
 
 
 def committed(facts: StatusFacts) -> str:
-    """Say whether samples are being recorded, and if not, why. The time of the last commit decides."""
+    """Report, from the time of the last commit, whether samples are being recorded and, if not, why."""
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
@@ -173,7 +173,7 @@ def card(facts: StatusFacts) -> str:
 
 
 def sensors(facts: StatusFacts) -> str:
-    """Say how many sensors there are, and which of them have faults."""
+    """Report how many sensors there are, and which of them have faults."""
     if not facts.sensors:
         return "none"
     faulty = [f"{sensor.sensor} ({sensor.state})" for sensor in facts.sensors if sensor.is_faulty]
@@ -196,7 +196,7 @@ def alarms(facts: StatusFacts) -> str:
 
 
 def configuration(facts: StatusFacts) -> str:
-    """Say whether the configuration files are valid, and name the first problem."""
+    """Report whether the configuration files are valid, and name the first problem."""
     problems = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
     if not problems:
         warnings = [] if facts.live is None else facts.live.warnings
@@ -212,7 +212,7 @@ def configuration(facts: StatusFacts) -> str:
 
 
 def identity(facts: StatusFacts) -> str:
-    """Say to which fleet the vessel belongs."""
+    """Report which fleet the vessel belongs to."""
     if facts.live is None:
         return "unknown: the recorder is not running"
     own = facts.live.identity
@@ -227,7 +227,7 @@ def identity(facts: StatusFacts) -> str:
 
 
 def daemons(facts: StatusFacts) -> str:
-    """Say whether the recorder, the sync daemon and the lights daemon keep running."""
+    """Report whether the recorder, the sync daemon and the lights daemon keep running."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
@@ -246,7 +246,7 @@ def daemons(facts: StatusFacts) -> str:
 
 
 def mesh(facts: StatusFacts) -> str:
-    """Say which vessels are sharing the log now."""
+    """Report which vessels currently share the log."""
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live or state is None:
         return f"NO: {sight.why_not}"

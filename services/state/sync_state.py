@@ -73,7 +73,7 @@ class LiveCrew(Shape, frozen=True, kw_only=True):
 
 
 class LiveRefused(Shape, frozen=True, kw_only=True):
-    """A refused document.
+    """A rejected document.
 
     The daemon's own type is `sync.gateway.report.RefusedDocument`.
     """

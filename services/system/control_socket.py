@@ -1,4 +1,4 @@
-"""Control sockets, which carry a person's request to a running daemon.
+"""Control sockets, which pass a user's request to a running daemon.
 
 They are Unix stream sockets in the run directory. A connection carries one request and one answer, each of
 which is one line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
@@ -44,7 +44,7 @@ class ControlError(Exception):
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to record a value that a person entered for a sensor of kind `manual`."""
+    """A request to record a value that a user entered for a sensor of kind `manual`."""
 
     sensor: str
     value: bool | int | float
@@ -72,12 +72,12 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     @classmethod
     def stored(cls, *, log: str, sequence: int) -> Self:
-        """Return an answer that says that the sample is durable."""
+        """Return an answer that confirms that the sample is durable."""
         return cls(ok=True, log=log, sequence=sequence)
 
     @classmethod
     def refused(cls, error: str) -> Self:
-        """Return an answer that says that the request failed; `error` says why."""
+        """Return an answer that reports that the request failed; `error` is the reason."""
         return cls(ok=False, error=error)
 
 

@@ -39,7 +39,7 @@ _INFLATE_BYTES: Final = 40 * 1024
 
 
 class Encoder:
-    """An encoder that turns contents into frames, in order."""
+    """An encoder that converts message contents to frames, in order."""
 
     __slots__ = ("_checksum", "_deflate", "_level", "_memory_level", "_window_bits")
 

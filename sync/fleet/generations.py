@@ -23,7 +23,7 @@ The highest number of each vessel is stored. A lower number that arrives later d
 attacker gains nothing by sending an old `vessel` document, whose signature is still valid, as a new revision.
 
 After a long absence, a vessel may receive a revision before it receives the number that vouches for the
-revision's generation. It then refuses the revision temporarily (`TemporaryObjection`).
+revision's generation. It then rejects the revision temporarily (`TemporaryObjection`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

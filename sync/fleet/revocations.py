@@ -35,7 +35,7 @@ class Revoked:
     """Serial number in lower-case hexadecimal digits, in the form of `serial_text`."""
     vessel: str
     reason: str
-    """Reason in the operator's words; may be empty."""
+    """Reason that the operator stated; may be empty."""
     when: datetime
 
     def __str__(self) -> str:

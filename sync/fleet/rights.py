@@ -21,8 +21,8 @@
                      only with a higher number than the stored one
     other types      any                                                  -
 
-Only this vessel itself writes its current log, so a document in that log is refused if it is not stored here.
-Documents in its older logs are accepted, with a signature where one is required. So after a card was
+Only this vessel itself writes its current log, so a document in that log is rejected if it is not stored
+here. Documents in its older logs are accepted, with a signature where one is required. So after a card was
 replaced, other vessels can restore its history. Any vessel of the fleet is trusted to pass on the documents
 of other vessels unchanged. Only boots (which contain the time), vessels, and records of forwarded documents
 have a signature. For limits on the generation, see `sync.fleet.generations`.
@@ -392,7 +392,7 @@ class Rights:
     def _loses(self, document: Document, number: int, least: int) -> bool:
         """Return True if a document is an outdated CA statement that conflicts with the stored branches.
 
-        The conflict will be resolved in favour of the higher number. If the branch were refused, the peer
+        The conflict will be resolved in favour of the higher number. If the branch were rejected, the peer
         would never receive our statement, which does not descend from the peer's.
         """
         if not isinstance(document, OfferedRevision):
@@ -410,7 +410,7 @@ class Rights:
         return self._manual(name, document) if name.kind is DocumentType.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
-        """Return why a crew member's change of an alarm is refused; None if it only adds acknowledgements."""
+        """Return why a crew member's change of an alarm is rejected, or None if it only acknowledges."""
         here = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
         if not here:
             return "crew members cannot raise alarms"

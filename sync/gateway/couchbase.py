@@ -9,9 +9,9 @@ month of readings. One more replication pulls documents from the office (`gatewa
 replication connects before the others (`connection_timing`). If a person must act before a connection is
 possible, the gateway continues its attempts, but less often.
 
-A document that the gateway refuses counts as not forwarded. It is listed with the reason, reported, and
-offered again. All refused documents are offered again after a start and on `retry`. At regular intervals, one
-document is offered again for each reason.
+A document that the gateway rejects counts as not forwarded. It is listed with the reason, reported, and
+offered again. All rejected documents are offered again after a start and on `retry`. At regular intervals,
+one document is offered again for each reason.
 """
 
 import asyncio
@@ -72,9 +72,9 @@ Any logs that remain are checked after the next start.
 _SCAN: Final = 500
 """Number of changes counted before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
-"""Minimum number of seconds between attempts if a person must act first."""
+"""Minimum number of seconds between attempts if a user must solve a problem first."""
 RETRY_EVERY_S: Final = 3600.0
-"""Seconds between retries, each of which offers one refused document for each reason.
+"""Seconds between retries, each of which offers one rejected document for each reason.
 
 The gateway's sync function may be corrected at any time, but each offer transfers the whole document, perhaps
 over a metered link.
@@ -157,7 +157,7 @@ class CouchbaseGateway:
             longest_wait: maximum seconds between attempts.
             person_wait: minimum seconds between attempts if a person must act first.
             look_every: seconds between checks of inputs that change without notification.
-            retry_every: seconds between offers of refused documents.
+            retry_every: seconds between offers of rejected documents.
             sign: signs this vessel's `forwarded` document.
 
         Raises:
@@ -183,7 +183,7 @@ class CouchbaseGateway:
         self._known = {
             each.id: each.revision for replication in self._replications for each in replication.failed
         }
-        """Revision of each document whose refusal was already logged."""
+        """Revision of each document whose rejection was already logged."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
     # Public methods
@@ -207,7 +207,7 @@ class CouchbaseGateway:
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect immediately, and offer all refused documents again. Return the number of these documents.
+        """Connect immediately, and offer all rejected documents again. Return the number of these documents.
 
         Raises StoreError if the store fails.
         """
@@ -273,7 +273,7 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _refused(self) -> list[RefusedDocument]:
-        """Return the documents that the gateway refuses, newest last."""
+        """Return the documents that the gateway rejects, newest last."""
         failures = [
             each for replication in self._replications for each in replication.failed.newest(Direction.PUSH)
         ]
@@ -341,7 +341,7 @@ class CouchbaseGateway:
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
-        """Offer some refused documents again if an offer is due. Raises StoreError if the store fails."""
+        """Offer some rejected documents again if an offer is due. Raises StoreError if the store fails."""
         for replication in self._replications:
             if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
                 await replication.reset()  # only the whole feed contains the unlisted documents
@@ -443,7 +443,7 @@ class CouchbaseGateway:
         )
 
     def _adopt_refused(self) -> None:
-        """Convert an earlier version's list of refused documents, which contains only ids.
+        """Convert an earlier version's list of rejected documents, which contains only ids.
 
         Raises StoreError if the store fails.
         """
@@ -464,7 +464,7 @@ class CouchbaseGateway:
     def acknowledged(
         self, replication: GatewayReplication, change: DocumentChange, *, was_refused: bool
     ) -> None:
-        """Record that the gateway has acknowledged a change, which it may have refused before."""
+        """Record that the gateway has acknowledged a change, which it may have rejected before."""
         if not was_refused:
             replication.backlog.remove(change.id, change.size)
         self._known.pop(change.id, None)

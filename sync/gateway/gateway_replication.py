@@ -1,7 +1,7 @@
 """A replication with a Couchbase gateway. It either pushes one part of the policy, or pulls.
 
 Each call of `connect` starts one attempt to connect. `connection_timing` decides when to call it. Documents
-that the gateway refuses are listed in `failed_documents`, and offered again.
+that the gateway rejects are listed in `failed_documents`, and offered again.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ from .problem_classification import classify_problem
 _STOP_S: Final = 3.0
 """Seconds for which `end` waits until the checkpoint is stored."""
 _PROBES: Final = 10
-"""Maximum number of refused documents to offer again at one time, one for each reason.
+"""Maximum number of rejected documents to offer again at one time, one for each reason.
 
-If a document is accepted, all other documents refused for the same reason are offered too.
+If a document is accepted, all other documents rejected for the same reason are offered too.
 """
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
@@ -43,7 +43,7 @@ class ReplicationOwner(Protocol):
     def acknowledged(
         self, replication: "GatewayReplication", change: DocumentChange, *, was_refused: bool
     ) -> None:
-        """Process the gateway's acknowledgement of a change, which it may have refused before."""
+        """Process the gateway's acknowledgement of a change, which it may have rejected before."""
 
     def ended(self, replication: "GatewayReplication", outcomes: Sequence[DocumentEnded]) -> None:
         """Process the outcomes of documents."""
@@ -101,7 +101,7 @@ class GatewayReplication:
         self._problem: Problem | None = None
         """Problem that ended the last attempt or connection."""
         self._mended: set[str] = set()
-        """Reasons for earlier refusals for which a document has been accepted since the last probe."""
+        """Reasons for earlier rejections for which a document has been accepted since the last probe."""
         self._replicator = Replicator(
             configure(
                 None if part is None else Stream(part.name, self.is_sent),
@@ -221,22 +221,22 @@ class GatewayReplication:
 
     @property
     def refused(self) -> list[FailedDocument]:
-        """Documents that the gateway refuses, or that cannot be stored here.
+        """Documents that the gateway rejects, or that cannot be stored here.
 
         The most recent failure is last.
         """
         return list(self.failed)
 
     def offer_refused(self) -> int:
-        """Offer all refused documents again. Return their number."""
+        """Offer all rejected documents again. Return their number."""
         ids = self.failed.ids(Direction.PUSH)
         self._replicator.offer_again(ids)
         return len(ids)
 
     def probe(self) -> None:
-        """Offer again one refused document for each reason.
+        """Offer again one rejected document for each reason.
 
-        If it is accepted, all other documents refused for the same reason are offered too.
+        If it is accepted, all other documents rejected for the same reason are offered too.
         """
         self._mended.clear()
         by_reason: dict[str, str] = {}
@@ -247,7 +247,7 @@ class GatewayReplication:
             self._replicator.offer_again(list(by_reason.values())[:_PROBES])
 
     def forget_spared(self) -> None:
-        """Remove refused documents from the list if another vessel has forwarded them.
+        """Remove rejected documents from the list if another vessel has forwarded them.
 
         Raises StoreError if the store fails.
         """

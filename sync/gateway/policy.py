@@ -34,9 +34,9 @@ class InterfaceIs:
     negated: bool
 
     def is_met(self, situation: Situation) -> bool:
-        """Return True if the condition holds.
+        """Return True if the condition is met.
 
-        Without a route to the gateway, the condition never holds, because the link may be metered.
+        Without a route to the gateway, the condition is never met, because the link may be metered.
         """
         return situation.interface is not None and (self.name in situation.interface) is not self.negated
 
@@ -56,7 +56,7 @@ class HoursAre:
     negated: bool
 
     def is_met(self, situation: Situation) -> bool:
-        """Return True if the condition holds."""
+        """Return True if the condition is met."""
         minute = situation.minute
         if self.begin <= self.end:
             within = self.begin <= minute < self.end
@@ -73,7 +73,7 @@ class HoursAre:
 
 @dataclass(frozen=True, slots=True)
 class PolicyConditions:
-    """List of conditions that must all hold. If the list is empty, the conditions are met."""
+    """List of conditions that must all be met. An empty list is always met."""
 
     conditions: tuple[InterfaceIs | HoursAre, ...] = ()
 
@@ -101,7 +101,7 @@ class PolicyConditions:
         return cls(tuple(conditions))
 
     def are_met(self, situation: Situation) -> bool:
-        """Return True if all conditions hold."""
+        """Return True if all conditions are met."""
         return all(condition.is_met(situation) for condition in self.conditions)
 
     @property

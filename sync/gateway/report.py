@@ -15,31 +15,31 @@ class GatewayState(StrEnum):
     WAITING = "waiting"
     """The policy does not allow a connection now, because of the interface or the time of day."""
     REFUSED = "refused"
-    """The gateway refuses us or our documents, and a person must act."""
+    """The gateway refuses the connection or the documents, and a user must solve the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedDocument:
-    """A document that a gateway refuses."""
+    """A document that a gateway rejects."""
 
     id: str
     reason: str
-    """The gateway's reason for refusing the document."""
+    """The gateway's reason for rejecting the document."""
     when: float
-    """Time at which the document was first refused for this reason, in seconds since 1970."""
+    """Time at which the document was first rejected for this reason, in seconds since 1970."""
 
 
 MOST_NAMED: Final = 10
-"""Maximum number of refused documents in a report."""
+"""Maximum number of rejected documents in a report."""
 
 
 def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
-    """Return a message about refused documents and how to resolve the problem.
+    """Return a message about rejected documents and how to resolve the problem.
 
     Args:
         gateway: name of the gateway.
-        refused: the refused documents, at least one. The newest is last.
-        has_more: whether there are more refused documents than these.
+        refused: the rejected documents, at least one. The newest is last.
+        has_more: whether there are more rejected documents than these.
     """
     last, number = refused[-1], len(refused)
     documents = "1 document" if number == 1 else f"{number}{' and more' if has_more else ''} documents"
@@ -63,13 +63,13 @@ class GatewayReport:
     last_acknowledged: float | None = None
     """Time at which the gateway last accepted a document, in seconds since 1970."""
     backlog_documents: int = 0
-    """Upper bound on the number of documents that the gateway lacks, including refused documents."""
+    """Upper bound on the number of documents that the gateway lacks, including rejected documents."""
     backlog_bytes: int = 0
     """Approximate total size of the bodies of the documents in the backlog, in bytes."""
     refused_documents: int = 0
-    """Number of documents that the gateway has refused. They are offered again at regular intervals."""
+    """Number of documents that the gateway has rejected. They are offered again at regular intervals."""
     refused: list[RefusedDocument] = field(default_factory=list)
-    """The documents that were refused most recently, newest last."""
+    """The documents that were rejected most recently, newest last."""
     rate: float | None = None
     """Recent forwarding rate in documents per second; None if no documents are being forwarded."""
     problem: str | None = None
@@ -97,7 +97,7 @@ class Gateway(Protocol):
         """Try to connect immediately, because network interfaces have changed."""
 
     def retry(self) -> int:
-        """Connect immediately, and offer all refused documents again.
+        """Connect immediately, and offer all rejected documents again.
 
         Return the number of these documents.
         """

@@ -87,7 +87,7 @@ class ActiveOptions:
     At that time, no change has been selected for sending yet.
     """
     pull_rule: Rule | None = None
-    """Function that decides which received documents are refused."""
+    """Function that decides which received documents are rejected."""
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for data received from the peer; None for no limit."""
     conflict_resolver: ConflictResolver = default_resolver
@@ -178,7 +178,7 @@ class ActivePeer(PeerBase):
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose again documents that the peer has refused before.
+        """Propose again documents that the peer has rejected before.
 
         If the connection is open, the documents are proposed at once.
         """

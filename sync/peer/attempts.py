@@ -1,6 +1,6 @@
-"""A record of the solutions tried for each revision that a peer refuses, so that no solution is tried twice.
+"""A record of the solutions tried for each revision that a peer rejects, so that no solution is tried twice.
 
-The size of the record is limited in two ways, because a peer could refuse any number of times. It has at most
+The size of the record is limited in two ways, because a peer could reject any number of times. It has at most
 `revisions` entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions are
 tried for one revision. The owner calls `forget` when a revision needs no more attempts.
 """

@@ -83,7 +83,7 @@ class OwnCheckpoint:
         """Request the peer's copy, and call `then` with the checkpoint on which both copies agree.
 
         With `names_collection`, the first message is getCollections, and each later message names the
-        collection, because Couchbase Lite 4 refuses messages without one. If the peer does not support
+        collection, because Couchbase Lite 4 rejects messages without one. If the peer does not support
         getCollections, the checkpoint is requested without it.
         """
         if names_collection:

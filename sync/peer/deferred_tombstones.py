@@ -2,7 +2,7 @@
 
 An active peer sends the result of a conflict that it has resolved in two parts. The first is the tombstone of
 the branch that is current here. The second is the replacing revision, which the peer had proposed before and
-which was refused as a conflict. If the tombstone were stored alone, the document would appear deleted
+which was rejected as a conflict. If the tombstone were stored alone, the document would appear deleted
 although nobody has deleted it. This could last a long time if the connection broke in between. So the
 tombstone is held, and stored together with the replacing revision.
 
@@ -21,7 +21,7 @@ from . import conflicts, limits
 
 T = TypeVar("T")
 _REFUSED = 350
-"""Approximate memory, in bytes, of a refused proposal: two strings and a dictionary entry."""
+"""Approximate memory, in bytes, of a rejected proposal: two strings and a dictionary entry."""
 
 
 class DeferredTombstones(Generic[T]):
@@ -30,14 +30,14 @@ class DeferredTombstones(Generic[T]):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refused: dict[str, str] = {}
-        """For each document, the last proposed revision that was refused as a conflict."""
+        """For each document, the last proposed revision that was rejected as a conflict."""
         self._deferred: dict[str, tuple[T, int]] = {}
         """For each document, the held tombstone and the memory that it uses, in bytes."""
         self._deferred_bytes = 0
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the held tombstones and the refused proposals."""
+        """Approximate memory in bytes of the held tombstones and the rejected proposals."""
         return self._deferred_bytes + _REFUSED * len(self._refused)
 
     def clear(self) -> None:
@@ -47,7 +47,7 @@ class DeferredTombstones(Generic[T]):
         self._deferred_bytes = 0
 
     def record_verdicts(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
-        """Record which proposals are refused as conflicts."""
+        """Record which proposals are rejected as conflicts."""
         refused = self._refused
         for proposal, verdict in judged:
             self._pop(proposal.id)

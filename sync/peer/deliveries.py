@@ -53,7 +53,7 @@ class Deliveries:
             options: the options for sending.
             ledger: the counts and events of the replication.
             outcomes: the outcomes of changes.
-            contested: called with a change that the peer requested and then refused as a conflict.
+            contested: called with a change that the peer requested and then rejected as a conflict.
             follow: called with the change to propose once the peer has received a branch's tombstone.
         """
         self._session, self._database, self._options = session, database, options

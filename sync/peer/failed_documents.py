@@ -1,6 +1,6 @@
 """Durable list of the documents that a replication could not transfer.
 
-A document that either side refuses does not stop a replication. The checkpoint moves past such a document,
+A document that either side rejects does not stop a replication. The checkpoint moves past such a document,
 and this list records the document. An entry is removed when the document is replicated, or when the document
 no longer exists. The list is one local document in the store, so it survives a restart and is never
 replicated.

@@ -170,7 +170,7 @@ With an honest peer, whose document sometimes changes between two proposals, 2 o
 limit, a peer that reports a different revision each time would get proposals indefinitely.
 """
 FAULTS_MOST: Final = 3
-"""Number of times that the peer may fail on a revision (HTTP 500) before the revision counts as refused.
+"""Number of times that the peer may fail on a revision (HTTP 500) before the revision counts as rejected.
 
 If a gateway's sync function raises an exception for a revision, it does so at each attempt, and each attempt
 sends the whole body.

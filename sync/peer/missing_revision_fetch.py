@@ -1,6 +1,6 @@
 """Requests for individual documents whose revision at the peer does not arrive with the peer's feed.
 
-When a peer refuses a change as a conflict, it has a different revision. Normally our own pull receives that
+When a peer rejects a change as a conflict, it has a different revision. Normally our own pull receives that
 revision, or has received it before. But a revision that was announced before the checkpoint may be unknown
 here. Such a revision may have been purged here. Or the peer was restored to an earlier state, and its
 revision is a distant ancestor that was pruned here. When the pull is complete, each revision that is still

@@ -53,9 +53,9 @@ class PassiveOptions:
     readable: Selection = EVERYTHING
     """Selection of the documents that the peer may read. Only its `within` and `filter` may be set."""
     rule: Rule | None = None
-    """Function that returns the reason to refuse a pushed document, or None to accept it."""
+    """Function that returns the reason to reject a pushed document, or None to accept it."""
     id_rule: IdRule | None = None
-    """Function that refuses documents by their ids alone, before a body is read."""
+    """Function that rejects documents by their ids alone, before a body is read."""
     deltas: bool = True
     remote: str | None = None
     """Name under which the peer's revisions are recorded; None to derive it from the peer's checkpoint."""
@@ -66,7 +66,7 @@ class PassiveOptions:
     keeps: Callable[[str], bool] = lambda _: True
     """Function that returns True for the id of a document if the peer's revision of it must be recorded."""
     conflict_resolver: ConflictResolver = default_resolver
-    """Resolver of conflicts between an edit and a deletion; other conflicts are refused."""
+    """Resolver of conflicts between an edit and a deletion; other conflicts are rejected."""
     streams: tuple[Stream, ...] = ()
     """Streams to which the peer may subscribe by name."""
     write_only: bool = False

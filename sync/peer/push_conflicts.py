@@ -1,6 +1,6 @@
-"""Handling of changes that the peer refuses as conflicts (409).
+"""Handling of changes that the peer rejects as conflicts (409).
 
-    refused ──► our branch includes the peer's revision      ──► proposed again, as its successor
+    rejected ──► our branch includes the peer's revision      ──► proposed again, as its successor
             ──► the peer is on a branch that was closed here ──► proposed again, sent with its tombstone
             ──► the same replication pulls                   ──► wait for the peer's revision, and resolve
             ──► none of these                                ──► the document is reported as failed
@@ -37,7 +37,7 @@ _AGAIN: Final = "again"
 
 
 class PushConflicts:
-    """Handler of one feed's changes that the peer refuses as conflicts."""
+    """Handler of one feed's changes that the peer rejects as conflicts."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class PushConflicts:
             self._outcomes.done(change)
 
     def refused(self, offer: OfferedChange, current: str | None) -> None:
-        """Handle a proposal refused because of the peer's own revision, which is `current` if it is known."""
+        """Handle a proposal rejected because of the peer's own revision, which is `current` if known."""
         change = _main(offer.change, offer.plan)
         if current is None:
             if offer.parent is not None and self._is_first(change, _NO_PARENT):
@@ -119,7 +119,7 @@ class PushConflicts:
             self._conflict(change, current)
 
     def refused_on_arrival(self, sending: ChangeInFlight) -> None:
-        """Handle a revision that the peer requested and then refused as a conflict."""
+        """Handle a revision that the peer requested and then rejected as a conflict."""
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
@@ -142,7 +142,7 @@ class PushConflicts:
     # Solutions
 
     def _replaces(self, sending: ChangeInFlight, change: model.DocumentChange, parent: str | None) -> bool:
-        """Return True if a change refused on arrival can be sent as a successor of the peer's branch."""
+        """Return True if a change rejected on arrival can be sent as a successor of the peer's branch."""
         is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 

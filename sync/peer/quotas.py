@@ -5,8 +5,8 @@
     quota.objection("pancakes", 300)      # None: the document is allowed
     quota.charge(300)                     # the document was stored
 
-A document that is too large is refused permanently (413). Its sender keeps the document and reports the
-failure. A document that exceeds the daily allowance is refused temporarily (429). Peers treat this status as
+A document that is too large is rejected permanently (413). Its sender keeps the document and reports the
+failure. A document that exceeds the daily allowance is rejected temporarily (429). Peers treat this status as
 a temporary failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
 A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So a change of the
@@ -60,7 +60,7 @@ class ExhaustedAllowance:
     seconds: float
     """Seconds until the next day begins."""
     refused: int
-    """Number of documents refused on the current day because of the allowance."""
+    """Number of documents rejected on the current day because of the allowance."""
 
 
 class Quota:
@@ -88,7 +88,7 @@ class Quota:
         self._bytes = self._revisions = self._refused = 0
 
     def objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return the error with which to refuse a document of this size; None if it is allowed."""
+        """Return the error with which to reject a document of this size; None if it is allowed."""
         most = self._largest(document_id)
         if size > most:
             text = f"{document_id}: the document has {size} bytes; the limit is {most}"
@@ -96,7 +96,7 @@ class Quota:
         return self.blob_objection(document_id, 0)
 
     def blob_objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return the error with which to refuse blobs of this total size; None if they are allowed."""
+        """Return the error with which to reject blobs of this total size; None if they are allowed."""
         if size > self.allowance.bytes:
             text = (
                 f"{document_id}: the size is {size} bytes, more than {self.owner} may send in a day"
@@ -138,7 +138,7 @@ class Quota:
 
     @property
     def bite(self) -> ExhaustedAllowance | None:
-        """The allowance that is used up and has led to refusals; None if there is none."""
+        """The allowance that is used up and has led to rejections; None if there is none."""
         self._look()
         measure = self._used_up() or Measure.BYTES
         limit = self.allowance.bytes if measure is Measure.BYTES else self.allowance.revisions
@@ -194,6 +194,6 @@ class Quotas:
 
     @property
     def bites(self) -> list[ExhaustedAllowance]:
-        """Allowances that are used up now and have led to refusals, by owner."""
+        """Allowances that are used up now and have led to rejections, by owner."""
         exhausted = (self._quotas[owner].bite for owner in sorted(self._quotas))
         return [bite for bite in exhausted if bite is not None]

@@ -57,7 +57,7 @@ class ReceivedDeltas:
         self._patched(arrived)
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
-        """Return the error if a delta must be refused without trying to apply it; otherwise None."""
+        """Return the error if a delta must be rejected without trying to apply it; otherwise None."""
         if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):

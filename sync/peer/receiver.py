@@ -5,7 +5,7 @@
 
 A success reply means that a revision is durable, except for a tombstone that waits for the revision replacing
 its branch (`deferred_tombstones`). The active peer accepts conflicts and resolves them. The passive peer
-refuses them, so that each conflict is open on one side only.
+rejects them, so that each conflict is open on one side only.
 """
 
 from collections import deque

@@ -36,7 +36,7 @@ returns None if the revision may be stored, or if that depends on the body.
 
 
 class TemporaryObjection(str):
-    """A reason, returned by a `Rule`, for refusing a document temporarily.
+    """A reason, returned by a `Rule`, for rejecting a document temporarily.
 
     The peer offers the document again later.
     """

@@ -201,7 +201,7 @@ class SendOutcomes:
         return due
 
     def conflicts_due(self, most: int) -> list[model.DocumentChange]:
-        """Return up to `most` changes that were refused as conflicts and must be proposed again now.
+        """Return up to `most` changes that were rejected as conflicts and must be proposed again now.
 
         Changes that were replaced in the meantime are recorded as done, because the feed contains their
         replacements.

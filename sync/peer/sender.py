@@ -216,7 +216,7 @@ class FeedSender:
         self._outcomes.settle_if_due()
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose again documents that the peer has refused before, after the changes in the feed."""
+        """Propose again documents that the peer has rejected before, after the changes in the feed."""
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
@@ -432,7 +432,7 @@ class FeedSender:
             self._announce(offers)
 
     def propose_again(self) -> None:
-        """Propose refused changes in another way, and retry the conflicts that are due.
+        """Propose rejected changes in another way, and retry the conflicts that are due.
 
         The limit of lists in flight applies here too, because a peer disconnects if too many arrive at once.
         """
@@ -501,7 +501,7 @@ class FeedSender:
                 self._refused(ChangeInFlight(change, size=change.size), wanted)
 
     def _refused(self, sending: ChangeInFlight, status: int) -> None:
-        """Handle the refusal of one change in a list."""
+        """Handle the rejection of one change in a list."""
         if status in TRANSIENT_STATUSES:
             self._outcomes.failed_transiently(sending, status, "")
         else:
@@ -514,7 +514,7 @@ class FeedSender:
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[OfferedChange]) -> None:
-        """Handle the refusal of a whole list. If we lack the right to write, the pull continues."""
+        """Handle the rejection of a whole list. If we lack the right to write, the pull continues."""
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code

@@ -198,7 +198,7 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
 
 
 Answer = tuple[str, ...] | int
-"""Answer to an announced change: a tuple to request the revision, or a number to refuse it.
+"""Answer to an announced change: a tuple to request the revision, or a number to reject it.
 
 The tuple contains the ancestors that the receiver has, and may be empty. The number is NOT_WANTED or an HTTP
 status.

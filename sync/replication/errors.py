@@ -50,7 +50,7 @@ class LiteCoreCode(IntEnum):
 
 
 class MessageError(Exception):
-    """A refusal of a peer's message. Its human-readable text is sent to the peer."""
+    """A rejection of a peer's message. Its human-readable text is sent to the peer."""
 
     def __init__(self, text: str, *, code: int = HTTPStatus.BAD_REQUEST, domain: str = HTTP_DOMAIN) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ class MessageError(Exception):
         """Return the error without the frames in which it was raised.
 
         A stored error would otherwise keep those frames and all their variables in memory, including the
-        refused message. If that message also refers to the error, reference counting never frees either of
+        rejected message. If that message also refers to the error, reference counting never frees either of
         them.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None

@@ -159,7 +159,7 @@ def branch(value: str, limits: MessageLimits) -> tuple[str, ...]:
 
 
 def sequence_text(value: bytes, name: str, limits: MessageLimits) -> str:
-    """Return a sequence from its JSON, without unnecessary whitespace. JSON null is refused."""
+    """Return a sequence from its JSON, without unnecessary whitespace. JSON null is rejected."""
     if len(value) > limits.sequence_bytes:
         raise MessageError(f"'{name}' has more than {limits.sequence_bytes} bytes")
     try:

@@ -1,7 +1,7 @@
 """An upper bound on the number of values in a JSON text, computed without decoding it.
 
 A decoder creates an object of at least 60 bytes for each value, and blocks all connections while it runs. So
-a text with too many values is refused before it is decoded.
+a text with too many values is rejected before it is decoded.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """Limits on a peer's message.
 
-A message that exceeds a limit is refused with status 400, or 413 for too many values.
+A message that exceeds a limit is rejected with status 400, or 413 for too many values.
 
 The limits of BLIP (`sync.blip.limits`) apply to bytes. The limits in this module apply to the decoded
 content.
@@ -17,7 +17,7 @@ class MessageLimits:
     id_bytes: int = 255
     """Maximum size in bytes of a document id.
 
-    Couchbase Lite accepts ids of up to 255 bytes. Our store refuses ids of more than 250 bytes.
+    Couchbase Lite accepts ids of up to 255 bytes. Our store rejects ids of more than 250 bytes.
     """
     revision_bytes: int = 150
     """Maximum size in bytes of a revision id: a ten-digit generation, and the longest digest in our store."""
@@ -48,7 +48,7 @@ class MessageLimits:
     nodes: int = 1_000_000
     """Maximum number of values and keys in one message's JSON, counted by `json_size`.
 
-    A message with more is refused with status 413.
+    A message with more is rejected with status 413.
     """
 
 

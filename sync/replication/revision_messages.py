@@ -33,7 +33,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     """Ancestors, newest first. Some may be missing, and the oldest one need not be the first revision."""
     delta_source: str | None = None
     no_conflicts: bool = False
-    """True if the receiver must refuse (409) a revision that would cause a conflict."""
+    """True if the receiver must reject (409) a revision that would cause a conflict."""
     replaced: str | None = None
     """The requested revision, if this newer one is sent instead of it."""
     collection: int | None = None

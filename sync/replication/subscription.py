@@ -39,7 +39,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     """A request for the changes after a sequence. The peer sends them in `changes` messages.
 
     An empty `changes` message ends the list. If the subscription is continuous, later changes follow. Sync
-    Gateway refuses `document_ids` in a continuous subscription.
+    Gateway rejects `document_ids` in a continuous subscription.
     """
 
     profile: ClassVar[str] = "subChanges"
@@ -58,7 +58,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     future: bool = False
     """True to announce only changes from now on; `since` is then ignored."""
     is_gateway: bool = False
-    """True if the subscriber is an active Sync Gateway, which refuses lists without `Changes.insists`."""
+    """True if the subscriber is an active Sync Gateway, which rejects lists without `Changes.insists`."""
     versioning: Versioning = Versioning.REV_TREES
     channels: tuple[str, ...] = ()
     """Channels of the documents; empty for all.

@@ -99,7 +99,7 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
 def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], depth: int) -> list[str]:
     """Return the ancestors to send to a peer together with a revision, newest first.
 
-    Couchbase Lite permanently refuses a history with a missing generation, except for one gap at its maximum
+    Couchbase Lite permanently rejects a history with a missing generation, except for one gap at its maximum
     depth. So the ancestors sent are contiguous. If the peer has reported an ancestor, the history ends there,
     and missing generations before it get substitute ids. If that history is longer than `depth`, the
     ancestors just above the reported one are omitted. If the peer has reported no ancestor, the history ends

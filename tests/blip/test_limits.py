@@ -39,7 +39,7 @@ Frames = Callable[[Maker], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Sequence of frames of which only the last is refused, and the error that it causes."""
+    """Sequence of frames of which only the last is rejected, and the error that it causes."""
 
     name: str
     limits: ConnectionLimits

@@ -8,7 +8,7 @@ Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSOND
   made. Fleece applied `ours` to `old` and got `new`.
 - `fleece_verdicts.jsonl`: correct and incorrect deltas, with Fleece's result for each. `new` is a valid
   result. `lax` is a result that is not JSON or cannot have been intended. Neither is present if Fleece
-  refused the delta.
+  rejected the delta.
 
 Sync Gateway's implementation is closed (its module `go-fleecedelta` is in a private repository). Only the
 deltas that Sync Gateway's public tests expect are known. The last test in this module checks them.

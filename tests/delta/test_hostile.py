@@ -29,7 +29,7 @@ likely = st.recursive(
     lambda inner: st.dictionaries(indices, inner, max_size=4) | st.lists(inner, max_size=4),
     max_leaves=12,
 )
-"""Values that look like deltas, so that many of them are partly processed before they are refused."""
+"""Values that look like deltas, so that many of them are partly processed before they are rejected."""
 bases = trees(scalars | st.sampled_from(("abc", "é水🛶")), 12)
 
 

@@ -1,4 +1,4 @@
-"""An identity folder that makes an appliance a vessel is loaded, or refused with a remedy."""
+"""An identity folder that makes an appliance a vessel is loaded, or rejected with a remedy."""
 
 import grp
 import json

@@ -1,4 +1,4 @@
-"""Documents that a real Sync Gateway refuses are kept, reported, offered again, and not counted as sent."""
+"""Documents that a real Sync Gateway rejects are kept, reported, offered again, and not counted as sent."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Documents too large for the receiver's memory are refused individually; all others are replicated."""
+"""Documents too large for the receiver's memory are rejected individually; all others are replicated."""
 
 import json
 from pathlib import Path

@@ -7,8 +7,8 @@ Its behaviour is taken from LiteCore's sources and from observation of the wire:
 document or a deleted one. It answers a proposal of its current revision with 304, and all others with 409. If
 `conflictIncludesRev` is set, 409 includes its own revision, which is empty if it has no document.
 - A `rev` or `norev` that it did not request makes it close the connection with 4002.
-- It permanently refuses a history in which a generation is missing, unless that is at the depth of its trees.
-  It answers a refused revision with `LiteCore` 28 (history) or 8 (conflict).
+- It permanently rejects a history in which a generation is missing, unless that is at the depth of its trees.
+  It answers a rejected revision with `LiteCore` 28 (history) or 8 (conflict).
 - It does not support getRev, and it ignores `deleted_branch`.
 """
 
@@ -113,7 +113,7 @@ class LiteCore:
     requests: list[RequestReceived] = field(default_factory=list)
     """Requests in the order in which they arrived, on all connections."""
     refusals: list[str] = field(default_factory=list)
-    """Explanations of LiteCore's refusals, in order."""
+    """Explanations of LiteCore's rejections, in order."""
     closes: list[int] = field(default_factory=list)
     """Codes with which the server closed connections."""
 

@@ -97,7 +97,7 @@ class Script:
         return self.replies.pop(number)
 
     def refusal(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
-        """Send a request that must be refused, and return domain and code of the error."""
+        """Send a request that must be rejected, and return domain and code of the error."""
         reply = self.ask(message, body)
         assert isinstance(reply, ErrorReceived), reply
         return reply.domain, reply.code

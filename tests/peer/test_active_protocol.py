@@ -852,7 +852,7 @@ def test_checkpoint_does_not_advance_when_the_gateway_never_replies(store: Datab
 
 
 def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
-    """Return a script whose peer refuses a deletion because the peer has a different revision.
+    """Return a script whose peer rejects a deletion because the peer has a different revision.
 
     Nothing is pulled from this peer.
     """

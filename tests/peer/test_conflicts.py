@@ -433,7 +433,7 @@ def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers
 def push(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
     """Insert the current revision in `here` into `there`, and resolve any conflict, as a push does.
 
-    `there` refuses a conflicting revision unless its own branch is closed first. The tombstone that ended the
+    `there` rejects a conflicting revision unless its own branch is closed first. The tombstone that ended the
     conflict in `here` closes it.
     """
     current, other = here.get(document_id), there.get(document_id)

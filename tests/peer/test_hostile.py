@@ -1,4 +1,4 @@
-"""A peer that sends nonsense or far too much is refused or loses its session; nothing else is affected."""
+"""A peer that sends invalid or excessive data is rejected or loses its session, without other effects."""
 
 import os
 from collections.abc import Iterator

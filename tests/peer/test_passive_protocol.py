@@ -640,7 +640,7 @@ def test_malformed_deleted_branch_is_refused_and_an_empty_one_ignored(store: Dat
 
 @pytest.fixture
 def contested(store: Database) -> Script:
-    """Return a script with `2-live` in our store, which refused a proposal of `3-won` on another branch."""
+    """Return a script with `2-live` in our store, which rejected a proposal of `3-won` on another branch."""
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store)
     assert script.verdicts(("d", "3-won", "2-lost"), tells=True) == [(409, "2-live")]

@@ -1,4 +1,4 @@
-"""A change that the peer refuses as a conflict fails with an error and is retried, never silently lost."""
+"""A change that the peer rejects as a conflict fails with an error and is retried, never silently lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def problems(script: Script) -> list[DocumentEnded]:
 
 
 def stuck(store: Database, **options: bool) -> Script:
-    """Return a continuous replication that pushes `d`, which the peer refuses as a conflict."""
+    """Return a continuous replication that pushes `d`, which the peer rejects as a conflict."""
     store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True, **options)
     proposed(script, CONFLICT)

@@ -1,4 +1,4 @@
-"""The command `logboat fleet card` makes cards for vessels, and refuses invalid files and targets."""
+"""The `logboat fleet card` command writes cards for vessels, and rejects invalid files and targets."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The command `logboat demo --stay` runs a fleet for trials, and restarts its daemons as systemd would."""
+"""`logboat demo --stay` runs a fleet for experiments, and restarts its daemons as systemd would."""
 
 import json
 import os

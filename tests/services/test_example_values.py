@@ -1,4 +1,4 @@
-"""Values that were copied from an example of the documentation are pointed out, but are not refused."""
+"""Values that were copied from examples in the documentation are reported, but not rejected."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`config check`, `fleet card` and the boot find the same mistakes in the same files, with the same words."""
+"""`config check`, `fleet card` and the boot report the same mistakes in the same words."""
 
 import shutil
 from collections.abc import Callable
@@ -127,7 +127,7 @@ SEEN_AT_BOOT: Final[dict[str, tuple[Fault, str]]] = {
         "radio.key: this is not a valid radio password",
     ),
 }
-"""Faults that each boot refuses too, with a part of the message."""
+"""Mistakes that are also reported at each boot, with a part of the message."""
 SEEN_ASHORE: Final[dict[str, tuple[Fault, str]]] = {
     "another vessel's MMSI": (
         files(vessel_toml=VESSEL.replace("211234560", "211234561")),

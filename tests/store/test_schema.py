@@ -1,4 +1,4 @@
-"""The store's file has a version, is migrated, and is refused if it is damaged or newer."""
+"""The store's file has a version. It is migrated if it is older, and rejected if it is damaged or newer."""
 
 import re
 import shutil

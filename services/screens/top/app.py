@@ -75,7 +75,7 @@ class Top(App[None]):
     ) -> None:
         """Show the facts in `first`, and then new facts every `every` seconds.
 
-        `who` returns the name of the person who acknowledges alarms.
+        `who` returns the name of the user who acknowledges alarms.
         """
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"

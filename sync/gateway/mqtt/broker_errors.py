@@ -30,7 +30,7 @@ class ErrorReaction(Enum):
     TRY_SOON = "try soon"
     """Try again soon. The machine answers but no broker is running, for example during a restart."""
     ASK_SOMEBODY = "ask somebody"
-    """Try again, but less often, because a person must act first."""
+    """Retry less often, because a user must solve the problem first."""
     SPEAK_OLDER = "speak older"
     """Try MQTT 3.1.1, because the broker does not support MQTT 5."""
     SET_ASIDE = "set aside"
@@ -57,7 +57,7 @@ class BrokerLostError(BrokerError):
 
 
 class BrokerRefusalError(BrokerError):
-    """The broker has refused a message or a subscription."""
+    """The broker has rejected a message or a subscription."""
 
 
 _CONNACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {

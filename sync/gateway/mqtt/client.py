@@ -236,7 +236,7 @@ class Client(aiomqtt.Client):
                 with MQTT 3.1.1.
 
         Returns:
-            The filters that the broker refuses.
+            The filters that the broker rejects.
 
         Raises:
             BrokerError: the connection has ended, or the broker does not answer.

@@ -51,7 +51,7 @@ _TURN: Final = 32
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of conditions that change without notification, such as the forwarding policy's."""
 _PERSON_S: Final = 60.0
-"""Minimum seconds between attempts to connect if a person must act first."""
+"""Minimum seconds between attempts to connect if a user must solve a problem first."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two writes of the forwarded bounds while they advance."""
 _STOOD_S: Final = 60.0
@@ -152,7 +152,7 @@ class MqttGateway:
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect immediately, and offer all refused documents again. Return the number of these documents.
+        """Connect immediately, and offer all rejected documents again. Return the number of these documents.
 
         Raises StoreError if the store fails.
         """
@@ -560,7 +560,7 @@ class MqttGateway:
         self._outbox.message_received(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
-        """Record the documents that the broker has acknowledged or refused.
+        """Record the documents that the broker has acknowledged or rejected.
 
         Raises StoreError if the store fails.
         """
@@ -591,7 +591,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """If a retry is due, offer again one refused document for each reason of refusal.
+        """If a retry is due, offer again one rejected document for each reason of rejection.
 
         Raises StoreError if the store fails.
         """

@@ -17,7 +17,7 @@ _CONTACT: Final = "bool"
 
 
 GIVEN_KINDS: Final = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values people enter, so that the time of the next value is unknown."""
+"""Kinds of sensors whose values users enter, so that the time of the next value is unknown."""
 SLACK_S: Final = 15.0
 """Maximum seconds from a sample to its publication if the link has no backlog.
 

@@ -52,7 +52,7 @@ class Timeouts:
     save: float = 10.0
     """Maximum time until received acknowledgements are recorded in the store, even if they are few."""
     refusal: float = 5.0
-    """Time before a refused message is offered again. It doubles after each refusal, up to `longest`."""
+    """Time before a rejected message is offered again. It doubles after each rejection, up to `longest`."""
     retry: float = 2.0
     """Time before another attempt to connect. It doubles after each failure, up to `longest`."""
     longest: float = 300.0

@@ -5,8 +5,8 @@ reports the broker's answers with `acknowledged`, and received messages with `me
 counts as forwarded when the broker has accepted all its messages. With MQTT 3.1.1, whose acknowledgement has
 no reason code, each message must also be received back from the broker.
 
-If the broker refuses a message, the document's lane stops, because later documents must not overtake the
-refused document. Other lanes continue. After a delay, the lane sends the refused document alone.
+If the broker rejects a message, the document's lane stops, because later documents must not overtake the
+rejected document. Other lanes continue. After a delay, the lane sends the rejected document alone.
 """
 
 import time
@@ -41,13 +41,13 @@ class _LaneTransmission:
     """True if the last messages of the lane were repairs. Repairs and new documents alternate."""
     refusal: BrokerRefusalError | None = None
     patience: float = 0.0
-    """Delay between the last refusal and the next attempt, in seconds."""
+    """Delay between the last rejection and the next attempt, in seconds."""
     again_at: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
 class _MessageInFlight:
-    """A message that was sent and has not been confirmed or refused yet."""
+    """A message that was sent and has not been confirmed or rejected yet."""
 
     line: _LaneTransmission
     entry: LaneEntry
@@ -252,7 +252,7 @@ class Outbox:
             self._repair(Repair(documents.equipment_id(vessel, sensor), RepairReason.ELDERLY))
 
     def try_again(self) -> None:
-        """Offer refused messages again immediately."""
+        """Offer rejected messages again immediately."""
         for line in self._lines:
             line.again_at = 0.0
 
@@ -362,7 +362,7 @@ class Outbox:
     # Receiving
 
     def acknowledged(self, number: int, code: int, name: str, now: float) -> BrokerRefusalError | None:
-        """Process the broker's answer to a message. Return the error if the broker refuses the message."""
+        """Process the broker's answer to a message. Return the error if the broker rejects the message."""
         flight = self._flights.get(number)
         if flight is None:
             return None  # a presence message, or a message of an earlier connection
@@ -432,7 +432,7 @@ class Outbox:
 
     @property
     def refusal(self) -> BrokerRefusalError | None:
-        """The broker's refusal that currently stops a lane, or None if no lane is stopped."""
+        """The broker's rejection that currently stops a lane, or None if no lane is stopped."""
         return next((line.refusal for line in self._lines if line.refusal is not None), None)
 
     @property

@@ -23,7 +23,7 @@ These statements describe Couchbase Lite 3.0.0 (Java, Community Edition). A test
 - Deltas are enabled in both directions. A delta is sent only to a peer whose reply to proposeChanges has
   `deltas`.
 - `_attachments` (`blob_/<property>`, stubs) are added only for peers whose reply has no `blobs`.
-- A revision id whose digest has an odd number of hexadecimal digits is refused with HTTP 400.
+- A revision id whose digest has an odd number of hexadecimal digits is rejected with HTTP 400.
 - If the peer does not supply a blob, its document ends with an error, but the replication continues.
 """
 

@@ -51,7 +51,7 @@ class Conversation(Talker):
         return json.loads(reply.body) if reply.body else dict(reply.properties)
 
     async def push(self, doc_id: str, rev: str, *history: str, deleted: bool = False, **body: Any) -> None:
-        """Send a revision. Raise RefusedError if the gateway refuses it."""
+        """Send a revision. Raise RefusedError if the gateway rejects it."""
         properties = {
             "id": doc_id,
             "rev": rev,
