@@ -1,7 +1,7 @@
 """Assignment of tests to workers: the longest tests first, and tests that share a peer together.
 
 A run on several workers ends when its last test ends. Tests that take seconds mostly wait for other
-processes. They therefore begin first, and are assigned one by one. The many quick tests fill the gaps
+processes. They are therefore started first, and are assigned one by one. The many quick tests fill the gaps
 afterwards, one file at a time, so that a file's fixtures are made only once. A run without workers keeps the
 order of the files.
 """

@@ -1,4 +1,4 @@
-"""Each of these facts is stated in one place. Other modules call that place instead of repeating the fact."""
+"""Each fact is defined in one place only, and other modules do not repeat it."""
 
 import re
 from collections.abc import Iterator

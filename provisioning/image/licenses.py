@@ -19,7 +19,7 @@ _GNU: Final = {
     "gfdl": "GFDL-{}",
     "gfdl-niv": "GFDL-{}-no-invariants",
 }
-"""SPDX names, by Debian's names, of licences whose identifiers state if a later version may be used."""
+"""SPDX names of the GNU licences, by Debian's short names; `{}` stands for the version."""
 _OTHER_NAMES: Final = {"expat": "MIT", "cc0": "CC0-1.0"}
 """SPDX identifiers of licences for which Debian uses a different short name, by that short name."""
 _AMBIGUOUS: Final = frozenset({"mit", "x11", "artistic-1", "artistic-1.0"})

@@ -335,7 +335,7 @@ class GpiodPin(LocalPiPin):
     def look(self) -> PinLevels:
         """Deliver pending edges, read the level, and return levels and edge counts.
 
-        If the level differs from the one that the edges imply, the change is delivered with the present time.
+        If the level differs from the one that the edges imply, the change is delivered with the current time.
         Raises `OSError`.
         """
         with self.lock:

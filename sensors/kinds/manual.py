@@ -35,7 +35,7 @@ class ManualDriver(Driver):
         self._emit = emit
 
     def submit(self, value: Value) -> Sample:
-        """Emit a value in the sensor's unit, with the present time, and return the sample.
+        """Emit a value in the sensor's unit, with the current time, and return the sample.
 
         Raises `ValueError` if the value's type is not the sensor's, or if the quantity cannot have the value,
         and `DriverError` if the driver is not open.

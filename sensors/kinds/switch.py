@@ -79,7 +79,7 @@ class ContactDriver(Driver):
         self._said: Sample | None = None
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Request the pin, or share it with the sensors that already use it, and emit its present state."""
+        """Request the pin, or share it with the sensors that already use it, and emit its current state."""
         from sensors.gpio.contact_line import ContactLine
         from sensors.gpio.shared_lines import ElectricalSettings
 

@@ -32,7 +32,7 @@ def with_surroundings(
     """Return the result of checking two files in one folder, with the problems that their folder shows.
 
     `config` and `sensors` are the paths of the files, one of which may be missing. `new_identity` is True if
-    the identity will be replaced, so that the present one does not matter. No exception is raised.
+    the identity will be replaced, so that the current one is not checked. No exception is raised.
     """
     folder = config.parent
     problems, unchecked = list[FileProblem](), list[str]()

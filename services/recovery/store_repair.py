@@ -327,7 +327,7 @@ def _waiting(folder: Path) -> set[Path]:
 
 
 def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
-    """Record the known facts about numbers that a waiting journal has lost. Return False if that fails.
+    """Record which numbers a waiting journal has lost, as far as known. Return False if that fails.
 
     Call this only after the journal was moved: if only the note exists, all of the journal's numbers count as
     lost.

@@ -261,7 +261,7 @@ ShownLights: Any = msgspec.defstruct(
 
 
 class Lights(Output, frozen=True, kw_only=True, tag=format_of("lights")):
-    """Present state of the lights, and the reasons for it."""
+    """Current state of the lights, and the reasons for it."""
 
     command: ClassVar[str] = "logboat lights explain --json"
 

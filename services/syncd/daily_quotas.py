@@ -2,7 +2,7 @@
 
 The shares of the card (`budget_shares`) limit the data that is stored. The limits in this module apply to all
 data that is written, even if it is soon replaced. Accepted documents are passed on to the whole fleet, so
-without limits a faulty or hostile phone could wear out every card in the fleet. No honest peer comes near
+without limits a faulty or hostile phone could wear out every card in the fleet. No honest peer approaches
 these limits:
 
 - A user writes a few hundred notes and acknowledgements a day. A crew member's app that writes a document

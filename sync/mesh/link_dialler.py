@@ -100,7 +100,7 @@ class LinkDialler:
         return min(waits)
 
     def clear_away(self, in_sight: set[str]) -> None:
-        """Close links that have ended, and attempts to connect to vessels that are no longer in sight."""
+        """Close links that have ended, and attempts to connect to vessels that are no longer in range."""
         for key, link in list(self.links.items()):
             is_static = key in self._static
             if link.has_ended or (not is_static and not link.is_up and key not in in_sight):

@@ -26,7 +26,7 @@ class Role(Enum):
 
     PEER = "peer"
     HUB = "hub"
-    """A vessel that has links with all vessels in sight."""
+    """A vessel that has links with all vessels in range."""
     ACTIVE_ONLY = "active-only"
     """A vessel that dials but does not listen."""
     PASSIVE_ONLY = "passive-only"

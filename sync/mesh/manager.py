@@ -516,7 +516,7 @@ class Mesh:
         return {vessel: candidates.best(vessel, sightings) for vessel, sightings in every.items()}
 
     def _forget(self, now: float, in_sight: set[str]) -> None:
-        """Remove old duplicate identities, and the problems of vessels that are no longer in sight."""
+        """Remove old duplicate identities, and the problems of vessels that are no longer in range."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         for name in set(self.problems) - set(self.outward) - set(self.settings.static):
             noted = self.problems[name]

@@ -35,7 +35,7 @@ from .link_streams import HISTORY, LIVE
 from .vessel_endpoint import VesselEndpoint
 
 LONGEST_WAIT: Final = 4.0
-"""Maximum seconds between attempts to connect to a vessel in sight. An attempt costs only a few packets."""
+"""Maximum seconds between attempts to connect to a vessel in range. An attempt costs only a few packets."""
 LONGEST_WAIT_UNSEEN: Final = 30.0
 """Maximum seconds between attempts to connect to a configured address, which may be unreachable for weeks."""
 STREAM_HEADER: Final = "Logboat-Stream"

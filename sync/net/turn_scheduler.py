@@ -3,7 +3,7 @@
 Processing a peer's data can take much more time than the peer needs to send the data. So a connection works
 until its turn is over. The event loop then handles all other events. The next turn goes to the connection
 whose owner has used the least time recently. So an owner with little work waits for at most one turn of
-another owner, however many owners have much work.
+another owner, even if many owners have a lot of work.
 
     turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: more work is left
 """

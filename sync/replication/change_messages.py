@@ -309,7 +309,7 @@ _VERDICTS: Final = msgspec.json.Decoder(list[_Refusal | int | None] | None)
 
 
 def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> EncodedMessage:
-    """Encode a list as an urgent message, as in Couchbase Lite, so that large documents do not delay it."""
+    """Encode a list of changes as an urgent message, so that large documents do not delay it."""
     return EncodedMessage(properties, body, urgent=True, compressed=True, no_reply=empty)
 
 

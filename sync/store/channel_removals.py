@@ -1,6 +1,6 @@
 """Record of the channels that each document has left, so that peers that read those channels are notified.
 
-A body lists only the present channels of its document, and earlier bodies are not kept. So a departure, the
+A body lists only the current channels of its document, and earlier bodies are not kept. So a departure, the
 removal of a document from a channel, is recorded when it happens. It happens at an edit whose body no longer
 lists the channel, and at a deletion whose body lists no channels, as most do.
 

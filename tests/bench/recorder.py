@@ -88,7 +88,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_kib(pid: int) -> tuple[int, int]:
-    """Return the present and the peak resident memory of a process in KiB."""
+    """Return the current and the peak resident memory of a process in KiB."""
     fields = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )

@@ -111,7 +111,7 @@ class RecorderProcess:
         return state_file.read(state_file.path(self.run))
 
     def wait_for_lines(self, more: int = 1, *, timeout: float = PATIENCE_S) -> None:
-        """Wait until the ledger has `more` lines in addition to its present lines."""
+        """Wait until the ledger has `more` lines in addition to its current lines."""
         with self._told:
             wanted = len(self.ledger) + more
             self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout)

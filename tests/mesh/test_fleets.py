@@ -170,7 +170,7 @@ def test_unreachable_vessel_is_reported_before_its_link_is_given_up(network: Net
 def test_random_partitions_heal_within_seconds(
     network: Network, launch: Launch, rng: random.Random, rounds: int, longest: float
 ) -> None:
-    """A partition lasts up to `longest` seconds longer than the other vessels need to agree."""
+    """Each partition lasts for up to `longest` seconds after the other vessels have agreed."""
     hosts = network.hosts(*NAMES)
     roads = network.segment("roads", *hosts)
     fleet = [launch(host) for host in hosts]

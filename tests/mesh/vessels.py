@@ -81,7 +81,7 @@ class Vessel:
         self.process.stdin.flush()
 
     def state(self) -> dict[str, Any]:
-        """Return the vessel's present name, problem and sightings."""
+        """Return the vessel's current name, problem and sightings."""
         self.ask("state")
         return self.await_("state")
 

@@ -84,7 +84,7 @@ class Vessel:
         return self.read(text, in_voltage0_raw=min(round(volts / 3.3 * 4096), 4095))
 
     def ads(self, text: str, volts: float, *, full_scale_v: float, channel: str = "voltage0") -> Sample:
-        """Read a sensor on an ADS1115 at the code for a voltage at its input."""
+        """Return the reading of a sensor on an ADS1115 with the given voltage at its input."""
         code = max(min(round(volts / full_scale_v * 32768), 32767), -32768)
         name = channel.replace("-", "__")
         return self.read(text, **{f"in_{name}_raw": code, f"in_{name}_scale": full_scale_v * 1000 / 32768})

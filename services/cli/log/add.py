@@ -92,7 +92,7 @@ def _confirm_if_far(
 
 
 def _values_before(args: Namespace, vessel: str, sensor: "LiveSensor") -> list[float]:
-    """Return the sensor's earlier good values that are in its present unit.
+    """Return the sensor's earlier good values that are in its current unit.
 
     The recorder can also record a value while the document store cannot be read. Then only the last value is
     returned.

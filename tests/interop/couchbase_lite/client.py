@@ -155,7 +155,7 @@ class Replicator:
         return ended
 
     def status(self) -> Status:
-        """Return the replicator's present status."""
+        """Return the replicator's current status."""
         return _status(self.harness.ask("status", replicator=self.number))
 
     def pending(self) -> set[str]:
