@@ -15,7 +15,7 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of documents set aside in a lane. If the broker rejects more, the cause is probably not in the documents."""
+"""Maximum number of documents set aside in a lane. If more are rejected, the lane stops instead."""
 
 
 def local_key(name: str) -> str:
