@@ -118,7 +118,7 @@ def apply(old: Any, delta: Any) -> Any:
 
 
 def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
-    """Return the delta between two documents as JSON text, or None if it is not worth sending.
+    """Return the delta between two documents as JSON text, or None if it is not shorter than `new`.
 
     Args:
         old: the base's body, a JSON object.

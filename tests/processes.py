@@ -29,7 +29,7 @@ LOGBOAT: Final = str(Path(sys.executable).with_name("logboat"))
 IN_NAMESPACE: Final = ("ip", "netns", "exec", "", "setpriv", "--pdeathsig", "KILL")
 """Prefix that runs a command in a network namespace. The empty word is replaced with the namespace's name."""
 _AT_START: Final = re.compile("PYTHON|LD_|LC_|LANG|MALLOC|GLIBC_|OPENSSL|SSL_|NOTIFY_SOCKET$")
-"""Variables that an interpreter or a library reads when it starts, or that request a notification."""
+"""Environment variables that an interpreter or a library reads at startup, or that request a notification."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 """Option of prctl(2), from <linux/prctl.h>."""
 _IMPOSSIBLE: Final = {

@@ -1,4 +1,4 @@
-"""The sequence of events in the demo: when vessels are started, cut off, reconnected and stopped.
+"""The sequence of events in the demo: when vessels are started, disconnected, reconnected and stopped.
 
 A vessel's network is cut by killing its sync daemon, because only root can take an interface down. The other
 vessels see the link break without a proper close, and stay linked to each other. The recorder of the

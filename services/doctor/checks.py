@@ -16,7 +16,7 @@ from .findings import CheckStatus, Finding, skipped, warn
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of the table, which describes one check."""
+    """Check of the doctor: its name, function, reason and, if there is one, a safe fix."""
 
     name: str
     ask: Callable[[Appliance], Finding]

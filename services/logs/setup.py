@@ -170,7 +170,7 @@ def in_foreground() -> Iterator[None]:
 def talkative() -> Iterator[None]:
     """Print all log records on standard error, without control characters, while a server runs.
 
-    Use this function for a server that a person runs in the foreground.
+    Use this function for a server that a user runs in the foreground.
     """
     root = logging.getLogger()
     level_before, handler = root.level, _to_person(logging.INFO)

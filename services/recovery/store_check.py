@@ -7,7 +7,7 @@ Damaged files are set aside, their readable content is saved, and recording cont
   Any other missing samples are explained by `gap` documents.
 - The journal: its samples, from rows or their copies, become documents. A new log begins, because it is not
   certain which numbers had been assigned.
-- A write-ahead log that is cut off before its end: see `wal_tail`.
+- A write-ahead log that is truncated: see `wal_tail`.
 - Copies: documents whose copies are damaged are copied again from the document store.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,

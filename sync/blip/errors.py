@@ -10,7 +10,7 @@
         ├── FrameInvalidError
         │   ├── FrameTooLargeError
         │   ├── FrameTruncatedError        ends within its header or checksum
-        │   ├── VarintInvalidError         cut off, or wider than 64 bits
+        │   ├── VarintInvalidError         truncated, or wider than 64 bits
         │   ├── FrameKindUnknownError
         │   ├── ChecksumMismatchError
         │   ├── DeflateInvalidError
@@ -90,7 +90,7 @@ class FrameTruncatedError(FrameInvalidError):
 
 
 class VarintInvalidError(FrameInvalidError):
-    """A variable-length integer that is cut off or does not fit into 64 bits."""
+    """A variable-length integer that is truncated or does not fit into 64 bits."""
 
 
 class FrameKindUnknownError(FrameInvalidError):

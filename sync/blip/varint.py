@@ -34,7 +34,7 @@ def encode(value: int) -> bytes:
 def decode(data: bytes | bytearray, offset: int = 0) -> tuple[int, int]:
     """Return the integer at `offset`, and the offset after it.
 
-    Raises VarintInvalidError if the integer is cut off or exceeds 64 bits.
+    Raises VarintInvalidError if the integer is truncated or exceeds 64 bits.
     """
     if offset < len(data) and data[offset] < 128:
         return data[offset], offset + 1

@@ -55,7 +55,7 @@ class ConnectionTimer:
     """Timer of one gateway's connections. All times are from one monotonic clock of the caller."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
-        """Create a timer. `person_wait` is the minimum delay in seconds if a person must act first."""
+        """Create a timer. `person_wait` is the minimum delay in seconds if a user must solve a problem."""
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 

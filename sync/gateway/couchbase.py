@@ -6,8 +6,8 @@
 
 Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait for a
 month of readings. One more replication pulls documents from the office (`gateway_replication`). The first
-replication connects before the others (`connection_timing`). If a person must act before a connection is
-possible, the gateway continues its attempts, but less often.
+replication connects before the others (`connection_timing`). If a user must solve a problem before a
+connection is possible, the gateway continues its attempts, but less often.
 
 A document that the gateway rejects counts as not forwarded. It is listed with the reason, reported, and
 offered again. All rejected documents are offered again after a start and on `retry`. At regular intervals,
@@ -155,7 +155,7 @@ class CouchbaseGateway:
             situation: returns the current situation, on which the policy depends.
             rng: source of the jitter in waiting times; None for a new one.
             longest_wait: maximum seconds between attempts.
-            person_wait: minimum seconds between attempts if a person must act first.
+            person_wait: minimum seconds between attempts if a user must solve a problem.
             look_every: seconds between checks of inputs that change without notification.
             retry_every: seconds between offers of rejected documents.
             sign: signs this vessel's `forwarded` document.

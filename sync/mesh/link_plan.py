@@ -68,8 +68,8 @@ def surplus(
 ) -> str | None:
     """Return a vessel whose link should be closed because we have too many links, or None.
 
-    Only links that we have `dialled` are closed, and only if neither side wants the link and the vessel can
-    be reached over other known links.
+    Only links that we have `dialled` are closed, and only if neither side requires the link and the vessel
+    can be reached over other known links.
     """
     links = set(linked)
     if len(links) <= max(place.max_peers, LEAST_PEERS) or place.role is Role.HUB or place.hubs:

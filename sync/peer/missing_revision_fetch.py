@@ -81,7 +81,7 @@ class MissingRevisionFetch:
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Request the peer's revision of a document, unless that is stored or soon arrives with the feed.
+        """Request the peer's revision of a document, unless it is stored here or will arrive with the feed.
 
         Args:
             document_id: the document's id.

@@ -3,7 +3,7 @@
     feed ──lists──► changes / proposeChanges ──replies──► wanted ──► rev ──replies──► done
 
 The active peer proposes its changes. The passive peer announces its changes to a subscriber. A change is done
-when the other side has stored it durably or does not want it. Only then does it count as complete in the
+when the other side has stored it durably or has not requested it. Only then does it count as complete in the
 feed's progress. `deliveries` sends the revisions, and `send_outcomes` records the results.
 """
 

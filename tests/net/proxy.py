@@ -37,7 +37,7 @@ class How(Enum):
     RESET = "reset"
     CLOSE = "close"
     HALF_OPEN = "half open"
-    """The client is cut off, and the server does not notice.
+    """The client is disconnected, and the server does not detect this.
 
     Data that the client had already sent reaches the server only after the client has connected again.
     """

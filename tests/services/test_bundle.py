@@ -198,7 +198,7 @@ password = \"\"\"
 
 
 def test_no_secret_of_an_invalid_file_leaves_the_vessel(rig: Rig) -> None:
-    """Secrets are also removed from messages in other files that quote them, as JSON, or truncated."""
+    """Secrets are also removed from other files, where messages may quote them as JSON or truncated."""
     escaped = HIDDEN["with escapes"]
     rig.put("fw/logboat/vessel.toml", BROKEN)
     rig.put("etc/logboat.toml", BROKEN)

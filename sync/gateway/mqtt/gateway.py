@@ -491,7 +491,7 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
-        """Return the new signs of life, and republish the values that they confirm if necessary.
+        """Return the new heartbeats, and republish the values that they confirm if necessary.
 
         Raises StoreError if the store fails.
         """

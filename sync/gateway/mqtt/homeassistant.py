@@ -32,7 +32,7 @@ def expires_after(sensor: SensorFacts) -> int | None:
 
     A constant value is recorded with the first sample after its window ends, and is then published again
     (`signs_of_life`). The returned time is twice the maximum interval between these messages, so that one
-    late message does no harm.
+    late message has no effect.
     """
     if sensor.kind in GIVEN_KINDS or sensor.window is None or sensor.interval is None:
         return None

@@ -57,17 +57,17 @@ class Timeouts:
     """Time before another attempt to connect. It doubles after each failure, up to `longest`."""
     longest: float = 300.0
     soon: float = 30.0
-    """Maximum time used instead of `longest` if the machine answers that no broker is running.
+    """Maximum time that replaces `longest` if the machine responds, but no broker is running.
 
     So the subscribers of a restarted broker do not wait for minutes. An attempt costs one packet in each
     direction.
     """
     probe: float = 5.0
-    """Time to wait for a response by which a server can be recognised as not being a broker."""
+    """Time to wait for a response that shows that a server is not a broker."""
     stop: float = 3.0
     """Maximum time that disconnecting may take."""
     refused: float = 3600.0
-    """Interval at which one refused document per reason of refusal is offered again during a connection."""
+    """Interval, during a connection, at which one rejected document per reason is offered again."""
 
 
 class SendWindow:

@@ -38,7 +38,7 @@ class Presence:
         self.online: set[str] = set(online)
         """Other vessels published as online here, on whose topic no other gateway has published since."""
         self._until = dict.fromkeys(self.online, now + LATE_S)
-        """Time at which the last sign of life expires, by vessel."""
+        """Time at which the last heartbeat expires, by vessel."""
         self._signed_at: dict[str, float] = {}
         self._contradicted_at: dict[str, float] = {}
         self._brought: set[str] = set()
@@ -63,9 +63,9 @@ class Presence:
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:
-        """Record a sign of life that shows that a vessel is recording.
+        """Record a heartbeat, which shows that a vessel is recording.
 
-        The sign is valid for `holds_for` seconds.
+        The heartbeat is valid for `holds_for` seconds.
         """
         self._until[vessel] = max(self._until.get(vessel, now), now + holds_for)
         self._signed_at[vessel] = now

@@ -51,7 +51,7 @@ class PresencePublisher:
     def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
         """Publish the presence of each vessel whose presence has changed.
 
-        `signs` contains the new signs of life.
+        `signs` contains the new heartbeats.
 
         Raises BrokerError if the connection has ended.
         """

@@ -1,9 +1,9 @@
-"""Signs of life: new documents that prove that sensors are being recorded.
+"""Heartbeats (signs of life): new documents that prove that sensors are being recorded.
 
 While a sensor's value does not change, no new current value is written, but one reading is still written for
 each window. The reading shows that the value is still valid. For another vessel whose documents are forwarded
 here, the reading also shows that the vessel is still recording. Each document contains its own time, so a
-document that arrives late does not count as a sign.
+document that arrives late does not count as a heartbeat.
 """
 
 from collections.abc import Mapping
@@ -16,29 +16,29 @@ from sync.documents import DocumentType
 from sync.store import Database, DocumentChange, DocumentError
 
 LATE_S: Final = 900.0
-"""Maximum delay of a document that counts as a sign of life, in seconds, beyond the window's length."""
+"""Maximum delay, in seconds beyond the window's length, of a document that counts as a heartbeat."""
 WINDOW_S: Final = 300.0
 """Window, in seconds, of a sensor whose window is unknown: the recorder's default."""
 _KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
-"""Types of documents that count as signs of life, each with the field that contains the document's time."""
+"""Types of documents that count as heartbeats, each with the field that contains the document's time."""
 _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
-    """Evidence that a sensor was recorded recently."""
+    """Heartbeat of a sensor: evidence that it was recorded recently."""
 
     vessel: str
     sensor: str
     holds_for: float
-    """Seconds within which the next sign of life must arrive."""
+    """Seconds within which the next heartbeat must arrive."""
 
 
 class SignsOfLife:
-    """Collector of signs of life from changes to the store."""
+    """Collector of heartbeats from changes to the store."""
 
     def __init__(self, database: Database) -> None:
-        """Create a collector. Documents that are already stored do not count as signs of life.
+        """Create a collector. Documents that are already stored do not count as heartbeats.
 
         Raises StoreError if the store fails.
         """
@@ -55,7 +55,7 @@ class SignsOfLife:
             self._changed[name.vessel, name.sensor] = change.id
 
     def new_signs(self, utc: float) -> list[SignOfLife]:
-        """Return the new signs of life. `utc` is the current time in seconds since 1970.
+        """Return the new heartbeats. `utc` is the current time in seconds since 1970.
 
         Raises StoreError if the store fails.
         """
