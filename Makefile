@@ -20,12 +20,12 @@ unexport PYTHONDONTWRITEBYTECODE
 help:            ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-install: .venv/.ready    ## the command `logboat` on this computer: a link in /usr/local/bin, as root or by sudo
+install: .venv/.ready    ## the `logboat` command on this computer: a link in /usr/local/bin, as root or by sudo
 	@as=$(AS_ROOT); if mkdir -p "$(PREFIX)/bin" 2>/dev/null && [ -w "$(PREFIX)/bin" ]; then as=; fi; \
 	  $$as mkdir -p "$(PREFIX)/bin" && $$as ln -sfn "$(abspath $(BIN))/logboat" "$(PREFIX)/bin/logboat" && \
 	  echo "installed $(PREFIX)/bin/logboat, which runs $(abspath $(BIN))/logboat"
 
-demo: .venv/.ready broker  ## a fleet on this machine records, meshes and forwards, and proves that nothing is missing
+demo: .venv/.ready broker  ## a small fleet on this machine for a minute, with a proof that no data is missing
 	@$(BIN)/logboat demo $(ARGS)
 
 test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 7 minutes on 2 cores)

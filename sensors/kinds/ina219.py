@@ -220,7 +220,7 @@ connect `IN-` to the battery's side of the shunt. If the shunt is already wired 
 `invert = true` for its current and power. For 24 V systems, whose charging voltage exceeds 26 V, use an
 INA226.
 
-To measure only the voltage, you need neither a shunt nor the key `shunt`. Connect `IN+` and `IN-` to each
+To measure only the voltage, you need neither a shunt nor `shunt`. Connect `IN+` and `IN-` to each
 other and, through a fuse, to the positive pole of the battery. Connect `GND` to the negative pole.""",
     options=PowerOptions,
     driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),

@@ -47,7 +47,7 @@ connect `IN-` to the battery's side of the shunt. If the shunt is already wired 
 `invert = true` for its current and power. Put a fuse into each wire to the battery.
 
 To measure only the voltage, you need no shunt. The chip measures the voltage at `VBUS` independently of
-`IN+` and `IN-` (Texas Instruments, data sheet SBOS547). You do not need the key `shunt`, which has no
+`IN+` and `IN-` (Texas Instruments, data sheet SBOS547). You do not need to write `shunt`, which has no
 effect on the voltage. Connect `VBUS` through a fuse to the positive pole of the battery, and `GND` to its
 negative pole. Connect `IN+` and `IN-` to each other and to `GND`, so that they do not float. On a board
 with a shunt of its own, the shunt already connects them to each other.

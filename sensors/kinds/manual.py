@@ -69,7 +69,7 @@ A manual sensor has no wire. A person reads a gauge, a dipstick or a counter, an
 
 Write the value with its unit: `--add "40 %"`, `--add "95 °C"`. A value that the quantity cannot have, such as
 a level of 130 %, is rejected. If a value is far from all earlier values, the command asks for confirmation.
-The option `--yes` skips the question.""",
+`--yes` skips the question.""",
     options=ManualOptions,
     driver=lambda settings, context: ManualDriver(settings, clock=context.clock),
     why_no_mean=lambda _values: "a person enters each value",

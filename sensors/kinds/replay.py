@@ -250,7 +250,7 @@ sensors that replay the file stay synchronised. Logboat includes a recording of 
 
 These shapes of file can be replayed:
 
-- the columns `time`, `path` and `value`, in any order and in small or capital letters
+- the columns `time`, `path` and `value`, in any order, in upper or lower case
 - the output of `logboat log SENSOR --csv`, which any path can replay; a fault is replayed as the same fault
 - InfluxDB's CSV, annotated or not: `_time`, `_value`, and the path in `_measurement`; without this column,
   the file must contain one series
