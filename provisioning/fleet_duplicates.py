@@ -23,10 +23,10 @@ _REMEDY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A value that another vessel of the fleet has too."""
+    """A value that another vessel of the fleet also has."""
 
     key: str
-    """Key in the section `[vessel]`: `id`, `name` or `mmsi`."""
+    """Key in the `[vessel]` section: `id`, `name` or `mmsi`."""
     value: str
     vessel: str
     """Name of the other vessel's folder."""
@@ -58,7 +58,7 @@ def is_vessels_folder(folder: Path) -> bool:
 
 
 def described(folder: Path) -> Mapping[str, Any] | None:
-    """Return the section `[vessel]` of a vessel in a fleet's folder; None if its file has syntax errors."""
+    """Return the `[vessel]` section of a vessel in a fleet's folder; None if its file has syntax errors."""
     try:
         file = toml_file.read(folder / VESSEL, missing_ok=True)
     except ConfigurationError:
@@ -68,7 +68,7 @@ def described(folder: Path) -> Mapping[str, Any] | None:
 
 
 def clashes(fleet: Path, vessel: str, about: Mapping[str, Any]) -> tuple[list[Clash], list[str]]:
-    """Return what a vessel, described by `about`, has in common with others in the fleet's folder.
+    """Return the values of a vessel, described by `about`, that other vessels of the fleet also have.
 
     `vessel` is the name of its folder, which does not have to exist. Also returns the names of the vessels
     whose files could not be compared. Raises OSError.
@@ -91,7 +91,7 @@ def clashes(fleet: Path, vessel: str, about: Mapping[str, Any]) -> tuple[list[Cl
 
 
 def problems(folder: Path) -> tuple[list[FileProblem], list[str]]:
-    """Return a problem for each value that a vessel in a fleet's folder has in common with another one.
+    """Return a problem for each value of a vessel in a fleet's folder that another vessel also has.
 
     Also returns the names of the vessels whose files could not be compared. Raises OSError.
     """

@@ -1,7 +1,8 @@
 """Removes a vessel from a fleet's folder: its certificates are revoked, and its files are kept.
 
-The identity may have been copied to an appliance by hand, or to a backup. So its certificates are revoked
-before the vessel's folder is moved to `removed/`. If that is interrupted, the same command completes it.
+The identity may have been copied to an appliance by hand, or to a backup. So the vessel's certificates are
+revoked before its folder is moved to `removed/`. If the command is interrupted, running it again completes
+the removal.
 """
 
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def remove(folder: FleetFolder, authority: Authority | None, vessel: str, *, now
 
 
 def _free(folder: Path, name: str) -> Path:
-    """Return the path of a new folder: with this name, or with a number after it if it exists."""
+    """Return the path of a new folder with this name, to which a number is added if the name is in use."""
     place, number = folder / name, 1
     while place.exists():
         number += 1

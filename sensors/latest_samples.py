@@ -6,7 +6,7 @@ from .sample import Sample
 class LatestSamples:
     """Table of the last sample of each sensor.
 
-    Its methods are safe to call from any thread and never wait, because each is one operation on a
+    Its methods can be called from any thread and never wait, because each is a single operation on a
     dictionary.
     """
 
@@ -18,5 +18,5 @@ class LatestSamples:
         self._samples[sample.sensor] = sample
 
     def of(self, sensor: str) -> Sample | None:
-        """Return the last sample of a sensor; None if there is none since the start."""
+        """Return the last sample of a sensor; None if there has been none since the start."""
         return self._samples.get(sensor)

@@ -1,9 +1,9 @@
-"""Arithmetic of the senders that boats have: from the voltage at a sender to its value or its wiring fault.
+"""Calculations for the senders used on boats: from the voltage at a sender to its value or its wiring fault.
 
-A `Conversion` has two parts. Its circuit computes the quantity that stands on the sender, such as the
-resistance, from the voltage. Its curve computes the value from this quantity. So no table of voltages is
-needed, and the result is exact at every voltage. The functions at the end of the module compute tables of
-voltages for people who want to write these.
+A `Conversion` has two parts. Its circuit computes the sender's own quantity, such as the resistance, from the
+voltage. Its curve computes the value from this quantity. So no table of voltages is needed, and the result is
+exact at every voltage. The functions at the end of the module compute tables of voltages for users who prefer
+to write these.
 
 This module does not access hardware. `sensors.chips.adc` reads the voltages.
 """
@@ -20,7 +20,7 @@ from .state import SensorState
 from .units import ZERO_CELSIUS, tidy
 
 Points = Sequence[tuple[float, float]]
-"""Pairs of a quantity of the sender and the value, in order of the rising quantity; at least one."""
+"""Pairs of the sender's quantity and the value, in order of rising quantity; at least one."""
 
 
 def interpolate(points: Points, quantity: float) -> float:
@@ -41,7 +41,7 @@ def interpolate(points: Points, quantity: float) -> float:
 
 
 class Circuit(ABC):
-    """Circuit of a sender: two rising functions, each of which is the inverse of the other."""
+    """Circuit of a sender: two increasing functions, which are the inverse of each other."""
 
     unit: ClassVar[str]
     """SI unit of the quantity that the sender changes."""
@@ -122,7 +122,7 @@ class Curve(ABC):
 
 @dataclass(frozen=True, slots=True)
 class PointCurve(Curve):
-    """Characteristic that is given by points, with straight lines between them."""
+    """Characteristic defined by points, with linear interpolation between them."""
 
     points: tuple[tuple[float, float], ...]
 
@@ -137,9 +137,9 @@ class PointCurve(Curve):
 
 _T25: Final = ZERO_CELSIUS + 25
 _NTC_RANGE_K: Final = (ZERO_CELSIUS - 40, ZERO_CELSIUS + 150)
-"""Temperatures at which a thermistor on a vessel is still plausible."""
+"""Lowest and highest plausible temperature of a thermistor on a vessel, in kelvin."""
 _NTC_USUAL_K: Final = (ZERO_CELSIUS, ZERO_CELSIUS + 100)
-"""Temperatures at which the resolution is computed."""
+"""Lowest and highest temperature, in kelvin, at which the resolution is computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +247,11 @@ class Conversion:
 
 
 _PLACES: Final = 200
-"""Number of places at which the slope of a characteristic is computed."""
+"""Number of points at which the slope of a characteristic is computed."""
 
 
 def written(quantity: float, unit: str, *, digits: int = 6) -> str:
-    """Return a sender's quantity with a prefix as on a part, such as `270 ohm`, `10 kohm` or `21 mA`."""
+    """Return a sender's quantity with the usual prefix, such as `270 ohm`, `10 kohm` or `21 mA`."""
     prefixes = {"ohm": ((1e6, "M"), (1e3, "k")), "A": ((1.0, ""), (1e-3, "m"))}.get(unit, ())
     for factor, prefix in prefixes:
         if abs(quantity) >= factor * 0.9999995:
@@ -281,8 +281,8 @@ def resistive_range(lowest_ohm: float, highest_ohm: float) -> tuple[float, float
 def voltage_range(lowest_v: float, highest_v: float) -> tuple[float, float]:
     """Return the electrical range of a sender with a voltage output: a margin of 1/16 of the span.
 
-    For 0.5 to 4.5 V these are 0.25 and 4.75 V. Such a sender never delivers less than 0 V. Negative voltages
-    are kept for senders that deliver these.
+    For 0.5 to 4.5 V these are 0.25 and 4.75 V. The range begins below 0 V only if `lowest_v` is
+    negative.
     """
     margin = (highest_v - lowest_v) / 16
     low = lowest_v - margin
@@ -290,7 +290,7 @@ def voltage_range(lowest_v: float, highest_v: float) -> tuple[float, float]:
 
 
 SHUNT_OVERLOAD: Final = 1.5
-"""Current of a shunt above which a reading is a fault, relative to its rating."""
+"""Current through a shunt above which a reading is a fault, as a multiple of the rated current."""
 
 
 # Electrical data of senders, to be written into sensors.toml --------------------------------------

@@ -1,4 +1,4 @@
-"""Shunts, as a file describes them: by the resistance, or by the rating that is printed on the part.
+"""Parser of shunts, which are written as a resistance or as the rating that is printed on the shunt.
 
 A rating is a current and the voltage across the shunt at that current, such as `500 A / 50 mV`.
 """
@@ -14,12 +14,12 @@ from sensors.units import InputError, parse, shown
 LEAST_OHM: Final = "10 uohm"
 MOST_OHM: Final = "100 ohm"
 _MOST_V: Final = 1.0
-"""Voltage above which a rating is a mistake: shunts are rated for 50 to 150 mV, and rarely for more."""
+"""Voltage above which a rating is a mistake. Shunts are rated for 50 to 150 mV, and rarely for more."""
 _EXAMPLE: Final = "500 A / 50 mV"
 _ONE_PART: Final = re.compile(r"[0-9][0-9.,]*\s*[^\W\d_]+")
 _BOTH_PARTS: Final = re.compile(rf"({_ONE_PART.pattern})(?:\s*/\s*|\s+(?:at\s+)?)({_ONE_PART.pattern})")
 _UNIT: Final = re.compile(r"(?i)[umk\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}]?(?:(a(?:mp.*)?)|v(?:olt.*)?)")
-"""Unit of a current, which is the group, or of a voltage, in any case of letters."""
+"""Pattern for the unit of a current (the group) or of a voltage, in upper or lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ _resistance: Final = quantity("ohm", LEAST_OHM, MOST_OHM)
 
 
 def _of(parts: list[str], unit: str) -> list[str]:
-    """Return those of the quantities that are meant in `unit`, which is A or V."""
+    """Return the quantities in the unit `unit`, which is A or V."""
     found = []
     for part in parts:
         match = _UNIT.fullmatch(part.lstrip("0123456789.,").strip())

@@ -11,20 +11,20 @@ from provisioning.errors import CardError
 from sensors.units import format_bytes
 
 _CLUSTER: Final = 4096
-"""Allowance, in bytes, for each file: the size of a FAT cluster, of which a file uses a whole number."""
+"""Allowance, in bytes, for each file: the size of a FAT cluster, because files occupy whole clusters."""
 _FOLDERS: Final = 3
-"""Number of clusters for the folders `logboat` and `identity`, and for the temporary file of a change."""
+"""Number of clusters for the `logboat/` and `identity/` folders, and for the temporary file of a change."""
 _FREE: Final = re.compile(r"([\d ]+) bytes free")
 
 
 def in_folder(folder: Path) -> int:
-    """Return the free space of the file system in which a folder is, in bytes; raises OSError."""
+    """Return the free space, in bytes, of the file system that contains a folder; raises OSError."""
     system = os.statvfs(folder)
     return system.f_bavail * system.f_frsize
 
 
 def on_fat(drive: str) -> int:
-    """Return the free space of a FAT partition in bytes; raises CardError. `drive` is as for mtools."""
+    """Return the free space of a FAT partition in bytes; raises CardError. `drive` has mtools's notation."""
     found = _FREE.search(run(["mdir", "-i", drive, "::"]).decode(errors="replace"))
     if found is None:
         text = f"{drive}: the free space of the FAT partition cannot be read"

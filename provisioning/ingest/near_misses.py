@@ -1,7 +1,7 @@
-"""Finds files on the FAT partition that someone probably meant for Logboat, but that it does not use.
+"""Finds files on the FAT partition that were probably intended for Logboat, but that Logboat does not use.
 
-These are files with almost the right name, files beside the folder `logboat` instead of in it, and files that
-only Raspberry Pi OS uses. Backups and temporary files of editors are not reported. Nothing is changed.
+These are files with almost the right name, files next to the `logboat/` folder instead of in it, and files
+that only Raspberry Pi OS uses. Backups and temporary files of editors are not reported. Nothing is changed.
 """
 
 import os
@@ -31,13 +31,13 @@ _MEANT: Final = {
     "vessel": VESSEL,
     "vessels": VESSEL,
 }
-"""Name of the file that is meant, by the part of a name before its first dot."""
+"""Name of the intended file, by the part of a file name before the first dot."""
 _ENDINGS: Final = re.compile(
     r"(\.(toml|tom|tml|toml_|txt|rtf|docx?|odt|pages|md|conf|cfg|ini|ya?ml|json))*", re.IGNORECASE
 )
 """Pattern of endings that editors and users add to the name of a text file, except those of backups."""
 _SHORTENED: Final = re.compile(r"~\d+$")
-"""Pattern of the end of a name that DOS has shortened to eight characters."""
+"""Pattern for the end of a file name that DOS has shortened to eight characters."""
 _HIDDEN_ENDING: Final = "Windows hides the ending .txt: in Explorer, choose View, Show, File name extensions."
 _ONE_NETWORK: Final = 'country = "DE" and wifi = [{ ssid = "…", password = "…" }]'
 _YOUR_KEY: Final = 'below [network] in logboat/vessel.toml: ssh_keys = ["…"]'
@@ -51,7 +51,7 @@ _OF_RASPBERRY_PI_OS: Final = {
         f"Write your public key {_YOUR_KEY}. Then delete this file.",
     ),
 }
-"""What is wrong and what to do, by the name of a file that only Raspberry Pi OS uses."""
+"""Description and remedy, by the name of a file that only Raspberry Pi OS uses."""
 _ALWAYS_ON: Final = (
     "this file has no effect, because SSH is always enabled",
     f"Delete this file. To log in, write your public key {_YOUR_KEY}.",
@@ -59,7 +59,7 @@ _ALWAYS_ON: Final = (
 
 
 def near_misses(card: Path) -> Iterator[FileProblem]:
-    """Yield a problem for each file that was probably meant for Logboat; `card` is Logboat's folder.
+    """Yield a problem for each file that was probably intended for Logboat; `card` is Logboat's folder.
 
     Raises OSError.
     """
@@ -78,7 +78,7 @@ def near_misses(card: Path) -> Iterator[FileProblem]:
 
 
 def without_effect(card: Path) -> Iterator[FileProblem]:
-    """Yield a problem for each file that requests what is so anyway. Raises OSError."""
+    """Yield a problem for each file that requests a setting that is always in effect. Raises OSError."""
     for path in _entries(card.parent):
         if path.name.lower() in ("ssh", "ssh.txt") and path.is_file():
             yield FileProblem(path, None, "", *_ALWAYS_ON)
@@ -111,7 +111,7 @@ def _misnamed(path: Path, name: str) -> Iterator[FileProblem]:
 
 
 def _in_wrong_folder(folder: Path, shown: str, right: str) -> Iterator[FileProblem]:
-    """Yield a problem for each of Logboat's files in a folder that is not read; `shown` is its name."""
+    """Yield a problem for each of Logboat's files in a folder that is not read, whose name is `shown`."""
     for path in _entries(folder):
         name = path.name.lower()
         is_ours = name == IDENTITY and _has_files(path) if path.is_dir() else _is_ours(name)

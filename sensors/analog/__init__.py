@@ -1,8 +1,8 @@
-"""Keys of analog senders, and what they mean; `sensors.kinds.analog` is the kind that has these keys.
+"""Configuration keys of analog senders, and their meaning. They belong to the kind `sensors.kinds.analog`.
 
 - `parsers`: the parsers of the keys
 - `options`: the options of the kind, and the conversion that they describe
-- `key_sets`: which keys go together
+- `key_sets`: the sets of keys that can be used together
 - `checks`: problems in combinations of keys
-- `facts`: what `logboat config check` says about the keys
+- `facts`: explanations of the keys for `logboat config check`
 """

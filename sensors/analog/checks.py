@@ -16,17 +16,17 @@ from .key_sets import CALIBRATION, SENDERS, SHUNT, THERMISTOR, KeySet, read_key_
 from .options import LEAST_OPEN, AnalogOptions
 
 _FEWEST_STEPS = 50
-"""Steps over the range of values below which the resolution is poor: each step is more than 2 %."""
+"""Number of steps over the range of values, below which the resolution is poor: each step is above 2 %."""
 _ADS_MOST_V = 5.5
 """Highest supply of an ADS1115 in volts, which is the highest voltage that its inputs tolerate (SBAS444)."""
 _MARGIN_V = 0.3
-"""Voltage by which an input can exceed the supply of its converter (SBAS444; the MCP3008 tolerates more)."""
+"""Volts by which an input may exceed the supply of its converter (SBAS444; the MCP3008 tolerates more)."""
 _THERMISTOR_STEP_K = 2.0
-"""Step above which the resolution of a thermistor is poor, between 0 and 100 °C."""
+"""Step, in kelvin between 0 and 100 °C, above which the resolution of a thermistor is poor."""
 
 
 def check(draft: SensorDraft) -> None:
-    """Report every problem with the keys of an analog sender, and add the values that are not written."""
+    """Report every problem with the keys of an analog sender, and add the values of missing keys."""
     draft.is_number()
     _check_converter(draft)
     keys = read_key_set(draft)
@@ -75,9 +75,9 @@ def _check_converter(draft: SensorDraft) -> None:
 
 
 def _check_values(draft: SensorDraft, key: str, points: Points | None) -> None:
-    """Report the first mistake in the pairs of `key` that their parser accepts.
+    """Report the first mistake in the pairs of `key` that the parser does not detect.
 
-    Mistakes are pairs that look swapped, values without their unit, impossible values, and changes of
+    Such mistakes are pairs that look swapped, values without a unit, impossible values, and changes of
     direction.
     """
     unit, path = draft.unit, draft.valid_value("path")
@@ -101,8 +101,8 @@ def _check_values(draft: SensorDraft, key: str, points: Points | None) -> None:
 def _check_order_in_pairs(draft: SensorDraft, points: Points) -> bool:
     """Report pairs that look swapped, and return True if there are any.
 
-    In swapped pairs the values are voltages of a working sender, and the voltages are not. Values with a unit
-    are never taken for voltages.
+    In swapped pairs, the values are plausible voltages of a working sender, but the voltages are not. Values
+    with a unit are never mistaken for voltages.
     """
     pairs, valid = draft.table.data["calibration"], draft.valid_value("valid")
     if valid is None or draft.unit not in DIMENSIONS or draft.unit == "V":
@@ -149,7 +149,7 @@ _WHAT = {"ohm": "resistance", "A": "current", "V": "voltage"}
 
 
 def _row(draft: SensorDraft, key: str, place: int) -> int:
-    """Return the position in the file of a pair that has the position `place` in order of its quantity."""
+    """Return the position in the file of the pair at position `place` in order of the sender's quantity."""
     if key == "calibration":
         return place
     order = draft.values["sender"].order
@@ -161,7 +161,7 @@ def _row(draft: SensorDraft, key: str, place: int) -> int:
 
 
 def _check_range(draft: SensorDraft, keys: KeySet) -> None:
-    """Report an electrical range that does not fit the values, or that the converter cannot measure."""
+    """Report an electrical range that does not cover the values, or that the converter cannot measure."""
     table = draft.table
     needed = {"chip", "channel", "reference", "divider", "supply", "gain", *_selecting(keys), *keys.needs}
     if not table.faulty.isdisjoint({*needed, *keys.may_have}) or draft.unit is None:
@@ -316,7 +316,7 @@ def step_v(options: AnalogOptions) -> float:
 
 
 def difference(step: float, unit: str, path: str) -> str:
-    """Return a difference between two values in the unit of screens, with two significant digits."""
+    """Return a difference between two values in the displayed unit, with two significant digits."""
     form = presentation(unit, path)
     number, name = (step, unit) if form is None else (step / form.factor, form.unit)
     return f"{float(f'{number:.2g}'):g} {name}".rstrip()

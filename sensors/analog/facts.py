@@ -15,7 +15,7 @@ from .options import AnalogOptions
 
 
 def facts(settings: SensorSettings, table: Mapping[str, Any]) -> Iterator[Fact]:
-    """Yield the facts about a sensor; `table` is the table as the file contains it."""
+    """Yield the facts about a sensor; `table` is the sensor's table with unparsed values."""
     options = options_of(settings, AnalogOptions)
     found = options.conversion
     chip = CHIPS[options.chip]
@@ -62,7 +62,7 @@ def _characteristic(
 
 
 def _values(settings: SensorSettings, points: Points, pairs: Any) -> list[str]:
-    """Return the values of pairs in the units of the file; a 0 without a unit has that of the others."""
+    """Return the values of pairs in the file's units. A 0 without a unit gets the unit of the others."""
     raw = [value for _, value in pairs]
     usual = next((value for value in raw if isinstance(value, str)), None)
     return [

@@ -1,6 +1,6 @@
 """Sets of keys that describe an analog sender; each sensor has exactly one set.
 
-The first key of a set selects it. The others are needed by it, or can be added to it.
+The first key of a set selects the set. The other keys are required or optional.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from .parsers import SenderPoints, calibration_parser, range_parser, sender_pars
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """Keys that go together."""
+    """Set of keys that can be used together."""
 
     phrase: str
     """Name of the set in messages, which begins with the key that selects it."""

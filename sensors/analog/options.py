@@ -38,9 +38,9 @@ from .parsers import (
 
 _USUAL_SUPPLY_V: Final = 3.3
 LEAST_OPEN: Final = 0.96
-"""Lowest voltage of an open circuit, relative to the nominal supply: a 3.3 V supply is accurate to 3 %."""
+"""Lowest voltage of an open circuit, as a share of the nominal supply; a 3.3 V supply is accurate to 3 %."""
 _UNRATED_SHUNT_V: Final = 0.25
-"""Voltage across a shunt above which a reading is a fault, if the rating of the shunt is not known."""
+"""Voltage across a shunt of unknown rating, above which a reading is a fault."""
 
 
 @section
@@ -182,7 +182,7 @@ class AnalogOptions(AdcOptions):
 
     @property
     def chip_inputs(self) -> tuple[AdsInput, ...]:
-        """The input of an ADS1115; empty for the other chips, which have no gain."""
+        """Input of an ADS1115; empty for the other chips, which have no adjustable gain."""
         full_scale_v = self.full_scale_v
         return () if full_scale_v is None else (AdsInput(self.channel, full_scale_v),)
 
@@ -222,7 +222,7 @@ class AnalogOptions(AdcOptions):
 
 
 def _conversion(options: AnalogOptions) -> Conversion:
-    """Return the conversion; the options must contain one of the sets of keys."""
+    """Return the conversion. The options must contain one of the key sets."""
     if options.shunt is not None:
         return _shunt(options, options.shunt)
     if options.beta_k is not None:

@@ -1,4 +1,4 @@
-"""Parsers of the keys of the kind `analog`; some depend on the unit of the sensor or of its sender."""
+"""Parsers of the keys of the kind `analog`. Some depend on the unit of the sensor or of its sender."""
 
 import math
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def parse_pair(raw: Any) -> tuple[Any, Any]:
 
 
 def range_parser(unit: str) -> Callable[[Any], tuple[float, float]]:
-    """Return a parser for a pair of quantities: the lowest and the highest. Volts need no unit."""
+    """Return a parser for a pair of quantities, the lowest and the highest. Voltages need no unit."""
 
     def parser(raw: Any) -> tuple[float, float]:
         ends = list_of(parse_volts if unit == "V" else lambda each: parse(each, unit))(raw)
@@ -118,7 +118,7 @@ def calibration_parser(
 
 @dataclass(frozen=True, slots=True)
 class SenderPoints:
-    """Characteristic of a sender: pairs of its own quantity and the value."""
+    """Characteristic of a sender: pairs of the sender's quantity and the value."""
 
     unit: str
     """SI unit of the sender's quantity, which is a key of `ELECTRICAL`."""

@@ -6,7 +6,7 @@ the end of the converter's range does not identify a voltage, because every volt
 same code. `AdcVoltage.is_beyond` is then true.
 
 The kernel drivers are `mcp320x` and `ti-ads1015`. The overlay of the ADS1115 sets the gain of each input
-(`/boot/firmware/overlays/README`). So a sensor tells its chip which input it reads with which gain
+(`/boot/firmware/overlays/README`). So a sensor states which input it reads with which gain
 (`sensors.settings.Options.chip_inputs`), and `ads_overlay` writes the line for all sensors of a chip.
 """
 
@@ -36,8 +36,9 @@ ADS_INPUTS: Final[dict[Channel, int]] = {"0-1": 0, "0-3": 1, "1-3": 2, "2-3": 3,
 DIFFERENTIAL: Final = tuple(each for each in ADS_INPUTS if isinstance(each, str))
 """Differential inputs of an ADS1115."""
 ADS_FULL_SCALES_V: Final = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256)
-"""Full scales of an ADS1115 or ADS1015 in volts, by the number that selects the gain (PGA in the data sheets
-SBAS444 and SBAS473).
+"""Full scales of an ADS1115 or ADS1015 in volts, by the number that selects the gain.
+
+The data sheets SBAS444 and SBAS473 call this number PGA.
 """
 ADS_WIDEST_V: Final = ADS_FULL_SCALES_V[0]
 _ADS_LETTERS: Final = "abcd"
@@ -58,7 +59,7 @@ def ads_gain(full_scale_v: float) -> int:
 
 
 def ads_full_scale(highest_v: float) -> float:
-    """Return the smallest full scale that covers a voltage; the widest one if none covers it.
+    """Return the smallest full scale that covers a voltage, or the largest one if none covers it.
 
     The highest code of an ADS1015 is 2047 of 2048. It is reported for every higher voltage.
     """
@@ -83,7 +84,7 @@ def ads_overlay(bus: int, address: int, inputs: Sequence[AdsInput]) -> str:
 
 
 _ADS_USUAL: Final = [AdsInput(pin, 4.096) for pin in range(4)]
-"""Inputs of an ADS1115 whose sensors are not known, with the full scale that suits a supply of 3.3 V."""
+"""Inputs of an ADS1115 whose sensors are unknown, with the full scale for a 3.3 V supply."""
 CHIPS: Final = {
     "mcp3008": SysfsChip(
         title="MCP3008",
@@ -201,8 +202,8 @@ def find_input(
     """Return an input of the converter with this bus and address; `chip` is a key of `CHIPS`.
 
     `reference_v` is the reference voltage of an MCP3008 or MCP3208. An ADS1115 has its own reference, and the
-    kernel reports the scale of each of its inputs. With `is_signed`, negative voltages are not taken for an
-    offset at 0 V; this always applies to a differential input. Raises `DriverError` if the converter is
+    kernel reports the scale of each of its inputs. If `is_signed` is True, or the input is differential,
+    negative voltages are not treated as an offset at 0 V. Raises `DriverError` if the converter is
     missing.
     """
     directory = CHIPS[chip].find(root, bus=bus, address=address)

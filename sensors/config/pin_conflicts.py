@@ -1,7 +1,7 @@
-"""Detects sensors and buses that claim a pin of the header which something else already uses.
+"""Detects sensors and buses that claim a pin of the header that is already in use.
 
-Other users are sensors, buses, lights, the clock and the board. Each conflict is reported for the second of
-two sensors, with the line number of the first, and with free pins.
+Pins can be used by sensors, buses, lights, the clock and the board. Each conflict is reported for the second
+of two sensors, with the line number of the first sensor and a list of free pins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class _Claim:
 
 
 def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
-    """Report every pin that two users claim; the arguments are those of `conflicts.check`."""
+    """Report every pin that has two users. The arguments are those of `conflicts.check`."""
     others = {pin: name for pin, name in reserved.items() if name != RTC}
     _check_buses(drafts)
     for draft in drafts:

@@ -14,7 +14,7 @@ from sensors.toml.value_forms import form_of
 
 
 def check(pin: int, others: Sequence[SensorDraft], draft: SensorDraft, choose: str) -> None:
-    """Report the first problem between a sensor and the sensors before it that use the same pin.
+    """Report the first conflict between a sensor and earlier sensors that use the same pin.
 
     `choose` is advice to choose another pin.
     """

@@ -5,8 +5,8 @@ a flow divided by a number of revolutions per second is a volume per revolution.
 table is a base unit of its own.
 
 Temperatures are points on a scale. The difference of two temperatures is a difference, which can be added to
-a temperature. Two temperatures cannot be added, and a temperature has no multiple. A direction begins again
-at north, so its difference and its mean would be wrong there: it can be recorded only as it is.
+a temperature. Two temperatures cannot be added, and a temperature has no multiple. Directions wrap
+around at north, so differences and means of directions would be wrong. Expressions cannot contain them.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ class Measure:
     is_direction: bool = False
     """True for an angle that starts again from 0 after a full turn."""
     fits_all: bool = False
-    """True for the number 0, which has any unit."""
+    """True for the number 0, which can have any unit."""
 
     def __str__(self) -> str:
         """Return the phrase that completes the sentence `it is …`."""
@@ -205,7 +205,7 @@ class _Check:
 
 
 def _common(parts: Iterable[tuple[Part, Measure]], column: int) -> Measure:
-    """Return the dimension that all parts have. The number 0 has any dimension except a temperature."""
+    """Return the common dimension of all parts. The number 0 matches any dimension except a temperature."""
     first: tuple[Part, Measure] | None = None
     for part, found in parts:
         if found.is_direction:

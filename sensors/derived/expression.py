@@ -1,7 +1,7 @@
 """The parts of an expression as a tree, and the text of each part.
 
-A part knows the column at which a file contains it, for messages. Two parts are equal if they mean the same,
-in whatever column they are.
+For messages, each part has the number of its column in the file. Two parts are equal if they have the same
+meaning, even in different columns.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 FUNCTIONS: Final = ("min", "max", "abs", "sum", "mean")
-"""Names of the functions; `abs` has one value, and each other function has two or more."""
+"""Names of the functions. `abs` has one argument, and each other function has two or more."""
 _MOST_SHOWN: Final = 40
 
 

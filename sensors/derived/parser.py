@@ -44,7 +44,7 @@ _SIGNS: Final = {
 """Characters that are often written instead of an operator or a parenthesis, with the valid ones."""
 
 _OTHER_NAMES: Final = {"avg": "mean", "average": "mean", "total": "sum"}
-"""Names of functions in other programs, and their names here."""
+"""Names of functions in other programs, with Logboat's names."""
 
 
 class _Is(Enum):
@@ -261,7 +261,7 @@ def _finite(token: _Token) -> float:
 
 
 def _quantity(token: _Token) -> Quantity:
-    """Return the quantity in quotes. Its unit tells which dimension it has."""
+    """Return the quantity in quotes, whose dimension follows from its unit."""
     written = " ".join(token.text.split())
     for unit in DIMENSIONS:
         try:

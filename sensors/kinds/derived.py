@@ -1,7 +1,7 @@
 """Kind `derived`: a sensor whose value is computed from the last values of other sensors.
 
-The driver reads a table of the last samples, in a lane of its own. So it waits for no other sensor, and no
-sensor waits for it. It never emits a number that does not follow from good and recent values: a fault of an
+The driver reads a table of the last samples, in a thread of its own. So it does not wait for other sensors,
+and they do not wait for it. It emits a number only if all inputs have good and recent values. A fault of an
 input, a value that is too old, and a division by zero are faults of the derived sensor.
 """
 
@@ -29,7 +29,7 @@ from sensors.units import InputError, close, format_duration, shown, si_of
 
 MOST_CHARACTERS: Final = 300
 _MOST_IDS: Final = 8
-"""Number of ids that a message lists."""
+"""Maximum number of ids that a message lists."""
 AGE_INTERVALS: Final = 3
 """Number of intervals after which the last value of an input is too old."""
 LEAST_AGE_S: Final = 10.0
@@ -139,13 +139,13 @@ def _unknown(part: SensorValue, drafts: Mapping[str, SensorDraft]) -> InputError
 
 
 def _some(ids: Iterable[str]) -> str:
-    """Return a list of ids, of which only the first are shown."""
+    """Return the first ids as a list, for a message."""
     every = list(ids)
     return ", ".join(every[:_MOST_IDS]) + (" …" if len(every) > _MOST_IDS else "")
 
 
 def _taken_apart(word: str, drafts: Mapping[str, SensorDraft]) -> str:
-    """Return a difference of known sensors and numbers that was written without spaces; empty if it is none.
+    """Return a difference of known sensors and numbers that was written without spaces, or ''.
 
     For example, `port-flow-return` is `port-flow - return` if sensors have these ids.
     """
@@ -163,7 +163,7 @@ def _taken_apart(word: str, drafts: Mapping[str, SensorDraft]) -> str:
 
 
 def _circle(draft: SensorDraft, drafts: Mapping[str, SensorDraft]) -> list[str]:
-    """Return the ids of the sensors on a way from a sensor back to itself; empty if there is no such way."""
+    """Return the ids of the sensors in a circular reference to a sensor; empty if there is none."""
     begin: str = draft.values["id"]
     seen: set[str] = set()
     ways = [[begin]]

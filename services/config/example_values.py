@@ -1,8 +1,8 @@
 """Finds values that were copied from the documentation's examples, which do not work on a vessel.
 
-A file with such a value is good: its keys and values are valid, and the examples themselves must pass the
-check. But no one has the SSH key's private key, no server has the host name, and everyone can read the
-password. So `logboat config check` and `logboat fleet card` remind of them.
+A file with such a value is valid, because the examples themselves must pass the check. But no one has the SSH
+key's private key, no server has the host name, and everyone can read the password. So `logboat config check`
+and `logboat fleet card` print reminders.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Checks `logboat.toml` (on a card `vessel.toml`) and `sensors.toml` together, with the files they refer to.
 
-This is the check for both files of every command and of each boot. `services.boot.check` and
+Every command and each boot use this check for the two files. `services.boot.check` and
 `services.config.check` add the rules for the folder in which the files are.
 """
 
@@ -26,7 +26,7 @@ class PairCheck:
     """Result of checking both files; `configuration` and `examined` are None for a file with mistakes."""
 
     problems: tuple[FileProblem, ...]
-    """Mistakes because of which a file is not used."""
+    """Mistakes for which a file is not used."""
     warnings: tuple[FileProblem, ...]
     """Mistakes for which a file is rejected if it is new, but not if it is already in use."""
     configuration: Configuration | None
@@ -41,10 +41,10 @@ class PairCheck:
 
 
 def check_pair(config: Path | None, sensors: Path | None, *, check_recordings: bool = True) -> PairCheck:
-    """Check both files; a missing file counts as empty, and None as a file that is not to be checked.
+    """Check both files. A missing file counts as empty, and None as a file that is not to be checked.
 
-    Without `check_recordings`, recordings are not read, which can take seconds. Never raise: every problem is
-    reported in the result.
+    If `check_recordings` is False, recordings are not read, because this can take seconds. No exception is
+    raised: every problem is reported in the result.
     """
     problems: list[FileProblem] = []
     warnings: list[FileProblem] = []
@@ -82,9 +82,9 @@ def _configuration(path: Path, warnings: list[FileProblem]) -> Configuration:
 
 
 def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
-    """Check both files in a folder, and that none of the files that a card takes along with them is empty.
+    """Check both files in a folder, and that no other file for the card is empty.
 
-    `config` and `sensors` are the names of the files. Otherwise as `check_pair`.
+    `config` and `sensors` are the names of the files. The result is that of `check_pair`.
     """
     found = check_pair(folder / config, folder / sensors)
     used = () if found.configuration is None else names_of_gateways_files(found.configuration)

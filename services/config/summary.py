@@ -41,7 +41,7 @@ def _row(sensor: SensorSettings) -> tuple[str, ...]:
 
 
 def configuration_summary(configuration: Configuration) -> str:
-    """Return a line for each subject of the configuration."""
+    """Return one line for each section of the configuration, such as the networks or the gateways."""
     vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
     users = ", ".join(user.name for user in configuration.users)
     networks = [wifi.ssid for wifi in network.wifi]

@@ -1,7 +1,7 @@
-"""Checks a vessel's files against what is in their folder: its identity, its bundle, and its fleet.
+"""Checks a vessel's files together with other files in their folder: the identity, the bundle, and the fleet.
 
-The rules depend on the folder: a vessel's folder in the folder of a fleet, the folder `logboat` of a card, or
-another one. The checks use the functions with which a card is written and with which an appliance boots.
+The rules depend on the folder: a vessel's folder in a fleet's folder, the `logboat/` folder of a card, or any
+other folder. The checks use the functions with which a card is written and with which an appliance boots.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _ON_FIRST_PARTITION: Final = ("autoboot.txt", "config.txt", "cmdline.txt")
 def with_surroundings(
     found: PairCheck, config: Path, sensors: Path, *, now: datetime, new_identity: bool = False
 ) -> PairCheck:
-    """Return the result of checking two files in one folder, with the problems that their folder shows.
+    """Return the result of checking two files in one folder, including problems with other files there.
 
     `config` and `sensors` are the paths of the files, one of which may be missing. `new_identity` is True if
     the identity will be replaced, so that the current one is not checked. No exception is raised.
@@ -117,7 +117,7 @@ def _bundle(folder: Path, *, new_identity: bool) -> Iterator[FileProblem]:
 
 
 def bundle_problem(folder: Path, error: BundleError) -> FileProblem:
-    """Return an error of a bundle as a problem of its folder."""
+    """Convert an error in a bundle to a problem with the bundle's folder."""
     what, _, remedy = str(error).partition("; ")
     return FileProblem(folder, None, "", what, f"{remedy[:1].upper()}{remedy[1:]}." if remedy else "")
 

@@ -45,10 +45,10 @@ class Undocumented:
 
 
 def undocumented(data: Path, sensor: str) -> Undocumented | None:
-    """Return the samples of a sensor whose windows were open when the journal last noted its progress.
+    """Return a sensor's samples in windows that were open when the journal last recorded its progress.
 
-    Documents may contain some of the samples by now. Return None if there is no journal, or if it does not
-    know the sensor. Raise JournalError if it cannot be read.
+    Meanwhile, some of the samples may be in documents. Return None if there is no journal, or if it does not
+    contain the sensor. Raise JournalError if it cannot be read.
     """
     path = data / JOURNAL
     if not path.exists():

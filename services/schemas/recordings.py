@@ -71,7 +71,7 @@ class RecordedPath(Part, frozen=True, kw_only=True):
 
 
 class ImportCheck(Output, frozen=True, kw_only=True, tag=format_of("import-check")):
-    """Content of a recording, as it was understood."""
+    """Content of a recording, as Logboat understands it."""
 
     command: ClassVar[str] = "logboat import --check FILE --json"
 

@@ -1,4 +1,4 @@
-"""Text and JSON that show what was understood of a CSV recording, for `logboat import --check`."""
+"""Text and JSON that show how a CSV recording is understood, for `logboat import --check`."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Row = tuple[str, str]
 """Label of a line, and its text."""
 MOST_NAMED: Final = 20
-"""Largest number of ranges of lines that are named for one cause; the others are counted."""
+"""Maximum number of ranges of lines that are named for one cause. Further ranges are only counted."""
 _GAP: Final = 2
 _LONGEST_ID: Final = 32
 """Maximum length of a sensor's id."""
@@ -75,7 +75,7 @@ class RecordingView:
 
 
 def view(file: str, content: Recording | RecordingError) -> RecordingView:
-    """Return what a file contains, or why it cannot be read."""
+    """Return the content of a file, or the reasons why it cannot be read."""
     if isinstance(content, RecordingError):
         return RecordingView(file, problems=content.problems)
     paths = tuple(_path(content, path) for path in sorted(content.paths))
@@ -174,7 +174,7 @@ def _form(span: FormSpan) -> str:
 
 
 def _time(span: FormSpan, offset_ns: int) -> str:
-    """Return a time as the file means it: a number of seconds, or a date in UTC or without a zone."""
+    """Return a time in the file's form: a number of seconds, or a date in UTC or without a time zone."""
     seconds = span.first_s + offset_ns / 1e9
     if span.first.form is TimeForm.SECONDS and seconds < _SET_S:
         return f"{seconds:.10g} s"

@@ -1,7 +1,7 @@
-"""Duration of commands on a vessel whose 50 sensors replay one large recording.
+"""Measures the duration of commands on a vessel whose 50 sensors replay one large recording.
 
-Aim: `config check` takes at most 10 s with a recording of 60 MB, and at most 1 s without recordings. `status`
-does not read recordings, so it takes at most 1 s. `doctor` reads a recording once.
+The aim is that `config check` takes at most 10 s with a recording of 60 MB, and at most 1 s without
+recordings. `status` does not read recordings, so it takes at most 1 s. `doctor` reads a recording once.
 """
 
 import sys
@@ -16,9 +16,9 @@ from typing import Final
 BYTES: Final = 60_000_000
 SENSORS: Final = 50
 MOST_S: Final = {"config check": 10.0, "import --check": 15.0, "status": 1.0, "doctor": 15.0}
-"""Longest duration of each command with a recording of 60 MB, in seconds."""
+"""Maximum duration of each command with a 60 MB recording, in seconds."""
 MOST_WITHOUT_S: Final = 1.0
-"""Longest duration of `config check` without recordings, in seconds."""
+"""Maximum duration of `config check` without recordings, in seconds."""
 _REPLAY: Final = 'kind = "replay"\nfile = "rec.csv"\n'
 _SIMULATED: Final = 'kind = "simulated"\nmodel = "battery"\n'
 

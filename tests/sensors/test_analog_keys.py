@@ -55,7 +55,7 @@ class Vessel:
         return kernel_configuration(load_sensors(self.file)).lines
 
     def problems(self, text: str) -> list[str]:
-        """Return what is wrong with a new file, without the place."""
+        """Return the problems with a new file, without their positions."""
         self.file.write_text(text)
         checked = check(self.file)
         return [f"{each.key}: {each.text}. {each.remedy}" for each in (*checked.problems, *checked.warnings)]
@@ -80,7 +80,7 @@ class Vessel:
         return read_once(make_driver(sensor, context=DriverContext(FakeClock(), root=self.root)))
 
     def mcp(self, text: str, volts: float) -> Sample:
-        """Read a sensor on an MCP3208 at the code for a voltage at its input."""
+        """Return the reading of a sensor on an MCP3208 with the given voltage at its input."""
         return self.read(text, in_voltage0_raw=min(round(volts / 3.3 * 4096), 4095))
 
     def ads(self, text: str, volts: float, *, full_scale_v: float, channel: str = "voltage0") -> Sample:

@@ -1,4 +1,4 @@
-"""The running mean follows the good samples of its window, in bounded memory, and directions across north."""
+"""The running mean uses the good samples in its window, needs limited memory, and averages directions."""
 
 import math
 

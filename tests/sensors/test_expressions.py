@@ -1,4 +1,4 @@
-"""Expressions are read, checked and computed as in arithmetic, and every mistake names its column."""
+"""Expressions are parsed, checked and evaluated correctly, and every error message names the column."""
 
 import math
 from collections.abc import Callable, Mapping

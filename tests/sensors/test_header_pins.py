@@ -1,4 +1,4 @@
-"""The header pins of each bus, and conflicts about them in a configuration."""
+"""Tests of the header pins of each bus, and of conflicts between pins in a configuration."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The arithmetic of senders: circuits can be inverted, and every value rises or falls with the voltage."""
+"""Circuits of senders can be inverted, and every value only rises or only falls with the voltage."""
 
 import math
 

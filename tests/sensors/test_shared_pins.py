@@ -1,4 +1,4 @@
-"""Several sensors read one pin: they share one line, its edges and its failures."""
+"""Several sensors on one pin share one GPIO line, its edges and its failures."""
 
 import errno
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Shunts in a file: by their resistance or by the rating printed on them, and whether they suit a chip."""
+"""Shunts are parsed from a resistance or a rating, and checked against the chip."""
 
 import re
 from collections.abc import Callable

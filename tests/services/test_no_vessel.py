@@ -1,4 +1,4 @@
-"""`logboat status` on a computer without a vessel says so, and names the demo."""
+"""On a computer without a vessel, `logboat status` reports this, and mentions the demo."""
 
 from argparse import Namespace
 from pathlib import Path

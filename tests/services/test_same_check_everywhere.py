@@ -38,7 +38,7 @@ def sensors(text: str) -> Fault:
 
 
 def files(**named: str) -> Fault:
-    """Write files, whose names have "_" instead of "."."""
+    """Write files. In the argument names, "_" replaces the "." of the file names."""
 
     def write(place: Path) -> None:
         for name, text in named.items():
@@ -151,12 +151,12 @@ SEEN_ASHORE: Final[dict[str, tuple[Fault, str]]] = {
         'a card does not take "o.txt" along',
     ),
 }
-"""Faults that only the fleet's folder shows."""
+"""Mistakes that can be detected only in the fleet's folder."""
 
 
 @pytest.fixture
 def place(logboat: Appliance, north: Path) -> Path:
-    """Return argo's folder in a fleet of two vessels, with good files."""
+    """Return argo's folder in a fleet of two vessels, with valid files."""
     run(logboat, "add", north, "argo", "--name", "SY Argo", "--mmsi", "211234560")
     run(logboat, "add", north, "brigid", "--name", "SY Brigid", "--mmsi", "211234561")
     sensors(SENSORS.format(17))(north / "vessels/argo")

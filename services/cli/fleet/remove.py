@@ -15,7 +15,7 @@ from .card import passphrase
 
 
 def remove_arguments(parser: ArgumentParser) -> None:
-    """Define the arguments of `logboat fleet remove` beyond those of every action on a vessel."""
+    """Define the arguments of `logboat fleet remove`, in addition to those of every action on a vessel."""
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
