@@ -21,6 +21,7 @@ from provisioning.bundle.contents import (
     is_carried,
     others,
 )
+from provisioning.imager.reader import FILES as OF_IMAGER
 from sensors.toml.toml_file import FileProblem
 
 from .active_config import CONFIG
@@ -39,6 +40,7 @@ _ENDINGS: Final = re.compile(
 _SHORTENED: Final = re.compile(r"~\d+$")
 """Pattern for the end of a file name that DOS has shortened to eight characters."""
 _HIDDEN_ENDING: Final = "Windows hides the ending .txt: in Explorer, choose View, Show, File name extensions."
+_NOT_NAMED: Final = "this file was not used, because its name is not {}"
 _ONE_NETWORK: Final = 'country = "DE" and wifi = [{ ssid = "…", password = "…" }]'
 _YOUR_KEY: Final = 'below [network] in logboat/vessel.toml: ssh_keys = ["…"]'
 _OF_RASPBERRY_PI_OS: Final = {
@@ -57,6 +59,11 @@ _ALWAYS_ON: Final = (
     f"Delete this file. To log in, write your public key {_YOUR_KEY}.",
 )
 
+_EMPTY: Final = (
+    "this file is empty, so it has no effect",
+    "Write it again with Raspberry Pi Imager, or delete it.",
+)
+
 
 def near_misses(card: Path) -> Iterator[FileProblem]:
     """Yield a problem for each file that was probably intended for Logboat; `card` is Logboat's folder.
@@ -72,23 +79,28 @@ def near_misses(card: Path) -> Iterator[FileProblem]:
     yield from _in_wrong_folder(card.parent, "", card.name)
     for path in _entries(card.parent):
         name = path.name.lower()
-        for known in (name, f"{name}.txt"):
+        for known in dict.fromkeys((name, f"{name}.txt", name.removesuffix(".txt"))):
             if known in _OF_RASPBERRY_PI_OS and path.is_file():
                 yield FileProblem(path, None, "", *_OF_RASPBERRY_PI_OS[known])
+        if name.endswith(".txt") and name.removesuffix(".txt") in OF_IMAGER and path.is_file():
+            yield _renamed(path, name.removesuffix(".txt"))
 
 
 def without_effect(card: Path) -> Iterator[FileProblem]:
     """Yield a problem for each file that requests a setting that is always in effect. Raises OSError."""
     for path in _entries(card.parent):
-        if path.name.lower() in ("ssh", "ssh.txt") and path.is_file():
+        name = path.name.lower()
+        if name in ("ssh", "ssh.txt") and path.is_file():
             yield FileProblem(path, None, "", *_ALWAYS_ON)
+        elif name in OF_IMAGER and path.is_file() and not path.stat().st_size:
+            yield FileProblem(path, None, "", *_EMPTY)
 
 
 def _misnamed(path: Path, name: str) -> Iterator[FileProblem]:
     stem, dot, ending = name.strip().partition(".")
     meant = VESSEL if name.strip().startswith(CONFIG) else _MEANT.get(_SHORTENED.sub("", stem.strip()))
     if meant is not None and _ENDINGS.fullmatch(dot + ending):
-        text = f"this file was not used, because its name is not {meant}"
+        text = _NOT_NAMED.format(meant)
         hint = f" {_HIDDEN_ENDING}" if name.endswith(".txt") else ""
         present = next((each.name for each in _entries(path.parent) if each.name.lower() == meant), None)
         first = "" if present is None else f"Move {present} to another folder. "
@@ -108,6 +120,11 @@ def _misnamed(path: Path, name: str) -> Iterator[FileProblem]:
             "this file was not used, because its name contains other characters than letters, digits and -._",
             "Rename it, here and in the configuration.",
         )
+
+
+def _renamed(path: Path, right: str) -> FileProblem:
+    remedy = f"Rename this file to {right}. {_HIDDEN_ENDING}"
+    return FileProblem(path, None, "", _NOT_NAMED.format(right), remedy)
 
 
 def _in_wrong_folder(folder: Path, shown: str, right: str) -> Iterator[FileProblem]:

@@ -124,12 +124,23 @@ def test_folder_in_the_folder_is_reported(argo: Card) -> None:
         ("wpa_supplicant.conf", "Logboat reads its networks from vessel.toml\n    Write below [network]"),
         ("userconf.txt", "people log in with SSH keys\n    Write your public key below [network]"),
         ("userconf", "people log in with SSH keys"),
+        ("wpa_supplicant.conf.txt", "Logboat reads its networks from vessel.toml"),
+        ("custom.toml.txt", "its name is not custom.toml\n    Rename this file to custom.toml."),
+        ("network-config.txt", "its name is not network-config\n    Rename this file to network-config."),
     ],
 )
 def test_file_of_raspberry_pi_os_is_reported(argo: Card, name: str, said: str) -> None:
     (argo.fat.parent / name).write_text("")
     assert len(argo.start().unused) == 1
     assert f"{name}\n    this file was not used, because {said}" in argo.problems
+
+
+@pytest.mark.parametrize("name", ["custom.toml", "network-config", "user-data", "firstrun.sh"])
+def test_empty_file_of_raspberry_pi_imager_is_explained_but_is_not_a_fault(argo: Card, name: str) -> None:
+    (argo.fat.parent / name).write_text("")
+    outcome = argo.start()
+    assert (outcome.problems, outcome.unused) == ((), ())
+    assert f"{name}\n    this file is empty, so it has no effect\n    Write it again" in argo.problems
 
 
 @pytest.mark.parametrize("name", ["ssh", "ssh.txt"])

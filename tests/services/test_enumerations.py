@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import services
+from sensors.csv_recordings.layouts import DELIMITERS
 from sensors.severity import Severity
 from services.clocks.time_source import TimeSource
 from services.config.model import LIGHTS
@@ -26,11 +27,11 @@ from sync.peer.quotas import Measure
 SCHEMAS = Path(services.__file__).parent / "schemas"
 
 
-def values(enumeration: type[Enum]) -> list[str]:
+def values(enumeration: type[Enum]) -> list[str | None]:
     return [str(member.value) for member in enumeration]
 
 
-LISTS: dict[str, list[str]] = {
+LISTS: dict[str, list[str | None]] = {
     "common.json moment trust": values(TimeTrust),
     "log.json samples trust": values(TimeTrust),
     "sensors.json sensors trust": values(TimeTrust),
@@ -45,12 +46,13 @@ LISTS: dict[str, list[str]] = {
     "db-replication.json failed domain": values(Domain),
     "db-serve.json event": ["listening", "stopped"],
     "doctor.json checks verdict": values(CheckStatus),
+    "import-check.json delimiter": [*DELIMITERS.values(), None],
     "lights-table.json states light": list(LIGHTS),
     "peers.json vessels state": [*values(LinkState), NOT_NEAR],
 }
 
 
-def enumerations(schema: Any, place: str) -> dict[str, list[str]]:
+def enumerations(schema: Any, place: str) -> dict[str, list[str | None]]:
     """Return every enumeration in a schema by the path of its property."""
     if not isinstance(schema, dict):
         return {}
@@ -64,11 +66,11 @@ def enumerations(schema: Any, place: str) -> dict[str, list[str]]:
 
 
 def test_schemas_list_the_same_names_as_the_code() -> None:
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str | None]] = {}
     for path in SCHEMAS.glob("*.json"):
         found |= enumerations(json.loads(path.read_text()), path.name)
-    assert {place: sorted(names) for place, names in found.items()} == {
-        place: sorted(names) for place, names in LISTS.items()
+    assert {place: sorted(names, key=str) for place, names in found.items()} == {
+        place: sorted(names, key=str) for place, names in LISTS.items()
     }
 
 
