@@ -16,7 +16,7 @@ _WORDS: Final = {"id": "id", "name": "name", "mmsi": "MMSI"}
 """Human-readable names of the keys of `[vessel]` whose values must be unique in the fleet."""
 _REMEDY: Final = {
     "id": "Write the name of the vessel's folder.",
-    "name": "Give one of them another name, by which people can tell them apart.",
+    "name": "Change one of the names, so that users can distinguish the vessels.",
     "mmsi": "Correct the one that is wrong.",
 }
 

@@ -117,7 +117,7 @@ def _misnamed(path: Path, name: str) -> Iterator[FileProblem]:
             path,
             None,
             "",
-            "this file was not used, because its name contains other characters than letters, digits and -._",
+            "this file was not used, because its name contains characters other than letters, digits and -._",
             "Rename it, here and in the configuration.",
         )
 

@@ -268,8 +268,8 @@ def _detects_open(draft: SensorDraft, options: AnalogOptions, found: Conversion)
     if supply_v > most_v + _MARGIN_V * options.divider:
         draft.table.warn(
             "supply",
-            f"with a broken wire, the {supply_v:g} V of the supply are at the sender's input, and the {title}"
-            f" tolerates {most_v:.3g} V there",
+            f"if a wire breaks, the whole supply of {supply_v:g} V is at the input, but the {title} tolerates"
+            f" only {most_v:.3g} V",
             "Connect pull_up to the reference of the converter, or use a voltage divider.",
         )
         return False

@@ -61,7 +61,7 @@ class AnalogOptions(AdcOptions):
         default=None,
         example=SENDER_EXAMPLE,
         meaning=(
-            "Pairs of what stands on the sender (a resistance, a current or a voltage) and the value. The"
+            "Pairs of the sender's own quantity (a resistance, a current or a voltage) and the value. The"
             " values must only rise, or only fall. Values between two pairs are interpolated linearly."
             " Outside the first and the last pair, the value of the nearest pair is used."
         ),

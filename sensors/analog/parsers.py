@@ -132,13 +132,13 @@ def _electrical_unit(raw: Any) -> str:
     """Return the SI unit of a resistance, a current or a voltage; raise `InputError` for anything else."""
     example = ", ".join(f'"{each}"' for each in ELECTRICAL.values())
     if isinstance(raw, int | float) and not isinstance(raw, bool):
-        raise InputError(f"{shown(raw)} has no unit", f"Write what stands on the sender, such as {example}.")
+        raise InputError(f"{shown(raw)} has no unit", f"Write a quantity with its unit, such as {example}.")
     written = unit_of_text(raw, "ohm")
     unit = "" if written is None else si_of(written)
     if unit not in ELECTRICAL:
         raise InputError(
             f"{shown(raw)} is not a resistance, a current or a voltage",
-            f"Write what stands on the sender first, such as {example}, and then the value.",
+            f"Write the sender's own quantity first, such as {example}, and then the value.",
         )
     return unit
 

@@ -233,6 +233,6 @@ def _unit_advice(*sides: tuple[Part, Measure]) -> str:
 
 def _direction(part: Part, column: int) -> InputError:
     return InputError(
-        f"{brief(part)} is a direction, which begins again after a turn (column {column})",
+        f"{brief(part)} is a direction, which starts again at 0 after a full turn (column {column})",
         "Directions cannot be used in expressions. Remove the direction.",
     )

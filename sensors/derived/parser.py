@@ -135,7 +135,7 @@ class _Parser:
             raise InputError(f"{rest.place} closes no parenthesis", "Remove it, or add ( before it.")
         if rest.text == ",":
             raise InputError(
-                f"{rest.place} is not between the values of a function",
+                f"{rest.place} is not between the arguments of a function",
                 "Write a number with a decimal point, or use a function such as min(a, b).",
             )
         self._at -= 1
@@ -190,7 +190,8 @@ class _Parser:
         self._nested += 1
         if self._nested > MOST_NESTED:
             raise InputError(
-                f"{token.place} is inside more than {MOST_NESTED} others", "Divide it among several sensors."
+                f"{token.place} is nested too deeply: more than {MOST_NESTED} levels",
+                "Divide the expression among several sensors.",
             )
 
     def _value(self) -> Part:
@@ -295,9 +296,10 @@ def _sensor(token: _Token) -> SensorValue:
             f"Write a number with its unit in single quotes: '{match[1]} {match[2]}'.",
         )
     if _ID.fullmatch(text.casefold()):
-        raise InputError(f"{token.place} is not an id", f"Ids are in small letters: write {text.casefold()}.")
+        raise InputError(f"{token.place} is not an id", f"Ids are in lower case: write {text.casefold()}.")
     raise InputError(
-        f"{token.place} is not an id", "The id of a sensor has 1 to 32 small letters, digits and hyphens."
+        f"{token.place} is not an id",
+        "The id of a sensor has 1 to 32 lower-case letters, digits and hyphens.",
     )
 
 

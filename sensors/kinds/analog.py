@@ -95,10 +95,10 @@ The Raspberry Pi cannot measure voltages. An analog-to-digital converter (ADC) m
 sender. The MCP3008 has 8 inputs with 10 bits, the MCP3208 8 inputs with 12 bits, and the ADS1115 4 inputs
 with 15 bits.
 
-Write what stands on the sender or in its data sheet. Logboat computes the resistance, the current or the
-voltage at each sample, and from it the value. It also computes the voltages of a working sender. Any other
-voltage is recorded as `open` or `short`, never as a number. `logboat config check` shows these voltages,
-so that you can compare them with a multimeter.
+Write the values from the sender or from its data sheet. Logboat computes the resistance, the current or
+the voltage at each sample, and from it the value. It also computes the voltages of a working sender. Any
+other voltage is recorded as `open` or `short`, never as a number. `logboat config check` shows these
+voltages, so that you can compare them with a multimeter.
 
 Each sensor has one of the keys `sender`, `beta`, `shunt` and `calibration`:
 

@@ -109,14 +109,14 @@ def _check_sensors(draft: SensorDraft, expression: Expression, drafts: Mapping[s
         if isinstance(part, Number) and part.written in drafts:
             raise InputError(
                 f"{shown(part.written)} in column {part.column} is a number and also the id of a sensor",
-                "Give that sensor another id.",
+                "Change the id of that sensor.",
             )
     for each in expression.sensors:
         if each.sensor not in drafts:
             raise _unknown(each, {name: other for name, other in drafts.items() if other is not draft})
         if drafts[each.sensor].unit == CONTACT:
             raise InputError(
-                f"{shown(each.sensor)} in column {each.column} is a contact, which has no number",
+                f"{shown(each.sensor)} in column {each.column} is a contact, whose value is not a number",
                 'Use its running time instead: a sensor of kind "runtime".',
             )
     circle = _circle(draft, drafts)

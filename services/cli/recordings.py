@@ -36,7 +36,7 @@ def import_recording(args: Namespace, world: Environment) -> int:
     if not file.exists():
         raise UsageError(f"{file}: no such file")
     if file.is_dir():
-        raise UsageError(f"{file}: this is a folder; name a CSV file")
+        raise UsageError(f"{file}: this is a folder; specify a CSV file")
     try:
         found = recording.view(file.name, read(file))
     except RecordingError as error:

@@ -158,7 +158,7 @@ def _pair(path: Path) -> _Pair:
     folder = path.parent
     if path.is_dir():
         text = f"this folder contains neither {VESSEL} nor {SENSORS}"
-        raise ConfigurationError([FileProblem(path, None, "", text, "Give a file, or another folder.")])
+        raise ConfigurationError([FileProblem(path, None, "", text, "Specify a file, or another folder.")])
     if not path.exists() and not is_vessels_folder(folder):
         toml_file.read(path)  # which raises the error
     if _describes_sensors(path):

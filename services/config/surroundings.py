@@ -100,7 +100,7 @@ def _not_carried(found: PairCheck, config: Path, sensors: Path) -> Iterator[File
                     file,
                     None,
                     "",
-                    f'a card does not take "{name}" along',
+                    f'"{name}" would not be copied to a card',
                     "Put the file in the same folder; its name must consist of letters, digits and -._, and"
                     f" end with {' or '.join(contents.BESIDE)}.",
                     refuses_only_new=True,

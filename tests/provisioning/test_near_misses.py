@@ -80,7 +80,7 @@ def test_case_of_a_name_does_not_matter(argo: Card) -> None:
         ),
         ("office.pem.txt", "its name does not end with .pem\n    Rename this file to office.pem."),
         ("yacht.csv.txt", "its name does not end with .csv\n    Rename this file to yacht.csv."),
-        ("my office.password", "its name contains other characters than letters, digits and -._"),
+        ("my office.password", "its name contains characters other than letters, digits and -._"),
     ],
 )
 def test_file_that_a_configuration_cannot_name_is_reported(argo: Card, name: str, said: str) -> None:

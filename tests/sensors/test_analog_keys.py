@@ -297,7 +297,7 @@ REFUSED = [
     (LOOP + 'supply = "5 V"\n', OIL, "does not go with sender in mA"),
     (RATIOMETRIC + 'pull_up = "1 kohm"\n', OIL, "does not go with sender in volts"),
     (NTC + 'valid = ["1 ohm", "1 kohm"]\n', COOLANT, "does not go with beta"),
-    (VDO.replace('"10 ohm"', "10"), OIL, '10 has no unit. Write what stands on the sender, such as "10 ohm"'),
+    (VDO.replace('"10 ohm"', "10"), OIL, '10 has no unit. Write a quantity with its unit, such as "10 ohm"'),
     (VDO.replace('"180 ohm", "10', '"20 mA", "10'), OIL, "a current follows a resistance"),
     (VDO.replace('["180 ohm", "10', '["10 ohm", "10'), OIL, '"10 ohm" is written twice'),
     (VDO.replace('["10 ohm", "0 bar"]', '["0 bar", "10 ohm"]'), OIL, 'swapped. Write ["10 ohm", "0 bar"].'),
@@ -375,9 +375,9 @@ def test_poor_resolution_is_refused_in_a_new_file(
 @pytest.mark.parametrize(
     ("chip", "more", "expected"),
     [
-        ("mcp3208", 'supply = "12 V"\n', "and the MCP3208 tolerates 3.3 V there. Connect pull_up to"),
-        ("ads1115", 'supply = "12 V"\n', "and the ADS1115 tolerates 5.5 V there"),
-        ("ads1115", 'supply = "12 V"\ndivider = 2\n', "and the ADS1115 tolerates 11 V there"),
+        ("mcp3208", 'supply = "12 V"\n', "but the MCP3208 tolerates only 3.3 V. Connect pull_up to"),
+        ("ads1115", 'supply = "12 V"\n', "but the ADS1115 tolerates only 5.5 V"),
+        ("ads1115", 'supply = "12 V"\ndivider = 2\n', "but the ADS1115 tolerates only 11 V"),
         ("ads1115", 'supply = "12 V"\ndivider = 4\n', None),
         ("ads1115", 'supply = "5 V"\n', None),
     ],

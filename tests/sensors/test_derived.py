@@ -257,7 +257,10 @@ def test_derived_sensor_may_come_before_its_inputs_and_use_derived_sensors(load:
             "flow-in + 20l",
             "\"20l\" (column 11). Write a number with its unit in single quotes: '20 l'.",
         ),
-        ("float * flow-in", '"float" in column 1 is a contact, which has no number. Use its running time'),
+        (
+            "float * flow-in",
+            '"float" in column 1 is a contact, whose value is not a number. Use its running time',
+        ),
         ("flow-in + sea", "flow-in is in m3/s, but sea is a temperature (column 9)"),
         ("flow-in * 1 +", "value: a value is missing at the end"),
         ("2 * 3", "the expression contains no sensor. Write the id of at least one sensor."),

@@ -109,7 +109,7 @@ def test_longest_texts_are_expressions_or_input_errors(written: str) -> None:
 def test_nesting_is_limited() -> None:
     deep = "(" * MOST_NESTED + "a" + ")" * MOST_NESTED
     assert parse_expression(deep).root == SensorValue("a")
-    with pytest.raises(InputError, match="is inside more than 20 others"):
+    with pytest.raises(InputError, match="is nested too deeply: more than 20 levels"):
         parse_expression(f"({deep})")
 
 
@@ -159,7 +159,7 @@ def test_expression_has_one_canonical_text(written: str, canonical: str) -> None
         ("(a", "the parenthesis in column 1 is not closed"),
         ("2 * (a + b", "the parenthesis in column 5 is not closed"),
         ("a)", '")" in column 2 closes no parenthesis'),
-        ("a, b", '"," in column 2 is not between the values of a function'),
+        ("a, b", '"," in column 2 is not between the arguments of a function'),
         ("(a, b)", "the parenthesis in column 1 is not closed"),
         ("a + '5 l", "the quotation mark in column 5 is not closed"),
         ("a + '5'", '"5" in column 5 has no unit. Write 5 without quotes'),
@@ -172,8 +172,8 @@ def test_expression_has_one_canonical_text(written: str, canonical: str) -> None
         ("abs(a, b)", "abs in column 1 has 2 values. Write one value"),
         ("min()", 'a value is missing before ")" in column 5'),
         ("propulsion.main.fuel.rate", "is a path. Write the id of the sensor"),
-        ("Flow", '"Flow" in column 1 is not an id. Ids are in small letters: write flow'),
-        ("a_b", '"a_b" in column 1 is not an id. The id of a sensor has 1 to 32 small letters'),
+        ("Flow", '"Flow" in column 1 is not an id. Ids are in lower case: write flow'),
+        ("a_b", '"a_b" in column 1 is not an id. The id of a sensor has 1 to 32 lower-case letters'),
         ("1e999 * a", "the number in column 1 is too large"),
     ],
 )
@@ -319,7 +319,11 @@ def test_difference_of_temperatures_fits_the_path_of_a_difference(written: str) 
         ("- exhaust", "K", "and cannot be multiplied, divided or negated (column 1)"),
         ("min(exhaust, '20 K')", "K", "min in column 1 has temperatures and differences: exhaust and '20 K'"),
         ("max(exhaust, 0)", "K", "has temperatures and differences: exhaust and 0"),
-        ("heading + '5 °'", "rad", "heading is a direction, which begins again after a turn (column 9)"),
+        (
+            "heading + '5 °'",
+            "rad",
+            "heading is a direction, which starts again at 0 after a full turn (column 9)",
+        ),
         ("mean(heading, heading)", "rad", "heading is a direction"),
         ("heading / 2", "rad", "heading is a direction"),
         ("flow-in / 0", "m3/s", "the divisor in column 11 is 0"),

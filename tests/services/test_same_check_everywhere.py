@@ -145,10 +145,10 @@ SEEN_ASHORE: Final[dict[str, tuple[Fault, str]]] = {
         lambda place: (place / "vessel.toml").unlink(),
         'with the lines [vessel] and id = "argo"',
     ),
-    "recording in a subfolder": (in_subfolder, 'a card does not take "recordings/yacht.csv" along'),
+    "recording in a subfolder": (in_subfolder, '"recordings/yacht.csv" would not be copied to a card'),
     "password with another extension": (
         both(vessel(f'{OFFICE}user = "a"\npassword_file = "o.txt"\n'), files(o_txt="secret\n")),
-        'a card does not take "o.txt" along',
+        '"o.txt" would not be copied to a card',
     ),
 }
 """Mistakes that can be detected only in the fleet's folder."""
