@@ -39,10 +39,11 @@ def missing_unit(written: object, unit: str, *, path: str, difference: bool = Fa
 def _write(proposals: list[str], unit: str, form: Presentation, *, difference: bool) -> str:
     """Return the instruction to write one of the proposals that are possible for the quantity."""
     least, most = form.limits
-    if difference:
-        least, most = least - most, most - least
+    values = {each: parse_value(each, unit, difference=difference) for each in proposals}
     possible = [
-        f'"{each}"' for each in proposals if least <= parse_value(each, unit, difference=difference) <= most
+        f'"{each}"'
+        for each, value in values.items()
+        if (abs(value) < most - least if difference else least <= value <= most)
     ]
     if possible:
         return f"Write {' or '.join(possible)}."
@@ -68,6 +69,28 @@ def impossible_value(written: object, unit: str, *, path: str) -> InputError | N
         return None
     name = path.rpartition(".")[2]
     return InputError(f"{shown(written)} is outside the possible range of {name}", f"Write {_range(form)}.")
+
+
+def limits_of(unit: str, *, path: str) -> tuple[float, float]:
+    """Return the lowest and the highest SI value that a quantity can have; infinite if there is no limit."""
+    form = presentation(unit, path)
+    return (-math.inf, math.inf) if form is None else form.limits
+
+
+def useless_deadband(deadband: float, width: float, unit: str, *, path: str) -> InputError | None:
+    """Return the problem with a deadband that is at least `width`; None if changes can reach the deadband.
+
+    `width` is the distance between the lowest and the highest value of the sensor.
+    """
+    if deadband < width or not width:
+        return None
+    form = presentation(unit, path)
+    factor, name = (1.0, unit) if form is None else (form.factor, form.unit)
+    reached, least = (f"{value / factor:.6g} {name}".rstrip() for value in (deadband, width))
+    return InputError(
+        f"no change of the value can reach {reached}, so nothing would be recorded",
+        f"Set deadband below {least}.",
+    )
 
 
 _TEMPERATURE_MARGIN_K: Final = 100.0
@@ -115,9 +138,10 @@ def is_far(value: float, before: Sequence[float], unit: str, *, path: str) -> bo
 def _missing_percent(written: float, form: Presentation, *, difference: bool) -> InputError | None:
     """Return the problem with a ratio that is written as a percentage without its unit.
 
-    People also write ratios as plain numbers: `below = 0.15` needs no unit.
+    People also write ratios as plain numbers: `below = 0.15` needs no unit. A difference of 1 would be the
+    whole range, so 1 % is meant.
     """
-    if -1 <= written <= 1:
+    if -1 <= written <= 1 and not (difference and abs(written) == 1):
         return None
     return InputError(
         f"{written} without a unit means {written * 100:.6g} %",

@@ -131,7 +131,7 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
         "an angle", ("°", "rad"), {"rad": Unit(1.0), "°": Unit(_TURN / 360), "deg": Unit(_TURN / 360)}
     ),
     "rad/s": Dimension("a rate of turn", ("°/s", "rad/s"), {"rad/s": Unit(1.0), "°/s": Unit(_TURN / 360)}),
-    "B": Dimension("a number of bytes", ("kB", "MB"), _BYTES),
+    "B": Dimension("a number of bytes", ("GB",), _BYTES),
     "B/s": Dimension("a data rate", ("kB/s", "MB/s"), {f"{name}/s": unit for name, unit in _BYTES.items()}),
 }
 """Dimensions by SI unit, as Signal K writes it (and `ohm`, `B`, `B/s`)."""
@@ -177,7 +177,10 @@ def parse_value(written: object, unit: str, *, difference: bool = False) -> floa
 def _parse(written: object, unit: str, *, difference: bool) -> float:
     dimension = DIMENSIONS.get(unit)
     if dimension is None:
-        raise InputError(f"{shown(written)} is not a plain number" + (f" in {unit}" if unit else ""))
+        raise InputError(
+            f"{shown(written)} is not a plain number" + (f" in {unit}" if unit else ""),
+            "Write only the number, without quotes.",
+        )
     example = f'"10 {dimension.usual[0]}"'
     if isinstance(written, int | float) and not isinstance(written, bool):
         raise InputError(f"{shown(written)} has no unit", _proposal(finite(written), dimension))
@@ -273,9 +276,9 @@ def _proposal(number: float, dimension: Dimension) -> str:
 def finite(number: float) -> float:
     """Return the number as a float; raise `InputError` if it is infinite, `nan` or too large for a float."""
     if isinstance(number, int) and abs(number) > _LARGEST:
-        raise InputError(f"{shown(number)} is too large")
+        raise InputError(f"{shown(number)} is too large", "Write a smaller number.")
     if not math.isfinite(number):
-        raise InputError(f"{shown(number)} is not a finite number")
+        raise InputError(f"{shown(number)} is not a finite number", "Write a number such as 12.5.")
     return float(number)
 
 
@@ -287,10 +290,13 @@ def tidy(value: float) -> float:
     return float(f"{value:.8g}")
 
 
-def close(word: str, words: Iterable[str]) -> str:
-    """Return the element of `words` that the user probably meant, ignoring case, or '' if none is similar."""
+def close(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return the element of `words` that the user probably meant, ignoring case, or '' if none is similar.
+
+    `cutoff` is the lowest similarity that counts, from 0 to 1.
+    """
     folded = {candidate.casefold(): candidate for candidate in words}
-    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
     return folded[near[0]] if near else ""
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.csv_recordings.files import RecordingCache
 from sensors.kind import SensorDraft, SensorKind, Values
-from sensors.plausibility import impossible_value, missing_unit
-from sensors.presentation import is_total
+from sensors.plausibility import impossible_value, limits_of, missing_unit, useless_deadband
+from sensors.presentation import format_as_written, is_total
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
     AlarmRule,
@@ -170,6 +170,10 @@ _IN_SENSOR: Final = (
     "this key belongs in a [[sensor]]",
     "Move the line below the [[sensor]] that it describes.",
 )
+_ALARM_HEADER: Final = (
+    "an alarm belongs to a sensor",
+    "Write the header as [[sensor.alarm]], below the [[sensor]] that it describes.",
+)
 _AT_TOP: Final = (
     "this key belongs at the top of the file, and only if the file describes no sensor",
     "Remove this line.",
@@ -179,7 +183,8 @@ _AT_TOP: Final = (
 def _advice_at_top(root: Table) -> Mapping[str, Advice]:
     unknown = root.data.keys() - schema_of(SensorsFile).keys() - _OTHER_FILE.keys()
     keys = {**COMMON, **_any_kind()} if unknown else {}  # the kinds are loaded only if a key is unknown
-    return {**dict.fromkeys(keys, _IN_SENSOR), **_OTHER_FILE}
+    alarm = {"alarm": _ALARM_HEADER} if root.row("alarm").lstrip().startswith("[") else {}
+    return {**dict.fromkeys(keys, _IN_SENSOR), **alarm, **_OTHER_FILE}
 
 
 # Keys of every kind --------------------------------------------------------------------------------
@@ -251,6 +256,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
     draft.values["alarm"] = tuple(_alarm(rule, draft) for rule in table.tables("alarm"))
     if kind is not None:
         kind.check(draft)
+        _check_reach(draft)
     return draft
 
 
@@ -263,10 +269,10 @@ def _find_unit(draft: SensorDraft) -> str | None:
     if path is None:
         return None
     known = signalk_paths.unit_of(path)
+    near = "" if known is not None else signalk_paths.similar(path)
     natural = None if draft.kind is None else draft.kind.unit(draft.values)
     unit = next((unit for unit in (known, written, natural) if unit is not None), None)
     if unit is None:
-        near = signalk_paths.similar(path)
         hint = f'Did you mean "{near}"? If not, add' if near else "Add"
         if "unit" not in table.faulty and draft.kind is not None:
             table.complain(
@@ -284,6 +290,12 @@ def _find_unit(draft: SensorDraft) -> str | None:
             "Choose a path with that unit.",
         )
         return None
+    if near.casefold() == path.casefold():
+        table.warn(
+            "path",
+            f"{shown(path)} differs from a known path only in its capital letters",
+            f'Write: path = "{near}"',
+        )
     return unit
 
 
@@ -310,6 +322,23 @@ def _deadband(draft: SensorDraft) -> float:
     deadband = table.value("deadband", _difference(unit)) or 0.0
     _check_value(table, "deadband", draft, difference=True)
     return deadband
+
+
+def _check_reach(draft: SensorDraft) -> None:
+    """Report a deadband that no change of the value can reach."""
+    table, unit, path = draft.table, draft.unit, draft.valid_value("path")
+    deadband, sender = draft.valid_value("deadband"), draft.valid_value("sender")
+    if not deadband or unit is None or path is None:
+        return
+    if missing_unit(table.data["deadband"], unit, path=path, difference=True) is not None:
+        return
+    points = getattr(sender, "points", None) or draft.valid_value("calibration") or ()
+    ends = tuple(value for _, value in points)
+    if not ends or not all(isinstance(end, float) for end in ends):  # the pairs are missing, or not parsed
+        ends = limits_of(unit, path=path)
+    problem = useless_deadband(deadband, max(ends) - min(ends), unit, path=path)
+    if problem is not None:
+        table.warn("deadband", problem.text, problem.remedy)
 
 
 def _offset(draft: SensorDraft) -> float:
@@ -409,7 +438,7 @@ def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
     elsewhere |= dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
     values = table.read(schema, elsewhere=elsewhere)
     if unit is not None:
-        _check_condition(table, values, contact=contact)
+        _check_condition(table, values, draft)
         for key in schema.keys() & _LIMITS:
             _check_value(table, key, draft, difference=key == "hysteresis")
     missing = {name: each.default for name, each in schema_of(AlarmRule).items() if name not in schema}
@@ -420,7 +449,8 @@ def _in_alarm(key: str) -> Advice:
     return "this key belongs in alarm", f"Move it there: alarm = {{ {key} = …, … }}"
 
 
-def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
+def _check_condition(table: Table, values: Values, draft: SensorDraft) -> None:
+    contact = draft.unit == CONTACT
     conditions = ("when",) if contact else ("above", "below")
     if table.faulty.isdisjoint({"when", "above", "below"}) and not any(
         key in table.data for key in conditions
@@ -433,14 +463,19 @@ def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
     if above <= below:
         table.complain(
             "below",
-            f"every value would raise the alarm: above {above:g}, or below {below:g}",
+            f"every value would raise the alarm: above {shown(table.data['above'])}, or below"
+            f" {shown(table.data['below'])}",
             "Set above higher than below.",
         )
     elif hysteresis is not None and hysteresis >= above - below:
+        assert draft.unit is not None
+        width = format_as_written(
+            above - below, draft.unit, table.data["above"], path=draft.values["path"] or "", difference=True
+        )
         table.complain(
             "hysteresis",
             "hysteresis covers the whole normal range, so the alarm would never clear",
-            f"Set hysteresis below {above - below:g}.",
+            f"Set hysteresis below {width}.",
         )
 
 

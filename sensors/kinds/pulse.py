@@ -109,8 +109,8 @@ def _check(draft: SensorDraft) -> None:
 
 def _check_pulses(draft: SensorDraft) -> None:
     given = draft.table.data
-    if "poles" not in given:
-        if "pulses_per_unit" not in given:
+    if not draft.table.mentions("poles"):
+        if not draft.table.mentions("pulses_per_unit"):
             draft.table.complain(
                 "pulses_per_unit",
                 "this key is missing",

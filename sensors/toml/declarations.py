@@ -225,6 +225,8 @@ def from_values(cls: type[S], values: Mapping[str, Any], **others: Any) -> S:
     return cls(**fields)
 
 
+Adviser = Callable[[Table, type], Mapping[str, Advice]]
+"""Function that returns advice about unknown keys, given the table and the section that it contains."""
 Check = Callable[[Table, Any], None]
 """Function that reports problems in a combination of keys, given the table and the section made from it."""
 NO_CHECKS: Final[Mapping[type, Check]] = {}
@@ -235,33 +237,30 @@ def read(
     cls: type[S],
     *,
     checks: Mapping[type, Check] = NO_CHECKS,
-    elsewhere: Mapping[str, Advice] | None = None,
+    elsewhere: Adviser = lambda _table, _cls: {},
 ) -> S:
     """Return the section that is read from a table, including the tables in it.
 
     Problems are reported to the table. A wrong value is None in the result. `checks` contains a function for
-    each class whose keys depend on each other. `elsewhere` explains keys that are unknown in this table but
+    each class whose keys depend on each other. `elsewhere` explains keys that are unknown in their table but
     valid in another place.
     """
-    values = source.read(schema_of(cls), elsewhere=elsewhere)
+    values = source.read(schema_of(cls), elsewhere=elsewhere(source, cls))
     for name, (_field, declaration, default) in declarations(cls).items():
-        if declaration.section is not None:
-            values[name] = _tables_below(source, name, declaration, default, checks)
+        inner = declaration.section
+        if inner is not None:
+            found: tuple[Any, ...] = tuple(
+                read(below, inner, checks=checks, elsewhere=elsewhere) for below in source.tables(name)
+            )
+            values[name] = found if declaration.is_list else _only(source, name, found, default)
     section = from_values(cls, values)
     if cls in checks:
         checks[cls](source, section)
     return section
 
 
-def _tables_below(
-    source: Table, name: str, declaration: Declaration, default: Any, checks: Mapping[type, Check]
-) -> Any:
-    assert declaration.section is not None
-    sections: tuple[Any, ...] = tuple(
-        read(below, declaration.section, checks=checks) for below in source.tables(name)
-    )
-    if declaration.is_list:
-        return sections
-    if len(sections) > 1:
+def _only(source: Table, name: str, found: tuple[Any, ...], default: Any) -> Any:
+    """Return the only section in `found`, or the default if there is none; report a second section."""
+    if len(found) > 1:
         source.complain(name, "this section can appear only once", f"Write: {name} = {{ … }}")
-    return sections[0] if sections else default
+    return found[0] if found else default

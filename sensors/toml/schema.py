@@ -61,6 +61,24 @@ class Table:
         """Return the table for the whole file; its problems begin with the file's syntax errors."""
         return cls(file, file.data, (), "", list(file.problems))
 
+    @property
+    def whole_file(self) -> Mapping[str, Any]:
+        """Data of the file that contains this table."""
+        return self._file.data
+
+    def row(self, *below: str | int) -> str:
+        """Return the text of the line of this table or of an element in it; empty if it is not known."""
+        number = self.line(*below)
+        return "" if number is None else self._file.rows[number - 1]
+
+    def has_header(self, header: str) -> bool:
+        """Return True if a line of the file is the header, such as `[network]`, perhaps with a comment."""
+        return any(row.partition("#")[0].strip() == header for row in self._file.rows)
+
+    def mentions(self, key: str) -> bool:
+        """Return True if the table has the key, even if its name is misspelt or its value is wrong."""
+        return key in self.data or key in self.faulty
+
     def line(self, *below: str | int) -> int | None:
         """Return the line of this table or of an element in it; None if the line is not known."""
         return self._file.line((*self.place, *below))

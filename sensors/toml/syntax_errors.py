@@ -44,7 +44,7 @@ _POSITION: Final = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of doc
 _TWICE: Final = "this is defined twice"
 _SECTION_TWICE: Final = "this section is defined twice"
 _UNCLOSED_TEXT: Final = "a quoted text is not closed on its line"
-_WORDS: Final = (
+WORDS: Final = (
     ("after a key in a key/value pair", 'there is no "=" after the name', "Write: name = value."),
     (
         "Invalid value",
@@ -111,6 +111,7 @@ _COMMA_NUMBER: Final = re.compile(r"=\s*(-?[0-9]+),([0-9]+)(?=[\s,#}\]A-Za-z%°�
 _UPPER_HEXADECIMAL: Final = re.compile(r"X([0-9A-Fa-f]+)\b")
 _PIN_NAME: Final = re.compile(r"(?:GPIO|BCM)[ _]?([0-9]{1,2})\b", re.IGNORECASE)
 _CAPITAL_WORD: Final = re.compile(r"(true|false)\b", re.IGNORECASE)
+_BLANK_IN_NAME: Final = re.compile(r"\s*([A-Za-z0-9_-]+(?: +[A-Za-z0-9_-]+)+)\s*=")
 _QUOTES: Final = "\"'"
 _MOST_LINES: Final = 30
 """Maximum number of lines that are searched for the end of a table in curly brackets."""
@@ -122,11 +123,12 @@ def explain(rows: Sequence[str], message: str) -> SyntaxMistake:
     reason = match[1] if match else message
     last = max((number for number, row in enumerate(rows, start=1) if row), default=1)
     reported = int(match[2]) if match and match[2] else last
-    line = _opening_line(rows, reported, reason)
-    column = int(match[3]) if match and match[3] and line == reported else None
+    column = int(match[3]) if match and match[3] else None
+    line = _opening_line(rows, reported, column, reason)
+    column = column if line == reported else None
     row = rows[line - 1]
     what, remedy = next(
-        ((what, remedy) for part, what, remedy in _WORDS if part in reason),
+        ((what, remedy) for part, what, remedy in WORDS if part in reason),
         (f"this is not TOML: {reason}", ""),
     )
     is_at_end = match is None or not match[2]
@@ -143,38 +145,44 @@ def explain(rows: Sequence[str], message: str) -> SyntaxMistake:
         what, remedy = f"{{ … }} ends only in line {end}", "Write all of { … } on one line."
     elif after.startswith("}") and before.rstrip().endswith(","):
         what, remedy = 'there is a comma before "}"', "Delete this comma."
+    elif blank := _BLANK_IN_NAME.match(row):
+        name = re.sub(" +", "_", blank[1])
+        what, remedy = "a name contains a space", f"Write: {name} = …"
     elif "Invalid value" in reason:
         what, remedy = _value(name, after, (what, remedy))
     return SyntaxMistake(line, column, name, what, remedy, end, is_second=is_second)
 
 
-def _opening_line(rows: Sequence[str], reported: int, reason: str) -> int:
+def _opening_line(rows: Sequence[str], reported: int, column: int | None, reason: str) -> int:
     """Return the line with the bracket or quote that is not closed, or else the reported line.
 
     `tomllib` reports where it noticed the mistake, which can be at the end of the file.
     """
     upwards = range(reported, 0, -1)
-    if "Unclosed array" in reason:
-        opening = (number for number in upwards if _opens_array(rows[number - 1]))
-        return next(opening, reported)
+    if "Unclosed array" in reason and not _has_odd_end(rows[reported - 1]):
+        depth = 0
+        for number in upwards:
+            row = rows[number - 1]
+            row = row[: column - 1] if column and number == reported else row
+            depth += row.count("[") - row.count("]")
+            if depth > 0:
+                return number
+        return reported
     for reason_part, quote in (('Expected "', "'"), ("Unterminated string", '"""')):
         if reason_part in reason:  # no such quote comes later, so the last one has opened the text
             return next((number for number in upwards if quote in rows[number - 1]), reported)
     return reported
 
 
-def _opens_array(row: str) -> bool:
-    return _NAME.match(row) is not None and row.count("[") > row.count("]")
-
-
 def repair(rows: list[str], mistake: SyntaxMistake) -> bool:
     """Make an invalid line harmless without changing the meaning of other lines; return True on success."""
     row = rows[mistake.line - 1]
-    header, name = _HEADER.fullmatch(row), _NAME.match(row)
+    ordinary = "".join(" " if is_odd_blank(character) else character for character in row)
+    header, name = _HEADER.fullmatch(ordinary), mistake.name
     if header:
         repaired = header[1] + header[2] + "]" * len(header[1])
     elif name and not mistake.is_second:
-        repaired = f'{name[1]} = "\\u{ord(UNREADABLE):04x}"'
+        repaired = f'{name} = "\\u{ord(UNREADABLE):04x}"'
     else:
         repaired = "" if name or mistake.text.startswith(_ODD_BLANK) else row
     rows[mistake.line - 1] = repaired
@@ -292,7 +300,7 @@ def _in_number(row: str, before: str, after: str, column: int) -> tuple[str, str
             if unit and unit[0] in _KNOWN_UNITS:
                 remedy = f'Write "{match[1]}.{match[2]} {unit[0]}", with a decimal point and in quotes.'
             else:
-                remedy = "Write the number with a decimal point, not a comma."
+                remedy = _pointed(match, row)
             return "this number has a decimal comma", remedy
     number, unit = _NUMBER_BEFORE.search(before), _UNIT_AFTER.match(after)
     if not number or not unit:
@@ -302,6 +310,20 @@ def _in_number(row: str, before: str, after: str, column: int) -> tuple[str, str
     # anything but a known unit may be a password that begins with digits
     remedy = f'Write "{number[1]} {unit[0]}".' if unit[0] in _KNOWN_UNITS else 'Write, for example: "50 ms".'
     return "a value with a unit needs quotes", remedy
+
+
+def _pointed(match: re.Match[str], row: str) -> str:
+    """Return the remedy for a number with a decimal comma, without a unit."""
+    if _SECRET.search(row) or len(match[1] + match[2]) > _MOST_SHOWN_DIGITS:
+        return "Put text in double quotes, or write the number with a decimal point."
+    thousands = f", or {match[1]}{match[2]} for thousands" if len(match[2]) == 3 else ""
+    return f"Write {match[1]}.{match[2]} with a decimal point{thousands}."
+
+
+_SECRET: Final = re.compile("password|hash|key|ssid", re.IGNORECASE)
+"""Pattern of a line whose value may be a secret."""
+_MOST_SHOWN_DIGITS: Final = 6
+"""Maximum number of digits that a message repeats; a WPA password has at least 8 characters."""
 
 
 def _is_table_open(before: str, after: str) -> bool:

@@ -100,6 +100,11 @@ class TomlFile:
     problems: tuple[FileProblem, ...] = ()
     """Syntax errors that did not prevent the rest of the file from being read: see `UNREADABLE`."""
 
+    @property
+    def rows(self) -> list[str]:
+        """Text of the file's lines."""
+        return (self.content or b"").decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+
     def line(self, place: Place) -> int | None:
         """Return the line of a table, key or element, or of its nearest parent that has one."""
         for length in range(len(place), 0, -1):

@@ -15,8 +15,9 @@ from sensors.toml import toml_file
 from sensors.toml.declarations import Check, declarations, read, schema_of
 from sensors.toml.schema import Advice, Table, unique
 from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, raise_if_any
-from sensors.units import close, shown
+from sensors.units import shown
 
+from .misplaced import advice
 from .model import (
     COUCHBASE,
     LIGHTS,
@@ -26,7 +27,6 @@ from .model import (
     GatewaySection,
     LightsSection,
     NetworkSection,
-    UserSection,
 )
 from .parsers import GATEWAY_URLS
 
@@ -60,51 +60,6 @@ def reserved_pins(configuration: Configuration) -> dict[int, str]:
 _OTHER_FILE: Final[Mapping[str, Advice]] = {
     "sensor": ("sensors do not belong in this file", "Move them into sensors.toml."),
 }
-_ELSEWHERE: Final[Mapping[type, Mapping[str, Advice]]] = {
-    UserSection: {
-        "password": (
-            "passwords must not be stored in clear text",
-            "Write password_hash instead, with the output of `logboat fleet password`.",
-        ),
-    },
-}
-"""Advice about keys that users often write in the wrong section."""
-
-
-def _advice(table: Table, cls: type) -> Mapping[str, Advice]:
-    """Return advice about keys in a table that are unknown there, but known in another section.
-
-    A key that is similar to a known key of the table was probably misspelt, so it gets no advice.
-    """
-    own = declarations(cls)
-    unknown = [key for key in table.data if key not in own and not close(key, own)]
-    places = _places() if unknown else {}
-    misplaced = {
-        key: (f"this key belongs in {' or '.join(places[key])}", _move(places[key][0]))
-        for key in unknown
-        if key in places
-    }
-    return {**misplaced, **_ELSEWHERE.get(cls, {})}
-
-
-def _move(header: str) -> str:
-    return f"Move this line below the line {header}, or add {header} above it."
-
-
-def _places() -> Mapping[str, Sequence[str]]:
-    """Return the headers of the sections that have a key, by key. Keys of inner tables come last."""
-    places: dict[str, list[str]] = {}
-    inner: dict[str, list[str]] = {}
-    for name, (_field, declaration, _default) in declarations(Configuration).items():
-        assert declaration.section is not None
-        brackets = "[[{}]]" if declaration.is_list else "[{}]"
-        for key, (_field, below, _default) in declarations(declaration.section).items():
-            places.setdefault(key, []).append(brackets.format(name))
-            if below.section is not None and not below.is_included:
-                header = ("[[{}]]" if below.is_list else "[{}]").format(f"{name}.{key}")
-                for each in declarations(below.section):
-                    inner.setdefault(each, []).append(header)
-    return {**inner, **places}
 
 
 def read_configuration(file: TomlFile) -> Configuration:
@@ -114,7 +69,7 @@ def read_configuration(file: TomlFile) -> Configuration:
     error.
     """
     root = Table.root(file)
-    root.read(schema_of(Configuration), elsewhere={**_advice(root, Configuration), **_OTHER_FILE})
+    root.read(schema_of(Configuration), elsewhere={**advice(root, Configuration), **_OTHER_FILE})
     sections: dict[str, Any] = {}
     for name, (field, declaration, _default) in declarations(Configuration).items():
         assert declaration.section is not None
@@ -123,7 +78,6 @@ def read_configuration(file: TomlFile) -> Configuration:
                 sections[field] = _named(root.sections(name), name, declaration.section)
                 continue
             table = root.section(name)
-            advice = _advice(table, declaration.section)
             sections[field] = read(table, declaration.section, checks=_CHECKS, elsewhere=advice)
             if name == "clock":
                 _check_pulse_pin(table, sections[field], sections.get("lights", LightsSection()))
@@ -137,7 +91,7 @@ def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...
     """Return the sections that a list of tables describes; their names must be unique."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
-    sections = [read(table, cls, checks=_CHECKS, elsewhere=_advice(table, cls)) for table in tables]
+    sections = [read(table, cls, checks=_CHECKS, elsewhere=advice) for table in tables]
     named = ((table, section.name) for table, section in zip(tables, sections, strict=True))
     unique(named, "name", f"name of another {kind}", "Choose another name.")
     return tuple(sections)
@@ -161,7 +115,7 @@ def _check_network(table: Table, network: NetworkSection) -> None:
         )
         if uses and key not in table.faulty
     ]
-    if users and "country" not in table.data and "country" not in table.faulty:
+    if users and not table.mentions("country"):
         table.complain(
             "country",
             f"this key is missing, and {users[0]} needs it to use the radio",
@@ -172,7 +126,7 @@ def _check_network(table: Table, network: NetworkSection) -> None:
 
 def _check_ethernet(table: Table, _ethernet: Ethernet) -> None:
     for key in ("gateway", "dns"):
-        if key in table.data and "address" not in table.data:
+        if key in table.data and not table.mentions("address"):
             table.complain(
                 key, "this key needs an address, but none is set", 'Add: address = "192.168.1.10/24".'
             )
@@ -182,19 +136,20 @@ def _check_gateway(table: Table, gateway: GatewaySection) -> None:
     given, kind = table.data, gateway.kind
     if kind is not None and gateway.url is not None:
         table.value("url", GATEWAY_URLS[kind])
-    if "password_file" in given and "user" not in given:
+    if "password_file" in given and not table.mentions("user"):
         table.complain("password_file", "there is a password without a user", "Add: user = …")
     for key, (_field, declaration, _default) in declarations(GatewaySection).items():
         if key in given and kind is not None and declaration.only_for not in ("", kind):
             table.complain(key, f"this key is not allowed for a gateway of kind {kind}", "Remove it.")
     for key, partner in (("certificate", "key"), ("key", "certificate")):
-        if key in given and partner not in given:
+        if key in given and not table.mentions(partner):
             table.complain(key, f"this key needs {partner}", f"Add: {partner} = …")
     if "pin" in given and "ca" in given:
         table.complain("pin", "this key conflicts with ca", "Remove one of the two.")
     if "session_file" in given and "user" in given:
         table.complain("session_file", "this key conflicts with user", "Remove one of the two.")
-    if kind == COUCHBASE and gateway.direction == "push" and "channels" in given:
+    pulls = gateway.direction != "push" or "direction" in table.faulty
+    if kind == COUCHBASE and not pulls and "channels" in given:
         table.complain(
             "channels", "this key has no effect, because nothing is pulled", 'Add: direction = "both"'
         )

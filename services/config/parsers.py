@@ -45,7 +45,7 @@ def timezone(raw: Any) -> str:
         known = zoneinfo.available_timezones()
         if not known:  # no time zones are installed here, so the name cannot be checked
             return name
-        near = close(name, known)
+        near = close(name, {zone for zone in known if "/" in zone})  # EST is not meant by CEST
         hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
         raise InputError(f"{shown(name)} is not a known time zone", hint) from None
     return name
@@ -206,7 +206,8 @@ def url(*schemes: str) -> Parser:
         address: str = text(2_000)(raw)
         try:
             parts = urlsplit(address)
-            good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+            host = re.fullmatch(r"[\w.:%-]+", parts.hostname or "")
+            good = parts.scheme in schemes and host is not None and parts.port != 0
         except ValueError:  # a port that is not a number, or an unclosed bracket
             good = False
         if "@" in address:  # do not show the password, even if the URL has other faults
@@ -321,7 +322,9 @@ def budget(raw: Any) -> Budget:
     try:
         share, size = (parse(raw, "ratio"), None) if "%" in str(raw) else (None, parse(raw, "B"))
     except InputError as error:
-        raise InputError(error.text, 'Write a share or a size: "80 %" or "20 GB".') from None
+        has_unit = isinstance(raw, str) and re.search("[A-Za-z%]", raw)
+        remedy = error.remedy if has_unit else 'Write a share or a size: "80 %" or "20 GB".'
+        raise InputError(error.text, remedy) from None
     if share is not None:
         if not _LEAST_SHARE <= share <= _MOST_SHARE:
             raise InputError(f"{shown(raw)} is not a valid share for the stores", "Write 1 % to 95 %.")

@@ -582,7 +582,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (
             sensors(RPM + 'alarm = { above = "1 Hz", below = "2 Hz", severity = "warn" }\n'),
             "7: ",
-            "every value would raise the alarm: above 1, or below 2",
+            'every value would raise the alarm: above "1 Hz", or below "2 Hz"',
         ),
         (
             sensors(RPM + 'alarm = { above = "5 Hz", hysteresis = -1, severity = "warn" }\n'),

@@ -96,6 +96,42 @@ def test_difference_without_a_unit_is_refused_but_not_a_difference_of_0(tmp_path
         assert problems(tmp_path, SENSOR.format(path=COOLANT, more=f"deadband = {written}")) == ()
 
 
+@pytest.mark.parametrize(
+    ("calibration", "good", "bad", "said"),
+    [
+        (
+            "[[0.2, 0], [2.5, 15]]",
+            "14.9",
+            "20",
+            "no change of the value can reach 20 V, so nothing would be recorded. Set deadband below 15 V.",
+        ),
+        ("[[0.2, 9], [2.5, 15]]", '"5.9 V"', '"6 V"', "Set deadband below 6 V."),
+    ],
+)
+def test_deadband_wider_than_the_calibration_is_refused(
+    tmp_path: Path, calibration: str, good: str, bad: str, said: str
+) -> None:
+    text = ANALOG.format(path="electrical.batteries.1.voltage", calibration=calibration)
+    [problem] = problems(tmp_path, f"{text}deadband = {bad}\n")
+    assert str(problem).endswith(said)
+    assert problems(tmp_path, f"{text}deadband = {good}\n") == ()
+
+
+@pytest.mark.parametrize("written", ["1", "1.0"])
+def test_deadband_of_a_whole_level_without_a_unit_is_refused(tmp_path: Path, written: str) -> None:
+    [problem] = problems(tmp_path, SENSOR.format(path=LEVEL, more=f"deadband = {written}"))
+    assert problem.text == f"{written} without a unit means 100 %"
+    assert problem.remedy == f'Write "{written} %".'
+    assert problems(tmp_path, SENSOR.format(path=LEVEL, more=f'deadband = "{written} %"')) == ()
+
+
+def test_deadband_wider_than_the_quantity_is_refused(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, SENSOR.format(path=LEVEL, more='deadband = "100 %"'))
+    assert problem.remedy == "Set deadband below 100 %."
+    wide = 'deadband = "200 °C"'
+    assert problems(tmp_path, SENSOR.format(path=COOLANT, more=wide)) == ()
+
+
 def test_calibration_without_units_is_reported_once_and_each_remedy_is_accepted(tmp_path: Path) -> None:
     text = ANALOG.format(path=VOLUME, calibration="[[0.4, 300], [1.0, 150], [1.65, 0]]")
     [problem] = problems(tmp_path, text)

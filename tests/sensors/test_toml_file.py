@@ -249,6 +249,14 @@ def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path, missing_ok=True)
 
 
+def test_invisible_character_in_a_header_causes_no_other_problem(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    text = "[[sensor]]\nid = 1\n[[sensor]]\N{ZERO WIDTH SPACE}\nid = 2\n"
+    found = parse(path, text.encode())
+    assert [problem.line for problem in found.problems] == [3]
+    assert [sensor["id"] for sensor in found.data["sensor"]] == [1, 2]
+
+
 def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_bytes(b"#" * (MOST_BYTES + 1))
@@ -267,7 +275,18 @@ def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
         ("alarm = { above = 3 V }\n", "sensors.toml:1:21: alarm: ", 'Write "3 V".'),
         ("speed = 1,5\n", "sensors.toml:1:10: speed: ", "with a decimal point"),
         ("speed = 1,5 V\n", "sensors.toml:1:10: speed: ", 'Write "1.5 V", with a decimal point'),
-        ("alarm = { below = 0,15, for = 1 }\n", "sensors.toml:1:23: alarm: ", "decimal point, not a comma"),
+        (
+            "alarm = { below = 0,15, for = 1 }\n",
+            "sensors.toml:1:23: alarm: ",
+            "Write 0.15 with a decimal point.",
+        ),
+        (
+            "pulses_per_unit = 1,500\n",
+            "sensors.toml:1:",
+            "1.500 with a decimal point, or 1500 for thousands.",
+        ),
+        ("pasword = 12345,678\n", "sensors.toml:1:", "Put text in double quotes, or write the number"),
+        ("password = 12,345\n", "sensors.toml:1:", "Put text in double quotes, or write the number"),
         ("pin = GPIO17\n", "sensors.toml:1:7: pin: ", "Write: pin = 17"),
         ("pin = bcm 4\n", "sensors.toml:1:7: pin: ", "Write: pin = 4"),
         ("address = 0X76\n", "sensors.toml:1:12: address: ", "Write: 0x76"),
@@ -295,6 +314,8 @@ def test_file_that_is_far_too_long_is_not_read(tmp_path: Path) -> None:
         ("[a]\n[a]\n", "sensors.toml:2:", "is defined twice"),
         ("x = [1,\n2\ny = 3\n", "sensors.toml:1: x: ", 'Add the "]".'),
         ("x = [1,\n2\n", "sensors.toml:1: x: ", 'Add the "]".'),
+        ("x = [\n[1, 2\n]\ny = 3\n", "sensors.toml:1: x: ", 'Add the "]".'),
+        ("pulses per_unit = 1\n", "sensors.toml:1:8: pulses_per_unit: ", "Write: pulses_per_unit = …"),
         ("x = 'a\ny = 1\n", "sensors.toml:1: x: ", "Add the closing quote."),
         ("x = 'a\ny = 'b'\n", "sensors.toml:1:7: x: ", "Add the closing quote."),
         ('x = """a"\ny = 1\n', "sensors.toml:1: x: ", "Add the closing quote."),
