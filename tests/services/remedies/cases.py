@@ -1,0 +1,270 @@
+"""Good configuration files, and the two forms of a mistake in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sensors.toml.toml_file import FileProblem
+from services.config.check import check
+
+SENSORS = """\
+[[sensor]]
+id = "bilge-float"
+kind = "switch"
+pin = 17
+pull = "up"
+active = "low"
+debounce = "50 ms"
+path = "bilge.main.highWater"
+alarm = { when = "active", for = "10 s", severity = "alarm", text = "Water" }
+
+[[sensor]]
+id = "rpm"
+kind = "pulse"
+pin = 27
+pulses_per_unit = 12
+rate = "5 Hz"
+path = "propulsion.main.revolutions"
+
+[[sensor]]
+id = "fuel"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+calibration = [[0.94, 0.0], [1.5, 0.4], [2.41, 1.0]]
+valid = [0.5, 2.9]
+path = "tanks.fuel.main.currentLevel"
+deadband = "1 %"
+
+[[sensor]]
+id = "oil"
+kind = "analog"
+chip = "ads1115"
+channel = 3
+calibration = [[0.6, "0 bar"], [3.0, "10 bar"]]
+valid = [0.4, 3.1]
+path = "propulsion.main.oilPressure"
+alarm = { below = "1 bar", hysteresis = "0.1 bar", severity = "alarm" }
+
+[[sensor]]
+id = "air"
+kind = "bme280"
+address = 0x76
+measure = "temperature"
+path = "environment.inside.saloon.temperature"
+offset = "-0.8 °C"
+
+[[sensor]]
+id = "humidity"
+kind = "bme280"
+address = 0x76
+measure = "relativeHumidity"
+path = "environment.inside.saloon.relativeHumidity"
+
+[[sensor]]
+id = "coolant"
+kind = "ds18b20"
+address = "28-0316a2795cff"
+every = "2 s"
+path = "propulsion.main.coolantTemperature"
+alarm = { above = "95 °C", below = "1 °C", hysteresis = "2 °C", severity = "warn" }
+
+[[sensor]]
+id = "exhaust"
+kind = "ds18b20"
+address = "28-0316a2795d00"
+every = "3 s"
+path = "propulsion.main.exhaustTemperature"
+
+[[sensor]]
+id = "alternator"
+kind = "pulse"
+pin = 22
+poles = 12
+ratio = 2.5
+path = "electrical.alternators.main.revolutions"
+
+[[sensor]]
+id = "house"
+kind = "ina219"
+shunt = "100 A / 75 mV"
+measure = "current"
+path = "electrical.batteries.house.current"
+
+[[sensor]]
+id = "pump-hours"
+kind = "runtime"
+pin = 25
+pull = "none"
+path = "bilge.main.pump.runTime"
+
+[[sensor]]
+id = "pump-starts"
+kind = "runtime"
+measure = "starts"
+pin = 25
+pull = "none"
+path = "bilge.main.pump.starts"
+
+[[sensor]]
+id = "density"
+kind = "manual"
+path = "environment.outside.airDensity"
+alarm = { above = 1.5, severity = "warn" }
+
+[[sensor]]
+id = "fresh-water"
+kind = "manual"
+path = "tanks.freshWater.main.currentVolume"
+alarm = { below = "50 l", severity = "warn" }
+
+[[sensor]]
+id = "shaft"
+kind = "manual"
+path = "propulsion.main.shaftPower"
+unit = "W"
+
+[[sensor]]
+id = "recorded"
+kind = "replay"
+file = "yacht.csv"
+path = "electrical.batteries.1.voltage"
+"""
+HASH = "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg"
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0Jb9hVVXSPpCqMq2oGq8mJ2Bq7Qx1rWZ7o0i0QmM9k crew@argo"
+VESSEL = f"""\
+# the motor yacht Argo
+[vessel]
+id = "argo"
+name = "Argo"
+mmsi = 211234560
+timezone = "Europe/Berlin"
+
+[network]
+country = "DE"
+wifi = [{{ ssid = "marina", password = "correct horse", hidden = true }}]
+vessel_radio = {{ mode = "mesh", channel = 11 }}
+ethernet = {{ address = "192.168.1.10/24", gateway = "192.168.1.1" }}
+ssh_keys = ["{SSH_KEY}"]
+ssh_interfaces = ["eth0"]
+
+[listener]
+port = 4985
+
+[[user]]
+name = "bridge"
+password_hash = "{HASH}"
+channels = ["alarms"]
+
+[mesh]
+role = "hub"
+
+[[gateway]]
+name = "office"
+kind = "mqtt"
+url = "mqtts://office.example.org"
+limit = "20 kB/s"
+
+[[gateway]]
+name = "shore"
+kind = "couchbase"
+url = "wss://shore.example.org/fleet"
+direction = "both"
+channels = ["notes"]
+certificate = "shore.pem"
+key = "shore.key"
+policy = [{{ channels = ["alarms"], when = "interface != satellite" }}]
+
+[retention]
+budget = "20 GB"
+
+[lights]
+power = 0
+active = "low"
+single = "ACT"
+night = "22:00-06:00"
+
+[clock]
+pps = 18
+"""
+RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n1,electrical.batteries.1.voltage,12.7\n"
+FILES = {"sensors.toml": SENSORS, "vessel.toml": VESSEL}
+PEM = "-----BEGIN CERTIFICATE-----\n"
+BESIDE = {
+    "yacht.csv": RECORDING,
+    "ca.pem": PEM,
+    "shore.pem": PEM,
+    "shore.key": "-----BEGIN PRIVATE KEY-----\n",
+    "shore.session": "1234\n",
+}
+"""Other files in the folder of each case."""
+
+
+@dataclass(frozen=True)
+class FolderCase:
+    """Files with a mistake, and the files that replace them or are added after the message has been read."""
+
+    what: str
+    """Name of the mistake."""
+    name: str
+    """Name of the file that is checked."""
+    before: Mapping[str, str | bytes]
+    after: Mapping[str, str | bytes]
+
+    def refusal(self, folder: Path) -> FileProblem:
+        """Return the first problem of the file before the remedy."""
+        write(folder, {**BESIDE, **self.before})
+        refused = check(folder / self.name)
+        assert not refused.good, f"{self.what}: the file is accepted"
+        return (*refused.problems, *refused.warnings)[0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Lines of a good file, the same lines with a slip, and the lines that the message leads to."""
+
+    good: str
+    slip: str
+    remedied: str = ""
+    """Lines after the remedy; empty for the lines of the good file."""
+    chosen: str = field(default="", kw_only=True)
+    """Words that the person chooses, and which are not in the message: an id, or another path."""
+    at: str = field(default="", kw_only=True)
+    """Beginning of the line that the message names; empty for a line of the slip or the header above it."""
+
+    @property
+    def what(self) -> str:
+        """Name of the mistake."""
+        return self.slip
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return next(name for name, text in FILES.items() if f"{self.good}\n" in text)
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The parts of the good file before and after the lines."""
+        before, after = FILES[self.name].split(f"{self.good}\n", maxsplit=1)
+        return before, after
+
+    def text(self, lines: str) -> str:
+        """Return the file with other lines in place of the good ones."""
+        before, after = self.parts
+        return f"{before}{lines}\n{after}"
+
+    def refusal(self, folder: Path) -> FileProblem:
+        """Return the first problem of the file with the slip."""
+        return self.as_folder().refusal(folder)
+
+    def as_folder(self) -> FolderCase:
+        """Return the same case as whole files."""
+        remedied = self.text(self.remedied or self.good)
+        return FolderCase(self.what, self.name, {self.name: self.text(self.slip)}, {self.name: remedied})
+
+
+def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files to a folder, which is created."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -1,0 +1,124 @@
+"""Inventory of the messages in the source: the texts and remedies that a person can read.
+
+A text is a string of the source that is passed to a function which records or raises a problem, or a string
+that begins with a capital letter and has several words, which is how all remedies begin.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[3]
+SOURCES: Final = (
+    "sensors/toml/*.py",
+    "sensors/kinds/*.py",
+    "sensors/config/*.py",
+    "sensors/analog/*.py",
+    "sensors/chips/*_keys.py",
+    "sensors/derived/*.py",
+    "sensors/gpio/pin_keys.py",
+    "sensors/kind.py",
+    "sensors/plausibility.py",
+    "sensors/settings.py",
+    "sensors/shunts.py",
+    "sensors/units.py",
+    "services/config/*.py",
+)
+"""Modules whose messages concern configuration files, as patterns."""
+WITHOUT_CASES: Final = frozenset(
+    {
+        "services/config/example_values.py",  # reminders about good files
+        "services/config/last_good.py",  # the state of the machine
+        "services/config/surroundings.py",  # the folders of cards and fleets
+    }
+)
+"""Modules whose messages are not about the content of a configuration file."""
+NOT_YET: Final = frozenset(
+    {
+        *(f"sensors/analog/{name}.py" for name in ("checks", "key_sets", "parsers")),
+        "sensors/derived/dimensions.py",
+        "sensors/derived/parser.py",
+        "sensors/kinds/derived.py",
+        "sensors/kinds/supervised.py",
+    }
+)
+"""Modules whose messages have tests of their own, but no cases yet."""
+TEXT_ARGUMENT: Final = {"complain": 1, "warn": 1, "_failed": 1, "InputError": 0, "FileProblem": 3}
+"""Position of the description of a problem among the arguments of a function."""
+NOT_MESSAGES: Final = frozenset(
+    {"meaning", "example", "description", "title", "measures", "without", "limits"}
+)
+"""Arguments whose texts are not in messages."""
+
+
+def texts() -> dict[str, re.Pattern[str]]:
+    """Return a pattern for each text, by its place and its words in the source."""
+    files = sorted(
+        path
+        for pattern in SOURCES
+        for path in ROOT.glob(pattern)
+        if str(path.relative_to(ROOT)) not in WITHOUT_CASES | NOT_YET
+    )
+    return {
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}": pattern
+        for path in files
+        for node in _texts(ast.parse(path.read_text()))
+        if (pattern := _pattern(node))
+    }
+
+
+def unlisted() -> set[str]:
+    """Return the modules of sensors and of the configuration that report problems but are not listed."""
+    folders = [ROOT / "sensors", ROOT / "services" / "config"]
+    found = {path for folder in folders for path in folder.rglob("*.py") if _CALL.search(path.read_text())}
+    listed = {path for pattern in SOURCES for path in ROOT.glob(pattern)}
+    return {str(path.relative_to(ROOT)) for path in found - listed}
+
+
+_CALL: Final = re.compile(r"(?:\.complain|\.warn|InputError|FileProblem)\(")
+
+
+def _texts(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield the texts below a node, without docstrings and annotations."""
+    if isinstance(node, ast.Constant | ast.JoinedStr):
+        if _is_remedy(node):
+            yield node
+        return
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name == "Picture":  # the labels of a drawing
+            return
+        position = TEXT_ARGUMENT.get(name)
+        if position is not None and position < len(node.args):
+            yield from _literals(node.args[position])
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.keyword) and child.arg in NOT_MESSAGES):
+            yield from _texts(child)
+
+
+def _literals(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Constant | ast.JoinedStr) and not _is_remedy(node):
+        yield node
+
+
+def _is_remedy(node: ast.expr) -> bool:
+    return re.match(r"[A-Z][a-z]+:? \S", _pieces(node)[0]) is not None
+
+
+def _pieces(node: ast.expr) -> list[str]:
+    """Return the fixed parts of a text, and an empty part for each value that is filled in."""
+    if isinstance(node, ast.JoinedStr):
+        return [piece for value in node.values for piece in _pieces(value)] or [""]
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else [""]
+
+
+def _pattern(node: ast.expr) -> re.Pattern[str] | None:
+    """Return the pattern of the texts that a node can make; None if it has no fixed words."""
+    pieces = _pieces(node)
+    if not re.search("[A-Za-z]{2}", "".join(pieces)):
+        return None
+    return re.compile("".join(re.escape(piece) or ".*" for piece in pieces))

@@ -1,0 +1,104 @@
+"""Tests that the remedy in each message about a configuration file leads to a good file."""
+
+import re
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import pytest
+
+from sensors.toml import syntax_errors
+from services.config.check import check
+
+from . import folders, inventory, sensors, syntax, vessel
+from .cases import Case, FolderCase, write
+
+LINES: Final[tuple[Case, ...]] = (
+    *syntax.SYNTAX,
+    *syntax.KEYS,
+    *sensors.QUANTITIES,
+    *sensors.VALUES,
+    *sensors.ANALOG,
+    *sensors.SHUNTS,
+    *sensors.COMBINATIONS,
+    *vessel.VALUES,
+)
+FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *folders.OTHERS)
+ALL: Final[tuple[Case | FolderCase, ...]] = (*LINES, *FOLDERS)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.]+|[^\sA-Za-z0-9_.]")
+_ALWAYS: Final = frozenset({",", "#", '"', "'", "}", "{", "[", "]"})
+"""Signs that a message calls by their names, such as a comma."""
+_PARTS: Final = {f"sensors/toml/syntax_errors.py: {part!r}" for part, _what, _remedy in syntax_errors.WORDS}
+"""Parts of the messages of `tomllib`, which people do not see."""
+WITHOUT_CASE: Final = {
+    # the machine, and not the content of a file; or a bug
+    "sensors/toml/toml_file.py: f'the file cannot be read: {error.strerror or error}'",
+    "sensors/toml/toml_file.py: 'Check the card.'",
+    "sensors/toml/toml_file.py: 'Change or remove it, and please report this.'",
+    # reported at boot only, with the remedy of a file without sensors: `test_last_good`
+    "sensors/config/loader.py: 'the file does not exist, so nothing is recorded'",
+    # files of Raspberry Pi Imager: `test_boot_imager`
+    "services/config/parsers.py: f'{shown(written)} is not a valid host name'",
+    "services/config/parsers.py: 'Use 1 to 63 letters, digits and hyphens.'",
+    "services/config/parsers.py: f'{shown(written)} is not a valid user name'",
+    "services/config/parsers.py: 'Use 1 to 31 lower-case letters, digits, _ and -, beginning with a letter.'",
+    "services/config/parsers.py: f'{shown(written)} is reserved by the system'",
+    "services/config/parsers.py: 'Write what `openssl passwd -6` prints.'",
+}
+"""Texts that no content of a configuration file causes."""
+
+
+@pytest.mark.parametrize("case", LINES, ids=lambda case: case.what)
+def test_lines_are_good_after_the_remedy_in_the_message(case: Case, tmp_path: Path) -> None:
+    problem = case.refusal(tmp_path)
+    message = str(problem)
+    assert problem.remedy
+    assert _is_at_the_slip(case, problem.line), message
+    remedied = case.remedied or case.good
+    assert _words(remedied) <= _words(f"{message} {case.slip} {case.chosen}") | _ALWAYS, message
+    write(tmp_path, case.as_folder().after)
+    assert check(tmp_path / case.name).good, f"{message}\n{check(tmp_path / case.name).text}"
+
+
+def _words(text: str) -> set[str]:
+    """Return the words and signs of a text, without the full stop of a sentence."""
+    return {token.rstrip(".") for token in _TOKEN.findall(text)}
+
+
+def _is_at_the_slip(case: Case, line: int | None) -> bool:
+    """Return True if the line is in the slip, is the header above it, or is named by the case."""
+    if line is None:
+        return False
+    rows = case.text(case.slip).split("\n")
+    first = case.parts[0].count("\n") + 1
+    if case.at:
+        return rows[line - 1].startswith(case.at)
+    if first <= line <= first + case.slip.count("\n"):
+        return True
+    return rows[line - 1].startswith("[") and not any(row.startswith("[") for row in rows[line : first - 1])
+
+
+@pytest.mark.parametrize("case", FOLDERS, ids=lambda case: case.what)
+def test_files_are_good_after_the_remedy_in_the_message(case: FolderCase, tmp_path: Path) -> None:
+    problem = case.refusal(tmp_path)
+    assert problem.remedy
+    write(tmp_path, case.after)
+    assert check(tmp_path / case.name).good, f"{problem}\n{check(tmp_path / case.name).text}"
+
+
+@cache
+def messages() -> str:
+    """Return the messages of all cases, one on each line."""
+    with TemporaryDirectory() as folder:
+        problems = [case.refusal(Path(folder, f"{number}")) for number, case in enumerate(ALL)]
+    return "\n".join(f"{problem.text}. {problem.remedy}" for problem in problems)
+
+
+def test_inventory_contains_every_module_that_reports_problems() -> None:
+    assert inventory.unlisted() == set()
+
+
+def test_every_text_of_a_message_has_a_case() -> None:
+    missing = {place for place, pattern in inventory.texts().items() if not pattern.search(messages())}
+    assert missing - _PARTS == WITHOUT_CASE
