@@ -236,7 +236,7 @@ def daemons(facts: StatusFacts) -> str:
     if absent := [
         name for name, sight in sights if sight.state is None
     ]:  # the lights show this as a fault too
-        return f"NOT STARTED: {', '.join(absent)}"
+        return f"NOT RUNNING: {', '.join(absent)}"
     lights = facts.lights_sight
     if lights.is_live:
         return "good"

@@ -84,8 +84,8 @@ class TestStatus:
         (logboat.run_folder / "recorder.json").write_text('{"version": 1, "pid": "x"}')
         assert "is not valid" in logboat("status").out
 
-    def test_daemons_that_never_started_are_named(self, logboat: Appliance) -> None:
-        assert "daemons        NOT STARTED: recorder, sync daemon" in logboat("status").out
+    def test_daemons_that_are_not_running_are_named(self, logboat: Appliance) -> None:
+        assert "daemons        NOT RUNNING: recorder, sync daemon" in logboat("status").out
         logboat.live()
         assert "daemons        good" in logboat("status").out
 
@@ -397,8 +397,8 @@ class TestLog:
     ) -> None:
         logboat.put(SYNCED, build.equipment(sensor="rpm"))
         logboat.live(sensors={"rpm": build.live_sensor(rate=None)})
-        assert "no readings in documents yet" in logboat("log", "rpm").out
-        assert "no readings in documents of this period" in logboat("log", "rpm", "--since", "2 h").out
+        assert "no readings yet" in logboat("log", "rpm").out
+        assert "no readings in this period" in logboat("log", "rpm", "--since", "2 h").out
         assert logboat("sensors").lines[-1].split()[-3:] == ["-", "Main", "engine"]  # rate not known yet
 
 

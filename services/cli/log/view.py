@@ -74,9 +74,9 @@ def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, wh
     for sample in samples:
         summary.take(sample)
     if summary.first is None:
-        absent = "no readings in documents yet"
+        absent = "no readings yet"
         if args.since is not None or args.until is not None:
-            absent = "no readings in documents of this period"
+            absent = "no readings in this period"
         yield from wrap(f"{args.sensor} of {vessel}: {absent}", where.width)
         return
     for text in _heading(summary, summary.first, vessel=vessel, where=where, args=args):
