@@ -65,5 +65,5 @@ class Driver(ABC):
 def options_of(settings: SensorSettings, options: type[AnyOptions]) -> AnyOptions:
     """Return a sensor's options; raise `TypeError` if they are not an instance of the class `options`."""
     if not isinstance(settings.options, options):
-        raise TypeError(f"sensor {settings.id} has options that do not belong to kind {settings.kind}")
+        raise TypeError(f"sensor {settings.id} has options that are not valid for kind {settings.kind}")
     return settings.options

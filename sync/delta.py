@@ -333,7 +333,7 @@ def _marked(old: Any, delta: list[Any]) -> Any:
     if size == 1:
         return delta[0]
     if size > _MARKED_LENGTH:
-        raise DeltaError(f"an array of {size} elements has no meaning in a delta")
+        raise DeltaError(f"an array of {size} elements is not valid in a delta")
     if old is _ABSENT:
         raise DeltaError("the delta changes or deletes a value that does not exist")
     if size == 0:

@@ -181,7 +181,9 @@ class Build:
         """Report copyright files that have mistakes, and return the licences of each Debian package."""
         stated = copyright_files.read(root, (each.name for each in packages))
         for problem in filter(None, (each.problem for each in stated.values())):
-            self.teller.print_line(f"note: {problem}; the bill of materials may lack some of its licences")
+            self.teller.print_line(
+                f"note: {problem}; the bill of materials may lack some of the package's licences"
+            )
         return {name: each.licenses for name, each in stated.items()}
 
     def _disk(self, tools: Path, root: Path, data: Path, epoch: int) -> Path:

@@ -19,7 +19,7 @@ class RecordingRow:
     """Single reading of a recording."""
 
     offset_ns: int
-    """Time in nanoseconds since the file's earliest row, whatever the path of that row."""
+    """Time in nanoseconds since the file's earliest row, regardless of that row's path."""
     value: float | None
     """Value in SI units; None if the recording contains no value."""
     state: SensorState = SensorState.GOOD

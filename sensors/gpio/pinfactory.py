@@ -173,7 +173,7 @@ class GpiodPin(LocalPiPin):
                 if self._setup.function == "output":
                     request.reconfigure_lines({self._number: PinSetup().line_settings(watching=False)})
             except OSError as error:
-                _log.warning("%r could not be set back to an input: %s", self, error)
+                _log.warning("%r could not be reset to an input: %s", self, error)
             finally:
                 request.release()
 

@@ -120,7 +120,7 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
     4 of a real chip is never 0.
     """
     if not scratchpad.crc_good:
-        return "the CRC is wrong; check the wire for noise and length"
+        return "the CRC is wrong; check the length of the wire, and keep it away from sources of interference"
     if not any(scratchpad.data):
         return "only zeros were read; check whether the data wire is shorted to ground"
     power_up, converted = 0x0C, 0x10

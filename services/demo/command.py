@@ -129,7 +129,7 @@ def _greeting(demo: Fleet, seconds: float) -> str:
     ]
     if not demo.is_alone:
         lines.append(
-            f"They form fleet {demo.name} and communicate on this machine's loopback interface only."
+            f"The vessels form fleet {demo.name}, and communicate only on this machine's loopback interface."
         )
     return "\n".join(lines)
 

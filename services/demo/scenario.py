@@ -241,7 +241,7 @@ class Scenario:
             if self._voyage.agreed_s is None:
                 self._voyage.agreed_s = time.monotonic() - stopped
                 self._progress.say(
-                    f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were told to stop"
+                    f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were stopped"
                 )
 
     def _apart(self, vessel: DemoVessel) -> StoreDifference:

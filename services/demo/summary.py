@@ -103,7 +103,7 @@ def _holdings(
 def _shore(ashore: ArrivedDocuments) -> str:
     office = f"{ashore.in_office} of {ashore.wanted} documents in the office (Couchbase protocol)"
     if ashore.news is None:
-        return f"{office}; no MQTT broker here"
+        return f"{office}; no MQTT broker on this machine"
     return (
         f"{office}; {ashore.heard} of {ashore.news} by MQTT, {ashore.twice} duplicated; through "
         f"{ashore.by} alone"

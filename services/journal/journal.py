@@ -124,7 +124,7 @@ class Journal:
         self.last_batch: Batch | None = None
         """The newest batch. It is never dropped, so that the next run can determine when this run ended."""
         self.through = 0
-        """Number of the last batch whose samples are all in documents, according to the file."""
+        """Number of the last batch whose samples are all in documents, as recorded in the journal."""
         self.wants_copies = False
         """True if the ring is full of batches whose documents do not have second copies yet."""
         self._copied: int | None = None

@@ -417,7 +417,7 @@ def _documents(facts: StatusFacts) -> str | None:
 def _copies(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.copies is None:
         return None
-    return f"check the card, recording continues: {facts.live.copies}"
+    return f"check the card (recording continues): {facts.live.copies}"
 
 
 def _problems(facts: StatusFacts) -> str | None:

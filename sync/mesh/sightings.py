@@ -131,7 +131,9 @@ class Sighting:
     ) -> Self:
         """Parse a TXT record. Raises AdvertisementError if it is malformed or does not belong to a vessel."""
         if (version := _text(txt, "v")) != VERSION:
-            raise AdvertisementError(f"the record has version {version!r}, but this is version {VERSION}")
+            raise AdvertisementError(
+                f"the record has version {version!r}, but only version {VERSION} is supported"
+            )
         vessel = _text(txt, "vessel")
         log = _log_of(instance, vessel)
         fleet, db, store = _text(txt, "fleet"), _text(txt, "db"), _text(txt, "store")

@@ -139,7 +139,9 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
         fields.no_more(body.collections, limits.collections, "collections")
         if len(body.collections) != len(body.checkpoint_ids) or not body.collections:
             count, ids = len(body.collections), len(body.checkpoint_ids)
-            raise MessageError(f"getCollections: {count} collections with {ids} checkpoint ids")
+            raise MessageError(
+                f"getCollections: the message has {count} collections, but {ids} checkpoint ids"
+            )
         for name in body.collections:
             if not _COLLECTION.fullmatch(name):
                 raise MessageError(f"getCollections: {name[:80]!r} is not a collection name")

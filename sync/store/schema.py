@@ -127,8 +127,8 @@ def check_sqlite(version: str) -> None:
     if tuple(int(part) for part in version.split(".")[:3]) < SQLITE_NEEDED:
         needed = ".".join(map(str, SQLITE_NEEDED))
         raise UnsupportedError(
-            f"SQLite {version} can corrupt a database that two processes write, and at least {needed} is"
-            " needed; install apsw from its wheel, which contains SQLite"
+            f"SQLite {version} can corrupt a database that two processes write; version {needed} or later is"
+            " required; install apsw from its wheel, which contains SQLite"
         )
 
 

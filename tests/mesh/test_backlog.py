@@ -124,7 +124,7 @@ class Link:
 
 
 def listen(path: Path, pipe: Pipe) -> None:
-    """Run the other vessel: serve its store, and raise an alarm when it is requested."""
+    """Run the other vessel: serve its store, and raise an alarm on request."""
 
     async def main() -> None:
         with open_store(path) as database:

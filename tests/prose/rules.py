@@ -28,7 +28,7 @@ AVOID: Final = {
 """Words and phrases to avoid, as regular expressions, each with a replacement."""
 
 MIN_WORDS: Final = 4
-"""Smallest number of words in a docstring; a shorter one only repeats the name."""
+"""Minimum number of words in a docstring. A shorter docstring only repeats the name."""
 
 _OPENINGS: Final = re.compile(
     r"(What|Whether|How|Who|Which|Where|When|Why|Whose|It|They|This|That|One|Those|These|Its|He|She)\b"

@@ -149,7 +149,7 @@ DEEP = b"[" * 100_000
         (asked("getCheckpoint", client="c", collection="-1"), "whole number from 0"),
         (asked("setCheckpoint", b"[]", client="c"), "body of setCheckpoint is malformed"),
         (asked("setCheckpoint", b"{" + b" " * 300_000 + b"}", client="c"), "more than 262144 bytes"),
-        (asked("getCollections", b'{"collections":["a"],"checkpoint_ids":[]}'), "1 collections with 0"),
+        (asked("getCollections", b'{"collections":["a"],"checkpoint_ids":[]}'), "1 collections, but 0"),
         (asked("getCollections", b'{"collections":[],"checkpoint_ids":[]}'), "0 collections"),
         (asked("getCollections", b'{"collections":["a","a"],"checkpoint_ids":["1","2"]}'), "listed twice"),
         (

@@ -444,7 +444,7 @@ def test_closed_driver_emits_nothing_and_cannot_be_polled(pi: Board) -> None:
 
 
 def test_options_of_another_sensor_kind_are_refused(pi: Board) -> None:
-    with pytest.raises(TypeError, match="options that do not belong to kind"):
+    with pytest.raises(TypeError, match="options that are not valid for kind"):
         ContactDriver(sensor(ManualOptions(), kind="switch"), gpio=pi.gpio)
 
 

@@ -127,7 +127,7 @@ def test_chips_are_searched_for_under_the_root_of_the_context(context: DriverCon
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"manual"}))
 def test_options_of_another_sensor_kind_are_refused(kind: str, context: DriverContext) -> None:
-    with pytest.raises(TypeError, match="options that do not belong to kind"):
+    with pytest.raises(TypeError, match="options that are not valid for kind"):
         make_driver(sensor(ManualOptions(), kind=kind), context=context)
 
 

@@ -133,7 +133,7 @@ def test_passphrase_is_requested_twice_for_a_new_fleet(logboat: Appliance) -> No
     folder = logboat.root / "south"
     logboat.secrets = [PASSPHRASE, "another"]
     made = logboat("fleet", "init", str(folder), "--name", "south")
-    assert (made.status, made.err) == (2, "logboat: the two entries differ; nothing was done\n")
+    assert (made.status, made.err) == (2, "logboat: the two entries differ; nothing was changed\n")
     assert not folder.exists()
     logboat.secrets = [PASSPHRASE, PASSPHRASE]
     assert logboat("fleet", "init", str(folder), "--name", "south").status == 0

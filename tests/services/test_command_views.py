@@ -137,7 +137,7 @@ class TestStatus:
                 "fix this first, nothing is being recorded",
             ),
             ({"documents": "the disk is read-only"}, "check the document store: the disk is read-only"),
-            ({"copies": "they cannot be written"}, "check the card, recording continues: they cannot be"),
+            ({"copies": "they cannot be written"}, "check the card (recording continues): they cannot be"),
             ({"problems": ["sensors.toml:3: bad pin"]}, "correct the configuration: sensors.toml:3: bad pin"),
             ({"storage": {"free": 1e9, "total": 32e9, "budget": 9, "used": 8}}, "free up space"),
             (

@@ -216,7 +216,7 @@ class TestSummary:
                 True,
                 "9 of 9 documents in the office (Couchbase protocol); 5 of 5 by MQTT, 1 duplicated",
             ),
-            (ArrivedDocuments("brigid", 9, 9, None), True, "no MQTT broker here"),
+            (ArrivedDocuments("brigid", 9, 9, None), True, "no MQTT broker on this machine"),
             (ArrivedDocuments("brigid", 9, 8, 5, 5), False, "not everything has arrived ashore: 8 of 9"),
             (ArrivedDocuments("brigid", 9, 9, 5, 4), False, "4 of 5 by MQTT"),
         ):

@@ -469,7 +469,7 @@ def _passphrase(args: Namespace, world: Environment, prompt: str, *, again: bool
 def _twice(world: Environment, prompt: str) -> str:
     given = world.secret(prompt)
     if world.secret("Repeat it: ") != given:
-        raise UsageError("the two entries differ; nothing was done")
+        raise UsageError("the two entries differ; nothing was changed")
     return given
 
 

@@ -49,7 +49,7 @@ Lights = dict[str, tuple[str, str]]
 
 
 class Ship:
-    """Vessel and context manager, which ends all processes that are still running."""
+    """Vessel of the test. As a context manager, it ends all processes that are still running."""
 
     def __init__(
         self,
