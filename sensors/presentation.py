@@ -163,23 +163,29 @@ _NOT_SIGNAL_K: Final = frozenset({"B/s"})
 """SI units of `TABLE` that Signal K does not define."""
 
 
-def presentation(unit: str, path: str) -> Presentation | None:
+def presentation(unit: str, path: str, *, shown_in: str = "") -> Presentation | None:
     """Return the presentation of a quantity, or None if the stored value is shown unchanged.
 
     Args:
         unit: the SI unit.
         path: the path of the sensor. It distinguishes, for example, air pressure from oil pressure.
+        shown_in: the unit that the sensor's key `display` selects, or an empty string. A unit that does not
+            belong to the quantity has no effect, because the name can come from another vessel's document.
     """
     row = next((row for row in TABLE.get(unit, ()) if row.fits(path)), None)
     if row is None:
         return None
     dimension = DIMENSIONS.get(unit)
-    scale = Unit(1.0) if dimension is None else dimension.units.get(row.unit, Unit(1.0))
+    usual = Unit(1.0) if dimension is None else dimension.units.get(row.unit, Unit(1.0))
+    scale, name, decimals = usual, row.unit, row.decimals
+    if dimension is not None and shown_in in dimension.units:
+        scale, name = dimension.units[shown_in], shown_in
+        decimals = None if decimals is None else _decimals(decimals, scale.factor / usual.factor)
     return Presentation(
-        unit=row.unit,
-        decimals=row.decimals,
+        unit=name,
+        decimals=decimals,
         factor=scale.factor,
-        offset=scale.offset,
+        offset=0.0 if is_temperature_difference(path) else scale.offset,
         home_assistant_unit=row.home_assistant_unit or row.unit or None,
         device_class=row.device_class,
         state_class=row.state_class,
@@ -188,26 +194,31 @@ def presentation(unit: str, path: str) -> Presentation | None:
     )
 
 
+def _decimals(decimals: int, ratio: float) -> int:
+    """Return the decimals for a unit that is `ratio` times as large as the usual one."""
+    return max(decimals + round(math.log10(ratio)), 0)
+
+
 def is_total(unit: str, path: str) -> bool:
     """Return True if the quantity only increases, such as running hours."""
     form = presentation(unit, path)
     return form is not None and form.state_class == _TOTAL_INCREASING
 
 
-def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
+def display(value: bool | float | None, unit: str, *, path: str = "", shown_in: str = "") -> tuple[str, str]:
     """Return the shown number and the shown unit of a value in the SI unit `unit`, such as `85.0` and `°C`.
 
     A contact is shown as `active` or `inactive`, and a missing value as `-`. A duration is one text, without
-    a separate unit.
+    a separate unit, unless `shown_in` selects a unit as in `presentation`.
     """
     if value is None:
         return NO_VALUE, ""
     if isinstance(value, bool):
         return ("active" if value else "inactive"), ""
-    form = presentation(unit, path)
+    form = presentation(unit, path, shown_in=shown_in)
     if form is None:
         return f"{value:.{_DIGITS}g}", unit
-    if form.unit == "s":
+    if form.unit == "s" and shown_in != "s":
         return format_duration(value), ""
     return _rounded(form.number(value), form.decimals), form.unit
 
@@ -218,9 +229,9 @@ def _rounded(number: float, decimals: int | None) -> str:
     return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0 avoids -0.0
 
 
-def format_value(value: bool | float | None, unit: str, *, path: str = "") -> str:
+def format_value(value: bool | float | None, unit: str, *, path: str = "", shown_in: str = "") -> str:
     """Return the result of `display` as one text: `85.0 °C`, `1800 rpm`, `active`."""
-    number, shown_unit = display(value, unit, path=path)
+    number, shown_unit = display(value, unit, path=path, shown_in=shown_in)
     return f"{number} {shown_unit}" if shown_unit else number
 
 
@@ -250,9 +261,9 @@ def _short(number: float) -> str:
     return f"{number + 0.0:.8g}"
 
 
-def format_exactly(value: float, unit: str, *, path: str = "") -> str:
+def format_exactly(value: float, unit: str, *, path: str = "", shown_in: str = "") -> str:
     """Return a value in the displayed unit, with six significant digits instead of fixed decimals."""
-    form = presentation(unit, path)
+    form = presentation(unit, path, shown_in=shown_in)
     if form is None:
         return f"{value:.{_DIGITS}g} {unit}".rstrip()
     return f"{form.number(value) + 0.0:.{_DIGITS}g} {form.unit}".rstrip()

@@ -182,6 +182,15 @@ class SensorSettings:
         example='"Resistive sender, 240 ohm"',
         meaning="Remarks about the sensor.",
     )
+    display: str = key(
+        parsed_later(ValueForm("a unit")),
+        default="",
+        without="the usual unit of the quantity",
+        only_for="numbers",
+        example='"psi"',
+        meaning="Unit in which the value is shown by `logboat sensors`, `top`, `log` and `alarms`. Documents"
+        " and programs still get the SI unit.",
+    )
     window_s: float = key(
         quantity("s", "10 s", "1 h"),
         name="window",

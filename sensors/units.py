@@ -229,6 +229,24 @@ def unit_of_text(written: object, unit: str) -> str | None:
     return parts[0][1] or None if len(parts) == 1 else None
 
 
+def parse_unit_name(written: object, unit: str) -> str:
+    """Return the name of a unit in which quantities with the SI unit `unit` can be written, such as `psi`.
+
+    Raises `InputError` if there is no such unit.
+    """
+    dimension = DIMENSIONS[unit]
+    name = " ".join(written.translate(_SPELLINGS).split()) if isinstance(written, str) else ""
+    if name not in dimension.units:
+        if f"US {name}" in dimension.units:
+            remedy = f'Write "US {name}" or "imp {name}".'
+        elif near := close(name, dimension.units):
+            remedy = f'Did you mean "{near}"?'
+        else:
+            remedy = f"Write one of: {', '.join(dimension.units)}."
+        raise InputError(f"{shown(written)} is not a unit for {dimension.name}", remedy)
+    return name
+
+
 def _parts(text: str) -> list[tuple[float, str]]:
     """Return the pairs of number and unit, or an empty list if the text does not consist of such pairs."""
     parts, position = [], 0

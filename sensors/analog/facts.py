@@ -94,7 +94,8 @@ def _end(settings: SensorSettings, found: Conversion, quantity: float) -> str:
         return f"{quantity:g} V"
     more = [f"{found.circuit.volts(quantity):.3g} V"]
     if isinstance(found.curve, NtcCurve):
-        more.append(format_value(found.curve.value(quantity), settings.unit, path=settings.path))
+        value = found.curve.value(quantity)
+        more.append(format_value(value, settings.unit, path=settings.path, shown_in=settings.display))
     return f"{written(quantity, unit, digits=3)} ({', '.join(more)})"
 
 

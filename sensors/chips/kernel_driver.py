@@ -67,7 +67,10 @@ def _corrected(reading: BusReading, settings: SensorSettings) -> BusReading:
 
 def range_fact(limits: Range, settings: SensorSettings) -> Fact:
     """Return the fact that states beyond which values a sensor is `out-of-range`, in the displayed unit."""
-    low, high = (format_exactly(end, settings.unit, path=settings.path) for end in (limits.low, limits.high))
+    low, high = (
+        format_exactly(end, settings.unit, path=settings.path, shown_in=settings.display)
+        for end in (limits.low, limits.high)
+    )
     return "fault", f"{SensorState.OUT_OF_RANGE} below {low}, above {high}"
 
 

@@ -39,7 +39,7 @@ from sensors.toml.schema import (
     choice,
 )
 from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, raise_if_any
-from sensors.units import InputError, format_duration, parse_value, shown
+from sensors.units import DIMENSIONS, InputError, format_duration, parse_unit_name, parse_value, shown
 
 from . import conflicts
 from .sections import SECTIONS, VESSEL_FILE
@@ -253,6 +253,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
     draft.values["deadband"] = _deadband(draft)
     draft.values["offset"] = _offset(draft)
     _check_average(draft)
+    draft.values["display"] = _display(draft)
     draft.values["alarm"] = tuple(_alarm(rule, draft) for rule in table.tables("alarm"))
     if kind is not None:
         kind.check(draft)
@@ -348,6 +349,19 @@ def _offset(draft: SensorDraft) -> float:
     offset: float = table.value("offset", lambda raw: parse_value(raw, unit, difference=True)) or 0.0
     _check_value(table, "offset", draft, difference=True)
     return offset
+
+
+def _display(draft: SensorDraft) -> str:
+    """Return the unit in which the value is shown; empty for the usual one."""
+    table, unit = draft.table, draft.unit
+    if "display" not in table.data or "display" in table.faulty or unit is None:
+        return ""
+    if unit == CONTACT or unit not in DIMENSIONS:
+        what = "a contact has" if unit == CONTACT else f"{unit_words(unit)} have"
+        table.complain("display", f"{what} no other unit", "Remove this key.")
+        return ""
+    shown_in: str = table.value("display", lambda raw: parse_unit_name(raw, unit)) or ""
+    return shown_in
 
 
 def _check_average(draft: SensorDraft) -> None:

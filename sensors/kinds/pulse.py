@@ -230,7 +230,9 @@ def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fa
     if options.debounce_s:
         yield "debounce", f"a pulse within {format_duration(options.debounce_s)} of another is not counted"
     is_rate = options.measure == "rate"
-    many = format_exactly(100 / options.pulses_per_unit, settings.unit, path=settings.path)
+    many = format_exactly(
+        100 / options.pulses_per_unit, settings.unit, path=settings.path, shown_in=settings.display
+    )
     yield "pulses", f"100 pulses{'/s' if is_rate else ''} -> {many}"
     if is_rate:
         yield "zero", f"0 after {format_duration(options.zero_after_s)} without a pulse"

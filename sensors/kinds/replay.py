@@ -146,7 +146,7 @@ class ReplayDriver(Driver):
             return Sample(self.settings.id, due_ns, None, row.state, detail="the recording has no value here")
         settings = self.settings
         if not self._is_possible(row.value):
-            shown = format_exactly(row.value, settings.unit, path=settings.path)
+            shown = format_exactly(row.value, settings.unit, path=settings.path, shown_in=settings.display)
             detail = f"the recording has {shown} here, which is not a possible value"
             return Sample(settings.id, due_ns, None, SensorState.OUT_OF_RANGE, detail=detail)
         value = bool(row.value) if self._contact else row.value

@@ -71,6 +71,7 @@ HARMLESS: Final = frozenset(
         "description",
         "direction",
         "divider",
+        "display",
         "dns",
         "end_of_line",
         "every",

@@ -53,6 +53,8 @@ def _facts(
     kind = kind_named(settings.kind)
     unit = "a contact" if settings.unit == CONTACT else f"in {unit_words(settings.unit)}"
     yield "path", f"{settings.path}, {unit}"
+    if settings.display:
+        yield "display", f"in {settings.display}"
     yield from kind.facts(settings, written)
     if recordings is not None:
         yield from kind.recording_facts(settings, recordings)

@@ -164,6 +164,7 @@ def vessel(
                 "deadband": sensor.deadband,
                 "alarms": len(sensor.alarms),
             }
+            | ({"display": sensor.display} if sensor.display else {})
             | _calibration(sensor)
             for sensor in sensors
         },

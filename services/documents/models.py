@@ -6,7 +6,7 @@ instead. The code that writes documents is in `reading_window` (readings) and `b
 documents).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
@@ -207,6 +207,8 @@ class VesselSensor(_Shape, frozen=True, kw_only=True):
     path: str = ""
     unit: str = ""
     kind: str = ""
+    display: str = ""
+    """Unit in which the values are shown; empty for the usual one."""
 
 
 class VesselDocument(_Shape, frozen=True, kw_only=True):
@@ -242,6 +244,18 @@ def read(document: StoredDocument, shape: type[_S]) -> _S:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ShapeError(f"{document.id}: {error}") from error
     return decoded
+
+
+def display_units(source: DocumentSource, vessel: str) -> Mapping[str, str]:
+    """Return the unit in which each of a vessel's sensors is shown, if its configuration selects one."""
+    document = source.get(documents.vessel_id(vessel))
+    if document is None:
+        return {}
+    try:
+        sensors = read(document, VesselDocument).sensors
+    except ShapeError:  # `verify` reports the invalid document
+        return {}
+    return {name: sensor.display for name, sensor in sensors.items() if sensor.display}
 
 
 def vessels(source: DocumentSource) -> list[str]:

@@ -4,7 +4,7 @@ An acknowledgement only adds {who, when} to the alarm's document, once for each 
 merged with other acknowledgements and with the clearing of the alarm.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ class AlarmEpisode:
     raised: Moment
     cleared: Moment | None
     """Time at which the alarm was cleared; None if it is active."""
+    display: str = ""
+    """Unit in which the sensor's values are shown; '' for the usual one."""
 
     @property
     def is_acknowledged(self) -> bool:
@@ -61,6 +63,7 @@ def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[Al
     """
     shown, faults = [], []
     timelines: dict[str, Timeline] = {}
+    shown_in: dict[str, Mapping[str, str]] = {}
     for document in source.documents(
         f"{DocumentType.ALARM}:" if vessel is None else f"{DocumentType.ALARM}:{vessel}:"
     ):
@@ -71,9 +74,11 @@ def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[Al
             continue
         if alarm.vessel not in timelines:
             timelines[alarm.vessel] = Timeline(boots_of(source, alarm.vessel)[0])
+            shown_in[alarm.vessel] = models.display_units(source, alarm.vessel)
         timeline = timelines[alarm.vessel]
         cleared = None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared)
-        shown.append(AlarmEpisode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
+        raised, display = moment(timeline, alarm, alarm.raised), shown_in[alarm.vessel].get(alarm.sensor, "")
+        shown.append(AlarmEpisode(document.id, alarm, raised, cleared, display))
     return in_order(shown), faults
 
 

@@ -27,6 +27,8 @@ class CurrentValue:
     unit: str
     kind: str
     """Kind of the sensor; '' if unknown."""
+    display: str
+    """Unit in which the value is shown; '' for the usual one."""
     value: Value
     state: str | None
     """State of the last sample; None if there is no sample yet."""
@@ -58,6 +60,7 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
             path=live.path,
             unit=live.unit,
             kind=live.kind,
+            display=live.display,
             value=live.value,
             state=live.state,
             detail=live.detail,
@@ -89,6 +92,7 @@ def from_documents(
         except ShapeError as error:
             faults.append(str(error))
     timeline = timeline_around(source, vessel, [(equipment.log, equipment.boot) for equipment in known])
+    shown_in = models.display_units(source, vessel)
     values = []
     for equipment in known:
         recorded = None if equipment.time is None else models.seconds_of(equipment.time)
@@ -101,6 +105,7 @@ def from_documents(
                 path=equipment.path,
                 unit=equipment.unit,
                 kind="",
+                display=shown_in.get(equipment.sensor, ""),
                 value=equipment.value,
                 state=equipment.state,
                 detail="",

@@ -58,12 +58,14 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
             state_file.write(place, content)
     moments = [(a.log, when.boot or 0) for a in alarms.values() for when in (a.raised, a.cleared) if when]
     timeline = timeline_around(database, vessel, moments)
+    shown_in = models.display_units(database, vessel)
     return in_order(
         AlarmEpisode(
             document_id,
             alarm,
             moment(timeline, alarm, alarm.raised),
             None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared),
+            shown_in.get(alarm.sensor, ""),
         )
         for document_id, alarm in alarms.items()
     )

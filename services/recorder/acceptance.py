@@ -55,7 +55,13 @@ class SensorIntake:
         self.detail = ""
         """The driver's latest remark about the sensor, as human-readable text."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
-        self._watch = AlarmWatch(settings.alarms, unit=settings.unit, standing=self.episode is not None)
+        self._watch = AlarmWatch(
+            settings.alarms,
+            unit=settings.unit,
+            path=settings.path,
+            shown_in=settings.display,
+            standing=self.episode is not None,
+        )
         self._speaks_of_changes = settings.kind == "runtime" or (
             settings.unit == "bool" and settings.kind not in GIVEN_KINDS
         )

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sensors.presentation import format_exactly
 from sensors.sample import Value
 from sensors.settings import AlarmRule, ContactState
 from sensors.severity import Severity
@@ -88,15 +89,23 @@ class _Watch:
 class AlarmWatch:
     """The alarm rules of a sensor, and their states."""
 
-    def __init__(self, rules: Sequence[AlarmRule], *, unit: str = "", standing: bool = False) -> None:
+    def __init__(
+        self,
+        rules: Sequence[AlarmRule],
+        *,
+        unit: str = "",
+        path: str = "",
+        shown_in: str = "",
+        standing: bool = False,
+    ) -> None:
         """Set up the rules.
 
-        `unit` is the unit of the values, for use in descriptions. `standing` is True if an episode was in
-        progress when the recorder stopped. That episode then continues until values clear it, and is not
-        raised again.
+        `unit` is the unit of the values, for use in descriptions; `path` and `shown_in` are those of the
+        sensor (`in_words`). `standing` is True if an episode was in progress when the recorder stopped. That
+        episode then continues until values clear it, and is not raised again.
         """
         self._watches = [_Watch(rule) for rule in rules]
-        self._unit = unit
+        self._unit, self._path, self._shown_in = unit, path, shown_in
         self._resumed = standing
         self._blind = False
 
@@ -142,7 +151,10 @@ class AlarmWatch:
         if not holding:
             return None
         rule = max(holding, key=lambda rule: rule.severity.rank)
-        return AlarmState(severity=rule.severity, text=rule.text, condition=in_words(rule, self._unit))
+        return AlarmState(severity=rule.severity, text=rule.text, condition=self._in_words(rule))
+
+    def _in_words(self, rule: AlarmRule) -> str:
+        return in_words(rule, self._unit, path=self._path, shown_in=self._shown_in)
 
     @property
     def is_unknown(self) -> bool:
@@ -168,15 +180,18 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     return over or under
 
 
-def in_words(rule: AlarmRule, unit: str = "") -> str:
-    """Return a rule's condition as text in SI units, such as `above 63 Hz for 5 s` or `active for 10 s`."""
+def in_words(rule: AlarmRule, unit: str = "", *, path: str = "", shown_in: str = "") -> str:
+    """Return a rule's condition as text, such as `above 63 Hz for 5 s` or `active for 10 s`.
+
+    Limits are in the SI unit, or in the unit `shown_in` if the sensor's key `display` selects one.
+    """
     shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
     words = []
     if rule.when is not None:
         words.append(rule.when.value)
-    if rule.above is not None:
-        words.append(f"above {rule.above:g}{shown}")
-    if rule.below is not None:
-        words.append(f"below {rule.below:g}{shown}")
+    for side, limit in (("above", rule.above), ("below", rule.below)):
+        if limit is not None:
+            exact = format_exactly(limit, unit, path=path, shown_in=shown_in) if shown_in else ""
+            words.append(f"{side} {exact or f'{limit:g}{shown}'}")
     condition = " or ".join(words)
     return f"{condition} for {rule.raise_after_s:g} s" if rule.raise_after_s else condition

@@ -114,6 +114,7 @@ class PublishedState:
             "path": sensor.path,
             "unit": sensor.unit,
             "kind": sensor.kind,
+            "display": sensor.display,
             "sequence": intake.last,
             "rate": self._rates.get(sensor.id),
             "alarm": None if intake.episode is None else intake.episode.severity,

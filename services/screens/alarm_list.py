@@ -58,7 +58,10 @@ def words(episode: "AlarmEpisode") -> str:
     """Return an alarm's text and the reason for the alarm, such as `Overspeed (above 63 Hz, at 3840 rpm)`."""
     alarm = episode.alarm
     is_number = alarm.value is not None and not isinstance(alarm.value, bool)  # the condition names a state
-    value = "" if not is_number else f"at {format_value(alarm.value, alarm.unit, path=alarm.path)}"
+    value = ""
+    if is_number:
+        number = format_value(alarm.value, alarm.unit, path=alarm.path, shown_in=episode.display)
+        value = f"at {number}"
     reason = ", ".join(part for part in (alarm.condition, value) if part)
     return f"{alarm.text} ({reason})" if alarm.text and reason else alarm.text or reason or alarm.path
 

@@ -79,7 +79,7 @@ def cells(current: CurrentValue) -> tuple[str, ...]:
     """Return the cells of a sensor's row, in the order of the columns in `HEAD`."""
     return (
         current.sensor,
-        format_value(current.value, current.unit, path=current.path),
+        format_value(current.value, current.unit, path=current.path, shown_in=current.display),
         state_words(current),
         "-" if current.age is None else format_duration(round(current.age, 1)),
         "-" if current.rate is None else f"{_rate(current.rate)}/s",

@@ -29,6 +29,9 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
         str, described("SI unit of the value; 'bool' for contacts, 'ratio' for 0 to 1, '' for counts.")
     ] = ""
     kind: Annotated[str, described("Kind of the sensor, as configured: switch, pulse, analog …")] = ""
+    display: Annotated[
+        str, described("Unit in which the value is shown; '' for the usual unit of the quantity.")
+    ] = ""
     value: Annotated[
         Value,
         described(

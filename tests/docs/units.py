@@ -22,7 +22,10 @@ Units are case-sensitive. The space between number and unit is optional. A durat
 You can also write `Ω` for `ohm`, `µ` for the prefix `u` (micro), and `m³` for `m3`. Write `US gal` or
 `imp gal`, because an imperial gallon is 20 % larger than a US gallon.
 
-Values are recorded in SI units."""
+Values are recorded in SI units. On screens, Logboat shows °C, bar, rpm, %, litres and knots. To see a value
+in another unit, write the key `display` in its `[[sensor]]`, such as `display = "psi"` or
+`display = "US gal"`. `logboat sensors`, `top`, `log` and `alarms` then show this unit, also on the other
+vessels of the fleet. The key has no effect on CSV, JSON and MQTT."""
 
 
 def page() -> str:

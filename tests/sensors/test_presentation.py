@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sensors import signalk_paths
 from sensors.plausibility import impossible_value, missing_unit
-from sensors.presentation import TABLE, display, format_as_written, format_value, presentation
+from sensors.presentation import TABLE, display, format_as_written, format_exactly, format_value, presentation
 from sensors.units import DIMENSIONS, parse
 from sync.gateway.mqtt import homeassistant, signalk
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
@@ -278,3 +278,36 @@ def test_formatted_value_can_be_parsed_back_within_its_last_digit(unit: str, val
     last_digit = 10.0 ** -len(number.partition(".")[2]) if "e" not in number else abs(float(number)) * 1e-5
     step = abs(parse(f"{last_digit} {shown_unit}", unit) - parse(f"0 {shown_unit}", unit))
     assert parse(f"{number} {shown_unit}", unit) == pytest.approx(value, rel=1e-5, abs=step)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "path", "shown_in", "text"),
+    [
+        (4e5, "Pa", "propulsion.main.oilPressure", "psi", "58.0 psi"),
+        (101325.0, "Pa", "environment.outside.pressure", "inHg", "29.921 inHg"),
+        (358.15, "K", "propulsion.main.coolantTemperature", "°F", "185.0 °F"),
+        (5.0, "K", "propulsion.main.exhaust.temperatureDifference", "°F", "9.0 °F"),
+        (0.1, "m3", "tanks.fuel.main.currentVolume", "US gal", "26.42 US gal"),
+        (10.0, "m", "environment.depth.belowKeel", "ft", "32.8 ft"),
+        (5.0, "m/s", "navigation.speedOverGround", "km/h", "18.00 km/h"),
+        (7200.0, "s", "propulsion.main.runTime", "s", "7200 s"),
+        (5400.0, "s", "a.b", "h", "1.5 h"),
+        (0.5, "ratio", "tanks.fuel.main.currentLevel", "%", "50.0 %"),
+        (4e5, "Pa", "propulsion.main.oilPressure", "kn", "4.00 bar"),
+        (4e5, "Pa", "propulsion.main.oilPressure", "", "4.00 bar"),
+        (3.0, "", "bilge.main.pump.starts", "psi", "3"),
+        (True, "bool", "bilge.main.highWater", "psi", "active"),
+        (None, "Pa", "propulsion.main.oilPressure", "psi", "-"),
+    ],
+)
+def test_value_is_shown_in_the_unit_that_was_asked_for(
+    value: float | None, unit: str, path: str, shown_in: str, text: str
+) -> None:
+    assert format_value(value, unit, path=path, shown_in=shown_in) == text
+
+
+@pytest.mark.parametrize("unit", DIMENSIONS)
+def test_every_unit_of_a_quantity_can_be_asked_for(unit: str) -> None:
+    for name, scale in DIMENSIONS[unit].units.items():
+        shown = format_exactly(scale.factor + scale.offset, unit, shown_in=name)
+        assert shown in (f"1 {name}", f"1.0 {name}")

@@ -94,11 +94,17 @@ def boot(
 
 
 def settings(
-    sensor: str = SENSOR, *, path: str = PATH, unit: str = "Hz", kind: str = "pulse"
+    sensor: str = SENSOR, *, path: str = PATH, unit: str = "Hz", kind: str = "pulse", display: str = ""
 ) -> SensorSettings:
     """Return the settings of a sensor of the vessel."""
     return SensorSettings(
-        id=sensor, name=f"The {sensor}", kind=kind, path=path, unit=unit, options=ManualOptions()
+        id=sensor,
+        name=f"The {sensor}",
+        kind=kind,
+        path=path,
+        unit=unit,
+        display=display,
+        options=ManualOptions(),
     )
 
 

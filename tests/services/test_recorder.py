@@ -18,6 +18,7 @@ from services.cli.main import main
 from services.clocks.clock_quality import ClockQuality
 from services.clocks.time_source import TimeSource
 from services.config.model import Configuration, RetentionSection, VesselSection
+from services.documents import models
 from services.documents.boot_signing import OwnIdentity
 from services.documents.budget import Budget
 from services.history.completeness import verify
@@ -138,6 +139,21 @@ def test_malformed_reading_does_not_prevent_retention_or_new_documents(
         assert database.floor(strange)
         written = {document.id.partition(":")[0] for document in database.documents()}
         assert {"vessel", "boot", "equipment"} <= written
+
+
+def test_unit_on_screens_is_in_the_live_state_and_in_the_vessels_document(tmp_path: Path) -> None:
+    text = MANUAL.replace('rate = "20 Hz"', 'rate = "20 Hz"\ndisplay = "°F"')
+    with running(tmp_path, text) as (_, heard):
+        heard.wait(lambda words: words.count("WATCHDOG=1") >= 2)
+        state = state_file.read(state_file.path(tmp_path / "run"))
+    assert {name: each["display"] for name, each in state["sensors"].items()} == {
+        "fuel-dip": "",
+        "cabin": "°F",
+    }
+    with store(tmp_path) as database:
+        assert models.display_units(database, "argo") == {"cabin": "°F"}
+        for document in database.documents("reading:argo:cabin:"):
+            assert models.read(document, models.ReadingDocument).unit == "K"
 
 
 def test_manual_value_is_acknowledged_once_it_is_durable(tmp_path: Path) -> None:

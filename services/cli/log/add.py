@@ -66,7 +66,7 @@ def add(args: Namespace, world: Environment) -> int:
             )
         )
     else:
-        text = shown(value, sensor.unit, sensor.path, raw=args.raw_units)
+        text = shown(value, sensor.unit, sensor.path, raw=args.raw_units, shown_in=sensor.display)
         tell(f"recorded {text}: number {answer.sequence} of log {answer.log}")
     return 0
 
@@ -84,7 +84,9 @@ def _confirm_if_far(
     if not is_far(value, before, sensor.unit, path=sensor.path):
         return
     named = (value, min(before), max(before))
-    new, low, high = (shown(each, sensor.unit, sensor.path, raw=args.raw_units) for each in named)
+    new, low, high = (
+        shown(each, sensor.unit, sensor.path, raw=args.raw_units, shown_in=sensor.display) for each in named
+    )
     earlier = f"all earlier values ({low} to {high})" if low != high else f"the earlier value ({low})"
     say(f"{new} is far from {earlier}")
     if not args.yes and world.ask("Record it? Type yes: ").strip().lower() != "yes":

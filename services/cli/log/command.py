@@ -62,6 +62,8 @@ def log_arguments(parser: ArgumentParser) -> None:
 
 def log(args: Namespace, world: Environment) -> int:
     """Show the readings of a sensor, or add one. Return 0."""
+    from services.documents.models import display_units
+
     from . import add, view
 
     if args.limit is not None and args.limit < 1:
@@ -84,7 +86,12 @@ def log(args: Namespace, world: Environment) -> int:
                 latest = history.last_moment()
                 since = -math.inf if latest.utc is None else latest.utc - USUAL_SPAN_S
             samples = history.samples(since=since, until=until)
-            print("\n".join(view.lines(samples, args, vessel=vessel, where=screen(zone=place))))
+            shown_in = display_units(database, vessel).get(args.sensor, "")
+            print(
+                "\n".join(
+                    view.lines(samples, args, vessel=vessel, where=screen(zone=place), shown_in=shown_in)
+                )
+            )
             now = view.now_line(args, world, vessel)
             if now:
                 tell(now)

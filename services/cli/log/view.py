@@ -5,8 +5,9 @@ It processes samples one by one, so that a year of samples needs no more memory 
 
 from argparse import Namespace
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from sensors.plaintext import clean
@@ -68,8 +69,14 @@ def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
     return max(after.moment.utc - before.moment.utc, 0.0)
 
 
-def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
-    """Yield the lines of the view, formatted for the screen `where`."""
+def lines(
+    samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, where: Screen, shown_in: str
+) -> Iterator[str]:
+    """Yield the lines of the view, formatted for the screen `where`.
+
+    `shown_in` is the unit in which the sensor's values are shown; '' for the usual one.
+    """
+    show = partial(shown, raw=args.raw_units, shown_in=shown_in)
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
     for sample in samples:
         summary.take(sample)
@@ -83,9 +90,9 @@ def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, wh
         yield from wrap(text, where.width)
     if where.is_terminal and summary.curve.values:
         yield summary.curve.line(width=min(where.width, WIDEST), unicode=where.unicode)
-    for text in _findings(summary, raw=args.raw_units):
+    for text in _findings(summary, show):
         yield from wrap(text, where.width)
-    rows = [_row(sample, where, raw=args.raw_units) for sample in summary.rows]
+    rows = [_row(sample, where, show) for sample in summary.rows]
     head, blocks = fitted([("time", "number", "value", ""), *rows], right=(1, 2), width=where.width)
     yield from head
     for block in blocks:
@@ -101,8 +108,8 @@ def _heading(
     yield f"{begin} to {end}, {count(summary.samples, 'sample')}"
 
 
-def _findings(summary: _Summary, *, raw: bool) -> Iterator[str]:
-    yield from _extremes(summary, summary.rows[-1], raw=raw)
+def _findings(summary: _Summary, show: "Show") -> Iterator[str]:
+    yield from _extremes(summary, summary.rows[-1], show)
     if summary.faults:
         parts = ", ".join(f"{number} {state}" for state, number in summary.faults.most_common())
         yield f"{count(summary.faults.total(), 'sample')} with a fault: {parts}"
@@ -112,16 +119,16 @@ def _findings(summary: _Summary, *, raw: bool) -> Iterator[str]:
         yield f"last {count(len(summary.rows), 'sample')}:"
 
 
-def _row(sample: RecordedSample, where: Screen, *, raw: bool) -> tuple[str, ...]:
+def _row(sample: RecordedSample, where: Screen, show: "Show") -> tuple[str, ...]:
     return (
         moment_text(sample.moment, where.zone, milliseconds=True),
         str(sample.sequence),
-        shown(sample.value, sample.unit, sample.path, raw=raw),
+        show(sample.value, sample.unit, sample.path),
         sample.state if is_fault(sample.state) else "",
     )
 
 
-def _extremes(summary: _Summary, last: RecordedSample, *, raw: bool) -> Iterator[str]:
+def _extremes(summary: _Summary, last: RecordedSample, show: "Show") -> Iterator[str]:
     curve = summary.curve
     if not curve.values:
         return
@@ -129,16 +136,23 @@ def _extremes(summary: _Summary, last: RecordedSample, *, raw: bool) -> Iterator
         yield f"active in {thousands(round(curve.total))} of {count(curve.values, 'sample')}"
         return
     low, mean, high = (
-        shown(value, last.unit, last.path, raw=raw)
+        show(value, last.unit, last.path)
         for value in (curve.lowest, curve.total / curve.values, curve.highest)
     )
     yield f"lowest {low}, mean {mean}, highest {high}"
 
 
-def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
-    """Return a value as human-readable text; `raw` shows it in the recorded SI unit."""
+Show = Callable[[Value, str, str], str]
+"""Function that returns a value as text, from the value, its SI unit and the path."""
+
+
+def shown(value: Value, unit: str, path: str, *, raw: bool, shown_in: str = "") -> str:
+    """Return a value as human-readable text, in the unit `shown_in` if that is not empty.
+
+    `raw` shows the value in the recorded SI unit instead.
+    """
     if not raw or isinstance(value, bool):
-        return format_value(value, unit, path=path)
+        return format_value(value, unit, path=path, shown_in=shown_in)
     return "-" if value is None else f"{value:.10g} {unit}".strip()
 
 
@@ -153,7 +167,7 @@ def now_line(args: Namespace, world: Environment, vessel: str) -> str:
     sensor = sight.state.sensors.get(args.sensor)
     if sensor is None or sensor.clock is None:
         return ""
-    value = shown(sensor.value, sensor.unit, sensor.path, raw=args.raw_units)
+    value = shown(sensor.value, sensor.unit, sensor.path, raw=args.raw_units, shown_in=sensor.display)
     state = f" ({sensor.state})" if sensor.is_faulty else ""
     ago = format_duration(max(round(world.boottime - sensor.clock, 1), 0.0))
     return clean(f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}")
