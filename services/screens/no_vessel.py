@@ -6,8 +6,8 @@ from typing import Final
 
 TITLE: Final = "no vessel on this computer"
 ADVICE: Final = (
-    "run this command on the vessel's own computer (for example over SSH), or try Logboat here with simulated"
-    " vessels: logboat demo"
+    "run this command on the vessel's own computer (for example over SSH); for a simulated vessel, give its"
+    " --config, --sensors, --data and --run; to try Logboat here: logboat demo"
 )
 
 

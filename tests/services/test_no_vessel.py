@@ -21,7 +21,8 @@ def test_status_without_a_vessel_says_so_and_names_the_demo(
     assert said.startswith("no vessel on this computer: none of /etc/logboat/logboat.toml, ")
     assert said.endswith(
         f"{tmp_path}/run exists to do: run this command on the vessel's own computer (for example over"
-        " SSH), or try Logboat here with simulated vessels: logboat demo"
+        " SSH); for a simulated vessel, give its --config, --sensors, --data and --run; to try Logboat here:"
+        " logboat demo"
     )
     assert no_vessel.ADVICE in logboat("status", *places, "--json").stdout
 
