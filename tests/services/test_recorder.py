@@ -146,6 +146,7 @@ def test_unit_on_screens_is_in_the_live_state_and_in_the_vessels_document(tmp_pa
     with running(tmp_path, text) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") >= 2)
         state = state_file.read(state_file.path(tmp_path / "run"))
+    assert state is not None
     assert {name: each["display"] for name, each in state["sensors"].items()} == {
         "fuel-dip": "",
         "cabin": "°F",
