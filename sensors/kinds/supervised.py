@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, replace
 from pathlib import Path
 from typing import Any, Final
 
+from sensors.analog.options import LEAST_OPEN
 from sensors.chips.adc import BITS, CHIPS, AdcInput, AdsInput, ads_full_scale, ads_gain, find_input
 from sensors.chips.adc_keys import AdcOptions, check_channel, check_place
 from sensors.chips.chip_keys import wiring_of_chip
@@ -24,6 +25,7 @@ from sensors.signalk_paths import CONTACT
 from sensors.state import SensorState
 from sensors.toml.declarations import from_values, key, section
 from sensors.toml.schema import Table, choice, quantity
+from sensors.units import parse
 from sensors.wiring_picture import Picture, Wire
 
 _LEAST_SHARE: Final = 0.05
@@ -95,6 +97,11 @@ class SupervisedOptions(AdcOptions):
         )
 
     @property
+    def is_ratiometric(self) -> bool:
+        """True if the supply of the pull-up is the reference, so that its tolerance has no effect."""
+        return self.chip in BITS and self.circuit.supply_v == self.reference_v
+
+    @property
     def chip_inputs(self) -> tuple[AdsInput, ...]:
         """The input of an ADS1115; empty for the other chips, which have no gain."""
         if self.chip in BITS:
@@ -122,22 +129,48 @@ def _check(draft: SensorDraft) -> None:
                 f" up to {options.reference_v:g} V",
                 "Connect pull_up to the reference voltage, and correct supply or reference.",
             )
-        _check_resistors(table, options.circuit)
+        _check_resistors(table, options)
 
 
-def _check_resistors(table: Table, circuit: SupervisedCircuit) -> None:
+def _check_resistors(table: Table, options: SupervisedOptions) -> None:
+    """Report states whose voltages are too close to each other."""
+    circuit = options.circuit
     low, high, difference = circuit.closest
-    if difference >= _LEAST_SHARE * circuit.supply_v:
+    if difference < _LEAST_SHARE * circuit.supply_v:
+        text = (
+            f"these resistors do not distinguish {_NAMES[low]} from {_NAMES[high]}: the voltages differ by"
+            f" only {difference * 1000:.3g} mV"
+        )
+        best_ohm = circuit.best_pull_up_ohm
+    elif not _detects_cut(circuit, options):
+        limit_v = circuit.volts(circuit.limits_ohm[LoopState.OPEN])
+        text = (
+            f"the limit for a cut cable ({limit_v:.3g} V) is so close to the supply ({circuit.supply_v:g} V)"
+            " that a cut cable would look like an open contact if the supply is a little lower"
+        )
+        best_ohm = max(circuit.best_pull_up_ohm, circuit.limits_ohm[LoopState.OPEN] * (1 / LEAST_OPEN - 1))
+    else:
         return
-    better = _would_do(circuit)
-    table.complain(
-        "pull_up" if better else "end_of_line",
-        f"these resistors do not distinguish {_NAMES[low]} from {_NAMES[high]}: the voltages differ by"
-        f" only {difference * 1000:.3g} mV",
-        f"Use a pull_up of about {_ohms(circuit.best_pull_up_ohm)}."
-        if better
-        else 'Write, for example, end_of_line = "10 kohm" and in_series = "2.2 kohm".',
+    written = _ohms(best_ohm)
+    better = replace(circuit, pull_up_ohm=parse(written, "ohm"))
+    is_enough = (
+        parse(_LEAST_OHM, "ohm") <= better.pull_up_ohm <= parse(_MOST_OHM, "ohm")
+        and better.closest[2] >= _LEAST_SHARE * circuit.supply_v
+        and _detects_cut(better, options)
     )
+    table.complain(
+        "pull_up" if is_enough else "end_of_line",
+        text,
+        f"Use a pull_up of about {written}."
+        if is_enough
+        else 'Write, for example, end_of_line = "10 kohm", in_series = "2.2 kohm" and pull_up = "10 kohm".',
+    )
+
+
+def _detects_cut(circuit: SupervisedCircuit, options: SupervisedOptions) -> bool:
+    """Return True if the voltage of a cut cable exceeds its limit, whatever the tolerance of the supply."""
+    limit_v = circuit.volts(circuit.limits_ohm[LoopState.OPEN])
+    return options.is_ratiometric or limit_v <= LEAST_OPEN * circuit.supply_v
 
 
 _NAMES: Final = {
@@ -146,12 +179,6 @@ _NAMES: Final = {
     LoopState.OPEN: "an open contact",
     LoopState.CUT: "a cut cable",
 }
-
-
-def _would_do(circuit: SupervisedCircuit) -> bool:
-    """Return True if the best pull-up resistor would make all states distinguishable."""
-    best = replace(circuit, pull_up_ohm=circuit.best_pull_up_ohm)
-    return best.closest[2] >= _LEAST_SHARE * circuit.supply_v
 
 
 def read_contact(volts: float, options: SupervisedOptions) -> BusReading:

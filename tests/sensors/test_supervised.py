@@ -2,12 +2,13 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sensors.chips.adc import AdsInput
@@ -284,6 +285,53 @@ def test_usual_resistors_are_accepted(
     content = TABLE.replace('pull_up = "10 kohm"', f'pull_up = "{pull_up}"')
     content = content.replace('end_of_line = "10 kohm"', f'end_of_line = "{end_of_line}"')
     assert load(content.replace('in_series = "2.2 kohm"', f'in_series = "{in_series}"'))
+
+
+def test_limit_that_a_cut_cable_may_not_exceed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    close = TABLE.replace('pull_up = "10 kohm"', 'pull_up = "1 kohm"').replace("2.2 kohm", "1 kohm")
+    path.write_text(close)
+    assert load_sensors(path)  # the supply is the reference of the MCP3008
+    path.write_text(close.replace("mcp3008", "ads1115"))
+    with pytest.raises(ConfigurationError) as caught:
+        load_sensors(path)
+    assert str(caught.value).endswith(
+        'sensors.toml:6: sensor "float", pull_up: the limit for a cut cable (3.2 V) is so close to the supply'
+        " (3.3 V) that a cut cable would look like an open contact if the supply is a little lower. Use a"
+        " pull_up of about 3.02 kohm."
+    )
+    path.write_text(
+        close.replace("mcp3008", "ads1115").replace('pull_up = "1 kohm"', 'pull_up = "3.02 kohm"')
+    )
+    assert load_sensors(path)
+
+
+@given(
+    pull_up=resistors,
+    end_of_line=resistors,
+    in_series=st.one_of(st.none(), resistors),
+    share=st.floats(0.97, 1),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_cut_cable_is_a_fault_whatever_the_tolerance_of_the_supply(
+    tmp_path: Path, pull_up: float, end_of_line: float, in_series: float | None, share: float
+) -> None:
+    path = tmp_path / "sensors.toml"
+    content = TABLE.replace("mcp3008", "ads1115").replace(
+        'in_series = "2.2 kohm"\n', "" if in_series is None else f'in_series = "{in_series} ohm"\n'
+    )
+    content = content.replace('pull_up = "10 kohm"', f'pull_up = "{pull_up} ohm"')
+    path.write_text(content.replace('end_of_line = "10 kohm"', f'end_of_line = "{end_of_line} ohm"'))
+    try:
+        (loaded,) = load_sensors(path)
+    except ConfigurationError as error:
+        advice = re.search(r"pull_up of about ([0-9.]+ k?ohm)", str(error))
+        if advice is not None:
+            path.write_text(re.sub("pull_up = .*", f'pull_up = "{advice[1]}"', path.read_text()))
+            assert load_sensors(path)
+        return
+    assert isinstance(loaded.options, SupervisedOptions)
+    assert read_contact(3.3 * share, loaded.options).state is SensorState.OPEN
 
 
 def test_input_of_another_sensor_is_refused(tmp_path: Path) -> None:
