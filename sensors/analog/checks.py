@@ -203,7 +203,7 @@ def _is_measurable(draft: SensorDraft, options: AnalogOptions, found: Conversion
     table = draft.table
     # a range that the file states is corrected there, and a computed one in the circuit
     key = "valid" if "valid" in table.data else _selecting(keys)[0]
-    high_v = max(found.valid_v[1], -found.valid_v[0])
+    high_v = options.highest_v
     high = f"{high_v:g} V" if keys.unit == "V" else f"{written(found.valid[1], keys.unit)} ({high_v:.4g} V)"
     if options.full_scale_v is not None:
         widest_v = (options.gain_v or ADS_WIDEST_V) * options.divider

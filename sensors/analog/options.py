@@ -178,7 +178,16 @@ class AnalogOptions(AdcOptions):
             return None
         if self.gain_v is not None:
             return self.gain_v
-        return ads_full_scale(max(map(abs, self.conversion.valid_v)) / self.divider)
+        return ads_full_scale(self.highest_v / self.divider)
+
+    @property
+    def highest_v(self) -> float:
+        """Highest voltage of a working sender, in either direction, that the converter must measure.
+
+        Without a sign, the converter reads every negative voltage as 0, so the lower limit does not matter.
+        """
+        low_v, high_v = self.conversion.valid_v
+        return max(high_v, -low_v) if self.is_signed else high_v
 
     @property
     def chip_inputs(self) -> tuple[AdsInput, ...]:

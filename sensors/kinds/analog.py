@@ -54,16 +54,16 @@ class AnalogDriver(KernelDriver):
             is_signed=options.is_signed,
         )
         full_v = found.full_v * options.divider
-        low_v, high_v = self._conversion.valid_v
-        if max(high_v, -low_v) > full_v * (1 + 1e-6):
+        high_v = options.highest_v
+        if high_v > full_v * (1 + 1e-6):
             remedy = "lower valid"
             if options.full_scale_v is not None:
-                gain = ads_gain(ads_full_scale(max(high_v, -low_v) / options.divider))
+                gain = ads_gain(ads_full_scale(high_v / options.divider))
                 full = f"…_gain={gain} is {ADS_FULL_SCALES_V[gain]} V"
                 remedy = f"restart, so that the chip's line in config.txt takes effect ({full})"
             raise DriverError(
                 f"{self._chip.title} measures up to {full_v:.4g} V, but a working sender can have up to"
-                f" {max(high_v, -low_v):.4g} V, so a broken wire would look like a value; {remedy}"
+                f" {high_v:.4g} V, so a broken wire would look like a value; {remedy}"
             )
         return found.attribute.parent
 

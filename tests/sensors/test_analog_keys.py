@@ -372,6 +372,22 @@ def test_poor_resolution_is_refused_in_a_new_file(
     assert load_sensors(vessel.file)  # a file in use stays in use
 
 
+BELOW_GROUND = 'calibration = [[0.5, "0 %"], [2.5, "100 %"]]\nvalid = [-10, 3.0]\n'
+"""A low limit that has no effect, because a converter without a sign reads every negative voltage as 0."""
+
+
+def test_range_that_begins_far_below_ground_is_accepted_and_measured(vessel: Vessel) -> None:
+    text = table(BELOW_GROUND, LEVEL)
+    assert vessel.problems(text) == []
+    assert vessel.mcp(text, 1.5).value == pytest.approx(0.5, abs=0.01)
+
+
+def test_range_that_begins_far_below_ground_does_not_change_the_gain(vessel: Vessel) -> None:
+    text = table(BELOW_GROUND, LEVEL, chip="ads1115")
+    assert vessel.problems(text) == []
+    assert vessel.ads(text, 1.5, full_scale_v=4.096).value == pytest.approx(0.5, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("chip", "more", "expected"),
     [
