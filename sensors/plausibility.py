@@ -8,6 +8,7 @@ quantity is replayed as a fault.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from sensors.presentation import Presentation, presentation
@@ -39,7 +40,10 @@ def missing_unit(written: object, unit: str, *, path: str, difference: bool = Fa
 def _write(proposals: list[str], unit: str, form: Presentation, *, difference: bool) -> str:
     """Return the instruction to write one of the proposals that are possible for the quantity."""
     least, most = form.limits
-    values = {each: parse_value(each, unit, difference=difference) for each in proposals}
+    values = dict[str, float]()
+    for each in proposals:
+        with suppress(InputError):  # a number can become too large for a float
+            values[each] = parse_value(each, unit, difference=difference)
     possible = [
         f'"{each}"'
         for each, value in values.items()

@@ -332,6 +332,7 @@ def test_offset_without_a_unit_is_refused_and_the_remedy_is_accepted(tmp_path: P
         ("environment.inside.pressure", "-300", 'Write "-300 hPa" or "-300 Pa".'),
         ("environment.inside.relativeHumidity", "-5", 'Write "-5 %".'),
         ("environment.inside.relativeHumidity", "150", "Write a smaller difference."),
+        ("environment.inside.relativeHumidity", "1e308", "Write a smaller difference."),
     ],
 )
 def test_remedy_for_an_offset_is_a_difference(tmp_path: Path, path: str, written: str, remedy: str) -> None:
