@@ -170,7 +170,11 @@ def _check_range(draft: SensorDraft, keys: KeySet) -> None:
     found = options.conversion
     if keys is not SHUNT and keys is not THERMISTOR and not _covers(draft, found, keys):
         return
-    if _is_measurable(draft, options, found, keys) and _detects_open(draft, options, found):
+    if (
+        _has_sign(draft, options, found, keys)
+        and _is_measurable(draft, options, found, keys)
+        and _detects_open(draft, options, found)
+    ):
         _check_resolution(draft, options, found, keys)
 
 
@@ -196,6 +200,19 @@ def _covers(draft: SensorDraft, found: Conversion, keys: KeySet) -> bool:
 
 def _span(low: float, high: float, unit: str) -> str:
     return f"{low:g} to {high:g} V" if unit == "V" else f"{written(low, unit)} to {written(high, unit)}"
+
+
+def _has_sign(draft: SensorDraft, options: AnalogOptions, found: Conversion, keys: KeySet) -> bool:
+    """Return True if the input can measure all pairs; report a problem if it reads negative voltages as 0."""
+    first, low = found.curve.span()[0], found.valid[0]
+    if options.is_signed or keys.unit != "V" or first >= 0 or low >= 0:
+        return True
+    draft.table.warn(
+        _selecting(keys)[0],
+        f"the sender delivers {first:g} V, but the input reads every negative voltage as 0 V",
+        'Use a differential input of an ADS1115, such as channel = "0-1".',
+    )
+    return False
 
 
 def _is_measurable(draft: SensorDraft, options: AnalogOptions, found: Conversion, keys: KeySet) -> bool:

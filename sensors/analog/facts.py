@@ -29,7 +29,7 @@ def facts(settings: SensorSettings, table: Mapping[str, Any]) -> Iterator[Fact]:
             "resistor",
             f"{written(found.circuit.ohm, 'ohm')}, at which the voltage is {low:.3g} to {high:.3g} V",
         )
-    yield "fault", _faults(settings, found)
+    yield "fault", _faults(settings, options, found)
     yield "converter", _converter(settings, options, found)
 
 
@@ -73,7 +73,7 @@ def _values(settings: SensorSettings, points: Points, pairs: Any) -> list[str]:
     ]
 
 
-def _faults(settings: SensorSettings, found: Conversion) -> str:
+def _faults(settings: SensorSettings, options: AnalogOptions, found: Conversion) -> str:
     low, high = found.valid
     unit = found.circuit.unit
     if found.below is found.above:
@@ -82,7 +82,7 @@ def _faults(settings: SensorSettings, found: Conversion) -> str:
         f"{found.below} below {_end(settings, found, low)}",
         f"{found.above} above {_end(settings, found, high)}",
     ]
-    if low == 0 and unit != "V":
+    if low <= 0 and not options.is_signed:
         ends[0] = f"{found.below} is not detected, because a working sender can have 0 {unit}"
     return ", ".join(ends)
 

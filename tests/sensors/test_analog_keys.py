@@ -1,5 +1,6 @@
 """The data printed on a part can be written as keys, which are converted exactly and checked."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -370,6 +371,34 @@ def test_poor_resolution_is_refused_in_a_new_file(
     assert "one step of the MCP3008 changes the value by" in said
     assert expected.lower() in said.lower()
     assert load_sensors(vessel.file)  # a file in use stays in use
+
+
+@pytest.mark.parametrize("keys", ["sender = {}\n", "calibration = {}\nvalid = [-1, 1]\n"])
+def test_negative_voltages_need_a_differential_input(vessel: Vessel, keys: str) -> None:
+    keys = keys.format('[["-1 V", "-45 °"], ["1 V", "45 °"]]')
+    for chip in ("mcp3208", "ads1115"):
+        (said,) = vessel.problems(table(keys, RUDDER, chip=chip))
+        assert said.endswith(
+            "the sender delivers -1 V, but the input reads every negative voltage as 0 V. Use a differential"
+            ' input of an ADS1115, such as channel = "0-1".'
+        )
+        assert load_sensors(vessel.file)  # a file in use stays in use
+    text = table(keys, RUDDER, chip="ads1115", channel='"0-1"')
+    assert vessel.problems(text) == []
+    sample = vessel.ads(text, -1, full_scale_v=2.048, channel="voltage0-voltage1")
+    assert sample.value == pytest.approx(-math.pi / 4, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("low", "fault"),
+    [
+        ("0", "open is not detected, because a working sender can have 0 V, short above 5.3125 V"),
+        ("0.5", "open below 0.21875 V, short above 5.28125 V"),
+    ],
+)
+def test_facts_say_that_a_broken_wire_is_not_detected_at_0_v(vessel: Vessel, low: str, fault: str) -> None:
+    keys = f'sender = [["{low} V", "0 bar"], ["5 V", "10 bar"]]\ndivider = 2\n'
+    assert vessel.facts(table(keys, OIL))["fault"] == fault
 
 
 BELOW_GROUND = 'calibration = [[0.5, "0 %"], [2.5, "100 %"]]\nvalid = [-10, 3.0]\n'
