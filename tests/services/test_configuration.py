@@ -223,8 +223,8 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
     ("text", "start", "part"),
     [
         ("[vesel]\n", "1: vesel: this key is not known", 'Did you mean "vessel"?'),
-        (f"ssh_keys = ['{KEY}']\n", "1: ssh_keys: this key belongs in [network]", "write [network] above it"),
-        ("id = 'argo'\n", "1: id: this key belongs in [vessel]", "write [vessel] above it"),
+        (f"ssh_keys = ['{KEY}']\n", "1: ssh_keys: this key belongs in [network]", "Move this line below [network]"),
+        ("id = 'argo'\n", "1: id: this key belongs in [vessel]", "Move this line below [vessel]"),
         ("name = 'argo'\n", "1: name: ", "belongs in [vessel] or [[user]] or [[gateway]]"),
         ("[vessel]\nport = 4984\n", "2: [vessel], port: this key belongs in [listener]", "[listener]"),
         ("[network]\naddress = '10.0.0.1/8'\n", "2: [network], address: ", "[network.ethernet]"),

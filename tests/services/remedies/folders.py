@@ -46,6 +46,11 @@ def vessel(what: str, before: str | bytes, after: str | bytes) -> FolderCase:
 
 PLACES = [
     vessel("key above its section", f'id = "argo"\n{NO_LIGHT}', f'{NO_LIGHT}[vessel]\nid = "argo"\n'),
+    vessel(
+        "two keys above one section",
+        f'id = "argo"\nname = "Argo"\n{NO_LIGHT}',
+        f'{NO_LIGHT}[vessel]\nid = "argo"\nname = "Argo"\n',
+    ),
     vessel("key above the first line", f"power = 0\n{NO_LIGHT[:9]}", NO_LIGHT),
     vessel("key in another section", '[vessel]\nrole = "hub"\n', '[vessel]\n[mesh]\nrole = "hub"\n'),
     vessel("key of an inner section", f'[vessel]\nssid = "marina"\n{NETWORK}', f"[vessel]\n{NETWORK}{WIFI}"),
