@@ -67,7 +67,8 @@ def read_key_set(draft: SensorDraft) -> KeySet | None:
     found = _selected(draft, selected[0])
     if found is None:
         return None
-    for name in _DEPENDENT:
+    # if the selecting key is wrong, the other keys can belong to the set that was meant
+    for name in () if selected[0] in table.faulty else _DEPENDENT:
         if name in table.data and name not in (*found.needs, *found.may_have):
             goes = ", ".join((*found.needs, *found.may_have))
             table.complain(
@@ -76,7 +77,7 @@ def read_key_set(draft: SensorDraft) -> KeySet | None:
                 f"Remove it. These keys go with {found.phrase}: {goes}." if goes else "Remove it.",
             )
     for name, example in found.needs.items():
-        if name not in table.data and name not in table.faulty:
+        if selected[0] not in table.faulty and not table.mentions(name):
             table.complain(name, f"{found.phrase} needs this key", f"Add, for example: {name} = {example}")
     if "valid" in table.data and "valid" not in table.faulty:
         draft.values["valid"] = table.value("valid", range_parser(found.unit))

@@ -27,7 +27,11 @@ EXAMPLES = {
 RECORDINGS = ROOT / "sensors" / "recordings"
 """Folder with the recording of the example of kind `replay`."""
 DENSE = [
-    (RECORDINGS / "sensors.toml", SENSORS.replace("yacht.csv", "yacht-2014-08-15.csv")),
+    *(
+        (RECORDINGS / "sensors.toml", f"{sensor}\n".replace("yacht.csv", "yacht-2014-08-15.csv"))
+        for sensor in SENSORS.split("\n\n")
+        if 'kind = "derived"' not in sensor  # the example of this kind contains its inputs too
+    ),
     (RECORDINGS / "vessel.toml", VESSEL),
     *((RECORDINGS / "sensors.toml", kind.example) for kind in all_kinds().values()),
 ]

@@ -1,6 +1,6 @@
 """Tests of the remedies in messages about configuration files: a person who follows one has a good file.
 
-cases ─► syntax, sensors, vessel, folders    mistakes, and what a person writes after reading the message
-inventory                                    every text of a message in the source
-test_remedies                                applies the remedies; no text may lack a case
+`cases` contains two good files, and the two forms of a mistake in them. The mistakes are in `syntax`,
+`sensors`, `analog`, `derived`, `vessel` and `folders`. `inventory` finds the texts of all messages in the
+source. `test_remedies` applies the remedies, and checks that each text has a case.
 """

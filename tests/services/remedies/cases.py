@@ -130,6 +130,92 @@ kind = "replay"
 file = "yacht.csv"
 path = "electrical.batteries.1.voltage"
 """
+COMPUTED = """\
+
+[[sensor]]
+id = "aft-water"
+kind = "analog"
+chip = "ads1115"
+channel = 2
+sender = [["240 ohm", "0 %"], ["33 ohm", "100 %"]]
+pull_up = "240 ohm"
+path = "tanks.freshWater.aft.currentLevel"
+
+[[sensor]]
+id = "gearbox"
+kind = "analog"
+chip = "mcp3208"
+address = 1
+channel = 5
+sender = [["4 mA", "0 bar"], ["20 mA", "16 bar"]]
+loop_resistor = "150 ohm"
+path = "propulsion.main.transmission.oilPressure"
+
+[[sensor]]
+id = "fuel-pressure"
+kind = "analog"
+chip = "mcp3208"
+address = 1
+channel = 6
+sender = [["0.5 V", "0 bar"], ["4.5 V", "10 bar"]]
+divider = 2.0
+path = "propulsion.main.fuel.pressure"
+
+[[sensor]]
+id = "intake"
+kind = "analog"
+chip = "ads1115"
+channel = 1
+beta = 3950
+r25 = "10 kohm"
+pull_up = "10 kohm"
+path = "propulsion.main.intakeManifoldTemperature"
+
+[[sensor]]
+id = "motor"
+kind = "analog"
+channel = "0-1"
+chip = "ads1115"
+shunt = "200 A / 50 mV"
+address = 0x49
+path = "electrical.batteries.motor.current"
+
+[[sensor]]
+id = "heading"
+kind = "manual"
+path = "navigation.headingTrue"
+
+[[sensor]]
+id = "house-power"
+kind = "derived"
+value = "house * recorded"
+path = "electrical.solar.house.panelPower"
+
+[[sensor]]
+id = "rise"
+kind = "derived"
+value = "coolant - exhaust"
+path = "propulsion.main.temperatureDifference"
+unit = "K"
+
+[[sensor]]
+id = "average"
+kind = "derived"
+value = "mean(coolant, exhaust)"
+path = "propulsion.aft.temperature"
+
+[[sensor]]
+id = "smoke"
+kind = "supervised"
+chip = "mcp3008"
+channel = 1
+pull_up = "9.1 kohm"
+end_of_line = "10 kohm"
+in_series = "2.2 kohm"
+path = "engineRoom.smoke"
+unit = "bool"
+"""
+SENSORS += COMPUTED
 HASH = "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0Jb9hVVXSPpCqMq2oGq8mJ2Bq7Qx1rWZ7o0i0QmM9k crew@argo"
 VESSEL = f"""\

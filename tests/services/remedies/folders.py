@@ -7,6 +7,18 @@ CONTACT = '[[sensor]]\nid = "float"\nkind = "switch"\npin = 17\npath = "bilge.ma
 CHIP = (
     '[[sensor]]\nid = "air"\nkind = "bme280"\nmeasure = "pressure"\npath = "environment.inside.a.pressure"\n'
 )
+RESISTIVE = (
+    '[[sensor]]\nid = "fuel"\nkind = "analog"\nchip = "mcp3008"\nchannel = 0\npull_up = "{pull_up}"\n'
+    'sender = [["1 kohm", "0 %"], ["10 kohm", "100 %"]]\npath = "tanks.fuel.main.currentLevel"\n'
+)
+SUPERVISED = (
+    '[[sensor]]\nid = "smoke"\nkind = "supervised"\nchip = "ads1115"\nchannel = 0\npull_up = "10 kohm"\n'
+    'end_of_line = "10 kohm"\nin_series = "2.2 kohm"\npath = "engineRoom.smoke"\nunit = "bool"\n'
+)
+SIGNED = (
+    '[[sensor]]\nid = "amps"\nkind = "analog"\nchip = "ads1115"\nchannel = {channel}\n'
+    'sender = [["-2 V", "-50 A"], ["2 V", "50 A"]]\npath = "electrical.batteries.a.current"\n'
+)
 INPUT = """
 [[sensor]]
 id = "{id}"
@@ -191,6 +203,14 @@ OTHERS = [
         INPUTS + INPUT.format(id="e", channel=3, address="0x48"),
         INPUTS + INPUT.format(id="e", channel=3, address="0x49"),
     ),
+    sensors("number as an id", SENSORS.replace("density", "12").replace("house *", "12 * house *"), SENSORS),
+    sensors("small pull-up", RESISTIVE.format(pull_up="1 ohm"), RESISTIVE.format(pull_up="2 kohm")),
+    sensors(
+        "reference of a converter that has its own",
+        SUPERVISED + 'reference = "5 V"\n',
+        SUPERVISED,
+    ),
+    sensors("negative voltages", SIGNED.format(channel=0), SIGNED.format(channel='"0-1"')),
     vessel("alarm in vessel.toml", VESSEL + ALARM + "\n", VESSEL),
 ]
 """Mistakes whose remedy is in another file or section."""

@@ -35,16 +35,6 @@ WITHOUT_CASES: Final = frozenset(
     }
 )
 """Modules whose messages are not about the content of a configuration file."""
-NOT_YET: Final = frozenset(
-    {
-        *(f"sensors/analog/{name}.py" for name in ("checks", "key_sets", "parsers")),
-        "sensors/derived/dimensions.py",
-        "sensors/derived/parser.py",
-        "sensors/kinds/derived.py",
-        "sensors/kinds/supervised.py",
-    }
-)
-"""Modules whose messages have tests of their own, but no cases yet."""
 TEXT_ARGUMENT: Final = {"complain": 1, "warn": 1, "_failed": 1, "InputError": 0, "FileProblem": 3}
 """Position of the description of a problem among the arguments of a function."""
 NOT_MESSAGES: Final = frozenset(
@@ -59,7 +49,7 @@ def texts() -> dict[str, re.Pattern[str]]:
         path
         for pattern in SOURCES
         for path in ROOT.glob(pattern)
-        if str(path.relative_to(ROOT)) not in WITHOUT_CASES | NOT_YET
+        if str(path.relative_to(ROOT)) not in WITHOUT_CASES
     )
     return {
         f"{path.relative_to(ROOT)}: {ast.unparse(node)}": pattern

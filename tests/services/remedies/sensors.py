@@ -7,8 +7,6 @@ OIL = 'alarm = { below = "1 bar", hysteresis = "0.1 bar", severity = "alarm" }'
 COOLANT = 'alarm = { above = "95 °C", below = "1 °C", hysteresis = "2 °C", severity = "warn" }'
 WATER = 'alarm = { below = "50 l", severity = "warn" }'
 DENSITY = 'alarm = { above = 1.5, severity = "warn" }'
-FUEL = "calibration = [[0.94, 0.0], [1.5, 0.4], [2.41, 1.0]]"
-BARS = 'calibration = [[0.6, "0 bar"], [3.0, "10 bar"]]'
 LEVEL = 'path = "tanks.fuel.main.currentLevel"'
 STARTS = 'measure = "starts"'
 POLES = "poles = 12\nratio = 2.5"
@@ -85,36 +83,11 @@ VALUES = [
     Case('debounce = "50 ms"', 'debounce = "50 ms"\ndeadband = 1', 'debounce = "50 ms"'),
     Case('every = "2 s"', 'every = "2 s"\nrate = "0.5 Hz"', 'every = "2 s"'),
     Case('file = "yacht.csv"', 'file = "/home/pi/yacht.csv"'),
+    Case('debounce = "50 ms"', 'debounce = "50 ms"\ndisplay = "V"', 'debounce = "50 ms"'),
+    Case(WATER, f'{WATER}\ndisplay = "gal"', f'{WATER}\ndisplay = "US gal"'),
+    Case(COOLANT, f'{COOLANT}\ndisplay = "furlong"', f'{COOLANT}\ndisplay = "°C"'),
 ]
 """Slips in other values."""
-
-ANALOG = [
-    Case("channel = 0", "channel = 8", "channel = 7"),
-    Case("channel = 3", "channel = 5"),
-    Case("channel = 0", "channel = 0.5", "channel = 0"),
-    Case(FUEL, "calibration = 0.94", FUEL, chosen=FUEL),
-    Case(FUEL, "calibration = [[0.94, 0.0]]", FUEL, chosen=FUEL),
-    Case(FUEL, "calibration = [[0.94], [1.5, 0.4], [2.41, 1.0]]", chosen="0.0"),
-    Case(FUEL, "calibration = [[1.5, 0.4], [0.94, 0.0], [2.41, 1.0]]"),
-    Case(FUEL, "calibration = [[0.94, 0.0], [1.5, 1.4], [2.41, 1.0]]", chosen="0.4"),
-    Case(FUEL, "calibration = [[0.94, 0.6], [1.5, 0.4], [2.41, 1.0]]", chosen="0.0"),
-    Case(
-        FUEL,
-        "calibration = [[0.94, 0.0], [1.5, 40], [2.41, 1.0]]",
-        FUEL.replace("0.4", '"40 %"'),
-        chosen="0.4",
-    ),
-    Case(FUEL, "calibration = [[0.1, 0.94], [0.4, 1.5], [1.0, 2.41]]", chosen="0.0"),
-    Case(BARS, BARS.replace('"10 bar"', "10").replace('"0 bar"', "0")),
-    Case(BARS, 'calibration = [["0 bar", 0.6], ["10 bar", 3.0]]'),
-    Case("valid = [0.5, 2.9]", "valid = [0.5]", "valid = [0.5, 2.9]", chosen="2.9"),
-    Case("valid = [0.5, 2.9]", "valid = [2.9, 0.5]"),
-    Case("valid = [0.5, 2.9]", "valid = [2.5, 2.9]", chosen="0.5"),
-    Case("valid = [0.5, 2.9]", "valid = [0.5, 3.5]", "valid = [0.5, 3.29]", chosen="3.29"),
-    Case("valid = [0.5, 2.9]", "valid = [0.5, 3.299]", "valid = [0.5, 3.28]", chosen="3.28"),
-    Case("valid = [0.4, 3.1]", "valid = [0.4, 6.5]", "valid = [0.4, 6.1]", chosen="6.1"),
-]
-"""Slips in analog senders."""
 
 SHUNT = 'shunt = "100 A / 75 mV"'
 SHUNTS = [

@@ -11,7 +11,7 @@ import pytest
 from sensors.toml import syntax_errors
 from services.config.check import check
 
-from . import folders, inventory, sensors, syntax, vessel
+from . import analog, derived, folders, inventory, sensors, syntax, vessel
 from .cases import Case, FolderCase, write
 
 LINES: Final[tuple[Case, ...]] = (
@@ -19,9 +19,14 @@ LINES: Final[tuple[Case, ...]] = (
     *syntax.KEYS,
     *sensors.QUANTITIES,
     *sensors.VALUES,
-    *sensors.ANALOG,
     *sensors.SHUNTS,
     *sensors.COMBINATIONS,
+    *analog.CALIBRATION,
+    *analog.SENDERS,
+    *analog.INPUTS,
+    *analog.SUPERVISED,
+    *derived.EXPRESSIONS,
+    *derived.DIMENSIONS,
     *vessel.VALUES,
 )
 FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *folders.OTHERS)
