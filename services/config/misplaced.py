@@ -61,7 +61,7 @@ class _Place:
             braces = f"{{ {key} = …, … }}"
             example = f"[{braces}]" if self.header.startswith("[[") else braces
             return f"Move it into the braces of {self.inner}: {self.inner} = {example}"
-        return f"Move this line below {self.header}. If there is no such line yet, add it at the end of the file."
+        return f"Move this line below {self.header}. If there is no such line, add it at the end of the file."
 
 
 def advice(table: Table, cls: type) -> Mapping[str, Advice]:

@@ -223,7 +223,7 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
     ("text", "start", "part"),
     [
         ("[vesel]\n", "1: vesel: this key is not known", 'Did you mean "vessel"?'),
-        (f"ssh_keys = ['{KEY}']\n", "1: ssh_keys: this key belongs in [network]", "Move this line below [network]"),
+        (f"ssh_keys = ['{KEY}']\n", "1: ssh_keys: this key belongs in [network]", "line below [network]"),
         ("id = 'argo'\n", "1: id: this key belongs in [vessel]", "Move this line below [vessel]"),
         ("name = 'argo'\n", "1: name: ", "belongs in [vessel] or [[user]] or [[gateway]]"),
         ("[vessel]\nport = 4984\n", "2: [vessel], port: this key belongs in [listener]", "[listener]"),
