@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sensors.chips.sysfs import Chip, Wiring
+from sensors.chips.sysfs import Chip, Wiring, overlay_lines
 from sensors.registry import kind_named
 from sensors.settings import SensorSettings
 
@@ -21,7 +21,7 @@ class KernelConfiguration:
     """Configuration that the kernel needs for the hardware."""
 
     lines: tuple[str, ...] = ()
-    """Lines to add to config.txt, without duplicates; the lines for buses come first."""
+    """Lines to add to config.txt, in this order; the lines for buses come first."""
     devices: tuple[tuple[int, str, int], ...] = ()
     """I2C chips without an overlay, to be written to `new_device` at each start: bus, name, address."""
 
@@ -49,10 +49,11 @@ def kernel_configuration(
     collected.add_inputs()
     if rtc is not None:
         collected.buses[_HEADERS_I2C] = None
-        collected.overlays[f"dtoverlay=i2c-rtc,{rtc}"] = None
+        collected.add_overlay(f"i2c-rtc,{rtc}")
     if pps is not None:
-        collected.overlays[f"dtoverlay=pps-gpio,gpiopin={pps}"] = None
-    return KernelConfiguration((*sorted(collected.buses), *collected.overlays), tuple(collected.devices))
+        collected.add_overlay(f"pps-gpio,gpiopin={pps}")
+    overlays = (line for lines in collected.overlays for line in lines)
+    return KernelConfiguration((*sorted(collected.buses), *overlays), tuple(collected.devices))
 
 
 @dataclass(slots=True)
@@ -60,7 +61,8 @@ class _Collected:
     """Lines and chips collected so far, without duplicates, in the order in which they were added."""
 
     buses: dict[str, None] = field(default_factory=dict)
-    overlays: dict[str, None] = field(default_factory=dict)
+    overlays: dict[tuple[str, ...], None] = field(default_factory=dict)
+    """Lines of each overlay."""
     devices: dict[tuple[int, str, int], None] = field(default_factory=dict)
     inputs: dict[tuple[str, int, int], tuple[Chip, list[Any]]] = field(default_factory=dict)
     """Chips whose overlay depends on the inputs that sensors read, by name, bus and address."""
@@ -75,13 +77,17 @@ class _Collected:
         elif chip.overlay is None:
             self.devices[bus, chip.device, address] = None
         else:
-            self.overlays[f"dtoverlay={chip.overlay(bus, address)}"] = None
+            self.add_overlay(chip.overlay(bus, address))
+
+    def add_overlay(self, overlay: str) -> None:
+        """Add the lines of an overlay, which is written with its parameters."""
+        self.overlays[overlay_lines(overlay)] = None
 
     def add_inputs(self) -> None:
         """Add the lines of the chips whose overlay depends on all sensors of the chip."""
         for (_, bus, address), (chip, inputs) in self.inputs.items():
             assert chip.inputs_overlay is not None
-            self.overlays[f"dtoverlay={chip.inputs_overlay(bus, address, inputs)}"] = None
+            self.add_overlay(chip.inputs_overlay(bus, address, inputs))
 
 
 def _bus_line(wiring: Wiring, bus: int) -> str:

@@ -216,9 +216,36 @@ def new_device(bus: int) -> Path:
     return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
 
 
+_LONGEST_LINE: Final = 98
+"""Maximum length of a line in config.txt; the firmware ignores the rest of a longer line.
+
+The documentation of Raspberry Pi states this limit in the section about the format of config.txt.
+"""
+_PARAMETER: Final = re.compile(r'(?:[^,"]|"[^"]*")+')
+
+
+def overlay_lines(overlay: str) -> tuple[str, ...]:
+    """Return the lines of config.txt that load an overlay with its parameters.
+
+    Parameters for which the first line is too short are in lines with `dtparam`, which the firmware applies
+    to the overlay above them.
+    """
+    name, *parameters = _PARAMETER.findall(overlay)
+    lines = [f"dtoverlay={name}"]
+    for parameter in parameters:
+        longer = f"{lines[-1]},{parameter}"
+        if len(longer) <= _LONGEST_LINE:
+            lines[-1] = longer
+        else:
+            lines.append(f"dtparam={parameter}")
+    return tuple(lines)
+
+
 def config_line(overlay: str) -> str:
     """Return an instruction for the user to add a missing overlay."""
-    return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
+    lines = overlay_lines(overlay)
+    what = "this line" if len(lines) == 1 else "these lines, in this order,"
+    return f"add {what} to /boot/firmware/config.txt and restart: {'; '.join(lines)}"
 
 
 def i2c_overlay(overlay: str) -> Callable[[int, int], str]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from sensors.chips.sysfs import Chip, Wiring
+from sensors.chips.sysfs import Chip, Wiring, overlay_lines
 from sensors.kind import SensorKind
 from sensors.registry import all_kinds
 from sensors.toml.reference import KeyDescription, describe
@@ -133,7 +133,8 @@ def _binding(chip: Chip) -> str:
             f"- {chip.title}: at each start, Logboat announces the chip to the kernel as `{chip.device}`."
         )
     else:
-        needed = f"- {chip.title}: Logboat adds `dtoverlay={chip.overlay(bus, address)}` to `config.txt`."
+        lines = " and ".join(f"`{line}`" for line in overlay_lines(chip.overlay(bus, address)))
+        needed = f"- {chip.title}: Logboat adds {lines} to `config.txt`."
     if chip.wiring is Wiring.ONE_WIRE:
         return needed
     form = "0x{:02x}" if chip.wiring is Wiring.I2C else "{}"

@@ -255,11 +255,26 @@ class TestOverlays:
         )
         assert vessel.lines(text) == (
             "dtparam=i2c_arm=on",
-            (
-                "dtoverlay=ads1115,addr=0x48,cha_enable,cha_cfg=3,cha_gain=5,chb_enable,chb_cfg=4,chb_gain=2,"
-                "chc_enable,chc_cfg=5,chc_gain=1"
-            ),
+            "dtoverlay=ads1115,addr=0x48,cha_enable,cha_cfg=3,cha_gain=5,chb_enable,chb_cfg=4,chb_gain=2",
+            "dtparam=chc_enable,chc_cfg=5,chc_gain=1",
         )
+
+    def test_no_line_is_longer_than_the_firmware_reads(self, vessel: Vessel) -> None:
+        text = "\n".join(
+            table(
+                VDO, f"propulsion.{each}.oilPressure", chip="ads1115", channel=str(each % 4), name=f"a{each}"
+            )
+            + f"bus = {1 if each < 4 else 3}\n"
+            for each in range(8)
+        )
+        lines = vessel.lines(text)
+        assert max(map(len, lines)) <= 98
+        for bus in ("", ",i2c3"):
+            whole = "dtoverlay=ads1115,addr=0x48," + ",".join(
+                f"ch{letter}_enable,ch{letter}_cfg={number},ch{letter}_gain=2"
+                for number, letter in enumerate("abcd", start=4)
+            )
+            assert f"{whole}{bus}" in ",".join(lines).replace(",dtparam=", ",")
 
     def test_gain_can_be_written(self, vessel: Vessel) -> None:
         text = table(VDO + 'gain = "6.144 V"\n', OIL, chip="ads1115") + "address = 0x49\nbus = 3\n"

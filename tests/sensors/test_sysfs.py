@@ -115,7 +115,14 @@ class TestFinding:
         [
             ("mcp3008", 0, 1, "dtoverlay=mcp3008,spi0-1-present"),
             ("mcp3208", 1, 0, 'dtoverlay=anyspi,spi1-0,dev="microchip,mcp3208"'),
+            (
+                "ads1115",
+                1,
+                0x49,
+                "these lines, in this order, to /boot/firmware/config.txt and restart: dtov",
+            ),
             ("ads1115", 1, 0x49, "dtoverlay=ads1115,addr=0x49,cha_enable"),
+            ("ads1115", 1, 0x49, "chb_gain=1; dtparam=chc_enable,chc_cfg=6,chc_gain=1,chd_enable"),
             ("thermocouple", 0, 0, "dtoverlay=maxtherm,spi0-0,max31855k"),
             ("bme280", 1, 0x77, "dtoverlay=i2c-sensor,bme280,addr=0x77"),
             ("bme280", 3, 0x76, "dtoverlay=i2c-sensor,bme280,addr=0x76,i2c3"),
