@@ -24,7 +24,7 @@ _MOST_PLAIN: Final = 1e9
 """Magnitude from which numbers are shown with an exponent."""
 _NOT_NEGATIVE: Final = (0.0, math.inf)
 _DIGITS: Final = 6
-"""Number of significant digits to show if the table states no decimals."""
+"""Number of significant digits to show for a unit whose number of decimals is not in the table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -395,7 +395,7 @@ def _index(key: str, end: int) -> int:
     """Return the array index that a key represents. Raise DeltaError if it is not below `end`."""
     index = int(key) if _INDEX.fullmatch(key) else end
     if index >= end:
-        raise DeltaError(f"{key[:40]!r} is not the index of an array element that is kept")
+        raise DeltaError(f"{key[:40]!r} is not the index of a remaining array element")
     return index
 
 

@@ -141,7 +141,7 @@ class Recording:
         return self.paths.get(path if self.layout.shape.path else "")
 
     def play(self, path: str) -> PathRecording:
-        """Return the rows of a path; raise `RecordingError`, with every reason, if it cannot be played."""
+        """Return the rows of a path; raise `RecordingError`, with all reasons, if it cannot be replayed."""
         found = self.contents(path)
         if found is None:
             there = ", ".join(sorted(self.paths)[:_MOST_NAMED]) or "none"

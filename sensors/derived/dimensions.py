@@ -199,7 +199,7 @@ class _Check:
             raise InputError(
                 f"{part.function} in column {part.column} has temperatures and differences:"
                 f" {brief(part.arguments[0])} and {brief(odd)}",
-                "Write the same for each value. '20 °C' is a temperature, and '20 K' is a difference.",
+                "Write only temperatures, such as '20 °C', or only differences, such as '20 K'.",
             )
         return replace(common, is_point=all(points))
 

@@ -77,7 +77,7 @@ def _known(topic: str, pages: Mapping[str, Path]) -> str:
 def _mentions(word: str, pages: Mapping[str, Path]) -> list[str]:
     """Return the names of the pages that contain a word most often, those with it in a heading first.
 
-    Case and hyphens do not matter, so `wifi` is also found as `Wi-Fi`.
+    Case and hyphens are ignored, so `wifi` is also found as `Wi-Fi`.
     """
     plain = word.replace("-", "")
     pattern = re.compile(rf"\b{re.escape(plain)}s?\b")

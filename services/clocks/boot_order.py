@@ -1,7 +1,7 @@
 """Finds inconsistent clocks: a boot in a log cannot begin before an earlier boot ended.
 
 If the clocks of boots with trusted time contradict each other, the largest consistent set of boots is
-believed. Of two equally large sets, the set that ends earlier is believed: a clock can be ahead by any
+trusted. Of two equally large sets, the set that ends earlier is trusted: a clock can be ahead by any
 amount, but cannot be behind by more than the image's age.
 """
 

@@ -147,14 +147,14 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 
 
 def _named(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder, with its name spelt as it is there: case does not matter."""
+    """Return the path of a file in a folder, with its name spelt as it is there; case is ignored."""
     if (folder / name).exists() or not folder.is_dir():
         return folder / name
     return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name), folder / name)
 
 
 def _pair(path: Path) -> _Pair:
-    """Return the file and the other one in its folder; raise ConfigurationError if its kind is unclear."""
+    """Return the file and the other file in its folder. Raise ConfigurationError if its type is unknown."""
     folder = path.parent
     if path.is_dir():
         text = f"this folder contains neither {VESSEL} nor {SENSORS}"
@@ -168,7 +168,7 @@ def _pair(path: Path) -> _Pair:
 
 
 def _together(pairs: Mapping[Path, _Pair]) -> Mapping[Path, _Pair]:
-    """Return the pairs such that given files in one folder are in one pair, whatever their names are."""
+    """Return the pairs, after given files in the same folder were combined into one pair."""
     together = dict[Path, _Pair]()
     for path, pair in pairs.items():
         others = {other: each for other, each in pairs.items() if other.parent == path.parent}
@@ -234,14 +234,14 @@ def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
 def name_in_force(path: Path) -> str:
     """Return the name of the configuration file that this file would replace.
 
-    Raise ConfigurationError if the file cannot be read, or if its kind is unclear.
+    Raise ConfigurationError if the file cannot be read, or if its type is unknown.
     """
     toml_file.read(path)
     return SENSORS if _describes_sensors(path) else CONFIG
 
 
 def _describes_sensors(path: Path) -> bool:
-    """Return True if the file describes sensors. Raise ConfigurationError if that is unclear."""
+    """Return True if the file describes sensors. Raise ConfigurationError if its type is unknown."""
     if path.name.lower() == SENSORS:
         return True
     if path.name.lower() in (CONFIG, VESSEL):

@@ -14,7 +14,7 @@ from sensors.units import close
 from .model import Configuration, UserSection
 
 _CLEARLY_SIMILAR: Final = 0.68
-"""Similarity of names from which the first is a misspelling of the second, although it is known elsewhere.
+"""Similarity from which a key counts as a misspelling of a known key, even if another table has that key.
 
 `password_hash` and `password_file` are more similar than this, `ssid` and `id` are less.
 """

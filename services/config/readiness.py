@@ -1,4 +1,4 @@
-"""Finds what a valid configuration still lacks: files to which it refers, and values to be replaced.
+"""Finds problems of a valid configuration: missing files, and example values that must be replaced.
 
 A daemon does not use these checks, because it runs with the configuration in use. For each mistake, only
 new files are rejected: see `FileProblem.refuses_only_new`.
@@ -93,7 +93,7 @@ def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileP
 
 
 _ENDS: Final = {"password_file": ".password", "session_file": ".password", "key": ".key"}
-"""Extension that the name of the file must have to go onto a card, by key; `.pem` for the other keys."""
+"""Extension of the files that are copied to a card, by key; for the other keys it is `.pem`."""
 
 
 def _missing(key: str, name: str) -> tuple[str, str]:
@@ -109,7 +109,7 @@ def _missing(key: str, name: str) -> tuple[str, str]:
 
 
 def _mistakes_in(path: Path, key: str, gateway: str) -> Iterator[FileProblem]:
-    """Yield a problem for a file, not an empty one, that does not contain what a gateway's key needs."""
+    """Yield a problem if the content of a file is invalid for a gateway's key. Empty files are ignored."""
     try:
         with path.open("rb") as opened:
             content = opened.read(MOST_BYTES_OF_OTHERS)

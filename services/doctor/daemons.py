@@ -67,7 +67,7 @@ def lights(appliance: Appliance) -> Finding:
     if sight.state.why_dark is not None:
         return warn(
             f"the lights are off: {sight.state.why_dark}",
-            'Choose other pins in [lights], 0 for no light, or single = "ACT" for the board\'s own LED.',
+            'In [lights], choose other pins, 0 for no light, or single = "ACT" for the board\'s LED.',
         )
     return good("the lights show the current state")
 

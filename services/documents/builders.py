@@ -172,7 +172,7 @@ def vessel(
 
 
 def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
-    """Return the document with a person's note."""
+    """Return the document with a user's note."""
     return header(DocumentType.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
 
 

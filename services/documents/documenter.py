@@ -1,4 +1,4 @@
-"""The documenter: reads new batches from the journal and turns their samples into documents.
+"""The documenter: reads new batches from the journal and writes their samples to documents.
 
 It reads batches in order, over its own connection. The journal keeps its batches until their documents are
 durable, so a document store that is slow, locked, full or broken never delays a commit. Every step can safely

@@ -3,9 +3,9 @@
 When the stores exceed their budget, documents from other vessels and from the crew are removed first, to the
 extent that their owners exceed their shares (`budget_shares`). Then this vessel's own history is removed. In
 both cases, readings that a gateway has acknowledged (`forwarded` documents) are removed first, then all other
-readings, and alarms only when nothing else is left. The oldest documents go first. When this vessel's own
-readings are removed, a `gap` document explains their absence. A floor prevents peers from sending removed
-documents back.
+readings, and alarms only when nothing else is left. The oldest documents are removed first. When this
+vessel's own readings are removed, a `gap` document explains their absence. A floor prevents peers from
+sending removed documents back.
 """
 
 import heapq

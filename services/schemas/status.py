@@ -36,7 +36,7 @@ class AlarmCounts(Part, frozen=True, kw_only=True):
 
 
 class StatusLines(Part, frozen=True, kw_only=True):
-    """The lines that the command shows to people, by label."""
+    """The lines of the command's text output, by label."""
 
     recording: Annotated[str, described("Whether samples are being recorded now, and if not, why.")]
     alarms: Annotated[str, described("The most severe alarm, and how many there are.")]
@@ -93,7 +93,7 @@ class Status(Output, frozen=True, kw_only=True, tag=format_of("status")):
     restless: Annotated[Sequence[str], described("Descriptions of daemons that exit repeatedly.")]
     problems: Annotated[Sequence[str], described("Descriptions of problems in the configuration.")]
     boot: Annotated[BootState, described("Result of the last boot.")]
-    lines: Annotated[StatusLines, described("The lines that the command shows to people, by label.")]
+    lines: Annotated[StatusLines, described("The lines of the command's text output, by label.")]
     to_do: Annotated[str | None, described("The most urgent advice; null if there is nothing to do.")]
     recorder: Annotated[
         LiveState | None,

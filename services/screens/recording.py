@@ -120,7 +120,7 @@ def lines(found: RecordingView) -> Iterator[str]:
 
 
 def verdict(found: RecordingView) -> str:
-    """Return the problems of the whole file, and a line that says whether the file is usable."""
+    """Return the problems of the whole file, and a line that states whether the file is usable."""
     problems = [f"{found.file}{', ' if each.startswith('line') else ' '}{each}" for each in found.problems]
     able = sum(not path.problems for path in found.paths)
     of = f"{able} of {count(len(found.paths), 'path')} can be replayed" if found.paths else "no path"

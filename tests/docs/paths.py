@@ -16,7 +16,7 @@ NOTE: Final = (
     "<!-- Made from the table of paths by `python -m tests.docs.paths`; edit `sensors/signalk_paths.py`. -->"
 )
 _WORDS: Final = """\
-The key `path` of a sensor says what is measured, and where. The names are those of [Signal
+A sensor's `path` key says what is measured, and where. The names are those of [Signal
 K](https://signalk.org), so that other programs on board understand them. For some contacts and
 counters, which Signal K does not define, Logboat has paths of its own.
 

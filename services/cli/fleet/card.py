@@ -4,8 +4,8 @@ With `--bundle-only`, it writes only the configuration bundle, to a card that al
 
 A certificate is written to one card only, because two cards with the same certificate are a duplicate
 identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
-booted, `--again` writes the same certificate to a new card. With `--bundle-only --update`, newer files go to
-the card that the vessel already uses.
+booted, `--again` writes the same certificate to a new card. With `--bundle-only --update`, newer files are
+copied to the card that the vessel already uses.
 
 All checks run before the user is prompted for anything. The fleet's folder changes only after the user has
 confirmed. If writing then fails, the next attempt uses the same certificate.
@@ -310,7 +310,7 @@ def _check_files(place: Path, *, now: datetime, new_identity: bool) -> None:
 def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> None:
     carded, current = folder.carded(vessel), folder.vessel(vessel).current
     if current is None:
-        raise FailedError(f"{vessel} has no issued certificate; create one with `logboat fleet renew`")
+        raise FailedError(f"no certificate was issued to {vessel}; create one with `logboat fleet renew`")
     if current.revoked is not None and args.update:
         raise FailedError(
             f"{vessel}'s certificate is revoked; first issue a new one:"

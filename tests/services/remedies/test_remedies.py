@@ -33,9 +33,9 @@ FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *fold
 ALL: Final[tuple[Case | FolderCase, ...]] = (*LINES, *FOLDERS)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.]+|[^\sA-Za-z0-9_.]")
 _ALWAYS: Final = frozenset({",", "#", '"', "'", "}", "{", "[", "]"})
-"""Signs that a message calls by their names, such as a comma."""
+"""Characters that a message may call by their names, such as a comma."""
 _PARTS: Final = {f"sensors/toml/syntax_errors.py: {part!r}" for part, _what, _remedy in syntax_errors.WORDS}
-"""Parts of the messages of `tomllib`, which people do not see."""
+"""Parts of the messages of `tomllib`, which users do not see."""
 WITHOUT_CASE: Final = {
     # the machine, and not the content of a file; or a bug
     "sensors/toml/toml_file.py: f'the file cannot be read: {error.strerror or error}'",
