@@ -341,7 +341,7 @@ def test_temperature_does_not_fit_the_path_of_a_difference() -> None:
         checked("exhaust", "K", "propulsion.main.temperatureDifference")
 
 
-@pytest.mark.parametrize("unit", {*DIMENSIONS, *(meta.units for meta in TABLE.values())} - {"bool"})
+@pytest.mark.parametrize("unit", sorted({*DIMENSIONS, *(meta.units for meta in TABLE.values())} - {"bool"}))
 def test_every_unit_has_its_own_dimension(unit: str) -> None:
     found = dimensions.measure(unit, OWN).powers
     assert dimensions.unit_of(found) == ("" if unit == "ratio" else unit)
