@@ -345,14 +345,14 @@ def test_vessel_with_a_valid_certificate_keeps_its_slot_until_its_request(tmp_pa
         (
             "/log/_blipsync",
             "BLIP_3+CBMobile_4",
-            "with 400: the WebSocket must offer one of the subprotocols BLIP_3+CBMobile_3, ",
+            "with status 400: the WebSocket must offer one of the subprotocols BLIP_3+CBMobile_3, ",
         ),
         (
             "/lgo/_blipsync",
             "BLIP_3+CBMobile_3",
-            "with 404: there is no database at /lgo/_blipsync;",
+            "with status 404: there is no database at /lgo/_blipsync;",
         ),
-        ("/log/_blipsync", None, "with 400: the WebSocket must offer one of the subprotocols "),
+        ("/log/_blipsync", None, "with status 400: the WebSocket must offer one of the subprotocols "),
     ],
     ids=["a subprotocol of later clients", "another database", "no subprotocol"],
 )
