@@ -1,11 +1,13 @@
 """PROBLEMS.txt names each file on a card that was probably meant for Logboat, but that was not used."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from provisioning.image.bootfiles import _HELLO
 from provisioning.starter_files import starter_file
+from sensors.toml.toml_file import FileProblem
 from tests.provisioning.bundles import SENSORS, VESSEL, Card, bundle, put
 
 RENAMED = (
@@ -202,3 +204,66 @@ def test_card_without_its_folder_is_examined_too(argo: Card) -> None:
     (argo.fat.parent / "sensors.toml").write_text(SENSORS.format(27))
     argo.start()
     assert "beside the folder logboat" in argo.problems
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPeJZTmR1Ka0SbjVXKvnvGmnFm8Wkh2lbpBEjTFgp0H skipper@laptop"
+
+
+def follow(card: Card, problem: FileProblem) -> None:
+    """Do literally what the remedy in a message says; `…` stands for what the person knows."""
+    remedy = problem.remedy
+    while remedy:
+        if match := re.match(r"Move (\S+) to another folder\. ?", remedy):
+            (problem.file.parent / match[1]).rename(card.fat.parent.parent / match[1])
+        elif match := re.match(r"Rename this file to (\S+)\.(?: Windows .*)?$", remedy):
+            problem.file.rename(problem.file.parent / match[1])
+        elif match := re.match(r"Rename it, here and in the configuration\.", remedy):
+            problem.file.rename(problem.file.parent / problem.file.name.replace(" ", "-"))
+        elif match := re.match(r"Move it into the folder (\S+)\.", remedy):
+            problem.file.rename(card.fat.parent / match[1] / problem.file.name)
+        elif match := re.match(r"Write below \[network\] in (\S+): (.*) and (.*)\. ", remedy):
+            lines = f"{match[2]}\n{match[3]}".replace(
+                'ssid = "…", password = "…"', "ssid = 'a', password = 'secret 99'"
+            )
+            with (card.fat.parent / match[1]).open("a") as file:
+                file.write(f"[network]\n{lines}\n")
+        elif match := re.match(r"Write your public key below \[network\] in (\S+): (.*)\. ", remedy):
+            with (card.fat.parent / match[1]).open("a") as file:
+                file.write(f"[network]\n{match[2].replace('…', KEY)}\n")
+        elif match := re.match(r"Then delete this file\.", remedy):
+            problem.file.unlink()
+        else:
+            pytest.fail(f"nobody can follow {remedy!r}")
+        remedy = remedy[match.end() :]
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("logboat/sensors.toml.txt", SENSORS.format(27)),
+        ("logboat/SENSORS.TOM", SENSORS.format(27)),
+        ("logboat/vessel.txt", VESSEL.format("argo", "Argo")),
+        ("logboat/logboat.toml", VESSEL.format("argo", "Argo")),
+        ("logboat/office.password.txt", "secret\n"),
+        ("logboat/my office.password", "secret\n"),
+        ("logboat/logboat/sensors.toml", SENSORS.format(27)),
+        ("sensors.toml", SENSORS.format(27)),
+        ("vessel.toml", VESSEL.format("argo", "Argo")),
+        ("wpa_supplicant.conf", "network={}\n"),
+        ("userconf.txt", "pi:x\n"),
+        ("custom.toml.txt", 'config_version = 1\n[system]\nhostname = "argo"\n'),
+    ],
+)
+def test_remedy_in_the_message_about_an_unused_file_leads_to_a_good_card(
+    argo: Card, place: str, text: str
+) -> None:
+    (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "Argo"))
+    (argo.fat / "sensors.toml").write_text(SENSORS.format(17))
+    assert argo.start().problems == ()
+    path = argo.fat.parent / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    [problem] = argo.start().unused
+    follow(argo, problem)
+    outcome = argo.start()
+    assert (outcome.problems, outcome.unused, argo.problems) == ((), (), "")
