@@ -1,4 +1,4 @@
-"""Kind `thermocouple`: a thermocouple at a MAX31855 or MAX31856, through the kernel's drivers."""
+"""Kind `thermocouple`: a thermocouple connected to a MAX31855 or MAX31856, read by the kernel's drivers."""
 
 import errno
 from collections.abc import Iterator, Mapping

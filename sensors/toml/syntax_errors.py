@@ -217,7 +217,7 @@ def _is_header(row: str, name: str) -> bool:
 
 
 def _earlier_keys(rows: Sequence[str], line: int, name: str) -> list[int]:
-    """Return the number of the line, in the same table, that has the same key; empty if there is none."""
+    """Return the number of the earlier line of the same table that contains this key, or an empty list."""
     for number in range(line - 1, 0, -1):
         row = rows[number - 1]
         match = _NAME.match(row)

@@ -56,7 +56,7 @@ def example_values(file: TomlFile, configuration: Configuration) -> Iterator[Fil
                 file,
                 ("user", number, "password_hash"),
                 _PUBLIC,
-                "Replace the hash with what `logboat fleet password` prints.",
+                "Replace the hash with the output of `logboat fleet password`.",
                 table=f'user "{user.name}"',
             )
     for url in configuration.mesh.static:

@@ -290,7 +290,7 @@ def password_hash(raw: Any) -> str:
         users.parse(stored)
     except PasswordHashError as error:
         raise InputError(
-            f"this is not a password hash: {error}", "Write what `logboat fleet password` prints."
+            f"this is not a password hash: {error}", "Write the output of `logboat fleet password`."
         ) from None
     return stored
 

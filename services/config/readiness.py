@@ -86,7 +86,7 @@ def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileP
                 file.line(("user", number, "password_hash")),
                 "password_hash",
                 "this is still the template's example value, which nobody can use to log in",
-                "Replace it with what `logboat fleet password` prints.",
+                "Replace it with the output of `logboat fleet password`.",
                 table=f'user "{user.name}"',
                 refuses_only_new=True,
             )

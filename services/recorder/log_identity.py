@@ -139,8 +139,7 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
         return None if note is None else note.words
     if not peer_ahead.may_believe(data, log, utc):
         logger.warning(
-            "%s. This report is ignored: it is unsigned, and an unsigned report ended a log less than a day"
-            " ago",
+            "%s. This report is ignored: it is unsigned, and only one unsigned report a day can end a log",
             note.words,
         )
         return None

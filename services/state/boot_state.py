@@ -1,7 +1,7 @@
 """`boot.json` in the run directory: the result of the boot, for the lights and `logboat status`.
 
-The file is kept until the next boot. The fault light shows its `problems` and `unused` files. Each of them is
-one line that says what to do.
+The file is kept until the next boot. The fault light shows whether the file lists any `problems` or `unused`
+files. Each entry of these lists is one line that says what to do.
 """
 
 import contextlib

@@ -530,7 +530,7 @@ class _PendingConnection(asyncio.Protocol):
         """Log a refused handshake, with the requested path and subprotocols to help find the cause."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
-            "%s: the WebSocket is rejected with status %d: %s; it requested %s and offered %s",
+            "%s: WebSocket handshake rejected with status %d: %s; the client requested %s and offered %s",
             self.remote,
             status,
             plain(why),

@@ -359,7 +359,7 @@ class BlobServer:
         self._access.check(request.digest, request.document_id)
         if len(self._open) + self._opening >= limits.FILES_OPEN:
             raise MessageError(
-                "too many blobs requested; request fewer at the same time",
+                "too many blobs requested at once; request fewer at a time",
                 code=HTTPStatus.SERVICE_UNAVAILABLE,
             )
         self._session.work.add(self._sending(request, event))

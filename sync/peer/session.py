@@ -318,7 +318,7 @@ class Session:
                     Problem(
                         Domain.BLIP,
                         CloseCode.POLICY_VIOLATION,
-                        "the peer does not complete a request that it has begun",
+                        "the peer began a request but did not complete it",
                     )
                 )
             return

@@ -376,7 +376,7 @@ def test_refused_handshake_is_logged_with_what_was_offered_and_why(
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert told.startswith("127.0.0.1:")
     assert words in told
-    assert told.endswith(f"; it requested {path} and offered {offered or 'no subprotocol'}")
+    assert told.endswith(f"; the client requested {path} and offered {offered or 'no subprotocol'}")
 
 
 def test_client_that_guesses_passwords_is_answered_with_429(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class CountingWire(Wire):
 
     @property
     def revisions_sent(self) -> int:
-        """Number of revisions received, whether new or not."""
+        """Number of revisions that the peers sent, whether or not they were new to the receiver."""
         return self.requests["rev"]
 
     def step(self) -> bool:

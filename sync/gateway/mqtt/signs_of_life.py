@@ -35,7 +35,7 @@ class SignOfLife:
 
 
 class SignsOfLife:
-    """Collector of heartbeats from changes to the store."""
+    """Collector of the heartbeats among the documents that change in the store."""
 
     def __init__(self, database: Database) -> None:
         """Create a collector. Documents that are already stored do not count as heartbeats.
