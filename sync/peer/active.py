@@ -82,9 +82,9 @@ class ActiveOptions:
     acknowledged: Acknowledged | None = None
     """Function called for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
-    """Function called with the progress from which pushing continues, once the checkpoint is known.
+    """Function called once the checkpoint is known, with the progress from which pushing continues.
 
-    At that time, no change has been selected for sending yet.
+    It is called before any change is selected for sending.
     """
     pull_rule: Rule | None = None
     """Function that decides which received documents are rejected."""
@@ -94,11 +94,14 @@ class ActiveOptions:
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
     is_gateway: bool = False
-    """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
+    """True if the peer is a Sync Gateway.
+
+    A Sync Gateway must receive a branch's tombstone before the revision that replaces the branch.
+    """
     purges_removed: bool = False
-    """True if local documents are purged when they leave the pulled channels or become inaccessible."""
+    """True to purge local documents that leave the pulled channels or become inaccessible."""
     reset_checkpoint: bool = False
-    """True if the next connection ignores the stored checkpoint."""
+    """True to ignore the stored checkpoint on the next connection, and replicate from the beginning."""
     names_collection: bool = False
     """True if the connection begins with getCollections, as in protocol CBMobile_3 and later."""
 
@@ -157,7 +160,7 @@ class ActivePeer(PeerBase):
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
-        """Reason why nothing is pulled while pushing continues."""
+        """Problem with which the peer rejected the pull while pushing continues; None if there is none."""
         self._inquiry: MissingRevisionFetch | None = None
         self._offered: list[str] = []
         """Ids of documents to offer again as soon as the sender has been created."""
@@ -178,9 +181,10 @@ class ActivePeer(PeerBase):
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose again documents that the peer has rejected before.
+        """Propose documents again that the peer has rejected before.
 
-        If the connection is open, the documents are proposed at once.
+        If the sender exists already, the documents are proposed at once. Otherwise they are proposed as soon
+        as it is created.
         """
         if self.sender is None:
             self._offered.extend(document_ids)
@@ -199,12 +203,12 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Reason why the peer refuses the pull while pushing continues; None if it allows the pull."""
+        """Problem with which the peer rejected the pull while pushing continues; None if there is none."""
         return self._unfed
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily. The next replication retries them."""
+        """Number of documents that failed temporarily and must be retried by the next replication."""
         unsent = 0 if self.sender is None else self.sender.failed_for_now
         return unsent + (0 if self.receiver is None else self.receiver.failed_for_now)
 
@@ -296,7 +300,7 @@ class ActivePeer(PeerBase):
             self.sender.tell_again(document_id)
 
     def _resolve_open(self) -> None:
-        """Resolve conflicts that a crash or a failed resolver left open."""
+        """Resolve conflicts that remained unresolved after a crash or a failure of the resolver."""
         for document_id in self.database.conflicts():
             result = conflicts.resolve(self.database, document_id, self._options.conflict_resolver)
             if isinstance(result, Problem):

@@ -1,8 +1,10 @@
 """A record of the solutions tried for each revision that a peer rejects, so that no solution is tried twice.
 
-The size of the record is limited in two ways, because a peer could reject any number of times. It has at most
-`revisions` entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions are
-tried for one revision. The owner calls `forget` when a revision needs no more attempts.
+A solution is one way to offer the rejected revision again, for example with a different parent.
+
+The size of the record is limited in two ways, because a peer could reject any number of times. The record has
+at most `revisions` entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions
+are tried for one revision. The owner calls `forget` when a revision needs no more attempts.
 """
 
 from typing import Final
@@ -12,7 +14,7 @@ _Key = tuple[str, str]
 
 
 class Attempts:
-    """The record of the solutions tried for each revision."""
+    """Record of the solutions tried for each rejected revision: the ways in which it was offered again."""
 
     def __init__(self, *, revisions: int, ways: int) -> None:
         """Create an empty record of at most `revisions` entries, with at most `ways` solutions each."""
@@ -25,7 +27,11 @@ class Attempts:
         return len(self._tried)
 
     def is_first(self, document_id: str, revision: str, solution: str) -> bool:
-        """Return True and record a solution if it is new and fewer than `ways` were tried before."""
+        """Return True, and record the solution, if it may be tried for a revision. Otherwise return False.
+
+        A solution may be tried if it is not recorded yet, and if fewer than `ways` solutions are recorded for
+        the revision.
+        """
         key = (document_id, revision)
         tried = self._tried.get(key)
         if tried is None:
@@ -42,5 +48,5 @@ class Attempts:
         return solution in self._tried.get((document_id, revision), ())
 
     def forget(self, document_id: str, revision: str) -> None:
-        """Remove the entry of a revision."""
+        """Remove all solutions recorded for a revision."""
         self._tried.pop((document_id, revision), None)

@@ -5,10 +5,10 @@ revision that refers to the blob is being sent to the peer. Gateways name no doc
 proof, and older gateways name none in any request. A tombstone grants no access to blobs, because its blobs
 are neither fetched nor proven before it is stored.
 
-A peer proves that it has a blob by a hash of the blob's bytes and the nonce of our request. While we wait for
-such a proof, we send the same proof to no peer on any connection. Otherwise a peer without the blob could
-obtain the proof from us and return it as its own. Requests with other nonces are answered. So a peer that
-leaves our request unanswered does not prevent other peers from requesting a proof of the same blob.
+To prove that it has a blob, a peer sends a hash of the blob's bytes and of the nonce in our request. While we
+wait for such a proof, we send the same proof to no peer on any connection. Otherwise a peer without the blob
+could obtain the proof from us and return it as its own. Requests with other nonces are still answered. So a
+peer that never answers our request cannot prevent other peers from requesting a proof of the same blob.
 """
 
 from collections import Counter
@@ -23,23 +23,24 @@ from sync.store import Database, bodies
 
 
 class BlobAccess:
-    """The access of one peer to the blobs of a store."""
+    """Record of which blobs of a store one peer may fetch."""
 
     def __init__(self, database: Database, readable: Selection) -> None:
-        """Create the access record of a peer that may read the documents in `readable`."""
+        """Create the record for a peer that may read the documents selected by `readable`."""
         self._database, self._readable = database, readable
         self._open = open_nonces(database)
         self._on_the_way: Counter[str] = Counter()
 
     @property
     def is_limited(self) -> bool:
-        """True unless the peer may read everything."""
+        """True unless the peer may read every document."""
         return not self._readable.is_everything
 
     def send(self, raw: bytes) -> tuple[str, ...]:
         """Record that a body is being sent, so that the peer may fetch its blobs.
 
-        Return the digests of these blobs.
+        Return the digests of these blobs, to be passed to `sent`. The result is empty if the peer may read
+        every document.
         """
         if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
             return ()
@@ -48,7 +49,10 @@ class BlobAccess:
         return digests
 
     def sent(self, digests: Iterable[str]) -> None:
-        """Record that the peer has replied to a body. `digests` is the result of `send` for that body."""
+        """Record that the peer has replied to a sent body.
+
+        `digests` is the result of `send` for that body.
+        """
         self._on_the_way.subtract(digests)
         for digest in digests:
             if self._on_the_way[digest] <= 0:
@@ -75,8 +79,9 @@ class BlobAccess:
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
         """Check whether a peer's request for proof of a blob may be answered.
 
-        Raises MessageError: 403 if the peer may not fetch the blob, or 503 if we ourselves wait for a proof
-        with this nonce.
+        Raises:
+            MessageError: 403 if the peer may not fetch the blob; 503 if we are waiting for a proof with this
+                nonce ourselves.
         """
         self.check(digest, document_id)
         if nonce in self._open:
@@ -90,7 +95,7 @@ _open: WeakKeyDictionary[Database, set[bytes]] = WeakKeyDictionary()
 
 
 def open_nonces(database: Database) -> set[bytes]:
-    """Return the nonces of our open requests for proof, on all connections of this process."""
+    """Return the nonces of our unanswered requests for proof, on all connections to a store."""
     nonces = _open.get(database)
     if nonces is None:
         nonces = _open[database] = set()

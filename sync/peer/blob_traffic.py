@@ -46,7 +46,7 @@ Fetched = Callable[[MessageError | None, Any], None]
 
 
 class _Waiting:
-    """A document that waits for blobs."""
+    """A received document that waits for its blobs or for proofs."""
 
     __slots__ = ("given", "left", "then")
 
@@ -76,7 +76,7 @@ class _Transfer:
         self.charged = 0
         """Number of received bytes that are already charged to the quota."""
         self.is_cut = False
-        """True if the document does not state the blob's length, and the blob exceeds the remaining quota."""
+        """True if the transfer was cut off, because a blob of unknown length exceeds the remaining quota."""
 
 
 class BlobFetcher:
@@ -98,26 +98,29 @@ class BlobFetcher:
         self._active = 0
         self._open_nonces = open_nonces(database)
         self._proving: dict[str, list[_Waiting]] = {}
-        """Documents that wait for a proof, by the blob's digest."""
+        """Documents that wait for a proof that the peer has a blob, by the blob's digest."""
         self._unanswered: dict[str, tuple[bytes, float]] = {}
-        """Nonce and time of each open request for proof, by the blob's digest, oldest first."""
+        """Nonce and time of each unanswered request for proof, by the blob's digest, oldest first."""
         self._proof_at = float("-inf")
         """Time at which the last proof arrived."""
         self._proven: dict[str, None] = {}
-        """Digests of the blobs for which the peer has given a proof."""
+        """Digests of the blobs that the peer has proved to have, oldest first."""
         session.at_end(self._close)
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump`; None if no request for proof is open."""
+        """Time at which to call `pump`; None if all requests for proof are answered."""
         return None if not self._unanswered else self._due(next(iter(self._unanswered)))
 
     def _due(self, digest: str) -> float:
-        """Return the time at which an open request for proof fails. Each received proof postpones it."""
+        """Return the time at which an unanswered request for proof fails.
+
+        Each received proof postpones this time.
+        """
         return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
-        """Report a temporary failure for each document that waits for an overdue proof."""
+        """Report a temporary failure of each document for which a proof is overdue."""
         now = self._session.clock()
         for digest in list(self._unanswered):
             if digest not in self._unanswered:
@@ -267,7 +270,7 @@ class BlobFetcher:
         quota = self._quota()
         objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
         if objection is not None:
-            return objection  # no allowance is exhausted if the quota's next day has begun by now
+            return objection  # it is None if the quota's next day has begun in the meantime
         text = f"{transfer.document_id}: the document's blob is larger than the limit"
         return MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -410,7 +413,7 @@ class BlobServer:
 
 
 class _File:
-    """An open file that is closed automatically when its end is read."""
+    """An open blob file that closes itself once it has been read to its end."""
 
     def __init__(self, file: BinaryIO, among: "set[_File]") -> None:
         self._file, self._among = file, among
@@ -426,6 +429,6 @@ class _File:
         return read
 
     def close(self) -> None:
-        """Close the file, unless it is closed already."""
+        """Close the file. If it is already closed, do nothing."""
         self._file.close()
         self._among.discard(self)

@@ -1,9 +1,7 @@
-"""Replication checkpoints: our own, of which the peer stores a second copy, and those of peers.
+"""Replication checkpoints: our own, of which the peer stores a second copy, and those that peers store here.
 
-The checkpoints of peers are stored here at their request.
-
-Each save stores the peer's copy first. If only the peer's copy is stored, `reconcile` finds the last position
-on which both copies agree.
+A save of our own checkpoint stores the peer's copy first, then the local copy. If only the first step
+succeeds, `reconcile` finds the last position on which both copies agree.
 """
 
 import logging
@@ -39,12 +37,10 @@ log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
 _SAVE_EVERY: Final = 0.5
-"""Minimum average time, in seconds, between two checkpoints stored for one owner.
+"""Minimum average time, in seconds, between two checkpoints stored for the same owner.
 
-Each checkpoint is a write to the card.
-
-While documents are transferred, Couchbase Lite saves a checkpoint at most every 5 s, as we do. All devices of
-one user share this rate.
+The rate is limited because storing a checkpoint writes to the card. During transfers, Couchbase Lite and
+Logboat save a checkpoint at most every 5 s. The limit is lower because all devices of a user share it.
 """
 _BURST: Final = 20
 """Number of an owner's checkpoints that may be stored at once after a pause."""
@@ -76,7 +72,7 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Return True if both stored copies equal this checkpoint, as shortened to the maximum size."""
+        """Return True if both stored copies equal this checkpoint, shortened to the maximum size."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
@@ -127,7 +123,7 @@ class OwnCheckpoint:
             self._database.delete_local(document.key, parent=document.rev)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Store both copies, unless this checkpoint is already stored or a save is in progress."""
+        """Store a checkpoint at the peer and here, unless it is already stored or a save is in progress."""
         if self.is_saving or self.is_saved(checkpoint):
             return
         self._saving = checkpoint = checkpoint.within(LARGEST)
@@ -214,7 +210,10 @@ class _Pace:
     """Earliest time, by the sessions' clock, at which the next checkpoint may be stored."""
 
     def allows(self, now: float) -> bool:
-        """Return True, and count a checkpoint as stored, if one may be stored at time `now`."""
+        """Return True, and count a checkpoint as stored, if one may be stored at time `now`.
+
+        Otherwise return False.
+        """
         if now < self.due:
             return False
         self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
@@ -225,7 +224,7 @@ _paces: Final[WeakKeyDictionary[Database, dict[str, _Pace]]] = WeakKeyDictionary
 
 
 class PeersCheckpoints:
-    """Handler of a peer's requests to read and store its checkpoints here."""
+    """Handler of a peer's requests to read its checkpoints, and to store them here."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
         """Handle requests for checkpoints of `owner`.
@@ -316,7 +315,7 @@ class PeersCheckpoints:
 
 
 def _decoded(body: bytes, what: str) -> Checkpoint | None:
-    """Decode a copy of a checkpoint. Return None, and log it, if the copy is malformed."""
+    """Decode a copy of a checkpoint. If it is malformed, log a warning and return None."""
     try:
         return Checkpoint.decode(body)
     except MessageError as error:

@@ -3,15 +3,15 @@
     outcome = resolve(database, "pancakes", resolver)
 
 Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
-which revision is local. It receives two revisions, ordered by the store's ranking. If there are more than
-two, the result for the first two is resolved with the third, and so on. The final result is always stored on
-the branch that the store ranks first. If it were stored on another branch, the new revision would not outrank
-the revisions that it replaces. If that branch already has the result, it stays unchanged.
+which revision is local. It receives two revisions, ordered by the store's ranking. If more than two revisions
+conflict, the result for the first two is resolved with the third, and so on. The final result is always
+stored on the branch that the store ranks first. If it were stored on another branch, the new revision would
+not outrank the revisions that it replaces. If that branch already has the result, it stays unchanged.
 
 Peers that exchange revisions in a different order resolve different pairs. All of them reach the same result
-if the resolver fulfils one of two conditions. Either its decision depends only on the two bodies, as with a
-maximum or a union: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the
-winning revision, as the default resolver does.
+if the resolver meets one of two conditions. Either its decision is an idempotent, commutative and associative
+function of the two bodies, such as a maximum or a union: `f(a, a) == a`, `f(a, b) == f(b, a)`,
+`f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the winning revision, as the default resolver does.
 
 In the store, a live branch wins over a deleted one, because a losing branch ends in a tombstone too. To
 include an intended deletion in a conflict, find it with `deletion_in` and pass it to `resolve`.
@@ -26,9 +26,9 @@ from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
 _DELETED: Final = b'{"deleted":true}'
-"""Body of a tombstone if the resolver returns no body.
+"""Body of the tombstone that is created if a resolver returns `Delete` without a body.
 
-It is not empty, so that it differs from the tombstone of a losing branch.
+It is not empty, so that the tombstone differs from that of a losing branch.
 """
 _ATTEMPTS: Final = 5
 
@@ -89,7 +89,7 @@ def default_resolver(conflict: Conflict) -> Resolution:
 
 
 def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: InsertOutcome) -> str | None:
-    """Return the deletion that conflicts with a live branch after a peer's revision was inserted.
+    """Return the id of the deletion that conflicts with a live branch after a peer's revision was inserted.
 
     The store itself does not count a deletion and a live branch as a conflict.
 
@@ -100,7 +100,7 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
         outcome: the result of `insert`.
 
     Returns:
-        The argument `deletion` for `resolve`; None if there is no such conflict.
+        The value to pass to `resolve` as `deletion`; None if there is no such conflict.
     """
     if outcome is not InsertOutcome.BRANCHED or before is None or before.deleted == deleted:
         return None
@@ -108,7 +108,10 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
 
 
 def intended_deletion(database: Database, deletions: Iterable[Document]) -> str | None:
-    """Return the highest-ranked deletion that is certainly not a losing branch's tombstone, or None."""
+    """Return the id of the highest-ranked deletion that was certainly intended, or None if there is none.
+
+    A deletion that may be the tombstone of a losing branch does not count as intended.
+    """
     ranked = sorted(deletions, key=_rank, reverse=True)
     return next((deletion.rev for deletion in ranked if _is_intended(database, deletion)), None)
 
@@ -127,8 +130,8 @@ def resolve(
 ) -> Resolved | Problem | None:
     """Resolve a document's conflict.
 
-    A resolver may be application code. If it raises an exception or returns an invalid result, only this
-    conflict stays open. The resolver is called outside a transaction, unless the caller has begun one.
+    The resolver may be application code. If it raises an exception or returns an invalid result, only this
+    conflict remains unresolved. It is called outside a transaction, unless the caller has begun one.
 
     Args:
         database: the store.
@@ -138,7 +141,7 @@ def resolve(
             be a losing branch's tombstone.
 
     Returns:
-        The outcome; a Problem if the conflict stays open; None if there is no conflict.
+        The outcome; a Problem if the conflict remains unresolved; None if there is no conflict.
 
     Raises:
         StoreError: the store cannot be read or written.
@@ -153,7 +156,7 @@ def resolve(
             decided = _decide(resolver, parties)
             if decided.deleted and decided.raw == bodies.EMPTY:
                 decided = replace(decided, raw=_DELETED)
-            if leaves[0].deleted:  # it outranks live branches beyond the horizon, which can no longer win
+            if leaves[0].deleted:  # it is at least HORIZON generations above the live branches, so it wins
                 decided = replace(decided, deleted=True, raw=_DELETED)
             with database.transaction():
                 if database.leaves(document_id) == leaves:

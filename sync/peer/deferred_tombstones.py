@@ -1,12 +1,12 @@
-"""Tombstones that would close a current branch, kept in memory until the replacing revision arrives.
+"""Received tombstones of current branches, held in memory until the replacing revisions arrive.
 
 An active peer sends the result of a conflict that it has resolved in two parts. The first is the tombstone of
 the branch that is current here. The second is the replacing revision, which the peer had proposed before and
 which was rejected as a conflict. If the tombstone were stored alone, the document would appear deleted
-although nobody has deleted it. This could last a long time if the connection broke in between. So the
+although nobody has deleted it. If the connection broke at this point, that could last a long time. So the
 tombstone is held, and stored together with the replacing revision.
 
-The tombstone is acknowledged before it is durable. This loses nothing: until the replacing revision is
+The tombstone is acknowledged before it is durable, but no data can be lost. Until the replacing revision is
 acknowledged, the peer proposes it again on every connection, and sends both parts again.
 """
 
@@ -21,11 +21,14 @@ from . import conflicts, limits
 
 T = TypeVar("T")
 _REFUSED = 350
-"""Approximate memory, in bytes, of a rejected proposal: two strings and a dictionary entry."""
+"""Approximate memory used by a rejected proposal, in bytes: two strings and a dictionary entry."""
 
 
 class DeferredTombstones(Generic[T]):
-    """The held tombstones of one peer. `T` is the owner's record of a received revision."""
+    """Tombstones from one peer that are held until the revisions that replace their branches arrive.
+
+    `T` is the owner's type for a received revision.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,17 +40,17 @@ class DeferredTombstones(Generic[T]):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the held tombstones and the rejected proposals."""
+        """Approximate memory, in bytes, used by the held tombstones and the rejected proposals."""
         return self._deferred_bytes + _REFUSED * len(self._refused)
 
     def clear(self) -> None:
-        """Discard all held tombstones, because the session is over."""
+        """Discard all held tombstones and recorded proposals, because the session is over."""
         self._refused.clear()
         self._deferred.clear()
         self._deferred_bytes = 0
 
     def record_verdicts(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
-        """Record which proposals are rejected as conflicts."""
+        """Record which of the peer's proposals are rejected as conflicts."""
         refused = self._refused
         for proposal, verdict in judged:
             self._pop(proposal.id)
@@ -60,7 +63,10 @@ class DeferredTombstones(Generic[T]):
             self._pop(oldest)
 
     def is_deferred(self, rev: Rev, raw: bytes) -> bool:
-        """Return True if a revision is a tombstone that closes the branch that is current here."""
+        """Return True if a received revision must be held until the revision that replaces it arrives.
+
+        This is the case for a tombstone that closes the branch that is current here.
+        """
         if not rev.deleted or raw != bodies.EMPTY:
             return False
         if self._refused.get(rev.id, rev.revision) == rev.revision:

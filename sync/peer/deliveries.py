@@ -22,9 +22,12 @@ from .sender_types import ChangeInFlight, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
-"""Number of additional bytes in a message that contains a delta, because it must name the base revision."""
+"""Number of bytes that a delta adds to its message, because the message must name the base revision."""
 _LARGEST: Final = 20 * 1024 * 1024
-"""Maximum size in bytes of a body: Sync Gateway's limit, which is below our own limit on BLIP messages."""
+"""Maximum size of a body to send, in bytes.
+
+This is Sync Gateway's limit, which is lower than our own limit on BLIP messages.
+"""
 _DELTA_REFUSED: Final = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
@@ -54,7 +57,7 @@ class Deliveries:
             ledger: the counts and events of the replication.
             outcomes: the outcomes of changes.
             contested: called with a change that the peer requested and then rejected as a conflict.
-            follow: called with the change to propose once the peer has received a branch's tombstone.
+            follow: called when the peer has received a branch's tombstone, with the change to propose next.
         """
         self._session, self._database, self._options = session, database, options
         self._ledger, self._outcomes = ledger, outcomes
@@ -65,22 +68,22 @@ class Deliveries:
         self._in_flight = 0
         self._bytes = 0
         self.bytes_held = 0
-        """Memory, in bytes, of revisions that are queued or in flight, including their known ancestors."""
+        """Memory, in bytes, used by queued revisions and revisions in flight, with their known ancestors."""
         self._terms = DeliveryTerms(deltas=False)
 
     @property
     def waiting(self) -> int:
-        """Number of requested revisions that are not sent yet."""
+        """Number of requested revisions that have not been sent yet."""
         return len(self._wanted)
 
     @property
     def open(self) -> int:
-        """Number of requested revisions that are not confirmed yet."""
+        """Number of requested revisions that the peer has not confirmed yet."""
         return len(self._wanted) + self._in_flight
 
     @property
     def is_idle(self) -> bool:
-        """True if nothing is waiting to be sent or in flight."""
+        """True if no revision is waiting to be sent or in flight."""
         return not (self._wanted or self._in_flight)
 
     def apply_terms(self, terms: DeliveryTerms) -> None:
@@ -180,7 +183,7 @@ class Deliveries:
         )
 
     def _read(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the revision to send, and read ahead the revisions that follow in the feed.
+        """Return the revision to send, and read the revisions that follow in the feed in advance.
 
         Only documents with a single revision are read in advance, all in one query. With one query per
         document, most of the time would be spent on finding the documents.
@@ -227,7 +230,7 @@ class Deliveries:
         return revisions.handed_on(revision.rev, history, known=known, depth=self._depth)
 
     def _onto(self, revision: Revision, sending: ChangeInFlight) -> str | None:
-        """Return the peer's revision that ours replaces if it is not in our history; otherwise None."""
+        """Return the peer's revision that ours replaces, if it is not an ancestor of ours; otherwise None."""
         if (
             sending.onto is not None
             or not sending.ancestors
@@ -257,7 +260,7 @@ class Deliveries:
                 and self._options.selection.shows(self._database, change.id, deleted=current.deleted)
             ):
                 return self._revision(change.id, current.rev, sending)
-        # Without this message, the peer would wait for the revision, and not request it from others.
+        # Without this message, the peer would wait for the revision instead of requesting it from others.
         self._session.request(
             NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection).encode()
         )
@@ -277,7 +280,7 @@ class Deliveries:
             if max(len(base.raw), len(revision.raw)) > limits.DELTA_BYTES:
                 break
             old, new = base.raw, revision.raw
-            if not blobs:  # the peer stores the form of the body that was sent to it
+            if not blobs:  # the peer has stored the converted form of the base, so the delta must match it
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
                 new = wire_bodies.to_gateway(new, revisions.generation(revision.rev))
             difference = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 _ENTRY: Final = 300
-"""Approximate memory in bytes of an entry: two strings and a dictionary entry."""
+"""Approximate memory used by an entry, in bytes: two strings and a dictionary entry."""
 _MOST: Final = 10_000
 """Maximum number of entries, to limit memory.
 
@@ -16,21 +16,21 @@ Revisions beyond this number are offered to the peer, although the peer already 
 
 
 class EchoSuppression:
-    """Revisions that the sender skips, by document, because the peer already has them."""
+    """Record, by document, of the revisions that the sender skips because the peer already has them."""
 
     __slots__ = ("_held", "read")
 
     def __init__(self) -> None:
         self._held: dict[str, str] = {}
         self.read = 0
-        """Local sequence up to which the sender has read."""
+        """Local sequence up to which the sender has read the feed."""
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the entries."""
+        """Approximate memory used by the recorded revisions, in bytes."""
         return _ENTRY * len(self._held)
 
     def note(self, document_id: str, revision: str) -> None:
@@ -54,14 +54,14 @@ class EchoSuppression:
         return self._held.pop(document_id, None)
 
     def read_through(self, sequence: int, *, is_all: bool) -> None:
-        """Record the sequence up to which the sender has read.
+        """Record the sequence up to which the sender has read the feed.
 
-        If the sender has read the whole feed, all entries are removed.
+        With `is_all`, the sender has read the whole feed, and all recorded revisions are removed.
         """
         self.read = sequence
         if is_all:
             self._held.clear()
 
     def clear(self) -> None:
-        """Remove all entries, because nothing will be sent on this session."""
+        """Remove all recorded revisions, because nothing will be sent on this session."""
         self._held.clear()

@@ -29,7 +29,7 @@ MOST: Final = 10_000
 If every reading of one sensor fails, one every five minutes, the list is full after a month.
 """
 _LONGEST_REASON: Final = 300
-"""Maximum number of characters stored of a reason for failure, whose wording the peer chooses."""
+"""Maximum length, in characters, of a stored reason. A peer may send a reason of any length."""
 
 
 class FailedDocument(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class _StoredFailures(msgspec.Struct):
 
 
 class FailedDocuments:
-    """The failed documents of one replication."""
+    """Durable list of the documents that one replication could not transfer."""
 
     def __init__(
         self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
@@ -99,7 +99,7 @@ class FailedDocuments:
         return self._documents.get(_Key(direction, document_id))
 
     def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
-        """Return the ids of documents that failed in a direction, for any reason or only for `reason`."""
+        """Return the ids of the documents that failed in a direction, for any reason or only for `reason`."""
         return [
             document.id
             for document in self._documents.values()
@@ -107,7 +107,10 @@ class FailedDocuments:
         ]
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Record that documents are offered again. `unanswered` contains them until the outcome is known."""
+        """Record that documents are offered to the peer again.
+
+        `unanswered` contains each of them until its outcome is known.
+        """
         known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
         self._offered |= dict.fromkeys(known)
 

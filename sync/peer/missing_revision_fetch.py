@@ -2,7 +2,7 @@
 
 When a peer rejects a change as a conflict, it has a different revision. Normally our own pull receives that
 revision, or has received it before. But a revision that was announced before the checkpoint may be unknown
-here. Such a revision may have been purged here. Or the peer was restored to an earlier state, and its
+here, for one of two reasons. Either it was purged here. Or the peer was restored to an earlier state, and the
 revision is a distant ancestor that was pruned here. When the pull is complete, each revision that is still
 unknown is requested individually. It arrives without its history, and is resolved like any conflict.
 """
@@ -87,7 +87,7 @@ class MissingRevisionFetch:
             document_id: the document's id.
             revision: the peer's revision; None if the peer has not reported it.
             answered: called with the revision once it is stored here.
-            failed: called with the reason if it cannot be obtained.
+            failed: called with the reason if the revision cannot be obtained.
         """
         if self._given_up is not None:
             failed(self._given_up)

@@ -64,7 +64,7 @@ class PassiveOptions:
     quota: Quota | None = None
     """Quota for the documents that the peer pushes; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for the id of a document if the peer's revision of it must be recorded."""
+    """Function that returns True for a document id if the peer's revision of that document is recorded."""
     conflict_resolver: ConflictResolver = default_resolver
     """Resolver of conflicts between an edit and a deletion; other conflicts are rejected."""
     streams: tuple[Stream, ...] = ()
@@ -134,7 +134,7 @@ class PassivePeer(PeerBase):
         last = database.last_sequence
         since = last if request.future else _number(request.since)
         if since > last:
-            since = 0  # the store has lost changes since then, because it was restored to an earlier state
+            since = 0  # the store was restored to an earlier state after it sent this sequence
         self._is_subscribed = True
         self.session.respond(event)
         self.sender = FeedSender(
@@ -218,7 +218,7 @@ class PassivePeer(PeerBase):
 
     @property
     def bytes_held(self) -> int:
-        """Memory, in bytes, used on behalf of the other side."""
+        """Memory, in bytes, used on behalf of the peer."""
         return super().bytes_held + self._checkpoints.bytes_held
 
     def _own_deadline(self) -> float | None:
@@ -238,7 +238,7 @@ class _UnrecordedProgress:
         return False
 
     def scanned(self, through: int, pending: list[int]) -> None:
-        """Ignore the progress of reading."""
+        """Ignore how far the feed was read."""
 
     def complete(self, sequence: int) -> None:
         """Ignore that a change is complete."""
@@ -248,7 +248,7 @@ class _UnrecordedProgress:
 
 
 def _number(since: str | None) -> int:
-    """Return the sequence from which a peer asks to continue. An invalid one becomes 0, the beginning."""
+    """Return the sequence after which a peer asks to continue. An invalid one becomes 0, the beginning."""
     if since is None:
         return 0
     try:

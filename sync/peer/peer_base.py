@@ -36,7 +36,7 @@ class PeerBase(ABC):
         return self.session.next_frame()
 
     def turn(self) -> None:
-        """Do the work that is possible now."""
+        """Do the work that is due: run jobs, store received revisions, and queue messages to the peer."""
         session = self.session
         try:
             if not session.is_over:
@@ -62,7 +62,10 @@ class PeerBase(ABC):
 
     @property
     def deadline(self) -> float | None:
-        """Time of the session's clock at which `turn` has work to do even if no message arrives, or None."""
+        """Time, by the session's clock, at which to call `turn` even if no message arrives.
+
+        None if no call is needed.
+        """
         if self.session.is_over:
             return None
         times = (
@@ -75,7 +78,7 @@ class PeerBase(ABC):
 
     @property
     def bytes_held(self) -> int:
-        """Memory, in bytes, used on behalf of the other side."""
+        """Memory, in bytes, used on behalf of the peer."""
         held = self.session.bytes_held
         if self.receiver is not None:
             held += self.receiver.bytes_held

@@ -1,6 +1,6 @@
-"""Problems with a connection or a document: a domain, a code, and a human-readable message.
+"""Problems with a connection or a document: each has a domain, a code, and a human-readable message.
 
-Where Couchbase Lite defines a domain or code, the same one is used here.
+If Couchbase Lite defines a domain or a code for a problem, the same one is used here.
 """
 
 from dataclasses import dataclass

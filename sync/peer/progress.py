@@ -70,7 +70,7 @@ class Progress:
     blobs_pushed: int = 0
     blobs_pulled: int = 0
     completed: int = 0
-    """Number of the changes found by this replication that are done."""
+    """Number of changes found by this replication that need no more work."""
     total: int = 0
     """Number of changes found by this replication."""
 
@@ -83,12 +83,12 @@ class Ledger:
 
         Args:
             listener: called with batches of events; None if there is no observer.
-            failed: durable list of permanently failed documents; None to keep none.
+            failed: durable list of permanently failed documents; None to record none.
         """
         self.progress = Progress()
         self.failed = failed
         self.failures: dict[str, Problem] = {}
-        """The last problem of each of the 1000 documents that failed most recently."""
+        """Last problem of each document, by document id, for the 1000 documents that failed most recently."""
         self._listener = listener
         self._events: list[DocumentEnded] = []
 
@@ -132,7 +132,7 @@ class Ledger:
             self.failed.save()
 
     def _keep(self, ended: DocumentEnded, problem: Problem) -> None:
-        # Our own rule has refused the document, so there is nothing to retry.
+        # Our own rule has rejected the document, so there is nothing to retry.
         is_own_rule = ended.direction is Direction.PULL and problem.code == HTTPStatus.FORBIDDEN
         if self.failed is not None and not is_own_rule:
             self.failed.note(ended.direction, ended.id, ended.revision, problem)

@@ -3,17 +3,17 @@
 In a dense mesh, every neighbour offers a new revision within moments. A claim records that a session has
 requested a revision. All sessions of a process on one store share their claims. If a peer offers a revision
 that another session has claimed, the peer's `changes` message stays unanswered until the revision arrives or
-takes too long. Then the list is checked again, and usually no revision is left to request.
+takes too long. Then the message is checked again, and usually no revision is left to request.
 
     claims.claim(keys, session) ──► arrived(key)              it is stored
                                 ├► fails(key, session)       it will not arrive on this session
                                 ├► remove_session(session)   the session is over
                                 └► is_claimed_elsewhere(…)   is False if it takes too long
 
-A revision normally takes too long if it has not arrived after one second. But the limit is ten seconds if the
-peer keeps sending data, because its link is slow or it must send many revisions. So a slow, silent or lost
-peer delays the other sessions only once. A list that is left unanswered claims no revisions, so no session
-waits for a session that is itself waiting.
+A revision normally takes too long if it has not arrived after one second. The limit is ten seconds if the
+peer keeps sending data, because its link is slow or it must send many revisions. So a slow or unresponsive
+peer delays the other sessions only once. A `changes` message that is left unanswered claims no revisions, so
+no session waits for a session that is itself waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,45 +28,48 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds within which a requested revision must arrive: several round trips over a poor radio link."""
+"""Seconds within which a claimed revision must arrive: several round trips over a poor radio link."""
 LONGEST: Final = 10.0
-"""Seconds within which a requested revision must arrive while other data arrives from the same peer.
+"""Seconds within which a claimed revision must arrive while other data arrives from the same peer.
 
 All revisions that may be requested at once (REVISIONS_WANTED) take this long over a 50 kB/s link.
 """
 SLOWEST: Final = 16 * 1024
-"""Minimum rate, in bytes per second, at which it is worth waiting for a peer.
+"""Minimum rate, in bytes per second, at which a peer must send for its claims to be respected after PATIENCE.
 
 Below this rate, another peer is probably faster.
 """
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
-"""Maximum number of claims of one session, to limit memory. Revisions beyond it may be requested twice."""
+"""Maximum number of claims of one session, to limit memory.
+
+Revisions beyond this number may be requested from several peers.
+"""
 
 _CLAIM: Final = 350
-"""Approximate memory in bytes of a claim: a key of two strings, and its dictionary entry."""
+"""Approximate memory used by a claim, in bytes: a key of two strings, and its dictionary entry."""
 
 Key = tuple[str, str]
 """Document id and revision id."""
 
 
 class _RequestedRevisions(msgspec.Struct, gc=False):
-    """The revisions requested on a session by the answer to one list."""
+    """The revisions that a session has requested with its answer to one `changes` message."""
 
     session: Session
     since: float
     looked: float
-    """Time of the last check at which the session was fast enough to wait for."""
+    """Time of the last check that found the session fast enough to wait for."""
     received: int
     """Number of bytes received on the session up to the time `looked`."""
 
 
 class Claims:
-    """Record of the claims of all sessions on one store."""
+    """Record of the revisions that the sessions on one store have requested."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, _RequestedRevisions] = {}
         self._waiting: dict[Key, set[Session]] = {}
-        """Sessions to notify when a revision has arrived, or will not arrive."""
+        """Sessions to notify when a revision has arrived or will not arrive, by revision."""
         self._counts: dict[Session, int] = {}
 
     def __len__(self) -> int:
@@ -77,7 +80,7 @@ class Claims:
         return _CLAIM * self._counts.get(session, 0)
 
     def claim(self, keys: Iterable[Key], session: Session) -> None:
-        """Record that these revisions are now requested on this session, replacing earlier claims."""
+        """Record that these revisions are now requested on this session, instead of on any other session."""
         now = session.clock()
         asked = _RequestedRevisions(session, now, now, session.received)
         mine = self._counts.get(session, 0)
@@ -142,7 +145,7 @@ class Claims:
             self._tell(key)
 
     def fails(self, key: Key, session: Session) -> None:
-        """End this session's claim on a revision that will not arrive on this session."""
+        """End a session's claim on a revision that will not arrive on that session."""
         asked = self._asked.get(key)
         if asked is not None and asked.session is session:
             self.arrived(key)
@@ -155,7 +158,10 @@ class Claims:
         self._counts.pop(session, None)
 
     def _forget_old(self, session: Session, now: float) -> None:
-        """End the old claims of a session, because revisions that were replaced never arrive."""
+        """End the claims of a session that are older than LONGEST.
+
+        A claimed revision never arrives if the peer replaced it before sending it.
+        """
         for key, asked in list(self._asked.items()):
             if asked.session is session and now >= asked.since + LONGEST:
                 self.arrived(key)
@@ -166,25 +172,25 @@ class Claims:
 
 
 class AnswerTurn:
-    """Decides when the first waiting list of a session may be answered."""
+    """Decides when a session may answer the first of its unanswered `changes` messages."""
 
     def __init__(self, claims: Claims, session: Session) -> None:
         self._claims, self._session = claims, session
         self._since: float | None = None
-        """Time at which the list was first left unanswered."""
+        """Time at which the first message was first left unanswered; None if it is new."""
         self._blockers: list[Key] = []
         session.at_end(self._end)
 
     @property
     def deadline(self) -> float | None:
-        """Time of the next check even if no message arrives; None if no list is left unanswered."""
+        """Time of the next check even if no message arrives; None if no message is left unanswered."""
         if not self._blockers or self._since is None:
             return None
         until = self._claims.until(self._blockers[-1])
         return self._since if until is None else min(until, self._since + LONGEST)
 
     def is_due(self) -> bool:
-        """Return True if the first list is new, or if other sessions' claims have ended in the meantime."""
+        """Return True if the first message is new, or if no claim of another session prevents its answer."""
         if not self._blockers:
             return True
         now, claims, session = self._session.clock(), self._claims, self._session
@@ -199,9 +205,9 @@ class AnswerTurn:
         return True
 
     def try_claim(self, keys: Sequence[Key]) -> bool:
-        """Return True and claim the revisions of the first list if the list may be answered now.
+        """Return True, and claim the revisions in the first message, if the message may be answered now.
 
-        Otherwise return False. After a result of True, the next list becomes the first.
+        Otherwise return False. After a result of True, the next message becomes the first.
         """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:

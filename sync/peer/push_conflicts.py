@@ -65,11 +65,11 @@ class PushConflicts:
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
         self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
-        """Revisions that were already proposed once more to a peer on an outdated branch."""
+        """Revisions that were proposed twice, because the peer is on a branch that was closed here."""
         self._given_up: Problem | None = None
         """Reason why conflicts no longer wait for the pull; None while they wait."""
         self.asking = 0
-        """Number of requests to the peer that are not answered yet."""
+        """Number of requests for the peer's current revisions that are not answered yet."""
 
     def give_up(self, options: SendOptions, problem: Problem) -> None:
         """Stop waiting for the pull to receive the peer's revisions. Waiting changes fail with `problem`."""
@@ -79,24 +79,30 @@ class PushConflicts:
             inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
 
     def forget(self, change: model.DocumentChange) -> None:
-        """Forget which solutions were tried for a change, so that all of them may be tried again."""
+        """Forget which solutions were tried for a rejected change, so that all of them may be tried again."""
         self._attempts.forget(change.id, change.rev)
         if self._options.inquirer is not None:
             self._options.inquirer.forget(change.id)
 
     def again(self, change: model.DocumentChange) -> None:
-        """Propose a change once more, because the peer is still on a branch that was closed here."""
+        """Propose a change a second time, because the peer is still on a branch that was closed here.
+
+        If the change was already proposed a second time, record it as done.
+        """
         if self._told_again.is_first(change.id, change.rev, _AGAIN):
             self._propose(self._offer(change))
         else:
             self._outcomes.done(change)
 
     def refused(self, offer: OfferedChange, current: str | None) -> None:
-        """Handle a proposal rejected because of the peer's own revision, which is `current` if known."""
+        """Handle a proposal that the peer has rejected as a conflict.
+
+        `current` is the peer's own revision, or None if the peer has not reported it.
+        """
         change = _main(offer.change, offer.plan)
         if current is None:
             if offer.parent is not None and self._is_first(change, _NO_PARENT):
-                # Couchbase Lite refuses a proposal whose parent it does not have.
+                # Couchbase Lite rejects a proposal whose parent it does not have.
                 self._propose(OfferedChange(change))
             else:
                 self._conflict(change, None)
@@ -123,7 +129,7 @@ class PushConflicts:
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
-            self._outcomes.done(change)  # accepted because the document is already deleted at the peer
+            self._outcomes.done(change)  # the document is already deleted at the peer
         elif self._replaces(sending, change, parent):
             # The peer does not support tombstones of branches, so the revision must replace the peer's own.
             assert parent is not None
@@ -142,7 +148,7 @@ class PushConflicts:
     # Solutions
 
     def _replaces(self, sending: ChangeInFlight, change: model.DocumentChange, parent: str | None) -> bool:
-        """Return True if a change rejected on arrival can be sent as a successor of the peer's branch."""
+        """Return True if a revision rejected on arrival can be sent as a successor of the peer's revision."""
         is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 
@@ -161,8 +167,8 @@ class PushConflicts:
     def _overtake(self, change: model.DocumentChange, current: str) -> None:
         """Propose to replace the peer's revision of a single-writer document, if that revision is older.
 
-        Such a document has no branches. The peer has received an earlier or later revision than the one
-        proposed.
+        Such a document has no branches, so the peer's revision is either older or newer than the proposed
+        one. If it is newer, the change is done.
         """
         if revisions.newer(change.rev, current):
             plan = ChangeInFlight(change, (current,), size=change.size, onto=current)
@@ -242,7 +248,7 @@ class PushConflicts:
             )
 
     def _current_received(self, reply: Reply, change: model.DocumentChange) -> None:
-        """Process the peer's current revision of a document that is deleted here, or its absence."""
+        """Process the reply to a request for the peer's revision of a document that is deleted here."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):
             self._revision_withheld(change, Failure.decode(reply))
@@ -286,7 +292,7 @@ class PushConflicts:
 
 
 def _main(change: model.DocumentChange, plan: ChangeInFlight | None) -> model.DocumentChange:
-    """Return the change that follows if this one is a branch's tombstone; otherwise return this change."""
+    """Return the change to propose after a branch's tombstone; for any other change, return that change."""
     return change if plan is None or plan.then is None else plan.then.change
 
 

@@ -50,13 +50,13 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class ExhaustedAllowance:
-    """An allowance that is used up."""
+    """A daily allowance that an owner has used up."""
 
     owner: str
-    """The owner: `user:<name>`, or another name that the application chooses."""
+    """Name of the owner: `user:<name>`, or another name that the application chooses."""
     measure: Measure
     limit: int
-    """Maximum number of bytes or revisions in a day."""
+    """Maximum number of bytes or revisions in a day, depending on `measure`."""
     seconds: float
     """Seconds until the next day begins."""
     refused: int
@@ -77,7 +77,7 @@ class Quota:
         """Create an unused quota.
 
         Args:
-            owner: the owner: `user:<name>`, or another name that the application chooses.
+            owner: name of the owner: `user:<name>`, or another name that the application chooses.
             allowance: the allowance for a day.
             clock: returns monotonic seconds.
             largest: returns the maximum size in bytes of the document with the given id.
@@ -133,12 +133,12 @@ class Quota:
 
     @property
     def words(self) -> str:
-        """Description of the allowance."""
+        """Human-readable description of the daily allowance, for messages."""
         return f"{self.allowance.bytes} bytes, {self.allowance.revisions} revisions"
 
     @property
     def bite(self) -> ExhaustedAllowance | None:
-        """The allowance that is used up and has led to rejections; None if there is none."""
+        """The allowance, if it is used up and documents were rejected because of it; otherwise None."""
         self._look()
         measure = self._used_up() or Measure.BYTES
         limit = self.allowance.bytes if measure is Measure.BYTES else self.allowance.revisions
@@ -158,7 +158,7 @@ class Quota:
         return DAY_S if self._began is None else max(self._began + DAY_S - self._clock(), 0.0)
 
     def _look(self) -> None:
-        """Begin a new day if the current one is over."""
+        """Reset the counters if the owner's current day is over."""
         if self._began is not None and self._clock() >= self._began + DAY_S:
             self._began = None
             self._bytes = self._revisions = self._refused = 0
@@ -185,7 +185,7 @@ class Quotas:
         self._quotas: dict[str, Quota] = {}
 
     def quota_of(self, owner: str) -> Quota:
-        """Return the quota of an owner, the same object each time."""
+        """Return the quota of an owner. All calls for the same owner return the same object."""
         quota = self._quotas.get(owner)
         if quota is None:
             quota = Quota(owner, self._allowance(owner), clock=self._clock, largest=self._largest)
@@ -194,6 +194,6 @@ class Quotas:
 
     @property
     def bites(self) -> list[ExhaustedAllowance]:
-        """Allowances that are used up now and have led to rejections, by owner."""
+        """Allowances that are used up and have led to rejections, sorted by owner."""
         exhausted = (self._quotas[owner].bite for owner in sorted(self._quotas))
         return [bite for bite in exhausted if bite is not None]

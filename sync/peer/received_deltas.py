@@ -1,7 +1,7 @@
 """Application of received deltas, within the connection's work limit and without revealing hidden documents.
 
-A delta that cannot be applied is answered with 422, and the peer then sends the whole body. The answer does
-not say which part of a delta does not fit, because that would reveal content of the base revision.
+A delta that cannot be applied is answered with status 422, and the peer then sends the whole body. The answer
+does not say which part of the delta does not match, because that would reveal content of the base revision.
 """
 
 from collections.abc import Callable, Generator
@@ -40,7 +40,7 @@ class ReceivedDeltas:
         self.waiting = 0
         """Number of revisions whose deltas have not been applied yet."""
         self.bytes_held = 0
-        """Memory, in bytes, of the revisions that are waiting."""
+        """Memory, in bytes, used by the revisions whose deltas have not been applied yet."""
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
         """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""
@@ -71,7 +71,7 @@ class ReceivedDeltas:
         return None
 
     def _patching(self, arrived: ReceivedRevision, source: str) -> Generator[int, None, None]:
-        """Apply a delta to its base, as a job."""
+        """Apply a delta to its base revision, as a job of the session's `work`."""
         self._let_go(arrived)
         rev = arrived.rev
         size = len(rev.body)

@@ -58,25 +58,25 @@ T = TypeVar("T")
 
 _KNOWN: Final = ProposalAnswer(304)
 _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
-"""Verdict for a document that the peer may not read. No other session waits for such a document.
+"""Answer to a proposal for a document that the peer may not read. No other session waits for such a document.
 
-This verdict equals `SEND`, so it reveals nothing to the peer. Our code distinguishes the two by object
+This answer equals `SEND`, so it reveals nothing to the peer. Our code distinguishes the two by object
 identity.
 """
 _NONE_SHOWN: Final[list[str]] = []
-"""Empty list of ancestors, reported for a document that the peer may not read."""
+"""Empty list of known ancestors, reported to the peer for a document that the peer may not read."""
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _ITEM: Final = 250
-"""Approximate memory in bytes of a decoded item in a list: a struct and two or three strings."""
+"""Approximate memory used by a decoded item of a message, in bytes: a struct and two or three strings."""
 _AWAITED: Final = 600
-"""Approximate memory in bytes of a requested revision: a key and a sequence in two dictionaries."""
+"""Approximate memory used by a requested revision, in bytes: a key and a sequence in two dictionaries."""
 
 
 class _Expected(msgspec.Struct, gc=False):
-    """A revision that we have requested, in answer to a subscription's list."""
+    """A revision that we have requested in answer to a `changes` message of our subscription."""
 
     tickets: list[int]
-    """Tickets, in `PullProgress`, of all changes that announced the revision."""
+    """Numbers by which `PullProgress` identifies the changes that announced the revision."""
     sequence: str
 
 
@@ -97,7 +97,7 @@ class _WaitingList:
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the list."""
+        """Approximate memory used by the message, in bytes."""
         message, encoded = self._message, self._encoded
         held = 0 if encoded is None else len(encoded.body)
         if message is not None:
@@ -105,7 +105,7 @@ class _WaitingList:
         return held
 
     def decoded(self, limits: MessageLimits) -> Changes | ProposeChanges:
-        """Return the decoded list. Its items stay in memory until `pack` is called."""
+        """Return the decoded message. Its items stay in memory until `pack` is called."""
         if self._message is None:
             assert self._encoded is not None
             message = messages.decode(self._encoded, limits)
@@ -114,7 +114,7 @@ class _WaitingList:
         return self._message
 
     def pack(self) -> None:
-        """Discard the decoded items, so that only the encoded form of the list stays in memory."""
+        """Discard the decoded items, so that only the encoded form of the message stays in memory."""
         if self._message is not None:
             encoded, event = self._message.encode(), self.event
             self._message = None
@@ -158,21 +158,22 @@ class ChangeReceiver:
             session, database, ledger=ledger, proves=options.prove_blobs, quota=options.quota
         )
         self._lists: deque[_WaitingList] = deque()
-        """Lists to be answered, in order."""
+        """`changes` and `proposeChanges` messages to be answered, in order."""
         self._early: list[_WaitingList] = []
-        """Lists that arrived before an earlier request of the peer was complete.
+        """`changes` messages that arrived before an earlier request of the peer was complete.
 
-        They must be processed in order, because the order shows the position in the feed.
+        They must be processed in the order in which the peer began them, because that order shows the
+        position in the feed.
         """
         self._looked: list[Any] = []
-        """Results of looking up the items of the first list, as far as this is done."""
+        """Results of looking up the items of the first message in the store, as far as this is done."""
         self._expected: dict[tuple[str, str], _Expected] = {}
-        """Revisions requested from our subscription, by document and revision."""
+        """Revisions requested from our subscription but not received yet, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._failed: dict[tuple[str, str], list[int]] = {}
-        """Tickets of temporary failures, by document and revision.
+        """Tickets (see `PullProgress`) of revisions that failed temporarily, by document and revision.
 
-        Other vessels send these revisions again.
+        A peer that is a vessel sends these revisions again on the same connection.
         """
         self._proposed = 0
         """Number of revisions that were requested from a pushing peer and have not been sent by it yet."""
@@ -215,7 +216,7 @@ class ChangeReceiver:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes of incomplete revisions, unanswered lists, and records of changes."""
+        """Memory, in bytes, used by incomplete revisions, unanswered messages, and records of changes."""
         held = self._batch_bytes + self._fetching_bytes + self._patches.bytes_held + self._ends.bytes_held
         held += self._claims.bytes_held(self._session) + _AWAITED * (len(self._expected) + len(self._failed))
         for waiting in self._lists:
@@ -277,7 +278,7 @@ class ChangeReceiver:
             early.pack()
 
     def _answer_lists(self) -> None:
-        """Answer lists in order, up to one that must wait for revisions claimed by another session."""
+        """Answer messages in order, up to the first that must wait for revisions claimed elsewhere."""
         while (
             self._lists
             and len(self._expected) < limits.REVISIONS_WANTED
@@ -303,13 +304,13 @@ class ChangeReceiver:
             self._lists.popleft()
             self._session.respond(event, reply)
         for place, waiting in enumerate(self._lists):
-            if place or not self._looked:  # the first list stays decoded while it is looked up
+            if place or not self._looked:  # the first message stays decoded while its items are looked up
                 waiting.pack()
 
     def _look_up(
         self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]
     ) -> list[Any] | None:
-        """Return the results of `look` for all items in the first list; None if the time is up."""
+        """Return the results of `look` for all items of the first message; None if the time is up."""
         looked = self._looked
         while len(looked) < len(items):
             if looked and not self._session.has_time():
@@ -382,14 +383,14 @@ class ChangeReceiver:
         return answers
 
     def _is_taken_away(self, change: AnnouncedChange) -> bool:
-        """Return True if a peer withdraws a document with this change, instead of offering a revision.
+        """Return True if the peer withdraws a document with this change, instead of offering a revision.
 
         A deletion that has also left the reader's channels is received as a deletion. Sync Gateway announces
         nearly every deletion in this way, because deletions list no channels. But if access was revoked too,
         and we purge unreadable documents, the document is withdrawn, as in Couchbase Lite.
         """
         if self._progress is None:
-            return False  # the change is pushed to us, and we read no channels at this peer
+            return False  # the peer pushes the change, and we read no channels at this peer
         if change.gone & RemovalFlags.DELETED and not (
             change.gone & RemovalFlags.REVOKED and self._options.purges_removed
         ):
@@ -404,7 +405,7 @@ class ChangeReceiver:
                 self._outdated(change.id)
 
     def _answer_proposals(self, message: ProposeChanges) -> EncodedMessage | None:
-        """Return the verdicts on a list of proposals, or None if the message must wait."""
+        """Return the answer to a `proposeChanges` message, or None if the message must wait."""
         verdicts = self._look_up(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
             return None
@@ -447,7 +448,7 @@ class ChangeReceiver:
         ]
 
     def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> ProposalAnswer:
-        """Return the verdict on a proposal for a stored document."""
+        """Return the answer to a proposal of a revision of a stored document."""
         if deleted or proposal.parent == current or self._database.policy.is_single_writer(proposal.id):
             return SEND
         if not revisions.is_sound(current):
@@ -479,7 +480,7 @@ class ChangeReceiver:
     def asked_for(
         self, document_id: str, revision: str, body: bytes, ended: Callable[[MessageError | None], None]
     ) -> None:
-        """Process a revision that was requested individually, not in answer to a list.
+        """Process a revision that was requested individually, not in answer to a `changes` message.
 
         `ended` is called with None when the revision is stored, or with the error.
         """
@@ -606,7 +607,10 @@ class ChangeReceiver:
     # Storing
 
     def pump(self) -> None:
-        """Do the work that is due: commit if nothing more is expected, and answer lists."""
+        """Do the work that is due: store the collected revisions, and answer waiting messages.
+
+        Documents whose proofs of blobs are overdue fail temporarily.
+        """
         self._blobs.pump()
         if self._batch and (
             self._session.clock() >= self._batch_since + limits.COMMIT_AFTER
@@ -619,7 +623,7 @@ class ChangeReceiver:
             self._answer_lists()
 
     def commit(self) -> None:
-        """Store the collected revisions in one transaction, and reply to them.
+        """Store the collected revisions in one transaction, and then reply to the peer about each of them.
 
         If this raises StoreError, none of them is stored.
         """

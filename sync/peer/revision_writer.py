@@ -46,10 +46,10 @@ class TemporaryObjection(str):
 
 @dataclass(frozen=True, slots=True)
 class OfferedRevision(Document):
-    """A revision that a peer offers for storing."""
+    """A revision that a peer has sent to be stored."""
 
     history: tuple[str, ...] = ()
-    """The revision's ancestors, newest first, as the peer has sent them."""
+    """The revision's ancestors as the peer has listed them, newest first."""
     is_replaced: bool = False
     """True if this is a branch's tombstone that is stored together with a live revision replacing it."""
 
@@ -68,7 +68,7 @@ class ReceiveOptions:
     """Documents that the peer may read. Other documents are treated as nonexistent."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """True if local documents are purged when they leave the channels that we read at the peer."""
+    """True to purge local documents that leave the channels that we read at the peer."""
     prove_blobs: bool = False
     """True if the peer must prove that it has a stored blob before its documents may refer to that blob."""
     quota: Callable[[], Quota | None] = lambda: None
@@ -98,7 +98,7 @@ class ReceivedRevision(msgspec.Struct):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory, in bytes, of the message, and of the body if that is a separate object."""
+        """Approximate memory, in bytes, used by the message, and by the body if that is a separate object."""
         return self.rev.bytes_held + (0 if self.raw is self.rev.body else len(self.raw))
 
 
@@ -119,11 +119,11 @@ class RevisionWriter:
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=HTTPStatus.FORBIDDEN)
 
     def is_allowed(self, arrived: ReceivedRevision) -> bool:
-        """Return True if the rules now allow a revision to be stored. Otherwise set its error."""
+        """Return True if the rules allow a revision to be stored. Otherwise set its error."""
         return arrived.is_removed or self._is_wanted(arrived)
 
     def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
-        """Return the ids of those documents whose existence must not be revealed to the peer."""
+        """Return those of the given document ids whose existence must not be revealed to the peer."""
         readable = self._options.readable
         if readable.is_everything:
             return frozenset()
@@ -268,7 +268,7 @@ class RevisionWriter:
             self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:
-        """Return the deletion that conflicts with a live branch now that this revision is stored, or None."""
+        """Return the id of the deletion that conflicts with a live branch after `rev` was stored, or None."""
         if rev.deleted:
             return rev.revision
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]

@@ -31,17 +31,20 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selection of the documents that meet all conditions. By default, all documents are selected."""
+    """Conditions that a document must meet to be replicated. By default, all documents are selected."""
 
     channels: frozenset[str] = frozenset()
-    """Channels, of which a document must be in at least one; empty for all documents."""
+    """Channels whose documents are selected; empty for all documents."""
     document_ids: frozenset[str] = frozenset()
-    """Ids that a document may have; empty for all documents."""
+    """Ids of the documents that are selected; empty for all documents."""
     filter: DocumentFilter | None = None
     live_only: bool = False
     """True if deleted documents are excluded."""
     within: frozenset[str] = field(default_factory=frozenset)
-    """Channels that the reader may read, of which a document must be in at least one; empty for all."""
+    """Channels that the reader is allowed to read, in addition to `channels`; empty for all documents.
+
+    A document is selected only if it is in at least one of them.
+    """
     stream: Stream | None = None
     """Stream to which a document must belong; None for all documents."""
 
@@ -106,7 +109,7 @@ class Selection:
         return lost and (self.filter is None or self._chosen(document))
 
     def _is_about(self, document_id: str, *, deleted: bool) -> bool:
-        """Return False if the document's id or deletion is enough to exclude it."""
+        """Return False if a document is excluded because of its id or its deletion alone."""
         return not (
             (self.live_only and deleted)
             or (self.document_ids and document_id not in self.document_ids)
@@ -114,11 +117,14 @@ class Selection:
         )
 
     def _meets(self, channels: frozenset[str]) -> bool:
-        """Return True if a document in these channels meets the conditions on channels."""
+        """Return True if a document in these channels meets the conditions `channels` and `within`."""
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Return True if a requested document is selected. If the filter fails, log it and return False."""
+        """Return True if a requested document is selected.
+
+        If the filter raises an exception, log it and return False.
+        """
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
         except FilterError as error:
@@ -126,7 +132,10 @@ class Selection:
             return False
 
     def shows_revision(self, policy: DocumentPolicy, document: Document) -> bool:
-        """Return True if a revision is selected by its own body, even if the current one is not."""
+        """Return True if a revision is selected because of its own body.
+
+        The document's current revision is not considered.
+        """
         if not self._is_about(document.id, deleted=document.deleted):
             return False
         if (self.channels or self.within) and not self._meets(channels(policy, document)):

@@ -1,4 +1,4 @@
-"""The outcomes of the changes to be sent (done, failed, or to be retried), and the peer's known revisions."""
+"""Outcomes of sending changes (done, failed, or to be retried), and the revisions known to be at the peer."""
 
 from bisect import insort
 from collections import deque
@@ -18,14 +18,14 @@ from . import limits
 from .sender_types import ChangeInFlight, FeedProgress, SendOptions
 
 _HOLD_FOR: Final = 1.0
-"""Seconds for which new revisions of the peer are kept in memory before they are recorded in the store.
+"""Seconds for which the peer's new revisions are kept in memory before they are recorded in the store.
 
-If they are lost in a crash, a whole body is sent instead of a delta, or one more proposal is needed.
+If this knowledge is lost in a crash, a whole body is sent instead of a delta, or one more proposal is needed.
 """
 
 
 class _Failed(NamedTuple):
-    """The newest change of a document that failed temporarily."""
+    """The newest change of a document, whose transfer has failed temporarily."""
 
     sequence: int
     revision: str
@@ -34,7 +34,7 @@ class _Failed(NamedTuple):
 
 
 class SendOutcomes:
-    """Record of the outcomes of one feed's changes, and of the peer's known revisions."""
+    """Record of the outcomes of one feed's changes, and of the revisions known to be at the peer."""
 
     def __init__(
         self,
@@ -62,18 +62,20 @@ class SendOutcomes:
         self._later: deque[tuple[float, ChangeInFlight]] = deque()
         """Changes to retry, each with the time of the retry, ordered by time."""
         self._failed_for_now: dict[str, _Failed] = {}
-        """Temporary failures by document id."""
+        """Temporary failures that the next replication must retry, by document id."""
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
-        """Conflicts to propose again, as (time, change) by document id, in the order of the times."""
+        """Changes to propose again after a conflict, as (time, change) by document id, ordered by time."""
         self._faults: dict[tuple[str, str], int] = {}
-        """Number of times that the peer has failed on each revision."""
+        """Number of HTTP 500 replies to each revision, by document and revision."""
         self._parts: dict[int, int] = {}
-        """Number of revisions that are not done, by sequence, for changes that announce several revisions."""
+        """Number of revisions not done yet, by sequence, for changes that announce several revisions."""
         self._held: dict[str, str] = {}
         self._held_since = 0.0
 
     def expect(self, parts: Mapping[int, int]) -> None:
-        """Set the number of revisions announced for each change, by sequence.
+        """Set the number of revisions announced for each change.
+
+        `parts` contains the numbers by local sequence.
 
         A change is complete when all its revisions are done.
         """
@@ -138,7 +140,7 @@ class SendOutcomes:
             self._fail_for_now(change, problem)
 
     def _is_hopeless(self, change: model.DocumentChange) -> bool:
-        """Count one more failure of the peer on a revision. Return True if no retry should follow."""
+        """Count one more HTTP 500 reply to a revision. Return True if no retry should follow."""
         if self._ledger.failed is None or not self._options.continuous:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
@@ -156,14 +158,17 @@ class SendOutcomes:
             self._fail_for_now(change, problem)
 
     def _fail_for_now(self, change: model.DocumentChange, problem: Problem) -> bool:
-        """Leave a change to the next replication. Return True if it has failed for the same reason before."""
+        """Leave a change to the next replication.
+
+        Return True if it has already failed for the same reason.
+        """
         failed = _Failed(change.sequence, change.rev, problem)
         is_same = self._failed_for_now.get(change.id) == failed
         self._failed_for_now[change.id] = failed
         return is_same
 
     def _forget_failed(self, change: model.DocumentChange) -> None:
-        """Remove the recorded failure of this change, or of an earlier change of the same document."""
+        """Remove the recorded failure of a change, or of an earlier change of the same document."""
         failed = self._failed_for_now.get(change.id)
         if failed is None or failed.sequence > change.sequence:
             return
@@ -224,7 +229,7 @@ class SendOutcomes:
         return still
 
     def forget_later(self) -> list[ChangeInFlight]:
-        """Cancel all retries. Return the temporary failures that were to be retried."""
+        """Cancel all retries. Return the changes that failed temporarily and were to be retried."""
         waiting = [sending for _, sending in self._later]
         self._later.clear()
         self._conflicts.clear()
@@ -246,28 +251,28 @@ class SendOutcomes:
     # The peer's revisions
 
     def hold(self, document_id: str, revision: str) -> None:
-        """Record that the peer has this revision."""
+        """Record that the peer has this revision of a document."""
         if self._session.remote is not None and self._options.keeps(document_id):
             if not self._held:
                 self._held_since = self._session.clock()
             self._held[document_id] = revision
 
     def known_revision(self, document_id: str) -> str | None:
-        """Return the revision that the peer is known to have, or None."""
+        """Return the revision of a document that the peer is known to have, or None."""
         remote, known = self._session.remote, self._held.get(document_id)
         if known is None and remote is not None:
             return self._database.remote_revision(document_id, remote)
         return known
 
     def settle_if_due(self) -> None:
-        """Write the peer's known revisions to the store if there are many, or after a short time."""
+        """Write the peer's known revisions to the store, if there are many or some time has passed."""
         if self._held and (
             len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
         ):
             self.settle()
 
     def settle(self) -> None:
-        """Write the peer's known revisions to the store."""
+        """Write the revisions known to be at the peer to the store."""
         remote = self._session.remote
         held, self._held = self._held, {}
         if remote is not None and held:

@@ -49,9 +49,12 @@ from .sender_types import (
 )
 
 _ID: Final = 110
-"""Approximate memory, in bytes, of a document id in a set, in addition to its text."""
+"""Approximate memory used by a document id in a set, in bytes, in addition to its text."""
 _OFFER: Final = 50
-"""Maximum number of failed documents offered in one list. It is low, because each must be read completely."""
+"""Maximum number of failed documents offered in one message.
+
+It is low because each of these documents must be read completely.
+"""
 
 
 class FeedSender:
@@ -98,9 +101,9 @@ class FeedSender:
         self._offered: dict[str, None] = {}
         """Ids of documents that failed before and are to be proposed again."""
         self._proposals: deque[OfferedChange] = deque()
-        """Changes to be proposed again in another way."""
+        """Rejected changes to be proposed again with a different solution (see `push_conflicts`)."""
         self._echoed: model.DocumentChange | None = None
-        """The last change in a scan that came from the peer itself."""
+        """The last change found by the latest read of the feed that came from the peer itself."""
         self._place: tuple[float, model.DocumentChange] | None = None
         """The echoed change to announce, to advance the peer's position, and the time of the announcement."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
@@ -148,7 +151,7 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Memory, in bytes, used for the other side's selection and requested revisions."""
+        """Memory, in bytes, used for the peer's selection of documents and for its requested revisions."""
         return self._selection_bytes + self._deliveries.bytes_held
 
     @property
@@ -216,7 +219,7 @@ class FeedSender:
         self._outcomes.settle_if_due()
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose again documents that the peer has rejected before, after the changes in the feed."""
+        """Propose documents that the peer has rejected before, after the changes in the feed."""
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
@@ -225,7 +228,7 @@ class FeedSender:
         self._contests.give_up(self._options, problem)
 
     def settle(self) -> None:
-        """Write the peer's known revisions to the store."""
+        """Write the revisions known to be at the peer to the store."""
         self._outcomes.settle()
 
     # The feed
@@ -294,7 +297,7 @@ class FeedSender:
 
     def _tell_all(self) -> None:
         if self._options.insists and self._lists:
-            return  # An active Sync Gateway would disconnect at once, before it has processed the lists.
+            return  # An active Sync Gateway would disconnect at once, before it has processed the messages.
         self._told_all = True
         if self._options.selection.live_only:
             # From now on, a deleted document is one that the peer has, so deletions must be announced.
@@ -432,9 +435,10 @@ class FeedSender:
             self._announce(offers)
 
     def propose_again(self) -> None:
-        """Propose rejected changes in another way, and retry the conflicts that are due.
+        """Propose rejected changes with a different solution, and retry the conflicts that are due.
 
-        The limit of lists in flight applies here too, because a peer disconnects if too many arrive at once.
+        The limit on unanswered messages applies here too, because a peer disconnects if too many arrive at
+        once.
         """
         while self._proposals and self._lists < limits.LISTS_AWAITING:
             most = min(len(self._proposals), self._options.batch)
@@ -501,7 +505,7 @@ class FeedSender:
                 self._refused(ChangeInFlight(change, size=change.size), wanted)
 
     def _refused(self, sending: ChangeInFlight, status: int) -> None:
-        """Handle the rejection of one change in a list."""
+        """Handle the rejection of one change in a message."""
         if status in TRANSIENT_STATUSES:
             self._outcomes.failed_transiently(sending, status, "")
         else:
@@ -514,7 +518,10 @@ class FeedSender:
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[OfferedChange]) -> None:
-        """Handle the rejection of a whole list. If we lack the right to write, the pull continues."""
+        """Handle the rejection of a whole message.
+
+        If the peer does not allow us to write, the pull continues.
+        """
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code
@@ -554,5 +561,5 @@ class FeedSender:
 
 
 def _main(sending: ChangeInFlight) -> model.DocumentChange:
-    """Return the change that follows if this one is a branch's tombstone; otherwise return this change."""
+    """Return the change to propose after a branch's tombstone; for any other change, return that change."""
     return sending.change if sending.then is None else sending.then.change

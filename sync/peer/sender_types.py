@@ -30,7 +30,7 @@ class MissingRevisionSource(Protocol):
             document_id: the document's id.
             revision: the peer's revision; None if the peer has not reported it.
             answered: called with the revision once it is stored here.
-            failed: called with the reason if it cannot be obtained.
+            failed: called with the reason if the revision cannot be obtained.
         """
 
     def forget(self, document_id: str) -> None:
@@ -46,11 +46,14 @@ Acknowledged = Callable[[model.DocumentChange], None]
 
 @dataclass(frozen=True, slots=True)
 class ChannelRemoval(model.DocumentChange):
-    """A change by which a document left the peer's channels. It is announced without sending a revision."""
+    """A change with which a document has left the channels that the peer reads.
+
+    It is announced without sending a revision.
+    """
 
     @classmethod
     def of(cls, change: model.DocumentChange) -> "ChannelRemoval":
-        """Return the removal for a change in the feed."""
+        """Return the announcement of a channel removal for a change in the feed."""
         return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
 
 
@@ -69,16 +72,16 @@ class FeedProgress(Protocol):
     """The progress of a feed, such as `sync.replication.checkpoint.PushProgress`."""
 
     def is_complete(self, sequence: int) -> bool:
-        """Return True if a change need not be sent."""
+        """Return True if the change at a sequence need not be sent."""
 
     def scanned(self, through: int, pending: "list[int]") -> None:
         """Record the sequence up to which the feed was read, and which of the changes read must be sent."""
 
     def complete(self, sequence: int) -> None:
-        """Record that a change is done."""
+        """Record that the change at a sequence is done."""
 
     def reopen(self, sequence: int) -> None:
-        """Record that a completed change is to be sent again."""
+        """Record that the completed change at a sequence is to be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,19 +95,22 @@ class SendOptions:
     batch: int = limits.BATCH
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for the id of a document if the peer's revision of it is recorded.
+    """Function that returns True for a document id if the peer's revision of the document must be recorded.
 
     It returns False for documents that never change.
     """
     is_gateway: bool = False
-    """True if the peer is a Sync Gateway, which needs a branch's tombstone before the replacing revision."""
+    """True if the peer is a Sync Gateway.
+
+    A Sync Gateway must receive a branch's tombstone before the revision that replaces the branch.
+    """
     insists: bool = False
-    """True if the peer is a Sync Gateway that accepts only lists with the flag `Changes.insists`."""
+    """True if the peer is a Sync Gateway that accepts only `changes` messages with the `insists` flag."""
     inquirer: MissingRevisionSource | None = None
     """Source of the peer's revisions of documents; None unless the same replication also pulls."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
-    """Access of the peer to blobs. Each body in flight grants access to the blobs in it."""
+    """Record of the blobs that the peer may fetch. Each body in flight grants access to its blobs."""
     tells_departures: bool = False
     """True if the peer requests notices of documents that have left the channels that it reads."""
 
@@ -115,9 +121,9 @@ class SendOptions:
 
 
 _CHANGE: Final = 400
-"""Approximate memory in bytes of a change in flight, without its ancestors."""
+"""Approximate memory used by a change in flight, in bytes, without its ancestors."""
 _ANCESTOR: Final = 64
-"""Memory, in bytes, of an ancestor in addition to its text."""
+"""Memory used by an ancestor, in bytes, in addition to its text."""
 
 
 class ChangeInFlight(msgspec.Struct, gc=False):
@@ -154,7 +160,7 @@ class ChangeInFlight(msgspec.Struct, gc=False):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the change and the ancestors that the peer has reported."""
+        """Approximate memory, in bytes, used by the change and the ancestors that the peer has reported."""
         return _CHANGE + _ANCESTOR * len(self.ancestors) + sum(map(len, self.ancestors))
 
 
@@ -170,7 +176,7 @@ class OfferedChange(msgspec.Struct, gc=False):
     """The way in which to send the change if it is accepted; None for the usual way."""
 
     def sending(self) -> ChangeInFlight:
-        """Return the change to send, now that the peer accepts it."""
+        """Return the record of the change in flight, once the peer has accepted the offer."""
         if self.plan is not None:
             return self.plan
         known = () if self.parent is None else (self.parent,)

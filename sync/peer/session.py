@@ -64,9 +64,9 @@ class ExtensionMessage(Protocol):
 E = TypeVar("E", bound=ExtensionMessage)
 
 _AHEAD: Final = 64
-"""Approximate memory, in bytes, of a request's number in a set."""
+"""Approximate memory used by a request's number in a set, in bytes."""
 _UNANSWERED: Final = 300
-"""Approximate memory in bytes of a request until it is answered: its event, and later the queued reply."""
+"""Approximate memory used by an unanswered request, in bytes: its event, and later the queued reply."""
 _EMPTY: Final = b"{}"
 """Body that replaces a body that is too large to process."""
 
@@ -115,7 +115,7 @@ class Session:
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
         self._came_through = 0
-        """Number of the peer's last request up to which all its requests have arrived."""
+        """Highest request number such that this request of the peer and all earlier ones have arrived."""
         self._came_ahead: set[int] = set()
         """Numbers of later requests that have already arrived."""
 
@@ -135,7 +135,8 @@ class Session:
             message: the encoded request.
             answered: called with the reply.
             context: value passed to `answered`.
-            part: called with each piece of the reply's body as it arrives; None to get the body at the end.
+            part: called with each piece of the reply's body as it arrives; None to receive the body with the
+                reply.
         """
         if self.is_over:
             return
@@ -174,7 +175,7 @@ class Session:
     def handle_extension(self, kind: type[E], handler: Callable[[E, RequestReceived], None]) -> None:
         """Set the handler for an application's own kind of request.
 
-        It may raise MessageError and StoreError.
+        The handler may raise MessageError and StoreError.
         """
         self._extensions[kind.profile] = kind
         self._handlers[kind] = handler
@@ -204,7 +205,7 @@ class Session:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes used for the peer: incomplete messages, and waiting requests and replies."""
+        """Memory, in bytes, used for the peer: incomplete messages, and waiting requests and replies."""
         connection = self.connection
         return connection.bytes_held + _UNANSWERED * connection.unanswered + _AHEAD * len(self._came_ahead)
 
@@ -242,7 +243,7 @@ class Session:
         except ViolationError as error:
             self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
         except MessageError as error:
-            # A reply is invalid, and the protocol does not allow refusing a reply.
+            # A reply is invalid, and the protocol does not allow an error in answer to a reply.
             self.end(Problem(Domain.WEBSOCKET, error.code, f"invalid reply: {error.text}"))
         except StoreError as error:
             self.fail(error)
@@ -253,7 +254,7 @@ class Session:
         return len(frames) if self.is_over else taken
 
     def _finish_frame(self) -> None:
-        """Continue to inflate and process a large compressed frame, until the time is up."""
+        """Continue to decompress and process a large compressed frame, until the time is up."""
         connection = self.connection
         while connection.is_amid and self.has_time():
             for event in connection.go_on():
@@ -331,7 +332,7 @@ class Session:
         if event.too_large or json_size.exceeds(event.body, self.limits.nodes):
             event = msgspec.structs.replace(event, body=_EMPTY, too_large=True)
         try:
-            if event.too_large and event.profile != Rev.profile:  # a large revision is refused by its id
+            if event.too_large and event.profile != Rev.profile:  # the receiver rejects a large revision
                 raise MessageError(
                     f"{event.profile[:80]}: the message is too large",
                     code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -25,7 +25,7 @@ _STAND_IN: Final = "blob_"
 _CONTENT: Final = frozenset({"data", "follows"})
 """Fields of an attachment that is sent with its content, not by digest."""
 _ESCAPED: Final = b"\\u00"
-"""Text that occurs in each body that has keys with escaped ASCII characters, which a plain search misses."""
+"""Text found in every body that has keys with escaped ASCII characters. A plain search misses such keys."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _Link = tuple[Any, str | int] | None
 """The path to a value: its container's path, and the key or index in that container; None for the body."""
@@ -45,7 +45,7 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_compressible(self) -> bool:
-        """True if the content type suggests that compression would make the blob smaller."""
+        """True if the blob's content type suggests that compression would make the blob smaller."""
         kind = (self.content_type or "").lower()
         if kind.startswith("text/") or any(part in kind for part in ("json", "xml", "html", "yaml")):
             return True
@@ -65,7 +65,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 def may_hold_blobs(raw: bytes) -> bool:
-    """Return False if a body certainly refers to no blobs. This is a fast search without parsing."""
+    """Return False if a body certainly refers to no blobs. The body is searched without being parsed."""
     return (b'"@type"' in raw and b'"blob"' in raw) or attachments.MARK in raw or _ESCAPED in raw
 
 
@@ -115,8 +115,8 @@ def delta_base(raw: bytes, delta: bytes) -> bytes:
     """Return the body to which a received delta must be applied.
 
     This is either the stored body `raw`, or its form for a peer that does not support blobs. The delta shows
-    which: only such a peer changes an attachment that represents a blob. Pass the result of applying the
-    delta to `from_peer`, like any received body.
+    which of the two it is, because only such a peer changes an attachment that represents a blob. Pass the
+    result of applying the delta to `from_peer`, like any received body.
 
     Raises:
         MessageError: the delta is not JSON.

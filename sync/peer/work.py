@@ -1,4 +1,4 @@
-"""Long-running work, done in slices and limited for each connection.
+"""Long-running jobs, which are done in slices and limited for each connection.
 
 A message of 100 bytes can request a proof that takes a second of hashing. Such work is a job: a generator
 that does one slice at each step and yields the slice's cost in bytes. One slice is done each time the peer is
@@ -19,9 +19,9 @@ from sync.replication.messages import MessageError
 from . import limits
 
 Job = Generator[int, None, None]
-"""A generator that does a slice of work at each step, and yields its cost in bytes.
+"""A generator that does one slice of work at each step, and yields the slice's cost in bytes.
 
-It raises only StoreError.
+It raises no exception except StoreError.
 """
 
 
@@ -44,9 +44,9 @@ class Work:
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Bytes of work that may be done now; negative if more work was done than was allowed."""
+        """Number of bytes of work that may be done now; negative if the last slice exceeded it."""
         self._since = clock()
-        """Time when the balance was last updated."""
+        """Time at which the balance was last updated, by `clock`."""
         self._quick: deque[Job] = deque()
         self._long: deque[Job] = deque()
         self._is_closed = False
@@ -71,8 +71,8 @@ class Work:
     def begin(self, job: Job) -> None:
         """Do the first step of a quick job now, or as soon as the balance allows it.
 
-        Quick jobs come before the jobs queued by `add`. Raises MessageError (503) if there are too many jobs,
-        and StoreError if the job raises it.
+        Quick jobs are done before the jobs queued by `add`. Raises MessageError (503) if too many jobs are
+        queued, and StoreError if the job raises it.
         """
         if not self._quick and self._earned(self._clock()) > 0:
             self._step(job, self._quick)
