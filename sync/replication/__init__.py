@@ -9,6 +9,6 @@ them:
 - `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests
   and their replies, in the order in which a replication uses them
 - `messages`: all messages in one place, decoding of a peer's requests, and addressing of collections
-- `sequences`, `checkpoint`, `checkpoint_id`: the progress of a replication, and the name under which the
+- `sequences`, `checkpoint`, `checkpoint_id`: the progress of a replication, and the name under which this
   progress is stored
 """

@@ -1,7 +1,7 @@
 """Messages about blobs, which Sync Gateway calls attachments: getAttachment, proveAttachment, and the proof.
 
-The reply to getAttachment contains only the blob's bytes. Receive these bytes in parts, and check their
-digest.
+The reply to getAttachment contains only the blob's bytes. The requester must receive these bytes in parts,
+and check their digest.
 """
 
 import base64
@@ -20,7 +20,7 @@ from sync.replication.limits import MessageLimits
 
 NONCE_LEAST: Final = 16
 NONCE_MOST: Final = 255
-"""Maximum size in bytes of a nonce that we create (protocol, proveAttachment).
+"""Maximum size, in bytes, of the nonce in a proveAttachment message.
 
 As in Couchbase Lite, a received nonce may have any length from 1 to this maximum.
 """
@@ -38,7 +38,7 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
 
     digest: str
     document_id: str | None = None
-    """Id of a document that refers to the blob. Sync Gateway requires this id from CBMobile_3 on."""
+    """Id of a document that refers to the blob. Sync Gateway requires this id since CBMobile_3."""
     compress: bool = False
     """True if the reply should be compressed."""
     collection: int | None = None
@@ -107,7 +107,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
-    """A reply with the proof, which the receiver compares with the proof that it computes itself."""
+    """A reply with the proof. The requester compares it with the proof that it computes itself."""
 
     proof: str
 
@@ -132,16 +132,16 @@ class Proof:
         self._digest = hashlib.sha1(bytes([len(nonce)]) + nonce, usedforsecurity=False)
 
     def add(self, part: bytes) -> None:
-        """Add the next bytes of the content."""
+        """Add the next bytes of the blob's content."""
         self._digest.update(part)
 
     def __str__(self) -> str:
-        """Return the proof, once all of the content has been added."""
+        """Return the proof. Call this after all of the blob's content was added."""
         return f"sha1-{base64.b64encode(self._digest.digest()).decode()}"
 
 
 def proof(nonce: bytes, content: Iterable[bytes]) -> str:
-    """Return the proof of possession of a blob; see `Proof`."""
+    """Return the proof of possession of the blob with this content; see `Proof`."""
     computed = Proof(nonce)
     for part in content:
         computed.add(part)

@@ -54,9 +54,9 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     no_reply: bool = False
     """True if a received message needs no reply. A sent message needs a reply unless it is empty."""
     insists: bool = False
-    """True if the receiver must process the list even if it accepts no conflicts (`ignoreNoConflicts`).
+    """True if the receiver must process the message even if it accepts no conflicts (`ignoreNoConflicts`).
 
-    An active Sync Gateway sends this flag when it pushes, and accepts only lists with this flag when it
+    An active Sync Gateway sends this flag when it pushes, and accepts only messages with this flag when it
     pulls.
     """
 
@@ -112,13 +112,13 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
-    """A list of proposed changes, for a peer that accepts no conflicts."""
+    """A `proposeChanges` message: a list of proposed changes, for a peer that accepts no conflicts."""
 
     profile: ClassVar[str] = "proposeChanges"
 
     proposals: tuple[Proposal, ...]
     conflict_includes_revision: bool = False
-    """True if a verdict of conflict (409) should contain the receiver's current revision."""
+    """True if an answer with status 409 (conflict) should contain the receiver's current revision."""
     collection: int | None = None
     no_reply: bool = False
     """True if a received message needs no reply. A sent message needs a reply unless it is empty."""
@@ -166,9 +166,9 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
     """The receiver's delivery terms, sent as properties of replies to `changes` and `proposeChanges`."""
 
     max_history: int | None = None
-    """Maximum number of ancestors in a history; None for no limit."""
+    """Maximum number of ancestors that may be sent with a revision; None for no limit."""
     deltas: bool | None = None
-    """True if the receiver accepts deltas; None if this is not stated, so that earlier terms stay valid."""
+    """True if the receiver accepts deltas; None if this is not stated, in which case earlier terms apply."""
     blobs: bool = False
     """True if the receiver supports blobs in bodies.
 
@@ -242,25 +242,25 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
-    """The verdict on a proposal."""
+    """The receiver's answer to one proposal of a `proposeChanges` message."""
 
     status: int = 0
     """0 to request the revision, 304 if it is already stored, 409 for a conflict, or another status."""
     current: str | None = None
-    """The receiver's current revision for status 409, if the proposer requested it; otherwise None."""
+    """The receiver's current revision if `status` is 409 and the proposer has requested it; else None."""
 
 
 SEND: Final = ProposalAnswer()
 
 
 class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
-    """The verdicts on a list of proposals: one for each, in order."""
+    """The reply to a `proposeChanges` message: one answer for each proposal, in order."""
 
     verdicts: tuple[ProposalAnswer, ...]
     terms: DeliveryTerms = DeliveryTerms()
 
     def encode(self) -> EncodedMessage:
-        """Encode the reply for sending. Verdicts of 0 at the end are omitted."""
+        """Encode the reply for sending. Answers with status 0 at the end are omitted."""
         items = [
             {"status": verdict.status, "rev": verdict.current} if verdict.current else verdict.status
             for verdict in self.verdicts
@@ -271,9 +271,9 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ProposeChangesReply":
-        """Decode a received reply to a list of `asked` proposals. The result has a verdict for each of them.
+        """Decode a received reply to a list of `asked` proposals.
 
-        Raises MessageError if the reply is invalid.
+        The result has an answer for each proposal. Raises MessageError if the reply is invalid.
         """
         items = _replies(_VERDICTS, event.body, asked, "the reply to proposeChanges")
         verdicts = [_verdict(item, limits) for item in items]
@@ -301,7 +301,7 @@ class _Refusal(msgspec.Struct, frozen=True, gc=False):
     rev: str | None = None
 
 
-# Sync Gateway signals "caught up" with null instead of an empty list.
+# Sync Gateway sends null instead of an empty list to report that all changes were announced.
 _CHANGES: Final = msgspec.json.Decoder(list[_Change] | None)
 _PROPOSALS: Final = msgspec.json.Decoder(list[_Proposal] | None)
 _ANSWERS: Final = msgspec.json.Decoder(list[list[str] | int | None] | None)
@@ -343,7 +343,10 @@ def _verdict(item: _Refusal | int | None, limits: MessageLimits) -> ProposalAnsw
 def _replies(
     decoder: "msgspec.json.Decoder[list[fields.T] | None]", body: bytes, asked: int, what: str
 ) -> "list[fields.T]":
-    """Decode the items in a reply. Couchbase Lite and Sync Gateway may send an empty body for no items."""
+    """Decode the items in a reply.
+
+    Couchbase Lite and Sync Gateway may send an empty body if there are no items.
+    """
     items = (fields.body(decoder, body, what) if body else None) or []
     if len(items) > asked:
         raise MessageError(f"{what} has {len(items)} items, but {asked} were requested")

@@ -24,7 +24,7 @@ from sync.replication.limits import DEFAULT, MessageLimits
 from sync.replication.sequences import LIMIT, SequenceSet
 
 _FIRST: Final = (0, 1)
-"""Range with sequence 0 only. It precedes the sequences of all documents, so it is always complete."""
+"""Range with sequence 0 only, which precedes the sequences of all documents and is always complete."""
 
 
 def _nothing() -> SequenceSet:
@@ -46,7 +46,7 @@ class Checkpoint:
         return _local(self.completed)
 
     def encode(self, *, time: int | None = None) -> bytes:
-        """Encode the body to store. `time`, in seconds since 1970, is for information only."""
+        """Encode the body to store. `time`, in seconds since 1970, is stored for information only."""
         body: dict[str, object] = {}
         if time is not None:
             body["time"] = time
@@ -61,8 +61,8 @@ class Checkpoint:
     def within(self, most: int) -> "Checkpoint":
         """Return this checkpoint, without the highest ranges if its body would have more than `most` bytes.
 
-        Omitted sequences count as not done. Their changes are offered again, and the peer answers that it has
-        them.
+        Omitted sequences count as not done. Their changes are offered again, and the peer answers that it
+        already has them.
         """
         size = len(self.encode())
         if size <= most:
@@ -126,12 +126,12 @@ def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledC
 
 
 class PushProgress:
-    """Progress of pushing: the local sequences that are done while the feed is read and pushed."""
+    """Progress of pushing: the local sequences whose changes are done, and those that are being pushed."""
 
     __slots__ = ("_completed", "_pending", "_scanned")
 
     def __init__(self, completed: SequenceSet | None = None) -> None:
-        """Start from the sequences in a checkpoint. The feed must then be read after the sequence `local`."""
+        """Start from the sequences in a checkpoint. The feed must then be read from after `local`."""
         self._completed = _nothing() if completed is None else completed.copy()
         self._completed.add(*_FIRST)
         self._scanned = _local(self._completed)
@@ -153,11 +153,11 @@ class PushProgress:
         return len(self._pending)
 
     def is_complete(self, sequence: int) -> bool:
-        """Return True if a sequence of the feed need not be pushed."""
+        """Return True if the change at a sequence of the feed need not be pushed."""
         return sequence in self._completed
 
     def lacks(self, other: "PushProgress") -> bool:
-        """Return True if a sequence is done in the other progress but not in this one."""
+        """Return True if any sequence is done in `other` but not in this progress."""
         theirs = other.completed
         return self._completed.intersection(theirs) != theirs
 
@@ -204,11 +204,17 @@ class PushProgress:
 
 
 _CHANGE: Final = 250
-"""Approximate memory in bytes of a waiting sequence in addition to its text, here and in the receiver."""
+"""Approximate memory used by a waiting sequence, in bytes, in addition to its text.
+
+It includes the memory used in the receiver.
+"""
 
 
 class PullProgress:
-    """The progress of pulling. The peer's sequences are opaque; only their order of arrival is known."""
+    """Progress of pulling. The peer's sequences are opaque; only their order of arrival is known.
+
+    Each announced change has a ticket, a number by which it is later reported as done.
+    """
 
     __slots__ = ("_begun", "_done", "_first", "_text_bytes", "_waiting", "position")
 
@@ -221,7 +227,7 @@ class PullProgress:
         """Tickets of those waiting sequences that are done."""
         self._first = self._begun = 0
         self._text_bytes = 0
-        """Total length of the waiting sequences."""
+        """Total length of the waiting sequences, in characters."""
 
     @property
     def pending(self) -> int:
@@ -235,7 +241,7 @@ class PullProgress:
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the waiting sequences."""
+        """Approximate memory used by the waiting sequences, in bytes."""
         return _CHANGE * len(self._waiting) + self._text_bytes
 
     def arrived(self, sequence: str) -> int:

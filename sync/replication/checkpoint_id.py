@@ -1,4 +1,4 @@
-"""The name of a checkpoint: always the same for one replication, and different for every other replication.
+"""The name of a checkpoint. It is always the same for one replication, and differs between replications.
 
 The name has the same form as in Couchbase Lite: `cp-` and the SHA-1 digest, in base64, of an encoded list
 (`Checkpointer.cc`). Couchbase Lite encodes the list in Fleece, and we encode it in canonical JSON. This makes

@@ -1,7 +1,7 @@
 """Messages about stored checkpoints: getCheckpoint, setCheckpoint, getCollections.
 
-These messages contain a checkpoint's body as bytes, which were checked to be one JSON object.
-`sync.replication.checkpoint` decodes the body.
+These messages contain a checkpoint's body as bytes. When a message is decoded, the body is checked to be one
+JSON object. `sync.replication.checkpoint` decodes the body.
 """
 
 import re
@@ -25,7 +25,10 @@ _REVISION_NAMES: Final = ("rev", "_rev")
 
 
 class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """A request for the checkpoint that the other side stores for us. HTTP 404 means that there is none."""
+    """A request for the checkpoint that the receiver stores for the requester.
+
+    HTTP 404 in the reply means that there is none.
+    """
 
     profile: ClassVar[str] = "getCheckpoint"
 
@@ -66,14 +69,17 @@ class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """A request to store a checkpoint. HTTP 409 means that the revision is not the current one."""
+    """A request to store a checkpoint.
+
+    HTTP 409 in the reply means that `revision` is not the current revision.
+    """
 
     profile: ClassVar[str] = "setCheckpoint"
 
     client: str
     body: bytes
     revision: str | None = None
-    """Revision of the checkpoint that this checkpoint replaces; None if no checkpoint should exist yet."""
+    """Revision of the stored checkpoint that is to be replaced; None if no checkpoint should exist yet."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:
@@ -125,7 +131,7 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
     Other messages identify a collection by its index in this list.
     """
     clients: tuple[str, ...]
-    """Checkpoint id of each collection."""
+    """Checkpoint ids, one for each collection, in the same order."""
 
     def encode(self) -> EncodedMessage:
         """Encode the request for sending."""
@@ -153,7 +159,7 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
 
 
 class CollectionCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """The other side's checkpoint of a collection that exists there."""
+    """The checkpoint that the receiver of getCollections stores for one of its collections."""
 
     revision: str | None = None
     """Revision of the checkpoint; None if there is no checkpoint, or if Sync Gateway omits the revision."""

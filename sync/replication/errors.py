@@ -27,7 +27,7 @@ TRANSIENT_STATUSES: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-"""Statuses of errors that may be temporary, so that the same request may succeed later."""
+"""HTTP statuses of errors that may be temporary, so that the same request may succeed later."""
 
 
 class LiteCoreCode(IntEnum):
@@ -56,7 +56,7 @@ class MessageError(Exception):
         super().__init__(text)
         self.text: str = text
         self.code: int = int(code)
-        """Code in the domain `domain`; for HTTP, a status."""
+        """Error code in the domain `domain`; for HTTP, a status."""
         self.domain: str = domain
         """Error domain for `sync.blip.BlipConnection.send_error`."""
 
@@ -85,7 +85,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def status(self) -> int:
-        """The most similar HTTP status; 0 if there is none."""
+        """HTTP status that corresponds most closely to the error; 0 if there is none."""
         if self.domain in (HTTP_DOMAIN, BLIP_DOMAIN):
             return self.code
         return _STATUSES.get(self.code, 0) if self.domain == LITECORE_DOMAIN else 0

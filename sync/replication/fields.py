@@ -24,7 +24,7 @@ _SHOWN: Final = 80
 
 
 class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message in the form of `sync.blip.BlipConnection.send_request` and `send_response`."""
+    """A message in the form that `send_request` and `send_response` of `sync.blip.BlipConnection` accept."""
 
     properties: dict[str, str]
     body: bytes = b""
@@ -39,7 +39,7 @@ class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
-    """Return an optional string of at most `most` bytes."""
+    """Return the value of an optional property, which may have at most `most` bytes; None if it is absent."""
     value = properties.get(name)
     if value is not None and len(value) * 4 > most and len(value.encode()) > most:
         raise MessageError(f"'{name[:_SHOWN]}' has more than {most} bytes")
@@ -47,7 +47,7 @@ def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
 
 
 def required(properties: Mapping[str, str], name: str, most: int) -> str:
-    """Return a string that must be present and not empty."""
+    """Return the value of a property that must be present and not empty, of at most `most` bytes."""
     value = text(properties, name, most)
     if not value:
         raise MessageError(f"'{name}' is missing")
@@ -55,7 +55,7 @@ def required(properties: Mapping[str, str], name: str, most: int) -> str:
 
 
 def boolean(properties: Mapping[str, str], name: str) -> bool:
-    """Return a flag; False if the property is absent."""
+    """Return the value of a property that is a flag; False if the property is absent."""
     value = properties.get(name)
     if value is None:
         return False
@@ -68,7 +68,7 @@ def boolean(properties: Mapping[str, str], name: str) -> bool:
 
 
 def integer(properties: Mapping[str, str], name: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
-    """Return an optional decimal integer from `least` to `most`."""
+    """Return the value of an optional property, a decimal integer from `least` to `most`; None if absent."""
     value = properties.get(name)
     if value is None:
         return None
@@ -85,7 +85,7 @@ def collection(properties: Mapping[str, str], limits: MessageLimits) -> int | No
 
 
 def sequence(properties: Mapping[str, str], name: str, limits: MessageLimits) -> str | None:
-    """Return an optional sequence, as JSON without unnecessary whitespace."""
+    """Return the value of an optional property, a sequence, as JSON without unnecessary whitespace."""
     value = properties.get(name)
     if value is None or _INTEGER.fullmatch(value):
         return value
@@ -99,13 +99,13 @@ def put(properties: dict[str, str], name: str, value: str | int | None) -> None:
 
 
 def put_flag(properties: dict[str, str], name: str, *, value: bool) -> None:
-    """Set a flag to "true" if it is True. Sync Gateway supports no other spelling."""
+    """Set a property to "true" if `value` is True. Sync Gateway supports no other spelling."""
     if value:
         properties[name] = "true"
 
 
 def request(profile: str, index: int | None) -> dict[str, str]:
-    """Return the properties with which each request begins."""
+    """Return the properties of every request: its profile, and the index of its collection unless None."""
     return {"Profile": profile} if index is None else {"Profile": profile, "collection": str(index)}
 
 
@@ -129,7 +129,7 @@ def revision(value: str, limits: MessageLimits) -> str:
 
 
 def optional_revision(properties: Mapping[str, str], name: str, limits: MessageLimits) -> str | None:
-    """Return a revision id, or None if it is absent or empty."""
+    """Return the value of a property, a revision id, or None if the property is absent or empty."""
     value = properties.get(name)
     return revision(value, limits) if value else None
 

@@ -7,11 +7,11 @@ a text with too many values is rejected before it is decoded.
 from typing import Final
 
 _MARKS: Final = (b",", b":", b"{", b"[")
-"""Characters that precede each value except the first. Such characters within strings are counted too."""
+"""Characters of which one precedes each value except the first. Those within strings are counted too."""
 
 
 def nodes(text: bytes) -> int:
-    """Return the maximum number of values, including keys, that a JSON text can contain."""
+    """Return an upper bound on the number of values, including keys, in a JSON text."""
     return 1 + sum(text.count(mark) for mark in _MARKS)
 
 

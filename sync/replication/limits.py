@@ -20,7 +20,10 @@ class MessageLimits:
     Couchbase Lite accepts ids of up to 255 bytes. Our store rejects ids of more than 250 bytes.
     """
     revision_bytes: int = 150
-    """Maximum size in bytes of a revision id: a ten-digit generation, and the longest digest in our store."""
+    """Maximum size in bytes of a revision id.
+
+    It is enough for a generation of ten digits and the longest digest that our store accepts.
+    """
     sequence_bytes: int = 1024
     """Maximum size in bytes of a sequence as JSON. Sync Gateway's sequences have up to 62 bytes."""
     history: int = 1000
@@ -44,7 +47,7 @@ class MessageLimits:
     channels: int = 1000
     """Maximum number of channels of one subscription, and of a filter's parameters."""
     document_ids: int = 50_000
-    """Maximum number of documents listed by one subscription."""
+    """Maximum number of document ids listed by one subscription."""
     nodes: int = 1_000_000
     """Maximum number of values and keys in one message's JSON, counted by `json_size`.
 
@@ -56,6 +59,6 @@ DEFAULT: Final = MessageLimits()
 APPLIANCE: Final = MessageLimits(batch=1000, nodes=60_000)
 """Limits for a machine with 512 MiB of memory.
 
-A document of 256 KiB, the maximum that peers may send to such a machine, has about 50,000 values if it
-contains only numbers of four digits. Documents that Logboat creates have at most 10,000 values.
+A 256 KiB document, the largest that peers may send to such a machine, has about 50,000 values if it contains
+only four-digit numbers. Documents that Logboat creates have at most 10,000 values.
 """

@@ -147,15 +147,18 @@ class Mode(Enum):
     """The way in which a connection's messages identify their collection."""
 
     UNDECIDED = "undecided"
-    """No message has been sent or received yet."""
+    """No message has been sent or received yet, so both modes are still possible."""
     DEFAULT = "default"
     """Messages name no collection, and are about the default collection."""
     COLLECTIONS = "collections"
-    """All messages contain an index into the list of getCollections."""
+    """Every message contains an index into the list of collections in getCollections."""
 
 
 class Addressing:
-    """The mode of one connection. The first message in either direction determines the mode."""
+    """Checker that all messages of one connection identify their collection in the same way (see `Mode`).
+
+    The first message in either direction determines the mode.
+    """
 
     __slots__ = ("_count", "mode")
 

@@ -12,13 +12,13 @@ from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 _FIELDS: Final = 500
-"""Approximate memory in bytes of a decoded revision's fields, apart from those added in `bytes_held`."""
+"""Approximate memory used by a decoded revision's fields, in bytes, except those added in `bytes_held`."""
 _ANCESTOR: Final = 64
-"""Memory in bytes of an ancestor in addition to its text: a string object, and its tuple entry."""
+"""Memory used by an ancestor, in bytes, in addition to its text: a string object and its tuple entry."""
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
-    """A revision. An empty success reply means that the receiver has stored it durably."""
+    """A message that sends a revision. An empty success reply means that it is stored durably."""
 
     profile: ClassVar[str] = "rev"
 
@@ -35,7 +35,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     no_conflicts: bool = False
     """True if the receiver must reject (409) a revision that would cause a conflict."""
     replaced: str | None = None
-    """The requested revision, if this newer one is sent instead of it."""
+    """The requested revision if this message sends a newer one instead; otherwise None."""
     collection: int | None = None
     no_reply: bool = False
     deleted_branch: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory in bytes of the decoded message, including the history."""
+        """Approximate memory used by the decoded message, in bytes, including the history."""
         ancestors = self.history + self.deleted_branch
         return _FIELDS + len(self.body) + _ANCESTOR * len(ancestors) + sum(map(len, ancestors))
 
@@ -103,7 +103,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
 
 class NoRev(msgspec.Struct, frozen=True, gc=False):
-    """A notice that a requested revision will not be sent. No reply follows."""
+    """A message which states that a requested revision will not be sent. It gets no reply."""
 
     profile: ClassVar[str] = "norev"
 
@@ -155,7 +155,7 @@ class GetRev(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     unless: str | None = None
-    """The revision that the requester has. If it is the current revision, the answer is HTTP 304."""
+    """The revision that the requester already has. If it is current, the answer is HTTP 304."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:

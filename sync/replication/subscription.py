@@ -1,4 +1,4 @@
-"""The request for a feed of changes: subChanges."""
+"""The subChanges message, which requests a feed of changes."""
 
 from enum import Enum
 from typing import ClassVar, Final
@@ -29,7 +29,7 @@ _OWN: Final = frozenset(
 
 
 class Versioning(Enum):
-    """The form of revision ids."""
+    """Form of the revision ids that a peer uses."""
 
     REV_TREES = "rev-trees"
     VERSION_VECTORS = "version-vectors"
@@ -58,7 +58,10 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     future: bool = False
     """True to announce only changes from now on; `since` is then ignored."""
     is_gateway: bool = False
-    """True if the subscriber is an active Sync Gateway, which rejects lists without `Changes.insists`."""
+    """True if the subscriber is an active Sync Gateway.
+
+    It rejects `changes` messages without `Changes.insists`.
+    """
     versioning: Versioning = Versioning.REV_TREES
     channels: tuple[str, ...] = ()
     """Channels of the documents; empty for all.
@@ -128,7 +131,7 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 
 
 def _batch(properties: dict[str, str], limits: MessageLimits) -> int | None:
-    """Return the batch size, reduced to the limit if it is larger."""
+    """Return the requested batch size, reduced to the limit if it is larger; None if it is absent."""
     batch = fields.integer(properties, "batch", least=1)
     return None if batch is None else min(batch, limits.batch)
 

@@ -2,10 +2,10 @@
 
 Modules, in the order in which a change flows through them:
 
-- `database`: the interface for users of the store; what a commit promises and costs
+- `database`: the interface for users of the store; what a commit guarantees and costs
 - `policy`: what the application states about its documents
 - `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified and how they
-  follow each other (no input or output)
+  follow each other (these modules do no I/O)
 - `edits`, `reader`: writing and reading documents
 - `purge_watermarks`, `remotes`, `channel_removals`, `local_documents`, `checkpoints`, `meta`, `blobs`: data
   stored beside the documents

@@ -1,9 +1,9 @@
 """Blobs: files in a folder beside the store, each named by the SHA-1 of its content, as in Couchbase Lite.
 
-A blob is written to a temporary file, synchronised and then renamed, so a file with its final name is always
-complete. Every read checks the digest. A blob that no document refers to is removed by the second compaction
-that finds it unused. The first compaction only marks the blob, because a blob is stored before the document
-that refers to it.
+A blob is written to a temporary file, flushed to the card and then renamed, so a file with its final name is
+always complete. Every read checks the digest. A blob that no document refers to is removed by the second
+compaction that finds it unused. The first compaction only marks the blob, because a blob is stored before the
+document that refers to it.
 """
 
 import base64
@@ -33,7 +33,7 @@ _NAME: Final = re.compile("[0-9a-f]{40}")
 
 
 class BlobStore:
-    """Storage for the blobs of one document store."""
+    """Folder that contains the blobs of one document store."""
 
     def __init__(self, engine: Engine, directory: Path) -> None:
         self._engine = engine
@@ -66,12 +66,12 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
-        """Make a completely written temporary file a blob, by renaming it durably.
+        """Turn a completely written temporary file into a stored blob, by renaming it durably.
 
         Args:
             file: the open temporary file.
             temporary: the path of this file.
-            sha1: the SHA-1 of the content of this file.
+            sha1: the SHA-1 digest of the file's content.
             digest: the expected digest; None to accept any content.
 
         Returns:
@@ -262,7 +262,7 @@ class BlobStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 break
-            file.close()  # before the file was locked, a collection deleted it as an abandoned file
+            file.close()  # a collection deleted the file as abandoned before it was locked
         try:
             with file:
                 yield file, Path(name)
@@ -304,7 +304,7 @@ class BlobWriter:
 
     def close(self) -> None:
         """Discard the blob unless it was finished. File system errors are ignored."""
-        with contextlib.suppress(OSError):  # on a full card, closing the file fails like writing to it
+        with contextlib.suppress(OSError):  # on a full card, closing the file fails just as writing does
             self._stack.close()
 
 

@@ -21,13 +21,13 @@ SIZE_LIMIT: Final = 20 * 1024 * 1024
 DEPTH_LIMIT: Final = 64
 """Maximum nesting depth of objects and arrays."""
 INTEGER_LIMIT: Final = 2**53
-"""Absolute value from which on integers are no longer exact in every JSON parser.
+"""Smallest absolute value at which integers are no longer exact in every JSON parser.
 
 See RFC 8785, section 3.2.2.3, and RFC 7493. Canonical JSON writes even a double beyond this limit as an
 integer. So an integer beyond the limit is accepted only if its digits are exactly those of a double.
 """
 _EXPONENT_FROM: Final = 10**21
-"""Absolute value from which on canonical JSON writes numbers with an exponent."""
+"""Smallest absolute value that canonical JSON writes with an exponent."""
 ID_LIMIT: Final = 250
 """Maximum length of a document id in bytes, as in Couchbase Server."""
 
@@ -39,9 +39,9 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _LEAVES: Final = frozenset((str, float, bool, type(None)))
-"""Types of JSON values that need no check: they contain no other values and have no limits."""
+"""Types of JSON values that need no check: they contain no other values, and no limits apply to them."""
 _LONG_NUMBER: Final = b"0" * 16
-"""Sixteen zeros, for comparison: the shortest integer beyond INTEGER_LIMIT has 16 digits."""
+"""Sixteen digits, each replaced by 0, as in the shortest integer beyond INTEGER_LIMIT."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _encode: Final = json.JSONEncoder(
@@ -95,8 +95,9 @@ def canonical(document_id: str, body: Mapping[str, Any]) -> bytes:
 def _fast_canonical(body: dict[str, Any]) -> bytes | None:
     """Return the canonical JSON of a body; None if only `rfc8785`, which is much slower, can write it.
 
-    The encoder of `json` is written in C. Its output differs in some numbers, and it accepts more, such as
-    integers as keys. Decoding the output again shows whether the encoder has converted anything.
+    The encoder of `json` is written in C. Its output differs for some numbers, and it accepts values that are
+    not valid JSON, such as integers as keys. Decoding the output again shows whether the encoder has
+    converted anything.
     """
     try:
         text = _encode(body)
@@ -122,7 +123,7 @@ def _fast_canonical(body: dict[str, Any]) -> bytes | None:
 
 
 def accept(document_id: str, raw: bytes) -> None:
-    """Raise DocumentError unless this JSON text is a body that may be stored.
+    """Check that a JSON text is a body that may be stored.
 
     Raises:
         DocumentError: the text is not a JSON object, or exceeds a limit.

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS departures(
     PRIMARY KEY (id, channel)
 ) STRICT;
 """
-"""Statement that creates the table.
+"""Statement that creates the table of the channels that documents have left.
 
 A store without this table is valid: an older Logboat created the store, and the table cannot be added while
 the store is read-only. Conversely, an older Logboat can use a store that has the table.
@@ -43,7 +43,7 @@ _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'dep
 _NONE: Final = ""
 """Channel name recorded for a document that was deleted and had no channels."""
 _MARKS: Final = (b'"channels"', b"\\u00")
-"""Byte strings to search for. A body that lists channels contains at least one, even with an escaped key."""
+"""Byte strings of which every body that lists channels contains at least one, even if the key is escaped."""
 
 
 class _Channels(msgspec.Struct, gc=False):
@@ -104,12 +104,12 @@ class ChannelRemovals:
         return dict(removals)
 
     def _is_missing(self) -> bool:
-        """Return True if the table is missing and cannot be created because the store is read-only."""
+        """Return True if the table `departures` is missing, because the store is old and read-only."""
         engine = self._engine
         return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()
 
     def forget(self, document_id: str) -> None:
-        """Delete the recorded departures of a purged document. Call inside a transaction."""
+        """Delete the record of the channels that a purged document has left. Call inside a transaction."""
         self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
 
 

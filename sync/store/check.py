@@ -24,14 +24,14 @@ from . import (
 )
 
 _NEWEST: Final = 1000
-"""Number of documents, the most recent, that a quick check reads. A power cut damages the latest writes."""
+"""Number of most recent documents that a quick check reads, because a power cut damages the latest writes."""
 _MOST: Final = 100
 """Number of faults after which a check stops, because the file must then be salvaged anyway."""
 _STRUCTURE: Final = 10
 """Maximum number of lines from SQLite's integrity check. One damaged page can cause hundreds of lines."""
 _PAGE: Final = 256
 _STEPS: Final = 10_000
-"""Number of SQLite virtual machine steps between two calls of `progress`. They take some milliseconds."""
+"""Number of SQLite virtual machine steps between two calls of `progress`: a few milliseconds."""
 
 
 def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambda: None) -> list[str]:
@@ -132,7 +132,7 @@ def _documents(engine: Engine, *, newest: int | None, progress: Callable[[], Non
 
 
 def _faults(row: DocumentRow) -> Iterator[str]:
-    """Yield the faults in a row whose checksum is correct."""
+    """Yield a description of each fault in a document's row whose checksum is correct."""
     try:
         decode(row.document_id, row.raw)
         revisions.generation(row.revision)

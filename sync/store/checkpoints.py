@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS checkpoints(
     body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (owner, client)
 ) STRICT;
 """
-"""Statement that creates the table.
+"""Statement that creates the table of checkpoints.
 
 An older Logboat can use a store with this table. It ignores the table, so peers compare all documents again.
 """
@@ -54,7 +54,7 @@ TICK_S: Final = 600.0
 EXPIRES: Final = 180 * 24 * 6
 """Number of ticks after which an unused checkpoint is dropped: 180 days of service.
 
-Days on which this computer is switched off do not count. A peer that returns after that must compare all
+Time for which this computer is switched off does not count. A peer that returns later must compare all
 documents once.
 """
 _REFRESH: Final = 24 * 6
@@ -77,22 +77,22 @@ PUT: Final = (
 )
 """Statement that writes a checkpoint.
 
-A rewritten row gets a new rowid, so rows are ordered by their last use.
+A rewritten row gets a new rowid, so rowids are in the order in which checkpoints were last used.
 """
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'checkpoints'"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """A description of one stored checkpoint of a peer."""
+    """A description of one checkpoint that a peer has stored here."""
 
     owner: str | None
-    """The owner; None if an older Logboat stored the checkpoint and no peer has requested it since."""
+    """Name of the owner; None if an older Logboat stored the checkpoint and no peer has requested it."""
     client: str
-    """Id with which the peer requests the checkpoint."""
+    """Checkpoint id with which the peer requests the checkpoint."""
     revision: str
     size: int
-    """Size of the body in bytes."""
+    """Size of the checkpoint's body in bytes."""
     idle: int
     """Number of ticks since the last recorded use, which may be up to a day before the actual last use."""
 
@@ -262,6 +262,6 @@ class Checkpoints:
         return self._engine.execute(statement, bindings).fetchall()
 
     def _is_missing(self) -> bool:
-        """Return True if the table is missing and cannot be created because the store is read-only."""
+        """Return True if the table `checkpoints` is missing, because the store is old and read-only."""
         engine = self._engine
         return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()

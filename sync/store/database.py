@@ -79,7 +79,7 @@ class Database:
         announce: Path | None,
         clock: Callable[[], float],
     ) -> None:
-        """Create a store on an open connection. Applications use `open` instead."""
+        """Create a Database for an open connection. Applications use `open` instead."""
         self.path: Final = path
         self._announcer = ChangeAnnouncer(announce, path.name, changed_elsewhere=self._data_version)
         self._engine = engine = Engine(connection, path, committed=self._announcer.announce)
@@ -162,7 +162,7 @@ class Database:
 
     @property
     def damage(self) -> DamagedError | None:
-        """The last damage that any caller has found since the store was opened; None if there was none."""
+        """The last error that reported damage since the store was opened; None if there was none."""
         return self._engine.damage
 
     # --- transactions and the feed of changes
@@ -309,7 +309,7 @@ class Database:
 
         Returns:
             True if all documents were stored. False if none was stored, because at least one of them already
-            exists or lies below a floor. In that case, call `insert` for each document.
+            exists or lies below a floor (see `set_floor`). In that case, call `insert` for each document.
 
         Raises:
             DocumentError: a document cannot be stored. In that case, none was stored.
@@ -321,13 +321,14 @@ class Database:
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
         """Return, for each offered (id, revision), the ancestors stored here; None for an unwanted revision.
 
-        A revision is not wanted if it is already stored, or if its document lies below a floor. A revision of
-        a document with a single writer is not wanted either if a newer one is stored.
+        A revision is not wanted if it is already stored, or if its document lies below a floor (see
+        `set_floor`). A revision of a document with a single writer is not wanted either if a newer one is
+        stored.
         """
         return self._reader.missing(offered)
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each offered (id, revision), True if its branch is closed but another is live."""
+        """Return, for each offered (id, revision), True if its branch is closed here but another is live."""
         return self._reader.ended(offered)
 
     def stored_bytes(self, doc_id: str) -> int:
@@ -361,9 +362,10 @@ class Database:
         return self._reader.revision(doc_id, rev, ancestors, limit)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """Return the documents with a single revision, from sequence `first` to `last`, by sequence.
+        """Return the revisions of those documents that have a single revision, by sequence.
 
-        One query reads all of them, which is fast for documents that never change.
+        Only documents with sequences from `first` to `last`, inclusive, are read. One query reads all of
+        them, which is fast for documents that never change.
         """
         return self._reader.first_revisions(first, last)
 
@@ -407,7 +409,10 @@ class Database:
         return self._edits.resolve(doc_id, winning_rev, bodies.to_canonical(doc_id, body), deleted=deleted)
 
     def set_remote_revision(self, doc_id: str, remote: str, rev: str) -> None:
-        """Record that a remote has a revision, which is then not pruned. Its body is kept for deltas."""
+        """Record that a remote, a peer's copy of the database, has this revision of a document.
+
+        The revision is then not pruned, and its body is kept as a base for deltas.
+        """
         self._remotes.set(doc_id, remote, rev)
 
     def remote_revision(self, doc_id: str, remote: str) -> str | None:
@@ -415,7 +420,7 @@ class Database:
         return self._remotes.get(doc_id, remote)
 
     def remote_revisions(self, doc_id: str) -> dict[str, str]:
-        """Return the revision of a document that each remote is known to have, by remote."""
+        """Return the revision of a document that each remote is known to have, by name of the remote."""
         return self._remotes.all(doc_id)
 
     def forget_remote(self, remote: str) -> None:
@@ -444,7 +449,7 @@ class Database:
     # --- purging and floors
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents in one transaction, leaving no tombstones. Return how many of them existed."""
+        """Remove documents in one transaction, leaving no tombstones. Return the number that existed."""
         return self._retirement.purge(ids)
 
     def set_expiry(self, doc_id: str, at: float | None) -> None:
@@ -470,12 +475,15 @@ class Database:
         self._floors.set(prefix, first)
 
     def floor(self, doc_id: str) -> bool:
-        """Return True if a document id lies below a floor, so that peers cannot send the document."""
+        """Return True if a document id lies below a floor, so that peers cannot send the document.
+
+        `set_floor` sets floors.
+        """
         with self._engine.reading:
             return self._floors.below(doc_id)
 
     def floors(self) -> dict[str, str]:
-        """Return all floors: for each prefix, the first id that is accepted."""
+        """Return all floors: for each prefix of ids, the first id that is accepted from peers."""
         return self._floors.all()
 
     # --- the file
@@ -534,8 +542,8 @@ class Database:
     def check(self, *, deep: bool = True, progress: Callable[[], None] = lambda: None) -> list[str]:
         """Return the faults found in the store, one line each; empty if there are none.
 
-        With `deep`, the whole file is read, otherwise only the small tables and the newest documents.
-        `progress` is called regularly.
+        With `deep`, the whole file is read. Otherwise only the small tables and the newest documents are
+        read. `progress` is called regularly.
         """
         return check.findings(self._engine, deep=deep, progress=progress)
 

@@ -20,11 +20,11 @@ from .policy import DocumentPolicy
 from .purge_watermarks import PurgeWatermarks
 
 BASE_LIMIT: Final = 64 * 1024
-"""Maximum size, in bytes, of a superseded body that is kept as the base of deltas to remotes."""
+"""Maximum size, in bytes, of a superseded body that is kept as a base for deltas sent to peers."""
 
 
 class Edits:
-    """The write operations on the documents of one store."""
+    """Write operations on the documents of one store."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Edits:
     def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
         """Store a local edit, and return the new revision.
 
-        `parent` is the revision that it replaces, or None if the document is new or deleted. Raises
+        `parent` is the revision that the edit replaces, or None if the document is new or deleted. Raises
         ConflictError if `parent` is not the current revision.
         """
         bodies.check_id(document_id)
@@ -121,7 +121,8 @@ class Edits:
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
         """Store new documents that have one revision each, given as (id, revision, body, deleted).
 
-        Return False, and store nothing, if any of the documents already exists or lies below a floor.
+        Return False, and store nothing, if any of the documents already exists or lies below a floor (see
+        `Database.set_floor`).
         """
         new = []
         with self._engine.writing:
@@ -218,7 +219,7 @@ class Edits:
         new = tree.insert(revision, history, deleted=deleted, body=raw)
         after = tree.leaves()
         if not new:
-            if len(after) < len(before):  # the history shows that a supposed branch is an ancestor
+            if len(after) < len(before):  # the history shows that an apparent branch is an ancestor
                 self._store(row, tree)
             return InsertOutcome.KNOWN
         branched = bool(before) and len(after) > len(before)

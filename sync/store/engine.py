@@ -50,7 +50,7 @@ class Engine:
         self.writing: Final = Scope(self._join, self._part)
         """Scope that joins an open transaction, or begins one and commits it at the end."""
         self.damage: DamagedError | None = None
-        """The last damage that any caller has found; None if there was none."""
+        """The last error that reported damage to the file; None if there was none."""
         self._committed = committed
         self._turnstile = WriterQueue(path.with_name(f"{path.name}.lock"))
         self._lock = threading.RLock()
@@ -76,7 +76,7 @@ class Engine:
 
     @property
     def transaction(self) -> tuple[int, int]:
-        """Number of transactions begun and number of rollbacks, since the connection was opened.
+        """Number of transactions begun, and number of rollbacks, since the connection was opened.
 
         Values read inside a transaction stay valid until one of these numbers changes.
         """
@@ -96,7 +96,7 @@ class Engine:
         return self._sequence if self._depth else self._read_sequence()
 
     def damaged(self, what: str) -> DamagedError:
-        """Record that the file is damaged, and return the error to raise."""
+        """Record that the file is damaged, and return the error to raise. `what` describes the damage."""
         self.damage = damaged(self.path, what)
         return self.damage
 

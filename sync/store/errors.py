@@ -87,12 +87,12 @@ _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]]
 
 
 def damaged(path: Path, what: str) -> DamagedError:
-    """Return the error for a file whose contents are not what was written."""
+    """Return the error for a file whose contents are not what was written to it."""
     return DamagedError(f"{path}: damaged: {what}; check and salvage the file", path=path)
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:
-    """Return the store's own error for an error raised by apsw, with the file's path in the message."""
+    """Return the StoreError for an error raised by apsw, with the file's path in the message."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)) or lacks_names(error):
         return damaged(path, str(error))
     for theirs, ours, remedy in _TRANSLATIONS:
@@ -125,7 +125,7 @@ _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
 
 
 def translated_os(error: OSError, path: Path) -> StoreError:
-    """Return the store's error for an OSError, with the file's path in the message."""
+    """Return the StoreError for an OSError, with the file's path in the message."""
     ours, remedy = _ERRNOS.get(
         error.errno or 0, (InputOutputError, "reading or writing failed; check the card and the kernel's log")
     )

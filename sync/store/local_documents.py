@@ -20,13 +20,13 @@ def checksum(key: str, number: int, body: bytes) -> int:
 
 
 class LocalDocuments:
-    """The local documents of one store."""
+    """Local documents of one store, which are never replicated."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def get(self, key: str) -> LocalDocument | None:
-        """Return the document with this key, or None if there is none.
+        """Return the local document with this key, or None if there is none.
 
         Raises DamagedError if the checksum is wrong.
         """
@@ -40,7 +40,7 @@ class LocalDocuments:
         return LocalDocument(key, f"0-{number}", body)
 
     def put(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None) -> str:
-        """Write a document. `parent` is the revision that it replaces, or None if it is new.
+        """Write a local document. `parent` is the revision that it replaces, or None if it is new.
 
         Returns:
             The new revision.
@@ -59,13 +59,13 @@ class LocalDocuments:
         return f"0-{number}"
 
     def delete(self, key: str, *, parent: str) -> None:
-        """Remove a document. Raises ConflictError if `parent` is not its current revision."""
+        """Remove a local document. Raises ConflictError if `parent` is not its current revision."""
         with self._engine.writing:
             self._expect(key, parent)
             self._engine.execute("DELETE FROM local WHERE key = ?", (key,))
 
     def _expect(self, key: str, parent: str | None) -> int:
-        """Return the number of the current revision; 0 if there is no document.
+        """Return the number of a local document's current revision; 0 if there is no such document.
 
         Raises ConflictError if `parent` is not the current revision.
         """

@@ -1,4 +1,4 @@
-"""The table `meta` of facts about the store itself, with one row and one checksum per key."""
+"""The table `meta` of values that describe the store itself, with one row and one checksum per key."""
 
 import uuid
 import zlib
@@ -12,17 +12,17 @@ SEQUENCE: Final = "sequence"
 SCHEMA: Final = "schema"
 """Key of a copy of the schema version. Unlike the version in the file's header, the copy has a checksum."""
 FLOORS: Final = "floors"
-"""Key of the counter of changes to floors, which tells each process when to read the floors again."""
+"""Key of the counter of changes to floors. Each process reads the floors again when the counter changes."""
 TICKS: Final = "ticks"
 """Key of the counter of service ticks; see `sync.store.checkpoints`."""
 SIZES: Final = "sizes"
-"""Key of the sequence up to which `sync.store.sizes` still has to count documents; 0 if none."""
+"""Key of the sequence up to which `sync.store.sizes` must still count documents; 0 if all are counted."""
 
 PUT: Final = (
     "INSERT INTO meta(key, value, crc) VALUES (?1, ?2, ?3)"
     " ON CONFLICT(key) DO UPDATE SET value = ?2, crc = ?3"
 )
-"""Statement that writes a fact. Its parameters are key, value and checksum."""
+"""Statement that writes the value for one key. Its parameters are key, value and checksum."""
 
 Value = str | int
 
@@ -33,18 +33,18 @@ def checksum(key: str, value: Value) -> int:
 
 
 def get(engine: Engine, key: str) -> Value | None:
-    """Return the value for a key, or None if there is none. Call inside one of the engine's scopes."""
+    """Return the value for a key of `meta`, or None if there is none. Call in one of the engine's scopes."""
     row = engine.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else row[0]
 
 
 def put(engine: Engine, key: str, value: Value) -> None:
-    """Write the value for a key. Call inside a transaction."""
+    """Write the value for a key of the table `meta`. Call inside a transaction."""
     engine.execute(PUT, (key, value, checksum(key, value)))
 
 
 def count(engine: Engine, key: str) -> int:
-    """Return the numeric value for a key, or 0 if there is none."""
+    """Return the numeric value for a key of the table `meta`, or 0 if there is none."""
     return int(get(engine, key) or 0)
 
 

@@ -80,7 +80,7 @@ class InsertOutcome(Enum):
     SUPERSEDED = auto()
     """The revision was not stored: the document has a single writer, and a newer revision is stored."""
     UNWANTED = auto()
-    """The revision was not stored: the document lies below a floor."""
+    """The revision was not stored: the document lies below a floor (see `Database.set_floor`)."""
 
     @property
     def stored(self) -> bool:
@@ -90,23 +90,23 @@ class InsertOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CompactionResult:
-    """The space that a compaction released."""
+    """The space that a compaction of a store has released."""
 
     blobs: int
     """Number of blobs removed."""
     blob_bytes: int
     file_bytes: int
-    """Bytes by which the database file shrank."""
+    """Number of bytes by which the database file has shrunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The space in bytes that the store takes on its file system."""
+    """Space, in bytes, that a store occupies on its file system."""
 
     used: int
-    """Bytes in use in the database file."""
+    """Number of bytes in use in the database file."""
     free: int
-    """Bytes in free pages of the database file, which will be reused."""
+    """Number of bytes in free pages of the database file, which will be reused."""
     wal: int
     """Size of the write-ahead log in bytes."""
     blobs: int

@@ -52,11 +52,17 @@ class ChangeWatcher:
         return was_notified
 
     def ask(self) -> bool:
-        """Return True if another connection has written since the last call, even if it sent no hint."""
+        """Return True if another connection has written to the store since the last call of `ask`.
+
+        The other connection need not have sent a hint.
+        """
         return self._changed()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until documents may have changed, at most `timeout` seconds. Return True if they may have."""
+        """Wait for a possible change of documents, for at most `timeout` seconds.
+
+        Return True if documents may have changed.
+        """
         deadline = time.monotonic() + timeout
         while True:
             was_notified = self.drain()
@@ -68,7 +74,7 @@ class ChangeWatcher:
             select.select([self._socket], [], [], min(left, _POLL))
 
     def close(self) -> None:
-        """Stop watching, and close the socket."""
+        """Stop receiving hints, and close the socket."""
         self._close()
         self._socket.close()
 
@@ -107,7 +113,7 @@ class ChangeAnnouncer:
             return
         try:
             names = [p.name for p in self._directory.iterdir() if p.name.startswith(self._prefix)]
-        except OSError:  # the directory does not exist yet, or is not readable
+        except OSError:  # the directory does not exist yet, or cannot be read
             return
         for name in names:
             self._send(self._sender, self._directory, name)
@@ -152,7 +158,7 @@ class ChangeAnnouncer:
         return ChangeWatcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
 
     def close(self) -> None:
-        """Close the sockets. No hints are sent afterwards."""
+        """Close the announcer's sockets. No hints are sent afterwards."""
         for sender in self._local:
             sender.close()
         self._local.clear()
@@ -177,7 +183,7 @@ class ChangeAnnouncer:
                 sender.sendto(b"\n", address)
         except ConnectionRefusedError:
             with contextlib.suppress(OSError):
-                _remove_if_socket(directory / name)  # its process has died
+                _remove_if_socket(directory / name)  # the process that bound the socket has died
         except OSError:
             # The socket's buffer is full of earlier hints, or the socket was just closed, or it belongs to
             # another user. The commit is not affected, and a watcher that misses the hint polls SQLite.

@@ -39,7 +39,7 @@ class DocumentPolicy(Protocol):
 
 
 class _PlainPolicy(DocumentPolicy):
-    """The policy for an application that defines no policy."""
+    """Policy for an application that defines no policy of its own."""
 
 
 PLAIN: Final[DocumentPolicy] = _PlainPolicy()

@@ -18,14 +18,14 @@ _BATCH: Final = 200
 
 
 class Purge:
-    """The purge and expiry operations on the documents of one store."""
+    """Purge and expiry operations on the documents of one store."""
 
     def __init__(self, engine: Engine, departures: ChannelRemovals) -> None:
         self._engine = engine
         self._departures = departures
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents in one transaction. Return the number of documents that existed."""
+        """Remove documents in one transaction, leaving no tombstones. Return the number that existed."""
         engine = self._engine
         with engine.writing:
             count = 0
@@ -40,7 +40,7 @@ class Purge:
         return count
 
     def set_expiry(self, document_id: str, at: float | None) -> None:
-        """Allow a document to be purged from time `at` (seconds since 1970); None for never.
+        """Allow `purge_expired` to purge a document from time `at` (seconds since 1970); None for never.
 
         Raises:
             DocumentError: there is no such document.

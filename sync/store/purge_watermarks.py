@@ -18,7 +18,7 @@ def checksum(prefix: str, first: str) -> int:
 
 
 class PurgeWatermarks:
-    """The floors of one store."""
+    """Floors of one store: for each prefix of ids, the first id that is still accepted from peers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -48,18 +48,24 @@ class PurgeWatermarks:
                 self._transaction = None
 
     def below(self, document_id: str) -> bool:
-        """Return True if this document id lies below a floor. Call inside one of the engine's scopes."""
+        """Return True if a document id lies below a floor, so that peers may not send the document.
+
+        Call this in one of the engine's scopes.
+        """
         self.look()
         return self.is_below(document_id)
 
     def look(self) -> None:
-        """Refresh the cached watermarks if they may have changed. Call this in one of the engine's scopes."""
+        """Refresh the cached floors if they may have changed. Call this in one of the engine's scopes."""
         engine = self._engine
         if not engine.in_transaction or self._transaction != engine.transaction:
             self._refresh()
 
     def is_below(self, document_id: str) -> bool:
-        """Return True if this document id lies below a floor. Call `look` first, in the same transaction."""
+        """Return True if a document id lies below a cached floor.
+
+        Call `look` first, in the same transaction.
+        """
         for length in self._lengths:
             first = self._firsts.get(document_id[:length])
             if first is not None and document_id < first:
@@ -67,7 +73,7 @@ class PurgeWatermarks:
         return False
 
     def all(self) -> dict[str, str]:
-        """Return all floors: for each prefix, the first id that is accepted."""
+        """Return all floors: for each prefix of ids, the first id that is accepted from peers."""
         with self._engine.reading:
             self._refresh()
             return dict(self._firsts)

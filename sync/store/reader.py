@@ -26,7 +26,7 @@ ANCESTORS: Final = 20
 
 
 class Reader:
-    """The read operations on the documents of one store."""
+    """Read operations on the documents of one store."""
 
     def __init__(self, engine: Engine, floors: PurgeWatermarks, policy: DocumentPolicy) -> None:
         self._engine = engine
@@ -60,7 +60,10 @@ class Reader:
     def revision(
         self, document_id: str, revision: str, until: Collection[str], limit: int
     ) -> Revision | None:
-        """Return a revision to send, with its history; None if its body is not stored. See `Database`."""
+        """Return a revision to send, with its history; None if its body is not stored.
+
+        See `Database.revision`.
+        """
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         if row is None:
@@ -77,7 +80,10 @@ class Reader:
         return Revision(document_id, revision, node.deleted, node.body, history)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """Return the documents with a single known revision, from sequence `first` to `last`, by sequence."""
+        """Return the revisions of those documents that have a single revision, by sequence.
+
+        Only documents with sequences from `first` to `last`, inclusive, are read.
+        """
         with self._engine.reading:
             page = self._engine.execute(
                 f"{rows.SELECT} WHERE seq >= ? AND seq <= ? AND tree IS NULL", (first, last)
@@ -120,7 +126,10 @@ class Reader:
         return answers
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), the ancestors stored here; None if not wanted."""
+        """Return, for each offered (id, revision), the ancestors stored here; None if it is not wanted.
+
+        See `Database.missing`.
+        """
         answers: list[list[str] | None] = []
         with self._engine.reading:
             self._floors.look()
@@ -255,7 +264,7 @@ class Reader:
         return total
 
     def conflicts(self) -> list[str]:
-        """Return the ids of the documents with an open conflict."""
+        """Return the ids of the documents with an unresolved conflict."""
         return self._ids(f"SELECT id FROM docs WHERE flags & {rows.CONFLICTED} ORDER BY id")  # noqa: S608
 
     def _ids(self, statement: str, bindings: tuple[Any, ...] = ()) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sync.store.engine import Engine
 
 MOST: Final = 50
-"""Maximum number of remotes of one owner, which is also the maximum number of its checkpoints.
+"""Maximum number of remotes of one owner. The same limit applies to the owner's checkpoints.
 
 A peer needs one remote for each of its databases.
 """
@@ -30,16 +30,19 @@ def unnamed(owner: str, client: str) -> str:
 
 
 class Remotes:
-    """Record of the revisions that the remotes of one store have.
+    """Record of the revisions that each remote of a store is known to have.
 
-    A remote's name is its identity, never its address.
+    A remote is named by its identity, never by its network address.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def held(self, document_id: str) -> set[str]:
-        """Return the revisions of a document that any remote has. Call inside one of the engine's scopes."""
+        """Return the revisions of a document that at least one remote has.
+
+        Call this in one of the engine's scopes.
+        """
         return {
             revision
             for (revision,) in self._engine.execute(
@@ -61,7 +64,7 @@ class Remotes:
             )
 
     def get(self, document_id: str, remote: str) -> str | None:
-        """Return the revision that a remote is known to have, or None."""
+        """Return the revision of a document that a remote is known to have, or None."""
         with self._engine.reading:
             revision: str | None = self._engine.execute(
                 "SELECT rev FROM remote_revs WHERE id = ?"
@@ -71,7 +74,7 @@ class Remotes:
             return revision
 
     def all(self, document_id: str) -> dict[str, str]:
-        """Return the revision of a document that each remote is known to have, by remote."""
+        """Return the revision of a document that each remote is known to have, by name of the remote."""
         with self._engine.reading:
             revisions: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT name, rev FROM remote_revs JOIN remotes ON n = remote WHERE id = ?", (document_id,)
@@ -87,7 +90,7 @@ class Remotes:
             self._engine.execute("DELETE FROM remotes WHERE name = ?", (remote,))
 
     def rename(self, remote: str, name: str) -> None:
-        """Rename a remote, unless another one already has that name."""
+        """Rename a remote, unless another remote already has the new name."""
         with self._engine.writing:
             self._engine.execute("UPDATE OR IGNORE remotes SET name = ? WHERE name = ?", (name, remote))
 
@@ -99,7 +102,7 @@ class Remotes:
             )
 
     def _forget_excess(self, remote: str) -> None:
-        """Forget the oldest remotes of the owner of this remote, so that at most MOST remain."""
+        """Forget the oldest remotes that have the same owner as `remote`, so that at most MOST remain."""
         if remote.startswith(_UNNAMED):
             head, tail = _UNNAMED, "@" + remote.partition("@")[2]
         elif named := _DATABASE.fullmatch(remote):

@@ -28,16 +28,16 @@ GENERATION_LIMIT: Final = 2**31
 SOUND_LIMIT: Final = 2**29
 """Exclusive limit of the generations that a store accepts from peers and assigns to its own edits.
 
-With one edit per second, this limit is reached after 17 years. A revision beyond the limit was forged, so
-that nobody else can write the document again. If an earlier version of Logboat has stored such a revision,
-any other revision replaces it.
+With one edit per second, this limit is reached after 17 years. So a revision beyond the limit was forged, to
+prevent anyone else from writing the document again. If an earlier version of Logboat has stored such a
+revision, any other revision replaces it.
 """
 
 RESTART: Final = 2**13
 """Generation of the edit that replaces a revision beyond `SOUND_LIMIT`.
 
-Few documents are edited this often, so the edit outranks the document's earlier revisions. Every peer accepts
-this generation.
+Few documents are edited more than 8,192 times, so the edit outranks the document's earlier revisions. Every
+peer accepts this generation.
 """
 
 RESTART_OF_ONE: Final = 2**24
@@ -132,7 +132,7 @@ def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator
 
 
 def _made_up(number: int, ancestor: str) -> str:
-    """Return a substitute id for a missing generation. The id is the same in every store."""
+    """Return the substitute id for generation `number` before `ancestor`. It is the same in every store."""
     return join(number, hashlib.sha256(f"{number} before {ancestor}".encode()).hexdigest()[:32])
 
 
@@ -155,12 +155,12 @@ def generation(revision: str) -> int:
 
 
 def is_sound(revision: str) -> bool:
-    """Return True if this revision's generation is below SOUND_LIMIT."""
+    """Return True if a revision's generation is below SOUND_LIMIT, so that the revision can be edited."""
     return generation(revision) < SOUND_LIMIT
 
 
 def split(revision: str) -> tuple[int, str]:
-    """Split a revision id into generation and digest, for compact storage. `join` reverses this."""
+    """Split a revision id into its generation and its digest. `join` reverses this."""
     return generation(revision), revision.partition("-")[2]
 
 

@@ -31,12 +31,12 @@ _UPDATE: Final = (
 )
 
 _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
-"""Byte strings to search for. A body that refers to a blob contains at least one, even with escaped keys."""
+"""Byte strings of which every body that refers to a blob contains at least one, even if keys are escaped."""
 
 
 @dataclass(slots=True)
 class DocumentRow:
-    """A document as stored in the table."""
+    """A document as stored in the table of documents."""
 
     sequence: int
     document_id: str
@@ -60,7 +60,7 @@ class DocumentRow:
         return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
 
     def columns(self) -> tuple[Any, ...]:
-        """Return the values of the columns in the order of `SELECT`."""
+        """Return the values of the row's columns in the order of `SELECT`."""
         return (
             self.sequence,
             self.document_id,
@@ -112,7 +112,7 @@ def without_empty_leaves(row: DocumentRow) -> DocumentRow:
 
 
 def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
-    """Return a row from its columns in the order of `SELECT`.
+    """Return a row from its columns in the order of `SELECT`, after verifying its checksum.
 
     Raises:
         DamagedError: the checksum is wrong.
@@ -151,7 +151,7 @@ def _columns(row: DocumentRow) -> tuple[Any, ...]:
 
 
 def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
-    """Store new documents. Return False if there is already a row for any of them.
+    """Store new documents. Return False if any of them already exists.
 
     In that case some of the documents may have been stored, so the caller must roll back. This function sets
     the rows' sequences and blob flags.

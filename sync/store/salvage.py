@@ -1,10 +1,10 @@
 """Copies the undamaged rows of a damaged store to a new store.
 
 Each page of the damaged file is read separately, and every row with a correct checksum is copied with its
-sequence. So only rows on damaged pages are lost. Rows that SQLite cannot reach because a page on the way to
-them is damaged are rescued too. The new store has a new identity, because peers' checkpoints refer to a store
-with more content. Floors and local documents are also copied. Blobs are separate files, and stay in their
-folder.
+sequence. So only rows on damaged pages are lost. Rows that SQLite cannot reach because a page above them in
+the B-tree is damaged are rescued too. The new store has a new identity, because peers' checkpoints refer to a
+store with more content. Floors and local documents are also copied. Blobs are separate files, and stay in
+their folder.
 """
 
 import contextlib
@@ -45,9 +45,9 @@ class SalvagedStore:
     lost: int
     """Number of documents that are still in the index of ids, but whose rows are missing or damaged."""
     lost_ids: tuple[str, ...]
-    """Ids of the lost documents; at most the first thousand are listed."""
+    """Ids of the first thousand lost documents."""
     unreadable: int
-    """Number of cells in the file that could not be decoded."""
+    """Number of B-tree cells in the file that could not be decoded."""
 
 
 def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedStore:
@@ -77,7 +77,7 @@ def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: No
 
 
 class _Salvage:
-    """Salvage of one damaged file, with the state that is needed while it is read."""
+    """State of the salvage of one damaged file."""
 
     def __init__(self, pages: Pages, engine: Engine, progress: Callable[[], None]) -> None:
         self._progress = progress
@@ -148,7 +148,7 @@ class _Salvage:
             case (None, str(remote)):
                 self._others.add(remote)
             case _:
-                pass  # from a table that is created again, or damaged and then reported as lost
+                pass  # the row is from a table that is created again, or it is damaged and reported as lost
 
     def _drop_unwanted(self) -> None:
         """Delete documents below floors from the new store.

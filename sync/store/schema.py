@@ -1,7 +1,7 @@
-"""The tables of the store's file, their versions, and how a connection to it is set up.
+"""The tables of the store's file, their versions, and the setup of a connection to the file.
 
 This module does not read or write documents. One row of `docs` is one document. Its rowid is its sequence, so
-a document that changes moves to the end of the table. The feed of changes is therefore read by a scan of the
+a document that changes moves to the end of the table. The feed of changes is therefore read by scanning the
 table from a rowid. The cost depends on the number of changes, not on the number of stored documents.
 """
 
@@ -30,10 +30,10 @@ This is far longer than any write transaction of Logboat (50 ms), and shorter th
 """
 
 WAL_PAGES: Final = 1000
-"""Number of pages in the log that triggers an automatic checkpoint: 4 MB."""
+"""Number of pages in the write-ahead log (4 MB) that triggers an automatic checkpoint."""
 
 WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
-"""Size in bytes to which a longer log is truncated when SQLite next resets it."""
+"""Size, in bytes, to which SQLite truncates a longer write-ahead log when it resets the log."""
 
 CACHE_KIB: Final = 4096
 
@@ -140,7 +140,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
     version = _version_now(connection, path)
     if writable and connection.readonly("main"):  # byte 18 of the header causes this (file format, 1.3.3)
         raise damaged(path, "the header requires a version of SQLite that does not exist")
-    if version == 0:  # this writes, so only to a new file
+    if version == 0:  # setting this pragma writes to the file, so set it only in a new file
         connection.pragma("auto_vacuum", _INCREMENTAL)
     _use_wal(connection)
     connection.pragma("synchronous", _FULL)

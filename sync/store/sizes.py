@@ -1,8 +1,8 @@
 """Total sizes of documents by the prefix of their ids, and a query for the oldest documents.
 
-Triggers in the database file update the totals. So these are right even if another process, such as an older
-Logboat, writes to the store. Documents that were stored before the triggers existed are counted in steps
-(`count_earlier`).
+Triggers in the database file update the totals. So the totals are right even if another process, such as an
+older Logboat, writes to the store. Documents that were stored before the triggers existed are counted step by
+step (`count_earlier`).
 
 A *part* is a document's id up to its last colon, without the colon: `recipe:soups` for `recipe:soups:12`.
 This module assigns no meaning to the parts of an id.
@@ -75,7 +75,7 @@ A_TIME: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class PartSize:
-    """Number and size of the documents of one part."""
+    """Number and total size of the documents whose ids have the same part, as defined in this module."""
 
     part: str
     documents: int
@@ -84,7 +84,7 @@ class PartSize:
 
 
 class Sizes:
-    """Sizes of the documents of one store."""
+    """Total sizes of the documents of one store, by the part of their ids."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -101,7 +101,7 @@ class Sizes:
         return [PartSize(*columns) for columns in parts]
 
     def departures(self) -> list[PartSize]:
-        """Return the size of each part's rows in the table `departures`. The whole table is read."""
+        """Return the size of the rows in the table `departures`, by part. The whole table is read."""
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:
@@ -112,7 +112,7 @@ class Sizes:
 
     @property
     def is_complete(self) -> bool:
-        """True once all documents have been counted."""
+        """True once all documents have been counted, so that the sizes are right."""
         with self._engine.reading:
             return not meta.count(self._engine, meta.SIZES)
 

@@ -28,7 +28,7 @@ class Node:
     """The nearest known ancestor; None for a root."""
     deleted: bool = False
     body: bytes | None = None
-    """The body as JSON text; None if it is not kept. Leaves always have it."""
+    """The body as JSON text; None if it is not kept. The body of a leaf is always kept."""
 
 
 class RevisionTree:
@@ -113,7 +113,7 @@ class RevisionTree:
         return [revision for revision in self.nodes if revision not in parents]
 
     def live_leaves(self) -> list[str]:
-        """Return the leaves that are not deletions. More than one is a conflict."""
+        """Return the leaves that are not deletions. The document is in conflict if there are several."""
         return [revision for revision in self.leaves() if not self.nodes[revision].deleted]
 
     def has_ended(self, revision: str) -> bool:
@@ -124,7 +124,7 @@ class RevisionTree:
         return not any(revision in self.line(leaf) for leaf in live)
 
     def winner(self) -> str:
-        """Return the current revision."""
+        """Return the document's current revision: the leaf that ranks first."""
         leaves = self.leaves()
         if len(leaves) == 1:
             return leaves[0]
@@ -156,9 +156,9 @@ class RevisionTree:
             del self.nodes[other]
 
     def forget_unsound(self) -> None:
-        """Remove revisions with unsound generations, and ancestors without a body that then become leaves.
+        """Remove revisions with a generation of SOUND_LIMIT or higher.
 
-        The tree may be empty afterwards.
+        Ancestors without a body that then become leaves are removed too. The tree may be empty afterwards.
         """
         nodes = self.nodes
         unsound = [revision for revision, node in nodes.items() if node.generation >= revisions.SOUND_LIMIT]
@@ -181,7 +181,7 @@ class RevisionTree:
         return bool(empty)
 
     def _forget_empty(self, ends: Collection[str | None]) -> None:
-        """Remove each of these revisions that is a leaf without a body, and likewise its ancestors."""
+        """Remove each of these revisions if it is a leaf without a body, then its ancestors likewise."""
         for end in ends:
             leaf = end
             while leaf is not None and self.nodes[leaf].body is None and leaf in self.leaves():
@@ -214,7 +214,7 @@ class RevisionTree:
                 self.nodes[node.parent].body = None
 
     def encode(self, without_body_of: str) -> bytes:
-        """Encode the tree compactly, without one revision's body: the winner's body has its own column."""
+        """Encode the tree compactly, without the body of the winning revision, which has its own column."""
         order = sorted(self.nodes, key=lambda revision: (self.nodes[revision].generation, revision))
         index = {revision: number for number, revision in enumerate(order)}
         flat: list[Any] = []

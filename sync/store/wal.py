@@ -2,8 +2,8 @@
 
 SQLite reads a log up to the first frame with a wrong checksum. It treats all later frames as a commit that a
 power cut interrupted. But if a frame in the middle was damaged later, the frames after it contain commits
-that were durable. The two cases can be distinguished. Each commit is synchronised before the next is written,
-so a power cut leaves at most one unfinished commit.
+that were durable. The two cases can be distinguished. Each commit is flushed to the card before the next is
+written, so a power cut leaves at most one unfinished commit.
 
 The layout is that of https://sqlite.org/fileformat2.html, section 4.
 """
@@ -27,7 +27,7 @@ _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
 
 
 class UnreadFrames(Enum):
-    """The content of a log beyond the part that SQLite reads."""
+    """The content of a write-ahead log beyond the part that SQLite reads."""
 
     NOTHING = "nothing"
     ONE_COMMIT = "one commit at most"
@@ -38,7 +38,7 @@ class UnreadFrames(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame of the log: one page's content as written by one commit."""
+    """A frame of the write-ahead log: one page's content as written by one commit."""
 
     page: int
     offset: int
@@ -49,12 +49,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The frames of one log."""
+    """The frames of one write-ahead log."""
 
     seen: tuple[Frame, ...]
     """Frames of the commits that SQLite reads."""
     beyond: tuple[Frame, ...]
-    """Later frames of the same log, without those that have a wrong checksum."""
+    """Later frames of the same log, except those with a wrong checksum."""
 
     @property
     def pages(self) -> int:
@@ -63,7 +63,7 @@ class Log:
 
 
 def length(frames: int, size: int) -> int:
-    """Return the size in bytes of a log with `frames` frames of `size` bytes each."""
+    """Return the size, in bytes, of a write-ahead log with `frames` frames for pages of `size` bytes."""
     return HEADER + frames * (FRAME_HEADER + size)
 
 
@@ -88,7 +88,7 @@ def page_size(header: bytes) -> int:
 
 
 def read(file: BinaryIO, size: int) -> Log:
-    """Return every readable frame of a log whose database has this page size."""
+    """Return every readable frame of a write-ahead log. `size` is the page size in bytes."""
     header = _header(file, size)
     if header is None:
         return Log((), tuple(_frames(file, size, *_guess(file, size), sums=None)))
@@ -218,7 +218,7 @@ def _frames(
 
 
 def _is_longer(file: BinaryIO, size: int, frames: int, salts: bytes) -> bool:
-    """Return True if the log has more than this number of frames."""
+    """Return True if the log contains a frame with these salts after the first `frames` frames."""
     return any(at >= length(frames, size) and head[8:16] == salts for at, head in _heads(file, size))
 
 

@@ -1,6 +1,6 @@
-"""A queue for the write lock.
+"""A queue of the processes that wait for the store's write lock.
 
-SQLite gives its write lock to any process that requests it while it is free. So a process that writes one
+SQLite grants its write lock to any process that requests it while it is free. So a process that writes one
 transaction after another can keep another process waiting for seconds. To prevent this, each writer locks a
 turnstile before it requests the write lock, and unlocks the turnstile when it holds the write lock. While one
 writer holds the turnstile, a process that has just finished writing must wait behind that writer.
