@@ -20,6 +20,7 @@ from .units import DIMENSIONS, NO_VALUE, Unit, format_duration, unit_of_text
 _MEASUREMENT: Final = "measurement"
 _TOTAL: Final = "total"
 _TOTAL_INCREASING: Final = "total_increasing"
+_ANGLE: Final = "measurement_angle"
 _MOST_PLAIN: Final = 1e9
 """Magnitude from which numbers are shown with an exponent."""
 _NOT_NEGATIVE: Final = (0.0, math.inf)
@@ -136,17 +137,31 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
             limits=_NOT_NEGATIVE,
             names=_names("currentVolume", "capacity"),
         ),
+        _Row("l", 1, "volume_storage", home_assistant_unit="L", limits=_NOT_NEGATIVE, prefix="tanks."),
         _Row("l", 1, "volume", _TOTAL_INCREASING, home_assistant_unit="L", names=_names("used")),
         _Row("l", 1, "volume", _TOTAL, home_assistant_unit="L"),
     ),
     "m3/s": (_Row("l/h", 1, "volume_flow_rate", home_assistant_unit="L/h"),),
-    "m": (_Row("m", 2, "distance"),),
+    "m": (
+        _Row("m", 2, "distance", _TOTAL_INCREASING, limits=_NOT_NEGATIVE, names=_names("log")),
+        _Row("m", 2, "distance"),
+    ),
     "m/s": (
         _Row("kn", 2, "wind_speed", prefix="environment.wind."),
         _Row("kn", 2, "speed"),
     ),
-    # The device class `wind_direction` needs a state class that Home Assistant has had only since 2025.
-    "rad": (_Row("°", 1),),
+    # The mean of 350° and 10° is 0°, so Home Assistant has its own state class for angles.
+    "rad": (
+        _Row(
+            "°",
+            1,
+            "wind_direction",
+            _ANGLE,
+            prefix="environment.wind.",
+            names=_names("directionTrue", "directionMagnetic"),
+        ),
+        _Row("°", 1, state_class=_ANGLE),
+    ),
     "rad/s": (_Row("°/s", 2),),
     "kg": (_Row("kg", None, "weight"),),
     "kg/s": (_Row("kg/s", None),),
@@ -154,12 +169,16 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
     "Lux": (_Row("lx", None, "illuminance"),),
     "B": (_Row("B", None, "data_size"),),
     "B/s": (_Row("B/s", None, "data_rate"),),
+    "": (
+        _Row("", 0, state_class=_TOTAL_INCREASING, limits=_NOT_NEGATIVE, names=_names("starts")),
+        _Row("", None),
+    ),
 }
 """Presentations by SI unit.
 
 The first row for a unit that matches the path applies. The last row for a unit matches every path.
 """
-_NOT_SIGNAL_K: Final = frozenset({"B/s"})
+_NOT_SIGNAL_K: Final = frozenset({"B/s", ""})
 """SI units of `TABLE` that Signal K does not define."""
 
 

@@ -17,10 +17,12 @@ from sensors.toml.schema import Advice, Table, unique
 from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, raise_if_any
 from sensors.units import shown
 
+from .broker_keys import check_broker
 from .misplaced import advice
 from .model import (
     COUCHBASE,
     LIGHTS,
+    MQTT,
     ClockSection,
     Configuration,
     Ethernet,
@@ -153,6 +155,8 @@ def _check_gateway(table: Table, gateway: GatewaySection) -> None:
         table.complain(
             "channels", "this key has no effect, because nothing is pulled", 'Add: direction = "both"'
         )
+    if kind == MQTT:
+        check_broker(table, gateway)
 
 
 def _check_lights(table: Table, lights: LightsSection) -> None:

@@ -14,6 +14,7 @@ from sensors.config.loader import ExaminedSensors, examine_sensors
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, ConfigurationError, FileProblem, is_empty, unforeseen
 
+from .broker_keys import incomplete_policies
 from .loader import read_configuration, reserved_pins
 from .model import Configuration
 from .readiness import emptied, files_of_gateways, names_of_gateways_files, placeholders
@@ -78,6 +79,7 @@ def _configuration(path: Path, warnings: list[FileProblem]) -> Configuration:
     configuration = read_configuration(file)
     warnings += files_of_gateways(file, configuration)
     warnings += placeholders(file, configuration)
+    warnings += incomplete_policies(file, configuration)
     return configuration
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from sensors.contact_classes import contact_class
 from sensors.presentation import presentation
 from services.config import model
 from services.config.loader import Configuration
@@ -252,6 +253,7 @@ class _RunningGateway:
             key=path(given.certificate_key),
             options=given.mqtt,
             presenter=presentation,
+            contact_class=contact_class,
             limit=given.limit,
             lanes=tuple(self._lane(part) for part in policy_parts),
         )

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensors.contact_classes import contact_class
 from sensors.presentation import presentation
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
+from sync.gateway.mqtt.homeassistant import DiscoveryStyle
 from sync.gateway.mqtt.messages import Message, MessageAge, Options, RetainRule, messages_of, with_id
 from sync.gateway.mqtt.retained_messages import RetainedMessages, is_older
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts, facts_of
@@ -103,17 +105,25 @@ def test_home_assistant_gets_each_sensor_in_the_units_that_people_use() -> None:
         "argo",
         "Argo",
         sensors=(
-            SensorFacts("bilge", "Bilge", "bilge.main.highWater", "bool", "switch"),
+            SensorFacts("bilge", "Bilge", "bilge.main.highWater", "bool", "switch", has_alarms=True),
             SensorFacts("main-rpm", "Main", "propulsion.main.revolutions", "Hz", "pulse"),
         ),
     )
-    found = dict(homeassistant.discovery(facts, presentation))
+    found = dict(homeassistant.discovery(facts, DiscoveryStyle(presentation, contact_class)))
     assert set(found) == {
+        "homeassistant/binary_sensor/logboat-argo/_recorder/config",
         "homeassistant/binary_sensor/logboat-argo/bilge/config",
+        "homeassistant/binary_sensor/logboat-argo/bilge_alarm/config",
+        "homeassistant/binary_sensor/logboat-argo/bilge_fault/config",
         "homeassistant/sensor/logboat-argo/main-rpm/config",
+        "homeassistant/binary_sensor/logboat-argo/main-rpm_fault/config",
     }
+    assert found["homeassistant/binary_sensor/logboat-argo/bilge/config"]["device_class"] == "moisture"
     rpm = found["homeassistant/sensor/logboat-argo/main-rpm/config"]
     assert rpm["unit_of_measurement"] == "rpm"
+    assert rpm["unique_id"] == "logboat_argo_main-rpm"
+    assert rpm["default_entity_id"] == "sensor.argo_main_rpm"
+    assert "object_id" not in rpm, "Home Assistant 2026.4 no longer reads it"
     assert rpm["state_topic"] == "logboat/argo/sensor/main-rpm/state"
     assert rpm["availability_topic"] == "logboat/argo/presence"
     assert rpm["device"]["identifiers"] == ["logboat-argo"]
@@ -175,17 +185,19 @@ def test_reading_a_vessels_retained_messages_examines_only_its_topics(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = {
-        topics.sensor(f"v{vessel}", f"s{sensor}", "state"): MessageAge("aaaaaa", sensor)
+        topics.DEFAULT.sensor(f"v{vessel}", f"s{sensor}", "state"): MessageAge("aaaaaa", sensor)
         for vessel in range(20)
         for sensor in range(10)
     }
-    standings, parse, parsed = RetainedMessages(known), topics.parse, list[str]()
+    parse, parsed = topics.Topics.parse, list[str]()
 
-    def note(topic: str) -> topics.RetainedTopic | None:
+    def note(self: topics.Topics, topic: str) -> topics.RetainedTopic | None:
         parsed.append(topic)
-        return parse(topic)
+        return parse(self, topic)
 
-    monkeypatch.setattr(topics, "parse", note)
+    monkeypatch.setattr(topics.Topics, "parse", note)
+    standings = RetainedMessages(known)
+    parsed.clear()
     standings.begin()
     for vessel in range(20):
         own = [topic for topic in known if topic.startswith(f"logboat/v{vessel}/")]
@@ -201,7 +213,7 @@ def test_reading_a_vessels_retained_messages_examines_only_its_topics(
 
 
 def test_topic_without_a_retained_message_is_forgotten_after_a_complete_reading() -> None:
-    topic = topics.sensor("argo", "main", "state")
+    topic = topics.DEFAULT.sensor("argo", "main", "state")
     standings = RetainedMessages({topic: MessageAge("aaaaaa", 1)})
     standings.begin_reading("argo")
     standings.end_reading(is_complete=False)

@@ -74,7 +74,7 @@ class Forwarder:
     def prepare(self, vessel: str) -> None:
         self.box.standings.begin_reading(vessel)
         for topic, payload in list(self.broker.retained.items()):
-            place = topics.parse(topic)
+            place = topics.DEFAULT.parse(topic)
             if place is not None and place.vessel == vessel:
                 self.box.message_received(topic, payload, is_retained=True, vessel=vessel, now=self.now)
         self.box.standings.end_reading(is_complete=True)
@@ -129,7 +129,7 @@ class Broker:
                 self.retained[message.topic] = message.payload
             else:
                 self.retained.pop(message.topic, None)
-        place = topics.parse(message.topic)
+        place = topics.DEFAULT.parse(message.topic)
         for other in self.forwarders:
             if other is not sender and place is not None:
                 # With MQTT 5, the flag is passed on as published, so it shows whether the message is
@@ -148,7 +148,7 @@ class Broker:
             self.retained[topic] = payload
         else:
             self.retained.pop(topic, None)
-        place = topics.parse(topic)
+        place = topics.DEFAULT.parse(topic)
         for each in self.forwarders:
             vessel = None if place is None else place.vessel
             each.box.message_received(topic, payload, is_retained=True, vessel=vessel, now=each.now)
@@ -197,16 +197,19 @@ class Fleet:
         for vessel, store in self.stores.items():
             about = store.get(f"vessel:{vessel}")
             assert about is not None
-            found[topics.vessel(vessel)] = about.rev
+            found[topics.DEFAULT.vessel(vessel)] = about.rev
+            entities = [("binary_sensor", "_recorder")] if about.body["sensors"] else []
             for sensor, facts in about.body["sensors"].items():
                 component = "binary_sensor" if facts["unit"] == "bool" else "sensor"
-                found[topics.discovery(component, vessel, sensor)] = f"logboat_{vessel}_{sensor}"
+                entities += [(component, sensor), ("binary_sensor", f"{sensor}_fault")]
                 current = store.get(f"equipment:{vessel}:{sensor}")
                 if current is not None:
-                    found[topics.sensor(vessel, sensor, "state")] = current.body["sequence"]
+                    found[topics.DEFAULT.sensor(vessel, sensor, "state")] = current.body["sequence"]
                 alarms = list(store.documents(f"alarm:{vessel}:{sensor}:"))
                 if alarms:
-                    found[topics.sensor(vessel, sensor, "alarm")] = alarms[-1].body["sequence"]
+                    found[topics.DEFAULT.sensor(vessel, sensor, "alarm")] = alarms[-1].body["sequence"]
+            for component, entity in entities:
+                found[topics.DEFAULT.discovery(component, vessel, entity)] = f"logboat_{vessel}_{entity}"
         return found
 
 

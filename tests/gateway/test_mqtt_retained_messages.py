@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -126,6 +127,9 @@ FLEET = {
         f"logboat/{vessel}/sensor/main/alarm",
         f"homeassistant/sensor/logboat-{vessel}/main/config",
         f"homeassistant/sensor/logboat-{vessel}/aft/config",
+        f"homeassistant/binary_sensor/logboat-{vessel}/_recorder/config",
+        f"homeassistant/binary_sensor/logboat-{vessel}/main_fault/config",
+        f"homeassistant/binary_sensor/logboat-{vessel}/aft_fault/config",
     )
 }
 
@@ -264,13 +268,13 @@ async def test_home_assistant_gets_all_sensors_again_when_it_starts(
         await until(lambda: is_ashore(gateway), "all is ashore")
         await comes_to_retain(broker, lambda found: set(found) == FLEET, "all is retained")
         with Listener(broker.port, filters=("homeassistant/+/+/+/config",)) as assistant:
-            await until(lambda: len(assistant.heard) == 4, "what is retained comes")
+            await until(lambda: len(assistant.heard) == 10, "what is retained comes")
             assistant.publish("homeassistant/status", b"online", retain=False)
-            await until(lambda: len(assistant.heard) == 8, "all sensors are told of again")
-            assert {each.topic for each in assistant.heard[4:]} == {
-                each.topic for each in assistant.heard[:4]
+            await until(lambda: len(assistant.heard) == 20, "all sensors are told of again")
+            assert {each.topic for each in assistant.heard[10:]} == {
+                each.topic for each in assistant.heard[:10]
             }
-            assert not any(each.is_retained for each in assistant.heard[4:])
+            assert not any(each.is_retained for each in assistant.heard[10:])
 
 
 async def test_broker_that_grants_only_write_access_gets_everything_again_after_its_restart(
@@ -301,7 +305,7 @@ async def test_broker_that_grants_only_write_access_gets_everything_again_after_
 
 
 def assert_nothing_of(found: dict[str, bytes], *sensors: str) -> None:
-    left = [topic for topic in found for sensor in sensors if f"/{sensor}/" in topic]
+    left = [topic for topic in found for sensor in sensors if re.search(f"/{sensor}[_/]", topic)]
     assert not left
 
 
@@ -314,13 +318,18 @@ def write_sensors(database: Database, count: int = 150) -> None:
 
 
 def topics_of(*sensors: str) -> set[str]:
-    return {"logboat/argo/presence", "logboat/argo/vessel"} | {
+    return {
+        "logboat/argo/presence",
+        "logboat/argo/vessel",
+        "homeassistant/binary_sensor/logboat-argo/_recorder/config",
+    } | {
         topic
         for sensor in sensors
         for topic in (
             f"logboat/argo/sensor/{sensor}/state",
             f"logboat/argo/sensor/{sensor}/alarm",
             f"homeassistant/sensor/logboat-argo/{sensor}/config",
+            f"homeassistant/binary_sensor/logboat-argo/{sensor}_fault/config",
         )
     }
 
@@ -416,6 +425,43 @@ async def test_sensors_are_removed_from_home_assistant_when_it_is_disabled(
             broker, lambda found: not any(topic.startswith("homeassistant/") for topic in found), "taken back"
         )
     assert "logboat/argo/sensor/main/state" in found
+
+
+async def test_messages_with_former_prefixes_are_cleared(database: Database, broker: Broker) -> None:
+    write_sensors(database)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+    for prefix, assistant in (("logboat", "ha"), ("fleet/boats", "ha"), ("fleet/boats", "homeassistant")):
+        options = MqttOptions(home_assistant=True, prefix=prefix, discovery_prefix=assistant)
+        wanted = {
+            topic.replace("logboat/", f"{prefix}/", 1) if topic.startswith("logboat/") else topic
+            for topic in topics_of("main", "aft", "bow")
+        }
+        wanted = {topic.replace("homeassistant/", f"{assistant}/", 1) for topic in wanted}
+        async with forwarding(database, broker.url, options=options):
+            found = await comes_to_retain(
+                broker, lambda found, wanted=wanted: set(found) == wanted, "only the new topics are left"
+            )
+        config = json.loads(found[f"{assistant}/sensor/logboat-argo/main/config"])
+        assert config["state_topic"] == f"{prefix}/argo/sensor/main/state"
+        assert config["unique_id"] == "logboat_argo_main", "the entity stays the same"
+
+
+async def test_gateway_that_is_new_leaves_messages_with_other_prefixes_alone(
+    tmp_path: Path, database: Database, broker: Broker
+) -> None:
+    write_sensors(database)
+    async with forwarding(database, broker.url) as gateway:
+        await until(lambda: is_ashore(gateway), "all is ashore")
+    with builders.store(tmp_path / "other.db") as other:
+        write_sensors(other)
+        options = MqttOptions(home_assistant=True, prefix="boats", discovery_prefix="ha")
+        async with forwarding(other, broker.url, options=options) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore, too")
+            found = await comes_to_retain(
+                broker, lambda found: "boats/argo/sensor/bow/state" in found, "it has brought its own"
+            )
+    assert topics_of("main", "aft", "bow") <= set(found)
 
 
 async def test_retained_messages_of_other_clients_are_kept(database: Database, broker: Broker) -> None:

@@ -10,10 +10,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sensors import signalk_paths
+from sensors.contact_classes import contact_class
 from sensors.plausibility import impossible_value, missing_unit
 from sensors.presentation import TABLE, display, format_as_written, format_exactly, format_value, presentation
 from sensors.units import DIMENSIONS, parse
 from sync.gateway.mqtt import homeassistant, signalk
+from sync.gateway.mqtt.homeassistant import DiscoveryStyle
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
 
 _MEASURES: Final = {"measurement"}
@@ -42,6 +44,7 @@ DOCUMENTED: Final[dict[str, tuple[set[str], set[str]]]] = {
     "volume_flow_rate": ({"m³/h", "m³/s", "ft³/min", "L/h", "L/min", "L/s", "gal/min", "mL/s"}, _MEASURES),
     "volume_storage": ({"L", "mL", "gal", "fl. oz.", "m³", "ft³", "CCF"}, _MEASURES),
     "weight": ({"kg", "g", "mg", "µg", "oz", "lb", "st"}, _MEASURES | _SUMS),
+    "wind_direction": ({"°"}, {"measurement_angle"}),
     "wind_speed": ({"Beaufort", "ft/s", "km/h", "kn", "m/s", "mph"}, _MEASURES),
 }
 """Home Assistant's device classes, with the units and state classes that each accepts.
@@ -127,34 +130,44 @@ ROWS: Final = [
     (0.8, "ratio", "propulsion.main.engineLoad", "80.0 %", 80, "%", None, "measurement"),
     (0.25, "m3", "tanks.fuel.main.currentVolume", "250.0 l", 250, "L", "volume_storage", "measurement"),
     (0.05, "m3", "propulsion.main.fuel.used", "50.0 l", 50, "L", "volume", "total_increasing"),
+    (0.05, "m3", "tanks.oil.main.volume", "50.0 l", 50, "L", "volume_storage", "measurement"),
     (0.05, "m3", "a.water", "50.0 l", 50, "L", "volume", "total"),
     (1e-6, "m3/s", "propulsion.main.fuel.rate", "3.6 l/h", 3.6, "L/h", "volume_flow_rate", "measurement"),
+    (1852, "m", "navigation.trip.log", "1852.00 m", 1852, "m", "distance", "total_increasing"),
     (3.25, "m", "environment.depth.belowKeel", "3.25 m", 3.25, "m", "distance", "measurement"),
     (2.778, "m/s", "navigation.speedThroughWater", "5.40 kn", 5.4, "kn", "speed", "measurement"),
     (10.288889, "m/s", "environment.wind.speedTrue", "20.00 kn", 20, "kn", "wind_speed", "measurement"),
-    (math.pi / 2, "rad", "steering.rudderAngle", "90.0 °", 90, "°", None, "measurement"),
+    (
+        *(math.pi, "rad", "environment.wind.directionTrue", "180.0 °"),
+        *(180, "°", "wind_direction", "measurement_angle"),
+    ),
+    (math.pi / 2, "rad", "steering.rudderAngle", "90.0 °", 90, "°", None, "measurement_angle"),
     (math.pi / 60, "rad/s", "navigation.rateOfTurn", "3.00 °/s", 3, "°/s", None, "measurement"),
     (20.5, "kg", "a.mass", "20.5 kg", 20.5, "kg", "weight", "measurement"),
     (0.002, "kg/s", "a.flow", "0.002 kg/s", 0.002, "kg/s", None, "measurement"),
     (1.2, "kg/m3", "environment.inside.airDensity", "1.2 kg/m3", 1.2, "kg/m³", None, "measurement"),
     (500, "Lux", "environment.inside.illuminance", "500 lx", 500, "lx", "illuminance", "measurement"),
     (512, "B", "a.size", "512 B", 512, "B", "data_size", "measurement"),
+    (7, "", "bilge.main.pump.starts", "7", 7, None, None, "total_increasing"),
+    (7.5, "", "a.count", "7.5", 7.5, None, None, "measurement"),
     (512, "B/s", "a.rate", "512 B/s", 512, "B/s", "data_rate", "measurement"),
 ]
 """Example of each row of the table."""
 
 
-def announced(unit: str, path: str) -> dict[str, Any]:
+def announced(unit: str, path: str, kind: str = "analog") -> dict[str, Any]:
     """Return the configuration that Home Assistant receives for a sensor."""
-    facts = VesselFacts("argo", sensors=(SensorFacts("main", "Main", path, unit, "manual"),))
-    ((_, config),) = homeassistant.discovery(facts, presentation)
-    return config
+    facts = VesselFacts("argo", sensors=(SensorFacts("main", "Main", path, unit, kind),))
+    found = dict(homeassistant.discovery(facts, DiscoveryStyle(presentation, contact_class)))
+    (topic,) = (topic for topic in found if topic.endswith("/main/config"))
+    return found[topic]
 
 
-def rendered(config: dict[str, Any], value: object) -> str:
+def rendered(config: dict[str, Any], value: object, state: str = "good") -> str:
     """Return the state that Home Assistant's template engine derives from a current value."""
     template = jinja2.Template(config["value_template"])
-    return str(template.render(value_json=json.loads(json.dumps({"value": value}))))
+    current = {"value": value, "state": state}
+    return str(template.render(value_json=json.loads(json.dumps(current))))
 
 
 def test_difference_of_temperatures_is_shown_in_kelvin_in_every_form() -> None:
@@ -189,6 +202,7 @@ def test_quantity_has_the_same_unit_on_screens_and_in_home_assistant(
     config = announced(unit, path)
     assert float(rendered(config, value)) == pytest.approx(number, rel=1e-6, abs=1e-6)
     assert rendered(config, None) == "None"
+    assert rendered(config, value, "noisy") == "None", "a faulty sensor has no value"
     assert config.get("unit_of_measurement") == shown
     assert config.get("device_class") == kind
     assert config["state_class"] == statistics
@@ -234,7 +248,8 @@ def test_last_row_of_a_unit_matches_every_path(rows: tuple[Any, ...]) -> None:
 
 def test_quantity_without_a_row_is_announced_unconverted() -> None:
     config = announced("furlong", "a.b")
-    assert config["value_template"] == "{{ value_json.value }}"
+    assert rendered(config, 7.5) == "7.5"
+    assert rendered(config, 7.5, "open") == "None"
     assert not {"unit_of_measurement", "device_class", "state_class"} & config.keys()
 
 
@@ -311,3 +326,12 @@ def test_every_unit_of_a_quantity_can_be_asked_for(unit: str) -> None:
     for name, scale in DIMENSIONS[unit].units.items():
         shown = format_exactly(scale.factor + scale.offset, unit, shown_in=name)
         assert shown in (f"1 {name}", f"1.0 {name}")
+
+
+@pytest.mark.parametrize("kind", ["manual", "derived"])
+@pytest.mark.parametrize(
+    ("unit", "path"), [("s", "propulsion.main.runTime"), ("m3", "propulsion.main.fuel.used")]
+)
+def test_total_that_can_fall_is_not_announced_as_increasing(kind: str, unit: str, path: str) -> None:
+    assert announced(unit, path)["state_class"] == "total_increasing"
+    assert announced(unit, path, kind)["state_class"] == "total"

@@ -35,10 +35,11 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.limits import Timeouts
+from sync.gateway.mqtt.topics import OFFLINE
 from sync.net.tls_contexts import ClientTLS
 from sync.store import StoreError
 
-from . import broker_errors, topics
+from . import broker_errors
 from .broker_errors import BrokerConnectError, BrokerError, BrokerLostError
 from .paho_socket import PahoSocket
 
@@ -121,6 +122,7 @@ class Client(aiomqtt.Client):
             security: the TLS context and check; None for no TLS.
             patience: the timeouts.
         """
+        self._topics: Final = configuration.options.topics
         is_5 = protocol is aiomqtt.ProtocolVersion.V5
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = SESSION_S
@@ -131,7 +133,7 @@ class Client(aiomqtt.Client):
             password=configuration.password,
             identifier=identifier,
             protocol=protocol,
-            will=aiomqtt.Will(topics.presence(vessel), topics.OFFLINE, qos=1, retain=True),
+            will=aiomqtt.Will(self._topics.presence(vessel), OFFLINE, qos=1, retain=True),
             clean_session=None if is_5 else True,
             logger=_quiet,
             timeout=patience.connect,
@@ -432,7 +434,7 @@ class Client(aiomqtt.Client):
         except Exception as error:  # noqa: BLE001 -- anyone may have published the message
             # If the exception left this method, paho would process the same packet again and again, and no
             # other.
-            place = topics.parse(message.topic)
+            place = self._topics.parse(message.topic)
             kind = "other" if place is None else place.part, type(error).__name__
             if kind not in self._ignored:
                 self._ignored.add(kind)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sync.gateway.mqtt.feed import Wants
 from sync.gateway.mqtt.lanes import DEFAULT, LaneSettings
 from sync.gateway.mqtt.options import DEFAULTS, MqttOptions
-from sync.gateway.mqtt.presentation import Presenter, as_stored
+from sync.gateway.mqtt.presentation import ContactClass, Presenter, as_stored, no_class
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 """Default ports, as registered with IANA."""
@@ -48,6 +48,8 @@ class MqttGatewayConfiguration:
     options: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
     """Function that returns the units that Home Assistant and Signal K show; SI units by default."""
+    contact_class: ContactClass = no_class
+    """Function that returns Home Assistant's device class of a contact with a given path."""
     limit: float | None = None
     """Maximum sending rate of all lanes combined, in bytes per second; None for no limit."""
     wants: Wants | None = None

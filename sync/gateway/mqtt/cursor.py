@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sync.gateway.mqtt.lanes import DocumentLane, LaneSettings
 from sync.gateway.mqtt.messages import MessageAge
+from sync.gateway.mqtt.topics import DISCOVERY_PREFIX, PREFIX
 from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
@@ -53,6 +54,8 @@ class LastPublishedState:
     """Vessels, other than this one, that were published as online."""
     has_discovery: bool = False
     """True if discovery messages for Home Assistant were published."""
+    prefixes: tuple[tuple[str, str], ...] = ((PREFIX, DISCOVERY_PREFIX),)
+    """Pairs of prefixes (of our topics, of discovery topics) with which messages may be retained."""
 
 
 NOTHING: Final = LastPublishedState()
@@ -108,7 +111,12 @@ class Cursor:
         """
         body = self._retained.load(self._database)
         return LastPublishedState(
-            frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery"))
+            frozenset(body.get("online", ())),
+            has_discovery=bool(body.get("discovery")),
+            # Earlier versions always used the default prefixes.
+            prefixes=tuple(
+                (pair[0], pair[1]) for pair in body.get("prefixes", NOTHING.prefixes if body else ())
+            ),
         )
 
     def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
@@ -125,6 +133,8 @@ class Cursor:
             body["online"] = sorted(left.online)
         if left.has_discovery:
             body["discovery"] = True
+        if left.prefixes != NOTHING.prefixes:
+            body["prefixes"] = [list(pair) for pair in left.prefixes]
         return self._retained.save(self._database, body)
 
 

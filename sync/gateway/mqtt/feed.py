@@ -8,6 +8,7 @@ from sync import documents
 from sync.gateway.mqtt import limits
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry
 from sync.gateway.mqtt.messages import Message, Options, messages_of
+from sync.gateway.mqtt.topics import Topics
 from sync.gateway.mqtt.vessels import VesselFacts, facts_of
 from sync.store import Database, Document, DocumentChange, DocumentError, Revision, bodies
 
@@ -29,6 +30,11 @@ class LaneFeed:
         self.signs = SignsOfLife(database)
         self._facts: dict[str, VesselFacts] = {}
         self._counted = 0
+
+    @property
+    def topics(self) -> Topics:
+        """The topics on which the gateway publishes."""
+        return self.options.topics
 
     def facts(self, vessel: str) -> VesselFacts:
         """Return the known facts about a vessel."""

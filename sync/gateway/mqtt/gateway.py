@@ -27,6 +27,7 @@ from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
+from sync.gateway.mqtt.topics import ONLINE, Topics
 from sync.gateway.progress import Rate
 from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, describe_refused
 from sync.gateway.task_errors import PAUSE_S, TaskErrors
@@ -37,7 +38,7 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 from sync.store import Database, Document, StoreError
 
-from . import broker_errors, cursor, non_brokers, topics
+from . import broker_errors, cursor, non_brokers
 from .broker_errors import BrokerConnectError, BrokerError, BrokerLostError, ErrorReaction
 from .presence_publisher import PresencePublisher
 from .retained_messages import RetainedMessages
@@ -115,8 +116,13 @@ class MqttGateway:
         """True if the broker should still have our session from an earlier connection."""
         self._rate = Rate(time.monotonic)
         self._listening: Subscriptions | None = None
+        self._topics = configuration.options.topics
         self._attendance = PresencePublisher(
-            configuration.name, vessel, is_recording=is_recording, look_every=self._patience.recorder
+            configuration.name,
+            vessel,
+            topics=self._topics,
+            is_recording=is_recording,
+            look_every=self._patience.recorder,
         )
         self._left = cursor.NOTHING
         """The stored record of the presence and discovery messages left at the broker."""
@@ -209,24 +215,37 @@ class MqttGateway:
 
     def _begin(self) -> Outbox:
         configuration = self.configuration
-        options = Options(self._vessel, configuration.options, configuration.presenter)
         if self._forwarded is not None:
             self._forwarded.everything()
+        self._left = self._cursor.left()
+        former = tuple(Topics(*pair) for pair in self._left.prefixes if pair != self._prefixes)
+        self._topics = replace(configuration.options.topics, former=former)
+        options = Options(
+            self._vessel,
+            configuration.options,
+            configuration.presenter,
+            self._topics,
+            configuration.contact_class,
+        )
         feed = LaneFeed(self._database, options, self._wants)
         lanes = self._cursor.lanes(configuration.lanes)
-        self._left = self._cursor.left()
         self._attendance.resume(self._left.online)
         feed.start_counting(lanes)
         self._feed = feed
         return Outbox(
             lanes,
             feed,
-            RetainedMessages(self._cursor.standings()),
+            RetainedMessages(self._cursor.standings(), self._topics),
             limit=configuration.limit,
             now=time.monotonic(),
             patience=self._patience,
             hears_discovery=self._hears_discovery,
         )
+
+    @property
+    def _prefixes(self) -> tuple[str, str]:
+        """The configured prefixes, of our topics and of discovery topics."""
+        return self._topics.prefix, self._topics.discovery_prefix
 
     @property
     def _hears_discovery(self) -> bool:
@@ -412,6 +431,7 @@ class MqttGateway:
             client,
             name=self.configuration.name,
             vessel=self._vessel,
+            topics=self._topics,
             must_hear=must_hear,
             hears_discovery=self._hears_discovery,
             patience=self._patience,
@@ -547,12 +567,12 @@ class MqttGateway:
         if self._outbox is None or self._listening is None:
             return
         now = time.monotonic()
-        if topic == topics.BIRTH:
-            if payload == topics.ONLINE and not is_retained and self.configuration.options.home_assistant:
+        if topic in self._topics.births:
+            if payload == ONLINE and not is_retained and self.configuration.options.home_assistant:
                 self._outbox.announce()
             return
-        place = topics.parse(topic)
-        if place is not None and place.part == "presence":
+        place = self._topics.parse(topic)
+        if place is not None and place.part == "presence" and not place.is_former:
             self._attendance.presence.record_received(place.vessel, payload, now, is_retained=is_retained)
             self._listening.message_received(topic, is_retained=is_retained)
             return
@@ -616,6 +636,9 @@ class MqttGateway:
             frozenset(self._attendance.presence.online),
             has_discovery=self.configuration.options.home_assistant
             or (self._left.has_discovery and not outbox.has_compared),
+            prefixes=(self._prefixes,)
+            if outbox.has_compared
+            else tuple(dict.fromkeys((*self._left.prefixes, self._prefixes))),
         )
 
     def _read_bounds(self) -> None:

@@ -15,8 +15,10 @@ import msgspec
 from sync import documents
 from sync.documents import DocumentName, DocumentType
 from sync.gateway.mqtt import homeassistant, signalk, topics
+from sync.gateway.mqtt.homeassistant import DiscoveryStyle
 from sync.gateway.mqtt.options import DEFAULTS, MqttOptions
-from sync.gateway.mqtt.presentation import Presenter, as_stored
+from sync.gateway.mqtt.presentation import ContactClass, Presenter, as_stored, no_class
+from sync.gateway.mqtt.topics import Topics
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import DocumentError, bodies, revisions
 
@@ -81,6 +83,13 @@ class Options:
     """Id of the vessel that runs the gateway."""
     mqtt: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
+    topics: Topics = topics.DEFAULT
+    contact_class: ContactClass = no_class
+
+    @property
+    def discovery(self) -> DiscoveryStyle:
+        """The settings of the discovery messages for Home Assistant."""
+        return DiscoveryStyle(self.presenter, self.contact_class, self.topics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ _NEVER: Final = frozenset({DocumentType.FLEET, DocumentType.FORWARDED})
 """Types of documents that only vessels exchange."""
 
 
-def topic_of(name: DocumentName, document_id: str) -> str | None:
+def topic_of(name: DocumentName, document_id: str, topics: Topics = topics.DEFAULT) -> str | None:
     """Return the topic of a document, or None for the fleet's internal documents."""
     if name.kind in _OF_SENSORS:
         assert name.sensor is not None
@@ -145,7 +154,7 @@ def messages_of(
         DocumentError: the body is not a JSON object.
     """
     name = documents.parse_id(document_id)
-    topic = None if name is None else topic_of(name, document_id)
+    topic = None if name is None else topic_of(name, document_id, options.topics)
     if name is None or topic is None:
         return ()
     if deleted:
@@ -166,14 +175,14 @@ def _of_sensor(
     is_gone = name.sensor is not None and not facts.may_have(name.sensor)
     if is_gone and name.kind is DocumentType.EQUIPMENT:
         return ()
-    body, topic = bodies.decode(document_id, raw), topic_of(name, document_id)
+    body, topic = bodies.decode(document_id, raw), topic_of(name, document_id, options.topics)
     assert topic is not None
     retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
     messages = [Message(topic, with_id(document_id, raw), retention, message_age(body))]
     if name.kind is DocumentType.EQUIPMENT and options.mqtt.signalk:
         delta = signalk.delta(facts.uuid, body, options.presenter)
         if delta is not None:
-            messages.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
+            messages.append(Message(options.topics.signalk(name.vessel), msgspec.json.encode(delta)))
     return tuple(messages)
 
 
@@ -186,7 +195,7 @@ def _of_vessel(
     if options.mqtt.home_assistant:
         messages += [
             Message(where, msgspec.json.encode(config), RetainRule.LATEST, standing, ranked_by=topic)
-            for where, config in homeassistant.discovery(facts, options.presenter)
+            for where, config in homeassistant.discovery(facts, options.discovery)
         ]
     return tuple(messages)
 

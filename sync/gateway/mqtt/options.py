@@ -7,6 +7,8 @@ and description are stated only here.
 from dataclasses import dataclass, field
 from typing import Final
 
+from sync.gateway.mqtt.topics import DISCOVERY_PREFIX, PREFIX, Topics
+
 
 @dataclass(frozen=True, slots=True)
 class MqttOptions:
@@ -26,6 +28,25 @@ class MqttOptions:
             "example": "true",
         },
     )
+    prefix: str = field(
+        default=PREFIX,
+        metadata={
+            "meaning": "First levels of all topics that Logboat defines.",
+            "example": '"fleet/logboat"',
+        },
+    )
+    discovery_prefix: str = field(
+        default=DISCOVERY_PREFIX,
+        metadata={
+            "meaning": "First levels of Home Assistant's discovery topics, as set in its MQTT integration.",
+            "example": '"home/assistant"',
+        },
+    )
+
+    @property
+    def topics(self) -> Topics:
+        """The topics with these prefixes."""
+        return Topics(self.prefix, self.discovery_prefix)
 
 
 DEFAULTS: Final = MqttOptions()

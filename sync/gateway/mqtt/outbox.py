@@ -24,7 +24,7 @@ from sync.gateway.mqtt.messages import Message, RetainRule
 from sync.gateway.report import RefusedDocument
 from sync.net.throttle import TokenBucket
 
-from . import broker_errors, homeassistant, limits, repairs, topics
+from . import broker_errors, homeassistant, limits, repairs
 from .broker_errors import BrokerLostError, BrokerRefusalError, ErrorReaction
 from .retained_messages import RetainedMessages
 
@@ -247,7 +247,7 @@ class Outbox:
         """Publish an unchanged current value again if it would otherwise expire in Home Assistant soon."""
         facts = self._feed.facts(vessel).sensor(sensor)
         expires = None if facts is None else homeassistant.expires_after(facts)
-        last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
+        last = self._published_at.get(self._feed.topics.sensor(vessel, sensor, "state"), float("-inf"))
         if vessel in self._ready and expires is not None and now - last >= expires / _REFRESHED:
             self._repair(Repair(documents.equipment_id(vessel, sensor), RepairReason.ELDERLY))
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.presence import Presence
+from sync.gateway.mqtt.topics import OFFLINE, ONLINE, Topics
 
-from . import broker_errors, topics
+from . import broker_errors
 from .signs_of_life import SignOfLife
 
 log = logging.getLogger(__name__)
@@ -17,17 +18,18 @@ class PresencePublisher:
     """Publisher of the presence of vessels at one broker, across all connections of a gateway."""
 
     def __init__(
-        self, name: str, vessel: str, *, is_recording: Callable[[], bool], look_every: float
+        self, name: str, vessel: str, *, topics: Topics, is_recording: Callable[[], bool], look_every: float
     ) -> None:
         """Create a publisher.
 
         Args:
             name: name of the gateway.
             vessel: id of this vessel.
+            topics: the gateway's topics.
             is_recording: returns True if this vessel's recorder is storing samples durably now.
             look_every: seconds between calls of `is_recording`.
         """
-        self._name, self._vessel = name, vessel
+        self._name, self._vessel, self._topics = name, vessel, topics
         self._is_recording, self._look_every = is_recording, look_every
         self._records, self._asked_at = False, float("-inf")
         self.presence = Presence(vessel, now=time.monotonic())
@@ -45,7 +47,7 @@ class PresencePublisher:
         """Begin a connection. Return the payload to publish for this vessel."""
         self.presence.begin()
         self._numbers.clear()
-        self.presence.record_published(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
+        self.presence.record_published(self._vessel, ONLINE if self._records_now() else OFFLINE)
         return self.presence.own_payload
 
     def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
@@ -67,7 +69,7 @@ class PresencePublisher:
         Raises BrokerError if the connection has ended.
         """
         for vessel in self.presence.vessels_to_leave():
-            self._say(client, vessel, topics.OFFLINE)
+            self._say(client, vessel, OFFLINE)
 
     @property
     def awaits_acknowledgement(self) -> bool:
@@ -78,12 +80,12 @@ class PresencePublisher:
         """Process the acknowledgement of a message. Return True if it was a presence message."""
         vessel = self._numbers.pop(number, None)
         if vessel is not None and code >= broker_errors.FAILURE:
-            trouble = broker_errors.of_puback(code, name, topics.presence(vessel))
+            trouble = broker_errors.of_puback(code, name, self._topics.presence(vessel))
             log.warning("gateway %s: %s", self._name, trouble)
         return vessel is not None
 
     def _say(self, client: Client, vessel: str, payload: bytes) -> None:
-        self._numbers[client.send(topics.presence(vessel), payload, retain=True)] = vessel
+        self._numbers[client.send(self._topics.presence(vessel), payload, retain=True)] = vessel
         self.presence.record_published(vessel, payload)
 
     def _records_now(self) -> bool:

@@ -46,6 +46,15 @@ If the function returns None, the quantity is published as it is stored.
 """
 
 
+ContactClass = Callable[[str], str | None]
+"""Function that returns Home Assistant's device class of a contact, given its path; None if it has none."""
+
+
 def as_stored(_unit: str, _path: str) -> Presentation | None:
     """Return None for every quantity, so that a gateway without a table publishes SI values."""
+    return None
+
+
+def no_class(_path: str) -> str | None:
+    """Return None for every contact, so that a gateway without a table announces no device classes."""
     return None

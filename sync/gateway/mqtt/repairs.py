@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from sync import documents
 from sync.documents import DocumentType
-from sync.gateway.mqtt import homeassistant, limits, topics
+from sync.gateway.mqtt import homeassistant, limits
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry, Repair, RepairReason
 from sync.gateway.mqtt.messages import Message, message_age
@@ -59,7 +59,7 @@ def find_missing(
     Raises StoreError if the store fails.
     """
     facts = feed.facts(vessel)
-    for document in _retained(feed.database, facts) if only is None else _at(only, feed.database, facts):
+    for document in _retained(feed.database, facts) if only is None else _at(only, feed, facts):
         lane = _lane_of(document.id, lanes)
         if lane is None or _is_to_come(document, lane):
             continue
@@ -85,14 +85,20 @@ def find_left_over(
     if not _knows_best(facts, feed, lanes, standings):
         return
     wanted = _topics(facts, feed)
+    before = {each.presence(vessel) for each in feed.topics.former if each.vessel(vessel) in standings.known}
     for topic in standings.topics(vessel):
         if only not in {None, topic}:
             continue
-        place = topics.parse(topic)
-        if place is None or place.sensor is None or topic in wanted:
+        place = feed.topics.parse(topic)
+        if place is None or topic in wanted or (place.sensor is None and not place.is_former):
             continue
         # We have not published a retained message that is not one of our documents.
-        is_ours = clears_discovery if place.part == "config" else topic in standings.known
+        if place.part == "config":
+            is_ours = clears_discovery
+        elif place.part == "presence":
+            is_ours = vessel == feed.options.forwarder or topic in before
+        else:
+            is_ours = topic in standings.known
         document_id = _document_of(place)
         lane = _lane_of(document_id, lanes)
         if is_ours and lane is not None:
@@ -154,10 +160,10 @@ def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
             yield newest
 
 
-def _at(topic: str, database: Database, facts: VesselFacts) -> Iterator[Document]:
+def _at(topic: str, feed: LaneFeed, facts: VesselFacts) -> Iterator[Document]:
     """Yield the document to which a retained topic belongs, if `_retained` includes such a document."""
-    place = topics.parse(topic)
-    if place is None:
+    place, database = feed.topics.parse(topic), feed.database
+    if place is None or place.is_former:
         return
     if place.part == "alarm" and place.sensor is not None:
         document = _newest_alarm(place.sensor, database, facts) if facts.sensor(place.sensor) else None
@@ -191,7 +197,7 @@ def _knows_best(
     if facts.id == feed.options.forwarder:
         return True
     ours = message_age({**document.body, "_rev": document.rev})
-    theirs = standings.known.get(topics.vessel(facts.id))
+    theirs = standings.known.get(feed.topics.vessel(facts.id))
     if theirs is None:
         return _lane_of(document_id, lanes) is not None
     return ours is not None and not is_older(ours, theirs, facts.logs)
@@ -200,10 +206,12 @@ def _knows_best(
 def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
     """Return the topics on which messages about a vessel's sensors may be retained."""
     expected = {
-        topics.sensor(facts.id, sensor.id, part) for sensor in facts.sensors for part in ("state", "alarm")
+        feed.topics.sensor(facts.id, sensor.id, part)
+        for sensor in facts.sensors
+        for part in ("state", "alarm")
     }
     if feed.options.mqtt.home_assistant:
-        expected |= {topic for topic, _ in homeassistant.discovery(facts, feed.options.presenter)}
+        expected |= {topic for topic, _ in homeassistant.discovery(facts, feed.options.discovery)}
     return frozenset(expected)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from sync.gateway.mqtt import topics
 from sync.gateway.mqtt.messages import Message, MessageAge, RetainRule, message_age
+from sync.gateway.mqtt.topics import DEFAULT, Topics
 
 
 def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
@@ -35,7 +35,8 @@ class RetainedMessages:
     earlier state, since the last connection.
     """
 
-    def __init__(self, known: Mapping[str, MessageAge] | None = None) -> None:
+    def __init__(self, known: Mapping[str, MessageAge] | None = None, topics: Topics = DEFAULT) -> None:
+        self._parse = topics.parse
         self._known: dict[str, MessageAge] = dict(known or {})
         self._there: dict[str, int] = {}
         """Hash of the retained payload of each topic."""
@@ -153,7 +154,7 @@ class RetainedMessages:
         except (msgspec.DecodeError, UnicodeDecodeError):
             body = None  # not one of our documents: any message may replace it
         theirs = message_age(body) if isinstance(body, dict) else None
-        known, place = self._known.get(topic), topics.parse(topic)
+        known, place = self._known.get(topic), self._parse(topic)
         is_behind = theirs is not None and known is not None and is_older(theirs, known, logs)
         if is_behind and is_kept is None and (place is None or place.part != "state"):
             return False  # it was not retained; an older current value would not be published at all
@@ -179,7 +180,7 @@ class RetainedMessages:
         """Record that a topic was cleared. Return True if a retained message was known."""
         self._there.pop(topic, None)
         was_known = self._known.pop(topic, None) is not None
-        place = topics.parse(topic)
+        place = self._parse(topic)
         if place is not None:
             self._topics.get(place.vessel, {}).pop(topic, None)
         self.changes += was_known
@@ -187,6 +188,6 @@ class RetainedMessages:
 
     def _index(self, topic: str) -> None:
         # A fleet has thousands of topics, so searching all of them for each vessel would take too long.
-        place = topics.parse(topic)
+        place = self._parse(topic)
         if place is not None:
             self._topics.setdefault(place.vessel, {})[topic] = None

@@ -10,12 +10,12 @@ order, followed by our presence.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.limits import Timeouts
+from sync.gateway.mqtt.topics import Topics
 
-from . import broker_errors, topics
+from . import broker_errors
 from .broker_errors import BrokerLostError, ErrorReaction
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Subscriptions:
         *,
         name: str,
         vessel: str,
+        topics: Topics,
         must_hear: bool,
         hears_discovery: bool,
         patience: Timeouts,
@@ -42,6 +43,7 @@ class Subscriptions:
             client: the connection.
             name: name of the gateway.
             vessel: id of this vessel.
+            topics: the gateway's topics.
             must_hear: whether each published message must be received back from the broker (MQTT 3.1.1).
             hears_discovery: whether discovery messages for Home Assistant are read too.
             patience: the timeouts.
@@ -51,7 +53,7 @@ class Subscriptions:
         self._client, self._name = client, name
         self._must_hear, self._hears_discovery = must_hear, hears_discovery
         self._patience, self._wake, self._is_over = patience, wake, is_over
-        self._presence: Final = topics.presence(vessel)
+        self._topics, self._presence = topics, topics.presence(vessel)
         self._number: int | None = None
         self._done: asyncio.Future[None] | None = None
         self._is_proven = False
@@ -67,8 +69,8 @@ class Subscriptions:
 
     async def subscribe_to_birth(self) -> None:
         """Subscribe to Home Assistant's birth message. Raises BrokerError if the connection has ended."""
-        if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
-            self._warn(topics.BIRTH, "sensors are not announced again when Home Assistant starts")
+        for topic in await self._client.listen(self._topics.births, qos=0, wants_retained=False):
+            self._warn(topic, "sensors are not announced again when Home Assistant starts")
 
     async def read_retained(self, vessel: str, payload: bytes) -> bool:
         """Read the retained messages of a vessel.
@@ -82,13 +84,15 @@ class Subscriptions:
             BrokerError: the connection has ended, or the broker does not allow us to read.
         """
         if self._must_hear:
-            wanted = topics.everything_of(vessel)
-            self._require(await self._client.listen(wanted, qos=1), wanted)
+            wanted, former = self._topics.everything_of(vessel), self._topics.former_of(vessel)
+            refused = await self._client.listen((*wanted, *former), qos=1)
+            self._require(refused, wanted)
             await self._say(payload)
             return True
-        needed = topics.retained_of(vessel)
-        discovery = (topics.discovery_of(vessel),) if self._hears_discovery else ()
-        useful = (*dict.fromkeys((self._presence, topics.presence(vessel))), *discovery)
+        needed = self._topics.retained_of(vessel)
+        discovery = (self._topics.discovery_of(vessel),) if self._hears_discovery else ()
+        useful = (*dict.fromkeys((self._presence, self._topics.presence(vessel))), *discovery)
+        useful = (*useful, *self._topics.former_of(vessel))
         documents = (*needed, *discovery)
         self._is_proven = False
         # If we do not request our own messages, a broker may not deliver the retained messages that we

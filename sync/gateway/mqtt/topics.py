@@ -1,20 +1,33 @@
 """The MQTT topics on which a fleet's documents are published.
 
-A new topic requires a function in this module. If its messages are retained, `parse` must also recognise the
+A new topic requires a method of `Topics`. If its messages are retained, `parse` must also recognise the
 topic's last level. `messages` creates the messages on each topic.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Final
 
-ROOT: Final = "logboat"
-"""First level of all topics that Logboat defines."""
-HOME_ASSISTANT: Final = "homeassistant"
-"""First level of Home Assistant's discovery topics, as set by default in Home Assistant."""
-BIRTH: Final = f"{HOME_ASSISTANT}/status"
-"""Topic on which Home Assistant by default publishes `ONLINE` after it has started (`birth_message`)."""
+PREFIX: Final = "logboat"
+"""Default of the first levels of all topics that Logboat defines."""
+DISCOVERY_PREFIX: Final = "homeassistant"
+"""Default of the first levels of Home Assistant's discovery topics, in Home Assistant as well as here."""
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
+LONGEST_PREFIX: Final = 100
+"""Maximum length of a prefix in characters."""
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)*")
+_NODE: Final = "logboat-"
+
+
+def is_prefix(text: str) -> bool:
+    """Return True if a text can be used as a prefix: one or more levels without wildcards."""
+    return len(text) <= LONGEST_PREFIX and _WELL_FORMED.fullmatch(text) is not None
+
+
+def overlap(first: str, second: str) -> bool:
+    """Return True if topics that begin with one of the prefixes can also begin with the other."""
+    return f"{first}/".startswith(f"{second}/") or f"{second}/".startswith(f"{first}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,80 +38,116 @@ class RetainedTopic:
     part: str
     """Last level of the topic: `presence`, `vessel`, `state`, `alarm` or `config`."""
     sensor: str | None = None
+    """Id of the sensor; in a discovery topic, the id of the entity."""
+    is_former: bool = False
+    """True if the topic begins with a prefix that the gateway no longer uses."""
 
 
-def parse(topic: str) -> RetainedTopic | None:
-    """Parse one of our retained topics. Return None for any other topic."""
-    match topic.split("/"):
-        case [root, vessel, ("presence" | "vessel") as part] if root == ROOT:
-            return RetainedTopic(vessel, part)
-        case [root, vessel, "sensor", sensor, ("state" | "alarm") as part] if root == ROOT:
-            return RetainedTopic(vessel, part, sensor)
-        case [root, _, name, sensor, "config"] if root == HOME_ASSISTANT and name.startswith(_NODE):
-            return RetainedTopic(name.removeprefix(_NODE), "config", sensor)
-        case _:
-            return None
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one gateway."""
+
+    prefix: str = PREFIX
+    """First levels of all topics that Logboat defines."""
+    discovery_prefix: str = DISCOVERY_PREFIX
+    """First levels of Home Assistant's discovery topics."""
+    former: tuple["Topics", ...] = ()
+    """Topics with prefixes that the gateway used before, where messages may still be retained."""
+
+    def parse(self, topic: str) -> RetainedTopic | None:
+        """Parse one of our retained topics. Return None for any other topic."""
+        found = self._parse(topic)
+        if found is not None:
+            return found
+        former = (each.parse(topic) for each in self.former)
+        return next((replace(each, is_former=True) for each in former if each is not None), None)
+
+    def _parse(self, topic: str) -> RetainedTopic | None:
+        if topic.startswith(f"{self.prefix}/"):
+            match topic[len(self.prefix) + 1 :].split("/"):
+                case [vessel, ("presence" | "vessel") as part]:
+                    return RetainedTopic(vessel, part)
+                case [vessel, "sensor", sensor, ("state" | "alarm") as part]:
+                    return RetainedTopic(vessel, part, sensor)
+        elif topic.startswith(f"{self.discovery_prefix}/"):
+            match topic[len(self.discovery_prefix) + 1 :].split("/"):
+                case [_, name, entity, "config"] if name.startswith(_NODE):
+                    return RetainedTopic(name.removeprefix(_NODE), "config", entity)
+        return None
+
+    def presence(self, vessel: str) -> str:
+        """Return the presence topic of a vessel, whose retained payload is `ONLINE` or `OFFLINE`."""
+        return f"{self.prefix}/{vessel}/presence"
+
+    def vessel(self, vessel: str) -> str:
+        """Return the topic of a vessel's document."""
+        return f"{self.prefix}/{vessel}/vessel"
+
+    def boot(self, vessel: str, log: str, number: int) -> str:
+        """Return the topic of one boot of a vessel's appliance."""
+        return f"{self.prefix}/{vessel}/boot/{log}/{number}"
+
+    def note(self, vessel: str, ulid: str) -> str:
+        """Return the topic of a note written by the crew."""
+        return f"{self.prefix}/{vessel}/note/{ulid}"
+
+    def sensor(self, vessel: str, sensor: str, part: str) -> str:
+        """Return a topic of a sensor.
+
+        `part` is `state`, `reading`, `alarm` or `gap`; `sensor` may be "+" for any.
+        """
+        return f"{self.prefix}/{vessel}/sensor/{sensor}/{part}"
+
+    def acknowledge(self, vessel: str, sensor: str) -> str:
+        """Return the topic of commands that acknowledge a sensor's alarms. The payload is an alarm's id."""
+        return self.sensor(vessel, sensor, "acknowledge")
+
+    def signalk(self, vessel: str) -> str:
+        """Return the topic of a vessel's current values as Signal K deltas."""
+        return f"{self.prefix}/{vessel}/signalk"
+
+    def discovery(self, component: str, vessel: str, entity: str) -> str:
+        """Return the topic of an entity's Home Assistant discovery message.
+
+        `component` is Home Assistant's name for the kind of entity.
+        """
+        return f"{self.discovery_prefix}/{component}/{node(vessel)}/{entity}/config"
+
+    @property
+    def births(self) -> tuple[str, ...]:
+        """Topics on which Home Assistant may publish `ONLINE` after it has started (`birth_message`).
+
+        Home Assistant's default topic does not follow its discovery prefix, so users may have changed it.
+        """
+        return tuple(dict.fromkeys((f"{DISCOVERY_PREFIX}/status", f"{self.discovery_prefix}/status")))
+
+    def everything_of(self, vessel: str) -> tuple[str, ...]:
+        """Return filters that match all messages about a vessel."""
+        return f"{self.prefix}/{vessel}/#", f"{self.discovery_prefix}/+/{node(vessel)}/#"
+
+    def retained_of(self, vessel: str) -> tuple[str, ...]:
+        """Return filters for the retained messages of a vessel that only newer messages may replace."""
+        return self.sensor(vessel, "+", "state"), self.sensor(vessel, "+", "alarm"), self.vessel(vessel)
+
+    def discovery_of(self, vessel: str) -> str:
+        """Return a filter that matches a vessel's Home Assistant discovery messages."""
+        return self.discovery("+", vessel, "+")
+
+    def former_of(self, vessel: str) -> tuple[str, ...]:
+        """Return filters for the messages of a vessel that may be retained on topics no longer used."""
+        filters = (
+            name
+            for each in self.former
+            for name in (*each.retained_of(vessel), each.presence(vessel), each.discovery_of(vessel))
+        )
+        used = {*self.retained_of(vessel), self.presence(vessel), self.discovery_of(vessel)}
+        return tuple(name for name in dict.fromkeys(filters) if name not in used)
 
 
-def presence(vessel: str) -> str:
-    """Return the presence topic of a vessel, whose retained payload is `ONLINE` or `OFFLINE`."""
-    return f"{ROOT}/{vessel}/presence"
-
-
-def vessel(vessel: str) -> str:
-    """Return the topic of a vessel's document."""
-    return f"{ROOT}/{vessel}/vessel"
-
-
-def boot(vessel: str, log: str, number: int) -> str:
-    """Return the topic of one boot of a vessel's appliance."""
-    return f"{ROOT}/{vessel}/boot/{log}/{number}"
-
-
-def note(vessel: str, ulid: str) -> str:
-    """Return the topic of a note written by the crew."""
-    return f"{ROOT}/{vessel}/note/{ulid}"
-
-
-def sensor(vessel: str, sensor: str, part: str) -> str:
-    """Return a topic of a sensor.
-
-    `part` is `state`, `reading`, `alarm` or `gap`; `sensor` may be "+" for any.
-    """
-    return f"{ROOT}/{vessel}/sensor/{sensor}/{part}"
-
-
-def signalk(vessel: str) -> str:
-    """Return the topic of a vessel's current values as Signal K deltas."""
-    return f"{ROOT}/{vessel}/signalk"
-
-
-def discovery(component: str, vessel: str, sensor: str) -> str:
-    """Return the topic of a sensor's Home Assistant discovery message.
-
-    `component` is Home Assistant's name for the kind of entity.
-    """
-    return f"{HOME_ASSISTANT}/{component}/{node(vessel)}/{sensor}/config"
-
-
-_NODE: Final = f"{ROOT}-"
+DEFAULT: Final = Topics()
+"""The topics with the default prefixes."""
 
 
 def node(vessel: str) -> str:
-    """Return a vessel's node id in Home Assistant's discovery."""
+    """Return a vessel's node id in Home Assistant's discovery, which does not depend on the prefixes."""
     return f"{_NODE}{vessel}"
-
-
-def everything_of(vessel: str) -> tuple[str, ...]:
-    """Return filters that match all messages about a vessel."""
-    return f"{ROOT}/{vessel}/#", f"{HOME_ASSISTANT}/+/{node(vessel)}/#"
-
-
-def retained_of(name: str) -> tuple[str, ...]:
-    """Return filters that match the retained messages of a vessel that only newer messages may replace."""
-    return sensor(name, "+", "state"), sensor(name, "+", "alarm"), vessel(name)
-
-
-def discovery_of(vessel: str) -> str:
-    """Return a filter that matches a vessel's Home Assistant discovery messages."""
-    return discovery("+", vessel, "+")

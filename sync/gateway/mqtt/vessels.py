@@ -21,6 +21,8 @@ class SensorFacts:
     """Seconds after which samples are stored as a reading, even if the value is constant; None if unknown."""
     interval: float | None = None
     """Seconds between samples; 0 for a kind of sensor without a fixed rate; None if unknown."""
+    has_alarms: bool = False
+    """True if the sensor can raise alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def facts_of(vessel: str, body: Mapping[str, Any] | None) -> VesselFacts:
                 kind=_text(facts, "kind"),
                 window=_seconds(facts, "window"),
                 interval=_interval(facts),
+                has_alarms=bool(_seconds(facts, "alarms")),
             )
             for name, facts in sorted(sensors.items())
             if isinstance(facts, dict)

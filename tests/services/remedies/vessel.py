@@ -10,6 +10,16 @@ DIRECTION = 'direction = "both"'
 CERTIFICATE = 'certificate = "shore.pem"\nkey = "shore.key"'
 RADIO = 'vessel_radio = { mode = "mesh", channel = 11 }'
 
+ANNOUNCED = 'home_assistant = true\npolicy = [{ channels = ["alarms"] }]'
+BROKER = [
+    ('prefix = "/logboat"', 'prefix = "logboat"', "logboat"),
+    ('discovery_prefix = "home assistant"', 'discovery_prefix = "home/assistant"', "home/assistant"),
+    ('prefix = "homeassistant/boats"', "", ""),
+    ('discovery_prefix = "logboat"', "", ""),
+    (ANNOUNCED, ANNOUNCED.replace('alarms"', 'alarms", "vessels", "equipment"'), ""),
+]
+"""Slips in the keys of a broker, the lines after the remedy, and what the person chooses."""
+
 VALUES = [
     Case('id = "argo"', 'id = "SY Argo"', chosen="argo"),
     Case('name = "Argo"', f'name = "SY{NBSP}Argo"', 'name = "SY Argo"'),
@@ -62,6 +72,7 @@ VALUES = [
     Case('limit = "20 kB/s"', 'limit = "1 B/s"', 'limit = "10 B/s"'),
     Case('name = "shore"', 'name = "office"', chosen="shore"),
     Case(SHORE, f"{SHORE}\nhome_assistant = true", SHORE),
+    *(Case(URL, f"{URL}\n{slip}", f"{URL}\n{good}".rstrip(), chosen=chosen) for slip, good, chosen in BROKER),
     Case(DIRECTION, 'direction = "push"', at="channels"),
     Case(
         'channels = ["notes"]',

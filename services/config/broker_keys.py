@@ -1,0 +1,55 @@
+"""Checks of the keys that only a gateway of kind mqtt has."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sensors.toml.schema import Table
+from sensors.toml.toml_file import FileProblem, TomlFile
+from sensors.units import shown
+from sync.documents import CHANNELS, DocumentType
+from sync.gateway.mqtt.topics import LONGEST_PREFIX, is_prefix, overlap
+
+from .model import Configuration, GatewaySection
+
+_ANNOUNCED: Final = (CHANNELS[DocumentType.VESSEL], CHANNELS[DocumentType.EQUIPMENT])
+"""Channels of the documents from which Home Assistant gets its entities and their states."""
+
+
+def check_broker(table: Table, gateway: GatewaySection) -> None:
+    """Report invalid topic prefixes."""
+    options, faulty = gateway.mqtt, table.faulty
+    for key in ("prefix", "discovery_prefix"):
+        prefix = getattr(options, key)
+        if key not in faulty and not is_prefix(prefix):
+            table.complain(
+                key,
+                f"{shown(prefix)} cannot be the beginning of a topic",
+                f"Use up to {LONGEST_PREFIX} letters, digits and . _ ~ - with / between the levels.",
+            )
+    if not {"prefix", "discovery_prefix"} & faulty and overlap(options.prefix, options.discovery_prefix):
+        table.complain(
+            "prefix" if "prefix" in table.data else "discovery_prefix",
+            f"prefix {shown(options.prefix)} and discovery_prefix {shown(options.discovery_prefix)} overlap",
+            "Remove this key, or choose a prefix that is not part of the other.",
+        )
+
+
+def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
+    """Yield a problem for each policy that does not send what Home Assistant needs.
+
+    Only new files are rejected, because gateways in use may have forwarded documents in this way for years.
+    """
+    for number, gateway in enumerate(configuration.gateways):
+        sent = {channel for entry in gateway.policy for channel in entry.channels}
+        missing = [f'"{channel}"' for channel in _ANNOUNCED if channel not in sent]
+        is_whole = not sent or any(channel.startswith("vessel.") for channel in sent)
+        if gateway.mqtt.home_assistant and missing and not is_whole:
+            yield FileProblem(
+                file.path,
+                file.line(("gateway", number, "policy")),
+                "policy",
+                f"home_assistant needs documents that the policy does not send: {', '.join(missing)}",
+                f"Add {', '.join(missing)} to the channels of an entry.",
+                table=f'gateway "{gateway.name}"',
+                refuses_only_new=True,
+            )
