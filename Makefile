@@ -29,10 +29,13 @@ demo: .venv/.ready broker  ## a small fleet on this machine for a minute, with a
 	@$(BIN)/logboat demo $(ARGS)
 
 test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 7 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torture and not image" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torture and not image and not assistant" $(ARGS)
 
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
 	@$(BIN)/python -m pytest -m "torture and not image" -s $(ARGS)
+
+home-assistant-test: .venv/.ready broker  ## a real Home Assistant shows a vessel; installs it once (about 5 minutes)
+	@$(BIN)/python -m pytest -n 0 -m assistant $(ARGS) tests/homeassistant
 
 bench: .venv/.ready broker  ## measurements of rates, bytes and memory
 	@$(BIN)/python -m tests.bench $(ARGS)
