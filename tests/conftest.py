@@ -8,13 +8,14 @@ import gc
 import os
 import random
 import re
+import sys
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import scheduling
+from tests import compiling, scheduling
 
 ORDINARY_SEED = "1"
 
@@ -32,6 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
     if not config.getoption("--hypothesis-profile", None):
         settings.load_profile("torture" if torture else "ordinary")
+    if len(getattr(config.option, "tx", None) or ()) > 1 and not sys.dont_write_bytecode:
+        places = [config.rootpath / each.split("::")[0] for each in config.args]
+        outdated = compiling.outdated(each for each in places if each.exists())
+        compiling.compile_modules(outdated, config.rootpath)
 
 
 def asks_for_torture(marks: str) -> bool:
