@@ -17,7 +17,7 @@ The module guarantees:
 
 - `apply(old, make(old, new))` equals `new`, including the types of numbers and the sign of zeros.
 - No argument is ever modified.
-- Only DeltaError is raised for a delta that does not fit its base.
+- Only DeltaError is raised for a delta that does not match its base.
 - The time taken is proportional to the total size of base, new value and delta, and in the worst case also to
   the depth. It never grows with the square of the size.
 - A result is never longer than its base and its delta together.
@@ -82,7 +82,7 @@ class DeltaError(ValueError):
         super().__init__(reason, place)
         self.reason = reason
         self.place = place
-        """Keys and array indices on the path to the faulty value."""
+        """Keys and array indices on the path to the value at which the delta is wrong."""
 
     def __str__(self) -> str:
         where = "/".join(("", *self.place))[:_PLACE_LIMIT]
@@ -142,7 +142,7 @@ def apply_json(old: bytes, delta: bytes) -> bytes:
     peer that receives the whole document.
 
     Raises:
-        DeltaError: the base or the delta is not a JSON object, or the delta does not fit the base.
+        DeltaError: the base or the delta is not a JSON object, or the delta does not match the base.
     """
     new = apply(_object(old, "the base"), _object(delta, "the delta"))
     try:
@@ -160,7 +160,7 @@ def _object(raw: bytes, what: str) -> dict[str, Any]:
         raise DeltaError(f"{what} is nested too deeply") from None
 
 
-# Making
+# Creating deltas
 
 
 def _difference(old: Any, new: Any, depth: int) -> Any:
@@ -292,7 +292,10 @@ def _bytes(text: str) -> int:
 
 
 def _common_start(old: str, new: str) -> int:
-    """Return the length of the common prefix. It is found by bisection, so that the comparisons run in C."""
+    """Return the length, in characters, of the common prefix of two strings.
+
+    It is found by bisection, so that the comparisons run in C.
+    """
     low, high = 0, min(len(old), len(new))
     while low < high:
         middle = (low + high + 1) // 2
@@ -303,7 +306,7 @@ def _common_start(old: str, new: str) -> int:
     return low
 
 
-# Applying
+# Applying deltas
 
 
 def _patched(old: Any, delta: Any, depth: int) -> Any:
@@ -392,7 +395,7 @@ def _patched_array(old: list[Any], delta: dict[str, Any], depth: int) -> list[An
 
 
 def _index(key: str, end: int) -> int:
-    """Return the array index that a key represents. Raise DeltaError if it is not below `end`."""
+    """Return the array index that a key of a delta represents. Raises DeltaError if it is not below `end`."""
     index = int(key) if _INDEX.fullmatch(key) else end
     if index >= end:
         raise DeltaError(f"{key[:40]!r} is not the index of a remaining array element")

@@ -17,7 +17,7 @@ RADIO_KEY: Final = "fleet:radio-key"
 CA_STATEMENTS: Final = frozenset({REVOCATIONS, RADIO_KEY})
 """Ids of the documents that the fleet's CA issues.
 
-Of two versions, the one with the higher `number` is valid.
+Of two versions of such a document, the one with the higher `number` is valid.
 """
 
 
@@ -77,7 +77,7 @@ class DocumentName:
     sensor: str | None = None
     log: str | None = None
     number: int | None = None
-    """Sequence number of a sample, or number of a boot."""
+    """Sequence number of a sample, or number of a boot; None for ids without a number."""
 
 
 _SHAPES: Final = {
@@ -119,7 +119,7 @@ def parse_id(document_id: str) -> DocumentName | None:
 
 
 def is_single_writer(document_id: str) -> bool:
-    """Return True if the document's type is one that only a single vessel writes."""
+    """Return True if documents of this document's type are each written by one vessel only."""
     name = parse_id(document_id)
     return name is not None and name.kind in SINGLE_WRITER
 
@@ -130,7 +130,10 @@ def is_history(document_id: str) -> bool:
 
 
 def is_immutable(document_id: str) -> bool:
-    """Return True if the document never changes. No record is then kept of the revision that a peer has."""
+    """Return True if a document never changes.
+
+    The store does not record which revisions of such documents a peer has.
+    """
     return document_id.startswith(_IMMUTABLE)
 
 

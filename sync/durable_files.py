@@ -1,8 +1,8 @@
 """Durable changes to files: after a power cut, each file has either its old or its new content.
 
-The new content is written to a temporary file in the same folder and synchronised. Then that file is renamed
-to replace the old one, and the folder is synchronised. Only this module synchronises folders. A module that
-keeps a file open, such as the journal, synchronises that file itself.
+The new content is written to a temporary file in the same folder and flushed to disk. Then that file is
+renamed to replace the old one, and the folder is flushed too. Only this module flushes folders. A module that
+keeps a file open, such as the journal, flushes that file itself.
 """
 
 import os
@@ -14,7 +14,7 @@ from .folders import PUBLIC_FILE, SHARED_FILE, opener
 
 
 class NewFile(NamedTuple):
-    """A file to be written."""
+    """A file to be written durably: its path, content, mode and group."""
 
     path: Path
     content: bytes
@@ -25,14 +25,14 @@ class NewFile(NamedTuple):
 
 
 def write(path: Path, content: bytes, *, mode: int = PUBLIC_FILE, group: int = -1) -> None:
-    """Replace a file's content durably. `mode` is the exact mode. Raises OSError."""
+    """Replace a file's content durably. `mode` is the file's exact mode. Raises OSError if this fails."""
     write_all([NewFile(path, content, mode, group)])
 
 
 def write_all(files: Iterable[NewFile]) -> None:
-    """Replace the content of files durably, one after the other, in the given order. Raises OSError.
+    """Replace the content of files durably, one after the other, in the given order.
 
-    No file is replaced before the new content of every file has been written.
+    No file is replaced before the new content of every file has been written. Raises OSError if this fails.
     """
     import tempfile  # not imported above, because it loads modules that most users of this module do not need
 
@@ -55,10 +55,10 @@ def write_all(files: Iterable[NewFile]) -> None:
 
 
 def create(path: Path, content: bytes, *, mode: int = SHARED_FILE) -> None:
-    """Write a file directly, without a temporary file, and make its content durable. Raises OSError.
+    """Write a file directly, without a temporary file, and make its content durable.
 
-    The umask may remove permissions from `mode`. The file's name is not durable until the folder is
-    synchronised. Use this only for files that no reader can find yet.
+    The umask may remove permissions from `mode`. The file's name is not durable until `sync_folder` is called
+    for its folder. Use this only for files that no reader can find yet. Raises OSError if this fails.
     """
     with open(path, "wb", opener=opener(mode)) as file:
         file.write(content)
@@ -67,13 +67,13 @@ def create(path: Path, content: bytes, *, mode: int = SHARED_FILE) -> None:
 
 
 def rename(old: Path, new: Path) -> None:
-    """Rename a file or folder durably. An existing file is replaced. Raises OSError."""
+    """Rename a file or folder durably. An existing file is replaced. Raises OSError if this fails."""
     old.rename(new)
     sync_folder(new.parent)
 
 
 def sync_folder(path: Path) -> None:
-    """Synchronise a folder, so that the names of its files are durable. Raises OSError."""
+    """Flush a folder, so that the names of its files are durable. Raises OSError if this fails."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

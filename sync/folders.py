@@ -19,7 +19,7 @@ OWN_FILE: Final = 0o600
 PUBLIC: Final = 0o755
 PUBLIC_FILE: Final = 0o644
 OTHERS: Final = 0o007
-"""Permission bits for other users."""
+"""Mode bits with the permissions of users other than the owner and the group."""
 
 
 def make_folder(path: Path, mode: int = SHARED) -> None:

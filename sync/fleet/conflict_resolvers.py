@@ -3,7 +3,7 @@
     configuration = ReplicatorConfiguration(database, endpoint, conflict_resolver=Resolvers())
 
 Every vessel resolves conflicts itself, and all vessels must arrive at the same revision.
-`sync.peer.conflicts` states the conditions that a resolver must fulfil.
+`sync.peer.conflicts` states the conditions that a resolver must meet.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,11 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Keep the document with the higher number (revocations or radio key), even against a deletion."""
+    """Keep the version of a CA statement (revocations or radio key) with the higher number.
+
+    The version is kept even if the other one is a deletion. Other documents of the fleet are resolved by
+    `default_resolver`.
+    """
     if conflict.document_id not in CA_STATEMENTS:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing
@@ -35,7 +39,7 @@ def resolve_fleet(conflict: Conflict) -> Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Resolvers:
-    """Conflict resolver that selects the resolver for the type of a document.
+    """Conflict resolver that applies the resolver for a document's type.
 
     For a type that is not in `by_kind`, Logboat's own resolver is used if there is one, and `default`
     otherwise.
@@ -91,7 +95,7 @@ _OWN: Final[dict[DocumentType, ConflictResolver]] = {
 
 
 def _canonical(value: Any) -> bytes:
-    """Return a sort key for a JSON value. Equal values have equal keys, in any order of their members."""
+    """Return a sort key for a JSON value. It does not depend on the order of the value's members."""
     return bodies.canonical("merged", {"value": value})
 
 

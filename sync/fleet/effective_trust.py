@@ -23,10 +23,10 @@ from sync.store import Database
 def current_trust(
     database: Database, identity: FleetIdentity, before: FleetTrust | None = None
 ) -> FleetTrust:
-    """Return the trust with the newest revocations in the identity's files, the store and `before`.
+    """Return the trust with the newest revocations found in the identity's files, the store and `before`.
 
-    If the revocations in the files are newer than those in the store, they are stored, so that they are
-    replicated. Raises StoreError if the store fails.
+    `before` is the earlier trust, if any. If the revocations in the files are newer than those in the store,
+    they are stored, so that they are replicated. Raises StoreError if the store fails.
     """
     trust = identity.trust if before is None else identity.trust.with_revocations(before.revocations)
     with database.transaction():

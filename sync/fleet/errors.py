@@ -26,7 +26,7 @@ class SignatureError(FleetError):
 
 
 class RevocationsError(SignatureError):
-    """Revocations that are invalid or malformed."""
+    """A `fleet:revocations` document that is malformed or not signed by the fleet's CA."""
 
 
 class RadioKeyError(SignatureError):

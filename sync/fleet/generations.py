@@ -43,24 +43,24 @@ from sync.store import Document, revisions
 MEMBER: Final = "generations"
 """Member of a `vessel` document: the generation up to which the vessel vouches for its documents."""
 LEAD: Final = 10_000
-"""Maximum difference between a received revision's generation and the highest one stored here.
+"""Maximum amount by which a received revision's generation may exceed the highest one stored here.
 
 With this value, an alarm or note may be edited 27 times a day during a year without contact. An attacker
 needs more than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
 """
 LEAD_OF_OTHERS: Final = 2**20
-"""The counterpart of `LEAD` for an application's own documents: one edit every 30 seconds for a year."""
+"""Counterpart of `LEAD` for an application's own documents. It allows one edit every 30 s for a year."""
 UNVOUCHED: Final = 2**24
-"""Highest generation for documents of a vessel that does not vouch for any, as in earlier versions.
+"""Highest accepted generation for documents of a vessel that vouches for none, as in earlier versions.
 
 This allows one revision every 10 seconds for five years. The vessel can exceed this limit as soon as it
-vouches.
+vouches for a higher generation.
 """
 VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Interval between vouched generations. It is enough for two days at one revision every 10 seconds."""
+"""Step by which a vessel raises its vouched generation: two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
 """Minimum distance between a vessel's highest generation so far and its vouched generation."""
 
@@ -93,7 +93,10 @@ def is_number(value: Any) -> TypeGuard[int]:
 
 
 class VouchedGeneration(NamedTuple):
-    """The highest generation for which a vessel has vouched, with the signed document that proves it."""
+    """The highest generation for which a vessel has vouched, with its voucher.
+
+    The voucher is the signed `vessel` document that proves it.
+    """
 
     most: int
     """The highest generation for which the vessel vouches."""
@@ -104,7 +107,7 @@ class VouchedGeneration(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generations:
-    """Checker of the generations of revisions that one vessel's store receives."""
+    """Checker of the generations of the revisions that one vessel's store receives."""
 
     vessel: str
     """Id of the vessel whose store this is."""
@@ -112,7 +115,7 @@ class Generations:
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """Function that returns the signed body of a vessel's highest stored voucher.
+    """Function that returns the signed body of a vessel's stored voucher with the highest generation.
 
     See `sync.fleet.unvouched_revisions`.
     """
@@ -124,7 +127,7 @@ class Generations:
     """Highest known voucher of each vessel. Its certificate may have been revoked in the meantime."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
-        """Return why a revision's generation is too high, or None if it is not.
+        """Return a sentence that states why a revision's generation is too high, or None if it is not.
 
         Args:
             name: the parsed id of the document; None for an application's own document.

@@ -49,13 +49,13 @@ _LONGEST_STATEMENT: Final = 400_000
 
 @dataclass(frozen=True, slots=True)
 class FleetIdentity:
-    """The identity of a vessel according to its files."""
+    """Identity of a vessel, as read from its files."""
 
     vessel: str
     fleet: str
     tls: TLSIdentity
     trust: FleetTrust
-    """Trust according to the files.
+    """Trust with the revocations in the files.
 
     The store may contain newer revocations (see `sync.fleet.effective_trust`).
     """

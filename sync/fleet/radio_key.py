@@ -52,7 +52,7 @@ _LONGEST_PART: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class RadioPasswords:
-    """The radio's passwords before and after a change."""
+    """The passwords of the inter-vessel radio before and after a change."""
 
     before: str
     after: str
@@ -60,7 +60,7 @@ class RadioPasswords:
 
 @dataclass(frozen=True, slots=True)
 class SealedKeys:
-    """The radio passwords, encrypted for the holder of one certificate."""
+    """A part of the `fleet:radio-key` document: the passwords, encrypted for one certificate's holder."""
 
     vessel: str
     serial: str
@@ -71,17 +71,17 @@ class SealedKeys:
 
 @dataclass(frozen=True, slots=True)
 class RadioKey:
-    """A statement of the fleet's CA about the radio key."""
+    """The content of a `fleet:radio-key` document, with which the fleet's CA states the radio's passwords."""
 
     number: int
     """Number of the statement, counted from 1."""
     issued: datetime
     begins: datetime
-    """Time from which the radio uses the second key."""
+    """Time from which the radio uses the second password."""
     parts: tuple[SealedKeys, ...]
 
     def has_begun(self, now: datetime) -> bool:
-        """Return True if the second key is in use at this time."""
+        """Return True if the radio uses the second password at the time `now`."""
         return now >= self.begins
 
 
@@ -147,7 +147,7 @@ def open_passwords(
 
 
 def to_body(statement: RadioKey, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """Return the document for a statement, signed with the CA's key."""
+    """Return the body of the document for a statement, signed with the CA's key."""
     body = {
         "fleet": fleet,
         "number": statement.number,
@@ -175,7 +175,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
-    """Parse the document. Raises RadioKeyError unless the fleet's CA has signed it and it is valid."""
+    """Parse the document's body. Raises RadioKeyError unless it is valid and the fleet's CA has signed it."""
     if not signatures.is_sealed(RADIO_KEY, body, root):
         text = f"{RADIO_KEY}: not signed by the fleet's CA"
         raise RadioKeyError(text)

@@ -44,7 +44,7 @@ class Revoked:
 
 @dataclass(frozen=True)
 class Revocations:
-    """All revocations in one version of the document."""
+    """All revocations in one version of the `fleet:revocations` document."""
 
     number: int = 0
     """Number of the version; 0 if the CA has not issued any yet."""
@@ -66,7 +66,7 @@ def serial_text(serial: int) -> str:
 
 
 def to_body(revocations: Revocations, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """Return the document for revocations, signed with the CA's key."""
+    """Return the body of the document for revocations, signed with the CA's key."""
     body = {
         "fleet": fleet,
         "number": revocations.number,
@@ -98,7 +98,10 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
-    """Parse the document. Raises RevocationsError unless the fleet's CA has signed it and it is valid."""
+    """Parse the document's body.
+
+    Raises RevocationsError unless the body is valid and the fleet's CA has signed it.
+    """
     if not signatures.is_sealed(REVOCATIONS, body, root):
         text = f"{REVOCATIONS}: not signed by the fleet's CA"
         raise RevocationsError(text)

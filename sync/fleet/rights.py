@@ -95,7 +95,7 @@ _NUMBERED: Final = {
 }
 """For each type of document, the member of the body that repeats the number in the id."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
-"""Pattern of digests in revisions of Logboat's documents.
+"""Pattern of the digests that are accepted in revision ids of Logboat's documents.
 
 Our digests have 32 digits, and those of Couchbase Lite have 40. Any other digest would only be chosen to win
 against revisions of the same generation.
@@ -138,9 +138,12 @@ class Rights:
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """Function that returns the signed body of a vessel's highest stored voucher, for `Generations`."""
+    """Function that returns the signed body of a vessel's stored voucher with the highest generation.
+
+    It is used by `Generations`.
+    """
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
-    """Callback for a vessel's claim to have more of our current log than is stored here."""
+    """Function called with a vessel and its claim to have more of our current log than is stored here."""
     generations: Generations = field(init=False)
     """Checker of the generations of received revisions."""
 
@@ -284,7 +287,7 @@ class Rights:
         return name.vessel == self.vessel and name.log == self.log()
 
     def _is_here(self, kind: DocumentType, document: Document) -> bool:
-        """Return True if this revision is stored.
+        """Return True if a revision is stored here.
 
         For an alarm, which other writers may change, it is enough that any revision is stored.
         """
@@ -343,7 +346,7 @@ class Rights:
         """
         revoked = trust.revoked(signing.certificate_in(document.id, body))
         if revoked is None or document.id == documents.vessel_id(self.vessel):
-            return None  # we must receive what a thief has written in our name, to overwrite it
+            return None  # we must receive a document that a thief has written in our name, to overwrite it
         for leaf in self.leaves(document.id):
             try:
                 before = trust.revoked(signing.certificate_in(document.id, leaf.body))

@@ -55,7 +55,7 @@ def is_valid(certificate: x509.Certificate, signature: object, name: str, messag
 
 
 def without(body: Mapping[str, Any], *members: str) -> dict[str, Any]:
-    """Return the body without the given members."""
+    """Return a copy of a body without the given members."""
     return {member: value for member, value in body.items() if member not in members}
 
 

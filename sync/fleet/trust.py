@@ -19,7 +19,7 @@ from sync.net import certificates
 
 @dataclass(frozen=True, slots=True)
 class FleetTrust:
-    """A fleet's CA certificate, and the CA's revocations."""
+    """A fleet's CA certificate with the CA's revocations, by which certificates are judged."""
 
     root: x509.Certificate
     fleet: str
@@ -42,7 +42,7 @@ class FleetTrust:
         return True
 
     def revoked(self, certificate: x509.Certificate) -> Revoked | None:
-        """Return the revocation of a certificate, or None."""
+        """Return the revocation of a certificate, or None if it is not revoked."""
         return self.revocations.revocation_of(certificate)
 
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:

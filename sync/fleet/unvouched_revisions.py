@@ -30,7 +30,7 @@ from sync.store import Database
 
 _ERA: Final = "era"
 _LOOKED: Final = "generations-looked-at"
-"""Key of the local document that exists once every document of this store has been checked."""
+"""Key of the local document that exists once all documents of the store have been checked."""
 _WORD: Final = "vouched:"
 """Key prefix of the local documents that store each vessel's highest voucher."""
 
@@ -81,7 +81,7 @@ def remove_unvouched_of(database: Database, generations: Generations, vessels: I
 
 
 def stored_voucher(database: Database, vessel: str) -> Mapping[str, Any] | None:
-    """Return the signed body that contains a vessel's highest stored voucher, or None."""
+    """Return the signed body of a vessel's stored voucher with the highest generation, or None."""
     document = database.get_local(_WORD + vessel)
     return None if document is None else document.body
 
@@ -95,7 +95,10 @@ def _store_voucher(database: Database, generations: Generations, vessel: str) ->
 
 
 def removal_count(database: Database) -> int:
-    """Return the number of removals from this store. Raises StoreError if it cannot be read."""
+    """Return how many times revisions were removed from a store because of their generation.
+
+    Raises StoreError if the number cannot be read.
+    """
     document = database.get_local(_ERA)
     times = 0 if document is None else document.body.get("times")
     return times if isinstance(times, int) else 0

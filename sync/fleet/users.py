@@ -21,11 +21,14 @@ from sync.fleet.errors import PasswordHashError
 N: Final = 8192
 R: Final = 8
 P: Final = 1
-"""Parameters of RFC 7914: memory is 128 · N · r bytes, 8 MiB; work is N · r · p."""
+"""Parallelisation parameter of scrypt (RFC 7914).
+
+With the parameters N and R, a check needs 128 · N · R bytes of memory (8 MiB), and its work is N · R · P.
+"""
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 MOST_MEMORY: Final = 16 * 2**20
-"""Maximum amount of memory that checking a hash may use, in bytes. The smallest appliance has 512 MiB."""
+"""Maximum memory, in bytes, that checking a hash may use. The smallest appliance has 512 MiB."""
 MOST_WORK: Final = 2**20
 """Maximum product N · r · p of a hash, so that checking a hash cannot overload the machine.
 

@@ -1,11 +1,11 @@
 """The mesh: discovery of other vessels, and one link with each neighbour.
 
 - `interfaces`, `interface_watch`: this machine's interfaces and addresses, and their changes
-- `sightings`: the advertisement of a vessel, and the table of received advertisements
+- `sightings`: the advertisement of a vessel, and the table of received advertisements (sightings)
 - `mdns_sources`: the addresses from which a name was announced
 - `dns_sd_records`: parser of untrusted DNS-SD records
 - `discovery`: advertises this vessel and discovers others, with DNS-SD over multicast
-- `link_plan`: the vessels to have links with, and the side that dials
+- `link_plan`: the vessels to have links with, and the vessel that dials each link
 - `appliance_headers`, `membership`: the identity of a peer, and its rights here
 - `link_streams`, `vessel_endpoint`: the two connections of a link, and how to connect to a vessel
 - `candidates`, `probing`: the endpoints at which a vessel may be reached, and the search for the right one

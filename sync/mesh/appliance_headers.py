@@ -1,6 +1,6 @@
 """The HTTP headers with which appliances describe themselves in the WebSocket handshake.
 
-Their certificates are exchanged in the TLS handshake before.
+Their certificates were already exchanged in the TLS handshake.
 """
 
 import re
@@ -18,9 +18,9 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class ApplianceHeaders:
-    """An appliance's description of itself.
+    """The headers with which an appliance describes itself.
 
-    Only the certificate proves which vessel the appliance belongs to.
+    They prove nothing. Only the certificate proves which vessel the appliance belongs to.
     """
 
     store: str

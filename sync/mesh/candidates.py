@@ -21,9 +21,9 @@ from sync.mesh.sightings import Sighting
 PROVEN_KEPT: Final = 4
 """Maximum number of proven candidates kept for a vessel after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""How long a candidate without an advertisement is kept after its last successful connection, in seconds.
+"""Seconds for which a candidate without an advertisement is kept after its last successful connection.
 
-After that time, a vessel that has sailed on has other addresses.
+By then, a vessel that has sailed on has other addresses.
 """
 MOST_ADDRESSES: Final = 8
 """Maximum number of addresses kept for one candidate. No appliance has more addresses."""
@@ -35,7 +35,7 @@ class Candidate:
     """An endpoint at which a vessel may be reached."""
 
     addresses: tuple[str, ...]
-    """Addresses, the most likely first; link-local ones with their zone."""
+    """Addresses to dial, the most likely first. Link-local addresses include their zone."""
     port: int
     database: str
     instance: str = field(default="", compare=False)
@@ -63,7 +63,10 @@ class _VesselAddresses:
     """Time of the last failed attempt at each candidate, unless a later attempt succeeded."""
 
     def proven_at(self, place: Candidate) -> float | None:
-        """Return when the vessel last proved its identity at a candidate or one of its addresses, or None."""
+        """Return when the vessel last proved its identity at a candidate or at one of its addresses.
+
+        Return None if it never has.
+        """
         times = [self.answered.get((address, place.port, place.database)) for address in place.addresses]
         return max((at for at in (self.proven.get(place), *times) if at is not None), default=None)
 
@@ -75,7 +78,7 @@ class Candidates:
         self._vessels: dict[str, _VesselAddresses] = {}
 
     def see(self, vessel: str, sightings: Iterable[Sighting], now: float) -> None:
-        """Set the current sightings of a vessel, in the order in which they were first seen."""
+        """Set the current advertisements of a vessel, in the order in which they were first received."""
         if vessel not in self._vessels and len(self._vessels) >= VESSELS_KEPT:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
@@ -103,7 +106,7 @@ class Candidates:
         return tuple(sorted({**numbers, **known.proven}, key=worth))
 
     def best(self, vessel: str, sightings: Sequence[Sighting]) -> Sighting:
-        """Return the sighting that advertises the candidate to try first."""
+        """Return the sighting in `sightings` that advertises the candidate to try first."""
         order = {place: number for number, place in enumerate(self.order(vessel))}
         last = len(order)
         return min(sightings, key=lambda sighting: order.get(Candidate.from_sighting(sighting), last))
@@ -167,5 +170,8 @@ class VesselCandidates:
 
 
 def _is_same(listed: str, address: str | None) -> bool:
-    """Return True if an address equals a listed one. A socket may omit the zone of a link-local address."""
+    """Return True if a socket's address equals a listed one.
+
+    A socket may omit the zone of a link-local address.
+    """
     return address is not None and (listed == address or listed.partition("%")[0] == address)

@@ -1,8 +1,8 @@
 """Advertising and discovery of vessels, by DNS-SD over multicast (RFC 6762, 6763) with zeroconf.
 
 zeroconf handles packets, names, sockets, answers and a cache. This module adds the following rules. They are
-needed because the interface of a radio mesh is always up. So vessels come into reach and go out of reach
-without any change of the interface.
+needed because the interface of a radio mesh is always up. So vessels come into range and leave it without any
+change of the interface.
 
 - **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
   `refresh`, then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Every query except
@@ -17,8 +17,8 @@ without any change of the interface.
   later, one of the two instances continues as `<vessel>-<log>-2`. One or both report this, because the card
   may have been cloned.
 
-Vessels that are out of reach for less than two minutes keep each other's addresses. They may not be reported
-as found again, so the caller must continue to dial them.
+Vessels that are out of range for less than two minutes keep each other's addresses. Such a vessel may not be
+reported as found again, so the caller must continue to dial it.
 """
 
 import asyncio
@@ -74,14 +74,14 @@ _IN: Final = 1
 _QUERY: Final = 0
 
 _FIRST_ASKS: Final = (1.0, 2.0)
-"""Seconds between the first queries after a start or a change (RFC 6762, 5.2)."""
+"""Seconds between the first queries after a start or a change of interfaces (RFC 6762, 5.2)."""
 _START_JITTER: Final = (0.02, 0.12)
 """Minimum and maximum of the random delay before the first query, in seconds (RFC 6762, 5.2).
 
 Without this delay, vessels that are switched on at the same time would all send at once.
 """
 _NEIGHBOURS: Final = 4
-"""Number of known instances up to which queries are sent at full rate.
+"""Number of known instances up to which each vessel sends queries at full rate.
 
 With more instances, each vessel sends fewer queries.
 """
@@ -90,7 +90,7 @@ _AT_MOST: Final = 60.0
 _POINTERS: Final = 512
 """Maximum number of names processed at a time, so that a flood of packets causes only limited work."""
 _OWN_NAME_EVERY: Final = 4
-"""Of this number of queries, one omits our own name from the known answers, so that a clone answers."""
+"""Number of queries of which one omits our own name from the known answers, so that a clone answers."""
 _NAMES_ASKED: Final = 8
 """Maximum number of instances whose missing records one query requests."""
 _OWNER_SPEAKS: Final = 1.5
@@ -99,7 +99,7 @@ _BUNDLE: Final = 0.03
 """Seconds to wait for copies of a packet on other interfaces before all of them are processed together."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
-"""Seconds until the next attempt if the sockets cannot be opened."""
+"""Seconds until the next attempt to open the sockets if they cannot be opened."""
 _LOOK: Final = 60.0
 """Seconds between checks of the interfaces in the absence of events, because the kernel may drop events."""
 
@@ -112,13 +112,16 @@ class QueryIntervals:
     """Intervals of queries, in seconds."""
 
     ask: float = 5.0
-    """Interval of queries for all instances, varied randomly by a fifth."""
+    """Seconds between queries for all instances, varied randomly by a fifth."""
     stale: float = 15.0
-    """Time without a packet from an instance after which it is queried."""
+    """Seconds without a packet from an instance after which that instance is queried."""
     silent: float = 30.0
-    """Silence after which an instance's next packet is reported. It is about as long as three queries."""
+    """Seconds of silence after which an instance's next packet is reported.
+
+    This leaves time for about three queries after `stale`.
+    """
     forget: float = 120.0
-    """Time after which other vessels remove a silent vessel: the TTL of its addresses (RFC 6762, 10)."""
+    """Seconds after which other vessels remove a silent vessel: the TTL of its addresses (RFC 6762, 10)."""
 
 
 class Discovery:
@@ -181,7 +184,7 @@ class Discovery:
         self._asks_all = True
 
         self._handler: _Handler | None = None
-        """Exception handler of the event loop before `start`."""
+        """Exception handler that the event loop had before `start`."""
         self._complained_of: str | None = None
         self.problem: str | None = None
         """Reason why no vessel can be discovered, and what to do; None if no problem is known."""
@@ -190,7 +193,7 @@ class Discovery:
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The current sightings, without our own advertisement."""
+        """The advertisements that were received and have not expired, without our own."""
         return tuple(self._table)
 
     @property
@@ -231,7 +234,10 @@ class Discovery:
         asyncio.get_running_loop().set_exception_handler(self._handler)
 
     async def advertise(self, new: Advertisement) -> None:
-        """Replace the advertised content, and announce it at once. Callers should avoid frequent changes."""
+        """Replace the advertised content, and announce the new content at once.
+
+        Callers should avoid frequent changes.
+        """
         self._advertisement = new
         self._wake.set()
 
@@ -251,7 +257,7 @@ class Discovery:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle an exception raised in a callback. Some packets cause one in zeroconf's own callbacks."""
+        """Handle an exception raised in a callback. Some packets cause exceptions in zeroconf's callbacks."""
         error = context.get("exception")
         if error is not None and dns_sd_records.is_zeroconf_alone(error):
             kind = type(error).__name__
@@ -297,7 +303,7 @@ class Discovery:
                 for outdated in tuple(self._announcements):
                     outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
-        # Called on every pass. If nothing has failed, it does nothing; otherwise it tries again.
+        # This is called every time. It does nothing if all went well, and otherwise tries again.
         await zeroconf.async_update_interfaces(multicast_choice(interfaces))
         if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
@@ -332,7 +338,7 @@ class Discovery:
         return True
 
     def _forget_zones(self, zeroconf: Zeroconf) -> None:
-        """Remove link-local addresses from the cache that were heard on interfaces that no longer exist.
+        """Remove link-local addresses from the cache that were received on interfaces that no longer exist.
 
         As long as zeroconf receives an address in any zone, it keeps the zone in which it first received the
         address.
@@ -500,7 +506,7 @@ class Discovery:
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Prefer this instance to others of its vessel, because the vessel has proved its identity there."""
+        """Prefer an instance to others of its vessel, because the vessel has proved its identity there."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
@@ -508,7 +514,7 @@ class Discovery:
         return known | self._pointers().keys()
 
     def _judge(self, names: set[str]) -> None:
-        """Update the table from zeroconf's cache for `names`, and report the changes."""
+        """Update the sightings of the instances in `names` from zeroconf's cache, and report the changes."""
         changes: list[SightingChange] = []
         refused = self._table.refused
         pointers = self._pointers()

@@ -89,7 +89,7 @@ def is_zeroconf_alone(error: BaseException) -> bool:
 
 
 def instance_of(name: str) -> str:
-    """Return the instance part of a service's full name."""
+    """Return the instance part of a service's full DNS-SD name."""
     return name.removesuffix(f".{SERVICE_TYPE}")
 
 
@@ -150,7 +150,10 @@ def answer(
 
 
 def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
-    """Return the record that expires last, because outdated records stay in the cache for a while."""
+    """Return the newest cached record of a name and type, or None.
+
+    The newest record is the one that expires last. Outdated records stay in the cache for a while.
+    """
     now = current_time_millis()
     valid = [
         record
@@ -162,7 +165,7 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 
 
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """Return a host's addresses, with the interface's index as the zone if it is known."""
+    """Return a host's cached addresses, each with the index of its interface as the zone if it is known."""
     now = current_time_millis()
     addresses = []
     for kind in (_A, _AAAA):

@@ -90,7 +90,7 @@ class DuplicateIdentities:
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that data was received from a board that has presented a certificate of `vessel`.
 
-        Return the duplicate identity if this has revealed a new one, otherwise None.
+        Return the duplicate identity if this reveals one that was not known before; otherwise return None.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -107,18 +107,19 @@ class DuplicateIdentities:
 
     @property
     def ahead(self) -> list[LogAhead]:
-        """Evidence, per vessel, that the vessel has more of our current log than is stored here."""
+        """Evidence, one item per vessel, that the vessel has more of our current log than is stored here."""
         return list(self._ahead.values())
 
     def is_known(self, peer: str, claim: Claim) -> bool:
-        """Return True if equally strong evidence for a vessel's claim is already recorded."""
+        """Return True if evidence of the same strength is already recorded for a vessel's claim."""
         known = self._ahead.get(peer)
         return known is not None and known.log == claim.log and known.is_signed >= claim.is_signed
 
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
         """Record a vessel's claim to have more of our current log than is stored here.
 
-        Return the entry if the claim is new, or if it is the first claim that our signature proves.
+        Return the recorded evidence if the claim is new, or if it is the first that our signature proves.
+        Otherwise return None.
         """
         known = self._ahead.get(peer)
         if known is not None and self.is_known(peer, claim):

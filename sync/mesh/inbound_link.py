@@ -28,7 +28,7 @@ class InboundLink:
     unnamed: list[PeerConnection] = field(default_factory=list)
     """Connections that do not name a stream, for example from other programs on the vessel."""
     bytes_gone: tuple[int, int] = (0, 0)
-    """Number of bytes sent and received on connections that have since closed."""
+    """Number of bytes sent and number of bytes received on connections that are closed by now."""
     _received: int = 0
 
     @property
@@ -42,13 +42,13 @@ class InboundLink:
         return LIVE.name in self.connections
 
     def has_spoken(self) -> bool:
-        """Return True if any bytes were received since the last call."""
+        """Return True if any bytes were received over the link since the last call of this method."""
         before, self._received = self._received, self.transferred[1]
         return self._received != before
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total number of bytes sent and received on all connections of the link."""
+        """Total numbers of bytes sent and of bytes received on all connections of the link."""
         sent, received = self.bytes_gone
         for connection in self.all:
             sent += connection.link.transport.bytes_sent
@@ -57,13 +57,13 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Shortest time, over all connections, for which a ping has been unanswered. The unit is seconds."""
+        """Shortest time, in seconds, for which a ping has been unanswered on any connection of the link."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 
 
 class InboundLinks:
-    """The links that other appliances have dialled."""
+    """Links that other appliances have dialled to this vessel."""
 
     def __init__(self, vessel_of: Callable[[PeerConnection], str | None]) -> None:
         self._vessel_of = vessel_of

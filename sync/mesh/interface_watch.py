@@ -23,7 +23,7 @@ _IFLA_WIRELESS: Final = 11
 _BUFFER: Final = 64 * 1024
 
 QUIET: Final = 0.2
-"""Seconds without another event before the callback, because an interface comes up in several steps."""
+"""Seconds without another event before the callback is called: an interface comes up in several steps."""
 AT_LATEST: Final = 1.0
 """Maximum seconds from the first event to the callback, even if an interface keeps changing."""
 POLL: Final = 10.0
@@ -31,12 +31,12 @@ POLL: Final = 10.0
 
 
 class Event(enum.Enum):
-    """The kind of a change that the kernel reported."""
+    """Kind of a change of interfaces or addresses that the kernel reported."""
 
     LINK = "link"
     """An interface appeared, disappeared, or gained or lost its carrier.
 
-    Even if its state has been restored since, packets may have been lost.
+    Even if the interface has returned to its former state, packets may have been lost.
     """
     ADDRESS = "address"
     """An address appeared or disappeared, or its lifetime was renewed. A renewal needs no action."""

@@ -38,7 +38,7 @@ class Interface:
     index: int
     flags: int
     addresses: tuple[AnyAddress, ...]
-    """Addresses with the prefix length of their network.
+    """Addresses of the interface, each with the prefix length of its network.
 
     Of the IPv6 addresses, only stable ones are included.
     """
@@ -69,7 +69,7 @@ def read_interfaces() -> tuple[Interface, ...]:
 
 
 class RecentInterfaces:
-    """Cache of this machine's network interfaces, which are therefore not read again for each connection."""
+    """Cache of this machine's network interfaces, so that they are not read again for each connection."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
 
 
 def advertised(interfaces: Sequence[Interface]) -> list[str]:
-    """Return the addresses to advertise, without zones."""
+    """Return the addresses of these interfaces that a vessel advertises, without zones."""
     return [
         str(address.ip)
         for interface in interfaces

@@ -1,4 +1,4 @@
-"""The links that this vessel dials. This module decides when each is dialled and closed.
+"""The links that this vessel dials. This module decides when each link is dialled and closed.
 
 `link_plan` decides which links are wanted, and `membership` decides which vessels belong to the fleet.
 """
@@ -21,15 +21,15 @@ from .vessel_endpoint import VesselEndpoint
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = 30.0
-"""Seconds until a vessel is dialled again after a link was refused or reached a different vessel."""
+"""Seconds until a vessel is dialled again after it refused a link, or after another vessel answered."""
 SURPLUS_AFTER: Final = 20.0
 """Seconds until a surplus link is closed. Other vessels may close their surplus links in the meantime."""
 TICK: Final = 5.0
-"""Maximum seconds between two passes, even if there are no events."""
+"""Maximum seconds between two calls of `reconsider`, even if there are no events."""
 
 
 class LinkDialler:
-    """The links that one vessel dials."""
+    """Dialler of one vessel's links: it dials wanted links, and closes surplus links."""
 
     def __init__(
         self,
@@ -65,7 +65,10 @@ class LinkDialler:
         self._ending: set[asyncio.Task[None]] = set()
 
     def process_sighting(self, sighting: Sighting, *, is_news: bool) -> None:
-        """Process a sighting. `is_news` is True if the vessel was out of sight or silent until now."""
+        """Process an advertisement that was received from a vessel.
+
+        `is_news` is True if the vessel was not discovered, or was silent, until now.
+        """
         if is_news:
             self._not_before.pop(sighting.vessel, None)
         link = self.links.get(sighting.vessel)
@@ -80,7 +83,7 @@ class LinkDialler:
         by_others: Iterable[str],
         now: float,
     ) -> float:
-        """Dial wanted links, and close surplus links. Return the seconds until the next pass.
+        """Dial wanted links, and close surplus links. Return the seconds until the next call.
 
         Args:
             by_vessel: the best sighting of each vessel.

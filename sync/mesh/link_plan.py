@@ -1,10 +1,11 @@
-"""The plan of links: the vessels to have links with, and the side that dials.
+"""The plan of links: the vessels to have links with, and the vessel that dials each link.
 
-This module does no I/O. All vessels are placed on a ring, in the order of their ids. If there are more
-vessels in sight than a vessel may have links, it selects those that are 1, 2, 4 … places away in both
-directions. So the selection is mutual, and any two vessels are only a few links apart. If some vessels cannot
-see each other, separate groups may result. So each vessel advertises its links in its DNS-SD record. If a
-vessel sees another one that it cannot reach over any known links, it dials an additional link to that vessel.
+This module does no I/O. A vessel is *in sight* if its advertisement was received. All vessels are placed on a
+ring, in the order of their ids. If there are more vessels in sight than a vessel may have links, it selects
+those that are 1, 2, 4 … places away in both directions. So the selection is mutual, and any two vessels are
+only a few links apart. If some vessels cannot see each other, separate groups may result. So each vessel
+advertises its links in its DNS-SD record. If a vessel sees another one that it cannot reach over any known
+links, it dials an additional link to that vessel.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from enum import Enum
 from typing import Final
 
 DIAL_AFTER: Final = 15.0
-"""Seconds for which the vessel with the higher id waits for the other to dial.
+"""Seconds for which the vessel with the higher id waits for the other vessel to dial.
 
 Jitter can double this time.
 """
@@ -22,7 +23,7 @@ LEAST_PEERS: Final = 2
 
 
 class Role(Enum):
-    """The role of a vessel, from its configuration."""
+    """Role of a vessel in the mesh, as set in its configuration."""
 
     PEER = "peer"
     HUB = "hub"
@@ -47,7 +48,7 @@ class MeshNode:
 def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
     """Return the vessels with which this vessel should have links.
 
-    `in_sight` maps each vessel in sight to the vessels with which it has links.
+    `in_sight` maps each vessel whose advertisement was received to the vessels with which it has links.
     """
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:
@@ -104,12 +105,15 @@ def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -
 
 
 def keeps_dialled(own: str, other: str) -> bool:
-    """Return True if the link that we have dialled is kept when both vessels have dialled each other."""
+    """Return True if, when both vessels have dialled each other, the link that we have dialled is kept."""
     return own < other
 
 
 def _around(place: MeshNode, others: list[str]) -> set[str]:
-    """Return the vessels that are 1, 2, 4 … places away on the ring in both directions, up to the limit."""
+    """Return the vessels that are 1, 2, 4 … places away in the circular order of ids, in both directions.
+
+    Their number is limited to the number of links that the vessel may have.
+    """
     ring = sorted([*others, place.vessel])
     at, most = ring.index(place.vessel), max(place.max_peers, LEAST_PEERS)
     chosen: dict[str, None] = {}
@@ -122,7 +126,10 @@ def _around(place: MeshNode, others: list[str]) -> set[str]:
 
 
 def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
-    """Return True if another vessel probably requires a link with this vessel, given the vessels in range."""
+    """Return True if another vessel probably wants a link with this vessel.
+
+    It is assumed that the other vessel sees the same vessels as this one.
+    """
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
     there = MeshNode(other, max_peers=place.max_peers)
     return len(seen_there) <= place.max_peers or place.vessel in _around(there, seen_there)

@@ -8,13 +8,14 @@ class LinkState(StrEnum):
 
     LINKED = "linked"
     SILENT = "silent"
-    """A link is open, but the vessel does not answer. It may be out of reach, or have bad radio reception."""
+    """A link is open, but the vessel does not answer. It may be out of range, or have bad radio reception."""
     CONNECTING = "connecting"
-    """We are dialling, and the vessel has not answered yet. `problem` contains the reason."""
+    """We are dialling, and the vessel has not answered yet. The report's `problem` contains the reason."""
     REFUSED = "refused"
     """One side has refused the link. The vessel is dialled again after a while."""
     IN_SIGHT = "in sight"
-    """The vessel was seen within the last two minutes, and no link is wanted or the other side will dial.
+    """The vessel was discovered within the last two minutes, but there is no link with it.
 
-    `problem` contains the reason why the last link ended.
+    Either no link is wanted, or the other vessel will dial. The report's `problem` contains the reason why
+    the last link ended.
     """

@@ -73,7 +73,7 @@ _ANEW: Final = Problem(Domain.BLIP, CloseCode.RECONNECT, "all documents must be 
 
 
 class MissingLinkReason(NamedTuple):
-    """The reason why there is no link with a vessel."""
+    """Reason why there is no link with a vessel, and the time at which it occurred."""
 
     problem: Problem
     at: float
@@ -81,7 +81,7 @@ class MissingLinkReason(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """True for a temporary problem, such as a vessel that is out of reach; False for a refused link."""
+        """True for a temporary problem, such as a vessel that is out of range; False for a refused link."""
         return is_worth_retrying(self.problem, continuous=True)
 
 
@@ -121,7 +121,10 @@ class Mesh:
         self.problems: dict[str, MissingLinkReason] = {}
         """Reasons for missing links, by vessel id, or by address if the address was configured."""
         self.turns = 0
-        """Number of passes so far. Passes that ended with an unexpected error are not counted."""
+        """Number of passes over the mesh's state (`_reconsider`) since the start.
+
+        Passes that ended with an unexpected error are not counted.
+        """
         self._stumbled_over = ""
         """The last unexpected error that ended a pass.
 
@@ -147,7 +150,7 @@ class Mesh:
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
-        """Vessels whose `vessel` document was received, so that their unvouched revisions may be removed."""
+        """Vessels whose `vessel` document was received. It may vouch for generations for the first time."""
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -156,7 +159,7 @@ class Mesh:
 
     @property
     def outward(self) -> dict[str, OutboundLink]:
-        """The links that we dial, by vessel id, or by address if the address was configured."""
+        """Links that this vessel dials, by vessel id, or by address if the address was configured."""
         return self.dialling.links
 
     @property
@@ -166,13 +169,13 @@ class Mesh:
 
     @property
     def linked(self) -> frozenset[str]:
-        """The vessels with which there is an open link."""
+        """Ids of the vessels with which there is an open link."""
         dialled = {link.vessel for link in self.outward.values() if link.is_up and link.vessel}
         return frozenset(dialled | {link.vessel for link in self.inward if link.is_up})
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The sightings of vessels of our fleet, without our own advertisement."""
+        """Advertisements that were received from vessels of our fleet, without our own."""
         sightings = () if self.discovery is None else self.discovery.sightings
         return tuple(sighting for sighting in sightings if sighting.fleet == self.membership.identity.fleet)
 
@@ -414,10 +417,10 @@ class Mesh:
         self._mend(whole=True)
 
     def _mend(self, *, whole: bool = False) -> None:
-        """Remove revisions for which their vessels do not vouch. If any were removed, reconnect all links.
+        """Remove revisions for whose generation their vessels do not vouch (`sync.fleet.generations`).
 
-        With `whole`, all documents are checked. Otherwise, only documents of vessels that have just vouched
-        are checked. Raises StoreError if the store fails.
+        If any were removed, reconnect all links. With `whole`, all documents are checked. Otherwise, only
+        documents of vessels that have just vouched are checked. Raises StoreError if the store fails.
         """
         vessels, self._vouching = self._vouching, set()
         if not (whole or vessels) or not self.membership.remove_unvouched(None if whole else vessels):
@@ -481,7 +484,10 @@ class Mesh:
             log.critical("the mesh has stopped: internal error; trying again", exc_info=error)
 
     def _reconsider(self) -> float:
-        """Dial, close and announce as the current state requires. Return the seconds until the next pass."""
+        """Dial links, close links and announce routes as the current state requires.
+
+        Return the seconds until the next pass.
+        """
         now = asyncio.get_running_loop().time()
         self._take_up_revocations()
         if now - self._judged_at >= JUDGE_EVERY:
@@ -505,7 +511,7 @@ class Mesh:
         return min(waits)
 
     def _in_sight(self) -> dict[str, Sighting]:
-        """Return the best sighting of each vessel, including another appliance with our own vessel id."""
+        """Return the best advertisement received from each vessel, including a clone of our own vessel."""
         every: dict[str, list[Sighting]] = {}
         for sighting in self.sightings:
             if sighting.addresses:
@@ -516,7 +522,7 @@ class Mesh:
         return {vessel: candidates.best(vessel, sightings) for vessel, sightings in every.items()}
 
     def _forget(self, now: float, in_sight: set[str]) -> None:
-        """Remove old duplicate identities, and the problems of vessels that are no longer in range."""
+        """Remove old duplicate identities, and the problems of vessels that are no longer discovered."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         for name in set(self.problems) - set(self.outward) - set(self.settings.static):
             noted = self.problems[name]

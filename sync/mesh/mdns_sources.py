@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 PORT: Final = 5353
 NAMES: Final = 512
-"""Maximum number of names kept; the least recently announced are dropped first."""
+"""Maximum number of names kept. The least recently announced names are dropped first."""
 ADDRESSES: Final = 8
 """Maximum number of addresses kept for one name."""
 

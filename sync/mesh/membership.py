@@ -129,7 +129,7 @@ class Membership:
         return None if self.trust.revoked(certificate) is None else self.judge(certificate)
 
     def vessel_of(self, certificate: x509.Certificate) -> str | None:
-        """Return the id of the vessel to which a certificate was issued, or None."""
+        """Return the id of the vessel to which a certificate was issued, or None if it names no vessel."""
         return self.trust.vessel(certificate)
 
     def objection(self, client: Client) -> str | None:
@@ -141,7 +141,7 @@ class Membership:
         return None
 
     def set_crew(self, crew: Sequence[CrewUser]) -> set[str]:
-        """Replace the crew users. Return the names of users who were added, removed or changed.
+        """Replace the users who may connect. Return the names of users who were added, removed or changed.
 
         Raises PasswordHashError if a user's hash is invalid.
         """
@@ -179,7 +179,7 @@ class Membership:
     # Admission
 
     def authenticators(self) -> ListenerAuthenticators:
-        """Return the authenticators of a listener, for vessels with certificates and crew with passwords."""
+        """Return a listener's authenticators, for vessels with certificates and the crew with passwords."""
         return ListenerAuthenticators(
             certificate=ListenerCertificateAuthenticator(
                 lambda certificates: self.judge(certificates[0]) or True,
@@ -196,7 +196,7 @@ class Membership:
         return self._check(user, password)  # a method, so that the current crew is always used
 
     def admit(self, visitor: Visitor) -> PassiveOptions | Refusal:
-        """Return the options of an authenticated client, or a refusal."""
+        """Return the replication options of an authenticated client, or a refusal."""
         client = visitor.client
         if isinstance(client, User):
             user = self._crew.get(client.name)
@@ -252,17 +252,18 @@ class Membership:
 
     @property
     def removal_count(self) -> int:
-        """Number of times that unvouched revisions were removed from the store.
+        """Number of times that revisions were removed from the store because of their generation.
 
-        After each removal, peers must offer all documents again.
+        See `sync.fleet.unvouched_revisions`. After each removal, peers must offer all documents again.
         """
         return unvouched_revisions.removal_count(self._database)
 
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions for which their vessel does not vouch, so that valid revisions are accepted again.
+        """Remove revisions for whose generation their vessel does not vouch.
 
-        `vessels` limits the check to documents of these vessels; None checks all documents. Return True if
-        any revisions were removed. Raises StoreError if the store fails.
+        Valid revisions of these documents are then accepted again. `vessels` limits the check to documents of
+        these vessels; None checks all documents. Return True if any revisions were removed. Raises StoreError
+        if the store fails.
         """
         judge = self._rights.generations
         database = self._database
@@ -284,9 +285,8 @@ class Membership:
     def refresh(self) -> bool:
         """Apply new revocations from the identity files and the store.
 
-        If those in the files are newer, store them.
-
-        Return True if the revocations have changed. Raises StoreError if the store fails.
+        If the revocations in the files are newer than those in the store, store them. Return True if the
+        revocations in use have changed. Raises StoreError if the store fails.
         """
         if self._revision() == self._looked_at:
             return False

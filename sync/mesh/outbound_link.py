@@ -143,7 +143,7 @@ class OutboundLink:
             replicator.cut(problem)
 
     def meet_again(self) -> None:
-        """Connect at once, because the vessel was seen or the network has changed."""
+        """Connect at once, because the vessel was discovered or the network has changed."""
         for replicator in self._replicators.values():
             if replicator.status.activity is Activity.OFFLINE:
                 replicator.reachability_changed()
@@ -154,7 +154,7 @@ class OutboundLink:
         return self.up_since is not None
 
     def has_spoken(self) -> bool:
-        """Return True if any bytes were received since the last call."""
+        """Return True if any bytes were received over the link since the last call of this method."""
         before, self._received = self._received, self.transferred[1]
         return self._received != before
 
@@ -165,19 +165,19 @@ class OutboundLink:
 
     @property
     def peers(self) -> list[PeerBase]:
-        """The replication peers of the open connections."""
+        """Protocol states (`PeerBase`) of the link's open connections."""
         peers = [replicator.peer for replicator in self._replicators.values()]
         return [peer for peer in peers if peer is not None]
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total number of bytes sent and received on all connections of the link."""
+        """Total numbers of bytes sent and of bytes received on all connections of the link."""
         both = [replicator.transferred for replicator in self._replicators.values()]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
     @property
     def silence(self) -> float:
-        """Shortest time, over all connections, for which a ping has been unanswered. The unit is seconds."""
+        """Shortest time, in seconds, for which a ping has been unanswered on any connection of the link."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 
@@ -254,7 +254,7 @@ class OutboundLink:
             self._replicators[HISTORY].start()
 
     def _history(self, status: Status) -> None:
-        """Schedule a restart of the history replication if that has stopped.
+        """Schedule a restart of the history replication if it has stopped.
 
         The problems of this replication are visible only in `statuses`, because the link's state is that of
         the live connection.

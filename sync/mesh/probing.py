@@ -1,8 +1,8 @@
 """Finds the endpoint at which a vessel answers, by TLS handshakes with several candidates in parallel.
 
-A candidate that does not answer does not delay the others, and a candidate with a wrong certificate is
-skipped. Over a slow radio link, a probe may take a long time. After a few seconds, further probes start
-although the slow one is still running.
+Such a handshake is called a probe. A candidate that does not answer does not delay the others, and a
+candidate with a wrong certificate is skipped. Over a slow radio link, a probe may take a long time. After a
+few seconds, further probes start although the slow one is still running.
 """
 
 import asyncio

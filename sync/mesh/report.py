@@ -17,14 +17,14 @@ from .outbound_link import OutboundLink
 SILENT_AFTER: Final = 2.5
 """Seconds without an answer after which a vessel is reported as silent.
 
-Pings are sent every 4 s, so a vessel that goes out of reach is reported within 7 s. The link itself is closed
+Pings are sent every 4 s, so a vessel that goes out of range is reported within 7 s. The link itself is closed
 later (`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensive.
 """
 
 
 @dataclass(slots=True)
 class PeerReport:
-    """State of the link with one vessel, or with one address that is dialled."""
+    """State of the link with one vessel, or with one configured address."""
 
     vessel: str
     """Id of the vessel, or the address that is dialled if no vessel has answered there yet."""
@@ -33,18 +33,18 @@ class PeerReport:
     dialled: bool = False
     """True if we dialled the link."""
     up_for: float | None = None
-    """Seconds since the link opened."""
+    """Seconds since the link opened; None if no link is open."""
     behind: int = 0
-    """Upper bound for the number of changes that the vessel has not received yet.
+    """Upper bound on the number of changes that the vessel has not received yet.
 
-    If the number is 0, the vessel has all changes.
+    It is 0 only if the vessel has all changes.
     """
     receiving: int = 0
     """Number of documents that the vessel has announced and that are not stored here yet."""
     sent: int = 0
-    """Number of bytes sent."""
+    """Number of bytes sent to the vessel over the open links."""
     received: int = 0
-    """Number of bytes received."""
+    """Number of bytes received from the vessel over the open links."""
     log: str = ""
     version: str = ""
     problem: str | None = None

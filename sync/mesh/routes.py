@@ -40,7 +40,7 @@ UNKNOWN: Final = "?"
 
 
 class Routes:
-    """The table of routes of one vessel."""
+    """Table of the routes by which other vessels' documents reach one vessel."""
 
     def __init__(self, own: str) -> None:
         self._own = own
@@ -51,11 +51,11 @@ class Routes:
 
     @property
     def all(self) -> dict[str, Route]:
-        """The routes, by the vessel that wrote the documents."""
+        """The recorded routes, by the vessel that wrote the documents."""
         return dict(self._routes)
 
     def record_announcement(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
-        """Record a neighbour's announced routes, except invalid ones, and update our routes through it."""
+        """Record the valid routes that a neighbour has announced, and update our routes through it."""
         self._announced[neighbour] = {
             vessel: path
             for vessel, path in list(paths.items())[:MOST_VESSELS]
@@ -76,7 +76,7 @@ class Routes:
         self._note(vessel, Route(self._path(neighbour, vessel), utc))
 
     def announcement(self) -> dict[str, tuple[str, ...]]:
-        """Return our routes, to be announced to neighbours."""
+        """Return the paths of our routes, by vessel, to be announced to neighbours."""
         return {vessel: route.path for vessel, route in self._routes.items()}
 
     def encode(self) -> bytes:

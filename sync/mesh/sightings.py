@@ -35,13 +35,13 @@ The strings have room for 30 ids of the maximum length, or 90 ids of the usual l
 TABLE_LIMIT: Final = 512
 """Maximum number of instances kept, so that forged records cannot fill the memory.
 
-A real fleet has far fewer vessels in reach.
+A real fleet has far fewer vessels in range of each other.
 """
 VESSEL_LIMIT: Final = 64
 """Maximum number of instances kept for one vessel.
 
-A real vessel has one instance, or two for a short time. Any further instances are forged, but since nothing
-distinguishes them, each is tried.
+A real vessel has one instance, or two for a short time. All other instances are forged. But nothing
+distinguishes the forged instances from the real one, so each of them is tried.
 """
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
@@ -112,9 +112,9 @@ class Sighting:
     store: str
     links: tuple[str, ...]
     addresses: tuple[str, ...]
-    """Addresses to dial, the most likely first; link-local ones with their zone (`fe80::1%eth0`).
+    """Addresses to dial, the most likely first. It may be empty.
 
-    The tuple may be empty.
+    Link-local addresses include their zone (`fe80::1%eth0`).
     """
     port: int
     instance: str
@@ -154,20 +154,20 @@ class Sighting:
 
 
 class SightingChangeKind(enum.Enum):
-    """The kind of a change of a sighting."""
+    """Kind of a change in the table of received advertisements."""
 
     FOUND = "found"
     CHANGED = "changed"
     """The advertisement or the address has changed."""
     AGAIN = "again"
-    """An unchanged advertisement was received again after a silence, so dialling may succeed now."""
+    """An unchanged advertisement was received again after a period of silence. Dialling may succeed now."""
     GONE = "gone"
     """The appliance has withdrawn its advertisement, or the records have expired (after two minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SightingChange:
-    """A change of the table, with the new sighting, or with the old one if it was removed."""
+    """A change in the table of sightings, with the new sighting, or with the old one if it was removed."""
 
     kind: SightingChangeKind
     sighting: Sighting
@@ -222,12 +222,12 @@ class Sightings:
         return True
 
     def lose(self, instance: str) -> SightingChange | None:
-        """Remove the sighting of an instance. Return the change, or None if there was no sighting."""
+        """Remove the sighting of an instance. Return the change, or None if there was no such sighting."""
         before = self._sightings.pop(instance, None)
         return None if before is None else SightingChange(SightingChangeKind.GONE, before)
 
     def get(self, instance: str) -> Sighting | None:
-        """Return the sighting of an instance, or None."""
+        """Return the sighting of an instance, or None if there is none."""
         return self._sightings.get(instance)
 
     def of_vessel(self, vessel: str) -> tuple[Sighting, ...]:

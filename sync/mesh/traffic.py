@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 TELL_EVERY: Final = 2.0
 """Minimum seconds between two announcements of routes."""
 REFUSALS_LOGGED: Final = 20
-"""Maximum number of rejected documents logged per neighbour and minute. A hostile peer can send many more."""
+"""Maximum number of rejected documents that are logged per neighbour and minute.
+
+A hostile peer can send many more.
+"""
 _MINUTE: Final = 60.0
 _KEPT_AS: Final = "mesh:routes"
 
@@ -32,7 +35,7 @@ class Traffic:
         """Create an empty record. `utc` returns the time in seconds since 1970."""
         self.routes: Final = Routes(vessel)
         self.refused: Counter[str] = Counter()
-        """Number of rejected documents, for each vessel that sent them."""
+        """Number of rejected documents, by the vessel that sent them."""
         self._database, self._utc = database, utc
         self._told_version = self._stored_version = 0
         self._due = 0.0
@@ -42,14 +45,14 @@ class Traffic:
     # Table of routes
 
     def load(self) -> None:
-        """Load the stored table. Raises StoreError if it cannot be read."""
+        """Load the stored table of routes. Raises StoreError if it cannot be read."""
         document = self._database.get_local(_KEPT_AS)
         if document is not None:
             self.routes.load(document.raw)
         self._stored_version = self.routes.version
 
     def store_routes(self, *, anyway: bool = False) -> None:
-        """Store the table if routes have changed. With `anyway`, store it in any case."""
+        """Store the table of routes if it has changed. With `anyway`, store it even if it has not."""
         if self.routes.version == self._stored_version and not anyway:
             return
         try:
@@ -63,7 +66,7 @@ class Traffic:
 
     @property
     def has_news(self) -> bool:
-        """True if routes must be announced to neighbours."""
+        """True if routes have changed since they were last announced to neighbours."""
         return self.routes.version != self._told_version
 
     def introduce(self, neighbour: str, link: PeerDriver) -> None:
@@ -94,7 +97,9 @@ class Traffic:
     # Documents
 
     def record_documents(self, neighbour: str, outcomes: Sequence[DocumentEnded], now: float) -> set[str]:
-        """Record documents that arrived or were rejected. Return the vessels whose documents were accepted.
+        """Record a neighbour's documents that arrived or were rejected.
+
+        Return the ids of the vessels whose documents were accepted.
 
         `now` is the event loop's time.
         """

@@ -36,7 +36,7 @@ They take four round trips, up to 2 s each on a slow link. The remaining 7 s all
 HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
-A vessel that has gone out of reach is detected `GRACE` seconds after the next ping. TCP's own retransmission
+A vessel that has gone out of range is detected `GRACE` seconds after the next ping. TCP's own retransmission
 timeouts would take longer, because each is twice as long as the one before (RFC 6298).
 """
 GRACE: Final = 8.0
@@ -55,9 +55,9 @@ class VesselEndpoint:
     port: int
     database: str
     addresses: tuple[str, ...] = ()
-    """Addresses, the most likely first; link-local ones with their zone.
+    """Addresses to dial, the most likely first. Link-local addresses include their zone.
 
-    They may change between two connections.
+    The addresses may change between two connections.
     """
     choices: VesselCandidates | None = None
     """The candidates for the vessel's endpoint; None for a fixed endpoint from the configuration.
@@ -74,7 +74,7 @@ class VesselEndpoint:
 
     @property
     def peer(self) -> Peer:
-        """The peer, identified by its URL. Checkpoints identify a vessel by its certificate instead."""
+        """Identity of the peer: its URL. Checkpoints identify a vessel by its certificate instead."""
         return Peer.address(self._url)
 
     @property
@@ -167,7 +167,7 @@ class _Attempt:
         raise refusal
 
     def _left(self, choices: VesselCandidates) -> list[Candidate]:
-        """Return the candidates that have not been tried yet, the most likely first."""
+        """Return the candidates that have not been tried in this attempt, the most likely first."""
         left = [
             place
             for place in choices.order()
