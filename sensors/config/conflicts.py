@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from sensors.chips.sysfs import Wiring
 from sensors.kind import SensorDraft, SensorKind
 from sensors.toml.schema import unique
 
@@ -65,10 +66,16 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
     for draft in drafts:
         chip, address = draft.chip, _address(draft)
         assert chip is not None
+        if address is None and chip.wiring is Wiring.ONE_WIRE:
+            continue  # there is no usual address: the family of the chip distinguishes it from others
         earlier = owners.setdefault(chip.usual_address if address is None else address, draft)
         if earlier.chip is not chip:
-            where = chip.wiring.describe(
-                draft.valid_value("bus"), chip.usual_address if address is None else int(address)
+            where = (
+                f"{lane}, {address}"
+                if isinstance(address, str)
+                else chip.wiring.describe(
+                    draft.valid_value("bus"), chip.usual_address if address is None else address
+                )
             )
             draft.table.complain(
                 "address",

@@ -1,8 +1,13 @@
 """Wiring checks: the header's GPIO chip, pins, buses, sensors."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from provisioning.overlays.kernel_settings import kernel_configuration
+from sensors.chips.one_wire import FAMILIES, thermometers
+from sensors.chips.one_wire_keys import OneWireOptions
+from sensors.driver import options_of
+from sensors.registry import kind_named
 from sensors.settings import SensorSettings
 from services.terminal.present import count
 
@@ -93,16 +98,39 @@ def overlays(appliance: Appliance) -> Finding:
 
 
 def one_wire(appliance: Appliance) -> Finding:
-    """Check that thermometers respond on the 1-wire bus."""
-    if not any(sensor.kind == "ds18b20" for sensor in appliance.sensors):
+    """Check that the thermometers of the sensors respond on the 1-wire bus."""
+    sensors = [sensor for sensor in appliance.sensors if isinstance(sensor.options, OneWireOptions)]
+    if not sensors:
         return skipped("no sensor uses 1-Wire")
-    thermometers = appliance.glob("sys/bus/w1/devices/28-*")
-    if not thermometers:
+    there = thermometers(appliance.root)
+    if not there:
         return bad(
             "no thermometer responds",
             "Check the data wire (pin 4), its 4.7 kΩ resistor to 3.3 V, and ground.",
         )
-    return good(f"{count(len(thermometers), 'thermometer')} found")
+    missing = [(sensor, why) for sensor in sensors if (why := _missing(sensor, there))]
+    if missing:
+        sensor, why = missing[0]
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        return bad(
+            f"{sensor.id}: {why}{more}",
+            f"Check its wires and its address. These respond: {', '.join(there)}.",
+        )
+    return good(f"{count(len(there), 'thermometer')} found")
+
+
+def _missing(sensor: SensorSettings, there: Sequence[str]) -> str:
+    """Return what is missing on the 1-wire bus for a sensor, or an empty string."""
+    address = options_of(sensor, OneWireOptions).address
+    if address is not None:
+        return "" if address in there else f"{address} does not respond"
+    chip = kind_named(sensor.kind).chip(None)
+    codes = [family.code for family in FAMILIES.values() if chip is not None and chip.title in family.chips]
+    return (
+        ""
+        if any(name.startswith(f"{code}-") for name in there for code in codes)
+        else (f"no {sensor.kind} responds")
+    )
 
 
 def i2c(appliance: Appliance) -> Finding:

@@ -32,7 +32,7 @@ class Sysfs:
         return directory
 
     def thermometer(self, address: str, w1_slave: str) -> Path:
-        """Create a DS18B20 on the first 1-wire bus, and return its directory."""
+        """Create a thermometer on the first 1-wire bus, and return its directory."""
         directory = self.root / "sys/devices/w1_bus_master1" / address
         directory.mkdir(parents=True)
         (directory / "w1_slave").write_text(w1_slave)
@@ -63,6 +63,11 @@ class Sysfs:
 def w1_slave(celsius: float, *, mark: int = 0x10, crc: str = "YES") -> str:
     """Return the text of `w1_slave` for a temperature; `mark` is byte 6 of the scratchpad."""
     raw = round(celsius * 16) & 0xFFFF
-    data = bytes((raw & 0xFF, raw >> 8, 0x4B, 0x46, 0x7F, 0xFF, mark, 0x10, 0xA5))
-    line = " ".join(f"{byte:02x}" for byte in data)
-    return f"{line} : crc=a5 {crc}\n{line} t={round(celsius * 1000)}\n"
+    data = bytes((raw & 0xFF, raw >> 8, 0x4B, 0x46, 0x7F, 0xFF, mark, 0x10))
+    return w1_text(data, round(celsius * 1000), crc=crc)
+
+
+def w1_text(data: bytes, millidegrees: int, *, crc: str = "YES") -> str:
+    """Return the text of `w1_slave` for the eight bytes before the CRC, and the kernel's temperature."""
+    line = " ".join(f"{byte:02x}" for byte in (*data, 0xA5))
+    return f"{line} : crc=a5 {crc}\n{line} t={millidegrees}\n"

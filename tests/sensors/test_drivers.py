@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from sensors.chips.kernel_driver import MeasurementDriver
+from sensors.chips.one_wire_driver import ThermometerDriver
 from sensors.config.loader import load_sensors
 from sensors.driver import Driver, DriverError
 from sensors.driver_context import DriverContext
 from sensors.kinds.analog import AnalogDriver
 from sensors.kinds.derived import DerivedDriver
-from sensors.kinds.ds18b20 import ThermometerDriver
 from sensors.kinds.ina219 import PowerDriver
 from sensors.kinds.manual import ManualDriver, ManualOptions
 from sensors.kinds.pulse import PulseDriver
@@ -36,7 +36,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "pulse": PulseDriver,
     "analog": AnalogDriver,
     "supervised": SupervisedDriver,
-    "ds18b20": ThermometerDriver,
+    **dict.fromkeys(("ds18b20", "ds18s20", "ds1822", "ds1825", "ds28ea00", "max31850"), ThermometerDriver),
     "thermocouple": ThermocoupleDriver,
     "ina219": PowerDriver,
     "ina226": PowerDriver,

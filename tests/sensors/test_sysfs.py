@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from sensors.chips import sysfs as reader
 from sensors.chips.kernel_driver import BusReading, KernelDriver
+from sensors.chips.one_wire_driver import ThermometerDriver
+from sensors.chips.scratchpad import parse_scratchpad
 from sensors.chips.sysfs import SysfsChip, read_number, read_text
 from sensors.driver import Driver, DriverError
 from sensors.driver_context import DriverContext
 from sensors.kinds.bme280 import Bme280Options
-from sensors.kinds.ds18b20 import Ds18b20Options, ThermometerDriver, parse_scratchpad
+from sensors.kinds.ds18b20 import MODEL as DS18B20
+from sensors.kinds.ds18b20 import Ds18b20Options
 from sensors.kinds.ina219 import PowerOptions
 from sensors.kinds.thermocouple import ThermocoupleOptions
 from sensors.registry import all_kinds, make_driver
@@ -46,7 +49,7 @@ def sysfs(tmp_path: Path) -> Sysfs:
 def thermometer(sysfs: Sysfs, address: str | None = ADDRESS, interval_s: float = 1.0) -> ThermometerDriver:
     options = Ds18b20Options(address=address)
     return ThermometerDriver(
-        sensor(options, kind="ds18b20", unit="K", interval_s=interval_s), root=sysfs.root
+        sensor(options, kind="ds18b20", unit="K", interval_s=interval_s), DS18B20, root=sysfs.root
     )
 
 
@@ -384,6 +387,7 @@ class TestManyThermometers:
                     id=address,
                     interval_s=interval_s,
                 ),
+                DS18B20,
                 root=sysfs.root,
             )
             for address in addresses

@@ -305,7 +305,7 @@ FACTS = {
         "alarm": "alert above 95 %, clears after 1 min",
     },
     "coolant": {
-        "wiring": "the only thermometer on the 1-wire bus; header pin 7 = GPIO4 (data)",
+        "wiring": "the only DS18B20 on the 1-wire bus; header pin 7 = GPIO4 (data)",
         "fault": "out-of-range below -55 °C, above 125 °C; failed after 30 s without a good reading",
         "correction": "the measured value is multiplied by 1.02, then lowered by 0.9 °F",
         "recorded": "changes of 1 °F or more, in windows of 5 min",

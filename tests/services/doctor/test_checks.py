@@ -62,6 +62,12 @@ calibration = [[0.4, 1.0], [1.65, 0.0]]
 valid = [0.3, 3.0]
 path = "tanks.fuel.0.currentLevel"
 """
+THERMOMETER = """
+[[sensor]]
+id = "t2"
+kind = "ds18s20"
+path = "environment.inside.t2.temperature"
+"""
 CONFIG_TXT = """\
 dtparam=i2c_arm=on
 dtparam=spi=on
@@ -264,6 +270,12 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ),
     ("overlays", lambda r: r.put("fw/config.txt", "dtparam=spi=on\n"), "lacks"),
     ("1-wire", lambda r: r.remove("sys/bus/w1/devices/28-0316a2"), "no thermometer"),
+    (
+        "1-wire",
+        lambda r: r.put("etc/sensors.toml", f'{SENSORS}{THERMOMETER}address = "10-000802a1b3c4"\n'),
+        "t2: 10-000802a1b3c4 does not respond",
+    ),
+    ("1-wire", lambda r: r.put("etc/sensors.toml", SENSORS + THERMOMETER), "t2: no ds18s20 responds"),
     ("i2c", lambda r: r.remove("dev/i2c-1"), "/dev/i2c-1 does not exist"),
     ("spi", lambda r: r.remove("sys/bus/spi/devices/spi0.0"), "no SPI device"),
     (

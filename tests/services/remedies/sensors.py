@@ -62,6 +62,7 @@ VALUES = [
     Case("address = 0x76", "address = 0x75"),
     Case("address = 0x76", "address = true"),
     Case('address = "28-0316a2795cff"', 'address = "28-0316a2795"', chosen="28-0316a2795cff"),
+    Case('kind = "ds18b20"\naddress = "28-0316a2795cff"', 'kind = "ds18s20"\naddress = "28-0316a2795cff"'),
     Case('pull = "up"', 'pull = "UP"'),
     Case('pull = "up"', 'pull = "sideways"', 'pull = "none"'),
     Case(ALARM, ALARM.replace('"alarm"', '"critical"')),

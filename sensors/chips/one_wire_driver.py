@@ -1,0 +1,159 @@
+"""Driver of the thermometers on the 1-wire bus, through the kernel's `w1_therm`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from sensors.driver import DriverError, options_of
+from sensors.header_pins import bus_on_header
+from sensors.settings import Fact, SensorSettings
+from sensors.state import SensorState
+from sensors.units import ZERO_CELSIUS, format_duration
+
+from .kernel_driver import BusReading, KernelDriver, Range, range_fact
+from .one_wire import Family, find_thermometer
+from .one_wire_keys import OneWireOptions
+from .scratchpad import (
+    POWER_UP_CELSIUS,
+    PowerUp,
+    Scratchpad,
+    WireFault,
+    check_transfer,
+    no_mark_after_power_up,
+    parse_scratchpad,
+)
+from .sysfs import Wiring, read_text
+
+READ_S: Final = 0.8
+"""Time in seconds for one read: 750 ms for a conversion with 12 bits, and two transfers over the bus.
+
+Source: DS18B20 data sheet. A transfer takes about 10 ms.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ThermometerModel:
+    """Properties of one type of thermometer on the 1-wire bus."""
+
+    title: str
+    family: Family
+    range: Range
+    """Measuring range in kelvin, from the data sheet."""
+    celsius: Callable[[Scratchpad], float | WireFault]
+    """Function that converts the chip's bytes, as in `sensors.chips.scratchpad`."""
+    after_power_up: Callable[[Scratchpad], PowerUp] = no_mark_after_power_up
+    """Function that says whether 85 °C is the chip's value after power-up."""
+
+
+def celsius_range(low: float, high: float) -> Range:
+    """Return a measuring range in kelvin; the ends are in degrees Celsius."""
+    return Range(low + ZERO_CELSIUS, high + ZERO_CELSIUS, "K")
+
+
+class ThermometerDriver(KernelDriver):
+    """Driver of a thermometer through `w1_therm`; one read takes `READ_S`.
+
+    1-wire sensors briefly stop answering at times, so an unreadable or implausible reading is skipped. The
+    driver reports a fault when there has been no good reading for `PATIENCE_NS` or three intervals, whichever
+    is longer, and in at least `PATIENCE_READS` reads. The number of reads is needed because one round on a
+    bus with many sensors can take longer than 10 s.
+
+    If the bytes do not show whether 85 °C is the value after power-up, it is accepted only if the last other
+    reading differs by less than 5 K, and is at most `REPEATED_NS` old. A chip that lost its supply repeats
+    85 °C forever, but a real temperature soon changes by one step.
+    """
+
+    PATIENCE_NS: ClassVar[int] = 10_000_000_000
+    PATIENCE_READS: ClassVar[int] = 3
+    NEAR_K: ClassVar[float] = 5.0
+    REPEATED_NS: ClassVar[int] = 600_000_000_000
+
+    def __init__(self, settings: SensorSettings, model: ThermometerModel, *, root: Path) -> None:
+        super().__init__(settings, root=root, lane=Wiring.ONE_WIRE.lane(None))
+        self._model = model
+        self._patience_ns = self.patience_ns(settings)
+        self._address = options_of(settings, OneWireOptions).address
+        self._previous_celsius: float | None = None
+        """Last good reading that was not exactly 85 °C; None if there is no recent one."""
+        self._previous_ns = 0
+        self._good_ns: int | None = None
+        self._bad_reads = 0
+        """Number of consecutive reads without a plausible value."""
+
+    @classmethod
+    def patience_ns(cls, settings: SensorSettings) -> int:
+        """Return the time in nanoseconds without a good reading after which a sensor is `failed`."""
+        return max(cls.PATIENCE_NS, 3 * round(settings.interval_s * 1e9))
+
+    def find(self) -> Path:
+        """Find the thermometer by its address, or the only one of its family if no address is set."""
+        self._good_ns, self._bad_reads = None, 0
+        return self._find()
+
+    def _find(self) -> Path:
+        return find_thermometer(self._root, self._model.title, self._model.family, self._address)
+
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:
+        """Return a temperature in kelvin, or None while a failure is too recent to count as a fault."""
+        if self._good_ns is None:
+            self._good_ns = now_ns  # the time without a good reading counts from the first read
+        try:
+            if not directory.is_dir():  # the sensor disappeared: it may have returned, or been replaced
+                directory = self._directory = self._find()
+            reading = self._measure(directory, now_ns)
+        except DriverError as error:
+            self._bad_reads += 1
+            silent_ns = now_ns - self._good_ns
+            if silent_ns <= self._patience_ns or self._bad_reads < self.PATIENCE_READS:
+                return None
+            self._previous_celsius = None
+            raise DriverError(f"no good reading for {self._patience_ns / 1e9:g} s: {error}") from error
+        self._good_ns, self._bad_reads = now_ns, 0
+        return reading
+
+    def _measure(self, directory: Path, now_ns: int) -> BusReading:
+        text = read_text(directory / "w1_slave")
+        scratchpad = parse_scratchpad(text)
+        if scratchpad is None:
+            raise DriverError("the conversion failed" if not text else f"w1_slave contains {text[:40]!r}")
+        check_transfer(scratchpad)
+        celsius = self._model.celsius(scratchpad)
+        if isinstance(celsius, WireFault):
+            self._previous_celsius = None
+            return BusReading(None, celsius.state, celsius.detail)
+        if celsius == POWER_UP_CELSIUS:
+            self._check_power_up(self._model.after_power_up(scratchpad), now_ns)
+        else:
+            self._previous_celsius, self._previous_ns = celsius, now_ns
+        return self._model.range.reading(celsius + ZERO_CELSIUS)
+
+    def _check_power_up(self, is_power_up: PowerUp, now_ns: int) -> None:
+        """Raise `DriverError` if 85 °C is, or is likely to be, the value after power-up."""
+        previous = self._previous_celsius
+        is_near = previous is not None and abs(previous - POWER_UP_CELSIUS) < self.NEAR_K
+        if is_power_up is PowerUp.NO:
+            return
+        if is_power_up is PowerUp.YES or not is_near:
+            raise DriverError("85 °C, because the sensor was just reset or powered up; check its supply wire")
+        limit_ns = max(self.REPEATED_NS, self._patience_ns)
+        if now_ns - self._previous_ns > limit_ns:
+            raise DriverError(
+                f"exactly 85 °C for more than {format_duration(limit_ns / 1e9)}, which is the value of a"
+                " sensor that lost its supply; check its supply wire"
+            )
+
+
+def thermometer_facts(settings: SensorSettings, model: ThermometerModel) -> Iterator[Fact]:
+    """Yield the facts about a thermometer: its wiring, and the limits at which faults are reported."""
+    address = options_of(settings, OneWireOptions).address
+    which = address or f"the only {model.title}"
+    yield "wiring", f"{which} on the 1-wire bus; {bus_on_header(Wiring.ONE_WIRE.lane(None))}"
+    subject, beyond = range_fact(model.range, settings)
+    patience = format_duration(ThermometerDriver.patience_ns(settings) / 1e9)
+    yield subject, f"{beyond}; {SensorState.FAILED} after {patience} without a good reading"
+
+
+def kelvin(values: Mapping[str, Any]) -> str | None:
+    """Return the unit of a temperature, or None if the quantity is wrong."""
+    return "K" if values["measure"] else None
