@@ -1,8 +1,8 @@
 """Timing of one gateway's connections: one replication connects first, and all share one back-off.
 
-After an outage, only the first replication that the policy allows connects. The others connect after this one
-has sent all its documents, so that an alarm is sent before a month of readings. If the first replication
-cannot connect, neither can the others, so they wait too.
+After an outage, only the first replication that the policy allows connects. The others connect after it has
+sent all its documents, so that an alarm is sent before a month of readings. If the first replication cannot
+connect, the others could not connect either, so they wait too.
 """
 
 from collections.abc import Sequence
@@ -42,20 +42,23 @@ class TimedReplication(Protocol):
 
     @property
     def fails_alone(self) -> bool:
-        """True if the gateway accepted the last connection, and then refused the replication's requests."""
+        """True if the gateway accepted the last connection, and then rejected the replication's requests."""
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return whether a connection or attempt has ended since the last call, and the problem."""
+        """Return whether a connection or attempt has ended since the last call, and the problem if any."""
 
     def connect(self) -> None:
         """Start one attempt to connect."""
 
 
 class ConnectionTimer:
-    """Timer of one gateway's connections. All times are from one monotonic clock of the caller."""
+    """Timer of one gateway's connections. All times are those of the caller's monotonic clock."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
-        """Create a timer. `person_wait` is the minimum delay in seconds if a user must solve a problem."""
+        """Create a timer.
+
+        `person_wait` is the minimum delay, in seconds, between attempts if a user must solve a problem first.
+        """
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
@@ -88,7 +91,7 @@ class ConnectionTimer:
         return None
 
     def try_at_once(self) -> None:
-        """Cancel the current back-off delay, because the network has changed."""
+        """Cancel the current delay between attempts, because the network has changed."""
         self._backoff.reachability_changed()
         self._again_at = None
 

@@ -4,10 +4,10 @@
     gateway = CouchbaseGateway(database, configuration, vessel="argo")
     gateway.start()
 
-Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait for a
-month of readings. One more replication pulls documents from the office (`gateway_replication`). The first
-replication connects before the others (`connection_timing`). If a user must solve a problem before a
-connection is possible, the gateway continues its attempts, but less often.
+Each part of the forwarding policy (`policy`) has its own replication, connection and checkpoint, so that
+alarms do not wait for a month of readings. One more replication pulls documents from the office
+(`gateway_replication`). The first replication connects before the others (`connection_timing`). If a user
+must solve a problem before a connection is possible, the gateway continues its attempts, but less often.
 
 A document that the gateway rejects counts as not forwarded. It is listed with the reason, reported, and
 offered again. All rejected documents are offered again after a start and on `retry`. At regular intervals,
@@ -61,18 +61,18 @@ from .task_errors import PAUSE_S, TaskErrors
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 5.0
-"""Seconds between checks of inputs that change without notification, such as the time in the policy."""
+"""Seconds between checks of inputs that change without notification, such as the time of day."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of our forwarded bounds while documents are being forwarded."""
+"""Seconds between two writes of our bounds (see `forwarded`) while documents are being forwarded."""
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps to advance our forwarded bounds when the gateway stops.
+"""Maximum number of steps in which our bounds (see `forwarded`) are advanced when the gateway stops.
 
 Any logs that remain are checked after the next start.
 """
 _SCAN: Final = 500
-"""Number of changes counted before other tasks of the event loop may run."""
+"""Number of changes counted for the backlog before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
-"""Minimum number of seconds between attempts if a user must solve a problem first."""
+"""Minimum number of seconds between attempts to connect if a user must solve a problem first."""
 RETRY_EVERY_S: Final = 3600.0
 """Seconds between retries, each of which offers one rejected document for each reason.
 
@@ -83,7 +83,7 @@ over a metered link.
 
 @dataclass(frozen=True, slots=True)
 class CouchbaseGatewayConfiguration:
-    """Configuration of one gateway. Raises ValueError if it is not valid."""
+    """Configuration of one Couchbase gateway. Raises ValueError if it is not valid."""
 
     name: str
     """Name of the gateway, which must be the same on all vessels that forward to it.
@@ -114,7 +114,7 @@ class CouchbaseGatewayConfiguration:
     """Quota for pulled documents; None for no limit."""
     parts: tuple[PolicyPart, ...] = field(default_factory=lambda: parts(()))
     limit: float | None = None
-    """Maximum rate of all parts combined, in bytes per second; None for no limit."""
+    """Maximum sending rate of all parts of the policy combined, in bytes per second; None for no limit."""
 
     def __post_init__(self) -> None:
         URLEndpoint(self.url)
@@ -130,7 +130,7 @@ class CouchbaseGatewayConfiguration:
 
 
 class CouchbaseGateway:
-    """A gateway that runs from `start` to `stop`, in one event loop."""
+    """A Couchbase gateway that runs from `start` to `stop`, in one event loop."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ class CouchbaseGateway:
         return sum(replication.offer_refused() for replication in self._replications)
 
     def report(self) -> GatewayReport:
-        """Return the current state."""
+        """Return the current state of the gateway."""
         report = self._report
         pushes = [replication for replication in self._replications if replication.part is not None]
         refused = self._refused()
@@ -243,7 +243,7 @@ class CouchbaseGateway:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total bytes sent and received on all connections."""
+        """Total numbers of bytes sent and of bytes received on all connections."""
         both = [replication.transferred for replication in self._replications]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
@@ -261,7 +261,7 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _state_of_documents(self) -> tuple[GatewayState, str | None]:
-        """Return the state while connected, and the problem of documents that cannot be replicated."""
+        """Return the gateway's state while connected, and the problem with rejected documents, if any."""
         if refused := self._refused():
             has_more = any(replication.failed.has_overflowed for replication in self._replications)
             words = describe_refused(self.configuration.name, refused, has_more=has_more)
@@ -289,7 +289,7 @@ class CouchbaseGateway:
                 self._wake.clear()
                 wait = min(PAUSE_S, self._look_every)
                 try:
-                    while not is_counted:  # otherwise the report would say that everything is forwarded
+                    while not is_counted:  # otherwise the report would state that everything is forwarded
                         is_counted = not self._count()
                         await asyncio.sleep(0)
                     wait = await self._turn(watcher)
@@ -367,7 +367,7 @@ class CouchbaseGateway:
         return len(changes) == _SCAN
 
     def _note(self, *, ends: bool) -> bool:
-        """Advance our forwarded bounds, and write them if a write is due.
+        """Advance our bounds of forwarded documents, and write them if a write is due.
 
         Return True if more documents must be checked.
         """

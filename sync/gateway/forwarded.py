@@ -1,8 +1,8 @@
 """Record of the documents that have been forwarded, so that no document is forwarded twice.
 
-The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a bound for each log of
-each sensor. The gateway has acknowledged to this vessel all readings and gaps of that log up to the bound.
-Readers use the highest bound of all vessels.
+The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a *bound* for each log of
+each sensor: a sample number. The gateway has acknowledged to this vessel all readings and gaps of that log up
+to the bound. Readers use the highest bound of all vessels.
 
 A bound advances from one document to the next only if there is no gap between their numbers. It starts at the
 first number in a log, or where another vessel's bound ends. So a vessel that has only part of a log makes no
@@ -24,14 +24,14 @@ from sync.store import Database, Document, DocumentError
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Function that returns the signed body for a document's id and body.
+"""Function that signs a document. It accepts the document's id and body, and returns the signed body.
 
 On a vessel without an identity, it returns the body unchanged.
 """
 
 
 def unsigned(_document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the body unchanged, for a vessel without an identity."""
+    """Return a document's body unchanged. This is the `Sign` function of a vessel without an identity."""
     return body
 
 
@@ -39,7 +39,7 @@ Log = tuple[str, str, str]
 """Identity of a log: vessel, sensor and log id."""
 HISTORY: Final = (DocumentType.READING, DocumentType.GAP)
 AT_ONCE: Final = 500
-"""Number of documents checked in one step."""
+"""Maximum number of documents checked in one call of `Forwarded.advance`."""
 EPOCHS_AHEAD: Final = 1000
 """Maximum number by which an accepted epoch may exceed ours.
 
@@ -55,7 +55,10 @@ def forwarded_id(gateway: str, vessel: str) -> str:
 
 
 def bounds_of(document: Document) -> dict[Log, int]:
-    """Return the valid bounds in a `forwarded` document, which another vessel may have written."""
+    """Return the valid bounds in a `forwarded` document, by log.
+
+    Another vessel may have written the document, so malformed bounds are ignored.
+    """
     bounds: Any = document.body.get("bounds")
     highest: dict[Log, int] = {}
     for key, last in bounds.items() if isinstance(bounds, dict) else ():
@@ -75,7 +78,10 @@ def epoch_of(document: Document) -> int:
 
 
 class Forwarded:
-    """Bounds for one gateway: those of all vessels, and our own bounds, which this class advances."""
+    """Record of the documents that were forwarded to one gateway: the bounds of all vessels.
+
+    This class advances the bounds of this vessel.
+    """
 
     def __init__(
         self,
@@ -85,7 +91,10 @@ class Forwarded:
         *,
         sign: Sign = unsigned,
     ) -> None:
-        """Load the bounds. `sign` signs our own document. Raises StoreError if the store fails."""
+        """Load the bounds of all vessels. `sign` signs our own document.
+
+        Raises StoreError if the store fails.
+        """
         self._sign = sign
         self._database, self._gateway, self._vessel = database, gateway, vessel
         self._id = forwarded_id(gateway, vessel)
@@ -98,7 +107,7 @@ class Forwarded:
         self.epoch = 0
         self._fault = ""
         self._own_body: Mapping[str, Any] = {}
-        """Body of our document at the last write."""
+        """Body of our own document when it was last written."""
         if own is not None and not own.deleted:
             self._own, self.epoch = bounds_of(own), epoch_of(own)
             self._own_body = own.body
@@ -108,11 +117,11 @@ class Forwarded:
 
     @property
     def is_empty(self) -> bool:
-        """True if we have no bounds of our own."""
+        """True if this vessel has no bounds of its own."""
         return not self._own
 
     def read_bounds(self) -> bool:
-        """Read the bounds of all vessels. Return True if a vessel has begun a later epoch.
+        """Read the bounds of all vessels. Return True if another vessel has begun a later epoch.
 
         Raises StoreError if the store fails.
         """
@@ -159,13 +168,13 @@ class Forwarded:
                 self._due[key] = None
 
     def everything(self) -> None:
-        """Make `advance` check all logs, because a crash may have left acknowledgements unrecorded."""
+        """Make `advance` check all logs, because acknowledgements may be unrecorded after a crash."""
         for prefix in _PREFIXES:
             for document_id in _first_of_each_log(self._database, prefix):
                 self.acknowledged(document_id)
 
     def advance(self, is_there: Callable[[Document], bool]) -> bool:
-        """Advance the bounds over acknowledged documents.
+        """Advance this vessel's bounds over acknowledged documents.
 
         Return True if more documents must be checked. `is_there` returns True if the gateway has acknowledged
         a document of the store. Raises StoreError if the store fails.
@@ -179,7 +188,7 @@ class Forwarded:
         return bool(self._due)
 
     def write(self) -> bool:
-        """Write our bounds to the store if they have grown. Return True if they were written.
+        """Write this vessel's bounds to the store if they have advanced. Return True if they were written.
 
         Raises StoreError if the store fails.
         """

@@ -38,7 +38,7 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
 class ReplicationOwner(Protocol):
-    """The gateway that owns a replication."""
+    """Interface of the gateway that owns a replication and is informed of its events."""
 
     def acknowledged(
         self, replication: "GatewayReplication", change: DocumentChange, *, was_refused: bool
@@ -46,7 +46,7 @@ class ReplicationOwner(Protocol):
         """Process the gateway's acknowledgement of a change, which it may have rejected before."""
 
     def ended(self, replication: "GatewayReplication", outcomes: Sequence[DocumentEnded]) -> None:
-        """Process the outcomes of documents."""
+        """Process the outcomes of documents that were replicated or failed."""
 
     def push_begins(self, replication: "GatewayReplication", progress: PushProgress) -> None:
         """Process the progress from which a new connection continues to push."""
@@ -57,19 +57,19 @@ class ReplicationOwner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GatewayReplicationOptions:
-    """Options of a replication."""
+    """Options of one replication with a Couchbase gateway."""
 
     part: PolicyPart | None
-    """Part of the policy to push; None to pull."""
+    """Part of the forwarding policy whose documents are pushed; None to pull."""
     failed: FailedDocuments
     is_spared: Callable[[str], bool]
-    """Function that returns True if another vessel has forwarded a document."""
+    """Function that returns True if another vessel has already forwarded the document with a given id."""
     limit: TokenBucket | None
     """Rate limit shared by all replications; None for no limit."""
 
 
 class GatewayReplication:
-    """A replication that can be connected and stopped repeatedly."""
+    """A replication with a Couchbase gateway, which can be connected and stopped repeatedly."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class GatewayReplication:
         self._owner, self._options = owner, options
         self._resets = self._has_ended = False
         self._problem: Problem | None = None
-        """Problem that ended the last attempt or connection."""
+        """Problem that ended the last attempt or connection; None if there was none."""
         self._mended: set[str] = set()
         """Reasons for earlier rejections for which a document has been accepted since the last probe."""
         self._replicator = Replicator(
@@ -116,16 +116,16 @@ class GatewayReplication:
             rng=rng,
         )
         self.has_pushed = part is not None and self._replicator.pushed.local > 0
-        """True if any documents have been pushed to the gateway."""
+        """True if any documents were ever pushed to the gateway."""
 
     # Documents
 
     def includes(self, document_id: str) -> bool:
-        """Return True if a document belongs to this replication."""
+        """Return True if a document belongs to the part of the policy that this replication pushes."""
         return self.part is not None and self.part.holds(document_id)
 
     def is_sent(self, document_id: str) -> bool:
-        """Return True if this replication pushes a document, because no other vessel has forwarded it."""
+        """Return True if this replication pushes a document: it is included, and not forwarded by others."""
         return self.includes(document_id) and not self._options.is_spared(document_id)
 
     def is_waiting(self, change: DocumentChange) -> bool:
@@ -142,12 +142,12 @@ class GatewayReplication:
 
     @property
     def stored(self) -> PushProgress:
-        """Push progress according to our own copy of the checkpoint."""
+        """Progress of pushing according to our own copy of the checkpoint."""
         return self._replicator.stored
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total bytes sent and received."""
+        """Total numbers of bytes sent and of bytes received."""
         return self._replicator.transferred
 
     # State
@@ -169,7 +169,7 @@ class GatewayReplication:
 
     @property
     def is_idle(self) -> bool:
-        """True if there is no work to do."""
+        """True unless documents are being transferred."""
         return self._replicator.status.activity is not Activity.BUSY
 
     @property
@@ -193,7 +193,7 @@ class GatewayReplication:
         self._replicator.start(reset_checkpoint=self._resets)
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return whether a connection or attempt has ended since the last call, and the problem."""
+        """Return whether a connection or attempt has ended since the last call, and the problem if any."""
         has_ended, self._has_ended = self._has_ended, False
         return has_ended, self._problem
 
@@ -217,7 +217,7 @@ class GatewayReplication:
             async with asyncio.timeout(_STOP_S):
                 await self._replicator.stop()
 
-    # Refused documents
+    # Rejected documents
 
     @property
     def refused(self) -> list[FailedDocument]:

@@ -18,7 +18,7 @@ _HOURS: Final = re.compile(r"hours\s*(==|!=)\s*([01]\d|2[0-3]):([0-5]\d)\s*-\s*(
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The facts on which the conditions in a policy depend."""
+    """The facts on which the conditions in a forwarding policy depend."""
 
     interface: frozenset[str] | None = None
     """All names of the network interface through which the gateway is reached; None if there is no route."""
@@ -56,7 +56,7 @@ class HoursAre:
     negated: bool
 
     def is_met(self, situation: Situation) -> bool:
-        """Return True if the condition is met."""
+        """Return True if the condition on the time of day is met."""
         minute = situation.minute
         if self.begin <= self.end:
             within = self.begin <= minute < self.end
@@ -73,7 +73,7 @@ class HoursAre:
 
 @dataclass(frozen=True, slots=True)
 class PolicyConditions:
-    """List of conditions that must all be met. An empty list is always met."""
+    """List of conditions, all of which must be met. An empty list is always met."""
 
     conditions: tuple[InterfaceIs | HoursAre, ...] = ()
 
@@ -123,7 +123,7 @@ class PolicyEntry:
     channels: tuple[str, ...]
     when: PolicyConditions = ALWAYS
     limit: float | None = None
-    """Maximum rate in bytes per second; None for no limit."""
+    """Maximum sending rate in bytes per second for these documents; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class PolicyPart:
     """Subset of the documents that is forwarded independently, so that it does not delay other documents."""
 
     name: str
-    """Name under which the state of the part is stored. It depends only on the documents in the part."""
+    """Name under which the progress of the part is stored. It depends only on the documents in the part."""
     holds: Callable[[str], bool]
     """Function that returns True if the document with this id belongs to the part."""
     when: PolicyConditions = ALWAYS

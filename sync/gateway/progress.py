@@ -8,7 +8,7 @@ from sync.store import DocumentChange
 
 
 class Rate:
-    """Counter of the documents per second over the last ten seconds."""
+    """Counter of the documents forwarded per second, averaged over the last ten seconds."""
 
     SPAN: Final = 10
 
@@ -41,7 +41,7 @@ class Rate:
 
 
 class Backlog:
-    """Counter of waiting documents and their bytes.
+    """Counter of the documents that wait to be forwarded, and of their bytes.
 
     A document that is rewritten while it waits counts once.
     """

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 
 class GatewayState(StrEnum):
-    """The state of a gateway."""
+    """State of a gateway, as reported to users."""
 
     CONNECTED = "connected"
     CONNECTING = "connecting"
@@ -20,7 +20,7 @@ class GatewayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RefusedDocument:
-    """A document that a gateway rejects."""
+    """A document that a gateway has rejected."""
 
     id: str
     reason: str
@@ -51,7 +51,7 @@ def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_mo
 
 @dataclass(slots=True)
 class GatewayReport:
-    """The current state of one gateway."""
+    """Report on the current state of one gateway."""
 
     name: str
     kind: str
@@ -103,4 +103,4 @@ class Gateway(Protocol):
         """
 
     def report(self) -> GatewayReport:
-        """Return the current state."""
+        """Return the current state of the gateway."""

@@ -20,7 +20,7 @@ class TaskErrors:
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
         self.words: str | None = None
-        """Message about the current problem; None if there is none."""
+        """Message about the error in the last iteration; None if that had no error."""
 
     def outlasts(self, error: Exception) -> bool:
         """Record an error. Return False if the task must end because of this error."""

@@ -41,14 +41,14 @@ LONGEST_CREDENTIALS: Final = 4096
 PASSWORDS_AT_ONCE: Final = 2
 """Maximum number of passwords checked at the same time.
 
-A good password hash takes at least 50 ms and much memory. Many simultaneous clients must not use up the
-memory.
+A good password hash takes at least 50 ms and much memory. Without this limit, many simultaneous clients could
+use up the memory.
 """
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]+")
-"""Characters allowed in the value of a cookie (RFC 6265, 4.1.1)."""
+"""Pattern of valid cookie values (RFC 6265, 4.1.1)."""
 
 
 def secrets_equal(one: str, other: str) -> bool:
@@ -167,7 +167,7 @@ class CertificateHolder:
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """Any client of a listener without authenticators."""
+    """A client of a listener without authenticators, so that its identity is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Refusal:
 
     status: int
     text: str
-    """Human-readable reason. It must not reveal anything useful to an unauthenticated client."""
+    """Human-readable reason, which must not reveal anything useful to an unauthenticated client."""
     headers: dict[str, str]
 
 
@@ -212,7 +212,7 @@ class ListenerPasswordAuthenticator:
     ) -> None:
         self._callback = callback
         self.guesses = guesses or LoginAttempts(time.monotonic)
-        """Login attempts, with the limits on wrong passwords for each address and each user."""
+        """Record of login attempts, which limits wrong passwords for each address and each user."""
         # A pool of our own threads limits the number of callbacks. A semaphore would not limit it: when a
         # client disconnects, its semaphore is released, but its thread continues.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
@@ -261,7 +261,7 @@ class ListenerCertificateAuthenticator:
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
-        """Return True if the holder of the first certificate, which TLS has verified, may connect."""
+        """Return True if the holder of the first certificate may connect. TLS has verified it."""
         return await self.objection(certificates) is None
 
     async def objection(self, certificates: list[x509.Certificate]) -> str | None:

@@ -1,8 +1,8 @@
 """Retry policy: classification of temporary problems, and the time to wait before a retry.
 
-The classification follows Couchbase Lite, with two additions, because an appliance runs unattended. A peer
-that is restarting or was killed counts as temporary, and so does an error from our own store, such as a full
-SD card.
+The classification follows Couchbase Lite, with two additions, because an appliance runs unattended. The
+restart or crash of a peer counts as a temporary problem, and so does an error from our own store, such as a
+full SD card.
 """
 
 import errno
@@ -71,7 +71,7 @@ _UNKNOWN_HOST: Final = frozenset(
 
 
 def is_transient(problem: Problem) -> bool:
-    """Return True if another attempt may soon succeed without a change on this machine."""
+    """Return True if a problem is temporary: another attempt may soon succeed without a change here."""
     if problem.domain is Domain.STORE:
         return True
     if problem.domain is Domain.DNS:
@@ -80,12 +80,12 @@ def is_transient(problem: Problem) -> bool:
 
 
 def may_be_network_dependent(problem: Problem) -> bool:
-    """Return True if the problem may disappear when this machine joins another network."""
+    """Return True if a problem may disappear when this machine joins another network."""
     return problem.domain is Domain.DNS or (problem.domain is Domain.POSIX and problem.code in _NETWORK)
 
 
 def is_worth_retrying(problem: Problem, *, continuous: bool) -> bool:
-    """Return True if a replication must try to connect again after this problem.
+    """Return True if a replication must try to connect again after a problem.
 
     A continuous replication also retries after problems that may disappear on another network.
     """
@@ -163,5 +163,5 @@ class Backoff:
 
 
 def max_attempts(*, continuous: bool) -> int | None:
-    """Return the default maximum number of attempts; None for no limit."""
+    """Return the default maximum number of attempts to connect; None for no limit."""
     return None if continuous else ONE_SHOT_ATTEMPTS

@@ -1,4 +1,4 @@
-"""Connections of the type `ProtocolType.BYTE_STREAM` over asyncio streams and over file descriptors."""
+"""Connections of type `ProtocolType.BYTE_STREAM` over asyncio streams and over file descriptors."""
 
 import asyncio
 import errno
@@ -36,7 +36,7 @@ class StreamConnection:
         if error is not None:
             self._writer.transport.abort()
         self._writer.close()
-        with suppress(OSError):  # The stream was already broken, which has been reported.
+        with suppress(OSError):  # The stream was already broken, and this was reported.
             await self._writer.wait_closed()
 
     async def _read(self, connection: ReplicatorConnection) -> None:
@@ -82,7 +82,7 @@ class DescriptorConnection:
                 await _wait(loop.add_writer, loop.remove_writer, self._write_fd)
 
     async def close(self, error: Exception | None) -> None:  # noqa: ARG002 -- the other end cannot be informed
-        """Close the descriptors. Data that is still in a device's output buffer may be sent or lost."""
+        """Close the descriptors. Data still in a device's output buffer may be sent or lost."""
         if self._is_closed:
             return
         self._is_closed = True

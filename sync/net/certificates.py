@@ -1,8 +1,8 @@
 """Reads and checks certificates: fingerprints, pins, dates and names. Errors have human-readable messages.
 
-Dates are not checked in the TLS handshake (see `tls_contexts`). A Raspberry Pi may boot with its clock in
-1970, and must not refuse a certificate because of its clock. `check_dates` checks the dates after the
-handshake, against the best known time.
+Dates are not checked in the TLS handshake (see `tls_contexts`), because the clock of a Raspberry Pi may be in
+1970 when it boots. A certificate must not be rejected for that reason. `check_dates` checks the dates after
+the handshake, against the best known time.
 
 A failed check raises ProblemError with Domain.TLS. For malformed certificates, `cryptography` raises
 exceptions of many types (`x509.InvalidVersion`, `UnsupportedGeneralNameType`, `UnsupportedAlgorithm`,
@@ -32,7 +32,7 @@ For example, `openssl x509 -fingerprint -sha256` prints `sha256 Fingerprint=AA:B
 
 
 def tls_error(text: str) -> ProblemError:
-    """Return the exception for a TLS problem with this message."""
+    """Return the exception for a TLS problem described by `text`."""
     return ProblemError(Problem(Domain.TLS, 0, text))
 
 
@@ -213,7 +213,7 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
-"""Suffixes of OpenSSL's reason strings, with their meanings. The prefixes differ between TLS versions."""
+"""Suffixes of OpenSSL's reason strings, each with its meaning. The prefixes differ between TLS versions."""
 
 
 def explain(error: ssl.SSLError) -> str:

@@ -32,7 +32,7 @@ class NoFreeSlotError(Exception):
 
 
 class ConnectionSlots(Generic[K]):
-    """The slots of one listener. The caller chooses the keys that identify connections."""
+    """The connection slots of one listener. The caller chooses the keys that identify connections."""
 
     def __init__(
         self, most: int, *, reserved: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
@@ -50,10 +50,10 @@ class ConnectionSlots(Generic[K]):
         self._strangers: dict[K, str] = {}
         """Address of each unauthenticated client, the longest-waiting first."""
         self._known: set[K] = set()
-        """Unauthenticated clients whose certificates were accepted."""
+        """Clients that are not admitted yet, but whose certificates were accepted."""
         self._members: dict[K, None] = {}
         self._others: dict[K, str] = {}
-        """The owner of each admitted connection without a certificate."""
+        """Owner of each admitted connection without a certificate, by the connection's key, oldest first."""
 
     def __len__(self) -> int:
         return len(self._strangers) + len(self._members) + len(self._others)
@@ -116,10 +116,11 @@ class ConnectionSlots(Generic[K]):
         return dropped
 
     def _most_of_one(self, newcomer: str | None) -> K | None:
-        """Return the oldest connection of the owner with the most connections.
+        """Return the oldest connection of the owner with the most connections, to be dropped.
 
-        Return None if `newcomer` would then have at least as many connections as that owner had. If
-        `newcomer` is None, the new client has a certificate, and this comparison is omitted.
+        Return None if `newcomer`, the owner of the new connection, would then have at least as many
+        connections as that owner had. If `newcomer` is None, the new client has a certificate, and the
+        numbers are not compared.
         """
         by_owner = Counter(self._others.values())
         if not by_owner:

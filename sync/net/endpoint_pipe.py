@@ -10,18 +10,18 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _PIECE: Final = 16 * 1024
-"""Maximum number of bytes passed to the connection at once if message boundaries do not matter.
+"""Maximum number of bytes passed to the application's connection at once in a byte stream.
 
 Sending this number of bytes over a slow line takes seconds. With TLS, these bytes form one record.
 """
 _READY_BYTES: Final = 64 * 1024
 """Number of received but undelivered bytes above which `ready` waits."""
 _MOST_BYTES: Final = 1024 * 1024
-"""Number of received but undelivered bytes above which the connection is closed for ignoring `ready`."""
+"""Number of received but undelivered bytes above which a connection that ignores `ready` is closed."""
 
 
 class EndpointPipe(asyncio.Transport):
-    """An asyncio transport over an application's connection.
+    """An asyncio transport whose data is carried by an application's connection.
 
     Received bytes are delivered after the first call of `resume_reading`.
     """
@@ -61,7 +61,7 @@ class EndpointPipe(asyncio.Transport):
     # Calls from the application's connection
 
     def received(self, data: bytes) -> None:
-        """Buffer bytes until they can be delivered."""
+        """Buffer bytes received by the application's connection until they can be delivered."""
         if self._is_closing and self._finisher is not None:
             return
         self._in.append(bytes(data))
@@ -74,11 +74,11 @@ class EndpointPipe(asyncio.Transport):
         self._look_if_ready()
 
     async def ready(self) -> None:
-        """Wait until more bytes may be received, or the connection is closed."""
+        """Wait until the application's connection may receive more bytes, or is closed."""
         await self._ready.wait()
 
     def ended(self, error: Exception | None) -> None:
-        """Handle the end of the connection. Unless there was an error, deliver the buffered bytes first."""
+        """Handle the end of the connection. If there was no error, deliver the buffered bytes first."""
         if error is not None:
             self._finish(error)
             return

@@ -23,11 +23,11 @@ _ENDPOINT: Final = "/_blipsync"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Our credentials, and the checks of the server's certificate."""
+    """Credentials of this side, and the checks of the server's certificate."""
 
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
-    """The only accepted certificate, or its SHA-256 fingerprint."""
+    """The only accepted server certificate, or its SHA-256 fingerprint; None to verify certificates."""
     accept_only_self_signed: bool = False
     roots: Sequence[x509.Certificate] | None = None
     """Trusted roots for the server's certificate; None for the system's roots."""
@@ -143,12 +143,12 @@ class URLEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class MessageEndpoint:
-    """A peer reached over the application's own connection, such as a serial line, Bluetooth or a radio."""
+    """A peer that is reached over the application's own connection, such as a serial line or a radio."""
 
     uid: str
     """Unique id of the peer. It also identifies the checkpoint."""
     open: Callable[[], MessageEndpointConnection]
-    """Function that creates a connection; called for each attempt."""
+    """Function that creates a connection. It is called for each attempt to connect."""
     protocol_type: ProtocolType
 
     @property

@@ -28,7 +28,7 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
         return Problem(Domain.TLS, 0, f"{doing}: {certificates.explain(error)}")
     if isinstance(error, OSError) and error.errno:
         reason = error.strerror or ""
-        if not reason or reason.startswith("Connect call failed"):  # asyncio's own general text
+        if not reason or reason.startswith("Connect call failed"):  # asyncio's text, which gives no reason
             reason = os.strerror(error.errno)
         return Problem(Domain.POSIX, error.errno, f"{doing}: {reason}")
     what = str(error) or type(error).__name__

@@ -1,11 +1,11 @@
-"""WebSocket framing (RFC 6455) without I/O: bytes in, complete binary messages out, and vice versa.
+"""WebSocket framing (RFC 6455) without I/O: conversion of bytes to complete binary messages, and vice versa.
 
 Nearly all traffic consists of unfragmented binary frames within the size limit. This module parses and builds
 such frames itself, because replication sends very many frames of 300 bytes. For each frame, the
 generator-based parser of the `websockets` package takes 5 µs, and the parser in this module takes 0.7 µs. All
-other frames are passed to the package's protocol as their bytes arrive, without bytes of the following frame.
-So the package's parser is always at the beginning of a frame when the parser in this module continues. Both
-parsers produce the same messages and the same close codes.
+other frames are passed to the package's protocol as their bytes arrive, but without any bytes of the next
+frame. So the package's parser is always at the beginning of a frame when the parser in this module continues.
+Both parsers produce the same messages and the same close codes.
 """
 
 import logging
@@ -27,7 +27,7 @@ except ImportError:  # built without a compiler: the same result, twenty times s
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
 
 package_log: Final = logging.getLogger(f"{__name__}.websockets")
-"""Logger for the protocols of the `websockets` package. Our own messages contain more information."""
+"""Logger for the `websockets` package's protocols, whose messages tell less than our own."""
 package_log.setLevel(logging.WARNING)
 
 # RFC 6455, 5.2. The first byte has FIN and the opcode. The second has MASK and the length; 126 and 127 mean
@@ -44,7 +44,7 @@ _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame carries 125 bytes, 
 
 @dataclass(frozen=True, slots=True)
 class CloseReason:
-    """A close code and its reason."""
+    """A WebSocket close code and the reason sent with it."""
 
     code: int
     reason: str
@@ -64,7 +64,7 @@ class Framing:
         self._max_size = protocol.max_message_size
         self._out: list[bytes] = []
         self._pong: list[bytes] = []
-        """The pong for the last ping.
+        """The queued pong for the last ping; empty if there is none.
 
         Earlier pings need no pong (RFC 6455, 5.5.3), so a flood of pings cannot fill the memory.
         """
@@ -194,7 +194,7 @@ class Framing:
                 break
             first, length = data[position], data[position + 1] ^ masks
             if length >= _MASK or first not in _KNOWN:
-                lent = end - position  # the frame is invalid, and the package will report that
+                lent = end - position  # the frame is invalid, and the `websockets` package will report that
                 break
             if length >= 126:
                 is_short = length == 126

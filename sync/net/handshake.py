@@ -37,7 +37,7 @@ class Head:
 
     @property
     def first(self) -> int | None:
-        """The first byte; None if no byte has arrived."""
+        """First byte of the head; None if no byte has arrived."""
         return self._bytes[0] if self._bytes else None
 
     def add(self, data: bytes) -> None:
@@ -61,7 +61,7 @@ class Head:
 
 
 def joined(headers: Headers) -> Headers:
-    """Return the headers with each name once. Values of a repeated header are joined with commas.
+    """Return headers in which each name occurs once. Values of a repeated header are joined with commas.
 
     Looking up a repeated name in `Headers` raises an exception, which callers do not expect. Only the values
     of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
@@ -108,7 +108,7 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
 
 
 def _as_written(url: str, zone: str) -> str:
-    """Return the zone with its case as in the URL, because interface names are case-sensitive."""
+    """Return the zone spelt as in the URL, because interface names are case-sensitive."""
     at = url.lower().find(zone.lower() + "]")
     return url[at : at + len(zone)] if at >= 0 else zone
 
@@ -127,7 +127,7 @@ def spell_remote(address: object) -> str:
             except ValueError:
                 return f"{host}:{port}"
             if isinstance(parsed, ipaddress.IPv6Address):
-                if parsed.ipv4_mapped is not None:  # form of IPv4 in a socket for both families
+                if parsed.ipv4_mapped is not None:  # an IPv4 address in a socket for both families
                     return f"{parsed.ipv4_mapped}:{port}"
                 return f"[{bare}{is_scoped}{zone}]:{port}"
             return f"{host}:{port}"

@@ -19,10 +19,10 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from .error_mapping import problem_of
 
 STAGGER: Final = 0.25
-"""Seconds after which the next address is tried in parallel (RFC 8305, section 5)."""
+"""Seconds between the starts of attempts with different addresses (RFC 8305, section 5)."""
 
 _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
-"""Errors caused by an unsupported address family. Any other error is reported in preference to these."""
+"""Errors that an unsupported address family causes. Any other error is reported in preference to these."""
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -73,7 +73,7 @@ def _spelt(host: str) -> str:
 
 
 def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
-    """Return the addresses with alternating families, so that an unusable family causes only one delay."""
+    """Return the addresses with alternating families, so that an unusable family delays only one attempt."""
     first = addresses[0][0]
     same = [address for address in addresses if address[0] == first]
     other = [address for address in addresses if address[0] != first]

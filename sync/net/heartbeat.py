@@ -1,11 +1,11 @@
-"""Detection of connections lost without an error, as when a cable is unplugged or a peer is out of range."""
+"""Detection of connections that are lost without an error, for example because a cable was unplugged."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
 _NEAR: Final = 0.001
-"""Tolerance in seconds, because timers sometimes fire a little early."""
+"""Tolerance for timers, in seconds, because they sometimes fire a little early."""
 
 
 class Heartbeat:

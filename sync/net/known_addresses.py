@@ -18,15 +18,18 @@ ADDRESSES: Final = 8
 This is enough for a phone and a tablet, each on board and on other networks.
 """
 USERS: Final = 128
-"""Maximum number of users, more than any crew has. Only users who have sent the correct password count."""
+"""Maximum number of users whose addresses are kept, more than any crew has.
+
+Only users who have sent the correct password are counted.
+"""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds for which an unused address is kept: about the time for which a boat is laid up in winter."""
+"""Seconds for which an unused address is kept: about as long as a boat is laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
 """Minimum seconds between two updates of the same address, each of which is a write to the card."""
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
-"""Length to which user names and addresses are cut, in characters, because clients may send long ones."""
+"""Length, in characters, to which user names and addresses are truncated. Clients may send longer ones."""
 
 
 def exact(address: str) -> str:

@@ -79,11 +79,11 @@ _ENDPOINT: Final = "_blipsync"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """An authenticated client that requests access to a database."""
+    """An authenticated client, and the database that it has requested."""
 
     client: Client
     database: str
-    """Name under which the database is served."""
+    """Name of the requested database, as in its URL."""
     remote: str
     """The client's address and port, in readable form."""
     headers: Mapping[str, str]
@@ -199,10 +199,10 @@ class URLEndpointListener:
     def __init__(self, configuration: URLEndpointListenerConfiguration) -> None:
         self.configuration: Final = configuration
         self.tls_identity: TLSIdentity | None = None
-        """The identity presented to clients; None before `start`, or without TLS."""
+        """TLS identity presented to clients; None before `start`, or without TLS."""
         self._server: Server | None = None
         self._connections: dict[PeerConnection, None] = {}
-        """The connections, oldest first."""
+        """The open connections, oldest first, as the keys of a dictionary."""
         self._owners: WeakValueDictionary[str, ConnectionOwner] = WeakValueDictionary()
         self._authenticators = _combined(configuration.authenticator)
 
@@ -371,7 +371,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close a client's oldest connection if it has too many. The oldest one has probably been lost."""
+        """Close the oldest connection of a client that has too many. That connection was probably lost."""
         theirs = [
             connection
             for connection in self._connections

@@ -1,14 +1,14 @@
 """Limits on wrong passwords, to prevent password guessing.
 
 This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
-attempts do not exceed the limits. If the password was correct, the attempt is no longer counted. For some
-minutes, a wrong password counts against the sender's address and against the user. For an IPv6 address, its
+attempts do not exceed the limits. If the password is correct, the attempt is no longer counted. A wrong
+password counts against the sender's address and against the user for some minutes. For an IPv6 address, its
 /64 is counted, because a host with one address in a /64 can use all other addresses of that /64. A client
-over a limit must wait, and no hash is computed for it.
+that exceeds a limit must wait, and no hash is computed for it.
 
-The limit for a user does not apply at addresses from which that user has logged in before. Otherwise anyone
-could lock out the user. The limit for the /64 does not apply at exactly such an address either. There, only
-this user's wrong passwords from the same address are counted.
+The limit for a user does not apply to addresses from which that user has logged in before. Otherwise anyone
+could lock out the user. The limit for the /64 does not apply to exactly such an address either. For such an
+address, only this user's wrong passwords from the same address are counted.
 """
 
 import math
@@ -29,7 +29,7 @@ Users rarely mistype a password more often. An attacker is limited to about 3,00
 PER_USER: Final = 50
 """Maximum number of wrong passwords for one user within `WINDOW_S`, from all addresses combined."""
 KEPT: Final = 1024
-"""Maximum number of entries for addresses, for users, and for pairs of user and address: 2 MB at most.
+"""Maximum number of entries of each kind: addresses, users, and pairs of both. They use at most 2 MB.
 
 To displace an entry, an attacker must send wrong passwords for this number of other users or addresses.
 """
@@ -126,9 +126,10 @@ class _Counts:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def free_at(self, name: str, since: float) -> float:
-        """Return the time of the attempt that must expire before the next one is allowed, or minus infinity.
+        """Return the time of the attempt that must expire before another attempt is allowed for a name.
 
-        Attempts at or before the time `since` have expired.
+        Attempts at or before the time `since` have expired. The result is minus infinity if an attempt is
+        allowed now.
         """
         times = self._times.get(name)
         while times and times[0] <= since:

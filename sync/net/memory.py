@@ -37,11 +37,11 @@ a message that is being decoded. The sum is below the 120 MiB to which the proce
 CONNECTION: Final = 220 * KIB
 """Memory, in bytes, that each open connection was measured to use for TLS buffers and objects."""
 _READ: Final = 64 * KIB
-"""Size in bytes of each connection's read buffer in asyncio's TLS, which by default has 256 KiB."""
+"""Size, in bytes, of the read buffer of each TLS connection in asyncio. asyncio's default is 256 KiB."""
 _TRIM_FROM: Final = 4 * MIB
-"""Number of freed bytes after which free memory is returned to the system."""
+"""Number of bytes freed by connections after which free memory is returned to the system."""
 _DEPARTED: Final = 16
-"""Number of ended connections after which garbage is collected.
+"""Number of ended connections after which Python's garbage collector is run.
 
 asyncio's TLS leaves reference cycles that contain buffers. Python's collector counts objects, not bytes.
 Without this limit, hundreds of these buffers would remain.
@@ -68,16 +68,16 @@ class MemoryHolder(Protocol):
 
 
 class MemoryBudget:
-    """Memory budget of the connections of one event loop."""
+    """Memory budget that all connections of one event loop share."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self.total = 0
         self._held: dict[MemoryHolder, int] = {}
         self._closing: set[MemoryHolder] = set()
-        """Holders that are closing, and use memory until they are closed."""
+        """Connections that are being closed, and still use memory."""
         self._peak = 0
-        """Highest `total` since memory was last returned to the system."""
+        """Highest `total`, in bytes, since memory was last returned to the system."""
         self._departed = 0
         self._collection: asyncio.TimerHandle | None = None
 

@@ -40,7 +40,7 @@ class ProtocolType(Enum):
 
 
 class Side(Enum):
-    """The role of this side. The active side starts the replication."""
+    """Role of this side of a connection. The active side starts the replication."""
 
     ACTIVE = auto()
     PASSIVE = auto()
@@ -53,7 +53,7 @@ class MessagingError(Exception):
         super().__init__(str(error) or type(error).__name__)
         self.error = error
         self.is_recoverable = is_recoverable
-        """True if another attempt to connect may succeed soon."""
+        """True if the failure is temporary, so that another attempt to connect may succeed soon."""
 
 
 class ReplicatorConnection:
@@ -73,12 +73,10 @@ class ReplicatorConnection:
         self._pipe.received(data)
 
     async def ready(self) -> None:
-        """Wait until more data may be received.
+        """Wait until more data may be passed to `receive`.
 
-        Await this before each read, so that back-pressure reaches the other side.
-
-        Do not await it within `MessageEndpointConnection.open`, because no data is processed before `open`
-        returns.
+        Await this before each read, so that back-pressure reaches the other side. Do not await it within
+        `MessageEndpointConnection.open`, because no data is processed before `open` returns.
         """
         await self._pipe.ready()
 
@@ -169,7 +167,7 @@ class MessageTransport(asyncio.Protocol):
         self.bytes_received = 0
         self.bytes_sent = 0
         self.silence = 0.0
-        """Always 0, because there are no pings. The application itself detects a lost connection."""
+        """Always 0, because no pings are sent. The application itself must detect a lost connection."""
         self._pipe = pipe
         self._tuning = tuning
         self._receiver: FrameReceiver | None = None

@@ -61,10 +61,8 @@ class MessageEndpointListener:
     ) -> PeerDriver:
         """Open `connection`, and serve the peer at its other end.
 
-        `remote` is the peer's name in log messages.
-
-        Return when the connection is open. The peer is served until the connection ends. Raises ProblemError
-        if the connection does not open.
+        `remote` is the peer's name in log messages. This method returns when the connection is open. The peer
+        is served until the connection ends. Raises ProblemError if the connection does not open.
         """
         drivers: list[PeerDriver] = []
 

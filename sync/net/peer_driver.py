@@ -23,7 +23,7 @@ from .turn_scheduler import TURN_S, ConnectionOwner, turn_scheduler
 log = logging.getLogger(__name__)
 
 _FLUSH_EVERY: Final = 64 * 1024
-"""Number of bytes to queue before they are written, so that one system call writes many frames."""
+"""Number of queued bytes at which frames are written, so that one system call writes many frames."""
 _FRAMES_AT_ONCE: Final = 100
 """Number of frames processed before replies are sent: enough for half a transaction of small documents."""
 INBOUND_MOST: Final = 256 * 1024
@@ -31,10 +31,10 @@ INBOUND_MOST: Final = 256 * 1024
 INBOUND_LEAST: Final = 64 * 1024
 """Number of received but unprocessed bytes below which reading resumes."""
 INFLATED_A_SECOND: Final = 32 * 1024 * 1024
-"""Maximum number of bytes to which a connection's compressed frames may inflate per second.
+"""Maximum number of bytes per second to which a connection's compressed frames may be decompressed.
 
-After a pause, this number of bytes may be inflated at once. In measurements, the fastest replication inflated
-15 MiB in a second, and text over Wi-Fi half of that.
+After a pause, this number of bytes may be decompressed at once. In measurements, the fastest replication
+decompressed 15 MiB in a second, and text over Wi-Fi half of that.
 """
 
 
@@ -56,7 +56,7 @@ class PeerDriver:
             peer: the peer to drive.
             transport: the transport that carries its frames.
             over: called once when the transport is closed, with the problem that ended it.
-            turned: called whenever the peer has no more work.
+            turned: called whenever the peer has finished the work that was due.
             owner: the owner to whom the processor time of this connection is charged; None for a new owner.
         """
         self.peer, self.transport = peer, transport
@@ -73,7 +73,7 @@ class PeerDriver:
         """True while reading is paused because too many received bytes are unprocessed."""
         self._inflation = TokenBucket(INFLATED_A_SECOND, now=self._loop.time())
         self._inflated = 0
-        """Total bytes of inflated frames that are already charged to `_inflation`."""
+        """Total number of decompressed bytes that are already charged to `_inflation`."""
         self._is_closing = False
         self._wake_is_due = self._run_is_due = False
         self._ending: tuple[Problem | None] | None = None
@@ -137,7 +137,7 @@ class PeerDriver:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes used for the peer."""
+        """Memory, in bytes, used for the peer."""
         held = CONNECTION + self._inbound_bytes + self.transport.unwritten
         return held if self.peer.session.is_over else held + self.peer.bytes_held
 
@@ -146,9 +146,9 @@ class PeerDriver:
             self._memory.report(self, self.bytes_held)
 
     def shed(self, why: str = "too much memory is used for this peer") -> int:
-        """Close the connection to free memory. The close code requests that the peer connect again.
+        """Close the connection to free memory. The close code asks the peer to connect again.
 
-        Return the bytes of memory that are used until the connection is closed.
+        Return the number of bytes of memory that are still used until the connection is closed.
         """
         if self.is_closed:
             return 0
@@ -235,7 +235,7 @@ class PeerDriver:
     def _may_take_in(self) -> bool:
         """Return True if received frames may be processed now.
 
-        After much data has been inflated, further frames must wait.
+        After much data has been decompressed, further frames must wait.
         """
         if not self._has_inbound:
             return False
@@ -296,7 +296,7 @@ class PeerDriver:
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
             if deadline is not None and self._due <= deadline:
-                return  # the timer fires earlier, and then sets the next deadline
+                return  # the timer fires before the deadline, and then the next deadline is set
             self._timer.cancel()
             self._timer = None
         if deadline is not None:

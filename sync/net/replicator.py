@@ -84,9 +84,12 @@ class ReplicatorConfiguration:
     document_ids: frozenset[str] = frozenset()
     """Ids of the documents to replicate in both directions; empty for all."""
     push_filter: DocumentFilter | None = None
-    """Function that returns True to push a document. It is called for each change, so it must be fast."""
+    """Function that returns True if a document must be pushed.
+
+    It is called for each change, so it must be fast.
+    """
     pull_filter: DocumentFilter | None = None
-    """Function that returns True to accept a pulled document."""
+    """Function that returns True if a pulled document may be stored."""
     pull_rule: Rule | None = None
     """Function used instead of `pull_filter`. It returns the reason to reject a pulled document, or None."""
     pull_quota: Callable[[], Quota | None] = lambda: None
@@ -130,7 +133,7 @@ class ReplicatorConfiguration:
     """Seconds between pings."""
     enable_delta_sync: bool = True
     enable_auto_purge: bool = False
-    """True to purge a local document that we may no longer read at the peer.
+    """True to purge a local document that this replication may no longer read at the peer.
 
     A document becomes unreadable when it leaves the pulled channels, or when access to the channels is lost.
     By default, the local document is kept. A deletion is not a loss of access, and is always pulled.
@@ -138,7 +141,7 @@ class ReplicatorConfiguration:
     stream: Stream | None = None
     """Stream to replicate in both directions, instead of `channels`. The peer must have the same stream."""
     push_stream: Stream | None = None
-    """Stream to push. The peer need not have this stream. `channels` selects the documents to pull."""
+    """Stream to push, which the peer need not have. `channels` selects the documents to pull."""
     acknowledged: Acknowledged | None = None
     """Called for each local change that the peer has confirmed, even if the peer already had the revision."""
     begun: Callable[[PushProgress], None] | None = None
@@ -183,7 +186,7 @@ class Status:
     activity: Activity
     progress: Progress
     problem: Problem | None = None
-    """Reason why the replicator has stopped, is not connected, or does not pull; otherwise None."""
+    """Reason why the replicator has stopped, is not connected, or does not pull; None if there is none."""
 
 
 StatusListener = Callable[[Status], None]
@@ -229,7 +232,10 @@ class Replicator:
         self._has_offered = False
         """True if the documents that failed in earlier runs were offered again."""
         self.bytes_sent = self.bytes_received = 0
-        """Payload bytes on all connections that have ended; `transferred` includes the open connection."""
+        """Number of payload bytes received on all connections that have ended.
+
+        `transferred` includes the open connection.
+        """
 
     # Public methods
 
@@ -281,11 +287,10 @@ class Replicator:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Retry the push of documents that failed before, immediately or on the next connection.
+        """Push documents again that failed before, immediately or on the next connection.
 
-        Raises StoreError if the store fails.
-
-        On the first connection, all documents that failed before are pushed again automatically.
+        On the first connection, all documents that failed before are pushed again automatically. Raises
+        StoreError if the store fails.
         """
         failed, offered = self.failed, list(document_ids)
         if failed is None:
@@ -313,7 +318,7 @@ class Replicator:
 
     @property
     def failures(self) -> Mapping[str, Problem]:
-        """The last problem of each of the 1000 documents that failed most recently."""
+        """Last problem of each document, by document id, for the 1000 documents that failed most recently."""
         return self._ledger.failures
 
     @property
@@ -332,12 +337,12 @@ class Replicator:
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily. The next run retries them."""
+        """Number of documents that failed temporarily and must be retried by the next run."""
         return 0 if self._peer is None else self._peer.must_be_repeated
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Payload bytes sent and received on all connections since the start."""
+        """Numbers of payload bytes sent and received on all connections since the replicator was created."""
         sent, received = self.bytes_sent, self.bytes_received
         if self._link is not None and not self._link.is_closed:
             sent += self._link.transport.bytes_sent
@@ -400,7 +405,7 @@ class Replicator:
     def _stored(self) -> PushProgress:
         configuration, checkpoint = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
-        if not (self._resets or callable(peer)):  # A function can identify the peer only with a connection.
+        if not (self._resets or callable(peer)):  # A function identifies the peer only on a connection.
             options = self._options(peer, is_gateway=False)
             checkpoint = stored(configuration.database, options.checkpoint_of(configuration.database))
         return PushProgress(None if checkpoint is None else checkpoint.completed)

@@ -1,4 +1,4 @@
-"""Notification of changes to a store. All replications of the store in this process share one watcher."""
+"""Notifies replications of changes to a store. All replications of a store in a process share a watcher."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 from sync.store import Database, StoreError
 
 ASK_EVERY: Final = 0.5
-"""Seconds between polls of SQLite, which detect changes by processes that send no hints."""
+"""Seconds between polls of SQLite, which detect changes by processes that send no notifications."""
 
 
 class StoreWatch:
-    """A watcher that calls callbacks when a store has changed. It is used through `watch`."""
+    """Watcher that calls functions when a store has changed. Use the function `watch` instead."""
 
     def __init__(self, database: Database) -> None:
         self._watcher = database.watch()

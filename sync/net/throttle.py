@@ -12,7 +12,7 @@ from sync.blip.close_codes import CloseCode
 from sync.net.transport import Transport
 
 BURST_S: Final = 1.0
-"""Maximum burst after a pause, expressed as seconds of sending at the limited rate."""
+"""Size of the largest burst after a pause, in seconds of sending at the limited rate."""
 LEAST_BURST: Final = 4096
 """Minimum burst in bytes, so that a `changes` message or a revision can be sent at once."""
 
@@ -21,8 +21,7 @@ class TokenBucket:
     """A budget of bytes to send, which grows over time. The caller passes in the time.
 
     A frame of any size may be sent when the budget is not negative. The budget may be negative afterwards. So
-    over any period, the number of bytes sent is at most `rate` times the seconds, plus one burst and one
-    frame.
+    the number of bytes sent in any period is at most `rate` times its duration, plus one burst and one frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")
@@ -64,7 +63,7 @@ class ThrottledTransport:
     """A transport that sends no faster than a bucket allows. Close frames and pings are not counted."""
 
     def __init__(self, transport: Transport, bucket: TokenBucket) -> None:
-        """Wrap an open transport. The caller must set `has_room` before it sends data."""
+        """Wrap an open transport. The caller must set `has_room` before sending data."""
         self._transport, self._bucket = transport, bucket
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 Send = Callable[[bytes], object]
-"""Function that immediately tries to send bytes to the other side without TLS."""
+"""Function that tries to send bytes to the other side at once, without TLS."""
 
 _send: ContextVar[Send | None] = ContextVar("_send", default=None)
 

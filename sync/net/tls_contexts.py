@@ -170,7 +170,7 @@ def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
 
 def _trust(context: ssl.SSLContext, roots: Sequence[x509.Certificate]) -> None:
     context.load_verify_locations(cadata=b"".join(root.public_bytes(Encoding.DER) for root in roots))
-    # Trust each listed certificate even if it is not self-signed, such as an intermediate CA's certificate.
+    # Trust every listed certificate, even one that is not self-signed, such as that of an intermediate CA.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 

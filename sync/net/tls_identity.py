@@ -27,7 +27,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """Types of private keys with which TLS can sign."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""Time by which the start of a certificate's validity is back-dated, because a peer's clock may be slow."""
+"""Time by which the start of a certificate's validity is back-dated, in case a peer's clock is slow."""
 VALID_FOR: Final = timedelta(days=20 * 365)
 """Validity of a self-signed certificate.
 
@@ -129,11 +129,10 @@ class TLSIdentity:
     def save(self, cert_file: Path | str, key_file: Path | str) -> None:
         """Write the certificates and the key to PEM files.
 
-        The key is not encrypted, and only the owner of its file can read it.
-
-        Each file is replaced atomically and durably, one after the other. After a power cut in between, the
-        two files do not match, and `load` reports an error. To avoid this, use the same path for both. Raises
-        OSError if a file cannot be written.
+        The key is not encrypted, and only the owner of its file can read it. Each file is replaced atomically
+        and durably, one after the other. After a power cut in between, the two files do not match, and `load`
+        reports an error. To avoid this, use the same path for both. Raises OSError if a file cannot be
+        written.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         if cert_path == key_path:

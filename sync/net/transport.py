@@ -29,15 +29,15 @@ class Transport(Protocol):
     """A connection that transports complete frames in both directions, in order."""
 
     remote: str
-    """Readable address and port of the other side, or its name."""
+    """Human-readable address and port of the other side, or its name."""
 
     @property
     def bytes_received(self) -> int:
-        """Payload bytes of all frames received, without the overhead of framing, TLS and TCP."""
+        """Number of payload bytes in all frames received, without the overhead of framing, TLS and TCP."""
 
     @property
     def bytes_sent(self) -> int:
-        """Payload bytes of all frames sent, without the overhead of framing, TLS and TCP."""
+        """Number of payload bytes in all frames sent, without the overhead of framing, TLS and TCP."""
 
     @property
     def is_writable(self) -> bool:
@@ -45,7 +45,7 @@ class Transport(Protocol):
 
     @property
     def unwritten(self) -> int:
-        """Number of bytes passed to `send` that are known not to be written yet."""
+        """Number of bytes passed to `send` that the transport has not written to the socket yet."""
 
     @property
     def silence(self) -> float:

@@ -19,7 +19,7 @@ TURN_S: Final = 0.010
 Switching to another connection takes less than a hundredth of this time.
 """
 HALF_LIFE_S: Final = 2.0
-"""Half-life, in seconds, of the processor time charged to an owner."""
+"""Half-life, in seconds, of the processor time charged to an owner. Time used long ago counts less."""
 
 
 class ConnectionOwner:
@@ -28,7 +28,7 @@ class ConnectionOwner:
     __slots__ = ("__weakref__", "_at", "_spent", "name")
 
     def __init__(self, name: str) -> None:
-        """Create an owner. `name` appears in messages."""
+        """Create an owner, which has used no processor time yet. `name` appears in messages."""
         self.name = name
         self._spent, self._at = 0.0, 0.0
 
@@ -54,7 +54,7 @@ class Worker(Protocol):
 
 
 class TurnScheduler:
-    """The scheduler of one event loop."""
+    """Scheduler of the turns of all connections of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

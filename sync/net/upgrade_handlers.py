@@ -1,4 +1,4 @@
-"""Requests that a listener must accept or reject, and the possible answers."""
+"""HTTP requests that a listener must accept or reject, and the possible answers."""
 
 import ssl as tls
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Acceptance of a request."""
+    """Acceptance of a request to open a WebSocket."""
 
     receiver: Callable[[WebSocketTransport], FrameReceiver]
     """Function that is called with the open transport, and returns the receiver of its frames."""
@@ -55,8 +55,8 @@ Decide = Callable[[Request], Awaitable[Accept | Reject]]
 Judge = Callable[[tls.SSLObject], Awaitable[bool | Reject]]
 """Function that checks a client's certificate right after the TLS handshake, which has verified its issuer.
 
-It returns True if the certificate is accepted, False if admission depends on the request, or a rejection to
-send immediately.
+It returns True if the certificate is accepted, False if admission depends on the HTTP request, or a rejection
+to send immediately.
 """
 Look = Callable[[Request], Awaitable[Reject]]
 """Function that answers an HTTP request that is not a WebSocket upgrade."""

@@ -36,7 +36,7 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
 """Subprotocols in which no message names a collection."""
 
-# Codes that Couchbase Lite uses for a server that answers unexpectedly.
+# Codes that Couchbase Lite reports for a server with an unexpected answer.
 
 _FOR_OUR_CERTIFICATE: Final = (
     "this was right after the TLS handshake; the peer may not accept our certificate, or may require"
@@ -348,7 +348,10 @@ class _Handshake(asyncio.Protocol):
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
-        """Return the error for an answer that `websockets` cannot parse, with the HTTP status if readable."""
+        """Return the error for an answer that the `websockets` package cannot parse.
+
+        The error contains the HTTP status if that is readable.
+        """
         match = _STATUS.fullmatch(self._status_line)
         if match is None or int(match[1]) == HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)

@@ -48,7 +48,7 @@ _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UPGRADE_REQUIRED}
 )
-"""Statuses logged here at INFO only: those that the listener logs too, and 426 (upgrade required)."""
+"""Statuses of refusals that are logged here only at level INFO: those that the listener logs too, and 426."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -109,7 +109,7 @@ async def serve(
 
 
 class Server:
-    """A server that listens until `close`."""
+    """A WebSocket server, which listens from `listen` until `close`."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Server:
     def close(self, *, connections: bool = True) -> None:
         """Stop listening, and drop pending connections.
 
-        By default, also close all connections, with a close code that requests that the peers connect again.
+        By default, also close all connections, with a close code that asks the peers to connect again.
         """
         for listener in self._listeners:
             listener.close()
@@ -391,8 +391,8 @@ class _PendingConnection(asyncio.Protocol):
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
         """Judge the client's certificate, if it has sent one. Return True if the client was rejected.
 
-        Until then, the client counts as unauthenticated, because a certificate that chains to a root may be
-        revoked.
+        Until the certificate is accepted, the client counts as unauthenticated, because a certificate that
+        chains to a root may be revoked.
         """
         if not ssl_object.getpeercert(binary_form=True):
             return False
@@ -527,7 +527,7 @@ class _PendingConnection(asyncio.Protocol):
         self._respond(response)
 
     def _tell_refused(self, status: int, why: str, asked: Request) -> None:
-        """Log a refused handshake, with the requested path and subprotocols to help find the cause."""
+        """Log a refused handshake, with the requested path and subprotocols, which help to find the cause."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
             "%s: WebSocket handshake rejected with status %d: %s; the client requested %s and offered %s",

@@ -3,7 +3,7 @@
 - `configuration`, `options`, `limits`: a gateway's configuration, the options that users set, and constants
 - `vessels`, `topics`, `messages`, `presentation`, `homeassistant`, `signalk`: conversion of documents to
   messages (no I/O)
-- `feed`, `lanes`, `cursor`: the documents to send, their order, and the progress
+- `feed`, `lanes`, `cursor`: the documents to send, grouped in lanes, their order, and the progress
 - `retained_messages`, `repairs`: the messages that the broker retains, and their correction
 - `signs_of_life`, `presence`, `presence_publisher`: detection and publication of which sensors and vessels
   are recording

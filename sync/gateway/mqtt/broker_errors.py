@@ -23,7 +23,7 @@ FAILURE: Final = 0x80
 
 
 class ErrorReaction(Enum):
-    """The gateway's reaction to an error."""
+    """Reaction of an MQTT gateway to an error."""
 
     TRY_AGAIN = "try again"
     """Try again, because the error may be temporary."""
@@ -34,7 +34,7 @@ class ErrorReaction(Enum):
     SPEAK_OLDER = "speak older"
     """Try MQTT 3.1.1, because the broker does not support MQTT 5."""
     SET_ASIDE = "set aside"
-    """Set the document aside, because the error concerns only this document."""
+    """Set the document aside and continue with later ones, because the error concerns only this document."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
 
 
 def of_silence(topic: str) -> BrokerRefusalError:
-    """Return the error for a message that was acknowledged, but not delivered to our own subscription."""
+    """Return the error for a message that the broker acknowledged but did not deliver back to us."""
     text = (
         f"the broker acknowledges {topic} but does not deliver it, which means a refusal in MQTT 3.1.1;"
         " give the user the right to write there, and to read, so that delivery can be checked"
@@ -155,7 +155,7 @@ def of_silence(topic: str) -> BrokerRefusalError:
 
 
 def of_subscription(topics: str) -> BrokerRefusalError:
-    """Return the error to report if the broker refuses our subscription to our own messages."""
+    """Return the error for a broker that rejects our subscription to our own messages."""
     text = (
         f"the broker does not allow reading {topics}, which is needed to check delivery; give the user the"
         " right to read there"

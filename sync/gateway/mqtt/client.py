@@ -1,10 +1,9 @@
 """A subclass of aiomqtt's client that adds what a gateway needs.
 
 aiomqtt's `publish` ignores reason codes. If the broker disconnects silently, `publish` waits until its
-timeout. Received messages go to an unbounded queue. paho-mqtt, on which aiomqtt is built, reports all of
-these events. After aiomqtt has set its own callbacks, this class replaces or wraps them through paho's public
-attributes. Connecting in a thread, subscribing and disconnecting are left to aiomqtt; `paho_socket` serves
-the socket.
+timeout. Received messages are put into an unbounded queue. paho-mqtt, on which aiomqtt is built, reports all
+of these events. After aiomqtt has set its own callbacks, this class replaces or wraps them through paho's
+public attributes. aiomqtt connects in a thread, subscribes and disconnects; `paho_socket` serves the socket.
 
 This module uses three private names, because the libraries have no public equivalent:
 
@@ -59,7 +58,7 @@ _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
-"""Logger that suppresses paho's messages, because `Client.ended` contains a more precise reason."""
+"""Logger to which paho logs. Its messages are suppressed: `Client.ended` contains a more precise reason."""
 _quiet.setLevel(logging.CRITICAL)
 
 
@@ -140,7 +139,7 @@ class Client(aiomqtt.Client):
             keepalive=patience.keepalive,
             clean_start=False if is_5 else CLEAN_START_FIRST_ONLY,
             properties=session if is_5 else None,
-            # Our own window is smaller. paho would send queued messages at times that we do not expect.
+            # Our own send window is smaller. paho would send queued messages at unexpected times.
             max_inflight_messages=0,
             tls_context=None if security is None else security.context,
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
@@ -161,7 +160,7 @@ class Client(aiomqtt.Client):
         self.ended: BrokerError | None = None
         """Reason why the connection has ended; None while it is open."""
         self.store_error: StoreError | None = None
-        """Store error in `on_acknowledged` or `on_heard` that has ended the connection; None if none did."""
+        """Store error that ended the connection, from `on_acknowledged` or `on_heard`; None if none did."""
         self._ignored: set[tuple[str, str]] = set()
         """Pairs (kind of topic, kind of error) for which a warning has already been logged."""
         self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
@@ -209,9 +208,10 @@ class Client(aiomqtt.Client):
         raise self.ended
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
-        """Publish at QoS 1.
+        """Publish a message at QoS 1.
 
-        Return the message id to be acknowledged. Raises BrokerLostError if the connection is broken.
+        Return the message id, with which the broker will acknowledge the message. Raises BrokerLostError if
+        the connection is broken.
         """
         info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:

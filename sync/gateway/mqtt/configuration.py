@@ -1,6 +1,6 @@
 """Configuration of an MQTT gateway.
 
-A configuration is validated on creation, so that typing errors are found before connecting.
+A configuration is validated when it is created, so that typing errors are found before connecting.
 
 On an appliance, `services.syncd.gateways` creates the configuration from a gateway's section of
 `logboat.toml`. The keys of that section are declared in `services.config.model`, except those for MQTT only,
@@ -47,11 +47,14 @@ class MqttGatewayConfiguration:
     """PEM files with the client certificate and its key, for a broker that requires them; both or none."""
     options: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
-    """Function that returns the units that Home Assistant and Signal K show; SI units by default."""
+    """Function that returns how Home Assistant and Signal K show a quantity; in SI units by default."""
     contact_class: ContactClass = no_class
     """Function that returns Home Assistant's device class of a contact with a given path."""
     limit: float | None = None
-    """Maximum sending rate of all lanes combined, in bytes per second; None for no limit."""
+    """Maximum sending rate of all lanes (groups of documents) combined, in bytes per second.
+
+    None for no limit.
+    """
     wants: Wants | None = None
     """Function that returns True if a document with a given id and body is to be published; None for all.
 

@@ -1,4 +1,4 @@
-"""Progress of a gateway, stored in the local document `gateway:<name>`.
+"""Progress of an MQTT gateway, stored in the local document `gateway:<name>`.
 
 The key depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
 changes from the beginning. In that case all documents are sent again, because a duplicate does less harm than
@@ -16,7 +16,7 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of documents set aside in a lane. If more are rejected, the lane stops instead."""
+"""Maximum number of rejected documents that a lane sets aside. If more are rejected, the lane stops."""
 
 
 def local_key(name: str) -> str:
@@ -26,7 +26,7 @@ def local_key(name: str) -> str:
 
 @dataclass(slots=True)
 class _StoredDocument:
-    """Local document that is written only when its body has changed."""
+    """A local document of the store that is written only when its body has changed."""
 
     key: str
     revision: str | None = None
@@ -62,7 +62,7 @@ NOTHING: Final = LastPublishedState()
 
 
 class Cursor:
-    """A gateway's progress in each lane, and the state that it last published."""
+    """A gateway's progress in each lane (group of documents), and the state that it last published."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
@@ -99,13 +99,13 @@ class Cursor:
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": positions})
 
     def standings(self) -> dict[str, MessageAge]:
-        """Return the age of the message that the broker last retained on each topic."""
+        """Return the age of the message that the broker was last known to retain, by topic."""
         body = self._retained.load(self._database)
         ages = body.get("topics", {})
         return {topic: MessageAge(*fields) for topic, fields in ages.items()}
 
     def left(self) -> LastPublishedState:
-        """Return which presence and discovery messages were left at the broker.
+        """Return which presence and discovery messages an earlier run left at the broker.
 
         Raises StoreError if the record cannot be read.
         """
@@ -139,7 +139,7 @@ class Cursor:
 
 
 def _aside(entries: Iterable[Any]) -> dict[str, RefusedDocument]:
-    """Return the documents that were set aside, by id. Earlier versions stored only ids."""
+    """Return the documents that a lane has set aside, by id. Earlier versions stored only ids."""
     refusals = [
         RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
         for entry in entries

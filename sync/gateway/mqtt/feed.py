@@ -1,4 +1,4 @@
-"""Reader of the store's feed of changes for the lanes, page by page."""
+"""Reader of the store's feed of changes, which fills the lanes page by page."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +74,10 @@ class LaneFeed:
         return not is_cut and len(changes) < limits.SCAN
 
     def load_aside(self, lane: DocumentLane, *, one_for_each_reason: bool = False) -> int:
-        """Offer again the documents that were set aside, unless they are in flight. Return their number."""
+        """Queue a lane's documents that were set aside again, unless they are in flight.
+
+        Return the number of these documents.
+        """
         entries = []
         chosen = lane.aside.values()
         if one_for_each_reason:
@@ -90,7 +93,7 @@ class LaneFeed:
         return len(entries)
 
     def count(self, lanes: Sequence[DocumentLane]) -> bool:
-        """Count the documents in the next uncounted part of the feed.
+        """Count the documents in the next uncounted part of the feed, for the backlogs of the lanes.
 
         Return True if more parts remain. Raises StoreError if the store fails.
         """
@@ -146,7 +149,7 @@ class LaneFeed:
         )
 
     def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:
-        """Return a document's messages; None if it must not be published.
+        """Return the messages to publish for a document; None if it must not be published.
 
         Raises StoreError if the store fails.
         """

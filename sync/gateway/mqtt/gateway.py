@@ -48,20 +48,20 @@ from .subscriptions import Subscriptions
 log = logging.getLogger(__name__)
 
 _TURN: Final = 32
-"""Number of messages sent before other tasks of the event loop may run."""
+"""Maximum number of messages sent before other tasks of the event loop may run."""
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of conditions that change without notification, such as the forwarding policy's."""
 _PERSON_S: Final = 60.0
 """Minimum seconds between attempts to connect if a user must solve a problem first."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of the forwarded bounds while they advance."""
+"""Seconds between two writes of our bounds (see `sync.gateway.forwarded`) while they advance."""
 _STOOD_S: Final = 60.0
 """Duration, in seconds, after which a connection counts as stable.
 
 When a stable connection ends, the gateway tries to reconnect immediately.
 """
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps to advance the bounds when a connection ends."""
+"""Maximum number of steps in which our bounds are advanced when a connection ends."""
 
 
 class MqttGateway:
@@ -85,7 +85,8 @@ class MqttGateway:
             database: the store whose documents are forwarded.
             configuration: the gateway's configuration.
             vessel: id of this vessel.
-            forwarded: the bounds for this gateway that vessels share; None if they do not share any.
+            forwarded: the record of documents forwarded to this gateway, which vessels share; None if they do
+                not share one.
             is_recording: returns True if this vessel's recorder is storing samples durably now.
             now: returns an aware datetime for checking certificates.
             patience: the timeouts; None for the defaults.
@@ -166,7 +167,7 @@ class MqttGateway:
         return 0 if self._outbox is None else self._outbox.offer_refused()
 
     def report(self) -> GatewayReport:
-        """Return the current state."""
+        """Return the current state of the gateway."""
         report = self._report
         if self._outbox is not None:
             report.backlog_documents, report.backlog_bytes = self._outbox.backlog
@@ -258,7 +259,7 @@ class MqttGateway:
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> BrokerError | None:
-        """Make a connection and use it until it ends. Return the reason, or None if this gateway ended it.
+        """Open a connection and use it until it ends. Return the reason, or None if this gateway ended it.
 
         Raises StoreError if the store fails.
         """
@@ -282,7 +283,7 @@ class MqttGateway:
             self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
-        """Connect, unless the gateway is stopped before. Raises BrokerError if the connection fails."""
+        """Connect to the broker, unless the gateway is stopped first. Raises BrokerError if this fails."""
         opening = asyncio.ensure_future(client.open())
         while not opening.done() and not self._is_stopping:
             self._wake.clear()
@@ -365,7 +366,7 @@ class MqttGateway:
         await self._rest(outbox, delay)
 
     async def _stranger(self) -> BrokerError | None:
-        """Return an error if the server at the address is recognised as not being a broker, or None."""
+        """Return an error if the server at the configured address is clearly not a broker, or None."""
         configuration = self.configuration
         with suppress(ProblemError, BrokerError):
             security = self._security()
@@ -493,7 +494,9 @@ class MqttGateway:
         return 0.0
 
     async def _read_retained(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
-        """Read a vessel's retained messages, so that no older ones replace them and missing ones are found.
+        """Read the messages that the broker retains for a vessel.
+
+        Older messages then do not replace them, and missing ones are found.
 
         Raises BrokerError if the connection fails, and StoreError if the store fails.
         """
@@ -511,7 +514,7 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
-        """Return the new heartbeats, and republish the values that they confirm if necessary.
+        """Return the new heartbeats, and publish the values that they confirm again if necessary.
 
         Raises StoreError if the store fails.
         """
@@ -642,14 +645,17 @@ class MqttGateway:
         )
 
     def _read_bounds(self) -> None:
-        """Read the bounds of other vessels if a check is due. Raises StoreError if the store fails."""
+        """Read which documents other vessels have forwarded, if a check is due.
+
+        Raises StoreError if the store fails.
+        """
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._forwarded.read_bounds()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Advance the forwarded bounds, and write them if a write is due.
+        """Advance our bounds of forwarded documents, and write them if a write is due.
 
         Raises StoreError if the store fails.
         """

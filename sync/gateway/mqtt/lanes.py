@@ -1,9 +1,9 @@
 """Lanes: groups of documents that are forwarded independently, each in the order of the feed.
 
 This module does no I/O. A lane records the position up to which the feed was read, and the documents that
-were read but are not confirmed yet. The lane's own position is stored durably: all documents up to that
-position were forwarded. When a connection breaks, all later documents are sent again, even if some were
-confirmed. So at most as many documents as may be in flight are sent twice.
+were read but are not confirmed yet. The position up to which all documents of the lane were forwarded is
+stored durably. When a connection breaks, all later documents are sent again, even if some were confirmed. So
+the number of documents that are sent twice is limited to the number that may be in flight.
 """
 
 from collections import deque
@@ -31,10 +31,13 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """Settings of a lane. Lanes are listed in order of priority."""
+    """Settings of a lane, a group of documents. A gateway lists its lanes in order of priority."""
 
     name: str
-    """Name under which the position is stored. A lane with a new name begins at the start of the feed."""
+    """Name under which the lane's position is stored.
+
+    A lane with a new name begins at the start of the feed.
+    """
     holds: Callable[[str], bool]
     """Function that returns True if the document with a given id belongs to the lane.
 
@@ -43,10 +46,10 @@ class LaneSettings:
     is_open: Callable[[], bool] = _always
     """Function that returns True if the lane may send now.
 
-    It is called at every event and every few seconds.
+    It is called after every event, and every few seconds.
     """
     limit: float | None = None
-    """Maximum rate in bytes per second; None for no limit."""
+    """Maximum sending rate of the lane in bytes per second; None for no limit."""
 
 
 LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
@@ -57,7 +60,7 @@ DEFAULT: Final = (LIVE, PAST)
 
 
 class RepairReason(Enum):
-    """The reason why a message is published again, or a topic is cleared, at a broker."""
+    """Reason why a broker's retained messages must be corrected."""
 
     MISSING = "missing"
     """The broker lacks messages of a document, or retains older ones. The current messages are published."""
@@ -71,7 +74,7 @@ class RepairReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A correction of the messages that a broker retains."""
+    """Correction of the retained messages of one document at a broker."""
 
     document_id: str
     wrong: RepairReason = RepairReason.MISSING
@@ -81,7 +84,7 @@ class Repair:
 
 @dataclass(slots=True, eq=False)
 class LaneEntry:
-    """A document in a lane."""
+    """A document in a lane, with its messages and their progress."""
 
     sequence: int
     """Sequence number in the feed; 0 for a document that was set aside before, or for a repair."""
@@ -91,7 +94,7 @@ class LaneEntry:
     size: int
     """Size of the document's body in bytes."""
     offered: int = 0
-    """Number of messages that were sent."""
+    """Number of the document's messages that were sent."""
     confirmed: int = 0
     is_aside: bool = False
     """True if the document was set aside, so that later documents can be sent."""
@@ -105,7 +108,7 @@ class LaneEntry:
 
     @property
     def is_done(self) -> bool:
-        """True if all messages are confirmed."""
+        """True if all messages of the document are confirmed."""
         return self.confirmed == len(self.messages)
 
 
@@ -125,7 +128,7 @@ class DocumentLane:
     """Sequence number up to which the feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """Corrections of retained messages that are still to be sent. A few at a time precede new documents."""
+    """Corrections of retained messages that are still to be sent, a few at a time before new documents."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """The lane's positions before each of the most recently forwarded documents."""
     _sent: deque[LaneEntry] = field(default_factory=deque)
@@ -140,7 +143,7 @@ class DocumentLane:
 
     @property
     def in_flight(self) -> int:
-        """Number of documents that were sent and are unconfirmed, or that follow an unconfirmed document."""
+        """Number of documents that were sent but are unconfirmed, or that follow an unconfirmed document."""
         return len(self._sent)
 
     @property
@@ -205,7 +208,7 @@ class DocumentLane:
         return self._advance() if entry.is_done else []
 
     def set_aside(self, entry: LaneEntry, refused: RefusedDocument) -> list[LaneEntry]:
-        """Set aside an entry that the broker rejects, so that later entries continue.
+        """Set aside an entry that the broker rejects, so that later entries can be sent.
 
         Return what `confirmed` returns.
         """
@@ -229,7 +232,7 @@ class DocumentLane:
         return {entry.document_id for entry in on_the_way if not entry.sequence and entry.repair is None}
 
     def step_back(self) -> None:
-        """Move the position back, to send the last documents again after the broker has lost our session."""
+        """Move the position back, because the broker has lost our session and some of the last messages."""
         self.rewind()
         if self._trail:
             self.position = self.scanned = self._trail[0]

@@ -6,36 +6,36 @@ from typing import Final
 WINDOW_MESSAGES: Final = 100
 """Maximum number of messages in flight. After a connection breaks, these may be sent twice.
 
-With a round-trip time of 600 ms (a satellite link), that is 160 messages a second, more than such a link can
-transfer.
+With a round-trip time of 600 ms (a satellite link), this allows 160 messages a second, more than such a link
+can transfer.
 """
 WINDOW_BYTES: Final = 1_000_000
 """Maximum number of bytes in flight. A single message may exceed this limit."""
 RESERVED: Final = 4
-"""Divisor of the window. The quotient is reserved for the first lane, so that alarms never wait."""
+"""Divisor of the send window. The quotient is reserved for the first lane, so that alarms never wait."""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
-"""Minimum size of the window in bytes. The initial size is `FIRST_BYTES`."""
+"""Minimum size of the send window in bytes. The initial size is `FIRST_BYTES`."""
 SLOW_S: Final = 2.0
-"""Seconds after which an acknowledgement is late, which shows that queues in the link are filling.
+"""Seconds after which an acknowledgement counts as late, because queues in the link are filling.
 
-The window then shrinks, so that an alarm does not wait for a minute of readings in a buffer of the kernel or
-of a modem.
+The send window then shrinks, so that an alarm does not wait for a minute of readings in a buffer of the
+kernel or of a modem.
 """
 PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
 """Maximum number of bytes read from the store at once, which limits memory use for long backlogs."""
 REPAIRS: Final = 16
-"""Number of repairs published before new documents are sent. This limits how long an alarm waits."""
+"""Number of retained messages corrected before new documents are sent. It limits how long an alarm waits."""
 SAVE_DOCUMENTS: Final = 50
-"""Number of confirmed documents after which the cursor is written immediately."""
+"""Number of confirmed documents after which the progress is written to the store immediately."""
 SCAN: Final = 1_000
 """Number of feed entries that are checked before other tasks of the event loop may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Timeouts and intervals of a gateway, in seconds. Tests use shorter ones."""
+    """Timeouts and intervals of an MQTT gateway, in seconds. Tests use shorter ones."""
 
     connect: float = 15.0
     """Separate timeout for the TCP connection, the TLS handshake and the broker's answer."""
@@ -44,11 +44,11 @@ class Timeouts:
     acknowledgement: float = 60.0
     """Time without any acknowledgement, while some are pending, after which the connection is closed."""
     echo: float = 20.0
-    """Time after a broker's acknowledgement within which the message must be read back (MQTT 3.1.1)."""
+    """Maximum time from the acknowledgement of a message until the message is read back (MQTT 3.1.1)."""
     recorder: float = 2.0
     """Interval between checks that this vessel's recorder is working."""
     reading: float = 2.0
-    """Time for retained messages to arrive after the broker's answer to the next request."""
+    """Time to wait for retained messages after the broker has answered the next request."""
     save: float = 10.0
     """Maximum time until received acknowledgements are recorded in the store, even if they are few."""
     refusal: float = 5.0
@@ -57,7 +57,7 @@ class Timeouts:
     """Time before another attempt to connect. It doubles after each failure, up to `longest`."""
     longest: float = 300.0
     soon: float = 30.0
-    """Maximum time that replaces `longest` if the machine responds, but no broker is running.
+    """Maximum delay, instead of `longest`, if the machine responds but no broker is running.
 
     So the subscribers of a restarted broker do not wait for minutes. An attempt costs one packet in each
     direction.
@@ -87,7 +87,7 @@ class SendWindow:
     def has_room_for(self, size: int, *, first: bool) -> bool:
         """Return True if a message of this size may be sent now.
 
-        `first` is True for the lane with priority.
+        `first` is True for the lane with the highest priority.
         """
         if self.sent_messages == 0:
             return True

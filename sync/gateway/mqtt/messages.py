@@ -36,9 +36,9 @@ class RetainRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MessageAge:
-    """Age of a message's content, for comparison with other messages about the same vessel.
+    """Position of a message's content in a vessel's logs, which shows which of two messages is newer.
 
-    `retained_messages` compares these ages.
+    `retained_messages` compares these positions.
     """
 
     log: str
@@ -57,7 +57,7 @@ class Message:
     retention: RetainRule = RetainRule.NO
     standing: MessageAge | None = None
     ranked_by: str | None = None
-    """Topic whose retained message this message is compared with; None for the message's own topic."""
+    """Topic with whose retained message this message is compared; None for the message's own topic."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
@@ -105,7 +105,7 @@ _OF_SENSORS: Final[Mapping[DocumentType, _Shape]] = {
     DocumentType.GAP: _Shape("gap"),
 }
 _NEVER: Final = frozenset({DocumentType.FLEET, DocumentType.FORWARDED})
-"""Types of documents that only vessels exchange."""
+"""Types of documents that are never published, because only vessels exchange them."""
 
 
 def topic_of(name: DocumentName, document_id: str, topics: Topics = topics.DEFAULT) -> str | None:
@@ -147,7 +147,7 @@ def messages_of(
         deleted: whether the document is a tombstone, which is published with `_deleted`. The tombstone of a
             current value clears its topic.
         facts: facts about the document's vessel.
-        options: determines which other messages to publish.
+        options: determines which additional messages to publish.
         rev: the document's revision, which shows which of two versions of a vessel's document is newer.
 
     Raises:

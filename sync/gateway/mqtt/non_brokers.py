@@ -4,7 +4,7 @@ import asyncio
 import ssl
 
 _ASKS = b"GET / HTTP/1.0\r\n\r\n"
-"""Request that a web server answers, whereas a broker closes the connection."""
+"""HTTP request. A web server answers it, whereas a broker closes the connection."""
 
 
 async def first_bytes(host: str, port: int, context: ssl.SSLContext | None, seconds: float) -> bytes:

@@ -31,14 +31,17 @@ from .retained_messages import RetainedMessages
 
 @dataclass(slots=True)
 class _LaneTransmission:
-    """A lane and the state of its transmission."""
+    """A lane (group of documents) and the state of its transmission."""
 
     lane: DocumentLane
     bucket: TokenBucket | None
     is_read: bool = False
     """True if the lane has read the feed to its end."""
     has_repaired: bool = False
-    """True if the last messages of the lane were repairs. Repairs and new documents alternate."""
+    """True if the lane's last messages corrected retained messages.
+
+    Corrections and new documents are sent alternately.
+    """
     refusal: BrokerRefusalError | None = None
     patience: float = 0.0
     """Delay between the last rejection and the next attempt, in seconds."""
@@ -60,7 +63,7 @@ class _MessageInFlight:
 
 @dataclass(frozen=True, slots=True)
 class ReadyMessage:
-    """A message to send now. The caller must call `Outbox.sent` afterwards."""
+    """A message that must be sent now. The caller must call `Outbox.sent` afterwards."""
 
     line: _LaneTransmission
     entry: LaneEntry
@@ -69,7 +72,7 @@ class ReadyMessage:
 
 @dataclass(frozen=True, slots=True)
 class UnpreparedVessel:
-    """A vessel whose retained messages must be read first.
+    """A vessel whose retained messages must be read before its messages are sent.
 
     The caller must call `Outbox.prepared` afterwards.
     """
@@ -79,25 +82,28 @@ class UnpreparedVessel:
 
 @dataclass(frozen=True, slots=True)
 class NothingDue:
-    """No message to send now. The caller must call `Outbox.due` again after `seconds`, or after an event."""
+    """Result if no message must be sent now.
+
+    The caller must call `Outbox.due` again after `seconds`, or after an event.
+    """
 
     seconds: float
 
 
 Due = ReadyMessage | UnpreparedVessel | NothingDue
 _PUT_BACK: Final = 3
-"""Maximum number of immediate corrections per topic and connection.
+"""Maximum number of immediate corrections of a retained message per topic and connection.
 
 Two gateways that disagree about which message is newer must not correct each other indefinitely.
 """
 _REFRESHED: Final = 4
-"""Number by which a value's expiry time is divided to get the minimum time between two refreshes."""
+"""Divisor of a value's expiry time. The quotient is the minimum time between two refreshes of the value."""
 _IDLE: Final = 5.0
 """Seconds between checks of whether a closed lane has opened."""
 
 
 class Outbox:
-    """The lanes of one gateway, and their messages in flight."""
+    """The lanes (groups of documents) of one gateway, and their messages in flight."""
 
     def __init__(
         self,
@@ -163,7 +169,7 @@ class Outbox:
     def begin(
         self, now: float, *, window: SendWindow, must_hear: bool, largest: int, is_forgotten: bool = False
     ) -> None:
-        """Begin a connection, and offer all documents that were not forwarded yet.
+        """Begin a connection, and prepare to send all documents that were not forwarded yet.
 
         Args:
             now: current time in seconds.
@@ -205,11 +211,10 @@ class Outbox:
             line.is_read = False
 
     def prepared(self, vessel: str, *, seeks_missing: bool = True) -> None:
-        """Find the differences between a vessel's retained messages and the store.
+        """Compare a vessel's retained messages, which have been read, with the store.
 
-        If `seeks_missing` is True, messages that were not received are counted as lost.
-
-        Raises StoreError if the store fails.
+        Differences are corrected later. If `seeks_missing` is True, messages that were not received count as
+        lost. Raises StoreError if the store fails.
         """
         self._ready.add(vessel)
         self._compare(vessel, seeks_missing=seeks_missing)
@@ -252,12 +257,12 @@ class Outbox:
             self._repair(Repair(documents.equipment_id(vessel, sensor), RepairReason.ELDERLY))
 
     def try_again(self) -> None:
-        """Offer rejected messages again immediately."""
+        """Send rejected messages again immediately."""
         for line in self._lines:
             line.again_at = 0.0
 
     def offer_refused(self, *, one_for_each_reason: bool = False) -> int:
-        """Offer the documents that were set aside again.
+        """Send again the documents that were set aside because the broker rejected them.
 
         Return their number. Raises StoreError if the store fails.
         """
@@ -274,7 +279,7 @@ class Outbox:
     # Sending
 
     def due(self, now: float) -> Due:
-        """Return the message to send, the vessel to prepare before sending, or the time to wait.
+        """Return the message to send, the vessel whose retained messages must be read, or the time to wait.
 
         Raises StoreError if the store cannot be read.
         """
@@ -437,7 +442,7 @@ class Outbox:
 
     @property
     def in_flight(self) -> int:
-        """Number of messages in flight."""
+        """Number of messages that were sent and have not been confirmed or rejected yet."""
         return len(self._flights)
 
     @property

@@ -1,8 +1,7 @@
 """Integration of a paho client's socket into an asyncio event loop, using paho's public callbacks.
 
-The aiomqtt package does the same, but has two drawbacks. It reports an error of paho only at the next call
-that waits for an answer. It also raises an error if the socket is closed before the event loop watches the
-socket.
+The aiomqtt package does the same, but has two drawbacks. It reports an error of paho only when the next call
+waits for an answer. It also raises an error if the socket is closed before the event loop watches the socket.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ from typing import Any, Final
 from paho.mqtt.client import Client as Paho
 
 _HOUSEKEEPING_S: Final = 1.0
-"""Seconds between calls of `loop_misc`, which sends keep-alive packets and detects unanswered ones."""
+"""Seconds between calls of paho's `loop_misc`, which sends keep-alive packets and detects lost answers."""
 
 
 class PahoSocket:

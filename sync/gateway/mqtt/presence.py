@@ -1,10 +1,10 @@
 """The rules that decide what to publish on presence topics. This module does no I/O.
 
 There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
-vessel is recording and that its values arrive. For this vessel, the recorder's state decides. If the
-connection breaks, the broker publishes the last will, which is `offline`. For other vessels, the documents
-received from them decide (see `signs_of_life`). There is no last will for them, but their old values expire
-in Home Assistant (`expire_after`).
+vessel is recording and that its values arrive. For this vessel, that depends on the recorder's state. If the
+connection breaks, the broker publishes the last will, which is `offline`. For other vessels, it depends on
+the documents received from them (see `signs_of_life`). There is no last will for them, but their old values
+expire in Home Assistant (`expire_after`).
 
 A vessel's own gateway takes precedence for the vessel's presence. If another gateway publishes a different
 presence, the vessel's own gateway publishes its own again. For another vessel, a gateway replaces `online`
@@ -24,7 +24,7 @@ CORRECTED_EVERY: Final = 5.0
 
 
 class Presence:
-    """State of the presence topics at one broker."""
+    """State of the presence topics of all vessels at one broker."""
 
     def __init__(self, own: str, *, online: Iterable[str] = (), now: float) -> None:
         """Create the state.
@@ -71,7 +71,7 @@ class Presence:
         self._signed_at[vessel] = now
 
     def record_published(self, vessel: str, payload: bytes) -> None:
-        """Record that this gateway has published a payload."""
+        """Record that this gateway has published a payload on a vessel's presence topic."""
         self._there[vessel] = self._published[vessel] = payload
         if payload == OFFLINE or vessel == self._own:
             self.online.discard(vessel)
@@ -89,7 +89,10 @@ class Presence:
                 self._contradicted_at[vessel] = now
 
     def due(self, now: float, *, is_recording: bool) -> list[tuple[str, bytes]]:
-        """Return the payloads to publish now, by vessel. `is_recording` is the state of this vessel."""
+        """Return the presence payloads to publish now, as (vessel, payload).
+
+        `is_recording` is True if this vessel's recorder is storing samples.
+        """
         messages = []
         wanted, there = ONLINE if is_recording else OFFLINE, self._there.get(self._own)
         if there != wanted:

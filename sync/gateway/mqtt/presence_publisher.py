@@ -53,9 +53,7 @@ class PresencePublisher:
     def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
         """Publish the presence of each vessel whose presence has changed.
 
-        `signs` contains the new heartbeats.
-
-        Raises BrokerError if the connection has ended.
+        `signs` contains the new heartbeats. Raises BrokerError if the connection has ended.
         """
         now = time.monotonic()
         for sign in signs:

@@ -1,4 +1,4 @@
-"""Interface through which the application defines how Home Assistant and Signal K show quantities.
+"""Interface through which an application defines how Home Assistant and Signal K show quantities.
 
 This package contains no table of quantities. The application passes a `Presenter` to the gateway.
 """
@@ -28,11 +28,11 @@ class Presentation(Protocol):
 
     @property
     def device_class(self) -> str | None:
-        """Home Assistant's device class; None if Home Assistant has none for the quantity."""
+        """Home Assistant's device class of the quantity; None if Home Assistant has none."""
 
     @property
     def state_class(self) -> str:
-        """Home Assistant's state class."""
+        """Home Assistant's state class of the quantity."""
 
     @property
     def signalk_unit(self) -> str | None:

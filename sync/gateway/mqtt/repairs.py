@@ -2,10 +2,10 @@
 
 A broker without persistence loses all retained messages when it restarts. A broker with persistence may
 restart with a state that is, for example, half an hour old. So an acknowledgement does not prove that a
-message is still retained. In addition, the broker still retains the messages of sensors that were removed or
-renamed, perhaps while the daemon was not running. So on each connection, the retained messages are compared
-with the store, vessel by vessel. Documents that were not sent yet are ignored, because they are sent from the
-feed.
+message is still retained. In addition, a broker keeps the retained messages of sensors that were removed or
+renamed, perhaps while the daemon was not running. For these reasons, the retained messages are compared with
+the store on each connection, vessel by vessel. Documents that were not sent yet are ignored, because they are
+sent from the feed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,8 +54,7 @@ def find_missing(
 ) -> None:
     """Find messages of a vessel that should be retained but are missing or outdated.
 
-    `only` limits the search to one topic.
-
+    The corrections are added to `repairs` of the documents' lanes. `only` limits the search to one topic.
     Raises StoreError if the store fails.
     """
     facts = feed.facts(vessel)
@@ -106,7 +105,7 @@ def find_left_over(
 
 
 def load(feed: LaneFeed, lane: DocumentLane, standings: RetainedMessages) -> None:
-    """Move the next repairs of a lane into its queue as entries. Raises StoreError if the store fails."""
+    """Queue the next corrections of a lane's retained messages. Raises StoreError if the store fails."""
     entries: list[LaneEntry] = []
     while lane.repairs and len(entries) < limits.REPAIRS:
         repair = next(iter(lane.repairs))
@@ -216,7 +215,7 @@ def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
 
 
 def _document_of(place: RetainedTopic) -> str:
-    """Return the id of a document that is published on this topic. The id determines the topic's lane."""
+    """Return the id of a document that is published on a topic. The id determines the topic's lane."""
     if place.sensor is None or place.part == "config":
         return documents.vessel_id(place.vessel)
     if place.part == "state":

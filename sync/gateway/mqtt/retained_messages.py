@@ -50,7 +50,7 @@ class RetainedMessages:
         self._before: dict[str, MessageAge] = {}
         """Ages of messages about the vessel that is being read, as known before reading began, by topic."""
         self.changes = 0
-        """Number of changes so far, for callers that store the ages durably."""
+        """Number of changes of `known` so far, for callers that store the ages durably."""
 
     @property
     def known(self) -> Mapping[str, MessageAge]:
@@ -177,7 +177,7 @@ class RetainedMessages:
             self.changes += 1
 
     def _cleared(self, topic: str) -> bool:
-        """Record that a topic was cleared. Return True if a retained message was known."""
+        """Record that a topic was cleared. Return True if it was known to have a retained message."""
         self._there.pop(topic, None)
         was_known = self._known.pop(topic, None) is not None
         place = self._parse(topic)

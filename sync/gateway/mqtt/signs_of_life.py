@@ -31,7 +31,7 @@ class SignOfLife:
     vessel: str
     sensor: str
     holds_for: float
-    """Seconds within which the next heartbeat must arrive."""
+    """Seconds within which the sensor's next heartbeat must arrive."""
 
 
 class SignsOfLife:
@@ -47,7 +47,7 @@ class SignsOfLife:
         self._changed: dict[tuple[str, str], str] = {}
 
     def note_change(self, change: DocumentChange) -> None:
-        """Record a change of the store."""
+        """Record a change in the store's feed, which may be a heartbeat."""
         if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
             return
         name = documents.parse_id(change.id)

@@ -1,7 +1,7 @@
 """Messages received on one connection: retained messages, and the confirmation of our presence.
 
 With MQTT 5, retained messages are requested at QoS 0, and normally arrive before the answer to the next
-request. Some brokers answer earlier, so our own presence, which is certain to be retained, is requested each
+request. Some brokers answer earlier. So our own presence, which is certainly retained, is requested each
 time. If a broker does not deliver our presence, it does not allow us to read. In that case, messages may be
 retained although we have not received them. With MQTT 3.1.1, all messages are read back at QoS 1 and in
 order, followed by our presence.
@@ -123,7 +123,7 @@ class Subscriptions:
         return True
 
     def message_received(self, topic: str, *, is_retained: bool) -> None:
-        """Process a received message on the topic of our presence."""
+        """Process a received message. Only messages on this vessel's presence topic have an effect."""
         if topic != self._presence:
             return
         if is_retained:

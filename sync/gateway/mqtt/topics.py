@@ -84,7 +84,7 @@ class Topics:
         return f"{self.prefix}/{vessel}/vessel"
 
     def boot(self, vessel: str, log: str, number: int) -> str:
-        """Return the topic of one boot of a vessel's appliance."""
+        """Return the topic of the document about one boot of a vessel's appliance."""
         return f"{self.prefix}/{vessel}/boot/{log}/{number}"
 
     def note(self, vessel: str, ulid: str) -> str:

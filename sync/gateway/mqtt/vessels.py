@@ -10,7 +10,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class SensorFacts:
-    """Facts about a sensor, from its vessel's document."""
+    """Facts about a sensor, as stated in its vessel's document."""
 
     id: str
     name: str
@@ -27,7 +27,7 @@ class SensorFacts:
 
 @dataclass(frozen=True, slots=True)
 class VesselFacts:
-    """Facts about a vessel, from its document."""
+    """Facts about a vessel, as stated in the vessel's document."""
 
     id: str
     name: str = ""
@@ -45,7 +45,7 @@ class VesselFacts:
         return not self.lists_sensors or any(each.id == sensor for each in self.sensors)
 
     def sensor(self, name: str) -> SensorFacts | None:
-        """Return the facts about a sensor, or None."""
+        """Return the facts about a sensor, or None if the vessel's document does not list it."""
         return next((each for each in self.sensors if each.id == name), None)
 
 
