@@ -3,7 +3,7 @@
 The modules and packages, in the order in which data flows through them:
 
 - `units`, `signalk_paths`: parsing and formatting of quantities; Signal K paths and their SI units
-- `presentation`: how each quantity is shown
+- `presentation`, `contact_classes`: how each quantity is shown; the classes of contacts in Home Assistant
 - `shunts`: shunts, by their resistance or their rating
 - `toml`: reads a TOML file with line numbers, checks its keys, and reports all its problems at once
 - `settings`, `config`: the settings of a sensor, and how they are read from `sensors.toml`

@@ -50,6 +50,7 @@ HARMLESS: Final = frozenset(
         *LIGHTS,
         "above",
         "access",
+        "acknowledge",
         "active",
         "address",
         "average",

@@ -13,6 +13,7 @@ from .model import Configuration, GatewaySection
 
 _ANNOUNCED: Final = (CHANNELS[DocumentType.VESSEL], CHANNELS[DocumentType.EQUIPMENT])
 """Channels of the documents from which Home Assistant gets its entities and their states."""
+_ACKNOWLEDGED: Final = CHANNELS[DocumentType.ALARM]
 
 
 def check_broker(table: Table, gateway: GatewaySection) -> None:
@@ -26,6 +27,8 @@ def check_broker(table: Table, gateway: GatewaySection) -> None:
                 f"{shown(prefix)} cannot be the beginning of a topic",
                 f"Use up to {LONGEST_PREFIX} letters, digits and . _ ~ - with / between the levels.",
             )
+    if options.acknowledge and not options.home_assistant and "home_assistant" not in faulty:
+        table.complain("acknowledge", "this key needs home_assistant = true", "Add: home_assistant = true")
     if not {"prefix", "discovery_prefix"} & faulty and overlap(options.prefix, options.discovery_prefix):
         table.complain(
             "prefix" if "prefix" in table.data else "discovery_prefix",
@@ -41,7 +44,8 @@ def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterato
     """
     for number, gateway in enumerate(configuration.gateways):
         sent = {channel for entry in gateway.policy for channel in entry.channels}
-        missing = [f'"{channel}"' for channel in _ANNOUNCED if channel not in sent]
+        needed = (*_ANNOUNCED, *((_ACKNOWLEDGED,) if gateway.mqtt.acknowledge else ()))
+        missing = [f'"{channel}"' for channel in needed if channel not in sent]
         is_whole = not sent or any(channel.startswith("vessel.") for channel in sent)
         if gateway.mqtt.home_assistant and missing and not is_whole:
             yield FileProblem(

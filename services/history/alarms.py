@@ -1,17 +1,13 @@
-"""Recorded alarms, and their acknowledgement.
-
-An acknowledgement only adds {who, when} to the alarm's document, once for each person. It can therefore be
-merged with other acknowledgements and with the clearing of the alarm.
-"""
+"""Recorded alarms, and their acknowledgement."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sensors.severity import Severity
 from services.documents import models
 from services.documents.models import AlarmDocument, BootMoment, DocumentSource, ShapeError
 from sync.documents import DocumentType
+from sync.fleet import acknowledgements
 from sync.store import Database
 
 from .boots import boots_of
@@ -143,15 +139,7 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
     """
     from services.documents.reading_window import iso
 
-    with database.transaction():  # no other process may write between the read and the write
-        current = database.get(document_id)
-        if current is None or current.deleted:
-            raise AlarmIdError(f"{document_id} no longer exists")
-        body: dict[str, Any] = current.body
-        value = body.get("acks")
-        acks = [ack for ack in value if isinstance(ack, dict)] if isinstance(value, list) else []
-        if any(ack.get("who") == who for ack in acks):
-            return False
-        body["acks"] = [*acks, {"who": who, "when": iso(utc)}]
-        database.put(document_id, body, parent=current.rev)
-        return True
+    is_new = acknowledgements.acknowledge(database, document_id, who=who, when=iso(utc))
+    if is_new is None:
+        raise AlarmIdError(f"{document_id} no longer exists")
+    return is_new

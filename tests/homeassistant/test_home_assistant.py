@@ -96,6 +96,7 @@ ANNOUNCED: Mapping[str, tuple[str | None, str | None, str | None]] = {
     "sensor.argo_loose": ("temperature", "measurement", "°C"),
     "sensor.argo_wind": ("wind_direction", "measurement_angle", "°"),
     "binary_sensor.argo_fuel_alarm": ("problem", None, None),
+    "button.argo_fuel_acknowledge": (None, None, None),
     **{
         f"binary_sensor.argo_{sensor}_fault": ("problem", None, None)
         for sensor in ("bilge", "hatch", "main_rpm", "oil", "fuel", "sea", "loose")
@@ -120,7 +121,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def vessel(tmp_path: Path, broker: Broker) -> Iterator[Vessel]:
-    found = Vessel(tmp_path / "argo", broker)
+    found = Vessel(tmp_path / "argo", broker, more="acknowledge = true\n")
     found.configure(SENSORS)
     with found.sync:
         found.record()
@@ -193,6 +194,21 @@ def test_entities_are_unavailable_while_the_recorder_does_not_run(
     wait_until(is_unavailable, lambda: f"nothing is available: {states(assistant)}")
     vessel.record()
     wait_until(lambda: is_complete(assistant), lambda: f"all is available again: {states(assistant)}")
+
+
+def test_button_acknowledges_the_alarm(vessel: Vessel, assistant: Assistant) -> None:
+    wait_until(lambda: is_complete(assistant), "all is there")
+    button, alarm = "button.argo_fuel_acknowledge", "binary_sensor.argo_fuel_alarm"
+    wait_until(lambda: "alarm_id" in assistant.entities()[button]["attributes"], "the alarm is there")
+    assistant.ask(do="press", entity=button)
+
+    def is_acknowledged() -> bool:
+        attributes = assistant.entities()[alarm]["attributes"]
+        return bool(attributes["acknowledged_by"] == ["Home Assistant, by broker club"])
+
+    wait_until(is_acknowledged, lambda: f"it is acknowledged: {assistant.entities()[alarm]}")
+    topic = "logboat/argo/sensor/fuel/alarm"
+    assert b'"who":"Home Assistant, by broker club"' in vessel.retained()[topic]
 
 
 def test_removed_sensor_has_no_entity(vessel: Vessel, assistant: Assistant) -> None:

@@ -50,11 +50,12 @@ path = "tanks.freshWater.main.currentLevel"
 class Vessel:
     """The two daemons of a vessel, in folders of their own."""
 
-    def __init__(self, folder: Path, broker: Broker) -> None:
+    def __init__(self, folder: Path, broker: Broker, *, more: str = "") -> None:
         self.broker = broker
         self.sync = SyncProcess(
             folder,
-            toml=f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{broker.url}"\nhome_assistant = true\n',
+            toml=f'[[gateway]]\nname = "club"\nkind = "mqtt"\nurl = "{broker.url}"\n'
+            f"home_assistant = true\n{more}",
         )
         self.configure(SENSORS)
         self._recorder: subprocess.Popen[bytes] | None = None

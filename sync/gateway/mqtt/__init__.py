@@ -9,5 +9,6 @@
   are recording
 - `outbox`: messages in flight, and their outcomes (no I/O)
 - `client`, `subscriptions`, `broker_errors`, `non_brokers`: a connection, its received messages, and errors
+- `commands`: acknowledgements that arrive from the broker
 - `gateway`: maintains a connection, and publishes the documents on it
 """

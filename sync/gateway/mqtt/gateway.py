@@ -21,6 +21,7 @@ import aiomqtt
 
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt.client import Client
+from sync.gateway.mqtt.commands import CommandInbox
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.cursor import Cursor, LastPublishedState
 from sync.gateway.mqtt.feed import LaneFeed
@@ -124,6 +125,11 @@ class MqttGateway:
             topics=self._topics,
             is_recording=is_recording,
             look_every=self._patience.recorder,
+        )
+        self._commands = (
+            CommandInbox(database, configuration.name, self._topics, self._now)
+            if configuration.options.acknowledge
+            else None
         )
         self._left = cursor.NOTHING
         """The stored record of the presence and discovery messages left at the broker."""
@@ -443,6 +449,9 @@ class MqttGateway:
             await listening.begin(self._attendance.begin())
             if self.configuration.options.home_assistant:
                 await listening.subscribe_to_birth()
+            if self._commands is not None:
+                self._commands.begin()
+                await listening.subscribe_to_commands()
             await self._read_retained(listening, outbox, self._vessel)
             self._say(GatewayState.CONNECTED, None)
             with self._database.watch() as watcher:
@@ -452,6 +461,8 @@ class MqttGateway:
                     if watcher.drain() | watcher.ask():
                         outbox.changed()
                         self._read_bounds()
+                    if self._commands is not None:
+                        self._commands.carry_out(outbox.lanes)
                     lost = outbox.overdue(time.monotonic())
                     if isinstance(lost, BrokerLostError):
                         return lost
@@ -567,6 +578,8 @@ class MqttGateway:
 
     def _message_received(self, topic: str, payload: bytes, is_retained: bool) -> None:
         self._wake.set()
+        if self._commands is not None and self._commands.receive(topic, payload, is_retained=is_retained):
+            return
         if self._outbox is None or self._listening is None:
             return
         now = time.monotonic()

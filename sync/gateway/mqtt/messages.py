@@ -89,7 +89,7 @@ class Options:
     @property
     def discovery(self) -> DiscoveryStyle:
         """The settings of the discovery messages for Home Assistant."""
-        return DiscoveryStyle(self.presenter, self.contact_class, self.topics)
+        return DiscoveryStyle(self.presenter, self.contact_class, self.topics, self.mqtt.acknowledge)
 
 
 @dataclass(frozen=True, slots=True)

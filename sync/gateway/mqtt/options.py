@@ -21,6 +21,13 @@ class MqttOptions:
             "example": "true",
         },
     )
+    acknowledge: bool = field(
+        default=False,
+        metadata={
+            "meaning": "Whether Home Assistant may acknowledge alarms. It needs `home_assistant = true`.",
+            "example": "true",
+        },
+    )
     signalk: bool = field(
         default=False,
         metadata={

@@ -72,6 +72,12 @@ class Subscriptions:
         for topic in await self._client.listen(self._topics.births, qos=0, wants_retained=False):
             self._warn(topic, "sensors are not announced again when Home Assistant starts")
 
+    async def subscribe_to_commands(self) -> None:
+        """Subscribe to Home Assistant's commands. Raises BrokerError if the connection has ended."""
+        topic = self._topics.acknowledge("+", "+")
+        if await self._client.listen([topic], qos=1, wants_retained=False):
+            self._warn(topic, "Home Assistant cannot acknowledge alarms")
+
     async def read_retained(self, vessel: str, payload: bytes) -> bool:
         """Read the retained messages of a vessel.
 

@@ -99,8 +99,19 @@ class Topics:
         return f"{self.prefix}/{vessel}/sensor/{sensor}/{part}"
 
     def acknowledge(self, vessel: str, sensor: str) -> str:
-        """Return the topic of commands that acknowledge a sensor's alarms. The payload is an alarm's id."""
+        """Return the topic of commands that acknowledge a sensor's alarms. The payload is an alarm's id.
+
+        Both arguments may be "+" for any.
+        """
         return self.sensor(vessel, sensor, "acknowledge")
+
+    def parse_acknowledge(self, topic: str) -> tuple[str, str] | None:
+        """Return the vessel and the sensor of a topic made by `acknowledge`, or None for any other topic."""
+        if topic.startswith(f"{self.prefix}/"):
+            match topic[len(self.prefix) + 1 :].split("/"):
+                case [vessel, "sensor", sensor, "acknowledge"]:
+                    return vessel, sensor
+        return None
 
     def signalk(self, vessel: str) -> str:
         """Return the topic of a vessel's current values as Signal K deltas."""

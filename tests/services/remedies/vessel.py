@@ -16,6 +16,7 @@ BROKER = [
     ('discovery_prefix = "home assistant"', 'discovery_prefix = "home/assistant"', "home/assistant"),
     ('prefix = "homeassistant/boats"', "", ""),
     ('discovery_prefix = "logboat"', "", ""),
+    ("acknowledge = true", "acknowledge = true\nhome_assistant = true", ""),
     (ANNOUNCED, ANNOUNCED.replace('alarms"', 'alarms", "vessels", "equipment"'), ""),
 ]
 """Slips in the keys of a broker, the lines after the remedy, and what the person chooses."""

@@ -1,0 +1,29 @@
+"""Acknowledgement of alarms, which anyone with access to a vessel's store may add.
+
+An acknowledgement only adds {who, when} to the alarm's document, once for each person. It can therefore be
+merged with other acknowledgements and with the clearing of the alarm (`conflict_resolvers`).
+"""
+
+from typing import Any
+
+from sync.store import Database
+
+
+def acknowledge(database: Database, document_id: str, *, who: str, when: str) -> bool | None:
+    """Record durably that `who` has acknowledged an alarm at the UTC time `when`.
+
+    Return False if that was already recorded, and None if the alarm does not exist. Raises StoreError if the
+    store fails.
+    """
+    with database.transaction():  # no other process may write between the read and the write
+        current = database.get(document_id)
+        if current is None or current.deleted:
+            return None
+        body: dict[str, Any] = current.body
+        value = body.get("acks")
+        acks = [ack for ack in value if isinstance(ack, dict)] if isinstance(value, list) else []
+        if any(ack.get("who") == who for ack in acks):
+            return False
+        body["acks"] = [*acks, {"who": who, "when": when}]
+        database.put(document_id, body, parent=current.rev)
+        return True
