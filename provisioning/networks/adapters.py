@@ -8,12 +8,22 @@ that adapter, on the channel of the joined network.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from .radio import frequency
 
 CREW: Final = "crew0"
 """Name of the second interface of a radio that both joins a network and provides the crew's network."""
 _MODES: Final = {"mesh": "mesh point", "adhoc": "IBSS"}
+_RESTRICTIONS: Final = {
+    "disabled": "it is not allowed in this country",
+    "no IR": "this country allows it only for joining other networks",
+    "radar detection": "this country requires radar detection on it",
+}
+_FREQUENCY: Final = re.compile(r"\s+\* (\d+)(?:\.\d+)? MHz \[\d+\](.*)")
+_WPA3: Final = ("SAE with AUTHENTICATE command", "[ SAE_OFFLOAD ]")
+"""Features of `iw phy`, one of which a radio needs for WPA3: SAE in the driver's host, or in its firmware."""
 _NAMES: Final = {"mesh": "802.11s mesh", "adhoc": "ad-hoc networks"}
 
 
@@ -25,6 +35,18 @@ class Adapter:
     interface: str
     modes: frozenset[str]
     """Supported modes, as named by `iw phy`: `managed`, `AP`, `mesh point`, `IBSS`."""
+    has_wpa3: bool = True
+    frequencies: Mapping[int, str] = field(default_factory=dict)
+    """Restriction of each supported frequency in MHz, as named by `iw phy`; empty if it is unrestricted."""
+
+    def restriction(self, frequency: int) -> str:
+        """Return why a mesh or ad-hoc network cannot use a frequency in MHz; empty if it can."""
+        if not self.frequencies:
+            return ""  # nothing is known
+        if frequency not in self.frequencies:
+            return "the adapter does not support it"
+        limits = self.frequencies[frequency]
+        return next((words for part, words in _RESTRICTIONS.items() if part in limits), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +68,48 @@ def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
     The adapters are sorted by the names of their interfaces, so built-in adapters come first.
     """
     modes: dict[str, set[str]] = {}
+    wpa3: set[str] = set()
+    frequencies: dict[str, dict[int, str]] = {}
     phy, listing = "", False
     for row in iw.splitlines():
         if match := re.match(r"Wiphy (\S+)", row):
             phy, listing = match[1], False
-            modes[phy] = set()
+            modes[phy], frequencies[phy] = set(), {}
         elif row.strip().startswith("Supported interface modes"):
             listing = True
         elif listing and (match := re.match(r"\s+\* (.+)", row)):
             modes[phy].add(match[1].strip())
         else:
             listing = False
+            if any(feature in row for feature in _WPA3):
+                wpa3.add(phy)
+            elif phy and (match := _FREQUENCY.match(row)):
+                frequencies[phy][int(match[1])] = match[2].strip()
     return tuple(
-        Adapter(phy, name, frozenset(modes[phy])) for name, phy in sorted(interfaces.items()) if phy in modes
+        Adapter(phy, name, frozenset(modes[phy]), phy in wpa3, frequencies[phy])
+        for name, phy in sorted(interfaces.items())
+        if phy in modes
     )
 
 
-def assign(adapters: Sequence[Adapter], *, joins: bool, access_point: bool, radio: str = "off") -> Assignment:
-    """Assign the roles to adapters; `radio` is `mesh`, `adhoc` or `off`."""
+def assign(
+    adapters: Sequence[Adapter],
+    *,
+    joins: bool,
+    access_point: bool,
+    radio: str = "off",
+    channel: int | None = None,
+) -> Assignment:
+    """Assign the roles to adapters; `radio` is `mesh`, `adhoc` or `off`, and `channel` its channel."""
     free, missing = list(adapters), []
     for_radio = None
     if radio != "off":
         able = [each for each in free if _MODES[radio] in each.modes]
         if able:
-            for_radio = able[-1]
+            free_channel = [
+                each for each in able if channel is None or not each.restriction(frequency(channel))
+            ]
+            for_radio = (free_channel or able)[-1]
             free.remove(for_radio)
         else:
             missing.append(

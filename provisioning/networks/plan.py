@@ -2,26 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from provisioning.networks import adapters as radios
-from provisioning.networks import profiles, radio
+from provisioning.networks import joined, profiles, radio
 from provisioning.networks.adapters import Adapter, Assignment
+from provisioning.networks.joined import WifiLike
 from provisioning.networks.profiles import Profile
-from provisioning.networks.radio import Radio
-
-
-class WifiLike(Protocol):
-    """A Wi-Fi network to join."""
-
-    @property
-    def ssid(self) -> str: ...  # noqa: D102
-    @property
-    def password(self) -> str: ...  # noqa: D102
-    @property
-    def priority(self) -> int: ...  # noqa: D102
-    @property
-    def hidden(self) -> bool: ...  # noqa: D102
+from provisioning.networks.radio import Radio, frequency
+from sensors.plaintext import clean
 
 
 class PointLike(Protocol):
@@ -81,11 +71,17 @@ class Plan:
 
 
 def plan(
-    network: NetworkLike, *, fleet: str | None, radio_key: str | None, adapters: Sequence[Adapter]
+    network: NetworkLike,
+    *,
+    fleet: str | None,
+    radio_key: str | None,
+    adapters: Sequence[Adapter],
+    folder: Path,
 ) -> Plan:
     """Plan a vessel's networks on these adapters.
 
     `fleet` and its `radio_key` are from the vessel's identity, and are None if the vessel has no identity.
+    `folder` contains the certificates and keys to which the configuration refers.
     """
     mode, missing = network.vessel_radio.mode, []
     if mode != "off" and (fleet is None or radio_key is None):
@@ -94,25 +90,22 @@ def plan(
             " the bundle on the card"
         )
         mode = "off"
+    channel = network.vessel_radio.channel
     assignment = radios.assign(
-        adapters, joins=bool(network.wifi), access_point=network.access_point is not None, radio=mode
+        adapters,
+        joins=bool(network.wifi),
+        access_point=network.access_point is not None,
+        radio=mode,
+        channel=channel,
     )
+    missing += limits(adapters, assignment, network)
     networks = [
         profiles.ethernet(
             address=network.ethernet.address, gateway=network.ethernet.gateway, dns=network.ethernet.dns
         )
     ]
     if assignment.client is not None:
-        networks += [
-            profiles.join(
-                ssid=each.ssid,
-                password=each.password,
-                priority=each.priority,
-                interface=assignment.client,
-                hidden=each.hidden,
-            )
-            for each in network.wifi
-        ]
+        networks += joined.join_all(network.wifi, interface=assignment.client, folder=folder)
     if assignment.access_point is not None and network.access_point is not None:
         point = network.access_point
         networks.append(
@@ -124,8 +117,30 @@ def plan(
             mode=mode,
             fleet=fleet,
             key=radio_key,
-            channel=network.vessel_radio.channel,
+            channel=channel,
             interface=assignment.radio,
             country=network.country,
         )
     return Plan(tuple(networks), between, assignment, (*missing, *assignment.missing))
+
+
+def limits(adapters: Sequence[Adapter], assignment: Assignment, network: NetworkLike) -> list[str]:
+    """Return what the assigned adapters cannot do although it is configured, each with a remedy."""
+    found: list[str] = []
+    by_interface = {each.interface: each for each in adapters}
+    client = by_interface.get(assignment.client or "")
+    if client is not None and not client.has_wpa3:
+        found += [
+            f'{client.interface} does not support WPA3, which "{clean(each.ssid)}" requires; plug in an'
+            " adapter that does, or let the access point offer WPA2 as well"
+            for each in network.wifi
+            if each.security == joined.WPA3
+        ]
+    between = by_interface.get(assignment.radio or "")
+    channel = network.vessel_radio.channel
+    if between is not None and (reason := between.restriction(frequency(channel))):
+        found.append(
+            f"{between.interface} cannot use channel {channel} for the radio between vessels: {reason};"
+            " choose another channel"
+        )
+    return found

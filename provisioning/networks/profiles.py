@@ -4,10 +4,13 @@ The files are in `/run`, so they are removed at each shutdown and always match t
 written as bytes, and passwords are escaped as in GKeyFile, so neither can change the meaning of a file.
 """
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from .ssid import octets_of
 
 SUFFIX: Final = ".nmconnection"
 CREW_ADDRESS: Final = "10.84.0.1/24"
@@ -16,6 +19,7 @@ _OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
 _FOR_EVER: Final = "0"
 """Value of autoconnect-retries for unlimited attempts: a network is joined again even after a month."""
 
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 Section = Mapping[str, str]
 
 
@@ -36,34 +40,15 @@ class Profile:
         return "\n".join(rows)
 
 
-def join(*, ssid: str, password: str, priority: int, interface: str | None, hidden: bool = False) -> Profile:
-    """Return the profile of a Wi-Fi network to join; an empty password means an open network."""
-    name = f"logboat-join-{uuid.uuid5(_OURS, ssid).hex[:8]}"
-    security = {"key-mgmt": "wpa-psk", "psk": escaped(password)} if password else None
-    return _wifi(
-        name,
-        interface,
-        wifi={
-            "mode": "infrastructure",
-            "ssid": _bytes(ssid),
-            **({"hidden": "true"} if hidden else {}),
-        },
-        security=security,
-        ipv4={"method": "auto"},
-        ipv6={"method": "auto"},
-        priority=priority,
-    )
-
-
 def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
     """Return the profile of the crew's own network.
 
     The network provides addresses and name resolution, with or without an uplink.
     """
-    return _wifi(
+    return wifi(
         "logboat-crew",
         interface,
-        wifi={"mode": "ap", "band": "bg", "ssid": _bytes(ssid)},
+        wifi={"mode": "ap", "band": "bg", "ssid": octets(ssid)},
         security={"key-mgmt": "wpa-psk", "proto": "rsn;", "pairwise": "ccmp;", "psk": escaped(password)},
         ipv4={"method": "shared", "address1": CREW_ADDRESS},
         ipv6={"method": "link-local"},
@@ -91,13 +76,15 @@ def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) ->
 
 
 def escaped(text: str) -> str:
-    """Return a value in which backslashes and leading spaces are escaped for GKeyFile."""
-    escaped_text = text.replace("\\", "\\\\")
-    lead = len(escaped_text) - len(escaped_text.lstrip(" "))
-    return "\\s" * lead + escaped_text[lead:]
+    """Return a value in which backslashes, line breaks and outer spaces are escaped for GKeyFile."""
+    inner = text.strip(" ")
+    if not inner:
+        return "\\s" * len(text)
+    lead = len(text) - len(text.lstrip(" "))
+    return "\\s" * lead + inner.translate(_ESCAPES) + "\\s" * (len(text) - lead - len(inner))
 
 
-def _wifi(
+def wifi(
     name: str,
     interface: str | None,
     *,
@@ -106,7 +93,9 @@ def _wifi(
     ipv4: Section,
     ipv6: Section,
     priority: int,
+    login: Section | None = None,
 ) -> Profile:
+    """Return the profile of a Wi-Fi network; `login` is the section for an enterprise network."""
     bound = {} if interface is None else {"interface-name": interface}
     sections: dict[str, Section] = {
         "connection": {**_connection(name, "wifi", priority), **bound},
@@ -114,19 +103,28 @@ def _wifi(
     }
     if security is not None:
         sections["wifi-security"] = security
+    if login is not None:
+        sections["802-1x"] = login
     return Profile(name, {**sections, "ipv4": ipv4, "ipv6": ipv6})
+
+
+def identifier(name: bytes) -> uuid.UUID:
+    """Return a UUID that is always the same for a name (RFC 9562, version 5, which allows any bytes)."""
+    digest = hashlib.sha1(_OURS.bytes + name, usedforsecurity=False).digest()
+    return uuid.UUID(bytes=digest[:16], version=5)
+
+
+def octets(ssid: str) -> str:
+    """Return an SSID as the list of its bytes, which no reader can mistake for anything else."""
+    return "".join(f"{byte};" for byte in octets_of(ssid))
 
 
 def _connection(name: str, kind: str, priority: int) -> dict[str, str]:
     return {
         "id": name,
-        "uuid": str(uuid.uuid5(_OURS, name)),
+        "uuid": str(identifier(name.encode())),
         "type": kind,
         "autoconnect": "true",
         "autoconnect-priority": str(priority),
         "autoconnect-retries": _FOR_EVER,
     }
-
-
-def _bytes(ssid: str) -> str:
-    return "".join(f"{byte};" for byte in ssid.encode())

@@ -25,7 +25,7 @@ from provisioning.ingest.active_config import ActiveConfiguration, digest
 from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 from services.config import parsers as keys
-from services.config.model import NetworkSection, Wifi
+from services.config.network_model import NetworkSection, Wifi
 
 log = logging.getLogger(__name__)
 

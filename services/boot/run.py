@@ -41,7 +41,8 @@ from services.boot.system import Run
 from services.config import parsers as keys
 from services.config.last_good import LastGood
 from services.config.loader import Configuration, ConfigurationError, load, reserved_pins
-from services.config.model import NetworkSection
+from services.config.network_model import NetworkSection
+from services.config.wifi_files import files_of_wifi
 from services.state import boot_state
 from services.state.boot_state import BootState
 from services.system import machine
@@ -269,14 +270,17 @@ class BootSequence:
         there = system.radios(places.root, tool=self.tool)
         if there and network.country is not None:
             system.set_country(network.country, tool=self.tool)
+            there = system.radios(places.root, tool=self.tool)  # the channels depend on the country
         identity = identities.load(places.etc / "identity")
         networks = plan(
             network,
             fleet=None if identity is None else identity.fleet,
             radio_key=self._radio_key(identity),
             adapters=there,
+            folder=places.etc,
         )
-        self.networks = networks.missing
+        unusable = files_of_wifi(network.wifi, folder=places.etc, now=self.now)
+        self.networks = (*networks.missing, *map(str, unusable))
         if networks.assignment.second is not None:
             system.make_second(networks.assignment.second, root=places.root, tool=self.tool)
         system.write_profiles(places.profiles, networks.profiles)

@@ -53,9 +53,11 @@ HARMLESS: Final = frozenset(
         "acknowledge",
         "active",
         "address",
+        "anonymous_user",
         "average",
         "below",
         "beta",
+        "bssid",
         "budget",
         "bus",
         "ca",
@@ -75,6 +77,7 @@ HARMLESS: Final = frozenset(
         "discovery_prefix",
         "display",
         "dns",
+        "eap",
         "end_of_line",
         "every",
         "faults",
@@ -127,8 +130,10 @@ HARMLESS: Final = frozenset(
         "role",
         "rtc",
         "scale",
+        "security",
         "seed",
         "sender",
+        "server_name",
         "session_file",
         "severity",
         "shunt",
@@ -401,6 +406,8 @@ class _Redactor:
 
     def _scalar(self, token: _Token, key: str, *, is_shown: bool) -> str:
         is_fit = _PLAIN.fullmatch(token.text) if token.kind == "bare" else True
+        if key in ("user", "anonymous_user") and "@" in token.text:
+            is_fit = False  # an e-mail address identifies a person
         if key in ("url", "static") and ("@" in token.text or "?" in token.text or "\\" in token.text):
             is_fit = False  # the value may contain a user name and password, or a token
         if is_shown and is_fit:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from sensors.plaintext import clean
 from sensors.toml.toml_file import FileProblem, TomlFile
 from sensors.toml.toml_lines import Place
 
@@ -38,7 +39,7 @@ def example_values(file: TomlFile, configuration: Configuration) -> Iterator[Fil
             yield _reminder(
                 file,
                 ("network", "wifi", number),
-                f'the password of "{wifi.ssid}" is from the documentation\'s examples',
+                f'the password of "{clean(wifi.ssid)}" is from the documentation\'s examples',
                 "Write the name and the password of your own network.",
             )
     if network.access_point is not None and network.access_point.password in PASSWORDS:

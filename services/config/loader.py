@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from provisioning.networks.joined import OPEN, PEAP, TLS, TTLS, WPA3
 from sensors.config.sections import PPS, RTC
 from sensors.header_pins import BUSES, CLOCK_BUS
 from sensors.toml import toml_file
@@ -25,12 +26,11 @@ from .model import (
     MQTT,
     ClockSection,
     Configuration,
-    Ethernet,
     GatewaySection,
     LightsSection,
-    NetworkSection,
 )
-from .parsers import GATEWAY_URLS
+from .network_model import Ethernet, NetworkSection, Wifi
+from .parsers import GATEWAY_URLS, passphrase_or_none, wpa3_password
 
 __all__ = [
     "Configuration",
@@ -126,6 +126,51 @@ def _check_network(table: Table, network: NetworkSection) -> None:
         )
 
 
+def _check_wifi(table: Table, wifi: Wifi) -> None:
+    given = table.data
+    if wifi.eap is None and "eap" not in table.faulty:
+        for key in ("user", "anonymous_user", "ca", "server_name", "certificate", "key"):
+            if key in given:
+                table.complain(key, "this key needs eap", 'Add: eap = "peap"')
+        _check_shared_password(table, wifi)
+        return
+    if "security" in given:
+        table.complain("security", "this key conflicts with eap", "Remove one of the two.")
+    needed, excluded = _KEYS_OF_EAP.get(wifi.eap or "", ((), ()))
+    for key in needed:
+        if not table.mentions(key):
+            table.complain("eap", f"this key needs {key}", f"Add: {key} = …")
+    for key in excluded:
+        if key in given:
+            table.complain(key, f"this key is not allowed with eap {shown(wifi.eap)}", "Remove it.")
+    if not table.mentions("ca") and not table.mentions("server_name"):
+        table.complain(
+            "eap",
+            "without ca, any server that has a certificate could pose as this network",
+            'Add the CA: ca = "….pem", or the name of the server: server_name = …',
+        )
+
+
+_KEYS_OF_EAP: Final = {
+    PEAP: (("user", "password"), ("certificate", "key")),
+    TTLS: (("user", "password"), ("certificate", "key")),
+    TLS: (("user", "certificate", "key"), ("password", "anonymous_user")),
+}
+"""Keys that a method needs, and keys that it does not use."""
+
+
+def _check_shared_password(table: Table, wifi: Wifi) -> None:
+    if "security" in table.faulty or "password" in table.faulty:
+        return
+    if wifi.security == OPEN:
+        if wifi.password:
+            table.complain("password", "an open network has no password", "Remove one of the two.")
+    elif wifi.security is not None and not wifi.password:
+        table.complain("security", "this key needs a password", "Add: password = …")
+    elif "password" in table.data:
+        table.value("password", wpa3_password if wifi.security == WPA3 else passphrase_or_none)
+
+
 def _check_ethernet(table: Table, _ethernet: Ethernet) -> None:
     for key in ("gateway", "dns"):
         if key in table.data and not table.mentions("address"):
@@ -173,6 +218,7 @@ def _check_lights(table: Table, lights: LightsSection) -> None:
 
 _CHECKS: Final[Mapping[type, Check]] = {
     NetworkSection: _check_network,
+    Wifi: _check_wifi,
     Ethernet: _check_ethernet,
     GatewaySection: _check_gateway,
     LightsSection: _check_lights,

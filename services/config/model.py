@@ -10,12 +10,13 @@ from typing import Final
 
 from provisioning.overlays.clock_chips import CLOCK_CHIPS
 from sensors.toml.declarations import declarations, included, key, section, table, tables
-from sensors.toml.schema import boolean, choice, identifier, integer, list_of, quantity, text
+from sensors.toml.schema import choice, identifier, integer, list_of, quantity, text
 from services.documents.budget import Budget
 from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.policy import HoursAre
 
 from . import parsers
+from .network_model import NetworkSection
 
 _DIRECTION: Final = choice("push", "pull", "both")
 _RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
@@ -42,121 +43,6 @@ class VesselSection:
         default="UTC",
         example='"Europe/Berlin"',
         meaning="IANA name of the time zone in which times are shown.",
-    )
-
-
-@section
-class Wifi:
-    """A Wi-Fi network to join."""
-
-    ssid: str = key(parsers.ssid, example='"marina"', meaning="Name of the network.")
-    password: str = key(
-        parsers.passphrase_or_none,
-        default="",
-        secret=True,
-        example='"correct horse"',
-        meaning="WPA password; empty for an open network.",
-    )
-    priority: int = key(
-        integer(-999, 999),  # NetworkManager's autoconnect-priority
-        default=0,
-        example="10",
-        meaning="Priority of the network. Networks with a higher priority are tried first.",
-    )
-    hidden: bool = key(
-        boolean,
-        default=False,
-        example="true",
-        meaning="True if the network does not broadcast its name.",
-    )
-
-
-@section
-class AccessPoint:
-    """The vessel's own Wi-Fi network, for its crew."""
-
-    ssid: str = key(parsers.ssid, example='"argo"', meaning="Name of the network.")
-    password: str = key(
-        parsers.passphrase, secret=True, example='"correct horse"', meaning="WPA password of the network."
-    )
-
-
-@section
-class VesselRadio:
-    """The radio link between vessels."""
-
-    mode: str = key(
-        choice("mesh", "adhoc", "off"), example='"mesh"', meaning="Kind of link; `mesh` is 802.11s."
-    )
-    channel: int = key(parsers.wifi_channel, default=6, example="11", meaning="Wi-Fi channel.")
-
-
-@section
-class Ethernet:
-    """Settings of the wired network."""
-
-    address: str | None = key(
-        parsers.interface_address,
-        default=None,
-        without="DHCP",
-        example='"192.168.1.10/24"',
-        meaning="Fixed address with its prefix length.",
-    )
-    gateway: str | None = key(
-        parsers.host_address,
-        default=None,
-        without="none",
-        example='"192.168.1.1"',
-        meaning="Router; it needs `address`.",
-    )
-    dns: tuple[str, ...] = key(
-        list_of(parsers.host_address),
-        default=(),
-        without="none",
-        example='["192.168.1.1"]',
-        meaning="Name servers; they need `address`.",
-    )
-
-
-@section
-class NetworkSection:
-    """The [network] section of the file."""
-
-    country: str | None = key(
-        parsers.country,
-        default=None,
-        without="radios stay off",
-        example='"DE"',
-        meaning="ISO 3166 alpha-2 code of the country whose radio regulations apply.",
-    )
-    wifi: tuple[Wifi, ...] = tables(
-        Wifi, default=(), without="none", meaning="Wi-Fi networks to join; they need `country`."
-    )
-    access_point: AccessPoint | None = table(
-        AccessPoint,
-        default=None,
-        without="none",
-        meaning="The vessel's own Wi-Fi network for its crew; it needs `country`.",
-    )
-    vessel_radio: VesselRadio = table(
-        VesselRadio,
-        default=VesselRadio("off"),
-        without="off",
-        meaning="Radio link between vessels; it needs `country`.",
-    )
-    ethernet: Ethernet = table(Ethernet, default=Ethernet(), without="DHCP", meaning="The wired network.")
-    ssh_keys: tuple[str, ...] = key(
-        list_of(parsers.ssh_key),
-        default=(),
-        without="none",
-        example='["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample crew@argo"]',
-        meaning="Public SSH keys whose owners can log in.",
-    )
-    ssh_interfaces: tuple[str, ...] = key(
-        list_of(parsers.interface, least=1),
-        default=("*",),
-        example='["eth0", "wlan*"]',
-        meaning='Interfaces on which SSH is open, as names or patterns; `"*"` means all.',
     )
 
 

@@ -18,6 +18,7 @@ from .broker_keys import incomplete_policies
 from .loader import read_configuration, reserved_pins
 from .model import Configuration
 from .readiness import emptied, files_of_gateways, names_of_gateways_files, placeholders
+from .wifi_files import files_of_wifi, names_of_wifi_files
 
 _UNKNOWN_PINS: Final[Mapping[int, str]] = {}
 
@@ -78,9 +79,15 @@ def _configuration(path: Path, warnings: list[FileProblem]) -> Configuration:
         warnings.append(FileProblem(path, None, "", *EMPTIED, refuses_only_new=True))
     configuration = read_configuration(file)
     warnings += files_of_gateways(file, configuration)
+    warnings += files_of_wifi(configuration.network.wifi, folder=path.parent, file=file)
     warnings += placeholders(file, configuration)
     warnings += incomplete_policies(file, configuration)
     return configuration
+
+
+def names_of_files(configuration: Configuration) -> tuple[str, ...]:
+    """Return the names of all files to which a configuration refers."""
+    return (*names_of_gateways_files(configuration), *names_of_wifi_files(configuration.network.wifi))
 
 
 def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
@@ -89,7 +96,7 @@ def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
     `config` and `sensors` are the names of the files. The result is that of `check_pair`.
     """
     found = check_pair(folder / config, folder / sensors)
-    used = () if found.configuration is None else names_of_gateways_files(found.configuration)
+    used = () if found.configuration is None else names_of_files(found.configuration)
     try:
         others = sorted(path for path in folder.iterdir() if is_carried(path.name) and path.name not in used)
     except OSError:  # the folder does not exist, or may not be read

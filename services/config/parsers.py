@@ -6,12 +6,14 @@ never contains a secret.
 
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from provisioning.networks import firewall
+from provisioning.networks import ssid as ssids
 from sensors.toml.schema import integer, text
+from sensors.toml.syntax_errors import is_odd_blank
 from sensors.toml.value_forms import Parser, ValueForm, parses
 from sensors.units import InputError, close, format_bytes, parse, shown
 from services.documents.budget import Budget
@@ -59,13 +61,65 @@ def country(raw: Any) -> str:
     raise InputError(f"{shown(raw)} is not a country code", 'Write two capital letters, such as "DE".')
 
 
-@parses(ValueForm("text", limits="1 to 32 bytes"))
+@parses(ValueForm("text or a list of bytes", limits="1 to 32 bytes"))
 def ssid(raw: Any) -> str:
-    """Parse the name of a Wi-Fi network."""
-    name: str = text(least=1)(raw)
-    if len(name.encode()) > 32:  # IEEE 802.11, 9.4.2.2
+    """Parse the name of a Wi-Fi network: text, or a list of the values of its bytes.
+
+    Bytes that are not UTF-8 become lone surrogates in the result; see `provisioning.networks.ssid`.
+    """
+    if isinstance(raw, list):
+        name = ssids.name_of(_octets(raw))
+    else:
+        joined = raw.replace("\u200d", "") if isinstance(raw, str) else ""  # it joins emoji
+        if isinstance(raw, str) and not raw.isprintable() and not any(map(is_odd_blank, joined)):
+            raise InputError(
+                "the network name contains characters that cannot be displayed",
+                f"Write its bytes instead: ssid = {list(raw.encode())}",
+            )
+        name = text(least=1)(raw)
+    if len(ssids.octets_of(name)) > ssids.MOST_BYTES:
         raise InputError("the network name is too long: at most 32 bytes are allowed", "Shorten the name.")
     return name
+
+
+def _octets(raw: Sequence[Any]) -> bytes:
+    if not raw:
+        raise InputError("the network name is empty", "Write at least one byte.")
+    for each in raw:
+        if isinstance(each, bool) or not isinstance(each, int) or not 0 <= each <= 255:
+            raise InputError(f"{shown(each)} is not a byte", "Write numbers from 0 to 255.")
+    return bytes(raw)
+
+
+@parses(ValueForm("a MAC address"))
+def bssid(raw: Any) -> str:
+    """Parse the MAC address of an access point, with colons or hyphens."""
+    written: str = text()(raw)
+    if re.fullmatch(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", written):
+        return written.upper().replace("-", ":")
+    raise InputError(
+        f"{shown(written)} is not a MAC address", 'Write six bytes, for example: "02:00:5e:10:00:01".'
+    )
+
+
+@parses(ValueForm("a password"))
+def wifi_password(raw: Any) -> str:
+    """Parse a Wi-Fi password. Its length is checked once the kind of the network is known.
+
+    Error messages never show the password.
+    """
+    if isinstance(raw, str) and raw.isprintable() and len(raw) <= 256:
+        return raw
+    raise InputError("this is not a valid Wi-Fi password", "Write text on one line, in double quotes.")
+
+
+@parses(ValueForm("a WPA3 password"))
+def wpa3_password(raw: Any) -> str:
+    """Parse a WPA3 password. Error messages never show it."""
+    # SAE derives its key from the password itself, so 64 hexadecimal digits cannot stand for the password
+    if isinstance(raw, str) and re.fullmatch(r"[ -~]{1,63}", raw):
+        return raw
+    raise InputError("this is not a valid WPA3 password", "Use at most 63 ASCII characters.")
 
 
 _PASSPHRASE: Final = ValueForm("a WPA password", limits="8 to 63 ASCII characters")
@@ -93,6 +147,15 @@ def host_name(raw: Any) -> str:
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
         return written
     raise InputError(f"{shown(written)} is not a valid host name", "Use 1 to 63 letters, digits and hyphens.")
+
+
+@parses(ValueForm("a domain name"))
+def server_name(raw: Any) -> str:
+    """Parse the domain name of a server."""
+    written: str = text(253)(raw)
+    if re.fullmatch(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", written):
+        return written
+    raise InputError(f"{shown(written)} is not a domain name", 'Write, for example: "radius.example.org".')
 
 
 @parses(ValueForm("an interface"))

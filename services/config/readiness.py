@@ -25,7 +25,7 @@ def files_of_gateways(file: TomlFile, configuration: Configuration) -> Iterator[
     for number, gateway in enumerate(configuration.gateways):
         for key, name in _files_of(gateway).items():
             path = file.path.parent / name
-            if _is_file(path):
+            if is_file(path):
                 yield from emptied([path])
                 yield from _mistakes_in(path, key, gateway.name)
                 continue
@@ -33,7 +33,7 @@ def files_of_gateways(file: TomlFile, configuration: Configuration) -> Iterator[
                 file.path,
                 file.line(("gateway", number, key)),
                 key,
-                *_missing(key, name),
+                *missing(key, name),
                 table=f'gateway "{gateway.name}"',
                 refuses_only_new=True,
             )
@@ -96,7 +96,8 @@ _ENDS: Final = {"password_file": ".password", "session_file": ".password", "key"
 """Extension of the files that are copied to a card, by key; for the other keys it is `.pem`."""
 
 
-def _missing(key: str, name: str) -> tuple[str, str]:
+def missing(key: str, name: str) -> tuple[str, str]:
+    """Return the problem that a file does not exist, and its remedy; `key` refers to the file."""
     if Path(name).is_absolute():
         return (
             f"there is no file {name}",
@@ -137,7 +138,8 @@ def _mistakes_in(path: Path, key: str, gateway: str) -> Iterator[FileProblem]:
         yield FileProblem(path, None, "", *found, refuses_only_new=True)
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Return True if a path is a file, or if that cannot be known."""
     try:
         return path.is_file()
     except PermissionError:  # whether the file exists is known only to root

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sensors.plaintext import clean
 from sensors.settings import SensorSettings
 from sensors.signalk_paths import unit_words
 from sensors.units import format_duration
@@ -44,7 +45,7 @@ def configuration_summary(configuration: Configuration) -> str:
     """Return one line for each section of the configuration, such as the networks or the gateways."""
     vessel, network, mesh = configuration.vessel, configuration.network, configuration.mesh
     users = ", ".join(user.name for user in configuration.users)
-    networks = [wifi.ssid for wifi in network.wifi]
+    networks = [clean(wifi.ssid) for wifi in network.wifi]
     lights = ", ".join(
         f"{name} {pin}" for pin, name in reserved_pins(configuration).items() if name in LIGHTS
     )

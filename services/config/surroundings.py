@@ -20,8 +20,7 @@ from provisioning.ingest.near_misses import near_misses
 from sensors.toml.toml_file import FileProblem, is_empty, unforeseen
 from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
-from .pair_check import PairCheck
-from .readiness import names_of_gateways_files
+from .pair_check import PairCheck, names_of_files
 
 _ON_FIRST_PARTITION: Final = ("autoboot.txt", "config.txt", "cmdline.txt")
 
@@ -87,13 +86,13 @@ def _is_on_card(folder: Path) -> bool:
 
 def _not_carried(found: PairCheck, config: Path, sensors: Path) -> Iterator[FileProblem]:
     """Yield a problem for each file to which a configuration refers, but which a card would not contain."""
-    gateways = () if found.configuration is None else names_of_gateways_files(found.configuration)
+    others = () if found.configuration is None else names_of_files(found.configuration)
     recordings = {
         str(file.relative_to(sensors.parent))
         for sensor in (() if found.examined is None else found.examined.sensors)
         for file in sensor.options.files
     }
-    for file, names in ((config, gateways), (sensors, sorted(recordings))):
+    for file, names in ((config, others), (sensors, sorted(recordings))):
         for name in names:
             if (file.parent / name).is_file() and not is_carried(name):
                 yield FileProblem(

@@ -13,20 +13,17 @@ from sensors.toml.syntax_errors import REPEATABLE
 from sensors.toml.toml_file import ConfigurationError
 from services.config.loader import load, reserved_pins
 from services.config.model import (
-    AccessPoint,
     Configuration,
     GatewaySection,
     LightsSection,
     ListenerSection,
     MeshSection,
-    NetworkSection,
     Policy,
     RetentionSection,
     UserSection,
-    VesselRadio,
     VesselSection,
-    Wifi,
 )
+from services.config.network_model import AccessPoint, NetworkSection, VesselRadio, Wifi
 from services.documents.budget import Budget
 from sync.fleet import users
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from sensors.toml.toml_file import FileProblem
 from services.config.check import check
 
+from .certificates import WIFI_FILES
+
 SENSORS = """\
 [[sensor]]
 id = "bilge-float"
@@ -276,12 +278,13 @@ pps = 18
 RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n1,electrical.batteries.1.voltage,12.7\n"
 FILES = {"sensors.toml": SENSORS, "vessel.toml": VESSEL}
 PEM = "-----BEGIN CERTIFICATE-----\n"
-BESIDE = {
+BESIDE: dict[str, str | bytes] = {
     "yacht.csv": RECORDING,
     "ca.pem": PEM,
     "shore.pem": PEM,
     "shore.key": "-----BEGIN PRIVATE KEY-----\n",
     "shore.session": "1234\n",
+    **WIFI_FILES,
 }
 """Other files in the folder of each case."""
 

@@ -11,7 +11,7 @@ import pytest
 from sensors.toml import syntax_errors
 from services.config.check import check
 
-from . import analog, derived, folders, inventory, sensors, syntax, vessel
+from . import analog, derived, folders, inventory, sensors, syntax, vessel, wifi
 from .cases import Case, FolderCase, write
 
 LINES: Final[tuple[Case, ...]] = (
@@ -29,7 +29,7 @@ LINES: Final[tuple[Case, ...]] = (
     *derived.DIMENSIONS,
     *vessel.VALUES,
 )
-FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *folders.OTHERS)
+FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *folders.OTHERS, *wifi.FILES)
 ALL: Final[tuple[Case | FolderCase, ...]] = (*LINES, *FOLDERS)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.]+|[^\sA-Za-z0-9_.]")
 _ALWAYS: Final = frozenset({",", "#", '"', "'", "}", "{", "[", "]"})

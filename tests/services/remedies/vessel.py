@@ -3,6 +3,11 @@
 from .cases import HASH, SSH_KEY, Case
 from .syntax import ETHERNET, NBSP, WIFI
 
+EAP = WIFI.replace("hidden = true", 'eap = "peap", user = "argo", server_name = "radius.example.org"')
+TLS = WIFI.replace(
+    'password = "correct horse", hidden = true',
+    'eap = "tls", user = "argo", ca = "marina-ca.pem", certificate = "argo.pem", key = "argo.key"',
+)
 POLICY = 'policy = [{ channels = ["alarms"], when = "interface != satellite" }]'
 URL = 'url = "mqtts://office.example.org"'
 SHORE = 'url = "wss://shore.example.org/fleet"'
@@ -36,6 +41,41 @@ VALUES = [
     Case(WIFI, WIFI.replace('"marina"', '""'), chosen="marina"),
     Case(WIFI, WIFI.replace("correct horse", "correct"), WIFI.replace("horse", "horses"), chosen="horses"),
     Case(WIFI, WIFI.replace("true", '"true"')),
+    Case(WIFI, WIFI.replace('"marina"', '"m\\u200da"'), WIFI.replace('"marina"', "[109, 226, 128, 141, 97]")),
+    Case(WIFI, WIFI.replace('"marina"', "[]"), WIFI.replace('"marina"', "[109]"), chosen="109"),
+    Case(WIFI, WIFI.replace('"marina"', "[109, 300]"), WIFI.replace('"marina"', "[109, 255]")),
+    Case(WIFI, WIFI.replace("horse", "\\u0007"), WIFI.replace("horse", "horses"), chosen="horses"),
+    Case(
+        WIFI,
+        WIFI.replace("true", 'true, bssid = "02:00:5e"'),
+        WIFI.replace("true", 'true, bssid = "02:00:5e:10:00:01"'),
+    ),
+    Case(
+        WIFI, WIFI.replace("true", 'true, security = "wpa"'), WIFI.replace("true", 'true, security = "wpa3"')
+    ),
+    Case(WIFI, WIFI.replace("true", 'true, security = "open"'), WIFI.replace("true", "true")),
+    Case(
+        WIFI,
+        WIFI.replace('password = "correct horse", ', 'security = "wpa2", '),
+        WIFI.replace('", hidden', '", security = "wpa2", hidden'),
+        chosen='"correct horse"',
+    ),
+    Case(
+        WIFI,
+        WIFI.replace('"correct horse"', f'"{64 * "0"}", security = "wpa3"'),
+        WIFI.replace('"correct horse"', f'"{63 * "0"}", security = "wpa3"'),
+        chosen=63 * "0",
+    ),
+    Case(WIFI, EAP.replace('eap = "peap", ', ""), EAP),
+    Case(WIFI, EAP.replace('user = "argo", ', ""), EAP, chosen="argo"),
+    Case(WIFI, EAP.replace("radius.", "radius,"), EAP),
+    Case(WIFI, EAP.replace(', server_name = "radius.example.org"', ""), EAP, chosen="radius.example.org"),
+    Case(
+        WIFI,
+        EAP.replace('server_name = "radius.example.org"', 'ca = "marina-ca.pem", security = "wpa2"'),
+        EAP.replace('server_name = "radius.example.org"', 'ca = "marina-ca.pem"'),
+    ),
+    Case(WIFI, TLS.replace('eap = "tls"', 'eap = "tls", password = "secret"'), TLS),
     Case(RADIO, RADIO.replace("11", "14"), RADIO.replace("11", "13")),
     Case(RADIO, RADIO.replace("mesh", "star")),
     Case(ETHERNET, ETHERNET.replace("/24", "")),

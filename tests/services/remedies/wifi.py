@@ -1,0 +1,45 @@
+"""Mistakes in the files of an enterprise Wi-Fi network."""
+
+from .cases import FolderCase
+from .certificates import CERTIFICATE, ENCRYPTED_KEY, EXPIRED, KEY, OTHER_KEY, WIFI_FILES
+
+NETWORK = """\
+[network]
+country = "DE"
+[[network.wifi]]
+ssid = "marina"
+eap = "tls"
+user = "argo"
+ca = "marina-ca.pem"
+certificate = "argo.pem"
+key = "argo.key"
+"""
+
+
+def case(what: str, name: str, content: bytes | str, good: bytes | None = None) -> FolderCase:
+    """Return the case of a file with wrong content, which is replaced by the good file."""
+    return FolderCase(
+        what,
+        "vessel.toml",
+        {"vessel.toml": NETWORK, name: content},
+        {name: WIFI_FILES[name] if good is None else good},
+    )
+
+
+FILES = [
+    FolderCase(
+        "missing certificate of a network",
+        "vessel.toml",
+        {"vessel.toml": NETWORK.replace("argo.pem", "brigid.pem")},
+        {"brigid.pem": CERTIFICATE},
+    ),
+    case("empty certificate of a network", "argo.pem", "\n"),
+    case("binary certificate of a network", "marina-ca.pem", b"\x30\x82\x01"),
+    case("damaged certificate of a network", "marina-ca.pem", WIFI_FILES["marina-ca.pem"][:200]),
+    case("expired certificate of a network", "argo.pem", EXPIRED),
+    case("certificate in place of a key", "argo.key", CERTIFICATE),
+    case("damaged key of a network", "argo.key", KEY[:90]),
+    case("encrypted key of a network", "argo.key", ENCRYPTED_KEY),
+    case("key of another certificate", "argo.key", OTHER_KEY),
+]
+"""Certificates and keys that no network could be joined with."""
