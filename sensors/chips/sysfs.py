@@ -22,6 +22,8 @@ from typing import Any, Final
 from sensors.driver import DriverError
 
 _NOT_THERE: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+I2C_DEVICES: Final = "sys/bus/i2c/devices"
+"""Folder in which the kernel lists the chips on all I2C buses, with and without a driver."""
 CHIP_SELECTS: Final = range(3)
 """Chip selects of an SPI bus: SPI1 has three, SPI0 has two."""
 
@@ -154,16 +156,31 @@ class SysfsChip(Chip):
                 raise DriverError(
                     f"{missing}, but one is on {self._list(everywhere)}; set bus and address accordingly"
                 )
-            remedy = self.binding(
+            place = (
                 bus if bus is not None else self.wiring.usual_bus,
                 address if address is not None else self.usual_address,
             )
-            raise DriverError(f"{missing}; {remedy}")
+            raise DriverError(f"{missing}; {self._unanswered(root, place) or self.binding(*place)}")
         if len(places) > 1:
             raise DriverError(
                 f"there are {len(places)} {self.title} chips ({self._list(places)}); set bus and address"
             )
         return next(iter(places.values()))
+
+    def _unanswered(self, root: Path, place: tuple[int, int]) -> str:
+        """Return advice if the kernel knows of an I2C chip, but its driver found none; or an empty string.
+
+        The overlay announces the chip. If the chip does not answer, or is of another type, the driver refuses
+        it, and the device has no driver.
+        """
+        bus, address = place
+        device = root / I2C_DEVICES / f"{bus}-{address:04x}"
+        if self.wiring is not Wiring.I2C or not device.exists() or (device / "driver").exists():
+            return ""
+        return (
+            "the kernel is configured for it, but no such chip answered at the start; check its wires, its"
+            f" supply, its address and its type ({self.title}), then restart"
+        )
 
     def _list(self, places: Iterable[tuple[int, int]]) -> str:
         return "; ".join(self.wiring.describe(*place) for place in sorted(places))

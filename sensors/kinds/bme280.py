@@ -83,7 +83,7 @@ of the air. Write one `[[sensor]]` for each quantity; they can all refer to the 
 
 The chip's pin SDO selects the address: `0x76` if SDO is connected to ground, `0x77` if it is connected to
 3.3 V. The Raspberry Pi itself has the pull-up resistors that I2C needs. Do not confuse the chip with a
-BMP280, which has no humidity sensor.""",
+BMP280, which has no humidity sensor and the kind `bmp280`.""",
     options=Bme280Options,
     driver=_driver,
     facts=_facts,

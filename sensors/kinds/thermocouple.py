@@ -36,6 +36,9 @@ CHIP: Final = SysfsChip(
     | {f"max31855{letter}" for letter in "ejknrst"},
 )
 
+AMBIENT: Final = "in_temp_ambient_raw"
+"""Attribute with the temperature of the cold junction, which a MAX6675 does not have."""
+
 
 @section
 class ThermocoupleOptions(Options):
@@ -58,21 +61,27 @@ class ThermocoupleDriver(ChipDriver):
         try:
             raw = read_number(directory / "in_temp_raw")
         except UnreadableError as error:
-            fault = _wire_fault(directory, error)
+            fault = wire_fault(directory, error)
             if fault is None:
                 raise
             return fault
-        if raw == 0 and read_number(directory / "in_temp_ambient_raw") == 0:
+        if raw == 0 and _sends_only_zeros(directory):
             raise DriverError("the chip answers with zeros only; check the SPI wires and the supply")
         millidegrees = raw * read_number(directory / "in_temp_scale")
         return self.RANGE.reading(millidegrees / 1000 + ZERO_CELSIUS)
 
 
-def _wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
+def _sends_only_zeros(directory: Path) -> bool:
+    """Return True if the temperature of the cold junction is 0 too, or if the chip does not measure it."""
+    ambient = directory / AMBIENT
+    return not ambient.exists() or read_number(ambient) == 0
+
+
+def wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
     """Return the wiring fault that an error from the kernel indicates, or None if it has another cause.
 
-    A MAX31856 has an attribute for each fault. For a MAX31855 the kernel reports only that one of its fault
-    bits is set (EINVAL), and an open thermocouple is by far the most likely cause.
+    A MAX31856 has an attribute for each fault. For a MAX31855 or MAX6675 the kernel reports only that a fault
+    bit is set (EINVAL), and an open thermocouple is by far the most likely cause.
     """
     for attribute, state, detail in (
         ("fault_oc", SensorState.OPEN, "the thermocouple is open; check for a broken or loose wire"),
@@ -111,7 +120,9 @@ of the cold junction. The letter at the end of the name of a MAX31855 is the typ
 the chip is made, such as K.
 
 A broken thermocouple is recorded as `open`. A MAX31856 also reports a wire that touches the supply or
-ground, which is recorded as `short`. Use a thermocouple that is insulated from the engine.""",
+ground, which is recorded as `short`. Use a thermocouple that is insulated from the engine.
+
+A MAX6675 has the kind `max6675`. A MAX31850 is connected to the 1-wire bus, and has the kind `max31850`.""",
     options=ThermocoupleOptions,
     driver=_driver,
     facts=_facts,

@@ -16,9 +16,11 @@ from sensors.kinds.analog import AnalogDriver
 from sensors.kinds.derived import DerivedDriver
 from sensors.kinds.ina219 import PowerDriver
 from sensors.kinds.manual import ManualDriver, ManualOptions
+from sensors.kinds.max6675 import Max6675Driver
 from sensors.kinds.pulse import PulseDriver
 from sensors.kinds.replay import ReplayDriver
 from sensors.kinds.runtime import RuntimeDriver
+from sensors.kinds.sht3x import Sht3xDriver
 from sensors.kinds.simulated import SimulatedDriver
 from sensors.kinds.supervised import SupervisedDriver
 from sensors.kinds.switch import ContactDriver
@@ -38,6 +40,8 @@ DRIVERS: dict[str, type[Driver]] = {
     "supervised": SupervisedDriver,
     **dict.fromkeys(("ds18b20", "ds18s20", "ds1822", "ds1825", "ds28ea00", "max31850"), ThermometerDriver),
     "thermocouple": ThermocoupleDriver,
+    "max6675": Max6675Driver,
+    "sht3x": Sht3xDriver,
     "ina219": PowerDriver,
     "ina226": PowerDriver,
     "manual": ManualDriver,

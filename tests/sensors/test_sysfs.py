@@ -127,6 +127,9 @@ class TestFinding:
             ("ads1115", 1, 0x49, "dtoverlay=ads1115,addr=0x49,cha_enable"),
             ("ads1115", 1, 0x49, "chb_gain=1; dtparam=chc_enable,chc_cfg=6,chc_gain=1,chd_enable"),
             ("thermocouple", 0, 0, "dtoverlay=maxtherm,spi0-0,max31855k"),
+            ("max6675", 0, 1, "dtoverlay=maxtherm,spi0-1,max6675"),
+            ("bmp280", 1, 0x77, "dtoverlay=i2c-sensor,bmp280,addr=0x77"),
+            ("sht3x", 1, 0x45, "dtoverlay=i2c-sensor,sht3x,addr=0x45"),
             ("bme280", 1, 0x77, "dtoverlay=i2c-sensor,bme280,addr=0x77"),
             ("bme280", 3, 0x76, "dtoverlay=i2c-sensor,bme280,addr=0x76,i2c3"),
             ("bme280", None, None, "dtoverlay=i2c-sensor,bme280,addr=0x76"),
@@ -140,6 +143,18 @@ class TestFinding:
             CHIPS[chip].find(sysfs.root, bus=bus, address=address)
         assert line in str(raised.value)
         assert "/boot/firmware/config.txt" in str(raised.value)
+
+    @pytest.mark.parametrize(("bus", "address"), [(1, 0x76), (None, None), (1, None)])
+    def test_error_for_a_chip_that_did_not_answer_names_the_wires(
+        self, sysfs: Sysfs, bus: int | None, address: int | None
+    ) -> None:
+        device = sysfs.root / "sys/bus/i2c/devices/1-0076"
+        device.mkdir(parents=True)
+        with pytest.raises(DriverError, match=r"no such chip answered .* check its wires.*\(BME280\)"):
+            CHIPS["bme280"].find(sysfs.root, bus=bus, address=address)
+        (device / "driver").mkdir()  # a driver for another chip
+        with pytest.raises(DriverError, match="add this line to /boot/firmware"):
+            CHIPS["bme280"].find(sysfs.root, bus=bus, address=address)
 
     def test_each_bus_is_a_lane(self, sysfs: Sysfs) -> None:
         assert thermometer(sysfs).lane == "w1"
@@ -425,6 +440,15 @@ class TestThermocouple:
     def test_chip_that_returns_only_zeros_is_missing(self, sysfs: Sysfs) -> None:
         attributes = self.ATTRIBUTES | {"in_temp_ambient_raw": 0}
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", attributes | {"in_temp_raw": 0})
+        with pytest.raises(DriverError, match="zeros only"):
+            read_once(thermocouple(sysfs))
+
+    def test_chip_without_a_cold_junction_attribute_is_read(self, sysfs: Sysfs) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", {"in_temp_scale": 250, "in_temp_raw": 1601})
+        assert read_once(thermocouple(sysfs)).value == 673.4
+
+    def test_only_zeros_from_a_chip_without_a_cold_junction_attribute_are_a_fault(self, sysfs: Sysfs) -> None:
+        sysfs.iio("maxim_thermocouple", "spi0/spi0.0", {"in_temp_scale": 250, "in_temp_raw": 0})
         with pytest.raises(DriverError, match="zeros only"):
             read_once(thermocouple(sysfs))
 
