@@ -1,4 +1,4 @@
-"""Making and applying deltas: each rule of the format, and properties that hold for any JSON."""
+"""Tests of creating and applying deltas: each rule of the format, and properties that hold for any JSON."""
 
 import copy
 from typing import Any

@@ -7,8 +7,8 @@ Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSOND
   usual minimum length for patching strings, and with a minimum of 8 bytes. `ours` is the delta that Logboat
   made. Fleece applied `ours` to `old` and got `new`.
 - `fleece_verdicts.jsonl`: correct and incorrect deltas, with Fleece's result for each. `new` is a valid
-  result. `lax` is a result that is not JSON or cannot have been intended. Neither is present if Fleece
-  rejected the delta.
+  result. `lax` is a result that is not JSON or cannot have been intended. If Fleece rejected the delta,
+  neither member is present.
 
 Sync Gateway's implementation is closed (its module `go-fleecedelta` is in a private repository). Only the
 deltas that Sync Gateway's public tests expect are known. The last test in this module checks them.

@@ -1,4 +1,4 @@
-"""Malicious deltas: each causes a DeltaError that names the place, or a result within the limits."""
+"""A malicious delta causes either a DeltaError that names the position, or a result within the limits."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -161,10 +161,10 @@ SIZE = 300_000
 def test_large_values_are_compared_in_time_proportional_to_their_size(
     old: Callable[[], Any], new: Callable[[], Any]
 ) -> None:
-    """An operation whose cost grows with the square of the size would exceed the time limit.
+    """An operation whose cost grows with the square of the size would exceed the test's time limit.
 
-    The values are made inside the test. As parameters, they would occupy memory in every worker until its
-    end.
+    The values are created inside the test. As parameters, they would occupy memory in every test worker until
+    the worker ends.
     """
     wrapped = {"a": old()}, {"a": new()}
     made = delta.make(*wrapped)

@@ -1,4 +1,4 @@
-"""Builders for tests of deltas: any JSON, edited documents, and exact comparison."""
+"""Helpers for tests of deltas: strategies for JSON values and edited documents, and exact comparison."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 MARKERS = ("", "0", "1", "0-", "1-", "2-", "-", "[]", "+", "3=", "_id", "01", "a/b")
-"""Keys that have or seem to have a meaning in the delta of an array or a string."""
+"""Object keys that have, or seem to have, a meaning in the delta of an array or a string."""
 
 LONG = "The engine was started at the quay, warmed up for ten minutes and left running at idle — 水 🛶 é."
 
@@ -15,7 +15,7 @@ integers = st.integers() | st.integers(-3, 3) | st.sampled_from((2**53, -(2**63)
 floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from((0.0, -0.0, 1.0, 1e300))
 texts = st.text(max_size=12) | st.text("aé水🛶|+=-0", max_size=150) | st.just(LONG)
 any_texts = texts | st.text(st.characters(exclude_categories=()), max_size=80)
-"""Strings with lone surrogates, which some JSON decoders accept."""
+"""Strings that may contain lone surrogates, which some JSON decoders accept."""
 keys = st.sampled_from(MARKERS) | st.text(max_size=4)
 scalars = st.none() | st.booleans() | integers | floats | texts
 

@@ -22,12 +22,12 @@ WHEN = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def authority(fleet: str = FLEET) -> CA:
-    """Return the CA of a fleet. Each CA is made only once, because making keys takes time."""
+    """Return the CA of a fleet. Each CA is created only once, because generating keys takes time."""
     return _authority(fleet)
 
 
 def vessel(name: str, *, fleet: str = FLEET, number: int = 1) -> TLSIdentity:
-    """Return the identity of a vessel. Another `number` returns another certificate for the same vessel."""
+    """Return the identity of a vessel. Each `number` gives a different certificate for the same vessel."""
     return _vessel(name, fleet, number)
 
 
@@ -87,7 +87,7 @@ def document(
 
 @dataclass
 class Here:
-    """Documents in a store, with one leaf revision each."""
+    """Simulated content of a store: documents with one leaf revision each."""
 
     found: dict[str, Document] = field(default_factory=dict)
 

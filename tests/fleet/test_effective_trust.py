@@ -1,4 +1,4 @@
-"""The signed statement with the highest number applies, whether it came from a file or through the store."""
+"""The signed statement with the highest number applies, whether it is in a file or in the store."""
 
 from collections.abc import Iterator
 from pathlib import Path

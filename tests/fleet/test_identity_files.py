@@ -1,4 +1,4 @@
-"""An identity folder that makes an appliance a vessel is loaded, or rejected with a remedy."""
+"""The identity folder of a vessel is loaded, or rejected with an error that names the remedy."""
 
 import grp
 import json

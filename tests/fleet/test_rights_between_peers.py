@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid", "careen")
 
 
 class Meeting:
-    """Vessels with a store each, which exchange the documents that their rights allow."""
+    """Vessels with one store each, which exchange the documents that their rights allow."""
 
     def __init__(self, stores: list[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=False))
@@ -58,7 +58,7 @@ class Meeting:
             self.stores[vessel].put(ALARM, changed(found.body), parent=found.rev)
 
     def all_meet(self) -> None:
-        """Let all pairs of vessels replicate four times.
+        """Replicate each pair of vessels four times.
 
         The vessel with the smaller id connects, so the vessel with the largest id never resolves conflicts.
         """
@@ -162,7 +162,7 @@ def test_passive_vessel_also_receives_the_losing_branch(tmp_path: Path) -> None:
 def test_forged_tombstone_deletes_no_undeletable_document(
     tmp_path: Path, document_id: str, rogue_dials: bool, form: str
 ) -> None:
-    """Without the revocations, the next start would trust revoked vessels again."""
+    """If the revocations were deleted, a vessel would trust revoked vessels again after its next start."""
     said = alarm()
     if document_id == REVOCATIONS:
         said = to_body(Revocations(3, NOW, ()), fleet=trust().fleet, key=authority().key)

@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 def program() -> str:
-    """Return mosquitto's path. If mosquitto is not installed, skip the test, or fail it if `CI` is set."""
+    """Return the path of mosquitto. If it is not installed, skip the test, or fail it if `CI` is set."""
     found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         if os.environ.get("CI"):
@@ -33,7 +33,7 @@ def program() -> str:
 
 
 class Broker:
-    """Broker that a test can start and stop repeatedly on the same port."""
+    """A mosquitto process that a test can start and stop repeatedly on the same port."""
 
     def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
         self.folder, self.port = folder, free_port()
@@ -102,7 +102,7 @@ class Heard:
 
 @dataclass
 class Listener:
-    """Client that subscribes to all topics in a separate thread. A context manager."""
+    """MQTT client that subscribes to all topics in a separate thread, within its context."""
 
     port: int
     user: str | None = None

@@ -109,8 +109,8 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 def write_notes(database: Database, vessel: str, count: int) -> None:
     """Write notes that are newer than all other documents.
 
-    After a broker has lost its data, the gateway always sends the latest hundred documents again. If they are
-    all notes, other documents are sent only if the gateway detects the loss.
+    After a broker has lost its data, the gateway always sends the latest hundred documents again. If all of
+    these are notes, other documents are sent again only if the gateway detects the loss.
     """
     with database.transaction():
         for number in range(count):

@@ -9,7 +9,7 @@ PUBACK: Final = 0x40
 
 
 class Relay:
-    """Relay of bytes in both directions. A context manager that ends all connections when it closes."""
+    """Relay of bytes in both directions. At the end of its context, all connections are closed."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -97,14 +97,14 @@ class Cutting(Relay):
 
 
 class Withholding(Relay):
-    """Relay that discards the broker's answers while `holds` is set, as on a one-way link."""
+    """Relay that discards the broker's answers while `holds` is set, like a one-way link."""
 
     holds = False
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.told = bytearray()
-        """Data that the broker has received."""
+        """Bytes that were relayed to the broker."""
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):

@@ -181,7 +181,7 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
 async def test_office_restored_from_a_backup_gets_the_lost_documents_again(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
-    """The backup also contains the gateway's checkpoint from the time of the backup."""
+    """The backup also contains the checkpoint that the office had stored at the time of the backup."""
     argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
@@ -283,9 +283,9 @@ async def test_alarm_is_sent_before_history(stores: dict[str, Database]) -> None
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_alarm_is_sent_before_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
-    """The order on the wire is checked.
+    """The test checks the order in which documents are sent.
 
-    With separate back-offs, a reading would be first in half of the runs.
+    If the replications had separate back-offs, a reading would be first in half of the runs.
     """
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [PolicyEntry(("alarms",)), PolicyEntry(("readings",))]

@@ -538,7 +538,7 @@ async def test_broker_is_found_soon_after_a_long_absence(database: Database, tmp
 async def test_outage_of_days_uses_no_memory_and_alarms_are_sent_first(
     tmp_path: Path, database: Database, days: int
 ) -> None:
-    """There are 50 sensors with windows of 5 minutes, which is 288 readings per sensor and day."""
+    """The vessel has 50 sensors with 5-minute windows, which produce 288 readings per sensor and day."""
     windows = 288 * days // (10 if days < 30 else 1)
     sensors = [f"s{number}" for number in range(50)]
     broker = Broker(tmp_path / "broker")
@@ -583,7 +583,7 @@ async def test_outage_of_days_uses_no_memory_and_alarms_are_sent_first(
 
 
 def tls_broker(folder: Path, ca: CA, identity: Any, *, asks: bool = False) -> tuple[Broker, int]:
-    """Return a broker that has this identity, and its TLS port.
+    """Return a broker that presents this TLS identity, and its TLS port.
 
     If `asks` is True, the broker requires a client certificate that the CA has issued.
     """

@@ -22,7 +22,7 @@ COMMON: Final = frozenset(
         *("payload_available", "payload_not_available", "platform", "qos", "unique_id", "device_class"),
     }
 )
-"""Keys that all components accept."""
+"""Keys of discovery messages that all of Home Assistant's components accept."""
 KEYS: Final = {
     "sensor": COMMON
     | {
@@ -36,7 +36,10 @@ KEYS: Final = {
     },
     "button": COMMON | {"command_template", "command_topic", "payload_press", "retain"},
 }
-"""Keys that each component accepts. Home Assistant ignores other keys, or rejects the message."""
+"""Keys of discovery messages that each component accepts.
+
+Home Assistant ignores other keys, or rejects the message.
+"""
 NEEDED: Final = {"sensor": "state_topic", "binary_sensor": "state_topic", "button": "command_topic"}
 DEVICE_KEYS: Final = {
     *("configuration_url", "connections", "hw_version", "identifiers", "manufacturer", "model", "model_id"),

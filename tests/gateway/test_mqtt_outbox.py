@@ -35,7 +35,7 @@ def outbox(database: Database, *, now: float = 0.0, limit: float | None = None) 
 
 
 class Sea:
-    """Broker and network that fail at random."""
+    """Simulated broker and network, which fail at random."""
 
     def __init__(self, box: Outbox, chance: random.Random, *, echoes: bool) -> None:
         self.box, self.chance, self.echoes = box, chance, echoes

@@ -19,7 +19,7 @@ NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 class Broker:
-    """Retained messages of a broker to which one vessel's gateway is connected."""
+    """Simulated broker with retained presence messages, to which one vessel's gateway is connected."""
 
     def __init__(self, own: str = "argo", **more: Any) -> None:
         self.presence = Presence(own, now=0.0, **more)

@@ -40,7 +40,7 @@ class CountingFeed(LaneFeed):
 
 
 class Forwarder:
-    """Gateway of a vessel, without a socket."""
+    """Simulated gateway of a vessel: an outbox without a socket."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Forwarder:
 
 
 class Broker:
-    """Retained messages of a broker that sends each message to every forwarder except its sender."""
+    """Simulated broker, which retains messages and sends each of them to all forwarders except its sender."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
@@ -155,7 +155,7 @@ class Broker:
 
 
 class Fleet:
-    """Two vessels that write their own documents. The documents reach the other vessel later, in order."""
+    """Two vessels that write their own documents, and receive each other's documents later, in order."""
 
     def __init__(self, stores: Iterable[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=True))

@@ -84,7 +84,7 @@ async def forwarding(
 
 
 async def comes_to_retain(broker: Broker, wanted: Any, what: str) -> dict[str, bytes]:
-    """Wait until a late subscriber receives the expected messages, and return them."""
+    """Wait until a new subscriber receives the expected retained messages, and return all of them."""
     found: dict[str, bytes] = {}
 
     async def is_wanted() -> bool:
@@ -195,7 +195,7 @@ async def test_broker_that_returns_to_an_earlier_state_is_corrected(
 async def test_older_value_published_by_another_client_is_corrected_at_once(
     database: Database, broker: Broker, version: str
 ) -> None:
-    """Two gateways that read the retained messages at the same time do not receive each other's messages."""
+    """The message arrives while the gateway is connected, as if from a second gateway with older data."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with (
@@ -236,7 +236,7 @@ async def test_repeated_messages_count_in_the_backlog(database: Database, broker
 async def test_restoring_missing_messages_keeps_newer_ones_of_another_vessel(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
-    """Two vessels forward to one broker, which restarts. Each vessel has a document that the other lacks."""
+    """Two vessels forward to the same broker, which restarts. Each has a document that the other lacks."""
     write_fleet(database)
     with builders.store(tmp_path / "other.db") as other:
         for vessel in ("argo", "brigid"):

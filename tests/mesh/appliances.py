@@ -31,7 +31,7 @@ READINGS: Final = 20
 
 
 class Appliance:
-    """Appliance of one vessel, in a separate folder."""
+    """Appliance of one vessel, whose daemons run as processes and whose files are in a separate folder."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Appliance:
 
     @property
     def log(self) -> str:
-        """Log of all runs of the sync daemon."""
+        """Log messages of all runs of the sync daemon."""
         return (self.folder / "sync.log").read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Appliance:
 
 
 def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders.FLEET) -> None:
-    """Write the files of `/etc/logboat/identity`."""
+    """Write the identity files of a vessel to a folder, as in `/etc/logboat/identity`."""
     folder.mkdir(exist_ok=True)
     authority = builders.authority(fleet)
     identity.save(folder / "vessel.pem", folder / "vessel.key")
@@ -168,7 +168,7 @@ def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders
 
 
 def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = builders.FLEET) -> None:
-    """Write the given statement, signed by the fleet's CA, to an identity folder."""
+    """Write revocations, signed by the fleet's CA, to an identity folder."""
     body = to_body(revocations, fleet=fleet, key=builders.authority(fleet).key)
     (folder / "revocations.json").write_text(json.dumps(body))
 
@@ -206,7 +206,7 @@ def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIE
 
 
 def assert_identical(appliances: Sequence[Appliance]) -> None:
-    """Assert that all stores have the same ids, winning revisions and bodies, and no open conflict."""
+    """Assert that all stores have the same ids, winning revisions and bodies, and no unresolved conflict."""
     found = []
     for appliance in appliances:
         with appliance.store() as database:
@@ -222,5 +222,5 @@ def assert_identical(appliances: Sequence[Appliance]) -> None:
 
 
 def kinds(appliance: Appliance, kind: DocumentType) -> list[str]:
-    """Return the ids of all documents of a type."""
+    """Return the ids of all documents of a type in an appliance's store."""
     return [document_id for document_id in appliance.revisions() if document_id.startswith(f"{kind}:")]

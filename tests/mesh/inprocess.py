@@ -103,7 +103,7 @@ async def vessel(
 
 
 async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
-    """Let each mesh review all its peers `times` more times, without waiting for the mesh's timer."""
+    """Wake each mesh until it has reviewed all its peers `times` more times."""
     for _ in range(times):
         wanted = [mesh.turns + 1 for mesh in meshes]
         for mesh in meshes:

@@ -57,8 +57,9 @@ class Traffic:
     """Traffic in the whole fleet, or on one link."""
 
     sent: Counter[str] = field(default_factory=Counter)
-    """Number of bytes on the wire, by profile of the request. `reply` stands for replies and
-    acknowledgements.
+    """Number of bytes sent, by profile of the request.
+
+    The key `reply` stands for replies and acknowledgements.
     """
     told: Counter[str] = field(default_factory=Counter)
     """Number of times that each document was listed in a `changes` message, by document id."""
@@ -119,7 +120,7 @@ class Lane:
 
 
 class Endpoint:
-    """Driver of a peer on a simulated transport, in place of `sync.net.peer_driver`."""
+    """End of a simulated connection, which drives a peer in place of `sync.net.peer_driver`."""
 
     def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
         self.vessel, self.peer = vessel, peer
@@ -290,12 +291,12 @@ class Fleet:
     # Links
 
     def meet(self, sight: Sight, *, max_peers: int, radio: Radio) -> None:
-        """Let all vessels select their links, and connect."""
+        """Connect all vessels over the links that they select."""
         for one, other in sorted(chosen_links(sight, max_peers)):
             self.connect(one, other, radio)
 
     def connect(self, one: str, other: str, radio: Radio) -> None:
-        """Connect two vessels on both streams. The first vessel connects to the second."""
+        """Connect two vessels on both streams of a link. The first vessel is the active side."""
         dialling, listening = self.vessels[one], self.vessels[other]
         simulation, clock = self.simulation, self.simulation.clock
         there, here = Lane(simulation, radio), Lane(simulation, radio)

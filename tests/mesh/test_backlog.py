@@ -24,7 +24,7 @@ from tests.bench.serving import Other, fill, open_store, replicator, served
 AT_MOST: Final = 2.0
 """Longest time in seconds from the raising of an alarm until it is durable at the receiving vessel."""
 BEGUN: Final = 0.1
-"""Share of the backlog that must have been transferred before the alarm is raised."""
+"""Fraction of the backlog that must have been transferred before the alarm is raised."""
 ALARM: Final = documents.alarm_id("argo", "bilge", "abcdef", 7)
 REQUEST: Final = "raise-an-alarm"
 PATIENCE: Final = 120.0
@@ -63,7 +63,7 @@ def test_alarm_overtakes_a_pulled_backlog(tmp_path: Path, count: int) -> None:
 
 
 class Link:
-    """Both replications with the vessel in the other process."""
+    """The live and the history replication with the vessel in the other process."""
 
     def __init__(self, here: Database, other: Other, count: int) -> None:
         self._count = count

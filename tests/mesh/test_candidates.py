@@ -37,7 +37,7 @@ from .inprocess import Fleet, run, vessel
 
 FORGED = 50
 SECONDS = 20.0
-"""Longest time in seconds to find a vessel for the first time, although forged addresses stay silent."""
+"""Maximum seconds to find a vessel for the first time, even if forged addresses never answer."""
 
 
 def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int = 1) -> Sighting:
@@ -83,9 +83,9 @@ def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
 
 
 class _Network:
-    """Addresses of which one is real.
+    """Simulated network with one real address of a vessel, and forged ones.
 
-    The others refuse connections, or stay silent until the attempt times out.
+    Forged addresses refuse connections, or never answer until the attempt times out.
     """
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
@@ -97,7 +97,7 @@ class _Network:
 
     @property
     def most_at_once(self) -> int:
-        """Largest number of attempts that began within the time for which one attempt delays others."""
+        """Maximum number of attempts that were started within `HELD_FOR` seconds."""
         return max(sum(at <= each < at + HELD_FOR for each in self._begun) for at in self._begun)
 
     async def probe(self, candidate: Candidate) -> None:
@@ -186,7 +186,7 @@ def test_candidate_found_during_an_attempt_is_tried_before_all_others_have_faile
 
 
 def test_link_with_round_trips_of_two_seconds_is_made_without_delaying_others() -> None:
-    """TCP, TLS and HTTP take four round trips."""
+    """Connecting takes four round trips for TCP, TLS and HTTP, which is 8 s in this test."""
     every = [sighting(number) for number in range(FORGED + 1)]
     candidates = Candidates()
     candidates.see("brigid", every, 0.0)
@@ -455,7 +455,7 @@ class TestTheTable:
 
 
 def test_forged_records_on_the_network_do_not_prevent_a_link(tmp_path: Path) -> None:
-    """The forged records sort before the real one. Their ports accept connections and stay silent."""
+    """The forged records sort before the real one. Their ports accept connections but never answer."""
 
     async def main() -> None:
         fleet = Fleet.new()

@@ -311,10 +311,10 @@ for line in sys.stdin:
             print(is_whole, *sorted({question.name for question in asked.questions}), flush=True)
             break
 """
-"""Program that announces each name alone, and then with records of several kinds.
+"""Program that announces each name alone, and then with records of several types.
 
-`ask` sends a question that no answer can quote. `listen` prints the next questions of 10.77.1.1, and whether
-their packets can be read to the end.
+The command `ask` sends a question that no answer can quote. `listen` prints the next questions of 10.77.1.1,
+and whether their packets can be parsed completely.
 """
 
 

@@ -23,7 +23,10 @@ Launch = Callable[..., Appliance]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Yield a function that starts an appliance with its own documents. All appliances end with the test."""
+    """Yield a function that starts an appliance with its own documents.
+
+    All appliances are stopped at the end of the test.
+    """
     launched: list[Appliance] = []
 
     def one(host: Host, *, records: bool = False, configuration: str = "") -> Appliance:
@@ -170,7 +173,7 @@ def test_unreachable_vessel_is_reported_before_its_link_is_given_up(network: Net
 def test_random_partitions_heal_within_seconds(
     network: Network, launch: Launch, rng: random.Random, rounds: int, longest: float
 ) -> None:
-    """Each partition lasts for up to `longest` seconds after the other vessels have agreed."""
+    """Each partition lasts up to `longest` seconds after the vessels that are still connected agree."""
     hosts = network.hosts(*NAMES)
     roads = network.segment("roads", *hosts)
     fleet = [launch(host) for host in hosts]

@@ -79,10 +79,7 @@ async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *
 
 
 def write(mesh: Mesh, by: TLSIdentity, **more: Any) -> dict[str, str]:
-    """Let a vessel write a new revision of each of its documents, as its recorder would.
-
-    Return the revisions.
-    """
+    """Write a new revision of each document of a vessel, as its recorder would. Return the revisions."""
     found = {}
     for document_id in ALL:
         current = mesh.database.get(document_id)
@@ -135,7 +132,7 @@ def test_no_vessel_of_the_fleet_can_freeze_a_document(
 def test_owner_of_a_document_can_exceed_every_permitted_generation(
     tmp_path: Path,
 ) -> None:
-    """The rule permits bodies signed by argo, and unsigned ones up to a generation that argo vouches for."""
+    """Others can pass on bodies that argo has signed, and unsigned ones up to argo's vouched generation."""
 
     async def main() -> None:
         fleet = Fleet.new()

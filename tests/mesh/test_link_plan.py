@@ -21,7 +21,7 @@ def everybody(vessels: list[str]) -> Sight:
 
 @st.composite
 def sights(draw: st.DrawFn) -> Sight:
-    """Draw sightings in which every vessel is reachable through others."""
+    """Draw sightings in which every vessel can be reached from every other, possibly through others."""
     vessels = draw(st.permutations(names(draw(st.integers(2, 24)))))
     sight: Sight = {vessel: set() for vessel in vessels}
     for number, vessel in enumerate(vessels[1:], start=1):
@@ -45,7 +45,7 @@ def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]
 
 
 def meet(sight: Sight, most: int) -> Sight:
-    """Let all vessels select links, connect, and close surplus links, until no links change."""
+    """Simulate vessels that select links, connect, and close surplus links, until no links change."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(40):
         before = {vessel: set(others) for vessel, others in links.items()}

@@ -1,4 +1,4 @@
-"""The test network cuts exactly the intended connections, and leaves no namespaces or processes."""
+"""The test network cuts exactly the intended connections, and leaves no namespaces or processes behind."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""A refused vessel and the vessel that refuses it both report the reason. All other vessels are admitted."""
+"""If one vessel refuses another, both report the reason. All other vessels are admitted."""
 
 import asyncio
 import logging

@@ -1,4 +1,7 @@
-"""The cost of a fleet's documents on the wire, by topology: `python -m tests.mesh.traffic`, in minutes."""
+"""Measures the traffic that a fleet's documents cause, by topology.
+
+Run it with `python -m tests.mesh.traffic`. It takes some minutes.
+"""
 
 import tempfile
 import time
@@ -20,12 +23,13 @@ class Measured:
     written: int
     """Number of revisions written, including later revisions of the same document."""
     bytes: int
-    """Number of bytes on the wire in BLIP's frames."""
+    """Total number of bytes sent in BLIP frames."""
     bytes_telling: int
-    """Number of bytes on the wire that belong to `changes` messages."""
+    """Number of these bytes that belong to `changes` messages."""
     copies: float
-    """Number of bodies received, per written revision and other vessel. Not every revision reaches every
-    vessel.
+    """Number of bodies received, per written revision and other vessel.
+
+    Not every revision reaches every vessel.
     """
     told_per_link: float
     """Number of times that a revision was listed in a `changes` message, per written revision and link."""

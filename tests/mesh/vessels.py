@@ -22,7 +22,7 @@ No event marks the end of this time.
 
 
 class Vessel:
-    """Process that runs discovery. `await_` consumes its reports in order."""
+    """A process that runs one vessel's discovery. `await_` consumes the process's reports in order."""
 
     def __init__(self, host: Host, vessel: str, log: str = "logone", *arguments: str) -> None:
         self.name = f"{vessel}-{log}"
@@ -71,7 +71,7 @@ class Vessel:
             self._untaken.append(found)
 
     def has_told(self, event: str) -> bool:
-        """Return True if there has ever been a report of this kind."""
+        """Return True if the process has ever reported an event of this kind."""
         return any(told["event"] == event for told in self._heard)
 
     def ask(self, line: str) -> None:
@@ -99,14 +99,14 @@ class Vessel:
         time.sleep(ANNOUNCING)
 
     def leave(self) -> None:
-        """Let the vessel send its goodbye on the network, and wait until its process has ended."""
+        """End the vessel's process so that it withdraws its advertisement, and wait for its end."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self._reader.join()
         assert self.process.wait(PATIENCE) == 0
 
     def kill(self) -> None:
-        """Kill the vessel's process, so that it sends no goodbye."""
+        """Kill the vessel's process, so that it does not withdraw its advertisement."""
         self.process.kill()
         self.process.wait()
 

@@ -72,7 +72,7 @@ def _builder(
 
 
 def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
-    """Return an identity with extensions that `cryptography` refuses to read, but OpenSSL accepts."""
+    """Return an identity with extensions that OpenSSL accepts but `cryptography` cannot read."""
     x400 = bytes.fromhex("3004a3023000")  # a subject alternative name of the form x400Address
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(name, key, BEGIN, END, ca).add_extension(
@@ -82,7 +82,7 @@ def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
 
 
 def of_unknown_version(certificate: x509.Certificate) -> bytes:
-    """Return the certificate in DER format with version 10, which also makes its signature wrong."""
+    """Return the certificate in DER format with version 10, which also invalidates its signature."""
     third, tenth = bytes.fromhex("a003020102"), bytes.fromhex("a003020109")
     return certificate.public_bytes(Encoding.DER).replace(third, tenth, 1)
 
@@ -93,7 +93,7 @@ def self_signed(name: str = "argo", *, hosts: Sequence[str] = ()) -> TLSIdentity
 
 @dataclass(frozen=True)
 class Meeting:
-    """Outcome of one connection for the client and for the server."""
+    """Outcome of one TLS connection, as seen by the client and by the server."""
 
     echoed: bytes | Exception
     """Data that the client received back, or the exception that it raised."""

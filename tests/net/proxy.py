@@ -57,7 +57,7 @@ class Fault:
 
 @dataclass
 class Stream:
-    """Division of the bytes in one direction into a handshake and frames."""
+    """Bytes of a connection in one direction, divided into a handshake and frames."""
 
     buffer: bytearray = field(default_factory=bytearray)
     frames: list[tuple[int, int, int]] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Stream:
         return self.frames[-1][2] if self.frames else self.handshake_end
 
     def offset(self, place: Place, number: int) -> int | None:
-        """Return the offset of a position in a frame, or None while it is not known."""
+        """Return the offset of a position in the frame with this number, or None while it is not known."""
         if place is Place.IN_HANDSHAKE:
             return 20
         if self.handshake_end is None:
@@ -137,7 +137,7 @@ class Proxy:
         slow: random.Random | None = None,
         most: int = _CHUNK,
     ) -> None:
-        """Set up the faults of the first connections, in order; later connections have none.
+        """Set up the faults of the first connections, in order. Later connections have none.
 
         `slow` is the random generator for delays of up to some milliseconds. `most` is the largest number of
         bytes that are passed on at a time.

@@ -49,7 +49,7 @@ def hosts() -> Iterator[tuple[Host, Host, Host]]:
 
 
 def call(host: Host, address: str, count: int) -> int:
-    """Try to open `count` connections, keep them open, and return the number that succeeded."""
+    """Try to open `count` connections from a host, keep them open, and return the number that succeeded."""
     caller = host.popen([sys.executable, "-c", _CALLER, address, str(count)], stdin=-1, stdout=-1, text=True)
     assert caller.stdout is not None
     with caller.stdout as told:

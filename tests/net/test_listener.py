@@ -125,7 +125,7 @@ async def connected(port: int) -> Open:
 
 
 async def said_hello(port: int) -> Open:
-    """Begin a TLS handshake, receive the listener's answer, and never continue."""
+    """Begin a TLS handshake, receive the listener's answer, and leave the handshake incomplete."""
     reader, writer = await connected(port)
     outgoing = ssl.MemoryBIO()
     client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)
@@ -158,7 +158,7 @@ async def was_refused(port: int) -> Open:
 
 
 async def opened(port: int) -> Open:
-    """Open a WebSocket on which the client answers nothing."""
+    """Open a WebSocket on which the client never answers."""
     reader, writer = await shook_hands(port)
     writer.write(REQUEST.replace(b"/db/", b"/log/"))
     await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""All connections share one memory budget, and the client that uses most of it loses a connection."""
+"""All connections share one memory budget. When it is exceeded, the client that uses most is disconnected."""
 
 import asyncio
 import gc

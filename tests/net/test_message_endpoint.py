@@ -1,4 +1,4 @@
-"""Transports that an application provides carry messages, or bytes over a pty, pipe, socket or streams."""
+"""Connections that an application provides transport messages, or bytes over a pty, pipe or socket."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ from tests.net.wire import HASTE, Recorder, run
 
 
 class Paired:
-    """Connection of an application in memory, which is paired with a second one and keeps messages whole."""
+    """Connection in memory, paired with a second one, that preserves the boundaries of messages."""
 
     def __init__(self) -> None:
         self.other: Paired | None = None

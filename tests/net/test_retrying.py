@@ -28,14 +28,14 @@ def problem(domain: Domain, code: int = 0) -> Problem:
 
 
 class Highest(random.Random):
-    """Random generator that always returns the end of the range that makes waits shortest."""
+    """Random number generator that always returns the value with which waits are shortest."""
 
     def random(self) -> float:
         return 1 - 2**-53
 
 
 class Lowest(random.Random):
-    """Random generator that always returns the end of the range that makes waits longest."""
+    """Random number generator that always returns the value with which waits are longest."""
 
     def random(self) -> float:
         return 0.0

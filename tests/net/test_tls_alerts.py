@@ -23,7 +23,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 @dataclass(frozen=True)
 class Told:
-    """Reports of both sides about a connection that failed."""
+    """Errors that both sides of a failed connection report."""
 
     client: Problem
     listener: str

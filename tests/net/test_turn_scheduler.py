@@ -27,7 +27,7 @@ class Worker:
 
 
 async def passes(holds: Callable[[], object]) -> None:
-    """Run other tasks of the event loop until the condition is true."""
+    """Let other tasks of the event loop run until the condition is true."""
     for _ in range(10_000):
         if holds():
             return

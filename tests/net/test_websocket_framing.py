@@ -80,7 +80,10 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def by_package(side: Side, parts: list[bytes]) -> tuple[list[bytes], object]:
-    """Return the messages and the close code according to the package. A text message leads to code 1003."""
+    """Return the messages and the close code of the `websockets` package.
+
+    A text message results in code 1003.
+    """
     protocol = Protocol(side, max_size=LIMIT)
     messages: list[bytes] = []
     current = bytearray()

@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 @dataclass
 class Recorder:
-    """Receiver that records its calls."""
+    """Frame receiver that records the calls of its methods."""
 
     transport: Transport
     is_echoing: bool = False
@@ -156,7 +156,7 @@ async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **
 
 
 class Raw:
-    """Peer that writes and reads raw bytes."""
+    """Client or server that writes and reads raw bytes on a connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -167,7 +167,7 @@ class Raw:
 
     @classmethod
     async def shaken(cls, port: int, behind: bytes = b"") -> "Raw":
-        """Return a client that has completed the handshake and sent the bytes `behind` directly after it."""
+        """Return a client that has completed the handshake, and sent the bytes `behind` right after it."""
         raw = await cls.dial(port)
         raw.writer.write(REQUEST + behind)
         head = await raw.reader.readuntil(b"\r\n\r\n")
@@ -175,7 +175,7 @@ class Raw:
         return raw
 
     async def rest(self) -> bytes:
-        """Read everything up to the end of the connection."""
+        """Return all bytes up to the end of the connection."""
         try:
             return await self.reader.read()
         except OSError:

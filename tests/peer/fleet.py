@@ -21,10 +21,10 @@ LOG = "abcdef"
 
 
 class CountingWire(Wire):
-    """Wire that counts, for each profile, the requests that either side receives."""
+    """Wire that counts the requests that both sides receive, by profile."""
 
     def __init__(self, ours: Database, theirs: Database, *, per_frame: float = 0.0, **options: Any) -> None:
-        """Connect two stores; each frame takes `per_frame` seconds."""
+        """Connect two stores. Transmitting a frame takes `per_frame` seconds."""
         self._per_frame = per_frame
         self.broke_off = False
         super().__init__(ours, theirs, **options)
@@ -59,7 +59,7 @@ class CountingWire(Wire):
 
 
 class Fleet:
-    """Vessels, each with a store of its own."""
+    """Vessels with one store each, which replicate in pairs."""
 
     def __init__(self, folder: Path, count: int, *, rng: random.Random, deltas: bool = True) -> None:
         self.rng, self.clock = rng, Clock()
@@ -89,7 +89,7 @@ class Fleet:
         quota: Quota | None = None,
         pull_quota: Quota | None = None,
     ) -> CountingWire:
-        """Replicate `first` with `second` to the end, unless the connection is cut."""
+        """Replicate vessel `first` with vessel `second` until both are done or the connection is cut."""
         theirs = self.stores[second]
         wire = CountingWire(
             self.stores[first],
@@ -117,7 +117,7 @@ class Fleet:
         return wire
 
     def full_round(self) -> int:
-        """Replicate every vessel with every other one once.
+        """Replicate every vessel once with every other vessel.
 
         Return the number of revisions that were new to the receiver.
         """
@@ -127,7 +127,7 @@ class Fleet:
         return sum(self.meet(first, second).moved for first, second in pairs)
 
     def converge(self, *, most: int = 6) -> int:
-        """Run full rounds until one of them transfers nothing; return the number of rounds before it."""
+        """Run full rounds until one transfers nothing. Return the number of rounds before that one."""
         for number in range(most + 1):
             if self.full_round() == 0:
                 self.assert_converged()
@@ -161,7 +161,7 @@ class Fleet:
         self.stores[number] = open_database(self._path(number))
 
     def restore(self, number: int, name: str = "aside") -> None:
-        """Replace the files of a store with the copy."""
+        """Replace the files of a store with those saved by `copy`."""
         self.stores[number].close()
         for file in self._folder.glob(self._path(number).name + "*"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
@@ -173,7 +173,7 @@ class Fleet:
     # Edits
 
     def write(self, number: int, document_id: str, body: dict[str, Any] | None = None) -> None:
-        """Store a new body for a document; the default body names the vessel and differs for each edit."""
+        """Store a new body for a document. The default body names the vessel, and differs for each edit."""
         self._edits += 1
         store = self.stores[number]
         found = store.get(document_id)
@@ -188,7 +188,7 @@ class Fleet:
             self.stores[number].delete(document_id, parent=found.rev, body=body)
 
     def acknowledge(self, number: int, alarm: str) -> None:
-        """Raise an alarm or acknowledge it; do nothing if the alarm is not visible now."""
+        """Raise an alarm, or acknowledge it if it exists. If the alarm is not visible now, do nothing."""
         store = self.stores[number]
         found = store.get(alarm)
         if found is not None and found.deleted:

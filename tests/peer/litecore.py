@@ -1,12 +1,12 @@
 """A passive peer that behaves like Couchbase Lite's core (LiteCore 3.2 to 4) with revision trees.
 
-Its behaviour is taken from LiteCore's sources and from observation of the wire:
+Its behaviour is taken from LiteCore's sources and from recorded traffic:
 
-- It answers every message without a collection with 400; getCollections comes first.
+- It answers every message without a collection with 400, so getCollections must be the first message.
 - It accepts a proposal (with 0) that follows its current revision, and one without a parent if it has no
 document or a deleted one. It answers a proposal of its current revision with 304, and all others with 409. If
 `conflictIncludesRev` is set, 409 includes its own revision, which is empty if it has no document.
-- A `rev` or `norev` that it did not request makes it close the connection with 4002.
+- It closes the connection with 4002 if it receives a `rev` or `norev` that it did not request.
 - It permanently rejects a history in which a generation is missing, unless that is at the depth of its trees.
   It answers a rejected revision with `LiteCore` 28 (history) or 8 (conflict).
 - It does not support getRev, and it ignores `deleted_branch`.
@@ -77,7 +77,7 @@ class Tree:
     def insert(
         self, history: list[str], body: Any, *, deleted: bool = False, allow_conflict: bool = False
     ) -> bool:
-        """Insert the first revision of `history` with its ancestors; return True if it was new."""
+        """Insert the first revision of `history` with its ancestors. Return True if the revision was new."""
         parent, above = None, 0
         for index, revision in enumerate(history):
             generation = key(revision)[0]
@@ -101,12 +101,12 @@ class Tree:
 
 @dataclass
 class LiteCore:
-    """A LiteCore database, and the requests that it received."""
+    """A simulated LiteCore database, and the requests that it has received."""
 
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """True if the changes feed is not empty."""
+    """True if the feed of changes is not empty."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class LiteCore:
     refusals: list[str] = field(default_factory=list)
     """Explanations of LiteCore's rejections, in order."""
     closes: list[int] = field(default_factory=list)
-    """Codes with which the server closed connections."""
+    """Close codes with which LiteCore closed connections, in order."""
 
     def put(self, document_id: str, *history: str, body: Any = None, deleted: bool = False) -> None:
         """Insert a revision with its ancestors, newest first."""
@@ -151,12 +151,12 @@ class LiteCore:
 
 
 class Conversation:
-    """Connection to a LiteCore."""
+    """LiteCore's end of one connection to a peer."""
 
     def __init__(self, litecore: LiteCore) -> None:
         self.connection = BlipConnection()
         self.closed: int | None = None
-        """Code with which LiteCore has closed the connection."""
+        """Close code with which LiteCore has closed the connection; None while it is open."""
         self._of = litecore
         self._names_collection = False
         self._expected = 0
@@ -307,7 +307,7 @@ class Conversation:
 
 
 def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None, **options: Any) -> "Run":
-    """Replicate once with a LiteCore, until the end."""
+    """Replicate with a simulated LiteCore until both sides are done, and return the run."""
     given = {"peer": PeerName.address("litecore"), "names_collection": True, **options}
     run = Run(ours, litecore, clock or Clock(), ActiveOptions(**given))
     run.settle()

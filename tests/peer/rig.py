@@ -57,12 +57,10 @@ class Wire:
         rng: random.Random | None = None,
         cut_after: int | None = None,
     ) -> None:
-        """Connect two stores; `active` and `passive` override the default options of the peers.
+        """Connect two stores. `active` and `passive` override the default options of the peers.
 
-        Both peers resolve conflicts in Logboat's documents as vessels do.
-
-        With `rng`, frames are delivered in groups of random size, not all at once. The connection breaks
-        after `cut_after` frames.
+        Both peers resolve conflicts in Logboat's documents as vessels do. With `rng`, frames are delivered in
+        groups of random size, not all at once. The connection breaks after `cut_after` frames.
         """
         self.clock = clock or Clock()
         self._rng, self._left = rng, cut_after
@@ -125,7 +123,7 @@ class Wire:
         self.passive.session.end()
 
     def settle(self) -> None:
-        """Run until no frames are left, and let time pass for events that are due later."""
+        """Deliver frames until none are left. Advance the clock for events that are due later."""
         for _ in range(MOST_ROUNDS):
             if self.is_cut or self.active.session.is_over:
                 break
@@ -149,7 +147,7 @@ class Wire:
 
 
 def replicate(ours: Database, theirs: Database, **options: Any) -> Wire:
-    """Replicate once to the end, in both directions by default."""
+    """Replicate two stores until both are done, by default in both directions, and return the wire."""
     wire = Wire(ours, theirs, **options)
     wire.settle()
     if not wire.is_cut:

@@ -36,7 +36,7 @@ M = TypeVar("M")
 
 
 class Script:
-    """Peer under test, and the scripted other end of its connection."""
+    """The peer under test, and the other end of its connection, which the test controls."""
 
     def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
         self.peer, self.clock, self.told = peer, clock, told
@@ -46,11 +46,11 @@ class Script:
         self.replies: dict[int, Reply] = {}
         self.parts: dict[int, bytes] = {}
         self.bytes_here = 0
-        """Number of bytes in frames from the peer under test."""
+        """Total size, in bytes, of the frames that the peer under test has sent."""
         self.bytes_there = 0
 
     def pump(self) -> None:
-        """Deliver frames until nothing more happens without time passing."""
+        """Deliver frames until none are left, without advancing the clock."""
         moved = True
         while moved:
             moved = False
@@ -69,7 +69,10 @@ class Script:
                 self.peer.receive(frames)
 
     def rest(self, seconds: float = 10.0) -> None:
-        """Deliver frames for at most `seconds`. Advance the clock when the peer under test waits."""
+        """Deliver frames for at most `seconds` of simulated time.
+
+        The clock is advanced whenever the peer under test waits.
+        """
         until = self.clock.now + seconds
         self.pump()
         while (due := self.peer.deadline) is not None and due <= until:
@@ -179,7 +182,7 @@ class Script:
 def passive(
     database: Database, *, limits: ConnectionLimits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
-    """Return a scripted client of a passive peer; all clients of one store must share a `clock`."""
+    """Return a scripted client of a passive peer. All clients of one store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
@@ -193,7 +196,7 @@ def active(
     failed: FailedDocuments | None = None,
     **options: Any,
 ) -> Script:
-    """Return a scripted gateway, to which an active peer has sent its request for the checkpoint."""
+    """Return a scripted gateway to which an active peer has sent its request for the checkpoint."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}
@@ -232,7 +235,7 @@ def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | in
 
 
 def caught_up(script: Script) -> None:
-    """Send an active peer the empty `changes` message with which Sync Gateway says that there are no more."""
+    """Send the empty `changes` message with which Sync Gateway reports that there are no more changes."""
     script.post({"Profile": "changes"}, b"null", no_reply=True)
     script.pump()
 

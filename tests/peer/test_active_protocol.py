@@ -707,7 +707,7 @@ def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -
 
 
 def refused(store: Database, **options: Any) -> Script:
-    """Return a script whose gateway has `1-ff`, which it does not announce, when `30-aa` is proposed."""
+    """Return a script whose gateway rejects `30-aa` because of `1-ff`, which it does not announce."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = begun(store, **options)
     proposed(script, ProposalAnswer(409, "1-ff"))

@@ -49,7 +49,7 @@ def photo(digest: str, channel: str, length: int = len(SECRET)) -> dict[str, Any
 
 @pytest.fixture
 def secret(store: Database) -> str:
-    """Return the digest of a blob to which only documents in the channel of the officers refer."""
+    """Return the digest of a blob to which only a document in the channel `officers` refers."""
     digest = store.blobs.put(SECRET)
     store.put("theirs", photo(digest, "officers"))
     return digest
@@ -138,7 +138,7 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_in_tr
 
 
 def test_proof_is_refused_while_the_same_proof_is_requested_on_another_connection(store: Database) -> None:
-    """Otherwise, a peer with both connections could use the proof from one as its answer on the other."""
+    """A peer with two connections could otherwise use the proof from one as its answer on the other."""
     clock = Clock()
     digest = store.blobs.put(SECRET)
     store.put("known", photo(digest, "officers"))

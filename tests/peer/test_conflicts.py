@@ -60,7 +60,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
 
 
 def conflict(store: Database, document_id: str, *branches: dict[str, Any]) -> list[str]:
-    """Store a document with these bodies on branches of increasing generation, and return their revisions."""
+    """Store a document with one branch for each body, of increasing generations. Return their revisions."""
     made = []
     for number, body in enumerate(branches, 2):
         digest = chr(ord("a") + number)

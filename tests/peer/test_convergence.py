@@ -236,9 +236,9 @@ def test_deletion_wins_over_a_separate_edit_although_another_closed_branch_outra
 def test_each_store_has_a_branch_that_is_closed_in_the_other(
     tmp_path: Path, active: int, met_before: bool
 ) -> None:
-    """The first store has a deletion of the other store's winner.
+    """The first store contains a deletion of the second store's winning revision.
 
-    The other store has a revision that outranks the first store's branch.
+    The second store contains a revision that outranks the first store's branch.
     """
     with fleet(tmp_path) as vessels:
         one, other = vessels.stores

@@ -26,7 +26,7 @@ def blob_of(store: Database, content: bytes) -> dict[str, Any]:
 
 
 def part_of_everything(vessels: Fleet) -> None:
-    """Prepare two stores that have replicated and now differ in documents, blobs, conflicts and deletions."""
+    """Replicate two stores, and then make their documents, blobs, conflicts and deletions differ."""
     filler = ["the quick brown fox"] * 40
     for name in ("changed", "gone"):
         vessels.write(0, name, {"filler": filler, "n": 0})
@@ -75,7 +75,7 @@ def test_cut_after_any_number_of_frames_leads_to_the_same_state(tmp_path: Path) 
 
 
 def _said(end: dict[str, Any]) -> dict[str, Any]:
-    """Return the contents without revision ids, for these depend on the order of the replications."""
+    """Return the contents of a store without revision ids, which depend on the order of replications."""
     return {name: found[1:] for name, found in end.items()}
 
 
@@ -117,7 +117,7 @@ def test_stored_revision_is_not_sent_again(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of the checkpoint, stored by the active peer or by the passive peer."""
+    """Copy of a checkpoint, stored either by the active peer or by the passive peer."""
 
     store: Database
     name: str

@@ -12,7 +12,7 @@ from .rig import Wire, assert_same, databases, replicate
 
 EQUIPMENT = documents.equipment_id("argo", "main-rpm")
 SMALL_UPDATE_BYTES = 300
-"""Design goal for the size of an update, which is the sum of proposal, revision and both replies."""
+"""Design goal for the size of an update, in bytes: the sum of proposal, revision and both replies."""
 
 
 def equipment(value: float) -> dict[str, Any]:

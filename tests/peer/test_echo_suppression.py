@@ -1,4 +1,4 @@
-"""Revisions are not announced to the peer that sent or offered them, but its feed position advances."""
+"""Revisions are not announced to the peer that sent or offered them, but the peer's position advances."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -35,7 +35,7 @@ from .script import Script, assert_sound, passive
 NOTES = Selection(within=frozenset({"notes"}))
 SECRET = {"channels": ["officers"], "crew": ["anna", "bo"], "plan": "to sail at dawn " * 10}
 FOREIGN = ["theirs", "equipment:argo:main-rpm", "note:argo:01JZZZZZZZZZZZZZZZZZZZZZZZ"]
-"""One document of an application, and two of Logboat's types, whose ids imply their channels."""
+"""Ids of an application's document, and of two documents of Logboat, whose ids determine their channels."""
 ALARMS = Selection(within=frozenset({"alarms"}))
 
 
@@ -49,7 +49,7 @@ def stores(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
 
 
 def fill(store: Database, document_id: str) -> list[str]:
-    """Store a document with three revisions that the peer must not see; return them, oldest first."""
+    """Store a document with three revisions that the peer must not see. Return them, oldest first."""
     revisions = [store.put(document_id, SECRET)]
     for number in range(2):
         body = SECRET | {"edit": number}
@@ -58,7 +58,7 @@ def fill(store: Database, document_id: str) -> list[str]:
 
 
 def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
-    """Edit document `d`, whose older body is kept because another vessel has it; return both revisions."""
+    """Edit document `d`, and keep its older body because another vessel has it. Return both revisions."""
     old = store.put("d", before)
     store.set_remote_revision("d", "vessel:brigid", old)
     new = store.put("d", after, parent=old)
@@ -74,7 +74,7 @@ def answers(reply: Any) -> tuple[Any, ...]:
 
 
 def both(stores: tuple[Database, Database], ask: Callable[[Script], Any], **options: Any) -> list[Any]:
-    """Return the results of `ask` for the two stores."""
+    """Return the results of `ask` for a client of each of the two stores."""
     given = {"readable": ALARMS, **options}
     return [ask(passive(store, **given)) for store in stores]
 
@@ -86,7 +86,7 @@ def proposed(script: Script, message: ProposeChanges) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("insists", [True, False])
 def test_lists_of_changes_reveal_nothing(stores: tuple[Database, Database], name: str, insists: bool) -> None:
-    """Neither the document's existence, nor known ancestors, nor the conflicting revision may be revealed."""
+    """The answers must not reveal the document's existence, known ancestors, or the conflicting revision."""
     known = fill(stores[0], name)
     for number, revision in enumerate([*known, "1-ff", "4-ff", "90-ff"]):
 
@@ -236,7 +236,7 @@ def test_subscription_to_inaccessible_documents_reveals_nothing(stores: tuple[Da
 def test_conflict_reveals_neither_document_nor_revision(
     stores: tuple[Database, Database],
 ) -> None:
-    """The conflict cannot be hidden, because nobody may overwrite the document; nothing else is revealed."""
+    """The conflict itself is revealed, because the peer must not overwrite the document. Nothing else is."""
     current = fill(stores[0], "theirs")[-1]
     script = passive(stores[0], readable=ALARMS)
     for history in ((), ("3-ff",)):
@@ -253,7 +253,7 @@ def test_conflict_reveals_neither_document_nor_revision(
 def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
     stores: tuple[Database, Database],
 ) -> None:
-    """The peer uses the document as a drop box, so it knows the revision that it has put there."""
+    """The peer can write the document but not read it, so it knows the revision that it has written."""
     script = passive(stores[0], readable=NOTES)
     assert isinstance(script.push("box", "1-a", b'{"channels":["officers"]}'), ResponseReceived)
     assert script.verdicts(("box", "2-b", "1-a"), ("box", "1-a")) == [0, 0]
@@ -269,7 +269,7 @@ def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
 def test_list_of_an_inaccessible_document_does_not_reveal_requests_to_other_peers(
     stores: tuple[Database, Database],
 ) -> None:
-    """A list that waits for another peer's revision is answered late, which would reveal the request."""
+    """A `changes` message that waits for another peer's revision would be answered later, revealing this."""
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]

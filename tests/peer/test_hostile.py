@@ -58,7 +58,7 @@ def rest(script: Script) -> None:
 
 
 def assert_ends_by_name(script: Script) -> None:
-    """Assert that the session either continues or has ended with a named error."""
+    """Assert that the session either continues, or has ended with a problem that has a message."""
     if script.is_over:
         assert script.peer.session.problem is not None
         assert script.peer.session.problem.text

@@ -173,7 +173,7 @@ def test_document_edited_many_times_before_the_first_push_is_accepted(store: Dat
 
 
 def pull(phone: LiteCore, boat: Database) -> None:
-    """Let a phone pull everything from one of Logboat's passive peers, as LiteCore does."""
+    """Pull all documents of a boat to a phone, as LiteCore pulls from Logboat's passive peer."""
     script = passive(boat)
     script.ask(SubChanges().encode())
     message, event = script.take(Changes)
@@ -208,7 +208,7 @@ def test_document_edited_many_times_between_two_pushes_reaches_a_phone(
 def test_document_edited_offline_and_forwarded_by_another_vessel_reaches_a_phone(
     store: Database, tmp_path: Path, knew: int
 ) -> None:
-    """The phone had an early revision of the document, a late one, or none."""
+    """Before the test, the phone has an early revision of the document, a late one, or none."""
     phone = LiteCore()
     with databases(tmp_path, "other") as (other,):
         if knew:

@@ -1,7 +1,8 @@
 """All memory that a peer causes us to use is counted, and is released when the session ends.
 
-The process closes connections by these counts (`sync.net.memory`). A connection's objects refer to each other
-in cycles. Any object that the end of a session does not discard therefore remains until garbage is collected.
+These counts decide which connections are closed to save memory (`sync.net.memory`). A connection's objects
+refer to each other in cycles. Any object that the end of a session does not discard therefore stays in memory
+until the garbage collector runs.
 """
 
 import gc
@@ -28,9 +29,9 @@ from .script import Script, begun, passive
 
 KB = 1000
 SLACK = 150 * KB
-"""Bytes that a session may use for its own objects without counting them."""
+"""Number of bytes that a session may use for its own objects without counting them."""
 LEFT = 250 * KB
-"""Bytes that may remain, because of the store's shared tables and the interpreter's free lists."""
+"""Number of bytes that may stay in use, for the store's shared tables and the interpreter's free lists."""
 DIGEST = "sha1-" + "A" * 27 + "="
 JUNK = {"junk": "x" * 40 * KB}
 """A meaningless message property, nearly as long as a frame may be."""
@@ -62,7 +63,7 @@ def with_junk(message: EncodedMessage) -> EncodedMessage:
 
 
 def blocked(store: Database) -> Script:
-    """Return a client whose first list waits because another client was asked to send the same documents."""
+    """Return a client whose first message waits: the same documents were requested from another client."""
     other = passive(store)
     other.propose(*((proposal.id, proposal.revision) for proposal in proposals(0).proposals))
     return passive(store, clock=other.clock)
@@ -236,7 +237,7 @@ def test_memory_used_for_a_peer_is_counted_and_freed_at_the_end(
 
 
 def held(script: Script, frames: list[bytes]) -> tuple[int, int, int]:
-    """Return the bytes counted for the frames, the bytes that they used, and the bytes left at the end."""
+    """Return the bytes counted for the frames, the bytes actually used, and the bytes left after the end."""
     peer = script.peer
     gc.collect()
     gc.disable()

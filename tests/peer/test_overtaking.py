@@ -1,4 +1,4 @@
-"""Lists of changes take effect in the order in which they began, even if a later list completes first."""
+"""`changes` messages take effect in the order in which they began, even if a later one completes first."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ LONG = [
 
 
 def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
-    """Send the peer under test a long list without its end, and then shorter complete lists.
+    """Send the peer under test an incomplete long message, and then shorter complete messages.
 
-    Return the frames with the rest of the long list.
+    Return the frames with the rest of the long message.
     """
     script.post(Changes(tuple(LONG)).encode())
     for message in shorter:

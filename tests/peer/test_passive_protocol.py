@@ -86,7 +86,7 @@ def test_checkpoint_that_is_too_large_is_refused_and_the_connection_continues(st
 
 
 def test_checkpoints_beyond_the_limit_replace_older_ones_of_the_same_user(store: Database) -> None:
-    """Otherwise, a guest could fill the SD card. A peer whose checkpoint was dropped starts over."""
+    """Without the limit, a guest could fill the SD card. A peer whose checkpoint was dropped starts over."""
     bridge, guest = passive(store, owner="user:bridge"), passive(store, owner="user:guest")
     bridge.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
     for number in range(3 * MOST):
@@ -574,7 +574,7 @@ BAD = {
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
 PHONES = "3-by.a.phone"
-"""Tombstone of `2-live` made by a phone, which closes no branch in our store."""
+"""Tombstone of `2-live` that a phone has created. It closes no branch in our store."""
 
 
 @pytest.mark.parametrize("tombstone", [ENDS, PHONES])
@@ -640,7 +640,7 @@ def test_malformed_deleted_branch_is_refused_and_an_empty_one_ignored(store: Dat
 
 @pytest.fixture
 def contested(store: Database) -> Script:
-    """Return a script with `2-live` in our store, which rejected a proposal of `3-won` on another branch."""
+    """Return a client whose proposal of `3-won` was rejected, because our store has `2-live`."""
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store)
     assert script.verdicts(("d", "3-won", "2-lost"), tells=True) == [(409, "2-live")]

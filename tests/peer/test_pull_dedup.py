@@ -1,4 +1,4 @@
-"""A revision that several peers offer is requested from one of them; a silent peer delays it only briefly."""
+"""A revision that several peers offer is requested from only one. A silent peer delays it only briefly."""
 
 import random
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ class Pusher:
         self.script.pump()
 
     def verdicts(self, number: int, asked: int = 1) -> list[int] | None:
-        """Return the answers of the peer under test to an offer, or None if there are none yet."""
+        """Return the statuses with which the peer under test answered a proposal; None if it has not yet."""
         self.script.pump()
         reply = self.script.replies.get(number)
         if reply is None:
@@ -93,7 +93,7 @@ def answers(script: Script, number: int, asked: int = 1) -> list[object] | None:
 
 
 def until_answered(pusher: Pusher, number: int, clock: Clock) -> float:
-    """Let time pass until the peer under test answers, and return the duration in seconds."""
+    """Advance the clock until the peer under test answers, and return the simulated seconds."""
     began = clock.now
     while pusher.verdicts(number) is None:
         due = pusher.script.peer.deadline

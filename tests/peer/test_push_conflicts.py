@@ -108,7 +108,7 @@ def test_conflict_that_becomes_another_failure_is_reported_again(store: Database
 
 
 def test_every_form_of_proposal_is_tried_again_when_a_conflict_is_retried(store: Database) -> None:
-    """Here the peer has lost the parent, so the first form is accepted in the end."""
+    """In this test, the peer has lost the parent, so the first form of the proposal is finally accepted."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -189,7 +189,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
 
 
 def test_numerous_conflicts_are_settled_a_few_lists_at_a_time(store: Database) -> None:
-    """A peer like ours closes the connection to a peer that sends many lists without waiting for answers."""
+    """Our own passive peer closes the connection if too many messages arrive before it has answered."""
     names = [f"d-{number:03}" for number in range(1000)]
     with store.transaction():
         for name in names:
@@ -218,7 +218,7 @@ def test_numerous_conflicts_are_settled_a_few_lists_at_a_time(store: Database) -
 
 
 def test_retries_end_although_the_peer_names_another_revision_each_time(store: Database) -> None:
-    """Any older revision of a document with a single writer can be replaced, so retries could never end."""
+    """Every older revision of a single-writer document can be replaced, so the retries must be limited."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
     script = begun(store, pull=False)
@@ -238,7 +238,7 @@ def test_retries_end_although_the_peer_names_another_revision_each_time(store: D
 
 
 def waiting(store: Database) -> Script:
-    """Return a script in which document `d` waits for the conflicting revision of the peer."""
+    """Return a script in which document `d` waits for the pull of the peer's conflicting revision."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = active(store, continuous=True)
     script.refuse(script.take(GetCheckpoint)[1], 404)

@@ -42,7 +42,7 @@ def blob_digest(content: bytes) -> str:
 
 
 def push(script: Script, number: int, size: int) -> tuple[int, str]:
-    """Push a note of this size, and return the code and text of the error, or code 0 if it was accepted."""
+    """Push a note of `size` characters. Return the code and text of the error; code 0 if it was accepted."""
     body = json.dumps({"type": "note", "text": "x" * size}).encode()
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     reply = script.ask(message, body)
@@ -290,7 +290,10 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_vessel_approaches_its_daily_quota(budget: int) -> None:
-    """Here, 20 vessels with 50 sensors each, whose values change every 10 s, replicate after a month."""
+    """The amount is calculated for 20 vessels with 50 sensors each, which replicate after a month.
+
+    The values of the sensors change every 10 s.
+    """
     sensors = 20 * 50
     current = sensors * 86_400 // 10
     windows = sensors * 86_400 // 300 * 30

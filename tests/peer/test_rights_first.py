@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Costs:
-    """Counts of expensive operations."""
+    """Counter of the expensive operations that received data causes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patched = self.decoded = 0

@@ -1,4 +1,4 @@
-"""Only selected documents are replicated, and all others are protected."""
+"""Only selected documents are replicated. All other documents are neither sent nor changed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A checkpoint never covers incomplete work, and two differing copies never skip a document."""
+"""A checkpoint never includes incomplete work, and no document is skipped if its two copies differ."""
 
 import json
 from random import Random

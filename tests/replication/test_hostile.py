@@ -1,4 +1,4 @@
-"""Any input from a peer leads to a message, or to a MessageError that says what is wrong."""
+"""Any input from a peer is decoded to a message, or rejected with a MessageError that states the reason."""
 
 import json
 from collections.abc import Callable
@@ -96,7 +96,7 @@ bodies = st.binary(max_size=40) | values.map(lambda value: json.dumps(value).enc
 
 
 def outcome_of(read: Callable[[], Any]) -> Any:
-    """Return the value read, or the MessageError; any other exception fails the test."""
+    """Return the result of `read`, or the MessageError that it raises. Any other exception fails the test."""
     try:
         return read()
     except MessageError as error:

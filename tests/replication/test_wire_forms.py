@@ -1,4 +1,4 @@
-"""Messages have the exact bytes of the protocol's documentation, Couchbase Lite and Sync Gateway."""
+"""Messages have the exact bytes that the protocol's documentation and Couchbase's implementations specify."""
 
 import base64
 import hashlib

@@ -30,7 +30,7 @@ def note(number: int) -> dict[str, Any]:
 
 
 def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:", seed: int = 1) -> None:
-    """Store documents of very different sizes, of which some share a page and some need overflow pages."""
+    """Store documents of very different sizes. Some share a database page, and some need overflow pages."""
     sizes = random.Random(seed)
     with store.transaction():
         for number in range(count):

@@ -1,4 +1,4 @@
-"""Attachments that are not blobs in the body, and their content, are kept as long as their document."""
+"""Attachments created through Sync Gateway, and their content, are kept as long as their document."""
 
 from typing import Any
 

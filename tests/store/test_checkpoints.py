@@ -119,7 +119,7 @@ def test_remote_revisions_of_a_peer_are_dropped_with_its_checkpoint(store: Datab
 
 
 def as_before(path: Path, *sizes: int) -> None:
-    """Create a store of an older version of Logboat, with checkpoints of these sizes."""
+    """Create a store as an older version of Logboat does, with checkpoints of these sizes in bytes."""
     with Database.open(path) as store:
         for number, size in enumerate(sizes):
             store.put_local(f"peer-checkpoint:old-{number}", BODY[:-1] + b" " * size + b"}")

@@ -19,7 +19,7 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of a store with all types of content; tests must not write to it."""
+    """Return the path of an undamaged store with all types of content. Tests must not write to it."""
     path = tmp_path_factory.mktemp("sound") / "log.db"
     with Database.open(path) as store:
         fill(store, COUNT)
@@ -127,7 +127,7 @@ PAGES = sorted({1, 2, 3, 4, 5, 6, *Random(20260101).sample(range(7, 215), 18)})
 @pytest.mark.parametrize("number", PAGES)
 @pytest.mark.parametrize("kind", ["noise", "zeroes"])
 def test_document_that_is_not_on_the_damaged_page_is_saved(damaged: Path, number: int, kind: str) -> None:
-    """If the damaged page is the first, a root or an inner page, SQLite itself finds little or nothing."""
+    """SQLite itself finds few documents or none if the damaged page is the first, a root or an inner page."""
     before = content(damaged)
     assert number <= damaged.stat().st_size // PAGE
     lost = on_page(damaged, number)
@@ -304,7 +304,7 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
 
 
 def test_salvage_removes_a_leaf_whose_body_is_missing(store: Database, tmp_path: Path) -> None:
-    """Earlier versions could leave such a leaf after a history that contradicted the tree."""
+    """Earlier versions could store such a leaf if a received history contradicted the revision tree."""
     first = store.put("x", note(1))
     second = store.put("x", note(2), parent=first)
     with store._engine.writing:

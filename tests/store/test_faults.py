@@ -58,9 +58,9 @@ def card(request: pytest.FixtureRequest) -> Iterator[FailingCard]:
 
 
 def test_failed_write_is_reported_and_does_not_harm_committed_data(path: Path, card: FailingCard) -> None:
-    """A write that returned is in the store.
+    """A document whose write returned is in the store.
 
-    A write that raised an exception is absent, or complete if its commit was interrupted.
+    A document whose write raised an exception is absent, or complete if its commit was interrupted.
     """
     expected: dict[str, tuple[str, bytes]] = {}
     refused = 0

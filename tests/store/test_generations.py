@@ -29,7 +29,7 @@ def as_before() -> Iterator[None]:
 
 @contextmanager
 def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Iterator[Database]:
-    """Yield a store from an earlier version, in which someone gave these documents the highest generation."""
+    """Yield a store of an earlier version, in which these documents have the given high generation."""
     with Database.open(path, policy=POLICY) as store:
         with as_before():
             for document_id in ids:

@@ -1,4 +1,4 @@
-"""Documents that never change are inserted and removed in bulk."""
+"""Documents that never change can be inserted and removed in bulk."""
 
 import re
 from pathlib import Path

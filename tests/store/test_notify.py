@@ -14,7 +14,7 @@ from sync.store import Database, InputOutputError, StoreError
 from .builders import note, program
 
 WAIT = 30.0
-"""Time limit in seconds; no test that passes waits this long."""
+"""Time limit, in seconds, after which a test fails. A test that passes never waits this long."""
 
 WRITER = """
 import sys

@@ -21,7 +21,7 @@ OPTIONAL = ";".join(schema.ADDED.values())
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store with documents, without a write-ahead log; tests must not write to it."""
+    """Return the path of a store without a write-ahead log. Tests must not write to it."""
     path = tmp_path_factory.mktemp("sound") / "log.db"
     with Database.open(path) as store:
         fill(store, 20)

@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass
 class Model:
-    """Content that the store is expected to have."""
+    """Model of the store: the content that the store is expected to have."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     sequence: int = 0

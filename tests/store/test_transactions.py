@@ -124,7 +124,7 @@ def test_full_card_fails_the_write_and_keeps_existing_data(store: Database) -> N
 
 
 def test_transaction_that_sqlite_rolled_back_accepts_no_more_writes(store: Database) -> None:
-    """Otherwise later writes would be committed without the earlier ones."""
+    """If later writes were accepted, they would be committed without the earlier ones."""
 
     def work() -> None:
         with store.transaction():

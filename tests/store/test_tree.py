@@ -17,7 +17,7 @@ from .builders import digests, history, rev
 
 @dataclass
 class World:
-    """Complete history of one document on all vessels."""
+    """Complete history of one document: the edits of all vessels."""
 
     parents: dict[str, str | None] = field(default_factory=dict)
     deleted: dict[str, bool] = field(default_factory=dict)

@@ -15,7 +15,7 @@ COMMITS = 12
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Return a database as a killed process leaves it, with twelve commits of one page each in its log."""
+    """Return a database as a killed process leaves it: its log contains twelve commits of one page each."""
     made, path = tmp_path / "made.db", tmp_path / "left.db"
     connection = apsw.Connection(str(made))
     connection.execute(
