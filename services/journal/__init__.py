@@ -2,6 +2,6 @@
 
 Each commit writes one `batch`. `schema` defines the tables and opens the file, and `journal` writes and reads
 it. `totals` reconciles the totals of counting sensors that several files contain. `settled_rows` checks the
-rows that have no other checksum. `number_witness` records, outside the file, which sample numbers have been
+rows that have no other checksum. `number_witness` records, in a separate file, which sample numbers have been
 assigned.
 """

@@ -49,9 +49,9 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     """An alarm episode, from when it is raised until it is cleared and its document is written."""
 
     sequence: int
-    """Number of the sample that raised the alarm; part of the alarm document's id."""
+    """Number of the sample that raised the alarm, which is part of the alarm document's id."""
     severity: str
-    """The highest severity so far."""
+    """Highest severity of the alarm so far."""
     text: str
     condition: str
     value: Value
@@ -100,7 +100,7 @@ class Batch:
     number: int = 0
     """Number of the batch, assigned by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
-    """Last sequence numbers of sensors that have samples in recent batches, but not in this batch.
+    """Last sequence numbers of sensors that have samples in recent batches, but not in this one, by sensor.
 
     The journal sets these numbers.
     """
@@ -150,9 +150,9 @@ class _Packed(msgspec.Struct, array_like=True):
 
 
 _DEFLATED: Final = 0x78
-"""First byte of the zlib format (RFC 1950, 2.2); no MessagePack array begins with it."""
+"""First byte of data in zlib format (RFC 1950, 2.2). No MessagePack array begins with this byte."""
 _QUICK: Final = 1
-"""The zlib compression level. Higher levels save only about 1 %."""
+"""Compression level of zlib. Higher levels would save only about 1 % of the size."""
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -165,7 +165,7 @@ class BatchError(ValueError):
 
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
-    """Return the stored form of a batch; `numbers` maps sensor ids to sensor numbers."""
+    """Return the stored form of a batch. `numbers` maps sensor ids to sensor numbers."""
     sensors = [numbers[row.sensor] for row in batch.rows]
     sequences = [row.sequence for row in batch.rows]
     before = [batch.clock_ms - row.clock_ms for row in batch.rows]
@@ -200,7 +200,10 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
-    """Raise BatchError if `unpack` would raise it, at a quarter of the cost."""
+    """Check a stored batch, in a quarter of the time that `unpack` takes.
+
+    Raise BatchError if `unpack` would raise it.
+    """
     try:
         packed = _unpacked(data)
         columns = packed.columns

@@ -14,8 +14,8 @@ are computed from the batches. The sensors' rows are updated at most every 30 s.
 Damage: no batch ever depends on a single page. When `commit` returns, a batch is in the tables `batch`,
 `echo` and `newest`, and so on three pages. The next batch replaces it in `newest`. The other two copies
 remain, and a checkpoint moves both. In the write-ahead log, a bad 4 kB block destroys at most two
-neighbouring pages, so one copy of each batch remains. Batches whose documents are durable are kept in a ring
-of 16 MB before they are dropped, and the table `spare` repeats the content of `meta` and `sensor`. So if a
+neighbouring pages, so one copy of each batch remains. Batches whose documents are durable are kept in a
+16 MB ring before they are dropped, and the table `spare` repeats the content of `meta` and `sensor`. So if a
 page becomes unreadable, in the journal or in the document store, its content can be restored from another
 copy (`services.recovery.store_check`). Even if more than one page is lost, later batches still repeat the
 sample numbers that earlier batches assigned.
@@ -60,22 +60,23 @@ from .schema import (
 )
 
 TELL_FOR: Final = 64
-"""Number of commits after a sensor's most recent sample that repeat the sample's number."""
+"""Number of commits that repeat the number of a sensor's most recent sample."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
-"""Minimum number of bytes by which the ring may exceed its size while second copies cannot be written.
+"""Minimum number of bytes by which the journal's ring may exceed its size while copies cannot be written.
 
-A ring whose size is larger than this number may instead grow to twice its size.
+The ring contains batches whose documents are durable. A ring that is larger than this number of bytes may
+instead grow to twice its size.
 """
 LOG_PAGES: Final = 1_000
-"""Maximum length of the write-ahead log in pages, which is SQLite's default (4 MB)."""
+"""Maximum length of the journal's write-ahead log in pages: SQLite's default (4 MB)."""
 ROW_BYTES: Final = 400
-"""Number of bytes that are counted for each batch in the ring, in addition to the batch's content.
+"""Number of bytes that each batch in the journal's ring counts for, in addition to its content.
 
 This limits the ring to 40,000 batches, and the memory for data about batches to 5 MB.
 """
 SETTLE_EVERY: Final = 30
-"""Number of commits between updates of the sensors' rows."""
+"""Number of commits between updates of the rows that contain each sensor's numbers and totals."""
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class SensorRecord:
     path: str
     unit: str
     last: int = 0
-    """The last sequence number that was assigned."""
+    """Last sequence number that was assigned to a sample of the sensor."""
     closed: int = 0
     """Number of the last sample that was in a document when the journal was opened."""
     totals: Totals = field(default_factory=Totals)
@@ -122,11 +123,11 @@ class Journal:
         self._lock = lock(path)
         self.sensors: dict[str, SensorRecord] = {}
         self.last_batch: Batch | None = None
-        """The newest batch. It is never dropped, so that the next run can determine when this run ended."""
+        """The newest batch. It is never dropped, because it shows the next run when this run ended."""
         self.through = 0
         """Number of the last batch whose samples are all in documents, as recorded in the journal."""
         self.wants_copies = False
-        """True if the ring is full of batches whose documents do not have second copies yet."""
+        """True if the ring is full of batches whose documents have no second copy yet."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -226,7 +227,7 @@ class Journal:
         return None if row is None else row[0]
 
     def set_meta(self, values: Mapping[str, str | int | float]) -> None:
-        """Store values durably; either all are stored or none."""
+        """Store values durably. Either all of them are stored or none."""
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
@@ -249,9 +250,8 @@ class Journal:
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
         """Assign a number to each new sensor, and record changed paths and units.
 
-        Each sensor is given as (id, path, unit).
-
-        A sensor that is new to the log continues from its totals at the start of the log.
+        Each sensor is given as (id, path, unit). A sensor that is new to the log continues from its totals at
+        the start of the log.
         """
         try:
             with self._connection:
@@ -371,7 +371,7 @@ class Journal:
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
-        """Return the last numbers from earlier batches for sensors without samples in this batch."""
+        """Return the last sample numbers, from earlier batches, of sensors without samples in this batch."""
         here = batch.last_numbers()
         return {
             name: self.sensors[name].last

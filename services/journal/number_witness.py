@@ -1,4 +1,4 @@
-"""The witness: a small file beside the journal that records which sample numbers have been assigned.
+"""The number witness: a small file beside the journal that records which sample numbers were assigned.
 
 A journal that has lost its most recent part, or was replaced with an older copy, looks valid: nothing in the
 file shows that it once contained more. The samples in open windows are in no document yet. So the file
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
 AHEAD_S: Final = 600.0
-"""Period, in seconds, for which numbers are reserved in advance, at the sensor's rate since last time."""
+"""Period, in seconds, for which sample numbers are reserved, at the sensor's rate since the last time."""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
 """Number of sample numbers to reserve for a sensor whose rate is not known yet."""
@@ -45,13 +45,13 @@ _HEAD: Final = 12
 """Length, in bytes, of a slot's header, which contains the magic number, length and CRC-32 of the record."""
 _PAGE: Final = 4_096
 _SENSOR_BYTES: Final = 80
-"""Bytes allowed for each sensor: a 32-character name, two 12-digit numbers, punctuation and a margin."""
+"""Number of bytes per sensor: a 32-character name, two 12-digit numbers, punctuation and a margin."""
 _TOTALS_BYTES: Final = 80
-"""Bytes allowed for each sensor's totals: its name, a 16-digit count, 18-digit seconds, and a margin."""
+"""Number of bytes for each sensor's totals: its name, a 16-digit count, 18-digit seconds and a margin."""
 
 
 class GivenNumbers(msgspec.Struct, frozen=True):
-    """Contents of the witness."""
+    """Contents of the number witness, the file that records which sample numbers were assigned."""
 
     turn: int
     """Number of the record. Of two records, the one with the higher number is newer."""
@@ -81,12 +81,12 @@ class GivenNumbers(msgspec.Struct, frozen=True):
 
 
 def path_in(data: Path) -> Path:
-    """Return the path of the witness in a data folder."""
+    """Return the path of the number witness in a data folder."""
     return data / NAME
 
 
 def read(path: Path) -> GivenNumbers | None:
-    """Return the contents of the file; None if it is missing or invalid."""
+    """Return the contents of a number witness; None if the file is missing or invalid."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -112,13 +112,13 @@ def _record(slot: bytes) -> GivenNumbers | None:
 
 
 class NumberWitness:
-    """Writer of the witness, the file that records which sample numbers have been assigned.
+    """Writer of the number witness, the file that records which sample numbers were assigned.
 
     `work` may be called from another thread. No method raises an exception.
     """
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """Read the existing file. `sync` takes a file descriptor, and makes that file durable."""
+        """Read the existing file. `sync` is a function that makes the file of a descriptor durable."""
         self.fault: str | None = None
         """The reason why the file cannot be written now; None if there is no fault."""
         self.found = read(path)
@@ -142,7 +142,7 @@ class NumberWitness:
         self._failed_ms: int | None = None
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
+        """Close the file. This method may be called twice."""
         with self._lock:
             if self._handle >= 0:
                 os.close(self._handle)
@@ -181,7 +181,7 @@ class NumberWitness:
             self._raise()
 
     def cover(self, last: Mapping[str, int]) -> None:
-        """Ensure that a commit's numbers are reserved. This must be called before the commit.
+        """Ensure that a commit's sample numbers are reserved. This must be called before the commit.
 
         The call waits for the card only if `work` was called too late.
         """
@@ -197,10 +197,14 @@ class NumberWitness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """Record the numbers that a commit made durable; `now_ms` is the boot clock time of the commit.
+        """Record the last sample numbers that a commit made durable.
 
-        `totals` has the totals that the commit changed; `utc` is the time of the commit in seconds since
-        1970.
+        Args:
+            batch: number of the committed batch.
+            last: last sample number of each sensor in the batch.
+            now_ms: boot clock time of the commit, in milliseconds.
+            totals: totals that the commit has changed, by sensor.
+            utc: time of the commit, in seconds since 1970.
         """
         if not self._log:
             return
@@ -231,7 +235,7 @@ class NumberWitness:
         return self._failed_ms is not None and self._now_ms - self._failed_ms < RETRY_MS
 
     def _raise(self, needed: Mapping[str, int] = MappingProxyType({})) -> None:
-        """Reserve more numbers durably; `needed` has the numbers that will be assigned next."""
+        """Reserve more sample numbers durably. `needed` contains the numbers that will be assigned next."""
         if not self._log or self._is_failing():
             return
         with self._lock:
@@ -255,7 +259,7 @@ class NumberWitness:
             self._durable.update(wanted)
 
     def _write(self) -> bool:
-        """Overwrite the older slot; return True if that succeeded. The caller holds the lock."""
+        """Overwrite the older slot of the file. Return True if that succeeded. The caller holds the lock."""
         self._turn += 1
         packed = msgspec.json.encode(
             GivenNumbers(

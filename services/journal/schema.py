@@ -18,9 +18,9 @@ from sync.store.schema import check_sqlite
 from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
-"""Version of the tables.
+"""Version of the journal's tables.
 
-Each new version must change a table, because a file is checked by comparing its tables.
+Each new version must change a table, because a file is checked by comparing its tables with those expected.
 """
 ECHO_AFTER: Final = 64
 """In version 1, number of batches between a batch and the row that contains its second copy (echo)."""
@@ -91,7 +91,7 @@ class JournalUnavailableError(JournalError):
 
 
 SqliteError = apsw.Error | UnicodeDecodeError
-"""Errors raised while reading a file. UnicodeDecodeError means that stored text is not valid UTF-8."""
+"""Types of errors raised while reading a file. UnicodeDecodeError means that stored text is not UTF-8."""
 
 
 def translated(error: SqliteError, path: Path) -> JournalError:
@@ -120,8 +120,8 @@ def translating(path: Path) -> Iterator[None]:
 def connect(path: Path, *, vfs: str | None = None, read_only: bool = False) -> apsw.Connection:
     """Open a connection with the journal's settings. Raise JournalError if that fails.
 
-    With `read_only` the file must exist. It is not changed, not even by a checkpoint when the connection is
-    closed.
+    With `read_only`, the file must exist. It is never changed, not even by a checkpoint when the connection
+    is closed.
     """
     try:
         check_sqlite(apsw.sqlite_lib_version())
@@ -157,7 +157,7 @@ def drop(connection: apsw.Connection, through: int) -> None:
 
 
 def unechoed(connection: apsw.Connection) -> list[int]:
-    """Return the numbers of batches without an identical copy. Raise apsw.Error if reading fails."""
+    """Return the numbers of batches without an identical second copy. Raise apsw.Error if reading fails."""
     version = connection.pragma("user_version")
     if version < SCHEMA_VERSION:
         return []
@@ -180,9 +180,10 @@ def seed(log: object) -> int:
 def read_batches(
     connection: apsw.Connection, ids: dict[int, str], *, after: int, seed: int, limit: int = -1
 ) -> Iterator[Batch]:
-    """Yield the batches with numbers above `after`; `ids` maps sensor numbers to ids, and grows as needed.
+    """Yield the batches with numbers above `after`.
 
-    Raise JournalDamagedError for a batch that does not match its checksum.
+    `ids` maps sensor numbers to ids, and is extended as needed. Raise JournalDamagedError for a batch that
+    does not match its checksum.
     """
     for number, data in _sound_batches(connection, after=after, seed=seed, limit=limit):
         try:
@@ -257,7 +258,7 @@ class Lock:
         self._handle = handle
 
     def close(self) -> None:
-        """Release the lock; safe to call twice."""
+        """Release the lock. This method may be called twice."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

@@ -59,7 +59,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
 def _unspared(
     connection: apsw.Connection, meta: dict[str, Any], sensors: dict[int, tuple[str, str, str]]
 ) -> list[str]:
-    """Return the differences between stored values and their second copy in `spare`."""
+    """Return descriptions of the differences between stored values and their second copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
         return ["the copy of the journal's metadata is missing"] if meta or sensors else []

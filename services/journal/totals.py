@@ -1,7 +1,7 @@
 """Totals of counting sensors (engine hours, pulses), which a new log takes over from an earlier log.
 
-A total never decreases while its sensor is fitted. So if a vessel's files disagree, the highest value is
-correct.
+A total never decreases while its sensor is fitted. So if a vessel's files contain different values, the
+highest one is correct.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _MOST_SECONDS: Final = 1e10
 
 
 class Total(msgspec.Struct, frozen=True, array_like=True):
-    """Totals of a sensor, and their source."""
+    """Count and seconds of a counting sensor, with the source of these values."""
 
     count: int
     seconds: float
@@ -71,7 +71,7 @@ def of(
     log: str = "",
     last: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Total]:
-    """Return each sensor's totals with their time and source; `last` has its last number in `log`."""
+    """Return each sensor's totals with their time and source. `last` has its last sample number in `log`."""
     return {
         name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
         for name, total in totals.items()

@@ -1,4 +1,4 @@
-"""Intake: decides which of a sensor's samples are recorded, and numbers them.
+"""Decides which of a sensor's samples are recorded, and assigns sequence numbers to them (the intake).
 
 A sample that a deadband suppresses gets no number. A sample that changes the sensor's state, or the state of
 an alarm rule, is always recorded. A constant value is recorded once in each window.
@@ -20,9 +20,9 @@ from services.journal.batch import AlarmRecord, SampleRow
 from .alarm_rules import AlarmState, AlarmWatch
 
 MOST_CHANGES: Final = 200
-"""Maximum number of changes in severity or condition to store in one alarm episode.
+"""Maximum number of changes in severity or condition to store for one alarm episode (see `alarm_rules`).
 
-This limits the size of an episode if a value fluctuates around a limit for days.
+This limits the size of the alarm's document if a value fluctuates around a limit for days.
 """
 MOST_WHOLE: Final = 2**53 - 1
 """Largest integer that all JSON parsers represent exactly (RFC 8785)."""
@@ -35,7 +35,7 @@ Unchanged values of these sensors are not recorded again in each window.
 
 @dataclass(frozen=True, slots=True)
 class ClockMoment:
-    """A moment in time, as a boot clock reading and as UTC."""
+    """A point in time, as a boot clock reading and in UTC."""
 
     clock_ms: int
     utc: float
@@ -43,17 +43,17 @@ class ClockMoment:
 
 
 class SensorIntake:
-    """Intake of one sensor's samples, with the last assigned number, the last sample and the alarm state."""
+    """Intake of one sensor's samples: selects and numbers them, and stores the sensor's alarm state."""
 
     def __init__(self, settings: SensorSettings, *, last: int, episode: AlarmRecord | None) -> None:
         self.settings = settings
         self.last = last
-        """The last sequence number that was assigned."""
+        """Last sequence number that was assigned to a sample of the sensor."""
         self.row: SampleRow | None = None
         """The last sample that was recorded since the recorder started."""
         self.totals: Totals | None = None
         self.detail = ""
-        """The driver's latest remark about the sensor, as human-readable text."""
+        """Latest human-readable detail that the driver has reported about the sensor; '' if there is none."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
         self._watch = AlarmWatch(
             settings.alarms,
@@ -107,7 +107,10 @@ class SensorIntake:
         return self._watch.deadline()
 
     def decline(self) -> int:
-        """Assign a number to a sample that cannot be recorded. The caller must record a gap for it."""
+        """Assign a number to a sample that cannot be recorded, and return the number.
+
+        The caller must record a gap for this number.
+        """
         self.last += 1
         return self.last
 

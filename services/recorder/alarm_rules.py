@@ -3,7 +3,7 @@
 Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. An episode begins
 when the first rule becomes active, and ends when no rule is active. Its severity is the highest severity of
 the active rules, because a path's notification in Signal K has one state. A sensor fault neither raises nor
-clears an alarm, because it says nothing about the equipment.
+clears an alarm, because it does not show the state of the equipment.
 
 Transitions of a rule (rows: state; columns: what the value does):
 
@@ -36,7 +36,7 @@ class RuleState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """Combined state of a sensor's rules, which is the state of the most severe active rule."""
+    """Combined state of a sensor's alarm rules: the state of the most severe active rule."""
 
     severity: Severity
     text: str
@@ -100,9 +100,13 @@ class AlarmWatch:
     ) -> None:
         """Set up the rules.
 
-        `unit` is the unit of the values, for use in descriptions; `path` and `shown_in` are those of the
-        sensor (`in_words`). `standing` is True if an episode was in progress when the recorder stopped. That
-        episode then continues until values clear it, and is not raised again.
+        Args:
+            rules: the sensor's alarm rules.
+            unit: unit of the sensor's values, for use in descriptions.
+            path: path of the sensor (see `in_words`).
+            shown_in: unit in which the sensor's values are shown (see `in_words`).
+            standing: True if an episode was in progress when the recorder stopped. That episode continues
+                until values clear it, and is not raised again.
         """
         self._watches = [_Watch(rule) for rule in rules]
         self._unit, self._path, self._shown_in = unit, path, shown_in
@@ -158,7 +162,7 @@ class AlarmWatch:
 
     @property
     def is_unknown(self) -> bool:
-        """True while an episode from before a restart waits for its first value."""
+        """True while an alarm from before a restart continues, until the sensor's first value arrives."""
         return self._resumed
 
     def signature(self) -> tuple[RuleState, ...]:

@@ -76,7 +76,7 @@ class _Manual:
 
 
 class Recorder:
-    """The recorder. It opens the journal when created and closes it at the end of `run`.
+    """The recorder. It opens the journal when it is created, and closes it at the end of `run`.
 
     `run` blocks until `stop` is called.
     """
@@ -116,7 +116,7 @@ class Recorder:
         If set, `run` returns 1, and the next start repairs the damage.
         """
         self._knows_of_damage = store_check.is_marked(places.data)
-        """True if damage was known at startup and could not be repaired; recording continues nevertheless."""
+        """True if damage was known at startup but could not be repaired. Recording continues anyway."""
         settings = tuple(sensors)
 
         room = disk_budget_of(shutil.disk_usage(places.data).total)
@@ -185,7 +185,7 @@ class Recorder:
     def run(self) -> int:
         """Record until stopped.
 
-        Return 0 after a clean stop, or 1 if samples are not durable or damage remains.
+        Return 0 after a clean shutdown, or 1 if samples are not durable or damage remains.
         """
         with (
             store_check.using(self._places.data),
@@ -211,7 +211,7 @@ class Recorder:
         return 0 if done and self.damaged is None else 1
 
     def _finish(self) -> bool:
-        """Write all accepted samples and close all files; return True if all samples are durable."""
+        """Write all accepted samples and close all files. Return True if all samples are durable."""
         done = self.recording.commit()
         self._answer()
         self.library.stop(finish=done and self.damaged is None)
@@ -254,7 +254,7 @@ class Recorder:
                 self.damaged = self.library.damaged
 
     def _wait(self) -> None:
-        """Process the samples that have arrived; if there are none, wait until something is due."""
+        """Process the samples that have arrived. If there are none, wait for a sample or a deadline."""
         timeout = min(max(self.recording.due_ms() - self.recording.now_ms(), 0), 1_000) / 1000
         try:
             item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
@@ -384,7 +384,7 @@ def _run(args: Namespace) -> int:
 
 
 def _record(args: Namespace, stack: ExitStack) -> int:
-    """Create a recorder and run it; the caller closes `stack` afterwards."""
+    """Create a recorder and run it. The caller closes `stack` afterwards."""
     places = RecorderPaths(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     notifier = Notifier()
     try:

@@ -1,9 +1,9 @@
 """Space on the card that is reserved for the recorder.
 
-At any time, the recorder must be able to write the journal (its ring and its write-ahead log) and the
-document store's write-ahead log. Their sizes are limited. The *reserve* is a file of about that size, which
-is deleted when no other space is left. The same amount of space is also kept free. On a partition smaller
-than 1 GB all sizes are reduced in proportion.
+At any time, the recorder must be able to write the journal (with its *ring*, the batches that are kept after
+they were documented), the journal's write-ahead log, and the document store's write-ahead log. Their sizes
+are limited. The *reserve* is a file of about that size, which is deleted when no other space is left. The
+same amount of space is also kept free. On a partition smaller than 1 GB, all sizes are reduced in proportion.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class DiskBudget:
     reserve: int
     """Size in bytes of the reserve, the file that is deleted to make space."""
     ring: int
-    """Size in bytes of the journal's ring of documented batches."""
+    """Maximum size, in bytes, of the batches that the journal keeps after they were documented."""
     journal_pages: int
     """Number of pages at which the journal's write-ahead log is checkpointed."""
     store_pages: int
@@ -50,7 +50,7 @@ class DiskBudget:
 
     @property
     def spare(self) -> int:
-        """Minimum free space in bytes; history is removed if less space is free."""
+        """Minimum free space in bytes. If less space is free, history is removed."""
         return 2 * self.reserve
 
 

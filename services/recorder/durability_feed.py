@@ -1,4 +1,4 @@
-"""The ledger: lines `sensor,log,seq` on a file descriptor, for external tests of the recorder.
+"""The ledger: a list of durable samples, as lines `sensor,log,seq` on a file descriptor, for external tests.
 
 A line is written only after the commit that makes its sample durable. A slow reader never delays the
 recorder, because lines are buffered in memory. If the buffer is full, or the reader has closed the pipe, no
@@ -14,7 +14,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 4_096
-"""Number of bytes that can be written to a pipe without blocking if poll(2) reports it as writable."""
+"""Number of bytes that can be written to a pipe without blocking when poll(2) reports it as writable."""
 MOST_WAITING: Final = 8_000_000
 """Maximum number of bytes to buffer in memory, enough for about 300,000 lines."""
 PATIENCE_S: Final = 5.0
@@ -33,7 +33,7 @@ class LedgerFile:
         self._poll.register(descriptor, select.POLLOUT)
 
     def __call__(self, samples: Iterable[tuple[str, str, int]]) -> None:
-        """Write lines for these durable samples. Never block or raise."""
+        """Write a line for each of these durable samples. This method never blocks or raises an exception."""
         if self._ended:
             return
         for sensor, name, sequence in samples:

@@ -1,7 +1,7 @@
-"""Stores the recorder's time floor in the journal between runs.
+"""Stores the recorder's time floor, a UTC time that has certainly passed, in the journal between runs.
 
-The time of the last batch is the floor, if the clock was synced at that time. Otherwise the floor is a
-separate value in the journal, which is stored before the first batch without a synced clock.
+If the clock was synced when the last batch was committed, the time of that batch is the floor. Otherwise the
+floor is a separate value in the journal, which is stored before the first batch without a synced clock.
 """
 
 import logging
@@ -20,7 +20,7 @@ _CONTRADICTED: Final = "floor_contradicted"
 
 
 def read_floor(journal: Journal) -> FloorRecord:
-    """Return the floor that the last run stored."""
+    """Return the time floor that the last run stored."""
     stored, last = _stored(journal), journal.last_batch
     if last is None or not last.synced:
         return stored
@@ -28,10 +28,10 @@ def read_floor(journal: Journal) -> FloorRecord:
 
 
 def keep_floor(journal: Journal, floor: FloorRecord, *, is_synced: bool) -> None:
-    """Store the floor if necessary. Errors are only logged.
+    """Store the time floor if necessary. Errors are only logged.
 
-    If the clock is synced (`is_synced`), the batches that are committed now contain the floor. Only a change
-    in the time for which the floor was contradicted is then stored.
+    If the clock is synced (`is_synced`), the batches that are committed now contain the floor. In that case,
+    only a change in the time for which network time contradicted the floor is stored.
     """
     stored = _stored(journal)
     grown_s = floor.contradicted_s - stored.contradicted_s

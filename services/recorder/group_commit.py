@@ -1,6 +1,6 @@
 """Commits drivers' samples to the journal in durable batches, on one thread.
 
-The caller provides the clocks, the journal and the ledger. Every sample in the ledger is durable. If
+The caller provides the clocks, the journal and the ledger, a list of durable samples (`durability_feed`). If
 the journal cannot be written (card full, read-only, broken), no accepted sample is lost. The fault is
 reported, and the write is retried. This module never waits for the document store or the network.
 
@@ -39,7 +39,7 @@ These commits show that recording works, and record the latest known time of the
 RETRY_MS: Final = 1_000
 """Milliseconds between attempts to write to the journal after a failure."""
 MOST_PENDING: Final = 50_000
-"""Maximum number of rows in memory while the journal cannot be written, about 10 MB.
+"""Maximum number of samples kept in memory while the journal cannot be written: about 10 MB.
 
 This is enough for 1,000 s of samples from 50 sensors at 1 Hz.
 """
@@ -55,7 +55,7 @@ Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
 
 
 class GroupCommitter:
-    """Numbers samples and commits them to the journal."""
+    """Assigns numbers to samples, and commits the samples to the journal."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class GroupCommitter:
             self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
 
     def resume(self) -> Mapping[str, Totals]:
-        """Return the totals from which counting sensors must continue, by sensor."""
+        """Return the totals from which counting sensors must continue, by sensor id."""
         return {name: self._journal.sensors[name].totals for name in self.intakes}
 
     def now_ms(self) -> int:
@@ -179,7 +179,7 @@ class GroupCommitter:
     def commit(self) -> bool:
         """Make all accepted samples durable.
 
-        Return False if that fails (see `fault`); the caller must retry later.
+        Return False if that fails (see `fault`). The caller must then retry later.
         """
         due_ns, batch = self._due_ns(), self._batch()
         try:
@@ -253,7 +253,7 @@ class GroupCommitter:
         )
 
     def _settle(self, done: Batch) -> None:
-        """Remove the contents of a durable batch from the data that is waiting to be committed."""
+        """Remove the contents of a durable batch from the samples that wait to be committed."""
         last = {row.sensor: row.sequence for row in done.rows}
         self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
         self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}

@@ -1,9 +1,9 @@
 """Determines the ids of the log, boot and run, and begins a new log if the old one cannot continue.
 
-A log is one unbroken sequence of numbers from one appliance. It continues only in the same file, on the same
-board, for the same vessel, and only if that file is not behind the numbers already assigned (`rollback`).
-Otherwise a new log begins, so that ids never collide, even after files were copied between cards. The new log
-continues from the totals of the earlier log (`carryover`).
+A log is one unbroken sequence of sample numbers from one appliance. It continues only in the same file, on
+the same board, for the same vessel, and only if that file contains the last numbers that were assigned
+(`rollback`). Otherwise a new log begins, so that ids never collide, even after files were copied between
+cards. The new log continues from the totals of the earlier log (`carryover`).
 """
 
 import contextlib
@@ -53,11 +53,10 @@ def establish(
 ) -> Identity:
     """Count this start of the recorder, and begin a new log if necessary.
 
-    Before a new log begins, the old log's samples are written to the store `documents`.
-
-    `sensors` are the configured sensors, whose totals a new log carries over. `own` is the vessel's identity
-    in its fleet, if it has one. `utc` is the time in seconds since 1970, by default from the system clock.
-    `progress` is called often while files are read.
+    Before a new log begins, the old log's samples are written to the store `documents`. `sensors` are the
+    configured sensors, whose totals a new log carries over. `own` is the vessel's identity in its fleet, if
+    it has one. `utc` is the time in seconds since 1970, by default from the system clock. `progress` is
+    called often while files are read.
 
     If the old log's samples cannot be written, the old journal is kept unchanged for a later start
     (`store_repair.put_waiting_away`), and the new log begins in a new file. Raise JournalError if the journal
@@ -93,8 +92,8 @@ def establish(
         text = carryover.words(carried, before=before, now=log, sensors=sensors)
         if text and (before is not None or carried):  # otherwise this is the vessel's first log
             notes = carryover.with_note(notes, vessel=vessel, text=text, utc=time.time())
-        # This comes first: if a power cut keeps the name out of the journal, the next start chooses a new
-        # name.
+        # Do this first: if a power cut then prevents the name from being stored in the journal, the next
+        # start chooses a new name.
         journal.witness.begin(
             vessel=vessel,
             log=log,
@@ -115,7 +114,7 @@ def establish(
                 totals.KEY: totals.encode(vessel, carried),
                 carryover.NOTES: notes or "",
                 "uuid": known_uuid or str(uuid.uuid4()),
-                "logs": log if logs is None else f"{logs} {log}",  # names accumulate
+                "logs": log if logs is None else f"{logs} {log}",  # the names of all logs
             }
         )
         with contextlib.suppress(OSError):  # the note is about a log that is no longer written
@@ -154,9 +153,10 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
 
 
 def is_behind(journal: Journal) -> str | None:
-    """Return the reason, from the number witness, why a journal must not continue; None if it can.
+    """Return the reason why a journal must not be continued; None if it can be.
 
-    Raise JournalError if the journal is damaged.
+    A journal must not be continued if it lacks numbers that, according to the number witness (the file
+    `given-numbers`), were assigned. Raise JournalError if the journal is damaged.
     """
     given, state = journal.witness.found, rollback.read_journal_state(journal.path)
     if state is None:
@@ -165,9 +165,10 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
-    """Write the journal's samples to documents, and gaps for numbers that only the number witness contains.
+    """Write the samples of a log that ends to documents, and gaps for numbers that the journal lacks.
 
-    Raise JournalError if that fails.
+    Those numbers are taken from `given`, the contents of the number witness. Raise JournalError if this
+    fails.
     """
     try:
         if journal.get_meta("log") is not None:

@@ -53,7 +53,7 @@ class PublishedState:
         self._counted_ms: int | None = None
 
     def note_sample(self, sample: Sample) -> None:
-        """Remember a driver's latest sample, even if it is not recorded."""
+        """Store a driver's latest sample for the live state, even if it is not recorded."""
         self._latest[sample.sensor] = sample
 
     def state(

@@ -51,7 +51,7 @@ RETRY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Space on the card, in bytes."""
+    """Total, free and used space on the card, in bytes."""
 
     free: int
     total: int
@@ -143,13 +143,14 @@ class WriterThread:
         self._wake.set()
 
     def set_anchors(self, anchors: Iterable[Anchor]) -> None:
-        """Set the known anchors, which relate this boot's clock to UTC."""
+        """Set the known anchors: pairs of a boot clock time and the corresponding UTC time."""
         self._anchors = tuple(anchors)
 
     def stop(self, *, finish: bool) -> None:
         """Stop the thread.
 
-        If `finish` is True, close every window first, so that documents contain all samples.
+        If `finish` is True, first end the current window of every sensor, so that documents contain all
+        samples.
         """
         self._finish = finish
         self._stopping.set()
@@ -163,7 +164,7 @@ class WriterThread:
 
     @property
     def open_samples(self) -> int:
-        """Number of samples in windows that are still open."""
+        """Number of samples in windows that have not ended, so that no document contains them yet."""
         documenter = self._documenter  # the other thread may close it at any time
         return 0 if documenter is None else documenter.open_samples
 
@@ -187,7 +188,7 @@ class WriterThread:
             self._close()
 
     def _attempt(self, *, finish: bool) -> bool:
-        """Do one round of work. Return False if that fails; the reason is then in `damaged` or `fault`."""
+        """Do the work that is due. Return False if that fails; the reason is then in `damaged` or `fault`."""
         try:
             self._journal.witness.work()
             documenter = self._opened()
@@ -211,7 +212,7 @@ class WriterThread:
             self._report(str(error))
             if not isinstance(error, FullError):
                 self._close()
-            # if this fails, the next attempt also fails, and reports the error
+            # If this fails, the next attempt fails too, and reports the error.
             with contextlib.suppress(StoreError, OSError):
                 self._use_reserve()
             return False
@@ -308,7 +309,7 @@ class WriterThread:
         self._anchors_written = anchors
 
     def _maintain(self) -> None:
-        """Do periodic maintenance. Only log unexpected errors, so that documents are still written."""
+        """Do periodic maintenance. Unexpected errors are only logged, so that documents are still written."""
         try:
             self._apply_retention()
         except (StoreError, JournalError, OSError):
@@ -320,7 +321,7 @@ class WriterThread:
             self._house_fault = words
 
     def _apply_retention(self) -> None:
-        """Apply retention once a minute, and immediately if the card is short of space."""
+        """Remove the oldest history if necessary: once a minute, or at once if the card is short of space."""
         assert self._database is not None
         now = self._now_ms()
         free = shutil.disk_usage(self._data).free
@@ -393,7 +394,7 @@ class WriterThread:
             wal.lay_out(self._data / "log.db", self._room.store_laid_out)
 
     def _excess(self, budget: int, slack: int = 0) -> int:
-        """Return the number of bytes to remove.
+        """Return the number of bytes of history to remove.
 
         The result is the excess over the budget or the shortfall of free space, whichever is larger.
         """

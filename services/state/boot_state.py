@@ -23,7 +23,7 @@ DAEMONS: Final = "logboat"
 
 
 class BootState(Shape, frozen=True, kw_only=True):
-    """Result of a boot."""
+    """Result of the appliance's last boot: problems, unused files, and what was set up."""
 
     problems: Annotated[
         tuple[str, ...], described("Failures to apply files or to set something up, each with what to do.")
@@ -58,7 +58,7 @@ class BootState(Shape, frozen=True, kw_only=True):
 
 
 def write(run: Path, state: BootState) -> None:
-    """Replace the file, and create the folder if it is missing. Raise OSError if that fails."""
+    """Replace `boot.json`, creating the run directory if it is missing. Raise OSError if that fails."""
     if not run.exists():
         make_folder(run)
         # the user does not exist, so this is not an appliance
@@ -72,7 +72,7 @@ def write(run: Path, state: BootState) -> None:
 
 
 def read(run: Path) -> BootState:
-    """Return the result of the last boot; if there is none, return a result with all default values."""
+    """Return the result of the last boot. If there is none, return a result with all default values."""
     content = state_file.read(state_file.path(run, NAME))
     try:
         return BootState() if content is None else msgspec.convert(content, BootState)

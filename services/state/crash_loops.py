@@ -1,8 +1,8 @@
 """Recent exits of daemons. systemd runs `units/ended` to record them; commands and lights show them.
 
 systemd restarts a daemon indefinitely, at increasing intervals, so repeated exits must be reported. A
-daemon's first exits are saved in `errors.log`, then one exit an hour. Five exits within ten minutes count as
-a fault, until the daemon has run for a while. Each daemon has a file in the run directory, such as
+daemon's first exits are saved in `errors.log`, then one exit per hour. Five exits within ten minutes count as
+a fault, until the daemon has run for two minutes. Each daemon has a file in the run directory, such as
 `ended-recorder`, with a line for each exit: the boot clock in seconds, whether the exit was saved, and how
 the daemon ended.
 """
@@ -57,7 +57,7 @@ class CrashLoop:
 def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
     """Return a crash loop if a daemon is exiting repeatedly at the time `clock`, else None.
 
-    `ends` are its recorded exits, oldest first; `clock` is the boot clock in seconds.
+    `ends` are the daemon's recorded exits, oldest first. `clock` is the boot clock in seconds.
     """
     recent = [end for end in ends if 0 <= clock - end.clock < WITHIN_S]
     if len(recent) < MANY or clock - recent[-1].clock >= OVER_AFTER_S:
@@ -66,7 +66,10 @@ def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> C
 
 
 def record_exit(run: Path, daemon: str, how: str, *, clock: float) -> None:
-    """Record an exit, in place of the script on systems without systemd. Raise OSError if that fails."""
+    """Record a daemon's exit, instead of the script, on systems without systemd.
+
+    Raise OSError if that fails.
+    """
     with open(_path(run, daemon), "a", opener=opener()) as file:
         # Rounded down, because an exit that seems to be in the future would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")

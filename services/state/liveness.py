@@ -28,7 +28,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Stamp(Shape, frozen=True, kw_only=True):
-    """A moment, as a boot clock reading and in UTC."""
+    """A point in time, as a boot clock reading and in UTC."""
 
     clock: Annotated[float, described("Time of the boot clock, in seconds.")]
     utc: Annotated[float, described("Time in seconds since 1970.")]

@@ -46,7 +46,7 @@ def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
 
 
 def read(data: Path, log: str) -> Note | None:
-    """Return the note about this log; None if there is none."""
+    """Return the note that other vessels have later samples of `log`; None if there is none."""
     try:
         first, *rest = (data / NAME).read_text(errors="replace").splitlines()
     except (OSError, ValueError):
@@ -73,7 +73,7 @@ def may_believe(data: Path, log: str, utc: float) -> bool:
         last, names = math.nan, []
     if math.isfinite(last):
         return names == [log] or abs(utc - last) >= AGAIN_S
-    with contextlib.suppress(OSError):  # a new day starts, with a readable file
+    with contextlib.suppress(OSError):  # replace the unreadable file, which starts a new period of a day
         remember(data, "", utc)
     return False
 

@@ -60,7 +60,7 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
 
 
 class LiveClock(Shape, frozen=True, kw_only=True):
-    """Source and uncertainty of the system clock."""
+    """Source and uncertainty of the system clock, as published by the recorder."""
 
     source: Annotated[
         str,
@@ -78,7 +78,7 @@ class LiveClock(Shape, frozen=True, kw_only=True):
 
 
 class LiveBacklog(Shape, frozen=True, kw_only=True):
-    """Data that is not in documents yet."""
+    """Amount of data that is not durable or not in documents yet."""
 
     samples: Annotated[int, described("Number of samples that are not yet durable.", minimum=0)] = 0
     batches: Annotated[

@@ -16,7 +16,7 @@ VERSION: Final = 1
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
-    """Replace the file. Raise OSError if that fails."""
+    """Replace a daemon's state file. Raise OSError if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "wb", opener=opener(PUBLIC_FILE)) as file:
         file.write(msgspec.json.encode({"version": VERSION, **state}))

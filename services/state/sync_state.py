@@ -73,7 +73,7 @@ class LiveCrew(Shape, frozen=True, kw_only=True):
 
 
 class LiveRefused(Shape, frozen=True, kw_only=True):
-    """A rejected document.
+    """A document that a gateway has rejected.
 
     The daemon's own type is `sync.gateway.report.RefusedDocument`.
     """
@@ -160,7 +160,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 
     @property
     def whose(self) -> str:
-        """The quota's owner in words, such as `user guest`."""
+        """Owner of the allowance as human-readable text, such as `user guest`."""
         return self.owner.replace(":", " ", 1)
 
 
@@ -231,9 +231,10 @@ Sight = liveness.ObservedState[LiveMesh]
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory; `boottime` is the boot clock's current time, in seconds.
+    """Read and check the file in the run directory.
 
-    If the daemon gave a reason when it exited, `why_not` includes that reason.
+    `boottime` is the boot clock's current time, in seconds. If the daemon gave a reason when it exited,
+    `why_not` includes that reason.
     """
     observed = liveness.read_checked(
         state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive
