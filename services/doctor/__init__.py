@@ -1,7 +1,7 @@
 """The doctor: many small checks, each of which reports an observation, its cause and a remedy.
 
 - `findings`: the result of a check
-- `context`: input for the checks, such as files below a root directory, live states and command output
+- `context`: the input for the checks, such as files below a root directory, live states and command output
 - `wiring`, `hardware`, `card`, `network`, `daemons`, `recording`: the checks, one module for each subject
 - `checks`: the table of all checks
 """

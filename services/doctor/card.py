@@ -10,7 +10,7 @@ from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WORN: Final = 9
-"""Lifetime value, as reported by the card, from which the card counts as worn out.
+"""Lifetime value reported by the card from which the card counts as worn out.
 
 eMMC and newer SD cards report the used part of their lifetime in steps of 10 % (JESD84-B51, 7.4.40). The
 value 9 means 80 to 90 %.
@@ -70,7 +70,7 @@ def filesystem(appliance: Appliance) -> Finding:
 
 
 def wear(appliance: Appliance) -> Finding:
-    """Check how much of its lifetime the card has used, according to its own report."""
+    """Check how much of its lifetime the card reports as used."""
     life_times = [
         path.read_text().split() for path in appliance.glob("sys/class/block/mmcblk*/device/life_time")
     ]

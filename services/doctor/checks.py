@@ -21,7 +21,7 @@ class Check:
     name: str
     ask: Callable[[Appliance], Finding]
     why: str
-    """The reason why this check matters, as a clause."""
+    """Reason why the check matters, as a clause."""
     fix: Sequence[str] | None = None
     """A safe command that may fix the problem; None if there is none."""
 

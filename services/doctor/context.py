@@ -1,4 +1,4 @@
-"""Input for the checks: files, live states and command output. Tests substitute their own input."""
+"""Input for the doctor's checks: files, live states and command output. Tests substitute their own input."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def run_command(command: Sequence[str]) -> str:
 
 @dataclass
 class Appliance:
-    """The appliance that is being examined."""
+    """The appliance that the doctor examines."""
 
     config: Path
     sensors_file: Path
@@ -49,7 +49,7 @@ class Appliance:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration from the file; the defaults if it is invalid, which a separate check reports."""
+        """The configuration in the file; the defaults if it is invalid, which a separate check reports."""
         try:
             return read_configuration(toml_file.read(self.config, missing_ok=True))
         except ConfigurationError:

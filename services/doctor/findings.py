@@ -19,26 +19,29 @@ class Finding:
 
     verdict: CheckStatus
     seen: str
-    """The observation, with the measured values."""
+    """Description of the observation, with the measured values."""
     cure: str = ""
     """The remedy; '' if none is needed."""
 
 
 def good(seen: str) -> Finding:
-    """Return a finding that there is no problem; `seen` says what was observed."""
+    """Return a finding without a problem. `seen` describes the observation."""
     return Finding(CheckStatus.GOOD, seen)
 
 
 def skipped(why: str) -> Finding:
-    """Return a finding that the check does not apply or could not run; `why` is the reason."""
+    """Return the finding of a check that does not apply or could not run. `why` is the reason."""
     return Finding(CheckStatus.SKIPPED, why)
 
 
 def warn(seen: str, cure: str) -> Finding:
-    """Return a warning that a fault is likely, or that something could be improved."""
+    """Return a warning: a fault is likely, or something could be improved.
+
+    `seen` describes the observation, and `cure` is the remedy.
+    """
     return Finding(CheckStatus.WARN, seen, cure)
 
 
 def bad(seen: str, cure: str) -> Finding:
-    """Return a finding that there is a fault."""
+    """Return a finding that reports a fault. `seen` describes the observation, and `cure` is the remedy."""
     return Finding(CheckStatus.BAD, seen, cure)

@@ -170,7 +170,7 @@ def mesh(appliance: Appliance) -> Finding:
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     """Return a finding if something prevents links to other vessels, else None.
 
-    `near` is human-readable text that says how many vessels this vessel is linked to.
+    `near` is human-readable text that states to how many vessels this vessel is linked.
     """
     if state.refused:
         first = state.refused[0]
@@ -235,4 +235,4 @@ _DOWN: Final[Mapping[str, str]] = {
     GatewayState.REFUSED: "the gateway refuses this vessel, or its documents",
     GatewayState.CONNECTING: "no response yet",
 }
-"""Descriptions of the states in which a gateway should receive documents but does not, worst first."""
+"""Descriptions of a gateway's states in which documents are due but cannot be forwarded, worst first."""

@@ -120,7 +120,7 @@ def one_wire(appliance: Appliance) -> Finding:
 
 
 def _missing(sensor: SensorSettings, there: Sequence[str]) -> str:
-    """Return what is missing on the 1-wire bus for a sensor, or an empty string."""
+    """Return a description of the device that does not respond on the 1-wire bus for a sensor; '' if none."""
     address = options_of(sensor, OneWireOptions).address
     if address is not None:
         return "" if address in there else f"{address} does not respond"

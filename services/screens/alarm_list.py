@@ -55,7 +55,7 @@ def _row(episode: "AlarmEpisode", names: Mapping[str, str], place: tzinfo) -> tu
 
 
 def words(episode: "AlarmEpisode") -> str:
-    """Return an alarm's text and the reason for the alarm, such as `Overspeed (above 63 Hz, at 3840 rpm)`."""
+    """Return an alarm's text with the condition and value, as in `Overspeed (above 63 Hz, at 3840 rpm)`."""
     alarm = episode.alarm
     is_number = alarm.value is not None and not isinstance(alarm.value, bool)  # the condition names a state
     value = ""
@@ -69,7 +69,7 @@ def words(episode: "AlarmEpisode") -> str:
 def as_json(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]) -> "Alarms":
     """Return the alarms as an object for JSON output.
 
-    `names` maps ids to short ids; `faults` describes the documents that were skipped.
+    `names` maps the alarms' ids to short ids. `faults` describes the documents that were skipped.
     """
     from services.schemas.recording import Alarms
 
@@ -104,7 +104,7 @@ def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> "Alarm":
 
 
 def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) -> tuple[str, bool]:
-    """Acknowledge an alarm; `name` is its id or a unique suffix of its id.
+    """Acknowledge an alarm. `name` is its id or a unique suffix of its id.
 
     Return the id, and True if the acknowledgement is new. Raise CommandError if the alarm does not exist, or
     if the store cannot be read or written.
@@ -120,5 +120,8 @@ def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) ->
 
 
 def acknowledged_words(name: str, who: str, *, added: bool) -> str:
-    """Return a message that the alarm is now acknowledged, or that it already was; `name` is its short id."""
+    """Return a message which states that an alarm is acknowledged, or that it already was.
+
+    `name` is the alarm's short id.
+    """
     return clean(f"alarm {name}: {'' if added else 'already '}acknowledged by {who}")

@@ -1,4 +1,4 @@
-"""Detects that this computer is not a vessel's appliance, so that `logboat status` can report this."""
+"""Detects whether this computer is a vessel's appliance, so that `logboat status` can report if it is not."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -12,7 +12,7 @@ ADVICE: Final = (
 
 
 def missing_places(args: Namespace) -> str:
-    """Return a clause that names the missing files and folders of a vessel; '' if one of them exists."""
+    """Return a clause which states that none of a vessel's files and folders exists; '' if one exists."""
     places = (args.config, args.sensors, args.data, args.run)
     if any(_exists(place) for place in places):
         return ""
@@ -22,5 +22,5 @@ def missing_places(args: Namespace) -> str:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # only root may look
+    except OSError:  # only root may check whether the path exists
         return True

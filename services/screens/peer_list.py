@@ -1,4 +1,4 @@
-"""Vessels nearby, their links and routes, and the gateways, as text and as JSON."""
+"""The vessels nearby, their links and routes, and the gateways, as text and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,11 +38,11 @@ _ORDER: Final[tuple[str, ...]] = (
     LinkState.IN_SIGHT,
     NOT_NEAR,
 )
-"""Display order of the states: states that need attention first, vessels out of range last."""
+"""Display order of link states: states that need attention first, vessels out of range last."""
 _STATE_WORDS: Final[Mapping[str, str]] = {LinkState.IN_SIGHT: "in range", NOT_NEAR: "out of range"}
 """Display text for states whose names in JSON are not plain English; other names are shown unchanged."""
 _LINES_KEPT: Final = 2
-"""Number of screen lines to leave free for the prompt and for the line that counts the omitted vessels."""
+"""Number of screen lines left free: for the prompt, and for the line that counts the omitted vessels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class PeerRow:
 
     @property
     def words(self) -> str:
-        """State of the link, as human-readable text."""
+        """State of the link to the vessel, as human-readable text."""
         return _STATE_WORDS.get(self.state, self.state)
 
 
@@ -101,7 +101,7 @@ def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
 
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
-    """Return a line for each problem, then a line for each vessel that fits on the screen."""
+    """Return a line for each problem of the mesh, then a line for each vessel that fits on the screen."""
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
@@ -165,7 +165,7 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
 
 
 def headline(state: LiveMesh) -> str:
-    """Return text such as `argo (fleet north): linked to 2 of 3 nearby vessels, port 4984`."""
+    """Return a heading such as `argo (fleet north): linked to 2 of 3 nearby vessels, port 4984`."""
     where = "outgoing connections only" if state.port is None else f"port {state.port}"
     return (
         f"{state.vessel} (fleet {state.fleet}): linked to {len(state.linked)} of {len(state.nearby)} "
@@ -211,7 +211,7 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
 
 
 def describe_route(route: LiveRoute) -> str:
-    """Return the vessels that relay the documents, in relay order, or `direct` if there are none."""
+    """Return the vessels that pass the documents on, in order of the route; `direct` if there are none."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"
 
@@ -274,7 +274,7 @@ def _link_words(peer: LivePeer) -> str:
 
 
 def as_json(sight: Sight, vessel: str | None, world: Environment) -> "Peers":
-    """Return the mesh as an object for JSON output; `vessel` limits it to one vessel."""
+    """Return the mesh as an object for JSON output. `vessel` limits the output to one vessel."""
     from services.schemas.mesh import Peers, VesselRow
 
     state = sight.state

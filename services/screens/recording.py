@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from services.schemas.recordings import ImportCheck, RecordedPath, RecordedTimes, RejectedLines
 
 Row = tuple[str, str]
-"""Label of a line, and its text."""
+"""Label of a line of text, and the text after the label."""
 MOST_NAMED: Final = 20
-"""Maximum number of ranges of lines that are named for one cause. Further ranges are only counted."""
+"""Maximum number of line ranges that are named for one type of problem. Further ranges are only counted."""
 _GAP: Final = 2
 _LONGEST_ID: Final = 32
 """Maximum length of a sensor's id."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SET_S: Final = 946_684_800.0
-"""Start of 2000 in seconds since 1970; a larger number of seconds is a date."""
+"""Start of the year 2000 in seconds since 1970. A larger number of seconds is shown as a date."""
 _MARKS: Final = {".": "point", ",": "comma"}
 
 
 @dataclass(frozen=True, slots=True)
 class PathView:
-    """Content of a recording for one path."""
+    """Content of a CSV recording for one path."""
 
     path: str
-    """The path; empty for a file with a single series, which any path can replay."""
+    """Path of the values; empty for a file with a single series, which any path can replay."""
     unit: str | None
     """SI unit of the path; None if it is not known."""
     found: PathRows
@@ -53,13 +53,13 @@ class PathView:
 
     @property
     def name(self) -> str:
-        """Path, or a description of the series that has none."""
+        """The path, or a description of the series if it has no path."""
         return self.path or "single series"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingView:
-    """Content of a recording."""
+    """Content of a CSV recording, or the reasons why it cannot be read."""
 
     file: str
     """Name of the file, without its folder."""
@@ -239,7 +239,7 @@ def _faults(view: PathView, summary: RowSummary) -> dict[SensorState, int]:
 
 
 def _other_problems(view: PathView) -> tuple[str, ...]:
-    """Return the problems other than rejected lines."""
+    """Return the problems of a path, except those of rejected lines."""
     rejected = view.found.refusals.problems
     return tuple(problem for problem in view.problems if problem not in rejected)
 

@@ -53,7 +53,7 @@ def view(args: Namespace, world: Environment) -> SensorList:
 
 
 def lines(listed: SensorList, where: Screen) -> list[str]:
-    """Return the lines of the table, preceded by any remarks about the values."""
+    """Return the lines of the table of sensors, preceded by any remarks about the values."""
     rows = [cells(current) for current in listed.sensors]
     title = wrap(f"{listed.vessel}: {count(len(rows), 'sensor')}", where.width)
     shown = [paint(line, Style.TITLE, where) for line in title]
@@ -92,7 +92,7 @@ def _rate(rate: float) -> str:
 
 
 def old_words(listed: SensorList, place: tzinfo) -> str:
-    """Return a remark with the reason why the values are not current, and the time of the newest value."""
+    """Return a remark that states why the values are not current, and the time of the newest value."""
     newest = max((s.moment for s in listed.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest from {moment_text(newest, place)}"
     return f"{listed.why_not}; showing the last values in documents{until}"

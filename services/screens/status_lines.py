@@ -24,7 +24,7 @@ from services.terminal.present import count, moment_text, thousands, time_text
 from sync.gateway.report import GatewayState
 
 NAMED: Final = 4
-"""Maximum number of names to list in a line; further names are only counted.
+"""Maximum number of names to list in a line. Further names are only counted.
 
 `logboat sensors` and `logboat peers` list all names.
 """
@@ -274,7 +274,7 @@ def radio_key_words(change: LiveRadioKey) -> str:
 
 
 def shore(facts: StatusFacts) -> str:
-    """Describe each gateway's transfer of documents to the shore."""
+    """Describe the state of each gateway, to which documents are forwarded ashore."""
     if not facts.gateways:
         return (
             "NO: the sync daemon is not running" if not facts.mesh_sight.is_live else "no gateway configured"
@@ -293,7 +293,7 @@ def shore(facts: StatusFacts) -> str:
 
 
 def gateway_words(gateway: LiveGateway, utc: float) -> str:
-    """Describe the state of one gateway; `utc` is the current time."""
+    """Describe the state of one gateway. `utc` is the current time in seconds since 1970."""
     parts = [f"{gateway.name} {gateway.state if gateway.state != GatewayState.REFUSED else 'REFUSED'}"]
     if gateway.backlog_documents:
         backlog = (
@@ -513,7 +513,7 @@ def _mesh_problem(facts: StatusFacts) -> str | None:
 def quota_words(quota: LiveQuota, utc: float) -> str:
     """Return a clause such as `user guest has used its daily limit of 4.0 MB: 17 rejected, …`.
 
-    `utc` is the current time.
+    `utc` is the current time in seconds since 1970.
     """
     limit = format_bytes(quota.limit) if quota.measure == "bytes" else count(quota.limit, "revision")
     left = format_duration(max(round(quota.until - utc), 0))
@@ -580,7 +580,7 @@ ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (
     _network,
     _membership,
 )
-"""Rules for advice, most urgent first."""
+"""Functions that each return a piece of advice or None, most urgent first."""
 
 
 def advice(facts: StatusFacts) -> str | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 ROOMY: Final = 60
-"""Minimum screen width at which the text has a column of its own beside the labels."""
+"""Minimum screen width, in columns, at which the text has a column of its own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
     (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* active"), Style.BAD),
@@ -77,9 +77,9 @@ class FromStore:
 
 
 def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
-    """Gather all facts for the status. If a source cannot be read, that is also reported as a fact.
+    """Gather all facts for the status. If a source cannot be read, that is reported as a fact too.
 
-    `configured` is the vessel in the configuration.
+    `configured` is the vessel section of the configuration.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     mesh_sight = sync_state.read(args.run, boottime=world.boottime, alive=world.alive)
@@ -188,7 +188,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
 
 
 def as_json(facts: StatusFacts, todo: str | None) -> "Status":
-    """Return the status as an object for JSON output; `todo` is the most urgent advice."""
+    """Return the status as an object for JSON output. `todo` is the most urgent advice."""
     from services.schemas.status import AlarmCounts, Status, StatusLines, StoreSize
 
     store = facts.store

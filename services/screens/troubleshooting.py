@@ -19,7 +19,7 @@ ANYTHING: Final = "…"
 
 @dataclass(frozen=True, slots=True)
 class CommonFault:
-    """A common fault, as a row of the table."""
+    """A common fault, as a row of the table of common faults."""
 
     name: str
     what: str

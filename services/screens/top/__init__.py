@@ -7,7 +7,7 @@ update. No connection to the store is kept open, because that would prevent a re
 
 - `recent`: a sensor's values from the last minutes, as a line of bars
 - `stored_facts`: facts that are read from files: alarms, past values, configuration
-- `background`: runs one piece of work at a time on a thread
+- `background`: runs slow work on a thread, one call at a time
 - `facts`: all facts for one update
 - `page`: the parts of the screen as lines, and the space that each part gets
 - `widgets`, `dialogs`, `app`: the full-screen view, which uses Textual

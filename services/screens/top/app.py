@@ -34,7 +34,7 @@ _PATIENCE_S: Final = 2.0
 
 
 class _Whole(Screen[None], inherit_bindings=False):
-    """The main screen, which contains all parts.
+    """The main screen of `logboat top`, which contains all parts.
 
     The keys are listed at the bottom in the order of `BINDINGS`. On a narrow screen, the last keys may not
     fit.
@@ -126,7 +126,7 @@ class Top(App[None]):
         self.draw()
 
     def draw(self) -> None:
-        """Draw the latest facts in the space that is available."""
+        """Draw the most recently collected facts in the space that is available."""
         width, height = self.size
         if not width or not self._is_ready:
             return
@@ -230,11 +230,11 @@ class Top(App[None]):
         return min(self.size.width - 6, _DIALOG_WIDTH)
 
     def action_help(self) -> None:
-        """Show an explanation of the keys."""
+        """Show a dialog that explains the keys."""
         self.push_screen(Tell(help_text(self._dialog_width)))
 
     def action_lights(self) -> None:
-        """Show the state of each light, its meaning, and what to do."""
+        """Show a dialog with the state of each light, its meaning, and what to do."""
         lines = explain.now(self._look.lights, Terminal(width=self._dialog_width))
         self.push_screen(Tell(spelt("\n".join(lines), unicode=self._unicode)))
 
@@ -268,7 +268,7 @@ class Top(App[None]):
             words, style = f"NOT acknowledged: {error}", Style.BAD
         except OSError as error:
             words, style = f"NOT acknowledged: {error.filename}: {error.strerror or error}", Style.BAD
-        if self.is_running:  # otherwise the person has quit, and sees no message
+        if self.is_running:  # otherwise the user has quit, and sees no message
             self._looker.read_again(_PATIENCE_S)
             self.call_from_thread(self._acknowledged, words, style)
 

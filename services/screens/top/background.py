@@ -8,10 +8,10 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Runner of a function in the background, one call at a time, which keeps the last result."""
+    """Runner of a function on a background thread, one call at a time, which stores the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
-        """Set the function to run, which must not raise. `clock` returns the time of a monotonic clock."""
+        """Set the function to run, which must not raise an exception. `clock` returns monotonic seconds."""
         self._work, self._clock = work, clock
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -38,7 +38,7 @@ class Background(Generic[Result]):
             self._thread = thread
 
     def wait(self, patience: float) -> None:
-        """Wait until the work is done, but no longer than `patience` seconds."""
+        """Wait until the running call has ended, for at most `patience` seconds."""
         if self._thread is not None:
             self._thread.join(patience)
 

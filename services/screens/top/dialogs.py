@@ -60,7 +60,7 @@ class _Dialog(ModalScreen[bool]):
         yield Footer(show_command_palette=False, compact=True)
 
     def action_answer(self, answer: str) -> None:
-        """Close the dialog, with an answer."""
+        """Close the dialog. The result is True if the answer is `yes`."""
         self.dismiss(answer == "yes")
 
 

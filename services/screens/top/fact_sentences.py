@@ -20,7 +20,7 @@ from .facts import TopFacts
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
-"""Subject of the fact that samples are being recorded. This fact is repeated at intervals even if not new."""
+"""Subject of the fact that samples are being recorded, which is repeated at intervals even if not new."""
 
 
 class Rank(IntEnum):
@@ -38,7 +38,7 @@ class FactSentence:
     """A fact expressed as a sentence."""
 
     subject: str
-    """Identifier of what the fact is about, which is the same at each update."""
+    """Identifier of the thing that the fact describes. It is the same at each update."""
     words: str
     """The sentence, without its full stop."""
     news: str

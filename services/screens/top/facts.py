@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
-"""Time after which reading the files is reported as slow, in seconds."""
+"""Seconds after which reading the files is reported as slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopFacts:
-    """All facts that the view can show."""
+    """All facts that `logboat top` can show at one point in time."""
 
     facts: StatusFacts
     """The facts of `logboat status`."""
@@ -50,7 +50,7 @@ class TopFacts:
     more_alarms: int
     """Number of further alarms, which are left out to keep the list short."""
     names: Mapping[str, str]
-    """Short ids of the alarms."""
+    """Short ids of the alarms, by id."""
     alarms_age: float | None
     """Seconds since the alarms were read; None if they have not been read."""
     lights: Mapping[str, LightState]
@@ -99,7 +99,8 @@ class TopFactsCollector:
     def collect(self, *, patience: float = 0.0) -> TopFacts:
         """Return the current facts.
 
-        Wait for files at most `patience` seconds. Raise OSError if the run directory cannot be read.
+        Reading files is awaited for at most `patience` seconds. Raise OSError if the run directory cannot be
+        read.
         """
         args, world = self._args, self._world
         now, utc = world.boottime, world.utc

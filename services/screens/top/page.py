@@ -27,7 +27,7 @@ _CURVE: Final = (8, 60)
 _NARROW_CURVE: Final = 4
 """Minimum width of a graph on a narrow screen, in columns."""
 _GRAVE: Final = 5
-"""Severity from which a light is shown in the style for errors; below it, in the style for warnings."""
+"""Severity from which a light is shown in the style for errors. Below it, the style for warnings is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
 
 
 def alarm_words(look: TopFacts, key: str) -> str | None:
-    """Return all details of an alarm, to show before it is acknowledged; None if it is no longer listed."""
+    """Return the details of an alarm to show before it is acknowledged; None if it is no longer listed."""
     for episode in look.alarms:
         if episode.id == key:
             short, severity, standing, age, acknowledgement, where, words = map(
@@ -218,7 +218,7 @@ def _is_well(current: CurrentValue) -> bool:
 
 
 def _in_short(current: CurrentValue) -> str:
-    """Return the state of a sensor without details."""
+    """Return a short description of a sensor's state, without details."""
     words = sensor_list.state_words(current)
     if current.is_faulty and current.detail and current.state is not None:
         return current.state.upper()

@@ -11,7 +11,7 @@ _CELLS: Final = int(SPAN_S / _CELL_S)
 
 
 class Recent:
-    """Mean values over a few seconds each, for the last `SPAN_S` seconds."""
+    """A sensor's values in the last `SPAN_S` seconds, as means over a few seconds each."""
 
     def __init__(self) -> None:
         self.cells: dict[int, tuple[float, int]] = {}
@@ -41,7 +41,7 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """Add those values in `past` that are older than the oldest value in this object."""
+        """Prepend the values in `past` that are older than the oldest value in this object."""
         first = min(self.cells, default=None)
         before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])

@@ -31,26 +31,27 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 AT_MOST_EVERY_S: Final = 2.0
-"""Minimum seconds between two readings.
+"""Minimum seconds between two reads of the files.
 
 A recorder may change the store every second, but stored facts are less urgent: an alarm appears in a sensor's
 live state at once.
 """
 AT_LEAST_EVERY_S: Final = 30.0
-"""Maximum seconds between two readings, in case a change was not detected."""
+"""Maximum seconds between two reads of the files, in case a change was not detected."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
 _WINDOWS: Final = 8
 """Maximum number of windows to read for each sensor when the view starts.
 
-These cover ten minutes if windows have the usual length, and over a minute if they have the minimum length.
+These windows cover ten minutes if they have the usual length, and over a minute if they have the minimum
+length.
 """
 BEING_CHECKED: Final = "the store is damaged; it is read again after `logboat store check` has repaired it"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFacts:
-    """Facts from files, as last read."""
+    """Facts that were read from files, as of the last read."""
 
     vessel: str = ""
     """Id of the vessel; '' if unknown."""
@@ -60,19 +61,19 @@ class StoredFacts:
     problems: tuple[str, ...] = ()
     """Problems in the configuration, used if no recorder reports them."""
     units: str = ""
-    """Systemd's list of failed units."""
+    """systemd's list of failed units."""
     fault: str = ""
-    """Reason why the last reading of the store failed; '' if it succeeded."""
+    """Reason why the store could not be read the last time; '' if it could be read."""
     read_at: float | None = None
-    """Boot clock time of the last successful reading, in seconds; None before the first."""
+    """Boot clock time at which the store was last read successfully, in seconds; None if it never was."""
     store: StoreFacts | None = None
     alarms: "tuple[AlarmEpisode, ...]" = ()
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """Short ids of the alarms."""
+    """Short ids of the alarms, by id."""
     passed_over: tuple[str, ...] = ()
     sensors: tuple[CurrentValue, ...] = ()
-    """Sensors from documents, used if no recorder reports them; their ages are as of `sensors_at`."""
+    """Sensors from documents, used if no recorder reports them. Their ages are those at `sensors_at`."""
     sensors_at: float = 0.0
     """Boot clock time at which `sensors` was read, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
@@ -82,7 +83,7 @@ class StoredFacts:
 
 
 class FactsReader:
-    """Reader of the files, which remembers facts that need not be read again."""
+    """Reader of the files, which stores facts that need not be read again."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
@@ -129,7 +130,7 @@ class FactsReader:
         """Return a value that changes when the store or a configuration file is changed or replaced."""
         args, store = self._args, self._args.data / STORE
         log = _stamp(store.with_name(f"{STORE}-wal"))
-        # The only process that has the store open creates and removes an empty write-ahead log.
+        # If only one process opens the store, it creates an empty write-ahead log and removes it again.
         written = log if log is not None and log[2] else None
         return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
 
@@ -219,7 +220,7 @@ def _alarms(kept: StoredFacts, database: "Database") -> StoredFacts:
 
 
 def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
-    """Return the stored sensors with their current ages; `now` is the boot clock in seconds."""
+    """Return the stored sensors with their current ages. `now` is the boot clock in seconds."""
     passed = max(now - kept.sensors_at, 0.0)
     return tuple(
         sensor if sensor.age is None else replace(sensor, age=sensor.age + passed) for sensor in kept.sensors
@@ -227,7 +228,7 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
 
 
 def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
-    """Return the facts with each sensor's values from before the view started, which are read only once."""
+    """Return the facts, with each sensor's values from before the view started. They are read only once."""
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)

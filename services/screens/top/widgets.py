@@ -31,7 +31,7 @@ CHOSEN: Final = "> "
 
 
 class Lines(Widget):
-    """A widget that shows lines from the top, as many as fit."""
+    """Widget that shows as many lines as fit, from the top."""
 
     def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
@@ -76,7 +76,7 @@ class Lines(Widget):
 
 
 class ScreenPartView(Lines, can_focus=True):
-    """A heading, and lines that scroll below it; items with a key can be selected."""
+    """Widget with a heading, and lines that scroll below it. Items with a key can be selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
