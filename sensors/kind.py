@@ -120,6 +120,11 @@ class SensorKind:
     """Picture of the wiring; None for a kind without wires."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
     """Chips that the kind can read, by name. If there are several, the key `chip` selects one by its name."""
+    pin_overlay: Callable[[Options], str] | None = None
+    """Function that returns the value of `dtoverlay=` with which a kernel driver reads the sensor's `pin`.
+
+    None if no kernel driver reads the pin. Sensors of such a kind can share a pin: each records one quantity.
+    """
     line: LineUse | None = None
     """Way in which the kind reads a GPIO line; None for kinds that read no line."""
     check: Callable[[SensorDraft], None] = _accept

@@ -37,7 +37,10 @@ def kernel_configuration(
     collected = _Collected()
     for sensor in sensors:
         options = sensor.options
-        chip = kind_named(sensor.kind).chip(getattr(options, "chip", None))
+        kind = kind_named(sensor.kind)
+        if kind.pin_overlay is not None:
+            collected.add_overlay(kind.pin_overlay(options))
+        chip = kind.chip(getattr(options, "chip", None))
         if chip is not None:
             address = getattr(options, "address", None)
             collected.add(

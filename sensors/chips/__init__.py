@@ -1,8 +1,8 @@
 """Chips that a kernel driver reads: base modules for the kinds of sensors on 1-wire, I2C and SPI.
 
 `sysfs` finds a chip's directory and reads its attributes. `chip_keys` declares the keys for the bus and the
-address of a chip. `kernel_driver` contains the base classes of the drivers. `adc` reads analog-to-digital
-converters.
+address of a chip. `kernel_driver` contains the base classes of the drivers, and `dropout_driver` that of
+drivers for sensors that stop answering for a moment at times. `adc` reads analog-to-digital converters.
 `one_wire` finds thermometers on the 1-wire bus, `one_wire_keys` declares their keys, `scratchpad` converts
 their bytes, and `one_wire_driver` contains their driver.
 """

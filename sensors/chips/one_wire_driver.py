@@ -11,7 +11,8 @@ from sensors.settings import Fact, SensorSettings
 from sensors.state import SensorState
 from sensors.units import ZERO_CELSIUS, format_duration
 
-from .kernel_driver import BusReading, KernelDriver, Range, range_fact
+from .dropout_driver import DropoutDriver
+from .kernel_driver import BusReading, Range, range_fact
 from .one_wire import Family, find_thermometer
 from .one_wire_keys import OneWireOptions
 from .scratchpad import (
@@ -51,68 +52,35 @@ def celsius_range(low: float, high: float) -> Range:
     return Range(low + ZERO_CELSIUS, high + ZERO_CELSIUS, "K")
 
 
-class ThermometerDriver(KernelDriver):
+class ThermometerDriver(DropoutDriver):
     """Driver of a thermometer through `w1_therm`; one read takes `READ_S`.
-
-    1-wire sensors briefly stop answering at times, so an unreadable or implausible reading is skipped. The
-    driver reports a fault when there has been no good reading for `PATIENCE_NS` or three intervals, whichever
-    is longer, and in at least `PATIENCE_READS` reads. The number of reads is needed because one round on a
-    bus with many sensors can take longer than 10 s.
 
     If the bytes do not show whether 85 °C is the value after power-up, it is accepted only if the last other
     reading differs by less than 5 K, and is at most `REPEATED_NS` old. A chip that lost its supply repeats
     85 °C forever, but a real temperature soon changes by one step.
     """
 
-    PATIENCE_NS: ClassVar[int] = 10_000_000_000
-    PATIENCE_READS: ClassVar[int] = 3
     NEAR_K: ClassVar[float] = 5.0
     REPEATED_NS: ClassVar[int] = 600_000_000_000
 
     def __init__(self, settings: SensorSettings, model: ThermometerModel, *, root: Path) -> None:
         super().__init__(settings, root=root, lane=Wiring.ONE_WIRE.lane(None))
         self._model = model
-        self._patience_ns = self.patience_ns(settings)
         self._address = options_of(settings, OneWireOptions).address
         self._previous_celsius: float | None = None
         """Last good reading that was not exactly 85 °C; None if there is no recent one."""
         self._previous_ns = 0
-        self._good_ns: int | None = None
-        self._bad_reads = 0
-        """Number of consecutive reads without a plausible value."""
 
-    @classmethod
-    def patience_ns(cls, settings: SensorSettings) -> int:
-        """Return the time in nanoseconds without a good reading after which a sensor is `failed`."""
-        return max(cls.PATIENCE_NS, 3 * round(settings.interval_s * 1e9))
-
-    def find(self) -> Path:
+    def locate(self) -> Path:
         """Find the thermometer by its address, or the only one of its family if no address is set."""
-        self._good_ns, self._bad_reads = None, 0
-        return self._find()
-
-    def _find(self) -> Path:
         return find_thermometer(self._root, self._model.title, self._model.family, self._address)
 
-    def read(self, directory: Path, now_ns: int) -> BusReading | None:
-        """Return a temperature in kelvin, or None while a failure is too recent to count as a fault."""
-        if self._good_ns is None:
-            self._good_ns = now_ns  # the time without a good reading counts from the first read
-        try:
-            if not directory.is_dir():  # the sensor disappeared: it may have returned, or been replaced
-                directory = self._directory = self._find()
-            reading = self._measure(directory, now_ns)
-        except DriverError as error:
-            self._bad_reads += 1
-            silent_ns = now_ns - self._good_ns
-            if silent_ns <= self._patience_ns or self._bad_reads < self.PATIENCE_READS:
-                return None
-            self._previous_celsius = None
-            raise DriverError(f"no good reading for {self._patience_ns / 1e9:g} s: {error}") from error
-        self._good_ns, self._bad_reads = now_ns, 0
-        return reading
+    def forget(self) -> None:
+        """Discard the last reading."""
+        self._previous_celsius = None
 
-    def _measure(self, directory: Path, now_ns: int) -> BusReading:
+    def measure(self, directory: Path, now_ns: int) -> BusReading:
+        """Return a temperature in kelvin, or the fault of a thermocouple's wires."""
         text = read_text(directory / "w1_slave")
         scratchpad = parse_scratchpad(text)
         if scratchpad is None:
@@ -120,7 +88,7 @@ class ThermometerDriver(KernelDriver):
         check_transfer(scratchpad)
         celsius = self._model.celsius(scratchpad)
         if isinstance(celsius, WireFault):
-            self._previous_celsius = None
+            self.forget()
             return BusReading(None, celsius.state, celsius.detail)
         if celsius == POWER_UP_CELSIUS:
             self._check_power_up(self._model.after_power_up(scratchpad), now_ns)

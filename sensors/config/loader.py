@@ -224,7 +224,8 @@ def _schema(kind: SensorKind | None) -> Schema:
         return {**COMMON, **kind.schema}
     fastest = kind.fastest_hz
     pace = {"rate": Key(parse_rate(fastest)), "every": Key(parse_interval(fastest))}
-    correction = schema_of(CorrectionKeys) if kind.chips and kind.has_correction else {}
+    reads_chip = kind.chips or kind.pin_overlay is not None
+    correction = schema_of(CorrectionKeys) if reads_chip and kind.has_correction else {}
     return {**COMMON, **kind.schema, **pace, **correction}
 
 

@@ -1,7 +1,8 @@
 """Checks sensors that use the same GPIO line.
 
 Several sensors can read one line. For example, a pump's contact yields the pump's state, running time and
-starts. They share one line of the kernel, so the keys that configure the line must be equal.
+starts. They share one line of the kernel, so the keys that configure the line must be equal. If a kernel
+driver reads the line, sensors of its kind share the driver's device.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def check(pin: int, others: Sequence[SensorDraft], draft: SensorDraft, choose: s
 def _is_reported(pin: int, other: SensorDraft, draft: SensorDraft, choose: str) -> bool:
     used = f"{pin} is already used by {other.with_line}"
     ours, theirs = _line(draft), _line(other)
-    if ours is None or theirs is not ours:
+    if (ours is None or theirs is not ours) and not _is_one_device(other, draft):
         reads, count = "", ""
         if ours is not None and theirs is not None:
             reads = f", which reads the line as {theirs.name}, not as {ours.name}"
@@ -36,6 +37,8 @@ def _is_reported(pin: int, other: SensorDraft, draft: SensorDraft, choose: str) 
     if _quantity(other) == _quantity(draft):
         draft.table.complain("pin", f"{used}, which records the same quantity", f"{choose}.")
         return True
+    if ours is None:
+        return False
     for key in LINE_KEYS:
         if key in draft.table.faulty or key in other.table.faulty:
             continue
@@ -49,6 +52,11 @@ def _is_reported(pin: int, other: SensorDraft, draft: SensorDraft, choose: str) 
             )
             return True
     return False
+
+
+def _is_one_device(other: SensorDraft, draft: SensorDraft) -> bool:
+    """Return True if a kernel driver reads the pin, and gives each sensor one of its quantities."""
+    return draft.kind is other.kind and draft.kind is not None and draft.kind.pin_overlay is not None
 
 
 def _line(draft: SensorDraft) -> LineUse | None:

@@ -4,6 +4,7 @@ python -m tests.docs.kinds
 """
 
 import re
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Final
 from sensors.chips.sysfs import Chip, Wiring, overlay_lines
 from sensors.kind import SensorKind
 from sensors.registry import all_kinds
+from sensors.toml.declarations import from_values
 from sensors.toml.reference import KeyDescription, describe
 
 from .pages import ROOT
@@ -85,6 +87,9 @@ def _parts(kind: SensorKind) -> Iterator[str]:
     if kind.chips:
         yield "## The kernel's driver"
         yield "\n".join(_binding(chip) for chip in kind.chips.values())
+    if kind.pin_overlay is not None:
+        yield "## The kernel's driver"
+        yield f"- Logboat adds `dtoverlay={_pin_overlay(kind)}` to `config.txt`, with your `pin`."
 
 
 def _bridges(kind: SensorKind) -> Iterator[str]:
@@ -124,6 +129,14 @@ def _pace(kind: SensorKind) -> str:
         f" rate is {kind.fastest_hz:g} Hz."
     )
     return f"{pace} [Keys of sensors.toml](../keys-sensors.md) lists the keys that all kinds have."
+
+
+def _pin_overlay(kind: SensorKind) -> str:
+    """Return the overlay for the pin in the example of a kind."""
+    assert kind.pin_overlay is not None
+    table = tomllib.loads(kind.example)["sensor"][0]
+    values = {name: table.get(name) for name in kind.schema}
+    return kind.pin_overlay(from_values(kind.options, values))
 
 
 def _binding(chip: Chip) -> str:

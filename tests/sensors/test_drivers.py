@@ -14,6 +14,7 @@ from sensors.driver import Driver, DriverError
 from sensors.driver_context import DriverContext
 from sensors.kinds.analog import AnalogDriver
 from sensors.kinds.derived import DerivedDriver
+from sensors.kinds.dht22 import Dht22Driver
 from sensors.kinds.ina219 import PowerDriver
 from sensors.kinds.manual import ManualDriver, ManualOptions
 from sensors.kinds.max6675 import Max6675Driver
@@ -41,6 +42,7 @@ DRIVERS: dict[str, type[Driver]] = {
     **dict.fromkeys(("ds18b20", "ds18s20", "ds1822", "ds1825", "ds28ea00", "max31850"), ThermometerDriver),
     "thermocouple": ThermocoupleDriver,
     "max6675": Max6675Driver,
+    "dht22": Dht22Driver,
     "sht3x": Sht3xDriver,
     "ina219": PowerDriver,
     "ina226": PowerDriver,
@@ -104,7 +106,7 @@ def test_driver_is_polled_at_the_interval_of_its_kind(
     driver.close()
 
 
-@pytest.mark.parametrize("kind", [kind for kind, entry in KINDS.items() if entry.chips])
+@pytest.mark.parametrize("kind", [kind for kind, entry in KINDS.items() if entry.chips or entry.pin_overlay])
 def test_missing_chip_is_a_driver_error_and_leaves_the_driver_closed(
     kind: str, context: DriverContext, tmp_path: Path
 ) -> None:

@@ -39,6 +39,12 @@ SENSORS: Final[Sequence[Table]] = (
     {"kind": "ds18b20", "path": "propulsion.main.exhaustTemperature", "address": "28-0316a2795cff"},
     {"kind": "ds18s20", "path": "propulsion.main.exhaustTemperature", "address": "10-000802a1b3c4"},
     {"kind": "max31850", "path": "propulsion.main.exhaustTemperature", "address": "3b-0000001c2d3e"},
+    {
+        "kind": "dht22",
+        "path": "environment.inside.cabin.relativeHumidity",
+        "measure": "relativeHumidity",
+        "pin": 22,
+    },
     {"kind": "thermocouple", "path": "propulsion.main.exhaustTemperature", "every": "2 s"},
     {"kind": "ina226", "path": PATH, "measure": "voltage", "shunt": "1 mohm", "address": 0x41},
     {"kind": "bme280", "path": "environment.inside.cabin.pressure", "measure": "pressure", "bus": 1},

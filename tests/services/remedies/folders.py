@@ -7,6 +7,14 @@ CONTACT = '[[sensor]]\nid = "float"\nkind = "switch"\npin = 17\npath = "bilge.ma
 CHIP = (
     '[[sensor]]\nid = "air"\nkind = "bme280"\nmeasure = "pressure"\npath = "environment.inside.a.pressure"\n'
 )
+DHT22 = (
+    '[[sensor]]\nid = "{id}"\nkind = "dht22"\npin = {pin}\nmeasure = "temperature"\n'
+    'path = "environment.inside.{id}.temperature"\n'
+)
+FAMILY_3B = (
+    '[[sensor]]\nid = "{id}"\nkind = "{kind}"\naddress = "3b-0000001c2d3{last}"\n'
+    'path = "environment.inside.{id}.temperature"\n'
+)
 RESISTIVE = (
     '[[sensor]]\nid = "fuel"\nkind = "analog"\nchip = "mcp3008"\nchannel = 0\npull_up = "{pull_up}"\n'
     'sender = [["1 kohm", "0 %"], ["10 kohm", "100 %"]]\npath = "tanks.fuel.main.currentLevel"\n'
@@ -192,6 +200,18 @@ OTHERS = [
         'path = "environment.inside.b.pressure"\n',
         f'{CHIP}address = 0x76\n[[sensor]]\nid = "b"\nkind = "bme680"\nmeasure = "pressure"\naddress = 0x77\n'
         'path = "environment.inside.b.pressure"\n',
+    ),
+    sensors(
+        "two DHT22 at one pin",
+        DHT22.format(id="a", pin=22) + DHT22.format(id="b", pin=22),
+        DHT22.format(id="a", pin=22) + DHT22.format(id="b", pin=12),
+    ),
+    sensors(
+        "DS1825 and MAX31850 at one address",
+        FAMILY_3B.format(id="a", kind="ds1825", last="e")
+        + FAMILY_3B.format(id="b", kind="max31850", last="e"),
+        FAMILY_3B.format(id="a", kind="ds1825", last="e")
+        + FAMILY_3B.format(id="b", kind="max31850", last="f"),
     ),
     sensors(
         "bus with a pin of another bus",
