@@ -10,7 +10,7 @@
 - `handbook`: shows pages from the handbook
 - `fleet/`: vessel identities, cards and password hashes, for the fleet's operator
 
-Code shared by commands is in `services.console`; the lists that they print are in `services.screens`.
+Code that commands share is in `services.console`. The lists that commands print are in `services.screens`.
 
 A module has two functions for each command, `<name>_arguments(parser)` and `<name>(args, world)`. It is
 imported only when its command runs, so that `logboat` starts fast on a small machine.

@@ -26,7 +26,7 @@ def alarms_arguments(parser: ArgumentParser) -> None:
 
 
 def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """List the active alarms, then the unacknowledged alarms and, with --all, all other alarms. Return 0."""
+    """List the active alarms, then unacknowledged ones and, with --all, all other alarms. Return 0."""
     from services.history.alarms import episodes, short_ids
 
     with reading_store(args) as database:
@@ -101,7 +101,7 @@ def _only_alarm(args: Namespace) -> str:
 
 
 def acknowledger_name(args: Namespace, world: Environment) -> str:
-    """Return the name given with `--by`, or else the login name, to record as the acknowledger.
+    """Return the name of the user who acknowledges an alarm: that given with `--by`, or the login name.
 
     Raise UsageError if the name is blank.
     """

@@ -1,4 +1,4 @@
-"""`logboat boot`: run by systemd at each boot, before recording starts."""
+"""`logboat boot`: sets up the appliance. systemd runs this command at each boot, before recording starts."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path

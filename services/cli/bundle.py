@@ -28,7 +28,7 @@ def bundle_arguments(parser: ArgumentParser) -> None:
 
 
 def bundle(args: Namespace, world: Environment) -> int:
-    """Write the archive. Return 0."""
+    """Write the support archive. Return 0."""
     from services.bundle.archive import packed
     from services.bundle.contents import parts
 
@@ -58,7 +58,7 @@ def bundle(args: Namespace, world: Environment) -> int:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write the archive completely, or leave an existing file as it was. Raise OSError."""
+    """Write the archive completely, or leave an existing file unchanged. Raise OSError if writing fails."""
     partial = path if path.exists() and not path.is_file() else path.with_name(f"{path.name}.part")
     try:
         with open(partial, "wb", opener=opener(OWN_FILE)) as file:
@@ -66,5 +66,5 @@ def _write(path: Path, data: bytes) -> None:
         if partial != path:
             partial.replace(path)
     finally:
-        if partial != path:  # a device is never removed
+        if partial != path:  # the output is not a device, which must not be removed
             partial.unlink(missing_ok=True)

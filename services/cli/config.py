@@ -96,7 +96,7 @@ def config_arguments(parser: ArgumentParser) -> None:
 
 
 def _number_and_unit(text: str) -> tuple[float, str]:
-    """Return the parts of a quantity, such as 10 and `bar`; the unit is empty if there is none.
+    """Return the number and the unit in a text, such as 10 and `bar`; the unit is '' if there is none.
 
     Raise ArgumentTypeError if the text is not a number, with or without a unit.
     """
@@ -136,7 +136,10 @@ def _check(args: Namespace, world: Environment) -> int:
 
 
 def _tell_checked(result: "CheckedFiles") -> None:
-    """Print what was understood, then the verdicts; if there are several folders, below the name of each."""
+    """Print how each file was understood, then whether it is valid.
+
+    If the files are in several folders, group them by folder.
+    """
     from services.config.understood import listing, understood
 
     for each in result.files:
@@ -215,7 +218,7 @@ def _sender(args: Namespace) -> int:
 
 def _assignment(name: str, value: object) -> str:
     """Return the TOML text that sets a key. A long list of pairs is wrapped onto further lines."""
-    # `textwrap` breaks lines at spaces, and only those between two pairs are left
+    # `textwrap` breaks lines at spaces, so only the spaces between two pairs are kept.
     text = f"{name} = {json.dumps(value, ensure_ascii=False)}".replace(" ", _NO_BREAK).replace(
         f"],{_NO_BREAK}[", "], ["
     )

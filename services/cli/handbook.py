@@ -19,7 +19,7 @@ INSTALLED: Final = Path("/usr/share/logboat/handbook")
 _IN_REPOSITORY: Final = Path(__file__).parents[2] / "docs"
 _USUAL: Final = ("getting-started", "sensors", "lights", "troubleshooting", "faults", "commands", "glossary")
 _MOST_MENTIONS: Final = 5
-"""Maximum number of pages to name that contain a word."""
+"""Maximum number of pages to list as containing a word that is not the name of a page."""
 
 
 def help_arguments(parser: ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def _known(topic: str, pages: Mapping[str, Path]) -> str:
 
 
 def _mentions(word: str, pages: Mapping[str, Path]) -> list[str]:
-    """Return the names of the pages that contain a word most often, those with it in a heading first.
+    """Return the names of the pages that contain a word most often. Pages with it in a heading come first.
 
     Case and hyphens are ignored, so `wifi` is also found as `Wi-Fi`.
     """

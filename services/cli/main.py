@@ -33,9 +33,12 @@ class Command:
     module: str
     words: str
     is_internal: bool = False
-    """True if only Logboat's units run the command, so the help and the handbook omit it."""
+    """True if only Logboat's systemd units run the command. The help and the handbook omit such commands."""
     function: str = ""
-    """Name of the function; empty if it is the command's name, which must then not be a keyword of Python."""
+    """Name of the command's function; '' if it is the name of the command.
+
+    A command whose name is a Python keyword needs a different name for its function.
+    """
 
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
@@ -109,7 +112,7 @@ def _ended(arguments: list[str], world: Environment) -> int:
 
 
 def _tell(error: Exception) -> int:
-    """Report an error, and return the exit status."""
+    """Report an error that ended a command, and return the exit status."""
     if isinstance(error, CommandError):
         _complain(str(error))
         return error.status

@@ -13,7 +13,7 @@ from services.console.stores import chosen_vessel, own_vessel, reading_store, zo
 from services.terminal.present import time_text
 
 LONGEST: Final = 10_000
-"""Maximum length of a note in characters, equal to a few pages.
+"""Maximum length of a note in characters: a few pages.
 
 The length is limited because each note is replicated to every vessel.
 """
@@ -64,7 +64,7 @@ def note(args: Namespace, world: Environment) -> int:
 
 
 def _show(args: Namespace) -> int:
-    """Print the most recent notes, with the newest at the end."""
+    """Print the most recent notes, newest last."""
     from sync.documents import DocumentType
 
     if args.limit < 1:

@@ -18,7 +18,7 @@ class Parser(ArgumentParser):
 
 
 class Folded(HelpFormatter):
-    """Formatter of help that fits a terminal of any width, even if a part of the usage is long."""
+    """Formatter of help text that fits a terminal of any width, even if a part of the usage is long."""
 
     def _format_usage(
         self,
@@ -34,7 +34,7 @@ class Folded(HelpFormatter):
 
 
 class FoldedLines(Folded):
-    """Formatter that also keeps the lines of a description."""
+    """Formatter of help text that also keeps the line breaks of a description."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         del indent
@@ -89,7 +89,7 @@ def actions(
 
 
 def identity_option(parser: ArgumentParser, words: str) -> None:
-    """Add the option `--identity DIR`; `words` is its help text, which says what the folder is used for."""
+    """Add the option `--identity DIR`. `words` is its help text, which states the purpose of the folder."""
     usual = "/etc/logboat/identity"
     parser.add_argument(
         "--identity", type=Path, default=Path(usual), metavar="DIR", help=f"{words} ({usual})"

@@ -22,9 +22,9 @@ def peers_arguments(parser: ArgumentParser) -> None:
 
 
 def peers(args: Namespace, world: Environment) -> int:
-    """Show the mesh and the gateways. Return 0, or with --json 1 if there is no mesh.
+    """Show the mesh and the gateways. Return 0 if there is a mesh.
 
-    Without --json, raise FailedError if there is no mesh, after showing the gateways.
+    If there is no mesh, return 1 with --json. Without --json, show the gateways and raise FailedError.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state

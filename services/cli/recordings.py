@@ -51,6 +51,6 @@ def import_recording(args: Namespace, world: Environment) -> int:
     tables = "\n\n".join(recording.sensor_tables(found))
     if tables:
         tell(f"\nTo replay it, copy {file.name} to the folder of sensors.toml, and add to sensors.toml:\n")
-        print(tables)  # not folded: the lines are to be copied
+        print(tables)  # not wrapped, because the user copies these lines
     tell(f"{gap}{recording.verdict(found)}")
     return 0 if found.is_usable else 2

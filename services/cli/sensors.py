@@ -14,9 +14,9 @@ from services.terminal.present import screen
 
 EVERY_S: Final = 1.0
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
-"""Escape sequence that moves the cursor to the top of the screen and erases what follows (ECMA-48).
+"""Escape sequence that moves the cursor to the top left and erases the rest of the screen (ECMA-48).
 
-The text is overwritten instead of erased first, which avoids flicker.
+Each line is overwritten without erasing it first, which avoids flicker.
 """
 
 

@@ -1,4 +1,4 @@
-"""`logboat status`: a screen that shows whether the vessel is recording and, if not, the reason."""
+"""`logboat status`: shows whether the vessel is recording and, if not, the reason."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -18,9 +18,9 @@ from .options import identity_option
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
 LEAST_S, MOST_S = 0.2, 3600.0
 _PATIENCE_S: Final = 2.0
-"""Time, in seconds, to wait for data before the first display. Slower data is shown in later updates."""
+"""Seconds to wait for data before the first display. Data that arrives later is shown in later updates."""
 _LONG_S: Final = 15.0
-"""Time, in seconds, to wait for all data with --once. It exceeds the timeout for a locked store."""
+"""Seconds to wait for all data with --once. This is longer than the timeout for a locked store."""
 
 _HELP: Final = """\
 Shows the state, updated once a second: recording and clock; alarms; sensors

@@ -17,7 +17,7 @@ _ACKNOWLEDGED: Final = CHANNELS[DocumentType.ALARM]
 
 
 def check_broker(table: Table, gateway: GatewaySection) -> None:
-    """Report invalid topic prefixes."""
+    """Report invalid topic prefixes in a gateway's section."""
     options, faulty = gateway.mqtt, table.faulty
     for key in ("prefix", "discovery_prefix"):
         prefix = getattr(options, key)
@@ -38,9 +38,9 @@ def check_broker(table: Table, gateway: GatewaySection) -> None:
 
 
 def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each policy that does not send what Home Assistant needs.
+    """Yield a problem for each policy that does not send the documents that Home Assistant needs.
 
-    Only new files are rejected, because gateways in use may have forwarded documents in this way for years.
+    Only new files are rejected, because a gateway in use may have forwarded documents in this way for years.
     """
     for number, gateway in enumerate(configuration.gateways):
         sent = {channel for entry in gateway.policy for channel in entry.channels}

@@ -28,7 +28,7 @@ from .surroundings import is_for_card, with_surroundings
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Result of checking a file."""
+    """Result of checking a configuration file."""
 
     path: Path
     text: str
@@ -38,9 +38,9 @@ class Checked:
     warnings: tuple[FileProblem, ...] = ()
     """Mistakes that cause a new file to be rejected. A file that is already in use remains in use."""
     reminders: tuple[FileProblem, ...] = ()
-    """Values of a good file that were copied from an example, and must be replaced."""
+    """Values in a valid file that were copied from an example, and must be replaced."""
     examined: ExaminedSensors | None = field(default=None, repr=False)
-    """The sensors of a good `sensors.toml`; None for any other file, and for a file with mistakes."""
+    """Sensors of a valid `sensors.toml`; None for any other file, and for a file with mistakes."""
 
     @property
     def good(self) -> bool:
@@ -53,9 +53,9 @@ class CheckedFiles:
     """Result of checking several files and the files beside them."""
 
     files: tuple[Checked, ...]
-    """The files, in the order in which they were given, then those beside them that contain mistakes."""
+    """Results for the given files, in order, then for files beside them that contain mistakes."""
     not_checked: tuple[str, ...]
-    """Checks that were impossible, and why, as phrases that follow "not checked:"."""
+    """Checks that were impossible, with the reasons, as phrases to print after "not checked:"."""
 
     @property
     def problems(self) -> tuple[FileProblem, ...]:
@@ -72,9 +72,9 @@ class _Pair:
 
 
 def check(path: Path) -> Checked:
-    """Check one file together with the other one in its folder, and return what concerns this file.
+    """Check one file together with the other configuration file in its folder. Return its own result.
 
-    Never raise: every problem is reported in the result.
+    No exception is raised: every problem is reported in the result.
     """
     return check_files([path]).files[0]
 
@@ -84,8 +84,9 @@ def check_files(
 ) -> CheckedFiles:
     """Check files, and all files in folders: of a vessel, of a card, or of a whole fleet.
 
-    `now` is the time at which certificates must be valid, by default that of the clock. `new_identity` is as
-    for `surroundings.with_surroundings`. Never raise: every problem is reported in the result.
+    `now` is the time at which certificates must be valid, by default the current time. `new_identity` has the
+    same meaning as for `surroundings.with_surroundings`. No exception is raised: every problem is reported in
+    the result.
     """
     now = now or datetime.now(UTC)
     files: dict[Path, Checked | None] = {}
@@ -120,7 +121,7 @@ def check_files(
 
 
 def _files_of(path: Path) -> Iterator[Path]:
-    """Yield the files to check for a path that was given: the path itself, or the files in a folder."""
+    """Yield the files to check for a path: the path itself, or the configuration files in a folder."""
     if not path.is_dir():
         yield path
         return
@@ -129,7 +130,7 @@ def _files_of(path: Path) -> Iterator[Path]:
             if folder.is_dir() and not folder.name.startswith("."):
                 yield from _in_folder(folder)
         return
-    on_card = path / ON_FAT  # if the path is where a card's first partition is mounted
+    on_card = path / ON_FAT  # exists if a card's first partition is mounted at the path
     if is_for_card(on_card) and any(_in_folder(on_card)):
         yield from _in_folder(on_card)
     else:
@@ -137,7 +138,10 @@ def _files_of(path: Path) -> Iterator[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    """Yield the configuration files in a folder; in the folder of a fleet's vessel, vessel.toml at least."""
+    """Yield the configuration files in a folder.
+
+    For a vessel's folder in a fleet's folder, vessel.toml is always included, even if it is missing.
+    """
     in_fleet = is_vessels_folder(folder)
     names = (VESSEL, SENSORS) if in_fleet or is_for_card(folder) else (CONFIG, VESSEL, SENSORS)
     for name in names:
@@ -147,14 +151,20 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 
 
 def _named(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder, with its name spelt as it is there; case is ignored."""
+    """Return the path of a file in a folder, ignoring the case of `name`.
+
+    The path has the name as it is spelt in the folder.
+    """
     if (folder / name).exists() or not folder.is_dir():
         return folder / name
     return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name), folder / name)
 
 
 def _pair(path: Path) -> _Pair:
-    """Return the file and the other file in its folder. Raise ConfigurationError if its type is unknown."""
+    """Return a file together with the other configuration file in its folder.
+
+    Raise ConfigurationError if the type of the file is unknown.
+    """
     folder = path.parent
     if path.is_dir():
         text = f"this folder contains neither {VESSEL} nor {SENSORS}"
@@ -168,7 +178,7 @@ def _pair(path: Path) -> _Pair:
 
 
 def _together(pairs: Mapping[Path, _Pair]) -> Mapping[Path, _Pair]:
-    """Return the pairs, after given files in the same folder were combined into one pair."""
+    """Return the pairs in which given files of the same folder are combined into one pair."""
     together = dict[Path, _Pair]()
     for path, pair in pairs.items():
         others = {other: each for other, each in pairs.items() if other.parent == path.parent}
@@ -188,7 +198,10 @@ def _checked(pair: _Pair) -> PairCheck:
 
 
 def _of_file(path: Path, pair: _Pair, result: PairCheck) -> Checked:
-    """Return what concerns one file of a pair; files beside the two count as part of the configuration."""
+    """Return the part of a result that concerns one file of a pair.
+
+    Problems with other files in the folder are assigned to the configuration file.
+    """
 
     def own(problems: Iterable[FileProblem]) -> tuple[FileProblem, ...]:
         return tuple(
@@ -232,7 +245,7 @@ def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
 
 
 def name_in_force(path: Path) -> str:
-    """Return the name of the configuration file that this file would replace.
+    """Return the name of the configuration file that a file would replace if it were applied.
 
     Raise ConfigurationError if the file cannot be read, or if its type is unknown.
     """

@@ -1,8 +1,8 @@
 """Finds values that were copied from the documentation's examples, which do not work on a vessel.
 
-A file with such a value is valid, because the examples themselves must pass the check. But no one has the SSH
-key's private key, no server has the host name, and everyone can read the password. So `logboat config check`
-and `logboat fleet card` print reminders.
+A file with such a value is valid, because the examples themselves must pass the check. But no one has the
+private key of the SSH key, no server has the host name, and everyone can read the password. So `logboat
+config check` and `logboat fleet card` print reminders.
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from sensors.toml.toml_lines import Place
 from .loader import Configuration
 
 PASSWORDS: Final = frozenset({"correct horse", "change this password", "change this one too"})
-"""WPA passwords in the documentation, the templates and `examples/`."""
+"""WPA passwords that are used in the documentation, the templates and `examples/`."""
 SSH_KEY: Final = "AAAAC3NzaC1lZDI1NTE5AAAAIB0Jb9hVVXSPpCqMq2oGq8mJ2Bq7Qx1rWZ7o0i0QmM9k"
-"""SSH key in the documentation and in `examples/`. No one has its private key."""
+"""Public SSH key that is used in the documentation and in `examples/`. No one has its private key."""
 PASSWORD_HASHES: Final = frozenset(
     {
         "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg",
         "scrypt$8192$8$1$MsjBwboa7XvqkwzVNktD7Q$PgzH2bPw7EYi6u0nTV22xUTFLGOE4dV3mlRrp8gtz7U",
     }
 )
-"""Password hashes of users in the documentation and in `examples/`."""
+"""Password hashes of users that are used in the documentation and in `examples/`."""
 _EXAMPLE_DOMAINS: Final = ("example", "example.com", "example.net", "example.org")
 """Domains that are reserved for documentation: RFC 2606, sections 2 and 3."""
 _PUBLIC: Final = "the password is from the documentation's examples, so anyone can know it"

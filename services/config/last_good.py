@@ -37,7 +37,7 @@ from .loader import Configuration, ConfigurationError, FileProblem, read_configu
 CONFIG: Final = Path("/etc/logboat/logboat.toml")
 SENSORS: Final = Path("/etc/logboat/sensors.toml")
 USUAL_PLACES: Final = frozenset({CONFIG, SENSORS})
-"""Paths of files that may be missing because the appliance has not been configured yet."""
+"""Paths of configuration files that may be missing because the appliance has not been configured yet."""
 
 _CONFIG_NAME: Final = "logboat.toml"
 _SENSORS_NAME: Final = "sensors.toml"
@@ -56,7 +56,7 @@ class Loaded:
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes in the files in use for which new files would be rejected."""
+    """Mistakes in the files in use because of which new files would be rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ class Pair:
     folder: Path
     """Folder that contains `sensors.toml` and its recordings."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes for which new files would be rejected."""
+    """Mistakes because of which new files would be rejected."""
 
     @property
     def recordings(self) -> tuple[Path, ...]:
-        """Paths of the recordings, relative to the folder."""
+        """Paths of the recordings that sensors replay, relative to `folder`."""
         files = {file.relative_to(self.folder) for sensor in self.sensors for file in sensor.options.files}
         return tuple(sorted(files))
 
@@ -87,7 +87,7 @@ class Pair:
 def load_or_last_good(
     config_path: Path, sensors_path: Path, data_dir: Path, *, missing_ok: Collection[Path] = USUAL_PLACES
 ) -> Loaded:
-    """Return the configuration in the files, or else the last good one.
+    """Return the configuration in the files, or the last good configuration if the files are invalid.
 
     A file in `missing_ok` may be missing if the last good configuration did not have it either; all defaults
     then apply. Raise ConfigurationError if the files are invalid and no good configuration is stored. An
@@ -118,9 +118,9 @@ def _read(
     none_ok: bool = False,
     check_recordings: bool = True,
 ) -> Pair:
-    """Return both files if they have no errors.
+    """Read both files. If either has errors, raise ConfigurationError with the problems of both files.
 
-    Raise only ConfigurationError, with the problems of both files.
+    No other exception is raised.
     """
     try:
         return _read_both(
@@ -183,7 +183,7 @@ class LastGood:
         self._folder = folder
 
     def has(self, name: str = "") -> bool:
-        """Return True if a configuration is stored here; with `name`, only if it includes that file."""
+        """Return True if a configuration is stored in the folder. With `name`, it must include that file."""
         return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
 
     def has_content(self, name: str) -> bool:
@@ -194,7 +194,7 @@ class LastGood:
             return False
 
     def load(self, why: ConfigurationError, *, check_recordings: bool = True) -> Loaded:
-        """Return the stored configuration, with the problems from `why`. Raise `why` if nothing is stored.
+        """Return the stored configuration with the problems in `why`. Raise `why` if none is stored.
 
         Without `check_recordings`, recordings are not parsed, which can take seconds.
         """

@@ -1,4 +1,4 @@
-"""Loads `logboat.toml`, and `vessel.toml` on the card, which has the same keys, as typed settings.
+"""Loads `logboat.toml` as typed settings, and also `vessel.toml` on the card, which has the same keys.
 
 The keys are declared in `model`. This module reads the sections, and checks the combinations of their keys.
 Every section has a default, so that an empty file is a complete configuration.
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def load(path: Path, *, missing_ok: bool = False) -> Configuration:
-    """Return the configuration in a file; with `missing_ok`, a missing file yields the defaults.
+    """Return the configuration in a file. With `missing_ok`, return the defaults if the file is missing.
 
     Raise ConfigurationError, listing every problem, if the file is invalid.
     """
@@ -90,7 +90,7 @@ def read_configuration(file: TomlFile) -> Configuration:
 
 
 def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...]:
-    """Return the sections that a list of tables describes; their names must be unique."""
+    """Return the sections that a list of tables describes. The names of the sections must be unique."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
     sections = [read(table, cls, checks=_CHECKS, elsewhere=advice) for table in tables]
@@ -156,7 +156,7 @@ _KEYS_OF_EAP: Final = {
     TTLS: (("user", "password"), ("certificate", "key")),
     TLS: (("user", "certificate", "key"), ("password", "anonymous_user")),
 }
-"""Keys that a method needs, and keys that it does not use."""
+"""For each EAP method, the keys that it needs, and the keys that it does not use."""
 
 
 def _check_shared_password(table: Table, wifi: Wifi) -> None:

@@ -1,4 +1,4 @@
-"""Finds the section to which a key belongs that is written in another section.
+"""Finds the section to which a key belongs if the key is written in the wrong section.
 
 A key below the wrong header is a frequent mistake: in TOML, every line belongs to the last header above it.
 """
@@ -14,9 +14,10 @@ from sensors.units import close
 from .model import Configuration, UserSection
 
 _CLEARLY_SIMILAR: Final = 0.68
-"""Similarity from which a key counts as a misspelling of a known key, even if another table has that key.
+"""Minimum similarity at which a key counts as a misspelling of a key of its own section.
 
-`password_hash` and `password_file` are more similar than this, `ssid` and `id` are less.
+It then does not matter whether another section has that key. `password_hash` and `password_file` are more
+similar than this, and `ssid` and `id` are less similar.
 """
 _SPECIAL: Final[Mapping[type, Mapping[str, Advice]]] = {
     UserSection: {
@@ -26,7 +27,7 @@ _SPECIAL: Final[Mapping[type, Mapping[str, Advice]]] = {
         ),
     },
 }
-"""Advice about keys that need more words than the name of their section."""
+"""Advice, by section, about misplaced keys for which the name of the right section is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Place:
     """Header of the key itself if its value is a table, such as `[network.ethernet]`; otherwise empty."""
 
     def exists_in(self, table: Table) -> bool:
-        """Return True if the table's file already contains the section."""
+        """Return True if the file that contains `table` already contains this section."""
         section = table.whole_file.get(self.section)
         return table.has_header(self.header) or (bool(self.inner) and self._has_inner(section))
 
@@ -65,7 +66,7 @@ class _Place:
 
 
 def advice(table: Table, cls: type) -> Mapping[str, Advice]:
-    """Return advice about the keys in the table of section `cls` that are known only in other sections.
+    """Return advice about the keys in a table of section `cls` that belong only to other sections.
 
     A key that is very similar to a known key of the section was probably misspelt, so it gets no advice.
     """

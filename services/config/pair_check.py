@@ -1,7 +1,7 @@
 """Checks `logboat.toml` (on a card `vessel.toml`) and `sensors.toml` together, with the files they refer to.
 
-Every command and each boot use this check for the two files. `services.boot.check` and
-`services.config.check` add the rules for the folder in which the files are.
+All commands, and each boot, use this check for the two files. `services.boot.check` and
+`services.config.check` add the rules for the folder that contains the files.
 """
 
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ _UNKNOWN_PINS: Final[Mapping[int, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class PairCheck:
-    """Result of checking both files; `configuration` and `examined` are None for a file with mistakes."""
+    """Result of checking both files. `configuration` or `examined` is None if that file has mistakes."""
 
     problems: tuple[FileProblem, ...]
-    """Mistakes for which a file is not used."""
+    """Mistakes because of which a file is not used."""
     warnings: tuple[FileProblem, ...]
-    """Mistakes for which a file is rejected if it is new, but not if it is already in use."""
+    """Mistakes because of which a file is rejected if it is new, but not if it is already in use."""
     configuration: Configuration | None
     examined: ExaminedSensors | None = field(repr=False)
     not_checked: tuple[str, ...] = ()
-    """Checks that were impossible, and why, as a phrase that follows "not checked:"."""
+    """Checks that were impossible, with the reasons, as phrases to print after "not checked:"."""
 
     @property
     def vessel(self) -> str:
@@ -43,7 +43,7 @@ class PairCheck:
 
 
 def check_pair(config: Path | None, sensors: Path | None, *, check_recordings: bool = True) -> PairCheck:
-    """Check both files. A missing file counts as empty, and None as a file that is not to be checked.
+    """Check both files. A missing file counts as empty. Pass None for a file that must not be checked.
 
     If `check_recordings` is False, recordings are not read, because this can take seconds. No exception is
     raised: every problem is reported in the result.
@@ -91,7 +91,7 @@ def names_of_files(configuration: Configuration) -> tuple[str, ...]:
 
 
 def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
-    """Check both files in a folder, and that no other file for the card is empty.
+    """Check both files in a folder, and check that no other file for the card is empty.
 
     `config` and `sensors` are the names of the files. The result is that of `check_pair`.
     """

@@ -14,14 +14,14 @@ from sensors.toml.toml_file import EMPTIED, FileProblem, TomlFile, is_empty
 from .model import Configuration, GatewaySection
 
 EXAMPLE_SSH_KEY: Final = "AAAAC3NzaC1lZDI1NTE5AAAAIExample"
-"""SSH key in the template of vessel.toml. No one has its private key."""
+"""Public SSH key in the template of vessel.toml. No one has its private key."""
 EXAMPLE_HASH: Final = f"scrypt$8192$8$1${'A' * 22}${'A' * 43}"
 """Password hash in the template of vessel.toml, which matches no password."""
 _PEM: Final = b"-----BEGIN "
 
 
 def files_of_gateways(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each file to which a gateway's settings refer, and which could not be used."""
+    """Yield a problem for each file to which a gateway's settings refer but which cannot be used."""
     for number, gateway in enumerate(configuration.gateways):
         for key, name in _files_of(gateway).items():
             path = file.path.parent / name
@@ -60,7 +60,7 @@ def emptied(paths: Iterable[Path]) -> Iterator[FileProblem]:
     for path in paths:
         try:
             content = path.read_bytes() if path.stat().st_size <= MOST_BYTES_OF_OTHERS else b"-"
-        except OSError:  # reported by those who need the file
+        except OSError:  # reported by the checks that need the file
             continue
         if is_empty(content):
             what, remedy = EMPTIED
@@ -68,7 +68,7 @@ def emptied(paths: Iterable[Path]) -> Iterator[FileProblem]:
 
 
 def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each placeholder from the template."""
+    """Yield a problem for each placeholder from the template that is still in the configuration."""
     if any(EXAMPLE_SSH_KEY in key for key in configuration.network.ssh_keys):
         yield FileProblem(
             file.path,
@@ -93,11 +93,11 @@ def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileP
 
 
 _ENDS: Final = {"password_file": ".password", "session_file": ".password", "key": ".key"}
-"""Extension of the files that are copied to a card, by key; for the other keys it is `.pem`."""
+"""Extensions of files that are copied to a card, by the key that refers to them; `.pem` for other keys."""
 
 
 def missing(key: str, name: str) -> tuple[str, str]:
-    """Return the problem that a file does not exist, and its remedy; `key` refers to the file."""
+    """Return a message that a file does not exist, and the remedy. `key` is the key that names the file."""
     if Path(name).is_absolute():
         return (
             f"there is no file {name}",

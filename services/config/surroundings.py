@@ -1,7 +1,7 @@
 """Checks a vessel's files together with other files in their folder: the identity, the bundle, and the fleet.
 
 The rules depend on the folder: a vessel's folder in a fleet's folder, the `logboat/` folder of a card, or any
-other folder. The checks use the functions with which a card is written and with which an appliance boots.
+other folder. The checks use the same functions as writing a card and booting an appliance.
 """
 
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def _is_on_card(folder: Path) -> bool:
 
 
 def _not_carried(found: PairCheck, config: Path, sensors: Path) -> Iterator[FileProblem]:
-    """Yield a problem for each file to which a configuration refers, but which a card would not contain."""
+    """Yield a problem for each file to which a configuration refers but which a card would not contain."""
     others = () if found.configuration is None else names_of_files(found.configuration)
     recordings = {
         str(file.relative_to(sensors.parent))
@@ -156,7 +156,7 @@ def _identity(folder: Path, now: datetime, *, in_fleet: bool) -> Iterator[FilePr
 def _id(found: PairCheck, config: Path, *, in_fleet: bool) -> Iterator[FileProblem]:
     folder = config.parent
     whose = identity.vessel_of((folder / IDENTITY / VESSEL_CERTIFICATE).read_bytes())
-    if whose is None:  # a damaged certificate, which is reported for itself
+    if whose is None:  # the certificate is damaged, which another check reports
         return
     if in_fleet and whose != folder.resolve().name:
         yield FileProblem(

@@ -1,10 +1,10 @@
-"""The time zone of a vessel."""
+"""Lookup of a vessel's time zone by its name."""
 
 from datetime import UTC, tzinfo
 
 
 def zone_of(name: str) -> tzinfo:
-    """Return the time zone with this name; UTC for an unknown name, which `config check` reports."""
+    """Return the time zone with this name, or UTC if the name is unknown, which `config check` reports."""
     if name == "UTC":  # UTC does not need the table of zones, which is slow to load
         return UTC
     import zoneinfo

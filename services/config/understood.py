@@ -1,6 +1,6 @@
 """Describes in plain words how each sensor in a `sensors.toml` is understood, for `logboat config check`.
 
-Values are in the units that the file uses. The facts about the keys of one kind come from that kind.
+Values are in the units that the file uses. Each kind of sensor describes its own keys.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from sensors.signalk_paths import CONTACT, unit_words
 from sensors.units import format_duration
 
 _GAP: Final = 2
-"""Number of spaces between the longest subject and its text."""
+"""Number of spaces between the longest label and its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnderstoodSensor:
-    """Facts about one sensor."""
+    """Description of how one sensor in a `sensors.toml` is understood."""
 
     settings: SensorSettings
     facts: tuple[Fact, ...]
@@ -36,7 +36,7 @@ def understood(examined: ExaminedSensors) -> tuple[UnderstoodSensor, ...]:
 
 
 def listing(sensors: Sequence[UnderstoodSensor]) -> str:
-    """Return the facts as text: a line with the id of each sensor, and below it a line for each fact."""
+    """Return the facts as text: for each sensor a line with its id, and below it a line for each fact."""
     lines = list[str]()
     for sensor in sensors:
         settings = sensor.settings

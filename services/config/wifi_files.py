@@ -32,7 +32,7 @@ def names_of_wifi_files(networks: Sequence[Wifi]) -> tuple[str, ...]:
 def files_of_wifi(
     networks: Sequence[Wifi], *, folder: Path, file: TomlFile | None = None, now: datetime | None = None
 ) -> Iterator[FileProblem]:
-    """Yield a problem for each file that a Wi-Fi network needs, and which could not be used.
+    """Yield a problem for each file that a Wi-Fi network needs but which cannot be used.
 
     `file` is the configuration, and `folder` contains it. `now` is the current time by default.
     """
@@ -77,7 +77,7 @@ def _files_of(wifi: Wifi) -> Mapping[str, str]:
 
 
 def _mistake_in(key: str, content: bytes, label: str, now: datetime) -> tuple[str, str] | None:
-    """Return the mistake in a file, and its remedy; None if there is none."""
+    """Return a description of the mistake in a file and its remedy; None if there is no mistake."""
     if key == "key":
         return _mistake_in_key(content, label)
     if _CERTIFICATE not in content:

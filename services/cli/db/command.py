@@ -1,7 +1,8 @@
 """`logboat db …`: reads, changes and replicates a document store, for diagnostics and scripts.
 
-The store is given by its path. Only `put`, `pull`, `sync` and `serve` create a missing store; every other
-action needs an existing one. The modules `sync` and `run` implement replication, and `serve` the listener.
+The user passes the path of the store. Only `put`, `pull`, `sync` and `serve` create a missing store. Every
+other action needs an existing one. The modules `sync` and `run` implement replication, and `serve` the
+listener.
 """
 
 import os
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sync.store import Database, Document, DocumentChange
 
 WAIT_S: Final = 60.0
-"""Maximum time, in seconds, that `changes --follow` waits before it checks for changes again.
+"""Maximum seconds for which `changes --follow` waits before it checks for changes again.
 
 When a change is made, the wait ends immediately.
 """
@@ -178,7 +179,7 @@ def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[Docu
 
 
 def _changes_since(database: "Database", since: int) -> "Iterator[DocumentChange]":
-    """Yield all changes after a sequence number, reading page by page."""
+    """Yield all changes after a sequence number, reading the feed page by page."""
     while page := database.changes(since, limit=500):
         yield from page
         since = page[-1].sequence

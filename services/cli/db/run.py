@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from services.schemas.database import DbReplication, FailedDocument
 
 LOOK_EVERY_S: Final = 0.2
-"""Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
+"""Seconds between updates of the counts on a terminal, and between checks whether the replication is idle."""
 STOP_WITHIN_S: Final = 10.0
 """Maximum time, in seconds, to finish transfers in progress after a signal.
 
@@ -69,7 +69,7 @@ def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
 
 
 class _Run:
-    """A replication that reports its progress."""
+    """A replication that reports its progress on the terminal."""
 
     def __init__(self, configuration: ReplicatorConfiguration, *, as_json: bool) -> None:
         self._configuration = configuration
@@ -82,7 +82,7 @@ class _Run:
         self._said: tuple[object, ...] = ()
         self._was_offline = False
         self._half: Problem | None = None
-        """Last reported reason why only one direction of the replication works."""
+        """Last reported reason why only one direction of the replication works; None if both work."""
         self._is_stopping = False
         self._attempts = 0
         terminal = screen(sys.stderr)
@@ -113,7 +113,7 @@ class _Run:
         return self._concluded(status)
 
     async def _stop(self) -> None:
-        """Stop when transfers in progress end, or after a time limit if the peer does not respond."""
+        """Stop the replication after transfers in progress, or after a time limit if the peer is silent."""
         self._is_stopping = True
         is_connecting = self._replicator.status.activity is Activity.CONNECTING
         patience = STOP_CONNECTING_WITHIN_S if is_connecting else STOP_WITHIN_S
@@ -188,7 +188,7 @@ class _Run:
                 print(f"{head}up to date: {self._counts(status.progress)}", flush=True)
             case Activity.CONNECTING if self._attempts == 1:
                 print(f"connecting to {name}", flush=True)
-            case _:  # too frequent to report every change
+            case _:  # other states change too often to report each change
                 return
 
     @property

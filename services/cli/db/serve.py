@@ -32,7 +32,7 @@ The default is the loopback address, because without `--user`, any client that r
 """
 EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0
-"""Time, in seconds, that peers have to close their connections after a signal."""
+"""Seconds for which the command waits, after a signal, for peers to close their connections."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -131,12 +131,12 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def identity_path(store: Path) -> Path:
-    """Return the path of the file with the self-signed identity for a store's listener."""
+    """Return the path of the file that contains the self-signed identity of a store's listener."""
     return store.with_name(store.name + ".identity.pem")
 
 
 def load_or_create_identity(store: Path) -> "TLSIdentity":
-    """Return the self-signed identity stored beside a store; create it if it is missing.
+    """Return the self-signed identity stored beside a store, creating it if it is missing.
 
     Raise FailedError if the identity cannot be read or written.
     """

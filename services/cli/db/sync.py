@@ -1,4 +1,4 @@
-"""`logboat db push|pull|sync PATH URL`: converts the arguments to a replication, which `run` performs.
+"""`logboat db push|pull|sync PATH URL`: builds a replication from the arguments, which `run` performs.
 
 Contradictory arguments and missing files are usage errors, which are reported before a store or a connection
 is opened.
@@ -92,7 +92,7 @@ def replicate(args: Namespace) -> int:
 
 
 def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]":
-    """Return a function that takes a store and builds the replication's configuration from the arguments.
+    """Return a function that returns the configuration of the replication for a given store.
 
     Raise UsageError if the arguments are invalid.
     """
@@ -156,7 +156,7 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Raise UsageError if security options contradict each other or the URL, or if an option is missing."""
+    """Check the security options. Raise UsageError if one is missing, or contradicts another or the URL."""
     tls = {
         "--cert": args.cert,
         "--key": args.key,
@@ -272,7 +272,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def chosen(text: str | None, option: str) -> frozenset[str]:
-    """Return the items of a comma-separated list; the result is empty if `text` is None.
+    """Return the items of the comma-separated list in an option; empty if `text` is None.
 
     Raise UsageError if an item is empty.
     """
@@ -299,7 +299,10 @@ def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentF
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if a host is the loopback interface, on which other machines cannot eavesdrop."""
+    """Return True if a host name or address is that of the loopback interface.
+
+    Other machines cannot eavesdrop on that interface.
+    """
     if host.lower() in LOCAL_NAMES:
         return True
     try:

@@ -114,7 +114,7 @@ def _one(
     target: Path,
     authority: "Authority | None",
 ) -> Mapping[str, bytes]:
-    """Write one vessel's card, and return the bundle that it contains."""
+    """Write one vessel's card, and return the configuration bundle on it: file contents by name."""
     from provisioning.bundle.compose import compose
     from provisioning.card import make
     from provisioning.folder import WrittenCard
@@ -159,8 +159,8 @@ def _card_question(target: "Target", vessel: str) -> str:
 def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
     """Check that the target is the card that the vessel uses.
 
-    Return text about the files whose changes would be lost, or the empty string. Raise FailedError if the
-    target is a different card, so that no second card gets the vessel's certificate.
+    Return a message about the files on the card whose changes would be lost; '' if there are none. Raise
+    FailedError if the target is a different card, so that no second card gets the vessel's certificate.
     """
     from provisioning.card import present_card
 
@@ -201,7 +201,7 @@ def _is_issued(folder: "FleetFolder", vessel: str, certificate: bytes) -> bool:
 
 
 def _issue(folder: "FleetFolder", authority: "Authority", vessel: str, now: datetime) -> None:
-    """Issue a certificate for the card, unless an earlier, failed attempt has already issued one."""
+    """Issue a certificate for a vessel's card, unless an earlier, failed attempt has already issued one."""
     current = folder.vessel(vessel).current
     if (
         current is not None
@@ -260,7 +260,8 @@ def _told(
 def _check_image(args: Namespace) -> str | None:
     """Compare the image with the digest in a file beside it, and return the name of that file.
 
-    Raise CardError if the image is missing or differs.
+    Return None if there is nothing to compare. Raise CardError if the image is missing, or does not match the
+    digest.
     """
     from provisioning.card import image_writing
 
@@ -345,7 +346,7 @@ def _confirm(args: Namespace, world: Environment, question: str, vessel: str) ->
 
 
 class _Progress:
-    """A progress line on standard error that overwrites itself; shown only on a terminal."""
+    """A progress line that overwrites itself on standard error. It is shown only on a terminal."""
 
     def __init__(self, vessel: str, *, is_quiet: bool) -> None:
         self._vessel = vessel

@@ -1,8 +1,7 @@
 """`logboat fleet …`: manages a fleet's identities on the operator's machine.
 
-The identities are stored by `provisioning.folder`.
-
-Passwords and the passphrase for the fleet's root key are read from the terminal or from a file.
+`provisioning.folder` stores the identities. Passwords, and the passphrase for the fleet's root key, are read
+from the terminal or from a file.
 """
 
 import os
@@ -47,8 +46,7 @@ _UPDATE: Final = "--bundle-only --update"
 """Options of `fleet card` for a card in use, whose records must be kept."""
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
-"""Default delay before vessels switch to a new radio key, so that every vessel receives the key first.
-"""
+"""Default delay before vessels switch to a new radio key, so that every vessel receives the key first."""
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
@@ -140,7 +138,7 @@ def _init(args: Namespace, world: Environment) -> int:
     from provisioning.folder import FleetFolder, check_free
     from sync.fleet import names
 
-    names.check("fleet", args.name)  # checked before the person chooses a passphrase
+    names.check("fleet", args.name)  # checked before the operator chooses a passphrase
     check_free(args.folder)
     passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
     folder = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
@@ -185,7 +183,8 @@ def _made(
 ) -> int:
     """Report a new identity.
 
-    `before` tells the operator what to do before writing the card, and `options` are those of `fleet card`.
+    `before` states what the operator must do before writing the card. `options` are the options of
+    `fleet card` to suggest.
     """
     place = folder.identity(vessel.id)
     issued = vessel.current
@@ -437,7 +436,7 @@ def _unlocked(
 ) -> "Iterator[tuple[FleetFolder, Authority]]":
     """Yield the fleet's folder and its authority, unlocked with the passphrase.
 
-    `check` is called first, so that any error it raises is reported before anyone types a passphrase.
+    `check` is called first, so that an error is reported before the operator types the passphrase.
     """
     from provisioning.folder import FleetFolder
 

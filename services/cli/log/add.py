@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 YES: Final = frozenset({"active", "on", "true", "yes", "1"})
 NO: Final = frozenset({"inactive", "off", "false", "no", "0"})
 _LARGEST_WHOLE: Final = 1e15
-"""Magnitude from which messages show a whole number as a float."""
+"""Smallest magnitude at which messages show a whole number as a float."""
 
 
 def add(args: Namespace, world: Environment) -> int:
@@ -74,7 +74,7 @@ def add(args: Namespace, world: Environment) -> int:
 def _confirm_if_far(
     args: Namespace, world: Environment, value: bool | float, *, vessel: str, sensor: "LiveSensor"
 ) -> None:
-    """Ask for confirmation of a value that is far from all earlier values; raise FailedError if it is denied.
+    """Ask for confirmation if a value is far from all earlier values. Raise FailedError if it is denied.
 
     With `--yes`, print the reason for the question instead of asking.
     """

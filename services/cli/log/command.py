@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
-"""Default period to show, in seconds before the latest reading. It applies if --since is not given."""
+"""Length, in seconds, of the period up to the latest reading that is shown if --since is not given."""
 COLUMNS: Final = ("time", "seq", "value", "unit", "quality")
 MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 
@@ -104,7 +104,7 @@ def _history(args: Namespace, database: "Database", vessel: str) -> "History":
     from services.documents import models
     from services.history.samples import History
 
-    found = undocumented_samples(args)  # before any document, so that no sample is missed
+    found = undocumented_samples(args)  # read before any document, so that no sample is missed
     known = models.sensors(database, vessel)
     if args.sensor not in known and (found is None or found.vessel != vessel or not found.samples):
         raise unknown_sensor(args.sensor, vessel, known)
@@ -157,7 +157,7 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
 
 
 def _csv_value(value: "Value") -> str:
-    """Return the shortest text that converts back to the value; True and False become 1 and 0."""
+    """Return the shortest text that represents a value exactly. True and False become 1 and 0."""
     if value is None:
         return ""
     return repr(int(value) if isinstance(value, bool) else value)

@@ -35,7 +35,7 @@ class _Summary:
     samples: int = 0
     first: RecordedSample | None = None
     absent: int = 0
-    """Number of missing samples, determined from gaps in the sample numbers."""
+    """Number of missing samples, counted from jumps in the sample numbers."""
     faults: Counter[str] = field(default_factory=Counter)
     curve: Curve = field(default_factory=Curve)
     place: float = 0.0
@@ -74,7 +74,7 @@ def lines(
 ) -> Iterator[str]:
     """Yield the lines of the view, formatted for the screen `where`.
 
-    `shown_in` is the unit in which the sensor's values are shown; '' for the usual one.
+    `shown_in` is the unit in which the sensor's values are shown; '' for the usual unit.
     """
     show = partial(shown, raw=args.raw_units, shown_in=shown_in)
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
@@ -143,7 +143,7 @@ def _extremes(summary: _Summary, last: RecordedSample, show: "Show") -> Iterator
 
 
 Show = Callable[[Value, str, str], str]
-"""Function that returns a value as text, from the value, its SI unit and the path."""
+"""Function that returns a value as text. Its arguments are the value, its SI unit and the sensor's path."""
 
 
 def shown(value: Value, unit: str, path: str, *, raw: bool, shown_in: str = "") -> str:

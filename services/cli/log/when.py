@@ -20,14 +20,14 @@ _UNITS: Final = {
 _FACTORS: Final = {word: _SECONDS[unit] for unit, words in _UNITS.items() for word in words}
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)")
 _LONGEST_S: Final = 1e11
-"""Longest duration, in seconds, so that the result is a time: about 3,000 years."""
+"""Longest accepted duration, in seconds: about 3,000 years, so that the result is a valid date."""
 
 
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
     """Parse a time that a user typed. Return it in seconds since 1970.
 
-    The text is one of `FORMS`. A duration is counted back from `now`. A time of day is the latest such time
-    before `now`. A date without a zone is in `zone`. Raise UsageError for any other text.
+    The text must have one of the `FORMS`. A duration is counted back from `now`. A time of day means the
+    latest such time before `now`. A date without a zone is in `zone`. Raise UsageError for any other text.
     """
     typed = text.strip()
     word = typed.casefold()
