@@ -47,6 +47,17 @@ KEEP_EVERY_S: Final = 600.0
 """Interval, in seconds, at which a daemon stores its floor. It limits the number of writes to the card."""
 
 
+SYNCED: Final = "synced"
+"""Trust in a time, in documents, if the clock was set by the network, GNSS or a clock chip."""
+UNSYNCED: Final = "unsynced"
+"""Trust in any other time, in documents."""
+
+
+def trust_of(*, synced: bool) -> str:
+    """Return the trust in a UTC time as documents state it in `trust`."""
+    return SYNCED if synced else UNSYNCED
+
+
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
     """Source and uncertainty of the system clock's current time."""

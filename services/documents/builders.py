@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from sensors.settings import SensorSettings
-from services.clocks.clock_quality import Anchor
+from services.clocks.clock_quality import Anchor, trust_of
 from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from sync import documents
 from sync.documents import DocumentType
@@ -47,6 +47,7 @@ def equipment(
         "time": iso(clock.utc_at(row.clock_ms)),
         "boot": boot,
         "clock": row.clock_ms / 1000,
+        "trust": clock.trust,
         "log": identity.log,
         "sequence": row.sequence,
         "alarm": severity,
@@ -71,6 +72,7 @@ def alarm(
             "boot": episode.cleared_boot,
             "clock": episode.cleared_ms / 1000,
             "utc": iso(episode.cleared_utc),
+            **_trust(episode.cleared_synced),
         }
     body = header(DocumentType.ALARM, vessel) | {
         "sensor": sensor,
@@ -86,6 +88,7 @@ def alarm(
             "boot": episode.boot,
             "clock": episode.raised_ms / 1000,
             "utc": iso(episode.raised_utc),
+            **_trust(episode.raised_synced),
         },
         "cleared": cleared,
         "acks": [],
@@ -95,6 +98,11 @@ def alarm(
         ],
     }
     return documents.alarm_id(vessel, sensor, log, episode.sequence), body
+
+
+def _trust(synced: bool | None) -> dict[str, str]:
+    """Return the trust in a time, which is not known for alarms that an earlier version recorded."""
+    return {} if synced is None else {"trust": trust_of(synced=synced)}
 
 
 def gap(vessel: str, log: str, gap: NumberGap, utc: float) -> tuple[str, dict[str, Any]]:
@@ -124,7 +132,12 @@ def boot(
     """Return the document about a boot: the end of the previous boot, and the anchors of its clock."""
     end = None
     if previous is not None:
-        end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
+        end = {
+            "boot": previous.boot,
+            "clock": previous.clock_ms / 1000,
+            "utc": iso(previous.utc),
+            "trust": trust_of(synced=previous.synced),
+        }
     return header(DocumentType.BOOT, identity.vessel) | {
         "log": identity.log,
         "number": identity.boot,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from services.clocks.clock_quality import Anchor
+from services.clocks.clock_quality import SYNCED, UNSYNCED, Anchor
 from services.clocks.time_source import TimeSource
 from sync import documents
 from sync.documents import DocumentType
@@ -100,14 +100,17 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
     end: Seconds
     start_utc: datetime | None = None
     """Start of the window in UTC, as known when the window was closed."""
-    clock: str = "unsynced"
+    trust: str = ""
+    """Whether the UTC times are `synced` or `unsynced`."""
+    clock: str = UNSYNCED
+    """The same, in documents of earlier versions."""
 
     def recorded(self, clock: float) -> float | None:
         """Return the UTC time for a boot clock time, as known when the window was closed.
 
         The result is in seconds since 1970; None if the machine did not know the time then.
         """
-        if self.start_utc is None or self.clock != "synced":
+        if self.start_utc is None or (self.trust or self.clock) != SYNCED:
             return None
         return seconds_of(self.start_utc) + clock - self.start
 
@@ -153,6 +156,8 @@ class BootMoment(_Shape, frozen=True, kw_only=True):
     boot: Whole | None = None
     clock: Seconds
     utc: datetime | None = None
+    trust: str = ""
+    """Whether `utc` is `synced` or `unsynced`; empty in documents of earlier versions."""
 
 
 class AcknowledgementDocument(_Shape, frozen=True, kw_only=True):
@@ -191,6 +196,8 @@ class EquipmentDocument(_Shape, frozen=True, kw_only=True):
     value: Measured = None
     state: str = "good"
     time: datetime | None = None
+    trust: str = ""
+    """Whether `time` is `synced` or `unsynced`; empty in documents of earlier versions."""
     boot: Whole
     clock: Seconds
     log: str

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sensors.state import SensorState
+from services.clocks.clock_quality import trust_of
 from services.journal.batch import SampleRow
 from sync import documents
 
@@ -39,6 +40,11 @@ class ClockReading:
     utc: float
     """Time in seconds since 1970."""
     synced: bool
+
+    @property
+    def trust(self) -> str:
+        """The trust in `utc`, as documents state it."""
+        return trust_of(synced=self.synced)
 
     def utc_at(self, clock_ms: int) -> float:
         """Return the UTC time for another reading of the same boot clock."""
@@ -129,7 +135,7 @@ def reading(window: ReadingWindow, clock: ClockReading) -> tuple[str, dict[str, 
         "end": end / 1000,
         "startUtc": iso(clock.utc_at(start)),
         "endUtc": iso(clock.utc_at(end)),
-        "clock": "synced" if clock.synced else "unsynced",
+        "trust": clock.trust,
         "first": window.first,
         "last": window.last,
         "window": origin.window_s,

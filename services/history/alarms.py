@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sensors.severity import Severity
+from services.clocks.clock_quality import UNSYNCED
 from services.documents import models
 from services.documents.models import AlarmDocument, BootMoment, DocumentSource, ShapeError
 from sync.documents import DocumentType
@@ -85,7 +86,8 @@ def in_order(alarm_episodes: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
 
 def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment:
     """Convert `when`, the time at which an alarm was raised or cleared, to a moment on the timeline."""
-    recorded = None if when.utc is None else models.seconds_of(when.utc)
+    is_unknown = when.utc is None or when.trust == UNSYNCED
+    recorded = None if when.utc is None or is_unknown else models.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sensors.sample import Value
 from sensors.state import is_fault
+from services.clocks.clock_quality import UNSYNCED
 from services.documents import models
 from services.documents.models import DocumentSource, EquipmentDocument, ShapeError
 from services.state.recorder_state import LiveState
@@ -95,7 +96,8 @@ def from_documents(
     shown_in = models.display_units(source, vessel)
     values = []
     for equipment in known:
-        recorded = None if equipment.time is None else models.seconds_of(equipment.time)
+        is_trusted = equipment.trust != UNSYNCED
+        recorded = models.seconds_of(equipment.time) if equipment.time is not None and is_trusted else None
         moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
         is_known = moment.utc is not None and moment.trust is not TimeTrust.BEFORE
         values.append(

@@ -65,6 +65,10 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     cleared_boot: int | None = None
     history: tuple[tuple[int, float, str, str], ...] = ()
     """Changes of the alarm, each with the boot clock time in ms, UTC in s, severity and condition."""
+    raised_synced: bool | None = None
+    """True if the network, GNSS or a clock chip had set the clock; None in records of earlier versions."""
+    cleared_synced: bool | None = None
+    """The same about `cleared_utc`."""
 
 
 class NumberGap(msgspec.Struct, frozen=True, array_like=True):

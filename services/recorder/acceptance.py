@@ -6,6 +6,7 @@ an alarm rule, is always recorded. A constant value is recorded once in each win
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,11 @@ class ClockMoment:
     clock_ms: int
     utc: float
     boot: int
+    is_synced: Callable[[], bool]
+    """Function that returns True if `utc` came from the network, GNSS or a clock chip.
+
+    Asking the kernel for each sample would take too long, so only alarms call the function.
+    """
 
 
 class SensorIntake:
@@ -175,6 +181,7 @@ def _raised(sequence: int, standing: AlarmState, value: Value, now: ClockMoment)
         raised_utc=now.utc,
         boot=now.boot,
         history=((now.clock_ms, now.utc, standing.severity.value, standing.condition),),
+        raised_synced=now.is_synced(),
     )
 
 
@@ -194,5 +201,9 @@ def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, floa
 
 def _cleared(episode: AlarmRecord, now: ClockMoment) -> AlarmRecord:
     return msgspec.structs.replace(
-        episode, cleared_ms=now.clock_ms, cleared_utc=now.utc, cleared_boot=now.boot
+        episode,
+        cleared_ms=now.clock_ms,
+        cleared_utc=now.utc,
+        cleared_boot=now.boot,
+        cleared_synced=now.is_synced(),
     )

@@ -202,7 +202,10 @@ class GroupCommitter:
     def _now(self, clock_ms: int) -> ClockMoment:
         here = self._clock.boottime_ns() // 1_000_000
         utc = self._timekeeper.utc(self._clock.utc_ns() / 1e9) - (here - clock_ms) / 1000
-        return ClockMoment(clock_ms=clock_ms, utc=round(utc, 3), boot=self.identity.boot)
+        return ClockMoment(clock_ms, round(utc, 3), self.identity.boot, self._is_synced)
+
+    def _is_synced(self) -> bool:
+        return self._timekeeper.judge(self._clock.utc_ns() / 1e9, self._quality()).is_synced
 
     def _take(self, intake: SensorIntake, row: SampleRow | None, episode: AlarmRecord | None) -> None:
         name = intake.settings.id
@@ -236,13 +239,12 @@ class GroupCommitter:
     def _batch(self) -> Batch:
         here = self.now_ms()
         now = self._now(here)
-        quality = self._timekeeper.judge(self._clock.utc_ns() / 1e9, self._quality())
         return Batch(
             run=self.identity.run,
             boot=self.identity.boot,
             clock_ms=here,
             utc=now.utc,
-            synced=quality.is_synced,
+            synced=self._is_synced(),
             rows=tuple(self._rows),
             totals=dict(self._totals),
             episodes=tuple((name, episode) for (name, _), episode in self._episodes.items()),

@@ -22,7 +22,7 @@ def intake(made: SensorSettings, *, last: int = 0, episode: AlarmRecord | None =
 
 
 def now(ms: int) -> ClockMoment:
-    return ClockMoment(clock_ms=ms, utc=UTC + ms / 1000, boot=1)
+    return ClockMoment(clock_ms=ms, utc=UTC + ms / 1000, boot=1, is_synced=lambda: True)
 
 
 def offer(
@@ -165,6 +165,7 @@ def test_alarm_record_states_times_condition_and_highest_severity() -> None:
         raised_utc=UTC + 1,
         boot=1,
         history=((1_000, UTC + 1, "warn", "above 60 Hz"),),
+        raised_synced=True,
     )
     _, worse = offer(made, 64.0, 2_000)
     assert worse is not None
@@ -177,7 +178,9 @@ def test_alarm_record_states_times_condition_and_highest_severity() -> None:
     assert better.history[-1] == (3_000, UTC + 3, "warn", "above 60 Hz")
     assert offer(made, 61.5, 4_000)[1] is None
     _, over = offer(made, 10.0, 5_000)
-    assert over == msgspec.structs.replace(better, cleared_ms=5_000, cleared_utc=UTC + 5, cleared_boot=1)
+    assert over == msgspec.structs.replace(
+        better, cleared_ms=5_000, cleared_utc=UTC + 5, cleared_boot=1, cleared_synced=True
+    )
     assert made.episode is None
     assert offer(made, 10.0, 6_000)[1] is None
 
@@ -296,7 +299,7 @@ def test_history_of_an_alarm_is_bounded() -> None:
     rules = [above(60.0), replace(above(63.0), severity=Severity.ALARM)]
     made = SensorIntake(settings(alarms=rules), last=0, episode=None)
     for number in range(1_000):
-        now = ClockMoment(clock_ms=number * 1_000, utc=UTC, boot=1)
+        now = ClockMoment(clock_ms=number * 1_000, utc=UTC, boot=1, is_synced=lambda: True)
         made.offer(sample(62.0 if number % 2 else 64.0, now.clock_ms), now)
     assert made.episode is not None
     assert len(made.episode.history) == MOST_CHANGES == 200

@@ -64,7 +64,7 @@ def test_document_contains_vessel_sensor_times_and_every_sample() -> None:
     assert (body["min"], body["max"], body["mean"]) == (1.5, 2.5, 2.0)
     assert body["startUtc"] == iso(UTC - 2.0)
     assert body["channels"] == ["readings", "vessel.argo"]
-    assert body["clock"] == "synced"
+    assert body["trust"] == "synced"
 
 
 def test_fault_has_a_state_instead_of_a_value_and_is_excluded_from_the_statistics() -> None:
@@ -72,7 +72,7 @@ def test_fault_has_a_state_instead_of_a_value_and_is_excluded_from_the_statistic
     _, body = reading(made, ClockReading(0, UTC, synced=False))
     assert body["samples"] == [[0, 4.0], [5, None, "open"]]
     assert body["mean"] == 4.0
-    assert body["clock"] == "unsynced"
+    assert body["trust"] == "unsynced"
 
 
 def test_contacts_have_no_statistics() -> None:

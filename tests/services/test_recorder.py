@@ -291,7 +291,7 @@ def test_five_successive_boots_in_1970_keep_every_reading_in_order(
         assert [body["first"] for body in readings] == [1, 3, 5, 7, 9]
         values = [sample[1] for body in readings for sample in body["samples"]]
         assert values == [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5]
-        assert {body["clock"] for body in readings} == {"unsynced"}
+        assert {body["trust"] for body in readings} == {"unsynced"}
 
 
 def test_boot_in_2080_does_not_affect_the_times_of_later_boots(
