@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Final
 
+from provisioning.networks.joined import WPA3
+
 from .cloud_init import Reader, boolean_of, each_key, reader_for, root_of, text_of
-from .requested_settings import RequestedWifi, SettingsSheet
+from .requested_settings import CHANGE_IT, RequestedWifi, SettingsSheet
 from .yamltree import Node, Pairs, Text
 
 NO_EFFECT: Final[Mapping[str, str]] = {
     "dhcp6": "addresses are always requested",
     "optional": "startup does not wait for a network",
 }
-"""Keys of an interface that are ignored, each with the reason."""
-_KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
+"""Keys of an interface that need no action, each with the reason."""
+_SECURITY: Final = {"none": "", "psk": "", "psk-sha256": "", "sae": WPA3}
+"""Security of a network by the key management; empty for the usual security."""
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
@@ -81,6 +84,7 @@ class _Point:
         self._password = ""
         self._is_hidden = False
         self._is_open = False
+        self._security = ""
         self._is_understood = True
 
     def read(self, value: Node) -> None:
@@ -92,10 +96,10 @@ class _Point:
         }
         each_key(value, self._sheet, readers)
         if self._is_understood:
-            point = RequestedWifi(
-                self._ssid.text, "" if self._is_open else self._password, hidden=self._is_hidden
-            )
-            self._sheet.join(point, key=self._ssid.text, line=self._ssid.line)
+            password = "" if self._is_open else self._password
+            for name in filter(None, (self._ssid.text, self._ssid.as_bytes)):
+                point = RequestedWifi(name, password, self._is_hidden, self._security)
+                self._sheet.join(point, key=self._ssid.text, line=self._ssid.line)
 
     def _auth(self, _key: Text, value: Node) -> None:
         before = len(self._sheet.problems)
@@ -119,10 +123,12 @@ class _Point:
 
     def _manage(self, key: Text, value: Node) -> None:
         management = text_of(self._sheet, key, value)
-        if management not in _KEY_MANAGEMENT:
-            self._refuse(key, value, "this key management is not supported")
+        if management not in _SECURITY:
+            remedy = "Describe this network in vessel.toml, under [network], and remove it here."
+            self._refuse(key, value, "this key management is not supported in this file", remedy)
         self._is_open = management == "none"
+        self._security = _SECURITY.get(management or "", "")
 
-    def _refuse(self, key: Text, value: Node, text: str) -> None:
-        self._sheet.leave_unread(key.text, value.line, text)
+    def _refuse(self, key: Text, value: Node, text: str, remedy: str = CHANGE_IT) -> None:
+        self._sheet.leave_unread(key.text, value.line, text, remedy)
         self._is_understood = False

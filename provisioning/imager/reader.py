@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sensors.toml.toml_file import FileProblem, unforeseen
 
-from . import customtoml, networkconfig, script, userdata
+from . import commandline, customtoml, networkconfig, script, userdata
 from .requested_settings import NO_CHECKS, Checks, Customisation, SettingsSheet
 
 MOST_BYTES: Final = 64_000
@@ -26,6 +26,8 @@ class ImagerReading:
     """Problems with entries that were not understood, each with its file and line."""
     understood: tuple[str, ...]
     """Names of the files that request settings and were understood completely; they may be removed."""
+    notes: tuple[FileProblem, ...] = ()
+    """Requests that were understood, but that Logboat does not fulfil."""
 
 
 def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReading:
@@ -37,6 +39,7 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
     values: dict[str, Any] = {}
     problems: list[FileProblem] = []
     understood: list[str] = []
+    notes: list[FileProblem] = []
     for name, reader in _READERS.items():
         if name not in files:
             continue
@@ -47,9 +50,10 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
             sheet.leave_unread("", None, *unforeseen(error))
         values |= sheet.values
         problems += sheet.problems
-        if sheet.values and not sheet.problems:
+        notes += sheet.notes
+        if (sheet.values or sheet.notes) and not sheet.problems and name not in _KEPT:
             understood.append(name)
-    return ImagerReading(Customisation(**values), tuple(problems), tuple(understood))
+    return ImagerReading(Customisation(**values), tuple(problems), tuple(understood), tuple(notes))
 
 
 def _as_text(reader: Callable[[str, SettingsSheet], None]) -> Callable[[bytes, SettingsSheet], None]:
@@ -69,9 +73,13 @@ def _as_text(reader: Callable[[str, SettingsSheet], None]) -> Callable[[bytes, S
 
 
 _READERS: Final[Mapping[str, Callable[[bytes, SettingsSheet], None]]] = {
+    "cmdline.txt": _as_text(commandline.read),
     "firstrun.sh": _as_text(script.read),
     "custom.toml": customtoml.read,
+    "rpi-preseed.toml": customtoml.read,
     "user-data": _as_text(userdata.read),
     "network-config": _as_text(networkconfig.read),
 }
+_KEPT: Final = frozenset({"cmdline.txt"})
+"""Files that stay on the card. They contain no secret, and other programs may need them."""
 FILES: Final = tuple(_READERS)

@@ -5,7 +5,7 @@ with a problem stays on the card. Values are checked by parsers that the caller 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ The settings are `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_
 setting without a parser is accepted unchanged.
 """
 NO_CHECKS: Final[Checks] = {}
+NOTHING_TO_DO: Final = "You need not do anything."
 CHANGE_IT: Final = "Change or remove it. Until then, this file stays on the card."
 
 
@@ -27,10 +28,13 @@ class RequestedWifi:
     """A Wi-Fi network to join."""
 
     ssid: str
+    """Name of the network; bytes that are not UTF-8 are lone surrogates (`provisioning.networks.ssid`)."""
     password: str = field(default="", repr=False)
     """Passphrase, or the 64 hexadecimal digits derived from it; empty for an open network."""
     hidden: bool = False
     """True if the access point does not broadcast its SSID."""
+    security: str = ""
+    """Security as in vessel.toml; empty for the usual security of a network with or without a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class SettingsSheet:
         self.values: dict[str, Any] = {}
         """Values by the name of their field in `Customisation`."""
         self.problems: list[FileProblem] = []
+        self.notes: list[FileProblem] = []
+        """Requests that are understood, but cannot be fulfilled."""
         self._checks = checks
 
     def set_value(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
@@ -79,7 +85,7 @@ class SettingsSheet:
         if any(other.ssid == ssid for other in known):
             self.leave_unread(key, line, "this network is listed twice", "Keep one of them.")
             return
-        self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
+        self.values["wifi"] = (*known, replace(point, ssid=ssid, password=password))
 
     def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
         """Return the parsed value; if the value cannot be used, record a problem and return None."""
@@ -92,6 +98,20 @@ class SettingsSheet:
     def leave_unread(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
         """Record an entry that is not accepted, and the reason; the file then stays on the card."""
         self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
+
+    def note(self, key: str, line: int | None, text: str, remedy: str = NOTHING_TO_DO) -> None:
+        """Record a request that is understood, but has no effect; the file need not stay on the card."""
+        self.notes.append(FileProblem(Path(self.file), line, key, text, remedy))
+
+    def refuse_password_logins(self, key: str, line: int | None) -> None:
+        """Record a request for SSH logins with a password: a problem if nobody could log in otherwise."""
+        if "ssh_keys" in self.values:
+            self.note(key, line, "SSH accepts only keys, and not the password", "Log in with the key.")
+        else:
+            text = "SSH does not accept passwords on this system"
+            self.leave_unread(
+                key, line, text, "Write the card again in Raspberry Pi Imager, with an SSH key."
+            )
 
     def unknown(self, key: str, line: int | None) -> None:
         """Record a key that is not known in this file."""

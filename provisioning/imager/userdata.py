@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from . import answers
 from .cloud_init import Reader, boolean_of, each_key, items_of, reader_for, root_of, text_of
 from .requested_settings import SettingsSheet
-from .yamltree import Items, Node, Text
+from .yamltree import Items, Node, Pairs, Text
 
 _OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#cloud-boothook", "## template:")
 """First characters of user-data in formats other than cloud-config."""
@@ -14,23 +15,14 @@ NO_EFFECT: Final[Mapping[str, str]] = {
     "manage_etc_hosts": "the host name is set at each start",
     "manage_resolv_conf": "NetworkManager writes it",
     "preserve_hostname": "the host name is set at each start",
-    "apt": "the system is read-only",
-    "keyboard": "an appliance has no keyboard",
-    "locale": "an appliance has one language",
+    "apt": "the system is read-only, so apt is not used",
     "enable_ssh": "SSH is always enabled",
 }
-"""Keys that are ignored, each with the reason."""
-NO_EFFECT_FOR_A_USER: Final[Mapping[str, str]] = {
-    "groups": "the user is already in the groups that are needed",
-    "shell": "the shell is bash",
-    "sudo": "the user is in the group sudo",
-    "gecos": "it is only a comment",
-}
-NO_EFFECT_FOR_BUSES: Final[Mapping[str, str]] = dict.fromkeys(
-    ("i2c", "spi", "onewire"), "sensors.toml determines which buses are enabled"
-)
+"""Keys that need no action, each with the reason."""
+_SHELL: Final = "/bin/bash"
+"""Shell of every user."""
 _PACKAGES: Final = frozenset({"avahi-daemon"})
-"""Packages that Imager requests and that an appliance does not need."""
+"""Packages that Imager requests and that an appliance does not need: it announces its own name."""
 _COMMANDS: Final = re.compile(
     r"systemctl enable --now ssh"
     r"|rfkill unblock wifi"
@@ -38,7 +30,19 @@ _COMMANDS: Final = re.compile(
     r"|sh -c echo '\S+ ALL=\(ALL\) NOPASSWD:ALL' >/etc/sudoers\.d/\S+"
     r"|chmod 0440 /etc/sudoers\.d/\S+"
 )
-"""Pattern of the commands that Imager writes itself, which have no effect here."""
+"""Pattern of the commands that Imager writes itself, and that need no action.
+
+The key `sudo` is in each file that contains the commands for sudo.
+"""
+_KEYBOARD: Final = re.compile(r'localectl set-x11-keymap "?[\w,-]*"? pc105|setupcon -k --force \|\| true')
+_CONNECT: Final = re.compile(
+    r"sh -c .*(/com\.raspberrypi\.connect\b|/rpi-connect\b|rpi-connect[\w-]*\.(service|path)).*"
+    r"|sh -c (install -o \S+ -m 700 -d|chown -R \S+) \S+/\.config/systemd\S*( \S+/\.config/systemd\S*)?"
+    r"|sh -c install (-d -m 0755|-m 0644 /dev/null) /var/lib/systemd/linger\S*"
+    r"|sh -c loginctl enable-linger .*|sleep 2|sh -c systemctl --quiet --user .*",
+    re.DOTALL,
+)
+"""Pattern of the commands that set up Raspberry Pi Connect."""
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
@@ -63,22 +67,27 @@ class _UserData:
         sheet = self._sheet
         readers: Mapping[str, Reader] = {
             "hostname": reader_for(sheet, "host_name"),
-            "timezone": reader_for(sheet, "timezone"),
+            "timezone": self._timezone,
+            "keyboard": lambda key, _: answers.keyboard(sheet, key.text, key.line),
+            "locale": lambda key, _: answers.locale(sheet, key.text, key.line),
             "user": self._user,
             "users": self._users,
             "ssh_authorized_keys": self._keys,
             "ssh_pwauth": self._logins,
             "packages": self._packages,
             "runcmd": self._commands,
-            "rpi": lambda _, value: each_key(value, sheet, {"interfaces": self._interfaces}),
+            "rpi": lambda _, value: each_key(
+                value, sheet, {"interfaces": self._interfaces, "enable_usb_gadget": self._usb_gadget}
+            ),
         }
         each_key(root, sheet, readers, no_effect=NO_EFFECT)
-        if self._password_logins is not None and "ssh_keys" not in sheet.values:
-            text, remedy = (
-                "SSH does not accept passwords on this system",
-                "Add a public key under ssh_authorized_keys.",
-            )
-            sheet.leave_unread("ssh_pwauth", self._password_logins, text, remedy)
+        if self._password_logins is not None:
+            sheet.refuse_password_logins("ssh_pwauth", self._password_logins)
+
+    def _timezone(self, key: Text, value: Node) -> None:
+        name = text_of(self._sheet, key, value)
+        if name:
+            answers.timezone(self._sheet, key.text, key.line, name)
 
     def _users(self, key: Text, value: Node) -> None:
         """Read a list of users.
@@ -104,10 +113,23 @@ class _UserData:
             "hashed_passwd": reader_for(sheet, "password_hash"),
             "lock_passwd": self._lock,
             "ssh_authorized_keys": self._keys,
+            "groups": lambda key, _: answers.groups(sheet, key.text, key.line),
+            "shell": self._shell,
+            "sudo": self._sudo,
+            "gecos": lambda key, _: sheet.note(key.text, key.line, "the full name is not stored"),
         }
-        each_key(value, sheet, readers, no_effect=NO_EFFECT_FOR_A_USER)
+        each_key(value, sheet, readers)
         if self._is_locked:
             sheet.values.pop("password_hash", None)
+
+    def _shell(self, key: Text, value: Node) -> None:
+        if text_of(self._sheet, key, value) != _SHELL:
+            self._sheet.note(key.text, key.line, f"the user's shell is {_SHELL}")
+
+    def _sudo(self, key: Text, value: Node) -> None:
+        rules = [each for each in items_of(value) if isinstance(each, Text)]
+        if any("NOPASSWD" in each.text for each in rules):
+            answers.passwordless_sudo(self._sheet, key.text, key.line)
 
     def _lock(self, key: Text, value: Node) -> None:
         self._is_locked = bool(boolean_of(self._sheet, key, value))
@@ -129,7 +151,16 @@ class _UserData:
                 return
 
     def _commands(self, key: Text, value: Node) -> None:
-        others = [each for each in items_of(value) if not _COMMANDS.fullmatch(_command(each))]
+        commands = [each for each in items_of(value) if not _COMMANDS.fullmatch(_command(each))]
+        for pattern, answer in ((_KEYBOARD, answers.keyboard), (_CONNECT, answers.connect)):
+            ours = [each for each in commands if pattern.fullmatch(_command(each))]
+            if ours:
+                answer(self._sheet, key.text, ours[0].line)
+        others = [
+            each
+            for each in commands
+            if not _KEYBOARD.fullmatch(_command(each)) and not _CONNECT.fullmatch(_command(each))
+        ]
         if others:
             count = f"{len(others)} commands are" if len(others) > 1 else "a command is"
             self._sheet.leave_unread(
@@ -137,7 +168,23 @@ class _UserData:
             )
 
     def _interfaces(self, _key: Text, value: Node) -> None:
-        each_key(value, self._sheet, {}, no_effect=NO_EFFECT_FOR_BUSES)
+        buses = dict.fromkeys(("i2c", "spi", "onewire"), self._bus)
+        each_key(value, self._sheet, {**buses, "serial": self._serial})
+
+    def _bus(self, key: Text, value: Node) -> None:
+        if boolean_of(self._sheet, key, value):
+            answers.bus(self._sheet, key.text, key.line)
+
+    def _serial(self, key: Text, value: Node) -> None:
+        if isinstance(value, Pairs):
+            readers = dict.fromkeys(("console", "hardware"), self._serial)
+            each_key(value, self._sheet, readers)
+        elif boolean_of(self._sheet, key, value):
+            answers.serial(self._sheet, key.text, key.line)
+
+    def _usb_gadget(self, key: Text, value: Node) -> None:
+        if boolean_of(self._sheet, key, value):
+            answers.usb_gadget(self._sheet, key.text, key.line)
 
 
 def _command(node: Node) -> str:

@@ -4,11 +4,14 @@ Values remain text, so that a network called `no`, or a password that consists o
 duplicate key or an explicit type is ambiguous, and is an error.
 
 Imager writes the name of a network byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML reads as one
-character for each byte. Such a string is decoded again if its bytes are UTF-8.
+character for each byte. Such a string is decoded again if its bytes are UTF-8. If they are not, the string
+can mean either, and `Text` has both meanings.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
+
+from provisioning.networks.ssid import name_of
 
 _MOST_NODES: Final = 10_000
 """Maximum number of nodes in a document; real files of this kind have far fewer.
@@ -36,6 +39,8 @@ class Text:
     text: str
     is_plain: bool = False
     """True if the text is unquoted. Only unquoted text can mean null, true or false."""
+    as_bytes: str = ""
+    r"""The text if `\\x` escapes stand for bytes that are not UTF-8, as lone surrogates; otherwise empty."""
 
     @property
     def is_null(self) -> bool:
@@ -99,7 +104,8 @@ class _Builder:
         if node.tag != f"tag:yaml.org,2002:{_TAGS[kind]}":
             raise YamlError("a value has a custom type (!…), which is not supported", line)
         if kind == "scalar":
-            return Text(line, self._words(node), node.style is None)
+            words, as_bytes = self._words(node)
+            return Text(line, words, node.style is None, as_bytes)
         if kind == "sequence":
             return Items(line, tuple(self.node(each) for each in node.value))
         pairs: list[tuple[Text, Node]] = []
@@ -112,15 +118,20 @@ class _Builder:
             pairs.append((key, self.node(value_node)))
         return Pairs(line, tuple(pairs))
 
-    def _words(self, node: Any) -> str:
+    def _words(self, node: Any) -> tuple[str, str]:
+        """Return the text of a scalar, and its other meaning if escapes in it could stand for bytes."""
         words = str(node.value)
         written = self._text[node.start_mark.index : node.end_mark.index]
-        if node.style == '"' and "\\x" in written:
-            try:
-                return words.encode("latin-1").decode()
-            except UnicodeError:
-                return words  # the string already consists of characters, as YAML defines it
-        return words
+        if node.style != '"' or "\\x" not in written:
+            return words, ""
+        try:
+            octets = words.encode("latin-1")
+        except UnicodeError:
+            return words, ""  # the string contains other characters, so it consists of characters
+        try:
+            return octets.decode(), ""
+        except UnicodeError:
+            return words, name_of(octets)
 
 
 _TAGS: Final = {"scalar": "str", "sequence": "seq", "mapping": "map"}

@@ -45,16 +45,27 @@ class FolderCheck:
 
 Check = Callable[[Path], FolderCheck]
 """Function that checks a folder; it raises no exception, and reports any problems in its result."""
-Beside = Callable[[Callable[[], None]], Iterable[FileProblem]]
+
+
+@dataclass(frozen=True, slots=True)
+class BesideOutcome:
+    """Result of applying files that other programs wrote to the card."""
+
+    problems: tuple[FileProblem, ...] = ()
+    notes: tuple[FileProblem, ...] = ()
+    """Requests that were understood, but not fulfilled; the files need not be changed."""
+
+
+Beside = Callable[[Callable[[], None]], BesideOutcome]
 """Function that applies files that other programs wrote to the card, and returns the problems with them.
 
 Its argument is a callback that makes the card writable.
 """
 
 
-def no_other_files(_open: Callable[[], None]) -> Iterable[FileProblem]:
+def no_other_files(_open: Callable[[], None]) -> BesideOutcome:
     """Do nothing. Used as `Beside` if no other program writes files to the card."""
-    return ()
+    return BesideOutcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,7 @@ class Intake:
         self._problems: list[FileProblem] = []
         self._unused: list[FileProblem] = []
         self._notes: list[FileProblem] = []
+        self._requests: list[FileProblem] = []
         self._refused: set[str] = set()
 
     def run(self, extra: OfferedFiles | None = None) -> Outcome:
@@ -336,7 +348,9 @@ class Intake:
         self._force.remember(replace(memory, shown=shown, forced=forced))
 
     def _look_beside(self) -> None:
-        self._problems += self._beside(self._open)
+        found = self._beside(self._open)
+        self._problems += found.problems
+        self._requests += found.notes
 
     def _find_unused(self) -> None:
         if self._card is not None:
@@ -345,8 +359,9 @@ class Intake:
 
     def _tell(self) -> None:
         unused = [*self._unused, *self._notes]
-        if self._card is not None and (self._card.is_dir() or self._problems or unused):
-            problems.show(self._card, self._problems, unused, before=self._open_folder)
+        requests = self._requests
+        if self._card is not None and (self._card.is_dir() or self._problems or unused or requests):
+            problems.show(self._card, self._problems, unused, requests, before=self._open_folder)
 
     def _open_folder(self) -> None:
         self._open()

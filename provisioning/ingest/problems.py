@@ -15,21 +15,31 @@ _HEAD: Final = (
 )
 _UNUSED: Final = ("Logboat did not use these files on this card. All other files are in use.",)
 _ALSO_UNUSED: Final = ("Logboat did not use these files either.",)
+_REQUESTS: Final = ("Raspberry Pi Imager wrote these settings to the card. Logboat does not apply them.",)
+_DISMISS: Final = ("To remove this list of settings, delete this file.",)
 _FOOT: Final = (
     "Correct and save the files, put the card back, and switch the vessel's computer on.",
     "This file is removed when there are no more problems.",
 )
 
 
-def text(problems: Sequence[FileProblem], unused: Sequence[FileProblem] = ()) -> bytes:
+def text(
+    problems: Sequence[FileProblem],
+    unused: Sequence[FileProblem] = (),
+    requests: Sequence[FileProblem] = (),
+) -> bytes:
     """Return the content of the file, with Windows line endings, which every editor understands.
 
-    `problems` are those for which files were rejected, and `unused` those of files that were ignored.
+    `problems` are those for which files were rejected, `unused` those of files that were ignored, and
+    `requests` settings of Raspberry Pi Imager that are not applied.
     """
     rows = [*_HEAD, "", *_rows(problems)] if problems else []
     if unused:
         rows += [*(_ALSO_UNUSED if problems else _UNUSED), "", *_rows(unused)]
-    return "\r\n".join(map(clean, [*rows, *_FOOT, ""])).encode()
+    if requests:
+        rows += [*_REQUESTS, "", *_rows(requests)]
+    foot = [*(_FOOT if problems or unused else ()), *(_DISMISS if requests else ())]
+    return "\r\n".join(map(clean, [*rows, *foot, ""])).encode()
 
 
 def _rows(problems: Sequence[FileProblem]) -> list[str]:
@@ -50,6 +60,7 @@ def show(
     folder: Path,
     problems: Sequence[FileProblem],
     unused: Sequence[FileProblem] = (),
+    requests: Sequence[FileProblem] = (),
     *,
     before: Callable[[], None],
 ) -> None:
@@ -58,7 +69,7 @@ def show(
     `before` is called before anything is written. Raises OSError.
     """
     path = folder / NAME
-    wanted = text(problems, unused) if problems or unused else None
+    wanted = text(problems, unused, requests) if problems or unused or requests else None
     present = None
     if path.exists():  # read one byte more than the wanted text, because the file may be of any size
         with path.open("rb") as file:

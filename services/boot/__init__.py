@@ -6,6 +6,7 @@ It runs as root and without network access.
 - `paths`: the paths on an appliance
 - `clock`: the earliest possible current time
 - `imager`: the settings that Raspberry Pi Imager left on the card
+- `imager_notes`: requests of Raspberry Pi Imager that are not fulfilled
 - `radio_key`: the key that the vessel-to-vessel radio should use now
 - `system`: changes to the system, one function for each step
 - `run`: the steps, in order

@@ -12,20 +12,25 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from provisioning import files
+from provisioning.imager.answers import TIMEZONE_KEYS
 from provisioning.imager.reader import FILES, MOST_BYTES, ImagerReading, read
 from provisioning.imager.requested_settings import Checks, Customisation, RequestedWifi
 from provisioning.ingest import secret_wiping
 from provisioning.ingest.active_config import ActiveConfiguration, digest
+from provisioning.ingest.ingest import BesideOutcome
+from provisioning.networks.ssid import octets_of
 from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 from services.config import parsers as keys
 from services.config.network_model import NetworkSection, Wifi
+
+from . import imager_notes
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +48,10 @@ class ImagerCard:
 
     firmware: Path
     owned: Collection[str]
+    card: Path
+    """Logboat's folder on the card."""
+    timezone: str = ""
+    """Time zone of the vessel's configuration, for which no answer is needed."""
 
     def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
         """Return the settings in Imager's files, and the contents of these files by name.
@@ -55,15 +64,26 @@ class ImagerCard:
                 with (self.firmware / name).open("rb") as file:
                     contents[name] = file.read(MOST_BYTES + 1)
         reading = read(contents, checks(self.owned))
-        placed = [dataclasses.replace(each, file=self.firmware / each.file.name) for each in reading.problems]
-        return dataclasses.replace(reading, problems=tuple(placed)), contents
+        notes = [
+            note
+            for note in reading.notes
+            if not (note.key in TIMEZONE_KEYS and reading.asked.timezone == self.timezone)
+        ]
+        return dataclasses.replace(
+            reading, problems=self._placed(reading.problems), notes=self._placed(notes)
+        ), contents
 
-    def problems(self) -> tuple[FileProblem, ...]:
-        """Return the problems in Imager's files, without changing anything.
+    def _placed(self, problems: Iterable[FileProblem]) -> tuple[FileProblem, ...]:
+        return tuple(dataclasses.replace(each, file=self.firmware / each.file.name) for each in problems)
+
+    def examine(self, etc: Path) -> BesideOutcome:
+        """Return the problems in Imager's files, and store the requests that are not fulfilled.
 
         Raise OSError if the files cannot be read.
         """
-        return self.read_settings()[0].problems
+        reading, contents = self.read_settings()
+        notes = imager_notes.update(etc, self.card, reading.notes, read=contents)
+        return BesideOutcome(reading.problems, notes)
 
 
 def checks(owned: Collection[str]) -> Checks:
@@ -73,22 +93,28 @@ def checks(owned: Collection[str]) -> Checks:
         "user": lambda raw: keys.user_name(raw, owned),
         "password_hash": keys.crypt_hash,
         "ssh_key": keys.ssh_key,
-        "ssid": keys.ssid,
+        "ssid": _ssid,
         "wifi_password": keys.passphrase_or_none,
         "country": keys.country,
+        "timezone": keys.timezone,
     }
+
+
+def _ssid(name: str) -> str:
+    return keys.ssid(list(octets_of(name)))
 
 
 def take_in_customisation(
     card: ImagerCard, force: ActiveConfiguration, *, before_writing: Callable[[], None]
-) -> tuple[FileProblem, ...]:
+) -> BesideOutcome:
     """Store the settings, erase the files that were fully parsed, and return the problems in the other files.
 
     `before_writing` is called before a file is erased, and makes the card writable. Raise OSError if a file
     cannot be read or written.
     """
     reading, contents = card.read_settings()
-    if reading.asked != Customisation():
+    notes = imager_notes.update(force.folder, card.card, reading.notes, read=contents)
+    if reading.asked != Customisation() or reading.notes:
         earlier = stored_customisation(force.folder)
         merged = reading.asked if earlier is None else _merged(earlier, reading.asked)
         if merged != earlier:
@@ -100,7 +126,7 @@ def take_in_customisation(
             before_writing()
             secret_wiping.wipe(wipe)
             force.remember(memory)
-    return reading.problems
+    return BesideOutcome(reading.problems, notes)
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
@@ -111,7 +137,11 @@ def _merged(earlier: Customisation, later: Customisation) -> Customisation:
 
 def store_customisation(etc: Path, asked: Customisation) -> None:
     """Store the settings. Raise OSError if that fails."""
-    files.write(etc / KEPT, json.dumps(dataclasses.asdict(asked)).encode(), mode=files.SECRET)
+    content = dataclasses.asdict(asked)
+    for point in content["wifi"]:
+        if not point["security"]:
+            del point["security"]  # so that an earlier release can read the file after a rollback
+    files.write(etc / KEPT, json.dumps(content).encode(), mode=files.SECRET)
 
 
 def stored_customisation(etc: Path) -> Customisation | None:
@@ -154,7 +184,14 @@ def added(network: NetworkSection, asked: Customisation | None) -> NetworkSectio
         with contextlib.suppress(InputError):
             if point.ssid not in joined:
                 password = keys.passphrase_or_none(point.password)
-                wifi = (*wifi, Wifi(keys.ssid(point.ssid), password, _PRIORITY, hidden=point.hidden))
+                found = Wifi(
+                    _ssid(point.ssid),
+                    password,
+                    _PRIORITY,
+                    hidden=point.hidden,
+                    security=point.security or None,
+                )
+                wifi = (*wifi, found)
     ssh_keys = [*network.ssh_keys]
     for key in asked.ssh_keys:
         with contextlib.suppress(InputError):

@@ -26,7 +26,7 @@ from provisioning.errors import CardError
 from provisioning.imager.requested_settings import Customisation
 from provisioning.ingest import permissions
 from provisioning.ingest.active_config import ActiveConfiguration
-from provisioning.ingest.ingest import SENSORS, Beside, Intake, Outcome
+from provisioning.ingest.ingest import SENSORS, Beside, BesideOutcome, Intake, Outcome
 from provisioning.ingest.offers import OfferedFiles
 from provisioning.networks import firewall
 from provisioning.networks.plan import plan
@@ -34,7 +34,7 @@ from provisioning.overlays import configtxt
 from provisioning.overlays.kernel_settings import KernelConfiguration, kernel_configuration
 from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
-from sensors.toml.toml_file import FileProblem, unforeseen
+from sensors.toml.toml_file import unforeseen
 from sensors.units import InputError
 from services.boot.check import check
 from services.boot.system import Run
@@ -48,7 +48,7 @@ from services.state.boot_state import BootState
 from services.system import machine
 from sync.fleet import names
 
-from . import imager, system
+from . import imager, imager_notes, system
 from .paths import AppliancePaths
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class BootSequence:
         except Exception as error:  # noqa: BLE001  # nothing may stop the boot
             self.problems.append(f"{self.places.etc}: {_words(error)}")
         self.problems += [str(problem) for problem in outcome.problems]
+        self._step("PROBLEMS.txt", lambda: imager_notes.mark_shown(self.places.etc, self.places.card))
         configuration, sensors = self._in_force()
         self._step("Raspberry Pi Imager's settings", self._imager)
         asked = self.asked
@@ -204,14 +205,25 @@ class BootSequence:
             now=self.now,
             fallback=fallback_name(places.root),
             writable=lambda: system.writable(places.firmware, tool=self.tool),
-            beside=beside or (lambda _open: self._imagers_card().problems()),
+            beside=beside or (lambda _open: self._imagers_card().examine(places.etc)),
         )
         return takein.run(extra)
 
     def _imagers_card(self) -> imager.ImagerCard:
-        return imager.ImagerCard(self.places.firmware, system.owned_names(self.places.root))
+        places = self.places
+        return imager.ImagerCard(
+            places.firmware,
+            system.owned_names(places.root),
+            places.card,
+            self._timezone(),
+        )
 
-    def _take_in_imagers(self, before_writing: Callable[[], None]) -> Iterable[FileProblem]:
+    def _timezone(self) -> str:
+        with contextlib.suppress(Exception):  # mistakes in the file are reported elsewhere
+            return load(self.places.config, missing_ok=True).vessel.timezone
+        return ""
+
+    def _take_in_imagers(self, before_writing: Callable[[], None]) -> BesideOutcome:
         return imager.take_in_customisation(
             self._imagers_card(), ActiveConfiguration(self.places.etc), before_writing=before_writing
         )

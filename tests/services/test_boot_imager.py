@@ -84,6 +84,56 @@ def test_networks_with_accents_or_hidden_names_are_joined_with_their_passwords(b
         assert not path.exists()
 
 
+def test_answers_stay_in_problems_txt_until_it_is_deleted_and_turn_on_no_light(board: Pi) -> None:
+    path = left(
+        board, "user-data", USER_DATA.format("anna") + "timezone: Europe/Berlin\nkeyboard: {layout: de}\n"
+    )
+    for _ in range(3):
+        found = board.start()
+        assert (found.problems, found.unused) == ((), ())
+        assert not path.exists()
+        assert "user-data, line 8, timezone" in problems(board)
+        assert 'timezone = "Europe/Berlin"' in problems(board)
+        assert "user-data, line 9, keyboard" in problems(board)
+    (board.places.card / "PROBLEMS.txt").unlink()
+    for _ in range(2):
+        assert board.start().problems == ()
+        assert problems(board) == ""
+    left(board, "user-data", "#cloud-config\nlocale: de_DE\n")
+    board.start()
+    assert "user-data, line 2, locale" in problems(board)
+    assert "keyboard" not in problems(board)
+
+
+def test_time_zone_that_is_already_set_needs_no_answer(board: Pi) -> None:
+    config = board.places.card / "vessel.toml"
+    board.start()
+    config.write_text(config.read_text().replace("[vessel]", '[vessel]\ntimezone = "Europe/Berlin"'))
+    left(board, "user-data", "#cloud-config\ntimezone: Europe/Berlin\n")
+    board.start()
+    assert problems(board) == ""
+
+
+def test_country_alone_is_read_from_the_command_line(board: Pi) -> None:
+    path = left(
+        board, "cmdline.txt", "console=tty1 cfg80211.ieee80211_regdom=NL systemd.run=/boot/firstrun.sh"
+    )
+    for _ in range(2):
+        assert board.start().problems == ()
+        assert "iw reg set NL" in board.ran
+        assert path.exists()
+
+
+def test_network_whose_name_is_not_utf_8_is_joined(board: Pi) -> None:
+    text = '[wlan]\nssid_hex = "486166e4"\npassword = "correct horse"\nhidden = true\ncountry = "DE"\n'
+    left(board, "rpi-preseed.toml", f'config_version = "1.0"\n\n{text}')
+    for _ in range(2):
+        assert board.start().problems == ()
+        [profile] = board.places.profiles.glob("logboat-join-*")
+        assert "\nssid=72;97;102;228;\n" in profile.read_text()
+        assert not (board.places.firmware / "rpi-preseed.toml").exists()
+
+
 def test_unsupported_settings_remain_on_the_card_and_are_named_until_removed(board: Pi) -> None:
     text = USER_DATA.format("anna") + "write_files:\n- path: /etc/x\n"
     users = left(board, "user-data", text)

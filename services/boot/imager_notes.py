@@ -1,0 +1,79 @@
+"""Requests of Raspberry Pi Imager that are not fulfilled; they stay in PROBLEMS.txt until it is deleted.
+
+The file with the request is erased after the first boot, and the card may be read only after several boots.
+Therefore the requests are stored. They are forgotten when someone has deleted PROBLEMS.txt.
+"""
+
+import json
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from provisioning import files
+from provisioning.ingest.problems import NAME
+from sensors.toml.toml_file import FileProblem
+
+log = logging.getLogger(__name__)
+
+_KEPT: Final = ".imager-notes.json"
+"""Name of the file in the active configuration folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotes:
+    """Requests that earlier boots found; `shown` is True if PROBLEMS.txt has contained them."""
+
+    notes: tuple[FileProblem, ...] = ()
+    shown: bool = False
+
+
+def update(
+    etc: Path, card: Path, found: Sequence[FileProblem], *, read: Collection[str]
+) -> tuple[FileProblem, ...]:
+    """Store the requests that were found, and return all that PROBLEMS.txt should contain.
+
+    `card` is Logboat's folder on the card, and `read` has the names of the files that were read: they replace
+    earlier files of the same name. Raise OSError if a file cannot be read or written.
+    """
+    before = _stored(etc)
+    is_dismissed = before.shown and not (card / NAME).exists()
+    earlier = () if is_dismissed else before.notes
+    kept = [note for note in earlier if note.file.name not in read]
+    notes = (*kept, *found)
+    after = StoredNotes(notes, before.shown and notes == before.notes)
+    if after != before:
+        _store(etc, after)
+    return notes
+
+
+def mark_shown(etc: Path, card: Path) -> None:
+    """Record that PROBLEMS.txt contains the stored requests. Raise OSError if that fails."""
+    before = _stored(etc)
+    if before.notes and not before.shown and (card / NAME).exists():
+        _store(etc, StoredNotes(before.notes, shown=True))
+
+
+def _store(etc: Path, stored: StoredNotes) -> None:
+    if not stored.notes:
+        files.remove(etc / _KEPT)
+        return
+    rows = [[str(each.file), each.line, each.key, each.text, each.remedy] for each in stored.notes]
+    content = json.dumps({"shown": stored.shown, "notes": rows}).encode()
+    files.write(etc / _KEPT, content, mode=files.SECRET)
+
+
+def _stored(etc: Path) -> StoredNotes:
+    try:
+        content: dict[str, Any] = json.loads((etc / _KEPT).read_bytes())
+        notes = [
+            FileProblem(Path(file), line, key, text, remedy)
+            for file, line, key, text, remedy in content["notes"]
+        ]
+        return StoredNotes(tuple(notes), content["shown"] is True)
+    except FileNotFoundError:
+        return StoredNotes()
+    except Exception as error:  # noqa: BLE001  # an unreadable file contains no requests
+        log.error("%s cannot be read: %s", etc / _KEPT, error)
+        return StoredNotes()
