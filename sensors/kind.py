@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sensors.chips.fault_tables import FaultTable
 from sensors.chips.sysfs import Chip
 from sensors.csv_recordings.files import RecordingCache
 from sensors.driver import Driver
@@ -116,6 +117,8 @@ class SensorKind:
     """Function that creates the driver; the driver accesses no hardware before it is opened."""
     example: str
     """Complete `[[sensor]]` table; the tables of other sensors to which it refers come first."""
+    faults: FaultTable = ()
+    """Messages of faults with their remedies, for the documentation."""
     wiring: Picture | None = None
     """Picture of the wiring; None for a kind without wires."""
     chips: Mapping[str, Chip] = field(default_factory=dict)

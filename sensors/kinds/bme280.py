@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY
 from typing import Any, Final
 
 from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.fault_tables import I2C_FAULTS
 from sensors.chips.kernel_driver import Measurement, MeasurementDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, i2c_overlay
 from sensors.driver import options_of
@@ -88,6 +89,7 @@ BMP280, which has no humidity sensor and the kind `bmp280`.""",
     driver=_driver,
     facts=_facts,
     chips={"bme280": CHIP},
+    faults=I2C_FAULTS,
     unit=lambda values: each.unit if (each := MEASUREMENTS.get(values["measure"] or "")) else None,
     wiring=Picture(
         "BME280",

@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY
 from typing import Any, Final
 
 from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.fault_tables import I2C_FAULTS
 from sensors.chips.kernel_driver import Measurement, MeasurementDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, i2c_overlay
 from sensors.driver import options_of
@@ -99,6 +100,7 @@ a wrong unit. The pressure is then recorded as `out-of-range`.""",
     driver=_driver,
     facts=_facts,
     chips={"bme680": CHIP},
+    faults=I2C_FAULTS,
     unit=lambda values: each.unit if (each := MEASUREMENTS.get(values["measure"] or "")) else None,
     interval_s=10.0,
     fastest_hz=1.0,  # a reading takes 0.19 s, of which the heater is on for 0.15 s (`bme680_wait_for_eoc`)

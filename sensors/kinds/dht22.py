@@ -180,6 +180,25 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=_driver,
     facts=_facts,
     pin_overlay=overlay,
+    faults=(
+        (
+            "the kernel has no DHT22 on GPIO…",
+            "Restart: Logboat adds the line to `config.txt`. If the message names a pin, write it.",
+        ),
+        (
+            "the DHT22 does not answer",
+            "Check the three wires, the resistor from `DATA` to 3.3 V, and that `pin` is the BCM number.",
+        ),
+        (
+            "the data of the DHT22 are damaged",
+            "Shorten the cable, and keep it away from interference. Set a longer interval with `every`.",
+        ),
+        ("only zeros were read", "Check the data wire and its resistor."),
+        (
+            "… differs much from one reading to the next",
+            "The readings never agree. Shorten the cable; if this does not help, replace the chip.",
+        ),
+    ),
     unit=lambda values: each.unit if (each := MEASUREMENTS.get(values["measure"] or "")) else None,
     interval_s=10.0,
     fastest_hz=0.5,  # the kernel reads the chip every 2 s at most (`DHT11_DATA_VALID_TIME`)

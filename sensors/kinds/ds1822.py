@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sensors.chips.fault_tables import ONE_WIRE_FAULTS
 from sensors.chips.one_wire import FAMILIES, one_wire_chip
 from sensors.chips.one_wire_driver import (
     READ_S,
@@ -35,7 +36,7 @@ class Ds1822Options(OneWireOptions):
 KIND: Final = SensorKind(
     name="ds1822",
     title="Thermometer: DS1822",
-    measures="temperatures from -55 to 125 °C, to 2 K",
+    measures="temperatures from -55 to 125 °C, with an error of up to 2 K",
     description="""\
 A DS1822 is a thermometer on the 1-wire bus. It is a less accurate DS18B20: its error is up to 2 K from -10
 to 85 °C (Maxim, DS1822 data sheet).
@@ -55,6 +56,7 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=lambda settings, context: ThermometerDriver(settings, MODEL, root=context.root),
     facts=lambda settings, _written: thermometer_facts(settings, MODEL),
     chips={"ds1822": one_wire_chip(MODEL.title)},
+    faults=ONE_WIRE_FAULTS,
     unit=kelvin,
     interval_s=10.0,
     fastest_hz=1.0,

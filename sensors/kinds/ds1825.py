@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sensors.chips.fault_tables import ONE_WIRE_FAULTS
 from sensors.chips.one_wire import FAMILIES, one_wire_chip
 from sensors.chips.one_wire_driver import (
     READ_S,
@@ -58,6 +59,13 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=lambda settings, context: ThermometerDriver(settings, MODEL, root=context.root),
     facts=lambda settings, _written: thermometer_facts(settings, MODEL),
     chips={"ds1825": one_wire_chip(MODEL.title)},
+    faults=(
+        *ONE_WIRE_FAULTS,
+        (
+            "this chip is a MAX31850 or MAX31851",
+            'The address belongs to a thermocouple. Write `kind = "max31850"`, or another address.',
+        ),
+    ),
     unit=kelvin,
     interval_s=10.0,
     fastest_hz=1.0,

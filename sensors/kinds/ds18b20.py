@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sensors.chips.fault_tables import ONE_WIRE_FAULTS
 from sensors.chips.one_wire import FAMILIES, one_wire_chip
 from sensors.chips.one_wire_driver import (
     READ_S,
@@ -56,6 +57,7 @@ another reading of the last 10 minutes was nearer than 5 K.""",
     driver=lambda settings, context: ThermometerDriver(settings, MODEL, root=context.root),
     facts=lambda settings, _written: thermometer_facts(settings, MODEL),
     chips={"ds18b20": one_wire_chip(MODEL.title)},
+    faults=ONE_WIRE_FAULTS,
     unit=kelvin,
     interval_s=10.0,
     fastest_hz=1.0,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sensors.chips.fault_tables import ONE_WIRE_FAULTS
 from sensors.chips.one_wire import FAMILIES, one_wire_chip
 from sensors.chips.one_wire_driver import (
     READ_S,
@@ -34,7 +35,7 @@ class Ds18s20Options(OneWireOptions):
 
 KIND: Final = SensorKind(
     name="ds18s20",
-    title="Thermometer: DS18S20",
+    title="Thermometer: DS18S20 (DS1820)",
     measures="temperatures from -55 to 125 °C",
     description="""\
 A DS18S20 is a thermometer on the 1-wire bus, the successor of the DS1820. It looks like a DS18B20, but has
@@ -58,6 +59,13 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=lambda settings, context: ThermometerDriver(settings, MODEL, root=context.root),
     facts=lambda settings, _written: thermometer_facts(settings, MODEL),
     chips={"ds18s20": one_wire_chip(MODEL.title)},
+    faults=(
+        *ONE_WIRE_FAULTS,
+        (
+            "the chip sent …",
+            "Its counters are impossible. Check the wires; if they are good, replace the chip.",
+        ),
+    ),
     unit=kelvin,
     interval_s=10.0,
     fastest_hz=1.0,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sensors.chips.fault_tables import ONE_WIRE_FAULTS
 from sensors.chips.one_wire import FAMILIES, one_wire_chip
 from sensors.chips.one_wire_driver import (
     ThermometerDriver,
@@ -40,7 +41,7 @@ class Max31850Options(OneWireOptions):
 
 KIND: Final = SensorKind(
     name="max31850",
-    title="Thermocouple on 1-wire: MAX31850",
+    title="Thermocouple on 1-wire: MAX31850 or MAX31851",
     measures="high temperatures, such as those of exhaust gas, on the 1-wire bus",
     description="""\
 A MAX31850 or MAX31851 connects a thermocouple to the 1-wire bus. It measures temperatures that are too high
@@ -67,6 +68,19 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=lambda settings, context: ThermometerDriver(settings, MODEL, root=context.root),
     facts=lambda settings, _written: thermometer_facts(settings, MODEL),
     chips={"max31850": one_wire_chip(MODEL.title)},
+    faults=(
+        *ONE_WIRE_FAULTS,
+        ("the thermocouple is open", "Check for a broken wire, and tighten the terminals `T+` and `T-`."),
+        (
+            "a thermocouple wire touches ground",
+            "Check the insulation of the cable. Use a thermocouple that is insulated from the engine.",
+        ),
+        ("a thermocouple wire touches the supply", "Check the insulation of the cable, and the terminals."),
+        (
+            "this chip is a DS1825, not a MAX31850",
+            'The address belongs to a thermometer. Write `kind = "ds1825"`, or another address.',
+        ),
+    ),
     unit=kelvin,
     interval_s=10.0,
     fastest_hz=0.5,

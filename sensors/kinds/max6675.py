@@ -121,6 +121,21 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=_driver,
     facts=_facts,
     chips={"max6675": CHIP},
+    faults=(
+        ("the kernel has no … on …", "Restart: Logboat adds the line to `config.txt`."),
+        (
+            "the chip reports a fault: the thermocouple is open or shorted, or there is no chip",
+            "Check the thermocouple and its terminals. If they are good, check the SPI wires.",
+        ),
+        (
+            "the chip sends only zeros",
+            "Check the supply and the SPI wires. In frost, the message is normal.",
+        ),
+        (
+            "the kernel takes the chip for a MAX31855 or MAX31856",
+            "Write the kind for your chip, or remove your own line with `maxtherm` from `config.txt`.",
+        ),
+    ),
     unit=lambda values: "K" if values["measure"] else None,
     fastest_hz=4.0,  # a conversion takes up to 220 ms, and each read starts a new one (MAX6675 data sheet)
     wiring=Picture(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensors.chips.chip_keys import address_key, bus_key, wiring_of_chip
+from sensors.chips.fault_tables import I2C_FAULTS
 from sensors.chips.kernel_driver import BusReading, Measurement, MeasurementDriver, Range, range_fact
 from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, i2c_overlay
 from sensors.driver import options_of
@@ -115,6 +116,10 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
     driver=_driver,
     facts=_facts,
     chips={"sht3x": CHIP},
+    faults=(
+        *I2C_FAULTS,
+        ("the temperature is impossible", "The data wire has a fault. Check it, and shorten the cable."),
+    ),
     unit=lambda values: each.unit if (each := MEASUREMENTS.get(values["measure"] or "")) else None,
     fastest_hz=10.0,  # the kernel waits 15 ms for a conversion (`SHT3X_SINGLE_WAIT_TIME_HPM`)
     wiring=Picture(

@@ -20,7 +20,7 @@ from .pages import ROOT
 from .wiring import drawing, stages
 
 NOTE: Final = "<!-- Made from `sensors/kinds` by `python -m tests.docs.kinds`; edit the modules there. -->"
-_LIST: Final = re.compile(r"^\| kind \| measures \|\n(?:\|.*\n)+", re.MULTILINE)
+_LIST: Final = re.compile(r"^\| kind \| (?:sensor \| )?measures \|\n(?:\|.*\n)+", re.MULTILINE)
 _NAVIGATION: Final = re.compile(
     r"^( *)- [^\n]*: kinds/[\w-]+\.md\n(?:\1- [^\n]*: kinds/[\w-]+\.md\n)*", re.MULTILINE
 )
@@ -34,8 +34,10 @@ def files() -> dict[Path, str]:
         made[ROOT / f"docs/kinds/{name}.md"] = page(kind)
         if kind.wiring is not None:
             made[ROOT / f"docs/pictures/kinds/{name}.svg"] = drawing(kind.wiring)
-    rows = [f"| [`{name}`](kinds/{name}.md) | {kind.measures} |" for name, kind in kinds.items()]
-    table = "\n".join(["| kind | measures |", "| --- | --- |", *rows]) + "\n"
+    rows = [
+        f"| [`{name}`](kinds/{name}.md) | {kind.title} | {kind.measures} |" for name, kind in kinds.items()
+    ]
+    table = "\n".join(["| kind | sensor | measures |", "| --- | --- | --- |", *rows]) + "\n"
     made[ROOT / "docs/sensors.md"] = _replaced(_LIST, ROOT / "docs/sensors.md", table)
     entries = "".join(f"          - {name}: kinds/{name}.md\n" for name in kinds)
     made[ROOT / "mkdocs.yml"] = _replaced(_NAVIGATION, ROOT / "mkdocs.yml", entries)
@@ -84,6 +86,14 @@ def _parts(kind: SensorKind) -> Iterator[str]:
         ]
         yield "\n".join(["| key | value | without the key | meaning |", "| --- | --- | --- | --- |", *rows])
     yield _pace(kind)
+    if kind.faults:
+        yield "## Faults"
+        yield (
+            "`logboat sensors` and `logboat doctor` show the message of a faulty sensor. In this table, `…`"
+            " stands for a name or a number."
+        )
+        rows = [f"| {message} | {remedy} |" for message, remedy in kind.faults]
+        yield "\n".join(["| message | what to do |", "| --- | --- |", *rows])
     if kind.chips:
         yield "## The kernel's driver"
         yield "\n".join(_binding(chip) for chip in kind.chips.values())

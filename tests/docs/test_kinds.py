@@ -1,11 +1,13 @@
 """The pages about kinds of sensors match the kinds, and the examples of the kinds are valid."""
 
+import ast
 import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from sensors.chips import fault_tables
 from sensors.config.loader import examine_sensors
 from sensors.driver_context import DriverContext
 from sensors.registry import all_kinds, make_driver
@@ -40,6 +42,33 @@ def test_example_of_a_kind_is_valid_and_makes_its_driver(name: str, tmp_path: Pa
     assert settings.kind == name
     assert len(examined.sensors) == 1 or name == "derived"  # which needs other sensors
     make_driver(settings, context=DriverContext(FakeClock(), root=tmp_path)).close()
+
+
+def messages_of_sensors() -> set[str]:
+    """Return the texts in the source of sensors, with `…` for each value that is filled in."""
+    files = set((ROOT / "sensors").rglob("*.py")) - {Path(fault_tables.__file__)}
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    tables = {
+        part
+        for node in nodes
+        if isinstance(node, ast.keyword) and node.arg == "faults"
+        for part in ast.walk(node)
+    }
+    return {
+        "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "…"
+            for part in (node.values if isinstance(node, ast.JoinedStr) else [node])
+        )
+        for node in nodes
+        if isinstance(node, ast.JoinedStr | ast.Constant) and node not in tables
+    }
+
+
+def test_each_fault_on_a_page_is_a_message_of_a_driver() -> None:
+    messages = messages_of_sensors()
+    faults = {message.strip("… ") for kind in KINDS.values() for message, _remedy in kind.faults}
+    assert faults
+    assert {fault for fault in faults if not any(fault in message for message in messages)} == set()
 
 
 KEYS = [(name, key) for name, kind in KINDS.items() for key in declarations(kind.options)]

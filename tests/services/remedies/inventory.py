@@ -38,7 +38,7 @@ WITHOUT_CASES: Final = frozenset(
 TEXT_ARGUMENT: Final = {"complain": 1, "warn": 1, "_failed": 1, "InputError": 0, "FileProblem": 3}
 """Position of the description of a problem among the arguments of a function."""
 NOT_MESSAGES: Final = frozenset(
-    {"meaning", "example", "description", "title", "measures", "without", "limits"}
+    {"meaning", "example", "description", "title", "measures", "without", "limits", "faults"}
 )
 """Arguments whose texts are not in messages."""
 
