@@ -17,7 +17,7 @@ def gateway_arguments(parser: ArgumentParser) -> None:
 
 
 def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """Send the request to the sync daemon, and print how many documents it will send again. Return 0."""
+    """Request the retry from the sync daemon, and print how many documents it will send again. Return 0."""
     from services.system.control_socket import ControlError, Retry, ask
 
     try:

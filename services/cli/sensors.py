@@ -14,9 +14,9 @@ from services.terminal.present import screen
 
 EVERY_S: Final = 1.0
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
-"""Escape sequence that moves the cursor to the top left and erases the rest of the screen (ECMA-48).
+"""Escape sequence that moves the cursor to the top left, and erases the screen from there (ECMA-48).
 
-Each line is overwritten without erasing it first, which avoids flicker.
+The new text is printed right after it, so the screen hardly flickers.
 """
 
 

@@ -17,7 +17,7 @@ def status_arguments(parser: ArgumentParser) -> None:
 
 
 def status(args: Namespace, world: Environment) -> int:
-    """Print the status. Return 0 even if the vessel has problems, because the command itself succeeded."""
+    """Print the vessel's status. Return 0 even if there are problems, because the command succeeded."""
     configured = configured_vessel(args)
     facts = gather(args, world, configured)
     missing = no_vessel.missing_places(args)

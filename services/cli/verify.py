@@ -31,7 +31,7 @@ def verify_arguments(parser: ArgumentParser) -> None:
 
 
 def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """Print a report. Return 1 if samples are invalid, duplicated, or missing without a reason, else 0."""
+    """Report on the logs. Return 1 if samples are invalid, repeated, or missing without a reason, else 0."""
     from services.history.completeness import verify as verified
 
     when = zone(args)

@@ -19,7 +19,7 @@ class Finding:
 
     verdict: CheckStatus
     seen: str
-    """Description of the observation, with the measured values."""
+    """Description of what the check has observed, with the measured values."""
     cure: str = ""
     """The remedy; '' if none is needed."""
 

@@ -52,7 +52,7 @@ _BEYOND: Final = "\U0010ffff"
 """A string that sorts after every id."""
 
 Safe = Mapping[tuple[str, str, str], int]
-"""Last sequence number acknowledged ashore, by vessel, sensor and log."""
+"""Last sequence number that a gateway has acknowledged, by vessel, sensor and log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,10 @@ class RemovedCounts:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """Return the last sequence number ashore, according to `forwarded` documents, by vessel, sensor and log.
+    """Return the last sequence numbers that gateways have acknowledged, as `forwarded` documents state them.
 
-    Reports from an earlier epoch of a gateway do not count, because the gateway has since lost its data.
+    The key of each number is (vessel, sensor, log). Documents from an earlier epoch of a gateway do not
+    count, because the gateway has since lost its data.
     """
     forwarded = list(database.documents(prefix=f"{DocumentType.FORWARDED}:"))
     newest: dict[str, int] = {}

@@ -127,7 +127,7 @@ class Journal:
         self.through = 0
         """Number of the last batch whose samples are all in documents, as recorded in the journal."""
         self.wants_copies = False
-        """True if the ring is full of batches whose documents have no second copy yet."""
+        """True if the ring, the space for documented batches, is full of batches without copied documents."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -424,7 +424,7 @@ class Journal:
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """Return the number of the last batch to drop from the ring; 0 to drop none."""
+        """Return the number of the last batch to drop from the ring of documented batches; 0 to drop none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)

@@ -71,7 +71,7 @@ def of(
     log: str = "",
     last: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Total]:
-    """Return each sensor's totals with their time and source. `last` has its last sample number in `log`."""
+    """Return totals with their time and source, by sensor. `last` has each last sample number in `log`."""
     return {
         name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
         for name, total in totals.items()

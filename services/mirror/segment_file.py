@@ -198,7 +198,7 @@ def read(path: Path) -> bytes:
 
 
 class FileAccess:
-    """Access to the card's files. Tests replace it to simulate failures and lost unsynchronised data."""
+    """Access to the card's files. Tests replace it to simulate failures, and the loss of unflushed data."""
 
     def append_to(self, path: Path) -> "AppendOnlyFile":
         """Open a file for appending, and create it if it is missing. Raise OSError if that fails."""

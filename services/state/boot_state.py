@@ -19,7 +19,7 @@ from .liveness import Shape
 
 NAME: Final = "boot"
 DAEMONS: Final = "logboat"
-"""User and group of the daemons."""
+"""Name of the user and of the group under which the daemons run."""
 
 
 class BootState(Shape, frozen=True, kw_only=True):

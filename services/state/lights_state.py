@@ -32,7 +32,7 @@ Sight = liveness.ObservedState[LiveLights]
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory.
+    """Read the lights daemon's state file in the run directory, and check that the state is current.
 
     `boottime` is the boot clock's current time, in seconds.
     """

@@ -27,7 +27,7 @@ _SIGNED: Final = "signed"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note that other vessels have later samples of a log."""
+    """A note for the recorder that other vessels have later samples of a log, as their documents show."""
 
     words: str
     is_signed: bool

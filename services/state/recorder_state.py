@@ -197,7 +197,7 @@ def is_recording(sight: Sight, *, boottime: float) -> bool:
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory.
+    """Read the recorder's state file in the run directory, and check that the state is current.
 
     `boottime` is the boot clock's current time, in seconds.
     """

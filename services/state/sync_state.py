@@ -231,7 +231,7 @@ Sight = liveness.ObservedState[LiveMesh]
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory.
+    """Read the sync daemon's state file in the run directory, and check that the state is current.
 
     `boottime` is the boot clock's current time, in seconds. If the daemon gave a reason when it exited,
     `why_not` includes that reason.

@@ -67,12 +67,12 @@ class GatewayResources:
     now: Callable[[], datetime]
     """Function that returns the current time, with a time zone, for checking certificates."""
     rule: Rule
-    """Function that returns the reason to reject a document that an office sends, or None to accept it."""
+    """Function that returns the reason to reject a document pulled from a gateway, or None to accept it."""
     rng: random.Random
     is_recording: Callable[[], bool] = lambda: True
     """Function that returns True while this vessel's recorder makes samples durable."""
     quotas: Quotas | None = None
-    """Daily limits on the data that an office may send; None for no limits."""
+    """Daily limits on the data that may be pulled from gateways; None for no limits."""
     sign: Sign = unsigned
     """Function that signs `forwarded` documents."""
 

@@ -49,7 +49,7 @@ With this value, an alarm or note may be edited 27 times a day during a year wit
 needs more than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
 """
 LEAD_OF_OTHERS: Final = 2**20
-"""Counterpart of `LEAD` for an application's own documents. It allows one edit every 30 s for a year."""
+"""Limit for an application's own documents, instead of `LEAD`. It allows one edit every 30 s for a year."""
 UNVOUCHED: Final = 2**24
 """Highest accepted generation for documents of a vessel that vouches for none, as in earlier versions.
 
@@ -113,7 +113,7 @@ class Generations:
     """Id of the vessel whose store this is."""
     trust: Callable[[], FleetTrust]
     leaves: Leaves
-    """Method `Database.leaves` of the store."""
+    """Function that returns the leaf revisions of a document: `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """Function that returns the signed body of a vessel's stored voucher with the highest generation.
 
@@ -199,7 +199,7 @@ class Generations:
         return voucher
 
     def valid_stored_voucher(self, vessel: str) -> VouchedGeneration | None:
-        """Return the stored voucher of a vessel; None if there is none, or if it is no longer valid."""
+        """Return a vessel's stored voucher (see `VouchedGeneration`), or None if there is no valid one."""
         body = self.stored_voucher(vessel)
         return None if body is None else self._word(vessel, body)
 

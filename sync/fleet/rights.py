@@ -136,7 +136,7 @@ class Rights:
     trust: Callable[[], FleetTrust]
     """Function that returns the current trust, so that new revocations apply at once."""
     leaves: Leaves
-    """Method `Database.leaves` of the store."""
+    """Function that returns the leaf revisions of a document: `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """Function that returns the signed body of a vessel's stored voucher with the highest generation.
 

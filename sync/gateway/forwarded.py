@@ -41,7 +41,7 @@ HISTORY: Final = (DocumentType.READING, DocumentType.GAP)
 AT_ONCE: Final = 500
 """Maximum number of documents checked in one call of `Forwarded.advance`."""
 EPOCHS_AHEAD: Final = 1000
-"""Maximum number by which an accepted epoch may exceed ours.
+"""Maximum number by which an epoch (see the module) that another vessel states may exceed ours.
 
 No gateway is recreated that often, so a higher epoch is a forgery. It is ignored, because otherwise the
 forger could use up all numbers for later epochs.
@@ -55,7 +55,7 @@ def forwarded_id(gateway: str, vessel: str) -> str:
 
 
 def bounds_of(document: Document) -> dict[Log, int]:
-    """Return the valid bounds in a `forwarded` document, by log.
+    """Return the valid bounds in a `forwarded` document: the last forwarded sample number of each log.
 
     Another vessel may have written the document, so malformed bounds are ignored.
     """
@@ -78,9 +78,10 @@ def epoch_of(document: Document) -> int:
 
 
 class Forwarded:
-    """Record of the documents that were forwarded to one gateway: the bounds of all vessels.
+    """Record of the documents that were forwarded to one gateway.
 
-    This class advances the bounds of this vessel.
+    It consists of the bounds that all vessels state: for each log, the number of the last sample that was
+    forwarded. This class advances the bounds of this vessel.
     """
 
     def __init__(

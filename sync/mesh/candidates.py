@@ -72,13 +72,13 @@ class _VesselAddresses:
 
 
 class Candidates:
-    """The known candidates of all vessels."""
+    """The known endpoints (candidates) at which each vessel may be reached."""
 
     def __init__(self) -> None:
         self._vessels: dict[str, _VesselAddresses] = {}
 
     def see(self, vessel: str, sightings: Iterable[Sighting], now: float) -> None:
-        """Set the current advertisements of a vessel, in the order in which they were first received."""
+        """Set the candidates of a vessel to its advertised endpoints, in the order of their discovery."""
         if vessel not in self._vessels and len(self._vessels) >= VESSELS_KEPT:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
@@ -146,7 +146,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class VesselCandidates:
-    """The known candidates of one vessel."""
+    """The known endpoints (candidates) at which one vessel may be reached."""
 
     _all: Candidates
     _vessel: str

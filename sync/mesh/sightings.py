@@ -62,7 +62,7 @@ class Advertisement:
 
     vessel: str
     log: str
-    """The recorder's log id of six letters, or "none" while there is no log."""
+    """Six-letter id of the recorder's current log, or "none" if there is no log."""
     fleet: str
     db: str
     """Name of the database, as in its URL."""

@@ -141,11 +141,11 @@ class URLEndpointListenerConfiguration:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Additional headers in the response to an admitted client."""
     on_connected: "Callable[[PeerConnection], None] | None" = None
-    """Called at the beginning of each connection."""
+    """Function called at the beginning of each connection."""
     on_disconnected: "Callable[[PeerConnection, Problem | None], None] | None" = None
-    """Called at the end of each connection, with the problem that ended it, or None."""
+    """Function called at the end of each connection, with the problem that ended it, or None."""
     on_documents: "Callable[[PeerConnection, Sequence[DocumentEnded]], None] | None" = None
-    """Called with batches of documents that were replicated or failed."""
+    """Function called with batches of documents that were replicated or failed."""
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
     common_name: str = "logboat"

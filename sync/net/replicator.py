@@ -143,9 +143,9 @@ class ReplicatorConfiguration:
     push_stream: Stream | None = None
     """Stream to push, which the peer need not have. `channels` selects the documents to pull."""
     acknowledged: Acknowledged | None = None
-    """Called for each local change that the peer has confirmed, even if the peer already had the revision."""
+    """Function called for each local change that the peer has confirmed, even if the peer already had it."""
     begun: Callable[[PushProgress], None] | None = None
-    """Called on each connection before anything is pushed, with the progress from which pushing continues.
+    """Function called on each connection before anything is pushed, with the progress from which to continue.
 
     The `local` of this progress is 0 if the whole feed will be pushed.
     """
@@ -164,7 +164,7 @@ class ReplicatorConfiguration:
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
     on_connected: Callable[[PeerDriver], None] | None = None
-    """Called for each connection, before data is sent on it."""
+    """Function called with each new connection, before data is sent on it."""
     replicator_type: ReplicatorType | None = None
     """Direction of the replication. If given, it sets `push` and `pull`."""
 
@@ -232,7 +232,7 @@ class Replicator:
         self._has_offered = False
         """True if the documents that failed in earlier runs were offered again."""
         self.bytes_sent = self.bytes_received = 0
-        """Number of payload bytes received on all connections that have ended.
+        """Numbers of payload bytes sent and received on connections that have ended.
 
         `transferred` includes the open connection.
         """

@@ -75,12 +75,12 @@ class ThrottledTransport:
 
     @property
     def bytes_received(self) -> int:
-        """Payload bytes received by the transport."""
+        """Number of payload bytes received by the transport."""
         return self._transport.bytes_received
 
     @property
     def bytes_sent(self) -> int:
-        """Payload bytes sent by the transport."""
+        """Number of payload bytes sent by the transport."""
         return self._transport.bytes_sent
 
     @property

@@ -44,7 +44,7 @@ from .sender_types import Acknowledged, SendOptions
 log = logging.getLogger(__name__)
 
 _NOT_THAT_FEED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED})
-"""Statuses with which a peer rejects a kind of subscription that it does not support."""
+"""HTTP statuses with which a peer rejects a kind of subscription that it does not support."""
 
 
 class Activity(Enum):
@@ -183,8 +183,7 @@ class ActivePeer(PeerBase):
     def offer(self, document_ids: Iterable[str]) -> None:
         """Propose documents again that the peer has rejected before.
 
-        If the sender exists already, the documents are proposed at once. Otherwise they are proposed as soon
-        as it is created.
+        If the sender does not exist yet, the documents are proposed as soon as the sender is created.
         """
         if self.sender is None:
             self._offered.extend(document_ids)

@@ -23,7 +23,7 @@ class Attempts:
         self._tried: dict[_Key, list[str]] = {}
 
     def __len__(self) -> int:
-        """Return the number of entries."""
+        """Return the number of revisions for which tried solutions are recorded."""
         return len(self._tried)
 
     def is_first(self, document_id: str, revision: str, solution: str) -> bool:

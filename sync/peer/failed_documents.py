@@ -95,7 +95,7 @@ class FailedDocuments:
         return iter(list(self._documents.values()))
 
     def get(self, direction: Direction, document_id: str) -> FailedDocument | None:
-        """Return the entry of a document, or None."""
+        """Return a document's entry in the list, or None if the document is not listed."""
         return self._documents.get(_Key(direction, document_id))
 
     def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
@@ -124,7 +124,7 @@ class FailedDocuments:
         return (each for each in reversed(list(self)) if each.direction is direction)
 
     def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Add a document, or replace its entry."""
+        """Add a document to the list, or replace the document's entry."""
         key = _Key(direction, document_id)
         self._answered(key)
         reason = problem.text.removeprefix(f"{document_id}: ")[:_LONGEST_REASON]
@@ -143,7 +143,7 @@ class FailedDocuments:
         self._is_new = True
 
     def forget(self, direction: Direction, document_id: str) -> None:
-        """Remove a document that was replicated or no longer exists."""
+        """Remove a document from the list, because it was replicated or no longer exists."""
         key = _Key(direction, document_id)
         self._answered(key)
         if self._documents.pop(key, None) is not None:

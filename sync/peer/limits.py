@@ -40,7 +40,7 @@ This saves memory, and prevents urgent messages from waiting long.
 BYTES_QUEUED: Final = 1024 * 1024
 """Total size in bytes of queued messages above which no further revision is read from the store."""
 READ_AHEAD: Final = 50
-"""Maximum number of revisions read from the store at once."""
+"""Maximum number of revisions read from the store in one query, before they can be sent."""
 REVISIONS_WANTED: Final = 6 * BATCH
 """Maximum number of revisions that were requested from a peer but are not stored yet.
 
@@ -49,7 +49,7 @@ While this number is reached, the peer's `changes` messages are not answered.
 LISTS_UNANSWERED: Final = 64
 """Maximum number of unanswered `changes` messages that a peer may send; Couchbase Lite sends 4."""
 REQUESTS_AHEAD: Final = 200_000
-"""Maximum number of complete requests from a peer after an incomplete request, to limit memory.
+"""Maximum number of complete requests from a peer that began after a request that is still incomplete.
 
 The longest message takes about 5000 frames, and other messages arrive between them.
 """
@@ -148,12 +148,12 @@ this depth.
 DEPTH_MOST: Final = 100
 """Maximum number of ancestors sent with a revision to any peer.
 
-A longer history would consist mostly of ids made up in place of ancestors that are no longer stored.
+A longer history would consist mostly of substitute ids, for ancestors that are no longer stored.
 """
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed temporarily is tried again on the same connection."""
 RETRY_REFUSED: Final = 1800.0
-"""Seconds until a retry if the peer reports that our daily quota is used up (429).
+"""Seconds until a document is sent again after the peer has reported that our quota is used up (429).
 
 Each retry sends the whole body.
 """

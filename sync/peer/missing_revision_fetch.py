@@ -53,7 +53,7 @@ class MissingRevisionFetch:
         """Ids of the documents that were requested, in the order of the requests."""
         self._open = 0
         self._given_up: Failure | None = None
-        """Reason why requests are no longer made; None while they are."""
+        """Reason why no more revisions are requested; None while revisions are requested."""
 
     @property
     def is_idle(self) -> bool:

@@ -13,7 +13,7 @@ class Domain(StrEnum):
     POSIX = "POSIX"
     """Domain of the socket's `errno` values."""
     DNS = "DNS"
-    """Domain of `socket.EAI_…` values: a host name that could not be resolved."""
+    """Domain of `socket.EAI_…` values, for a host name that could not be resolved."""
     TLS = "TLS"
     """Domain without codes; the message describes what is wrong with the handshake or the certificate."""
     WEBSOCKET = "WebSocket"

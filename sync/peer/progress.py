@@ -40,13 +40,13 @@ class FailureList(Protocol):
     """A durable list of failed documents, such as `sync.peer.failed_documents.FailedDocuments`."""
 
     def __len__(self) -> int:
-        """Return the number of documents."""
+        """Return the number of documents in the list."""
 
     def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Add a document, or replace its entry."""
+        """Add a document to the list, or replace the document's entry."""
 
     def forget(self, direction: Direction, document_id: str) -> None:
-        """Remove a document that was replicated or no longer exists."""
+        """Remove a document from the list, because it was replicated or no longer exists."""
 
     def save(self) -> None:
         """Write the list to the store if it has changed. Raises StoreError if the store fails."""

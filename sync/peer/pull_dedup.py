@@ -64,7 +64,7 @@ class _RequestedRevisions(msgspec.Struct, gc=False):
 
 
 class Claims:
-    """Record of the revisions that the sessions on one store have requested."""
+    """Record of the revisions that the sessions on one store have requested (claimed) from their peers."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, _RequestedRevisions] = {}

@@ -67,7 +67,7 @@ class PushConflicts:
         self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
         """Revisions that were proposed twice, because the peer is on a branch that was closed here."""
         self._given_up: Problem | None = None
-        """Reason why conflicts no longer wait for the pull; None while they wait."""
+        """Reason why the pull cannot resolve conflicts; None while conflicts wait for the pull."""
         self.asking = 0
         """Number of requests for the peer's current revisions that are not answered yet."""
 

@@ -44,7 +44,7 @@ class Allowance:
     """The amount of data that one owner may send in a day."""
 
     bytes: int
-    """Maximum total size in bytes of bodies and blobs."""
+    """Maximum total size, in bytes, of the bodies and blobs that the owner may send in a day."""
     revisions: int
 
 

@@ -176,7 +176,7 @@ class ChangeReceiver:
         A peer that is a vessel sends these revisions again on the same connection.
         """
         self._proposed = 0
-        """Number of revisions that were requested from a pushing peer and have not been sent by it yet."""
+        """Number of revisions that were requested from a pushing peer and have not arrived yet."""
         self._arrivals = RevisionWriter(session, database, options, echo)
         self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
         self._ends = DeferredTombstones[ReceivedRevision](database)

@@ -94,7 +94,7 @@ class ReceivedRevision(msgspec.Struct):
     end: "ReceivedRevision | None" = None
     """The tombstone of the branch that this revision replaces. Either both are stored, or neither."""
     ended: "Callable[[MessageError | None], None] | None" = None
-    """Called with None when an individually requested revision is stored, or with the error."""
+    """Function called with None when an individually requested revision is stored, or with the error."""
 
     @property
     def bytes_held(self) -> int:

@@ -103,9 +103,9 @@ class FeedSender:
         self._proposals: deque[OfferedChange] = deque()
         """Rejected changes to be proposed again with a different solution (see `push_conflicts`)."""
         self._echoed: model.DocumentChange | None = None
-        """The last change found by the latest read of the feed that came from the peer itself."""
+        """The last change that came from the peer itself, in the part of the feed that was read last."""
         self._place: tuple[float, model.DocumentChange] | None = None
-        """The echoed change to announce, to advance the peer's position, and the time of the announcement."""
+        """Time of the scheduled announcement of an echoed change, and that change; None if none is due."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         others = replace(options, selection=EVERYTHING)  # only the deliveries need the selection
         self._outcomes = SendOutcomes(

@@ -124,11 +124,9 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
     collection: ClassVar[None] = None
 
     collections: tuple[str, ...]
-    """Names of the collections.
+    """Names of the collections. Other messages identify a collection by its index in this list.
 
     A name begins with its scope and a dot, unless the scope is the default scope.
-
-    Other messages identify a collection by its index in this list.
     """
     clients: tuple[str, ...]
     """Checkpoint ids, one for each collection, in the same order."""

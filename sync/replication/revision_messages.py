@@ -27,7 +27,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     """Body as JSON text: the document, or a delta from `delta_source`."""
     sequence: str | None = None
-    """Sequence from the `changes` message. A replacement has the sequence of the requested revision."""
+    """Sequence from the `changes` message that announced the requested revision; None if unknown."""
     deleted: bool = False
     history: tuple[str, ...] = ()
     """Ancestors, newest first. Some may be missing, and the oldest one need not be the first revision."""
@@ -110,7 +110,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
     id: str | None
     revision: str | None
     sequence: str | None = None
-    """Sequence from the `changes` message."""
+    """Sequence from the `changes` message that announced the revision; None if unknown."""
     status: int = HTTPStatus.NOT_FOUND
     """Reason as an HTTP status."""
     reason: str | None = None

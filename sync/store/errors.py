@@ -33,7 +33,7 @@ class DocumentError(StoreError, ValueError):
 
 
 class ConflictError(StoreError):
-    """A write whose parent is not the current revision."""
+    """A write whose parent is not the document's current revision."""
 
     def __init__(self, text: str, *, current: str | None) -> None:
         super().__init__(text)
@@ -46,7 +46,7 @@ class BlobError(StoreError):
 
 
 class BusyError(StoreError):
-    """The write was abandoned because another process held the write lock for too long."""
+    """A write was abandoned because another process held the write lock for too long."""
 
 
 class FullError(StoreError):
@@ -58,11 +58,11 @@ class ReadOnlyError(StoreError):
 
 
 class InputOutputError(StoreError):
-    """The operating system failed to read or write the file."""
+    """The operating system failed to read or write the store's file."""
 
 
 class DamagedError(StoreError):
-    """The file's contents are not what was written to it."""
+    """A file of the store is damaged: its contents are not what was written to it."""
 
     def __init__(self, text: str, *, path: Path) -> None:
         super().__init__(text)
@@ -71,7 +71,7 @@ class DamagedError(StoreError):
 
 
 class UnsupportedError(StoreError):
-    """The version of the file or of the SQLite library is not supported."""
+    """The version of the store's file or of the SQLite library is not supported."""
 
 
 _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]] = (

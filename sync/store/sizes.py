@@ -16,7 +16,7 @@ from sync.store import meta
 from sync.store.engine import Engine
 
 _PART: Final = "rtrim(rtrim({row}id, replace({row}id, ':', '')), ':')"
-"""SQL expression for the part of an id.
+"""SQL expression for the part of a document's id: the id up to its last colon, without the colon.
 
 The inner `rtrim` removes everything after the last colon, and the outer `rtrim` removes the colon.
 """
@@ -101,7 +101,7 @@ class Sizes:
         return [PartSize(*columns) for columns in parts]
 
     def departures(self) -> list[PartSize]:
-        """Return the size of the rows in the table `departures`, by part. The whole table is read."""
+        """Return the size of the rows in `departures`, by part of the id. The whole table is read."""
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:

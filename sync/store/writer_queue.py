@@ -20,7 +20,7 @@ _PAUSE_S: Final = 0.001
 
 
 class WriterQueue:
-    """The turnstile of one store, which is a lock on a separate file.
+    """Queue of the processes that write to one store: a lock, the turnstile, on a separate file.
 
     The database file itself cannot be used for this purpose, because closing any of its descriptors would
     drop SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).

@@ -181,7 +181,7 @@ def _made(
     before: str = "",
     options: str = _NEW,
 ) -> int:
-    """Report a new identity.
+    """Print that a vessel's identity was created, and what to do next. Return the exit status.
 
     `before` states what the operator must do before writing the card. `options` are the options of
     `fleet card` to suggest.

@@ -72,7 +72,7 @@ def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
 def lines(
     samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, where: Screen, shown_in: str
 ) -> Iterator[str]:
-    """Yield the lines of the view, formatted for the screen `where`.
+    """Yield the lines of the view of a sensor's readings, formatted for the screen `where`.
 
     `shown_in` is the unit in which the sensor's values are shown; '' for the usual unit.
     """

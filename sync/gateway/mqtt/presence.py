@@ -59,7 +59,7 @@ class Presence:
         return self._published.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
-        """Record that a vessel's retained messages were read, and that this gateway forwards the vessel."""
+        """Record that a vessel's retained messages were read. From now on, its presence may be published."""
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:
