@@ -29,7 +29,7 @@ _MODE: Final = 0o660
 
 
 class ErrorLog:
-    """Writer of the log, for use by one thread. Each process has its own writer."""
+    """Writer of `errors.log`, for use by one thread. Each process has its own writer."""
 
     def __init__(self, data: Path) -> None:
         """Set the paths in the data folder `data`, without reading or writing files."""

@@ -15,7 +15,7 @@ SAME: Final = 3
 PLACE: Final = 30
 """Maximum number of messages from the same place in the code that are logged within `WITHIN_S` seconds."""
 MOST: Final = 500
-"""Maximum number of messages to remember."""
+"""Maximum number of different messages whose counts a `Limiter` keeps."""
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
 
 

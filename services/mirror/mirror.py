@@ -5,8 +5,8 @@ follows the document store's sequence numbers with a delay of a few minutes. Unt
 durable, the journal's ring keeps the batches from which the document was made (`Journal.release_copies`). So
 each sample is always in two files.
 
-The files are synchronised only at the end of a round. Then a *mark* is written: the sequence number up to
-which copies are durable. After a restart, copying continues from the newest mark, so some documents are
+The files are flushed to the card only at the end of a round. Then a *mark* is written: the sequence number up
+to which copies are durable. After a restart, copying continues from the newest mark, so some documents are
 copied twice. This is harmless, because the newest copy of a document counts.
 
 Written data is never changed. A whole segment is removed when it is damaged, or when most of its documents

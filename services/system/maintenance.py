@@ -1,9 +1,9 @@
 """Maintenance: makes an appliance's root file system writable until a timer makes it read-only again.
 
 A file in the run directory shows that maintenance is in progress; the lights and `logboat status` read it.
-The file is created before the root becomes writable, and removed after the root is read-only again. The
-lights therefore always show when the root is writable. A restart also ends maintenance, because the boot
-mounts the root read-only.
+The file is created before the root file system becomes writable, and removed after it is read-only again. The
+lights therefore always show when it is writable. A restart also ends maintenance, because the boot mounts the
+root file system read-only.
 """
 
 import json
@@ -17,7 +17,7 @@ from provisioning import files
 
 STATE: Final = "maintenance.json"
 APPLIANCE: Final = Path("usr/lib/logboat/image.json")
-"""File below the root whose presence identifies an appliance."""
+"""File below the root directory whose presence identifies an appliance."""
 TIMER: Final = "logboat-maintenance-end"
 LONGEST_S: Final = 12 * 3600
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600}
@@ -26,7 +26,7 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """The root could not be made writable or read-only; the message says what to do."""
+    """The root file system could not be made writable or read-only; the message says what to do."""
 
 
 def seconds(text: str) -> int:
@@ -55,7 +55,7 @@ def run(command: Sequence[str]) -> None:
 
 
 def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), tool: Run = run) -> None:
-    """Make the root writable for `duration` seconds from now, even if it already is writable.
+    """Make the root file system writable for `duration` seconds from now, even if it already is writable.
 
     Raise MaintenanceError or OSError if that fails.
     """
@@ -75,7 +75,7 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
 
 
 def end(place: Path, *, tool: Run = run) -> None:
-    """Make the root read-only.
+    """Make the root file system read-only.
 
     Raise MaintenanceError, and leave it writable, if a process still writes to it.
     """

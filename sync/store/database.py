@@ -2,14 +2,14 @@
 
 Guarantees of a commit
     A change is durable when `put`, `insert`, `delete` … return outside a transaction, or when a
-    `transaction()` ends: SQLite's write-ahead log was written and synchronised (`synchronous=FULL`). After a
-    power cut at any instant, each transaction is complete or absent, never partial, and all transactions
-    committed before it are complete. If a call raises, none of its changes can be read. There is one
-    exception: if the card fails during the commit and the power then fails, the whole transaction may
+    `transaction()` ends: SQLite's write-ahead log was written and flushed to the card (`synchronous=FULL`).
+    After a power cut at any instant, each transaction is complete or absent, never partial, and all
+    transactions committed before it are complete. If a call raises, none of its changes can be read. There is
+    one exception: if the card fails during the commit and the power then fails, the whole transaction may
     reappear.
 
 Cost of a commit
-    Each changed page (4 KiB) is appended to the write-ahead log, which is then synchronised once. A
+    Each changed page (4 KiB) is appended to the write-ahead log, which is then flushed once. A
     checkpoint writes each page to the database file once, however often it was changed since the last
     checkpoint. So changes that can wait a second should share one transaction. A new document changes the
     last page of the table and one leaf of the index of ids, where similar ids are on the same page.

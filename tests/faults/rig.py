@@ -104,7 +104,7 @@ class Rig:
             log_pages: number of pages at which the journal's write-ahead log is checkpointed.
             ring: number of bytes of documented batches that the journal keeps.
             files: file access for the writer of copies.
-            sync: function that synchronises a file descriptor of the witness.
+            sync: function that flushes the number witness to disk, given its file descriptor.
 
         Raises:
             JournalError: the journal cannot be opened.

@@ -1,4 +1,4 @@
-"""Reads, writes and synchronisations fail at random, and some writes are torn.
+"""Reads, writes and flushes to disk (fsync) fail at random, and some writes are torn.
 
 The recorder reports the errors, retries, and loses no accepted sample.
 """

@@ -1,6 +1,6 @@
 """A power cut occurs during any system call. Every sample in the ledger is stored afterwards.
 
-In the journal and in the store, data that was not synchronised may be kept, dropped or torn.
+In the journal and in the store, data that was not flushed to disk may be kept, dropped or torn.
 """
 
 import os
@@ -50,7 +50,7 @@ def test_samples_in_the_ledger_survive_power_cuts(tmp_path: Path, rng: random.Ra
 
 
 class Witness:
-    """The witness file on a disk that may lose unsynchronised data."""
+    """The file of the number witness, on a disk that may lose data that was not flushed."""
 
     def __init__(self, data: Path) -> None:
         self.path = path_in(data)

@@ -1,7 +1,7 @@
 """Disks that fail: SQLite VFSes for the parameter `vfs`, on top of the system's own VFS.
 
 On a `FaultyDisk`, calls fail at random, and writes may be torn. Data that it has accepted is kept. On a
-`FragileDisk`, no call fails, but a power cut affects data that was not synchronised.
+`FragileDisk`, no call fails, but a power cut affects data that was not flushed.
 
 Each disk can be used by a single process only. The system handles the `-shm` file, which is memory.
 """
@@ -47,7 +47,7 @@ class _Disk(apsw.VFS):
 
 
 class FaultyDisk(_Disk):
-    """Disk on which reads, writes, truncations and synchronisations fail with the probability `chance`.
+    """Disk on which reads, writes, truncations and flushes fail with the probability `chance`.
 
     A call fails by raising an exception. When the last connection closes, it checkpoints its write-ahead log,
     and SQLite ignores failures of this checkpoint by design. apsw would raise them nevertheless. No call
@@ -139,7 +139,7 @@ def _path(name: Any) -> str:
 
 @dataclass(slots=True)
 class _Content:
-    """Durable content of a file, and the changes made since its last synchronisation."""
+    """Durable content of a file, and the changes made since the file was last flushed."""
 
     durable: bytearray | None
     """Durable content, or None if the file may be missing after a power cut."""
@@ -157,7 +157,7 @@ class _Content:
     def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
         """Return the content that a power cut leaves.
 
-        Each unsynchronised change is kept completely with the probability `kept`.
+        Each change that was not flushed is kept completely with the probability `kept`.
         """
         if (self.durable is None or self.removed) and rng.random() < 0.5:
             return None
@@ -208,7 +208,7 @@ class FragileDisk(_Disk):
         known = self._files.get(path)
         if known is None or known.removed:
             there = bytearray(path.read_bytes()) if path.exists() else None
-            # A program that creates a database must synchronise its folder. SQLite does so for the log.
+            # A program that creates a database must flush its folder. SQLite does so for the log.
             main = bytearray() if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else None
             self._files[path] = _Content(main if there is None else there)
             if self.left is not None:
@@ -309,5 +309,5 @@ class _FragileFile(apsw.VFSFile):
     def xSync(self, flags: int) -> None:  # noqa: N802 - no real disk to wait for
         self._disk.count()
         if self._content.durable is None:
-            self._disk.settle_names()  # SQLite's own VFS does so at the first synchronisation of a new log
+            self._disk.settle_names()  # SQLite's own VFS does so when a new log is first flushed
         self._content.settle()
