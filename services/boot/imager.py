@@ -51,7 +51,7 @@ class ImagerCard:
     card: Path
     """Logboat's folder on the card."""
     timezone: str = ""
-    """Time zone of the vessel's configuration, for which no answer is needed."""
+    """Time zone in the vessel's configuration; a request for the same time zone counts as fulfilled."""
 
     def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
         """Return the settings in Imager's files, and the contents of these files by name.
@@ -87,7 +87,7 @@ class ImagerCard:
 
 
 def checks(owned: Collection[str]) -> Checks:
-    """Return the parsers for the values of the settings. User names in `owned` are rejected."""
+    """Return the parsers for the values of Imager's settings. User names in `owned` are rejected."""
     return {
         "host_name": keys.host_name,
         "user": lambda raw: keys.user_name(raw, owned),
@@ -130,13 +130,13 @@ def take_in_customisation(
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
-    """Return the earlier settings, updated with every value that the later settings define."""
+    """Return Imager's earlier settings, updated with every value that its later settings define."""
     settings = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
     return dataclasses.replace(earlier, **{name: value for name, value in settings.items() if value})
 
 
 def store_customisation(etc: Path, asked: Customisation) -> None:
-    """Store the settings. Raise OSError if that fails."""
+    """Store Imager's settings in the active configuration folder. Raise OSError if that fails."""
     content = dataclasses.asdict(asked)
     for point in content["wifi"]:
         if not point["security"]:
@@ -145,7 +145,7 @@ def store_customisation(etc: Path, asked: Customisation) -> None:
 
 
 def stored_customisation(etc: Path) -> Customisation | None:
-    """Return the stored settings; None if there are none."""
+    """Return the settings from Imager that an earlier boot stored; None if there are none."""
     try:
         customisation: dict[str, Any] = json.loads((etc / KEPT).read_bytes())
         return _from_json(customisation)

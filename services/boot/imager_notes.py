@@ -18,12 +18,15 @@ from sensors.toml.toml_file import FileProblem
 log = logging.getLogger(__name__)
 
 _KEPT: Final = ".imager-notes.json"
-"""Name of the file in the active configuration folder."""
+"""Name of the file, in the active configuration folder, that stores the requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredNotes:
-    """Requests that earlier boots found; `shown` is True if PROBLEMS.txt has contained them."""
+    """Imager's unfulfilled requests, as stored by earlier boots.
+
+    `shown` is True if PROBLEMS.txt has contained them.
+    """
 
     notes: tuple[FileProblem, ...] = ()
     shown: bool = False
@@ -32,10 +35,11 @@ class StoredNotes:
 def update(
     etc: Path, card: Path, found: Sequence[FileProblem], *, read: Collection[str]
 ) -> tuple[FileProblem, ...]:
-    """Store the requests that were found, and return all that PROBLEMS.txt should contain.
+    """Store Imager's unfulfilled requests in `found`, and return all that PROBLEMS.txt should contain.
 
-    `card` is Logboat's folder on the card, and `read` has the names of the files that were read: they replace
-    earlier files of the same name. Raise OSError if a file cannot be read or written.
+    `card` is Logboat's folder on the card. `read` contains the names of the files in which the requests were
+    found. Earlier requests from files of the same names are dropped. Raise OSError if a file cannot be read
+    or written.
     """
     before = _stored(etc)
     is_dismissed = before.shown and not (card / NAME).exists()
@@ -49,7 +53,7 @@ def update(
 
 
 def mark_shown(etc: Path, card: Path) -> None:
-    """Record that PROBLEMS.txt contains the stored requests. Raise OSError if that fails."""
+    """Record that PROBLEMS.txt contains Imager's stored requests. Raise OSError if that fails."""
     before = _stored(etc)
     if before.notes and not before.shown and (card / NAME).exists():
         _store(etc, StoredNotes(before.notes, shown=True))

@@ -18,17 +18,20 @@ from sync.gateway.mqtt.topics import Topics
 from sync.store import Database
 
 MOST_WAITING: Final = 100
-"""Maximum number of commands that wait to be carried out."""
+"""Maximum number of commands of one gateway that wait to be carried out."""
 MOST_WARNINGS: Final = 20
 """Maximum number of ignored commands to log on one connection."""
 _LONGEST: Final = 120
-"""Maximum size of a payload in bytes. The id of an alarm is shorter."""
+"""Maximum size of a command's payload, in bytes. The id of an alarm is shorter."""
 _SHOWN: Final = 60
 log = logging.getLogger(__name__)
 
 
 class CommandInbox:
-    """The commands that a gateway has received and not carried out yet, across connections."""
+    """The commands to acknowledge alarms that a gateway has received and not carried out yet.
+
+    They are kept when a connection ends.
+    """
 
     def __init__(self, database: Database, name: str, topics: Topics, now: Callable[[], datetime]) -> None:
         """Create an empty inbox.
@@ -41,7 +44,7 @@ class CommandInbox:
         """
         self._database, self._name, self._topics, self._now = database, name, topics, now
         self._waiting: deque[tuple[str, str]] = deque()
-        """Topic and alarm id of each command."""
+        """Topic and alarm id of each waiting command, in the order of arrival."""
         self._warnings = 0
 
     @property
@@ -73,11 +76,9 @@ class CommandInbox:
         return True
 
     def carry_out(self, lanes: Sequence[DocumentLane]) -> None:
-        """Carry out the waiting commands.
+        """Carry out the waiting commands. Only alarms in the gateway's `lanes` can be acknowledged.
 
-        Only alarms in the gateway's `lanes` can be acknowledged. If the store fails, the commands remain.
-
-        Raises StoreError if the store fails.
+        Raises StoreError if the store fails. The commands that are left are then carried out by a later call.
         """
         while self._waiting:
             topic, alarm = self._waiting[0]
@@ -103,7 +104,10 @@ class CommandInbox:
 
 
 def _checked(vessel: str, sensor: str, payload: bytes) -> tuple[str, str]:
-    """Return the id of the alarm that a command names, and the problem or an empty string."""
+    """Return the id of the alarm that a command names, and an empty string.
+
+    If the command is invalid, return an empty string and the reason.
+    """
     if len(payload) > _LONGEST:
         return "", f"the payload has {len(payload)} bytes instead of an alarm's id"
     try:

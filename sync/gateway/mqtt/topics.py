@@ -15,7 +15,7 @@ DISCOVERY_PREFIX: Final = "homeassistant"
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 LONGEST_PREFIX: Final = 100
-"""Maximum length of a prefix in characters."""
+"""Maximum length of a prefix of topics, in characters."""
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)*")
 _NODE: Final = "logboat-"
 
