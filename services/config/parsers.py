@@ -47,7 +47,7 @@ def timezone(raw: Any) -> str:
         known = zoneinfo.available_timezones()
         if not known:  # no time zones are installed here, so the name cannot be checked
             return name
-        near = close(name, {zone for zone in known if "/" in zone})  # EST is not meant by CEST
+        near = close(name, {zone for zone in known if "/" in zone})  # EST must not be suggested for CEST
         hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
         raise InputError(f"{shown(name)} is not a known time zone", hint) from None
     return name

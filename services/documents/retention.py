@@ -63,7 +63,7 @@ class RemovedCounts:
     alarms: int = 0
     bytes: int = 0
     alarm_ids: tuple[str, ...] = ()
-    """Ids of the removed alarms, which are not covered by any floor."""
+    """Ids of the removed alarms, which no floor (`Database.set_floor`) covers."""
     brought: int = 0
     """Number of removed documents that crew, guests or other vessels had sent."""
 

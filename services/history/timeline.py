@@ -12,7 +12,8 @@ A boot's clock is converted to UTC as follows:
    after the last, UTC advances at the clock's own rate.
 3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`). So
    one wrong answer from a time server affects only one boot.
-4. A clock chip that contradicts the boots around it, or the floor, is not believed.
+4. A clock chip that contradicts the boots around it, or the time floor (the earliest possible time), is not
+   believed.
 5. A boot without a believable anchor took place after the previous boot and after its own floors, and before
    the next boot. The estimate is the middle of that period, with half its length as the uncertainty. If
    there is no upper bound, only a lower bound is known.
@@ -332,7 +333,7 @@ def _bounds(
 
 
 def _floors(boot: RecordedBoot) -> Iterator[float]:
-    """Yield the floors of a boot, converted to the UTC time at which its clock was zero.
+    """Yield the time floors of a boot, converted to the UTC time at which its clock was zero.
 
     The caller ignores floors that later boots disprove, because they came from a clock that ran ahead.
     """

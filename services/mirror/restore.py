@@ -87,9 +87,10 @@ def lacking(
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
-    """Set the floor again if a gap document says that readings were removed to free space.
+    """Set the floor of a sensor's readings again, if a gap document says that readings were removed.
 
-    The store may have lost the floor.
+    The floor prevents peers from sending removed readings again (`Database.set_floor`). The store may have
+    lost it.
     """
     name, span = documents.parse_id(document_id), span_of(document_id, raw)
     if name is None or name.sensor is None or name.log is None or span is None:

@@ -3,7 +3,7 @@
 A new log begins when the journal is lost, damaged or out of date (`rollback`). Totals such as engine hours
 must then not restart from zero. They are taken from this vessel's own files, in this order of trust:
 
-- the journal, the data that a repair saved from it, and the witness: no other vessel writes these;
+- the journal, the data that a repair saved from it, and the number witness: no other vessel writes these;
 - readings in the vessel's last log whose value is the total itself. They count if the files above have no
   totals for the sensor, or if their numbers are higher than all numbers in the journal. No other vessel may
   write the current log. But other vessels may write earlier logs, and may pass on an old `vessel` document
@@ -327,8 +327,8 @@ def gather(
 ) -> dict[str, Total]:
     """Return the best known totals of the vessel.
 
-    `own` contains the totals from the vessel's own files. `witnessed` are the sensors in the witness, whose
-    readings do not count. `journal_logs` are the logs known to the journal. `progress` is called often.
+    `own` contains the totals from the vessel's own files. `witnessed` are the sensors in the number witness,
+    whose readings do not count. `journal_logs` are the logs known to the journal. `progress` is called often.
     """
     known = totals.highest(own)
 

@@ -135,11 +135,12 @@ def refill(
 
 
 def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Write gap documents for numbers that are in the witness but in no document, and return their count.
+    """Write gap documents for numbers in the number witness that no document has, and return their count.
 
-    The witness's last write may not have reached the card before a restart. So gap documents are also written
-    for the reserved numbers if the machine has restarted since, and samples are lost or `in_doubt` is True.
-    `start` is the current boot id. Raise StoreError if documents cannot be read or written.
+    `given` is the content of the witness, whose last write may not have reached the card before a restart. So
+    gap documents are also written for the reserved numbers if the machine has restarted since, and samples
+    are lost or `in_doubt` is True. `start` is the current boot id. Raise StoreError if documents cannot be
+    read or written.
     """
     identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
     last = {name: given.last(name) for name in given.numbers}

@@ -1,9 +1,9 @@
-"""Detects if one of a vessel's files is older than its other files: journal, documents, witness and copies.
+"""Detects if one of a vessel's files is older than the others: journal, documents, number witness, copies.
 
 A file that has lost its end, or is an older copy, looks valid: only the other files reveal the loss. The
-files are written in a fixed order, each after the previous write is durable. Numbers are reserved
-(`number_witness`), a batch is committed (`journal`) and recorded in the witness, the batch's documents are
-written, and then the documents are copied (`mirror`). So:
+files are written in a fixed order, each after the previous write is durable. Numbers are reserved in the
+number witness (`number_witness`), a batch is committed (`journal`) and recorded in the witness, the batch's
+documents are written, and then the documents are copied (`mirror`). So:
 
 - The journal is out of date if the witness or a document contains a number, batch, boot or log that comes
   after the journal's last one. Such a journal would assign numbers twice, so a new log begins.
@@ -125,7 +125,7 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
 
 
 def journal_lost(given: GivenNumbers | None) -> str | None:
-    """Return a description of the loss if the journal contains no log but the witness names one.
+    """Return a description of the loss if the journal contains no log but the number witness names one.
 
     Return None if the journal has lost nothing.
     """
@@ -239,7 +239,7 @@ def store_behind_copies(
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
     """Return True if a peer claims to have numbers or boots of the current log that are unknown here.
 
-    `given` is the current content of the witness. Raise StoreError if the store cannot be read.
+    `given` is the current content of the number witness. Raise StoreError if the store cannot be read.
     """
     if claim.contradicts:
         return True

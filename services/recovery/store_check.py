@@ -72,7 +72,8 @@ Such a check takes a few seconds on a Pi Zero 2.
 PATIENCE_S: Final = 10.0
 """Maximum time to wait for daemons to exit, in seconds.
 
-They check for the mark once a second, and exit within two seconds of finding it.
+They check for the mark of damage (the file `damaged`) once a second, and exit within two seconds of finding
+it.
 """
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10

@@ -85,7 +85,7 @@ class LostNumbers:
     """Record of sequence numbers that the journal may have lost."""
 
     given: GivenNumbers | None = None
-    """Contents of the witness, which may be about any log."""
+    """Contents of the number witness, which may be about any log."""
     in_doubt: bool = False
     """True if the journal was out of date, in which case more numbers may have been assigned."""
 

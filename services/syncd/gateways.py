@@ -280,7 +280,7 @@ def office_rule(
     log_now: Callable[[], str | None],
     trust: Callable[[], FleetTrust | None],
 ) -> Rule:
-    """Return the rule for documents that an office may write in this vessel's store.
+    """Return the rule for documents that an office ashore, a Couchbase gateway, may write in this store.
 
     Like a member of the crew, the office may write notes, acknowledgements and documents of its own types. It
     may also write documents that the fleet's CA has signed. Readings and other log documents are accepted

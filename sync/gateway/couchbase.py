@@ -5,7 +5,7 @@
     gateway.start()
 
 Each part of the forwarding policy (`policy`) has its own replication, connection and checkpoint, so that
-alarms do not wait for a month of readings. One more replication pulls documents from the office
+alarms do not wait for a month of readings. One more replication pulls documents from the gateway
 (`gateway_replication`). The first replication connects before the others (`connection_timing`). If a user
 must solve a problem before a connection is possible, the gateway continues its attempts, but less often.
 

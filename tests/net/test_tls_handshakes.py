@@ -246,7 +246,7 @@ def test_resumed_tls_1_2_session_has_its_certificate_and_is_tied_to_the_server_c
     client = fleet_client(BRIGID).context
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     server = fleet_server()
-    first, _first_there, _ = shake_hands(server, client)  # kept open, for OpenSSL drops cut sessions
+    first, _first_there, _ = shake_hands(server, client)  # kept open: OpenSSL drops broken sessions
     second, there, _ = shake_hands(server, client, first.session)
     assert second.session_reused
     assert certificates.peer_certificate(there) == BRIGID.certificate

@@ -16,7 +16,10 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of rejected documents that a lane sets aside. If more are rejected, the lane stops."""
+"""Maximum number of rejected documents that a lane (group of documents) sets aside.
+
+If more documents are rejected, the lane stops.
+"""
 
 
 def local_key(name: str) -> str:
