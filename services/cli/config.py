@@ -256,7 +256,7 @@ def _apply(args: Namespace, world: Environment) -> int:
             else "no change: the file was already applied"
         )
         if outcome.taken:
-            tell("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync")
+            tell("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync logboat-gnss")
     return 2 if outcome.problems else 0
 
 

@@ -1,6 +1,6 @@
-"""Arguments of `logboat record`, `sync`, `store`, `ended` and `demo`.
+"""Arguments of `logboat record`, `sync`, `gnss`, `store`, `ended` and `demo`.
 
-The implementations are in `services.recorder.daemon`, `services.syncd.daemon`,
+The implementations are in `services.recorder.daemon`, `services.syncd.daemon`, `services.gnss.daemon`,
 `services.recovery.store_check`, `services.state.crash_loops` and `services.demo`.
 """
 
@@ -48,6 +48,18 @@ def sync(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """Run the sync daemon in the foreground. Return its exit status."""
     with loading():
         from services.syncd import daemon
+
+    return daemon.run(args)
+
+
+def gnss_arguments(parser: ArgumentParser) -> None:
+    """Define the arguments of `logboat gnss`: none."""
+
+
+def gnss(args: Namespace, world: Environment) -> int:  # noqa: ARG001
+    """Run the daemon that reads the satellite receiver in the foreground. Return its exit status."""
+    with loading():
+        from services.gnss import daemon
 
     return daemon.run(args)
 

@@ -66,6 +66,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("record", "daemons", "run the recorder in the foreground, until Ctrl-C"),
         Command("sync", "daemons", "run the sync daemon in the foreground, until Ctrl-C"),
         Command("lights", "lights", "run the lights daemon, until Ctrl-C; test or explain the lights"),
+        Command("gnss", "daemons", "run the daemon that reads the satellite receiver, until Ctrl-C"),
         Command("store", "daemons", "check the stores and repair damage"),
         Command(
             "ended", "daemons", "record how a daemon exited (units run a script instead)", is_internal=True

@@ -6,20 +6,17 @@ anchor has become known. The sources are, best first: `gnss`, `network` (NTP), `
 `floor` (no earlier than the image's date or the last known time).
 """
 
-import ctypes
 import logging
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from . import kernel_clock
 from .time_source import TimeSource
 
 log = logging.getLogger(__name__)
 
-STA_UNSYNC: Final = 0x0040
-"""Status bit of `adjtimex`: no time service disciplines the clock (linux/timex.h)."""
 RTC_UNCERTAINTY_S: Final = 20.0
 """Uncertainty of a clock chip, in seconds.
 
@@ -85,33 +82,16 @@ class Anchor:
         return [self.clock_s, self.utc, self.source.value, self.uncertainty_s]
 
 
-class _Timex(ctypes.Structure):
-    """The C type `struct timex` (linux/timex.h), with padding in place of fields that are not read."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_byte * 256),
-    )
-
-
 def system_quality(*, root: Path = Path("/")) -> ClockQuality:
     """Return the quality of the system clock, as reported by the kernel.
 
-    A time service may discipline the clock, or a clock chip may have set it. Raise OSError if the kernel
-    cannot be queried.
+    A time service may discipline the clock, or a clock chip may have set it. Every time service counts as the
+    network here: `services.state.gnss_state` tells whether it is the satellite receiver. Raise OSError if the
+    kernel cannot be queried.
     """
-    timex = _Timex()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.adjtimex(ctypes.byref(timex)) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    if not timex.status & STA_UNSYNC:
-        return ClockQuality(TimeSource.NETWORK, max(timex.maxerror / 1e6, 0.001))
+    clock = kernel_clock.read()
+    if clock.is_synced:
+        return ClockQuality(TimeSource.NETWORK, max(clock.max_error_s, 0.001))
     # A value of 1 means that the kernel took the time from the first clock chip at boot (rtc's sysfs ABI,
     # hctosys).
     hctosys = root / "sys/class/rtc/rtc0/hctosys"
@@ -194,8 +174,8 @@ class TimeFloor:
             self.contradicted_s += max(at - self._contradicted_at, 0.0)
         elif self.contradicted_s == 0.0:
             log.warning(
-                "network time is %s, which is before the saved time %s; if this persists for %g minutes, "
-                "network time is accepted",
+                "the time from the network or from GNSS is %s, which is before the saved time %s; if this "
+                "persists for %g minutes, it is accepted",
                 *(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC" for when in (utc, self.utc)),
                 DISBELIEVED_AFTER / 60,
             )

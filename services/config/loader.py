@@ -216,12 +216,22 @@ def _check_lights(table: Table, lights: LightsSection) -> None:
             )
 
 
+def _check_clock(table: Table, _clock: ClockSection) -> None:
+    if "baud" in table.data and not table.mentions("gnss"):
+        table.complain(
+            "baud",
+            "this key is for a satellite receiver, but none is set",
+            'Add: gnss = "/dev/ttyACM0", or the device of your receiver.',
+        )
+
+
 _CHECKS: Final[Mapping[type, Check]] = {
     NetworkSection: _check_network,
     Wifi: _check_wifi,
     Ethernet: _check_ethernet,
     GatewaySection: _check_gateway,
     LightsSection: _check_lights,
+    ClockSection: _check_clock,
 }
 """Functions that check the combinations of keys, by the type of the section."""
 

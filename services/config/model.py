@@ -15,7 +15,7 @@ from services.documents.budget import Budget
 from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.policy import HoursAre
 
-from . import parsers
+from . import parsers, receiver_parsers
 from .network_model import NetworkSection
 
 _DIRECTION: Final = choice("push", "pull", "both")
@@ -330,6 +330,20 @@ class ClockSection:
         without="none",
         example="18",
         meaning="Pin (BCM number) that receives one pulse per second from a satellite receiver.",
+    )
+    gnss: str | None = key(
+        receiver_parsers.device,
+        default=None,
+        without="none",
+        example='"/dev/ttyACM0"',
+        meaning="Serial device of a satellite receiver (GNSS) that sends NMEA sentences.",
+    )
+    baud: int | None = key(
+        receiver_parsers.baud,
+        default=None,
+        without="found automatically",
+        example="9600",
+        meaning="Baud rate of the receiver; it needs `gnss`.",
     )
 
 

@@ -53,6 +53,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("edges", wiring.edges, "revolutions and flow are counted from edges"),
     Check("clock", hardware.clock, "readings get their times from the clock"),
     Check("clock-chip", hardware.rtc, "the clock chip keeps the time without a network"),
+    Check("receiver", hardware.receiver, "the satellite receiver sets the clock without a network"),
     Check("age", hardware.sane_time, "a date before 2025 shows that the clock was never set"),
     Check("voltage", hardware.voltage, "low voltage damages cards and restarts boards"),
     Check("heat", hardware.heat, "a hot processor slows down, then stops"),

@@ -11,7 +11,7 @@ from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import ConfigurationError
 from services.config.loader import Configuration, read_configuration
-from services.state import lights_state, recorder_state, sync_state
+from services.state import gnss_state, lights_state, recorder_state, sync_state
 from services.state.boot_state import BootState
 from services.state.boot_state import read as read_boot
 from services.state.recorder_state import LiveState
@@ -79,6 +79,11 @@ class Appliance:
     def lights_sight(self) -> lights_state.Sight:
         """The lights' published state, and whether it is current."""
         return lights_state.read(self.run, boottime=self.boottime, alive=self.alive)
+
+    @cached_property
+    def gnss_sight(self) -> gnss_state.Sight:
+        """The state of the daemon that reads the satellite receiver, and whether it is current."""
+        return gnss_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @property
     def recorder(self) -> LiveState | None:

@@ -1,5 +1,7 @@
 """Hardware checks: clock, temperature, voltage, memory."""
 
+import os
+from pathlib import Path
 from typing import Final
 
 from .context import Appliance
@@ -40,6 +42,34 @@ def rtc(appliance: Appliance) -> Finding:
     if not appliance.glob("sys/class/rtc/rtc0"):
         return bad(f"{name} does not respond", "Check its connection to the header, and its battery.")
     return good(f"{appliance.text('sys/class/rtc/rtc0/name') or name} responds")
+
+
+def receiver(appliance: Appliance) -> Finding:
+    """Check that the configured satellite receiver supplies the time."""
+    device = appliance.configuration.clock.gnss
+    if device is None:
+        return skipped("no satellite receiver configured")
+    sight = appliance.gnss_sight
+    state = sight.state
+    if state is None or not sight.is_live:
+        return bad(
+            f"{device} is not read: {sight.why_not}",
+            "Run `systemctl restart logboat-gnss`. To see why it stopped, run `journalctl -u logboat-gnss`.",
+        )
+    if state.device != device:
+        return warn(
+            f"the daemon still reads {state.device} instead of {device}",
+            "Run `systemctl restart logboat-gnss`.",
+        )
+    consoles = (appliance.text("sys/class/tty/console/active") or "").split()
+    if Path(os.path.realpath(device)).name in consoles:
+        return warn(
+            f"{device} is also the serial console, which sends text to the receiver",
+            "Remove the serial console from cmdline.txt, or connect the receiver by USB (see docs/gnss.md).",
+        )
+    if state.fault is not None:
+        return warn(state.words, state.remedy or "")
+    return good(f"{device}: {state.words}")
 
 
 def sane_time(appliance: Appliance) -> Finding:

@@ -38,6 +38,7 @@ from services.journal.schema import JournalError
 from services.logs.setup import fatal, running
 from services.recovery import store_check
 from services.state import state_file
+from services.state.gnss_state import clock_quality
 from services.system import machine
 from services.system.control_socket import SOCKET, Addition, ControlAnswer, ControlServer
 from services.system.systemd import Notifier
@@ -361,7 +362,7 @@ class Recorder:
 
     def _quality(self) -> ClockQuality:
         try:
-            return system_quality()
+            return clock_quality(self._places.run, system=system_quality)
         except OSError as error:
             if not self._clock_unknown:
                 log.warning("the kernel does not report the accuracy of the clock: %s", error.strerror)

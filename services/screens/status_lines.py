@@ -14,7 +14,7 @@ from sensors.units import format_bytes, format_duration
 from services.clocks.time_source import TimeSource
 from services.history.alarms import AlarmEpisode
 from services.history.current import CurrentValue
-from services.state import lights_state, sync_state
+from services.state import gnss_state, lights_state, sync_state
 from services.state.boot_state import BootState
 from services.state.crash_loops import CrashLoop
 from services.state.recorder_state import LiveState, RecordingStatus, Sight, recording_status
@@ -76,6 +76,7 @@ class StatusFacts:
     boot: BootState = field(default_factory=BootState)
     """Result of the last boot."""
     zone: tzinfo = UTC
+    gnss_sight: gnss_state.Sight = gnss_state.NOT_CONFIGURED
 
     @property
     def live(self) -> LiveState | None:
@@ -144,7 +145,19 @@ def clock(facts: StatusFacts) -> str:
         return "unknown: the recorder is not running"
     source, give = facts.live.clock.source, facts.live.clock.uncertainty
     words = SOURCES.get(source, source)
-    return words if source == TimeSource.FLOOR else f"{words}, ± {format_duration(give)}"
+    if source != TimeSource.FLOOR:
+        words = f"{words}, ± {format_duration(give)}"
+    return "; ".join(filter(None, (words, receiver(facts))))
+
+
+def receiver(facts: StatusFacts) -> str:
+    """Describe the satellite receiver; '' if none is configured."""
+    sight = facts.gnss_sight
+    if sight.state is None:
+        return ""
+    if not sight.is_live:
+        return f"RECEIVER NOT READ: {sight.why_not}"
+    return f"{'receiver' if sight.state.fault is None else 'RECEIVER'}: {sight.state.words}"
 
 
 def store(facts: StatusFacts) -> str:
@@ -480,9 +493,16 @@ def _unseen(facts: StatusFacts) -> str | None:
 
 
 def _time(facts: StatusFacts) -> str | None:
+    state = facts.gnss_sight.state
+    if facts.gnss_sight.is_live and state is not None and state.fault is not None:
+        return f"check the satellite receiver: {state.words}; {_lower(state.remedy or '')}"
     if facts.live is None or facts.live.clock.is_known:
         return None
     return "set the clock: connect to a network, or fit a GNSS receiver or a clock chip"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def _clone(facts: StatusFacts) -> str | None:

@@ -13,7 +13,7 @@ from services.console.stores import own_vessel, reading_store, zone_for
 from services.history.current import CurrentValue, from_documents, from_recorder
 from services.screens.status_lines import LINES, StatusFacts, StoreFacts
 from services.state import boot_state as bootstate
-from services.state import crash_loops, lights_state, sync_state
+from services.state import crash_loops, gnss_state, lights_state, sync_state
 from services.state.recorder_state import Sight, read
 from services.terminal.present import Screen, Style, paint, wrap
 
@@ -84,6 +84,7 @@ def gather(args: Namespace, world: Environment, configured: "VesselSection | Non
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     mesh_sight = sync_state.read(args.run, boottime=world.boottime, alive=world.alive)
     lights_sight = lights_state.read(args.run, boottime=world.boottime, alive=world.alive)
+    gnss_sight = gnss_state.read(args.run, boottime=world.boottime, alive=world.alive)
     problems = () if sight.is_live else problems_of(args)
     stored = _from_store(args, world, sight, configured)
     return compose(
@@ -92,6 +93,7 @@ def gather(args: Namespace, world: Environment, configured: "VesselSection | Non
         mesh_sight,
         lights_sight,
         stored,
+        gnss_sight=gnss_sight,
         boottime=world.boottime,
         utc=world.utc,
         problems=problems,
@@ -107,6 +109,7 @@ def compose(
     lights_sight: lights_state.Sight,
     stored: FromStore,
     *,
+    gnss_sight: gnss_state.Sight,
     boottime: float,
     utc: float,
     problems: tuple[str, ...],
@@ -125,6 +128,7 @@ def compose(
         sight=sight,
         mesh_sight=mesh_sight,
         lights_sight=lights_sight,
+        gnss_sight=gnss_sight,
         boottime=boottime,
         utc=utc,
         store=stored.store,

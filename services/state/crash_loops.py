@@ -16,7 +16,7 @@ from typing import Final
 
 from sync.folders import opener
 
-DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
+DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio", "gnss")
 SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
 """Path of the script that systemd runs, which contains the same limits as this module."""
 WITHIN_S: Final = 600.0

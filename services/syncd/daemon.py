@@ -30,6 +30,7 @@ from services.logs.setup import fatal, running
 from services.recovery import store_check
 from services.recovery.current_log import CurrentLog
 from services.state import recorder_state, state_file
+from services.state.gnss_state import clock_quality
 from services.system import machine
 from services.system.control_socket import SYNC_SOCKET, ControlAnswer, ControlServer, Retry
 from services.system.folder_poller import FolderWatch
@@ -224,7 +225,7 @@ class SyncDaemon:
             vessel = self._loaded().vessel
         except IdentityError:
             vessel = configuration.vessel.id
-        floor = Floor(database, image=machine.image_epoch())
+        floor = Floor(database, image=machine.image_epoch(), quality=lambda: clock_quality(self._places.run))
         current_log = CurrentLog(self._places.run, database, vessel)
         rule = office_rule(vessel, database, log_now=current_log, trust=self._trust)
         means = GatewayResources(
@@ -330,7 +331,7 @@ class SyncDaemon:
                 f"the configuration names vessel {configuration.vessel.id}, but the identity is for "
                 f"{identity.vessel}, which the mesh uses; correct one of the two"
             )
-        floor = Floor(database, image=machine.image_epoch())
+        floor = Floor(database, image=machine.image_epoch(), quality=lambda: clock_quality(self._places.run))
         current_log = CurrentLog(self._places.run, database, identity.vessel)
         greeting = ApplianceHeaders(
             store=database.uuid,

@@ -59,7 +59,7 @@ VESSEL: Final = (
     ),
     Part("mesh", ("static", "max_peers")),
     Part("lights", ("power", "record", "mesh", "gateway", "fault"), shows_defaults=True),
-    Part("clock", ("rtc",)),
+    Part("clock", ("rtc", "gnss")),
     Part("retention", ("budget",)),
 )
 KINDS: Final = ("switch", "ds18b20", "pulse", "runtime", "analog", "ina226", "manual")

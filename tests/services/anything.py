@@ -84,7 +84,7 @@ SECTIONS: Final[Mapping[str, Table]] = {
     },
     "retention": {"budget": "80 %"},
     "lights": {"power": 5, "record": 6, "active": "low", "single": "ACT", "night": "22:00-06:00"},
-    "clock": {"rtc": "ds3231", "pps": 18},
+    "clock": {"rtc": "ds3231", "pps": 18, "gnss": "/dev/ttyACM0", "baud": 9600},
 }
 """Every key of `logboat.toml`, each with a valid value."""
 

@@ -48,6 +48,7 @@ SILENT = {
     "record": "a daemon: it has a journal",
     "sync": "a daemon: it has a journal",
     "lights": "a daemon: it has a journal",
+    "gnss": "a daemon: it has a journal",
     "ended": "what systemd runs; what it notes is told by status",
     "lights test": "does what it was told, or fails",
     "lights off": "does what it was told, or fails",

@@ -14,7 +14,7 @@ from services.lights.states import LightState, shown
 from services.screens import alarm_list, peer_list, sensor_list, status_view
 from services.screens.sensor_list import SensorList
 from services.screens.status_lines import StatusFacts, advice
-from services.state import lights_state, recorder_state, sync_state
+from services.state import gnss_state, lights_state, recorder_state, sync_state
 from services.state.recorder_state import LiveState
 from services.system.systemd import failed_units, list_failed
 
@@ -111,6 +111,7 @@ class TopFactsCollector:
             self._background.wait(patience)
         mesh_sight = sync_state.read(args.run, boottime=now, alive=world.alive)
         lights_sight = lights_state.read(args.run, boottime=now, alive=world.alive)
+        gnss_sight = gnss_state.read(args.run, boottime=now, alive=world.alive)
         kept = self._on_file()
         sensors = aged(kept, now)
         vessel = kept.vessel if sight.state is None else sight.state.vessel
@@ -127,6 +128,7 @@ class TopFactsCollector:
             mesh_sight,
             lights_sight,
             stored,
+            gnss_sight=gnss_sight,
             boottime=now,
             utc=utc,
             problems=kept.problems,

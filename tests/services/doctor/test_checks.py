@@ -40,6 +40,7 @@ country = "DE"
 wifi = [{ ssid = "marina", password = "12345678" }]
 [clock]
 rtc = "ds3231"
+gnss = "/dev/ttyACM0"
 """
 SENSORS = """\
 [[sensor]]
@@ -115,6 +116,7 @@ class Rig:
         self.recorder()
         self.sync()
         self.live("lights", {"pid": 1, "updated": {"clock": NOW, "utc": UTC}})
+        self.gnss()
 
     def put(self, path: str, text: str) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +130,10 @@ class Rig:
 
     def sync(self, **more: Any) -> None:
         self.live("sync", msgspec.to_builtins(mesh(**more)))
+
+    def gnss(self, **more: Any) -> None:
+        state = {"device": "/dev/ttyACM0", "words": "fix from 9 satellites", **more}
+        self.live("gnss", {"pid": 1, "updated": {"clock": NOW, "utc": UTC}, **state})
 
     def remove(self, path: str) -> None:
         target = self.root / path
@@ -298,6 +304,14 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("clock", lambda r: r.recorder(clock=LiveClock(source="floor", uncertainty=0)), "unknown"),
     ("clock", lambda r: r.recorder(clock=LiveClock(source="rtc", uncertainty=500)), "500 s"),
     ("clock-chip", lambda r: r.remove("sys/class/rtc/rtc0"), "does not respond"),
+    ("receiver", lambda r: r.remove("run/gnss.json"), "/dev/ttyACM0 is not read: the GNSS daemon is not"),
+    ("receiver", lambda r: r.gnss(device="/dev/ttyACM1"), "still reads /dev/ttyACM1 instead of"),
+    ("receiver", lambda r: r.gnss(fault="no-fix", words="no fix yet", remedy="Wait."), "no fix yet"),
+    (
+        "receiver",
+        lambda r: r.put("sys/class/tty/console/active", "tty1 ttyACM0"),
+        "/dev/ttyACM0 is also the serial console",
+    ),
     (
         "voltage",
         lambda r: r.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50005"),

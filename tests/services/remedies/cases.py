@@ -274,6 +274,8 @@ night = "22:00-06:00"
 
 [clock]
 pps = 18
+gnss = "/dev/ttyACM0"
+baud = 9600
 """
 RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n1,electrical.batteries.1.voltage,12.7\n"
 FILES = {"sensors.toml": SENSORS, "vessel.toml": VESSEL}

@@ -140,5 +140,8 @@ VALUES = [
     Case("power = 0", "power = 18", "power = 17", chosen="17", at="pps"),
     Case('single = "ACT"', 'single = "/sys/class/leds/ACT"'),
     Case('night = "22:00-06:00"', 'night = "22-6"'),
+    Case('gnss = "/dev/ttyACM0"', 'gnss = "ttyACM0"'),
+    Case("baud = 9600", "baud = 1200", "baud = 4800"),
+    Case('gnss = "/dev/ttyACM0"', "", 'gnss = "/dev/ttyACM0"', at="baud"),
 ]
 """Slips in values, and in combinations of keys."""

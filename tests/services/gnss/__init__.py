@@ -1,0 +1,1 @@
+"""Tests of the satellite receiver as a source of time."""
