@@ -20,6 +20,8 @@ from tests.ports import free_port
 
 VERSION: Final = "2026.2.3"
 REQUIREMENTS: Final = (f"homeassistant=={VERSION}", "paho-mqtt==2.1.0")
+_NAME: Final = "home-assistant"
+_INPUTS: Final = " ".join(REQUIREMENTS).encode()
 _INSTALLING_S: Final = 900
 _RUNNER: Final = Path(__file__).with_name("assistant.py")
 
@@ -51,7 +53,12 @@ def home_assistant() -> Path:
         pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--ignore-requires-python"]
         builds.run([*pip, *REQUIREMENTS], seconds=_INSTALLING_S)
 
-    return builds.built("home-assistant", " ".join(REQUIREMENTS).encode(), make) / "bin/python"
+    return builds.built(_NAME, _INPUTS, make) / "bin/python"
+
+
+def is_installed() -> bool:
+    """Return True if Home Assistant is already installed on this machine."""
+    return builds.place(_NAME, _INPUTS).exists()
 
 
 class Assistant:

@@ -79,13 +79,18 @@ def go_build(sources: Path, program: Path, *, seconds: int) -> None:
     )
 
 
+def place(name: str, inputs: bytes, *, cache: Path = CACHE) -> Path:
+    """Return the folder of the cache in which a build with these inputs is kept. It may not exist yet."""
+    return cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
+
+
 def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path = CACHE) -> Path:
     """Return the folder `<name>-<digest>` of the cache. If it does not exist, `make` fills it.
 
     `make` is called with an empty folder, which is renamed once `make` has returned. An interrupted build
     therefore leaves no folder that looks like a finished build.
     """
-    folder = cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
+    folder = place(name, inputs, cache=cache)
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
