@@ -131,12 +131,12 @@ class TimeFloor:
 
     @property
     def record(self) -> FloorRecord:
-        """The state to store."""
+        """The state of the floor, which a daemon stores for its next run."""
         return FloorRecord(self._known, self.contradicted_s)
 
     @property
     def utc(self) -> float:
-        """The floor, in seconds since 1970."""
+        """The time floor, the earliest possible current time, in seconds since 1970."""
         return max(self._image, self._known)
 
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:

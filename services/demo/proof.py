@@ -57,13 +57,13 @@ class Comparison:
 
     @property
     def is_equal(self) -> bool:
-        """True if all readings are equal."""
+        """True if the stored samples are equal to the readings in the recording."""
         return self.first_difference is None and self.recorded == self.stored
 
 
 @dataclass(frozen=True, slots=True)
 class StoreContents:
-    """The content of one store."""
+    """The content of one vessel's document store, and the problems found in it."""
 
     holder: str
     """Id of the vessel to which this store belongs."""

@@ -66,7 +66,7 @@ class ArrivedDocuments:
 
     @property
     def is_complete(self) -> bool:
-        """True if all documents have arrived."""
+        """True if all documents that should arrive ashore have arrived."""
         return self.in_office == self.wanted and (self.news is None or self.heard == self.news)
 
 

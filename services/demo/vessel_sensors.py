@@ -52,7 +52,7 @@ SIMULATED: Final = (
 
 
 def recording() -> Path:
-    """Return the path of the recording."""
+    """Return the path of the recording that the demo's first vessel plays."""
     return Path(str(files("sensors") / "recordings" / RECORDING))
 
 

@@ -15,7 +15,7 @@ class CheckStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of a single check."""
+    """Result of a single check of the doctor."""
 
     verdict: CheckStatus
     seen: str

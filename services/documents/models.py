@@ -73,7 +73,7 @@ class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class SampleEntry(msgspec.Struct, frozen=True, array_like=True):
-    """A sample in a window."""
+    """A sample in a `reading` document, which contains the samples of one window."""
 
     offset: Whole
     """Milliseconds after the window's start."""
@@ -116,13 +116,13 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
 
 
 class ReadingDocument(ReadingHead, frozen=True, kw_only=True):
-    """All samples of a single window."""
+    """A `reading` document: all samples of a single window of a sensor."""
 
     samples: list[SampleEntry]
 
 
 class GapDocument(_Span, frozen=True, kw_only=True):
-    """A range of missing samples, with the reason."""
+    """A `gap` document: a range of missing samples, with the reason."""
 
     reason: str = ""
     when: datetime | None = None
@@ -136,7 +136,7 @@ class BootEnd(_Shape, frozen=True, kw_only=True):
 
 
 class BootDocument(_Shape, frozen=True, kw_only=True):
-    """A boot of the machine."""
+    """A `boot` document: one boot of a vessel's appliance."""
 
     vessel: str
     log: str

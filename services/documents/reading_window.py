@@ -94,12 +94,12 @@ class ReadingWindow:
 
     @property
     def first(self) -> int:
-        """Sequence number of the first sample."""
+        """Sequence number of the first sample in the window."""
         return self.rows[0].sequence
 
     @property
     def last(self) -> int:
-        """Sequence number of the last sample."""
+        """Sequence number of the last sample in the window."""
         return self.rows[-1].sequence
 
 

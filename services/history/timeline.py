@@ -62,7 +62,7 @@ class TimeTrust(StrEnum):
     RECORDED = "recorded"
     """Taken from the sample's own document, because the document about its boot is missing."""
     UNKNOWN = "unknown"
-    """No information at all."""
+    """Nothing is known about the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +309,7 @@ def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
 def _bounds(
     boots: Sequence[RecordedBoot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
 ) -> list[tuple[float, float]]:
-    """Return bounds for the UTC time of each boot clock's zero, from its floors and neighbouring boots."""
+    """Return bounds for the UTC time of each boot clock's zero, from time floors and neighbouring boots."""
     highs: list[float] = []
     begins = math.inf  # latest UTC time at which the following boot can have begun
     for length, points in zip(reversed(lengths), reversed(anchored), strict=True):

@@ -127,7 +127,7 @@ class _Columns(msgspec.Struct, array_like=True):
     before: list[int]
     """Milliseconds from each sample to the commit."""
     values: bytes
-    """JSON array of the values."""
+    """JSON array of the samples' values."""
     states: list[int]
 
 

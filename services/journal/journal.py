@@ -280,7 +280,7 @@ class Journal:
         self.witness.register(self.sensors)
 
     def begin_file(self, keep: Path) -> None:
-        """Move the file unchanged to `keep`, and start an empty one in its place.
+        """Move the journal's file unchanged to `keep`, and start an empty one in its place.
 
         Raise JournalError if that fails.
         """
@@ -532,7 +532,7 @@ class JournalReader:
         return int(self._meta().get("through", 0))
 
     def close(self) -> None:
-        """Close the connection to the file."""
+        """Close the connection to the journal's file."""
         self._connection.close()
 
     def _meta(self) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class JournalDamagedError(JournalError):
 
 
 class JournalFullError(JournalError):
-    """The file system is full."""
+    """The journal cannot be written, because the file system is full."""
 
 
 class JournalBusyError(JournalError):

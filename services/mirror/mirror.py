@@ -70,7 +70,7 @@ def numbers(folder: Path) -> list[int]:
 
 
 def segment(folder: Path, number: int) -> Path:
-    """Return the path of a segment."""
+    """Return the path of a segment, a file with copies of documents."""
     return folder / f"{number:06}.seg"
 
 
@@ -85,7 +85,7 @@ def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Segme
 
 @dataclass(slots=True)
 class Survey:
-    """Findings from reading all copies once."""
+    """Findings from reading all copies of documents once."""
 
     segments: int = 0
     """Number of segments."""

@@ -31,7 +31,7 @@ _APART: Final = 2 * PAGE
 
 
 class RecordKind(IntEnum):
-    """Kind of a record."""
+    """Kind of a record in a segment."""
 
     MARK = 1
     """Record of the progress of copying: `Mark` as JSON."""
@@ -75,7 +75,7 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecord:
-    """A record whose checksum is valid."""
+    """A record in a segment, whose checksum is valid."""
 
     start: int
     end: int

@@ -107,7 +107,7 @@ class GroupCommitter:
         return {name: self._journal.sensors[name].totals for name in self.intakes}
 
     def now_ms(self) -> int:
-        """Return the boot clock, in milliseconds."""
+        """Return the boot clock's current time, in milliseconds."""
         return self._clock.boottime_ns() // 1_000_000
 
     @property

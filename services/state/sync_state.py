@@ -165,7 +165,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 
 
 class LiveRadioKey(Shape, frozen=True, kw_only=True):
-    """A change of the radio key."""
+    """A change of the key of the radio between vessels."""
 
     number: Annotated[int, described("Number of the CA's statement.", minimum=1)]
     begins: Annotated[float, described("Time from which the key is used, in seconds since 1970.")]

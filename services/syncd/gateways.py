@@ -130,7 +130,7 @@ class Gateways:
         raise LookupError(f"unknown gateway {name!r}; configured gateways: {', '.join(known) or 'none'}")
 
     def attend(self) -> None:
-        """Do periodic work. The caller must call this about once a second."""
+        """Do the periodic work of the gateways. The caller must call this about once a second."""
         now = time.monotonic()
         if self._keepers and now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now

@@ -34,7 +34,7 @@ class TimedReplication(Protocol):
 
     @property
     def is_caught_up(self) -> bool:
-        """True if all documents were sent."""
+        """True if the replication has sent all its documents."""
 
     @property
     def up_since(self) -> float | None:
@@ -48,7 +48,7 @@ class TimedReplication(Protocol):
         """Return whether a connection or attempt has ended since the last call, and the problem if any."""
 
     def connect(self) -> None:
-        """Start one attempt to connect."""
+        """Start one attempt to connect the replication."""
 
 
 class ConnectionTimer:

@@ -473,7 +473,7 @@ class CouchbaseGateway:
         self.forwarded.acknowledged(change.id)
 
     def ended(self, replication: GatewayReplication, outcomes: Sequence[DocumentEnded]) -> None:
-        """Log documents that failed permanently."""
+        """Log the documents whose replication has failed permanently."""
         for document in outcomes:
             if document.problem is None or document.is_transient:
                 continue

@@ -164,12 +164,12 @@ class GatewayReplication:
 
     @property
     def is_caught_up(self) -> bool:
-        """True if all documents were sent."""
+        """True if the replication has sent all its documents."""
         return self._replicator.status.activity is Activity.IDLE
 
     @property
     def is_idle(self) -> bool:
-        """True unless documents are being transferred."""
+        """True unless the replication is transferring documents."""
         return self._replicator.status.activity is not Activity.BUSY
 
     @property
@@ -188,7 +188,7 @@ class GatewayReplication:
     # Control by the gateway
 
     def connect(self) -> None:
-        """Start one attempt to connect."""
+        """Start one attempt to connect the replication."""
         self._has_ended = False
         self._replicator.start(reset_checkpoint=self._resets)
 
@@ -198,21 +198,21 @@ class GatewayReplication:
         return has_ended, self._problem
 
     async def suspend(self) -> None:
-        """Stop until the next `connect`, because the policy does not allow a connection."""
+        """Stop the replication until the next `connect`, because the policy does not allow a connection."""
         self._problem = None
         if not self.is_stopped:
             await self._replicator.stop()
         self._has_ended = False
 
     async def reset(self) -> None:
-        """Stop, so that the next connection starts from the beginning of the feed."""
+        """Stop the replication, so that its next connection starts from the beginning of the feed."""
         if self.part is not None:
             self._resets, self.has_pushed = True, False
             await self._replicator.stop()
             self._has_ended, self._problem = False, None
 
     async def end(self) -> None:
-        """Stop, and store the checkpoint if the gateway answers within a few seconds."""
+        """Stop the replication, and store its checkpoint if the gateway answers within a few seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await self._replicator.stop()

@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class _VesselAddresses:
-    """The known candidates of one vessel."""
+    """The known endpoints (candidates) of one vessel, with the outcomes of attempts to reach it there."""
 
     seen: tuple[Candidate, ...] = ()
     proven: dict[Candidate, float] = field(default_factory=dict)

@@ -109,7 +109,7 @@ _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 @dataclass(frozen=True, slots=True)
 class QueryIntervals:
-    """Intervals of queries, in seconds."""
+    """Intervals of the queries that discovery sends, in seconds."""
 
     ask: float = 5.0
     """Seconds between queries for all instances, varied randomly by a fifth."""

@@ -38,7 +38,7 @@ _ANY_NAME: Final = f"any.{SERVICE_TYPE}"
 
 @dataclass(frozen=True, slots=True)
 class InstanceRecords:
-    """The cached records of one instance."""
+    """The cached DNS-SD records of one instance."""
 
     sighting: Sighting
     heard: float

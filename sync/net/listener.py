@@ -97,7 +97,7 @@ Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator
 
 @dataclass(frozen=True, slots=True)
 class URLEndpointListenerConfiguration:
-    """Configuration of a listener."""
+    """Configuration of a `URLEndpointListener`."""
 
     databases: Mapping[str, Database]
     """The databases to serve, each by its name in URLs: `wss://host:port/<name>`."""
@@ -171,7 +171,7 @@ class PeerConnection:
 
     @property
     def is_busy(self) -> bool:
-        """True while documents are being transferred."""
+        """True while documents are being transferred over the connection."""
         peer = self.link.peer
         return not all(part is None or part.is_idle for part in (peer.sender, peer.receiver))
 

@@ -306,7 +306,7 @@ class Replicator:
 
     @property
     def status(self) -> Status:
-        """The current activity, progress and problem."""
+        """The replicator's current activity, progress and problem."""
         if self._peer is not None and self._status.activity in _CONNECTED:
             return Status(self._peer.activity, self._ledger.progress, self._peer.unfed)
         return self._status

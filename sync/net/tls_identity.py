@@ -146,7 +146,7 @@ class TLSIdentity:
             )
 
     def chain_pem(self) -> bytes:
-        """Return all certificates as PEM."""
+        """Return the identity's own certificate and those of its issuers, as PEM."""
         return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in self.certificates)
 
     def key_pem(self) -> bytes:

@@ -144,7 +144,7 @@ class Server:
 
     @property
     def connections(self) -> frozenset[WebSocketTransport]:
-        """The connections that are open now."""
+        """The server's connections that are open now."""
         return frozenset(self._transports)
 
     async def listen(self, host: str, port: int) -> None:

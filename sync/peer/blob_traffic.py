@@ -63,7 +63,7 @@ class _Waiting:
 
 
 class _Transfer:
-    """A blob that is being fetched."""
+    """A blob that is being fetched from the peer."""
 
     __slots__ = ("arrived", "charged", "digest", "document_id", "info", "is_cut", "waiting", "writer")
 

@@ -111,7 +111,7 @@ class MissingRevisionFetch:
             question.failed(failure)
 
     def pump(self) -> None:
-        """Send the requests that are due."""
+        """Send the requests for missing revisions that are due."""
         receiver = self._receiver
         while self._waiting and self._open < limits.BATCH and receiver.is_caught_up:
             question = self._waiting[0]

@@ -458,7 +458,7 @@ class ChangeReceiver:
     # Revisions
 
     def rev(self, rev: Rev, event: RequestReceived) -> None:
-        """Process a received revision."""
+        """Process a `rev` message, which contains a revision."""
         self._proposed = max(0, self._proposed - 1)
         tickets = None
         if self._progress is not None:

@@ -50,7 +50,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """True if nothing is excluded."""
+        """True if all documents are selected."""
         return not (
             self.channels
             or self.document_ids

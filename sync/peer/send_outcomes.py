@@ -101,7 +101,7 @@ class SendOutcomes:
         self.done(change)
 
     def failed(self, change: model.DocumentChange, status: int, text: str) -> None:
-        """Record and report a permanent failure."""
+        """Record and report that the transfer of a change has failed permanently."""
         self.done(change)
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 

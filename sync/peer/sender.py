@@ -518,7 +518,7 @@ class FeedSender:
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[OfferedChange]) -> None:
-        """Handle the rejection of a whole message.
+        """Handle the rejection of a whole `changes` or `proposeChanges` message.
 
         If the peer does not allow us to write, the pull continues.
         """

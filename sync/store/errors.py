@@ -25,7 +25,7 @@ import apsw
 
 
 class StoreError(Exception):
-    """Base class of the store's errors."""
+    """Base class of the exceptions of the document store."""
 
 
 class DocumentError(StoreError, ValueError):

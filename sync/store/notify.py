@@ -88,7 +88,7 @@ class ChangeWatcher:
 
 
 class ChangeAnnouncer:
-    """The sender of hints for one store. It also creates watchers."""
+    """The sender of hints that the documents of one store may have changed. It also creates watchers."""
 
     def __init__(self, directory: Path | None, name: str, *, changed_elsewhere: Callable[[], int]) -> None:
         """Create an announcer.

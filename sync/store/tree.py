@@ -21,7 +21,7 @@ _decode: Final = msgspec.msgpack.Decoder(list[Any]).decode
 
 @dataclass(slots=True)
 class Node:
-    """A revision in the tree."""
+    """A revision in a document's revision tree."""
 
     generation: int
     parent: str | None

@@ -47,7 +47,7 @@ class ScreenPart:
 
     @property
     def height(self) -> int:
-        """Number of lines, including the heading."""
+        """Height of the part in lines, including its heading."""
         return 1 + sum(len(item.lines) for item in self.items)
 
 

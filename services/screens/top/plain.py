@@ -17,7 +17,7 @@ BYTES_A_SECOND: Final = 960
 
 
 def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Screen) -> int:
-    """Print all facts once. Return 0."""
+    """Print all facts of `logboat top` once. Return 0."""
     if args.json:
         print_json(looker.as_json(look))
         return 0

@@ -24,7 +24,7 @@ class Recent:
 
     @property
     def is_empty(self) -> bool:
-        """True if there are no values."""
+        """True if the sensor has no values in that period."""
         return not self.cells
 
     def add(self, clock: float, value: Value) -> None:

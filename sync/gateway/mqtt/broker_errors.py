@@ -49,11 +49,11 @@ class BrokerError(Exception):
 
 
 class BrokerConnectError(BrokerError):
-    """A connection could not be opened."""
+    """A connection to a broker could not be opened."""
 
 
 class BrokerLostError(BrokerError):
-    """An open connection was lost."""
+    """An open connection to a broker was lost."""
 
 
 class BrokerRefusalError(BrokerError):

@@ -102,7 +102,7 @@ class MqttGatewayConfiguration:
 
     @property
     def scheme(self) -> str:
-        """URL scheme: `mqtt` or `mqtts`."""
+        """Scheme of the broker's URL: `mqtt` or `mqtts`."""
         return urlsplit(self.url).scheme
 
     @property
@@ -118,5 +118,5 @@ class MqttGatewayConfiguration:
 
     @property
     def has_tls(self) -> bool:
-        """True if the connection uses TLS."""
+        """True if the connection to the broker uses TLS."""
         return self.scheme == "mqtts"

@@ -114,7 +114,7 @@ class LaneEntry:
 
 @dataclass(slots=True)
 class DocumentLane:
-    """A lane and its progress."""
+    """A lane, a group of documents that is forwarded in order, and its progress."""
 
     settings: LaneSettings
     position: int = 0
@@ -157,7 +157,7 @@ class DocumentLane:
 
     @property
     def is_empty(self) -> bool:
-        """True if no documents are waiting or in flight."""
+        """True if no documents of the lane are waiting or in flight."""
         return not (self._sent or self._waiting)
 
     def load(self, entries: Iterable[LaneEntry], scanned: int) -> None:

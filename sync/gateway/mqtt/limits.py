@@ -98,7 +98,7 @@ class SendWindow:
         return self.sent_messages < messages and self.sent_bytes + size <= most
 
     def sent(self, size: int) -> None:
-        """Record that a message was sent."""
+        """Record that a message of this size was sent."""
         self.sent_messages += 1
         self.sent_bytes += size
 

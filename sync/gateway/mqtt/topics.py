@@ -45,7 +45,7 @@ class RetainedTopic:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one gateway."""
+    """The MQTT topics of one gateway."""
 
     prefix: str = PREFIX
     """First levels of all topics that Logboat defines."""
