@@ -17,7 +17,7 @@ from sensors.toml.toml_file import EMPTIED, ConfigurationError, FileProblem, is_
 from .broker_keys import incomplete_policies
 from .loader import read_configuration, reserved_pins
 from .model import Configuration
-from .readiness import emptied, files_of_gateways, names_of_gateways_files, placeholders
+from .readiness import emptied, files_of_gateways, names_of_gateways_files, placeholders, radio_channel
 from .wifi_files import files_of_wifi, names_of_wifi_files
 
 _UNKNOWN_PINS: Final[Mapping[int, str]] = {}
@@ -81,6 +81,7 @@ def _configuration(path: Path, warnings: list[FileProblem]) -> Configuration:
     warnings += files_of_gateways(file, configuration)
     warnings += files_of_wifi(configuration.network.wifi, folder=path.parent, file=file)
     warnings += placeholders(file, configuration)
+    warnings += radio_channel(file, configuration)
     warnings += incomplete_policies(file, configuration)
     return configuration
 

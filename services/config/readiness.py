@@ -1,4 +1,4 @@
-"""Finds problems of a valid configuration: missing files, and example values that must be replaced.
+"""Finds problems of a valid configuration: missing files, example values, and a channel that cannot be used.
 
 A daemon does not use these checks, because it runs with the configuration in use. For each mistake, only
 new files are rejected: see `FileProblem.refuses_only_new`.
@@ -90,6 +90,34 @@ def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileP
                 table=f'user "{user.name}"',
                 refuses_only_new=True,
             )
+
+
+_RADAR_CHANNELS: Final = range(52, 145)
+"""Channels on which a network must detect radar and leave them (ETSI EN 301 893, 47 CFR 15.407)."""
+_WITHOUT_HIGH_CHANNELS: Final = frozenset({"US", "CA"})
+"""Countries whose 2.4 GHz band ends at channel 11 (47 CFR 15.247, RSS-247)."""
+
+
+def radio_channel(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
+    """Yield a problem if no adapter can use the channel of the radio between vessels."""
+    network = configuration.network
+    channel = network.vessel_radio.channel
+    found = None
+    if network.vessel_radio.mode == "off":
+        return
+    if channel in _RADAR_CHANNELS:
+        found = (
+            f"channel {channel} requires radar detection, of which the radio between vessels is not capable",
+            "Choose a channel from 1 to 11, 36 to 48, or 149 to 165.",
+        )
+    elif network.country in _WITHOUT_HIGH_CHANNELS and channel in (12, 13):
+        found = (
+            f"channel {channel} is not allowed in the country {network.country}",
+            "Choose a channel from 1 to 11.",
+        )
+    if found is not None:
+        line = file.line(("network", "vessel_radio", "channel")) or file.line(("network", "vessel_radio"))
+        yield FileProblem(file.path, line, "vessel_radio", *found, table="[network]", refuses_only_new=True)
 
 
 _ENDS: Final = {"password_file": ".password", "session_file": ".password", "key": ".key"}

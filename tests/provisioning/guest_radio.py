@@ -22,10 +22,25 @@ from typing import Final
 NETWORK: Final = """
 [network]
 country = "DE"
-wifi = [{ ssid = "marina", password = "correct horse" }]
+wifi = [
+    { ssid = "marina", password = "correct horse" },
+    { ssid = [72, 228], password = "new horse", security = "wpa3", hidden = true },
+    { ssid = "marina", password = "old horse", security = "wpa2", bssid = "02:00:5e:10:00:01" },
+    { ssid = "free" },
+    { ssid = "office", eap = "peap", user = "argo", password = " any ", server_name = "radius.example.org" },
+]
 access_point = { ssid = "argo", password = "battery staple" }
 vessel_radio = { mode = "mesh", channel = 6 }
 """
+_SETTINGS: Final = "802-11-wireless,802-11-wireless-security,802-1x"
+_FIELDS: Final = ("ssid", "hidden", "bssid", "key-mgmt", "psk", "identity", "password")
+LOADED: Final = {
+    ("marina", "no", "", "wpa-psk", "correct horse", "", ""),
+    ("marina", "no", "02:00:5E:10:00:01", "wpa-psk", "old horse", "", ""),
+    ("free", "no", "", "", "", "", ""),
+    ("office", "no", "", "wpa-eap", "", "argo", " any "),
+}
+"""What the running NetworkManager must say about the networks to join whose names are text."""
 RADIOS: Final = "modules_load=mac80211_hwsim mac80211_hwsim.radios=5"
 """Arguments for the kernel's command line that load the module before logboat-boot.service starts."""
 OTHER: Final = "brigid"
@@ -101,8 +116,32 @@ def readings(store: Path, vessel: str) -> bool:
     return f"reading:{vessel}:" in said("logboat", "db", "ls", str(store))
 
 
+def check_networks() -> None:
+    """Check that the running NetworkManager has loaded every network to join."""
+    names = [
+        name
+        for name in said("nmcli", "-g", "NAME", "connection", "show").split()
+        if name.startswith("logboat-join-")
+    ]
+    loaded = {loaded_network(name) for name in names}
+    others = [each[1:2] + each[3:5] for each in loaded - LOADED]
+    if not loaded >= LOADED or others != [("yes", "sae", "new horse")]:
+        print(f"NetworkManager has loaded other networks: {names} {loaded}")
+        sys.exit(1)
+    print("so it is: NetworkManager has loaded every network", flush=True)
+
+
+def loaded_network(name: str) -> tuple[str, ...]:
+    """Return the fields of a network as the running NetworkManager has loaded it."""
+    rows = said("nmcli", "-s", "-t", "-e", "no", "-f", _SETTINGS, "connection", "show", name).splitlines()
+    values = dict(row.split(".", 1)[1].split(":", 1) for row in rows if "." in row and ":" in row)
+    return tuple(values.get(field, "") for field in _FIELDS)
+
+
 def main(identity: Path) -> None:
     """Run all steps of the radio test, in the guest."""
+    until("NetworkManager runs", lambda: "running" in said("nmcli", "-g", "RUNNING", "general"))
+    check_networks()
     until("the crew's network is up", lambda: "type AP" in said("iw", "dev", "wlan3", "info"))
     until(
         "the mesh is up",

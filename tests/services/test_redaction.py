@@ -216,3 +216,13 @@ def test_each_key_of_a_configuration_is_classified() -> None:
 @pytest.mark.parametrize("word", ["password", "psk", "secret", "token", "passphrase", "key_mgmt"])
 def test_no_key_of_a_secret_is_classified_as_harmless(word: str) -> None:
     assert word not in HARMLESS | SECTIONS
+
+
+def test_login_of_an_enterprise_network_is_left_out_but_its_files_and_security_are_shown() -> None:
+    text = '[[network.wifi]]\nssid = "port"\neap = "peap"\nuser = "anna@b.example"\n'
+    text += 'password = "geheim"\nca = "b.pem"\n'
+    shown = redact(text).text
+    assert "anna" not in shown
+    assert "geheim" not in shown
+    assert all(part in shown for part in ('ssid = "port"', 'eap = "peap"', 'ca = "b.pem"'))
+    assert 'user = "argo"' in redact('[[gateway]]\nuser = "argo"\n').text

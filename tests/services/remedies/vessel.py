@@ -77,6 +77,7 @@ VALUES = [
     ),
     Case(WIFI, TLS.replace('eap = "tls"', 'eap = "tls", password = "secret"'), TLS),
     Case(RADIO, RADIO.replace("11", "14"), RADIO.replace("11", "13")),
+    Case(RADIO, RADIO.replace("11", "100"), RADIO.replace("11", "36")),
     Case(RADIO, RADIO.replace("mesh", "star")),
     Case(ETHERNET, ETHERNET.replace("/24", "")),
     Case(ETHERNET, ETHERNET.replace('168.1.1"', '168.1.300"')),

@@ -1,4 +1,4 @@
-"""Mistakes in the files of an enterprise Wi-Fi network."""
+"""Mistakes in the files of an enterprise Wi-Fi network, and in the choice of a channel."""
 
 from .cases import FolderCase
 from .certificates import CERTIFICATE, ENCRYPTED_KEY, EXPIRED, KEY, OTHER_KEY, WIFI_FILES
@@ -26,7 +26,14 @@ def case(what: str, name: str, content: bytes | str, good: bytes | None = None) 
     )
 
 
+AMERICAN = '[network]\ncountry = "US"\nvessel_radio = {{ mode = "mesh", channel = {} }}\n'
 FILES = [
+    FolderCase(
+        "channel that a country does not allow",
+        "vessel.toml",
+        {"vessel.toml": AMERICAN.format(13)},
+        {"vessel.toml": AMERICAN.format(11)},
+    ),
     FolderCase(
         "missing certificate of a network",
         "vessel.toml",
@@ -42,4 +49,4 @@ FILES = [
     case("encrypted key of a network", "argo.key", ENCRYPTED_KEY),
     case("key of another certificate", "argo.key", OTHER_KEY),
 ]
-"""Certificates and keys that no network could be joined with."""
+"""Certificates and keys that no network could be joined with, and a channel that cannot be used."""
