@@ -28,7 +28,7 @@ install: .venv/.ready    ## the `logboat` command on this computer: a link in /u
 demo: .venv/.ready broker  ## a small fleet on this machine for a minute, with a proof that no data is missing
 	@$(BIN)/logboat demo $(ARGS)
 
-test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 7 minutes on 2 cores)
+test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torture and not image and not assistant" $(ARGS)
 
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
