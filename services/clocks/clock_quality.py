@@ -45,9 +45,9 @@ KEEP_EVERY_S: Final = 600.0
 
 
 SYNCED: Final = "synced"
-"""Trust in a time, in documents, if the clock was set by the network, GNSS or a clock chip."""
+"""Value of `trust` in documents for a time of a clock that the network, GNSS or a clock chip had set."""
 UNSYNCED: Final = "unsynced"
-"""Trust in any other time, in documents."""
+"""Value of `trust` in documents for a time of a clock that nothing had set reliably."""
 
 
 def trust_of(*, synced: bool) -> str:

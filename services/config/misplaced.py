@@ -37,9 +37,9 @@ class _Place:
     header: str
     """Header of the section, such as `[network]` or `[[network.wifi]]`."""
     section: str
-    """First name in the header."""
+    """First name in the section's header."""
     inner: str
-    """Second name in the header; empty if there is none."""
+    """Second name in the section's header; empty if there is none."""
     own_header: str
     """Header of the key itself if its value is a table, such as `[network.ethernet]`; otherwise empty."""
 

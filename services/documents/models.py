@@ -103,7 +103,7 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
     trust: str = ""
     """Whether the UTC times are `synced` or `unsynced`."""
     clock: str = UNSYNCED
-    """The same, in documents of earlier versions."""
+    """Trust in the UTC times (see `trust`), in documents of earlier versions."""
 
     def recorded(self, clock: float) -> float | None:
         """Return the UTC time for a boot clock time, as known when the window was closed.

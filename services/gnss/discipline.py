@@ -45,7 +45,7 @@ class How(Enum):
     """Kind of a correction."""
 
     CONFIRM = "confirm"
-    """Only state that the clock is right."""
+    """The clock is marked as synchronised, and its time is not changed."""
     SLEW = "slew"
     STEP = "step"
 

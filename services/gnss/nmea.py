@@ -49,7 +49,7 @@ class FixQuality:
     quality: int
     """0: no fix; 1 to 5: satellites; 6: estimated; 7: entered by hand; 8: simulator."""
     satellites: int
-    """Number of satellites in use."""
+    """Number of satellites from which the position was computed."""
 
 
 @dataclass(frozen=True, slots=True)

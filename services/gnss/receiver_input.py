@@ -21,7 +21,7 @@ class TimeReport:
     """A time that the receiver reports as valid."""
 
     utc: float
-    """Seconds since 1970."""
+    """The reported time, in seconds since 1970."""
     at: float
     """Boot clock time, in seconds, at which the sentence arrived."""
 
@@ -33,7 +33,7 @@ class ReceiverInput:
         self._rest = b""
         self._bytes_at: float | None = None
         self._lines: deque[tuple[float, str]] = deque()
-        """Arrival times of recent lines, and `sentence`, `checksum` or `noise`."""
+        """Recent lines: the arrival time and the kind (`sentence`, `checksum` or `noise`) of each."""
         self._time_at: float | None = None
         self._quality: tuple[float, FixQuality] | None = None
         self._in_view: dict[str, tuple[float, int]] = {}

@@ -55,7 +55,7 @@ class Summary:
 
     fault: Fault | None
     words: str
-    """The state of the receiver as a clause."""
+    """Description of the receiver's state, as a clause."""
     governs: bool
     """True if the receiver's time has set the clock, and no other service has set it since."""
 
@@ -90,12 +90,12 @@ class Station:
         """Baud rates that have been tried without a sentence since the device was opened."""
 
     def opened(self, at: float) -> None:
-        """Process the opening of the device."""
+        """Record that the receiver's device was opened."""
         self._opened_at, self._open_fault = at, None
         self.input.restart()
 
     def closed(self, error: OSError) -> None:
-        """Process a failed attempt to open the device, or its loss."""
+        """Record that the receiver's device could not be opened, or was lost."""
         self._judge.interrupt()
         if isinstance(error, FileNotFoundError):
             self._open_fault = faults.NO_DEVICE.filled(device=self._device)

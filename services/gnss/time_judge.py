@@ -15,7 +15,7 @@ Receivers derive the date from this number and from the date of their firmware. 
 date that is too early by this period.
 """
 CONFIRMED_AFTER_S: Final = 10.0
-"""Seconds for which a time must be consistent before it is believed."""
+"""Seconds for which a receiver's times must be consistent before they are believed."""
 BACKWARD_AFTER_S: Final = 600.0
 """Seconds for which a time must be consistent before the clock is set back.
 

@@ -66,9 +66,12 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     history: tuple[tuple[int, float, str, str], ...] = ()
     """Changes of the alarm, each with the boot clock time in ms, UTC in s, severity and condition."""
     raised_synced: bool | None = None
-    """True if the network, GNSS or a clock chip had set the clock; None in records of earlier versions."""
+    """True if the clock had been set reliably before `raised_utc`, by the network, GNSS or a clock chip.
+
+    None in records of earlier versions.
+    """
     cleared_synced: bool | None = None
-    """The same about `cleared_utc`."""
+    """True if the clock had been set reliably before `cleared_utc`; None in records of earlier versions."""
 
 
 class NumberGap(msgspec.Struct, frozen=True, array_like=True):

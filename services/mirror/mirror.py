@@ -94,7 +94,7 @@ class Survey:
     damaged: list[tuple[int, int]] = field(default_factory=list)
     """Damaged segments, each with the number of damaged byte ranges in it."""
     mark: Mark | None = None
-    """Newest mark; None if there is none."""
+    """Newest mark of the progress of copying (see `Mark`); None if there is none."""
     there: set[tuple[str, str]] = field(default_factory=set)
     """Id and revision of each copy."""
 

@@ -16,7 +16,7 @@ from .liveness import DaemonState
 
 
 class LiveReceiver(DaemonState, frozen=True, kw_only=True):
-    """The complete live state of the daemon."""
+    """The complete live state of the GNSS daemon."""
 
     device: str
     words: str
@@ -33,7 +33,7 @@ NOT_CONFIGURED: Final = Sight(None, "no satellite receiver is configured")
 
 
 def path(run: Path) -> Path:
-    """Return the path of the state file in the run directory."""
+    """Return the path of the GNSS daemon's state file in the run directory."""
     return state_file.path(run, "gnss")
 
 

@@ -112,7 +112,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
     sequence: str | None = None
     """Sequence from the `changes` message that announced the revision; None if unknown."""
     status: int = HTTPStatus.NOT_FOUND
-    """Reason as an HTTP status."""
+    """Reason why the revision will not be sent, as an HTTP status."""
     reason: str | None = None
     collection: int | None = None
 

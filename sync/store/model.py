@@ -19,7 +19,7 @@ class Document:
     conflicted: bool
     """True if the document has more than one live branch."""
     raw: bytes
-    """The body as JSON text."""
+    """The document's body as JSON text."""
 
     @property
     def body(self) -> dict[str, Any]:
