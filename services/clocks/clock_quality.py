@@ -198,7 +198,7 @@ class Timekeeper:
     """
 
     def __init__(self, floor: TimeFloor) -> None:
-        """Start with the floor stored by earlier runs."""
+        """Start with the time floor that earlier runs have stored."""
         self.floor = floor
         self.anchors: list[Anchor] = []
 

@@ -65,7 +65,7 @@ class OwnerBytes:
         return self.own + self.vessels + self.crew
 
     def bytes_of(self, owner: ShareOwner) -> int:
-        """Return the size of an owner's documents."""
+        """Return the size of an owner's documents, in bytes."""
         return {ShareOwner.OWN: self.own, ShareOwner.VESSELS: self.vessels, ShareOwner.CREW: self.crew}[owner]
 
 

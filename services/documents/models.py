@@ -168,7 +168,7 @@ class AcknowledgementDocument(_Shape, frozen=True, kw_only=True):
 
 
 class AlarmDocument(_Shape, frozen=True, kw_only=True):
-    """An alarm episode, from when it is raised until it is cleared."""
+    """An `alarm` document: an alarm episode, from when it is raised until it is cleared."""
 
     vessel: str
     sensor: str
@@ -186,7 +186,7 @@ class AlarmDocument(_Shape, frozen=True, kw_only=True):
 
 
 class EquipmentDocument(_Shape, frozen=True, kw_only=True):
-    """The current value and state of a sensor."""
+    """An `equipment` document: the current value and state of a sensor."""
 
     vessel: str
     sensor: str
@@ -219,7 +219,7 @@ class VesselSensor(_Shape, frozen=True, kw_only=True):
 
 
 class VesselDocument(_Shape, frozen=True, kw_only=True):
-    """A vessel with its logs and sensors."""
+    """A `vessel` document: a vessel with its logs and sensors."""
 
     vessel: str
     name: str = ""

@@ -44,7 +44,7 @@ JUMPING_S: Final = 120.0
 
 
 class Doubt(Enum):
-    """Reason why a time is not believed."""
+    """Reason why a receiver's time is not believed."""
 
     ROLLOVER = "rollover"
     """The date is before the image's date, and 1024 weeks later it would not be."""

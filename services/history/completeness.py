@@ -130,7 +130,7 @@ class LogBoots:
 
 @dataclass(frozen=True, slots=True)
 class VesselReport:
-    """Result of the check for a single vessel."""
+    """Result of the completeness check for a single vessel."""
 
     vessel: str
     logs: tuple[LogBoots, ...]

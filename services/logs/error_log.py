@@ -92,7 +92,7 @@ class ErrorLog:
 
     @property
     def waits(self) -> bool:
-        """True while any line is not durable yet."""
+        """True while any appended line is not durable yet."""
         return self._waiting is not None
 
     def _keep(self, file: int) -> int:

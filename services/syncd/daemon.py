@@ -77,7 +77,7 @@ _ANSWER_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SyncPaths:
-    """Paths that the daemon reads and writes."""
+    """Paths that the sync daemon reads and writes."""
 
     config: Path
     sensors: Path

@@ -106,7 +106,7 @@ class PolicyConditions:
 
     @property
     def asks_for_interface(self) -> bool:
-        """True if a condition depends on the interface."""
+        """True if a condition depends on the interface through which the gateway is reached."""
         return any(isinstance(condition, InterfaceIs) for condition in self.conditions)
 
     def __str__(self) -> str:

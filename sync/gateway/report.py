@@ -91,7 +91,7 @@ class Gateway(Protocol):
         """Start in the running event loop. `report` shows errors that occur later."""
 
     async def stop(self) -> None:
-        """Stop, and store the record of forwarded documents."""
+        """Stop the gateway, and store the record of forwarded documents."""
 
     def network_changed(self) -> None:
         """Try to connect immediately, because network interfaces have changed."""

@@ -145,7 +145,7 @@ class FeedSender:
         self._selection_bytes = 0
 
     def wake(self) -> None:
-        """Record that the store has changed."""
+        """Record that the store has changed, so that `pump` reads the feed again."""
         if self.refused is None:
             self._woken = self._woken or self._options.continuous or not self._told_all
 

@@ -50,7 +50,7 @@ class BusyError(StoreError):
 
 
 class FullError(StoreError):
-    """No space is left on the file system."""
+    """No space is left on the store's file system."""
 
 
 class ReadOnlyError(StoreError):

@@ -144,7 +144,7 @@ class MqttGateway:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Disconnect, and store the record of forwarded documents."""
+        """Disconnect from the broker, and store the record of forwarded documents."""
         self._is_stopping = True
         self._wake.set()
         if self._task is None:
