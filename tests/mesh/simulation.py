@@ -44,7 +44,7 @@ Sight = dict[str, set[str]]
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """Properties of a link."""
+    """Properties of a simulated radio link."""
 
     latency: float = 0.010
     """Latency in seconds, in one direction."""
@@ -271,7 +271,7 @@ class Vessel:
 
 
 class Fleet:
-    """Fleet of vessels, with the links between them."""
+    """Simulated fleet of vessels, with the links between them."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.simulation = Simulation()

@@ -32,7 +32,7 @@ class Place(Enum):
 
 
 class How(Enum):
-    """Kind of fault at a position."""
+    """Kind of fault that the proxy causes at a position in the stream."""
 
     RESET = "reset"
     CLOSE = "close"
@@ -47,7 +47,7 @@ class How(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault to cause on one connection."""
+    """Fault that the proxy causes on one connection."""
 
     how: How
     way: Way

@@ -47,7 +47,7 @@ class Node:
 
 
 class Tree:
-    """The revision tree of one document."""
+    """The revision tree of one document in the simulated LiteCore database."""
 
     def __init__(self, depth: int = DEPTH) -> None:
         self.nodes: dict[str, Node] = {}
@@ -142,7 +142,7 @@ class LiteCore:
         return tree.nodes[tree.current].body
 
     def asked(self, profile: str) -> list[RequestReceived]:
-        """Return the requests with this profile."""
+        """Return the requests with this profile that LiteCore has received."""
         return [request for request in self.requests if request.profile == profile]
 
     def proposed(self) -> list[list[Any]]:
@@ -169,7 +169,7 @@ class Conversation:
                 self._happened(event)
 
     def frames(self) -> list[bytes]:
-        """Return the frames that are to be written."""
+        """Return the frames that LiteCore is to write to the connection."""
         found = []
         while (frame := self.connection.next_frame()) is not None:
             found.append(frame)
@@ -355,6 +355,6 @@ class Run:
 
 
 def key(revision: str) -> tuple[int, str]:
-    """Return the sort key of a revision."""
+    """Return the sort key by which LiteCore compares a revision with others."""
     generation, _, digest = revision.partition("-")
     return int(generation), digest

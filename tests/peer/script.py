@@ -82,7 +82,7 @@ class Script:
     def post(
         self, message: EncodedMessage | Mapping[str, str], body: bytes = b"", *, no_reply: bool = False
     ) -> int:
-        """Queue a request, and return its number."""
+        """Queue a request to the peer under test, and return its number."""
         if isinstance(message, EncodedMessage):
             return self.connection.send_request(
                 message.properties,
@@ -94,7 +94,7 @@ class Script:
         return self.connection.send_request(message, body, no_reply=no_reply)
 
     def ask(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> Reply:
-        """Send a request, and return its reply."""
+        """Send a request to the peer under test, and return its reply."""
         number = self.post(message, body)
         self.rest(1.0)
         return self.replies.pop(number)
@@ -121,7 +121,7 @@ class Script:
     def answer(
         self, event: RequestReceived, message: EncodedMessage | None = None, body: bytes = b""
     ) -> None:
-        """Reply to a request."""
+        """Reply to a request from the peer under test."""
         if message is None:
             self.connection.send_response(event.number, {}, body)
         else:
@@ -131,7 +131,7 @@ class Script:
         self.pump()
 
     def refuse(self, event: RequestReceived, code: int, text: str = "no", *, domain: str = "HTTP") -> None:
-        """Reply to a request with an error."""
+        """Reply to a request from the peer under test with an error."""
         self.connection.send_error(event.number, code, text, domain=domain)
         self.pump()
 
@@ -173,7 +173,7 @@ class Script:
         return self.ask(Rev(document_id, revision, body, **more).encode())
 
     def subscribe(self, **what: Any) -> list[AnnouncedChange]:
-        """Subscribe, and return the first `changes` message."""
+        """Subscribe to the peer under test, and return its first `changes` message."""
         reply = self.ask(SubChanges(**what).encode())
         assert isinstance(reply, ResponseReceived), reply
         return list(self.take(Changes)[0].changes)
