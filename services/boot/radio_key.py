@@ -128,7 +128,7 @@ class RadioKeyWatch:
         self._looked_at: str | None = ""
         self._statement: RadioKey | None = None
         self.problems: list[str] = []
-        """Problems that the user must solve."""
+        """Problems with the radio key that the user must solve."""
         self.told: dict[str, Any] | None = None
         """State of the radio key to publish in `sync.json`; None if the key has never changed."""
 

@@ -94,7 +94,7 @@ class BootSequence:
     _logged: set[str] = field(default_factory=set)
 
     def run(self) -> BootState:
-        """Run every step, then write and return the result."""
+        """Run every step of the boot, then write and return the boot's result."""
         self.run_offline_steps()
         return self.join()
 

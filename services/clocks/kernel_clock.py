@@ -9,7 +9,7 @@ from typing import Final
 STA_PLL: Final = 0x0001
 """Status bit: the phase-locked loop is enabled. Time services set it while they discipline the clock."""
 STA_UNSYNC: Final = 0x0040
-"""Status bit: no time service disciplines the clock."""
+"""Status bit that is set while no time service disciplines the clock."""
 _ADJ_MAXERROR: Final = 0x0004
 _ADJ_ESTERROR: Final = 0x0008
 _ADJ_STATUS: Final = 0x0010

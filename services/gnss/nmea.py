@@ -47,7 +47,7 @@ class FixQuality:
     """Quality of the position (GGA)."""
 
     quality: int
-    """0: no fix; 1 to 5: satellites; 6: estimated; 7: entered by hand; 8: simulator."""
+    """Source of the position: 0 none, 1 to 5 satellites, 6 estimated, 7 entered by hand, 8 simulator."""
     satellites: int
     """Number of satellites from which the position was computed."""
 
@@ -70,7 +70,7 @@ class AntennaStatus:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A correct sentence from which nothing is read."""
+    """A correct sentence of a kind whose content Logboat does not use."""
 
 
 Sentence = Fix | FullDate | FixQuality | InView | AntennaStatus | Other

@@ -8,7 +8,7 @@ from . import nmea
 from .nmea import AntennaStatus, Fix, FixQuality, FullDate, InView, NmeaError
 
 LATELY_S: Final = 10.0
-"""Seconds after which something that was received no longer counts."""
+"""Seconds after which data received from the receiver no longer counts as recent."""
 IN_VIEW_S: Final = 30.0
 _REAL_MODES: Final = ("", "A", "D", "F", "P", "R")
 """Mode indicators of a position from satellites: not E (estimated), M (by hand) or S (simulator)."""

@@ -51,7 +51,7 @@ class ClockSetter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The receiver's current state."""
+    """The current state of the GNSS receiver, and whether its time has set the clock."""
 
     fault: Fault | None
     words: str
