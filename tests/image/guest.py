@@ -73,6 +73,8 @@ class Guest:
     """QEMU's definition of the card's drive, or None to use the card's file itself."""
     serial: Path | None = None
     """File for the output of the guest's second serial port."""
+    receiver: Path | None = None
+    """Unix socket of the guest's second serial port, to which a test connects in place of a device."""
     network: str | None = None
     """Multicast address and port. Guests with the same value share a network."""
     ports: dict[int, int] = field(default_factory=dict)
@@ -114,6 +116,9 @@ class Guest:
                 "-serial",
                 "chardev:ledger",
             ]
+        if self.receiver is not None:
+            command += ["-chardev", f"socket,id=receiver,path={self.receiver},server=on,wait=off"]
+            command += ["-serial", "chardev:receiver"]
         if self.network is not None:
             mac = f"52:54:00:00:00:{self.number:02x}"
             command += ["-netdev", f"socket,id=l2,mcast={self.network},localaddr=127.0.0.1"]
