@@ -1,8 +1,8 @@
 """Running mean of a sensor's samples, for the key `average`.
 
-The window is divided into `BUCKETS` equal parts, and only the sum and the count of each part are kept. So the
-memory does not depend on the sampling rate. Each good sample has the same weight. A sample with a fault is
-passed on unchanged, and restarts the mean, because the values before and after a fault may be unrelated.
+The window is divided into `BUCKETS` equal parts, and only the sum and the count of each part are kept. So
+memory use does not depend on the sampling rate. Each good sample has the same weight. A sample with a fault
+is passed on unchanged, and restarts the mean, because the values before and after a fault may be unrelated.
 """
 
 import math

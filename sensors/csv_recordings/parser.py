@@ -157,7 +157,7 @@ class Recording:
         if problems:
             raise RecordingError(*problems)
         if span is None and found.untimed.count:
-            raise RecordingError(f"{found.untimed}: no row has a time, so that none can be replayed")
+            raise RecordingError(f"{found.untimed}: no row has a time, so none can be replayed")
         if span is None or not (found.rows.has_values() or self.layout.shape.quality):
             raise RecordingError(f"{found.missing}: no row with path {path} has a value")
         found.rows.origin_ns = span.earliest_ns

@@ -122,7 +122,7 @@ class Dht22Driver(DropoutDriver):
                 raise DriverError(f"{name} is impossible: {reading.detail}; check the data wire")
             values[name] = float(reading.value)
         if values["temperature"] == ZERO_CELSIUS and values["relativeHumidity"] == 0:
-            raise DriverError("only zeros were read; check the data wire, and its resistor to 3.3 V")
+            raise DriverError("only zeros were read; check the data wire, and its pull-up resistor to 3.3 V")
         previous, self._previous = self._previous, values
         for name, step in LARGEST_STEPS.items():
             if previous and abs(values[name] - previous[name]) > step:
@@ -163,8 +163,8 @@ KIND: Final = SensorKind(
     measures="the temperature and relative humidity of the air",
     description="""\
 A DHT22, also sold as AM2302, measures the temperature (-40 to 80 °C) and the relative humidity of the air. It
-has a GPIO pin of its own. Write one `[[sensor]]` for each quantity, both with the same `pin`. No other sensor
-can use this pin.
+needs a GPIO pin of its own. Write one `[[sensor]]` for each quantity, both with the same `pin`. No other
+sensor can use this pin.
 
 The chip is simple, and some of its readings fail, for example while the Raspberry Pi is busy. Failed readings
 are skipped. A value that differs from the previous one by more than 5 K or 15 % is skipped too, until the

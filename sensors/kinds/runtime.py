@@ -123,8 +123,8 @@ path = "bilge.main.pump.starts"
 Time that passes and starts that happen while the recorder is stopped do not count. The total continues
 after a restart and on a new card. A power cut loses at most one `window` of running time.
 
-Equipment that is not new has an hour meter. Copy its reading to `start`, and the total agrees with the hour
-meter from then on.""",
+If the equipment is not new, copy the reading of its hour meter to `start`. From then on, the total agrees
+with the hour meter.""",
     options=RuntimeOptions,
     driver=lambda settings, context: RuntimeDriver(settings, gpio=context.gpio),
     line=CONTACT_LINE,

@@ -150,7 +150,7 @@ def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, floa
 
 
 def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
-    """Compare the recording's readings of one path with the stored samples of the sensor that played them."""
+    """Compare a recording's readings of one path with the stored samples of the sensor that replayed them."""
     assert recorded.recording is not None
     path = vessel_sensors.REPLAYED[sensor]
     wanted = load(recorded.recording, path).rows

@@ -92,7 +92,10 @@ class Discipline:
         return self._pulse is not None and at - self._pulse[0] <= PULSE_LOST_AFTER_S
 
     def observe(self, report: TimeReport, *, system_utc: float, pulse: Pulse | None) -> None:
-        """Process a time. `system_utc` is the system clock's time at its arrival, `pulse` the last pulse."""
+        """Process a time report from the receiver.
+
+        `system_utc` is the system clock's time at which the report arrived, and `pulse` is the last pulse.
+        """
         self._judge.observe(report.utc, at=report.at)
         if pulse is None or (self._pulse is not None and pulse.number == self._pulse[1].number):
             return

@@ -40,7 +40,7 @@ class SalvagedJournal:
     from_echoes: int = 0
     """Number of batches that were recovered only from a copy."""
     totals: dict[str, Totals] = field(default_factory=dict)
-    """Settled totals by sensor, from rows whose checksums are valid."""
+    """Totals of each sensor up to its last stored batch, by sensor id, from rows with valid checksums."""
 
     @property
     def identity(self) -> Identity | None:

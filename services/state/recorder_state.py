@@ -105,7 +105,7 @@ class LiveStorage(Shape, frozen=True, kw_only=True):
 
 
 class LiveIdentity(Shape, frozen=True, kw_only=True):
-    """The identity with which the recorder signs the vessel's boots."""
+    """The identity with which the recorder signs the vessel's boot documents."""
 
     fleet: Annotated[str | None, described("Name of the fleet; null if the vessel belongs to none.")] = None
     fault: Annotated[str | None, described("The reason why the identity cannot be used; null if it can.")] = (
@@ -144,7 +144,7 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
         described("Mistakes in the files in use that would be refused in new files, and their meaning."),
     ] = field(default_factory=list)
     identity: Annotated[
-        LiveIdentity, described("The identity with which the recorder signs the vessel's boots.")
+        LiveIdentity, described("The identity with which the recorder signs the vessel's boot documents.")
     ] = LiveIdentity()
     clock: Annotated[LiveClock, described("Source and uncertainty of the system clock.")]
     backlog: Annotated[LiveBacklog, described("Data that is not in documents yet.")] = LiveBacklog()

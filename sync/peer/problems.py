@@ -17,7 +17,7 @@ class Domain(StrEnum):
     TLS = "TLS"
     """Domain without codes; the message describes what is wrong with the handshake or the certificate."""
     WEBSOCKET = "WebSocket"
-    """Domain of HTTP statuses (below 1000) of the handshake or a message, and of WebSocket close codes.
+    """Domain of WebSocket close codes, and of the HTTP status codes (below 1000) of handshakes and messages.
 
     See RFC 6455, section 7.4.
     """

@@ -205,9 +205,9 @@ class AnswerTurn:
         return True
 
     def try_claim(self, keys: Sequence[Key]) -> bool:
-        """Return True, and claim the revisions in the first message, if the message may be answered now.
+        """Return True, and claim the revisions in the first waiting message, if it may be answered now.
 
-        Otherwise return False. After a result of True, the next message becomes the first.
+        Otherwise return False. If the result is True, the caller removes the message from the queue.
         """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:

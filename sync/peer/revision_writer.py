@@ -198,7 +198,7 @@ class RevisionWriter:
         return True
 
     def _insert_new(self, wanted: list[ReceivedRevision]) -> bool:
-        """Store the revisions together if all are new documents, which is the most frequent case.
+        """Store the revisions together if all are new documents, which is the most common case.
 
         Return False, and store nothing, if they must be stored one by one.
         """

@@ -1,4 +1,4 @@
-"""Ancestors are sent to a peer in Couchbase Lite's form, down to an ancestor that the peer has."""
+"""Lists of ancestors for a peer have Couchbase Lite's format, and end at the first that the peer has."""
 
 from hypothesis import given
 from hypothesis import strategies as st
