@@ -138,7 +138,8 @@ def _electrical_unit(raw: Any) -> str:
     if unit not in ELECTRICAL:
         raise InputError(
             f"{shown(raw)} is not a resistance, a current or a voltage",
-            f"Write the sender's own quantity first, such as {example}, and then the value.",
+            f"Write the sender's electrical output first, such as {example}, and then the reading that it"
+            " represents.",
         )
     return unit
 

@@ -276,7 +276,7 @@ class _Parser:
         if self._layout.shape.quality:
             word = self._layout.cell(row, self._layout.shape.quality) or ""
             if word not in set(SensorState):
-                raise CellError(word, "is not a quality that logboat log --csv writes; correct the line")
+                raise CellError(word, "is not a quality that `logboat log --csv` can write; correct the line")
             state = SensorState(word)
         if not state.carries_value:
             return RecordingRow(offset_ns, None, state)

@@ -52,7 +52,7 @@ there is no good reading for 10 s, or for three intervals, the sensor is `failed
 The address of a DS18B20 begins with `28-`. Other thermometers can be on the same bus, and have kinds of
 their own: `ds18s20` (`10-`), `ds1822` (`22-`), `ds1825` and `max31850` (`3b-`) and `ds28ea00` (`42-`).
 If Logboat cannot tell a reading of 85 °C from the value after a loss of power, it accepts the reading only if
-another reading of the last 10 minutes was nearer than 5 K.""",
+another reading in the last 10 minutes was within 5 K of it.""",
     options=Ds18b20Options,
     driver=lambda settings, context: ThermometerDriver(settings, MODEL, root=context.root),
     facts=lambda settings, _written: thermometer_facts(settings, MODEL),

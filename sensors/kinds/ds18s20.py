@@ -48,7 +48,7 @@ other, which takes 0.8 s each.
 
 Connect all three wires. Readings with a wrong checksum are skipped. After a loss of power, the chip reports
 85 °C, and its data do not show whether it measured this value. So a reading of exactly 85 °C is skipped,
-unless another reading of the last 10 minutes was nearer than 5 K. If there is no good reading for 10 s, or
+unless another reading in the last 10 minutes was within 5 K of it. If there is no good reading for 10 s, or
 for three intervals, the sensor is `failed`.
 
 The kernel computes fractions of a degree from two counters of the chip. If these are impossible, the kernel

@@ -97,7 +97,7 @@ def power_check(chip: SysfsChip, limits: PowerLimits) -> Callable[[SensorDraft],
                 f"the shunt has {_at(rating)}, but the {chip.title} measures only up to"
                 f" {limits.shunt_v * 1000:g} mV ({most_a:.4g} A)",
                 f'If the current never reaches {most_a:.4g} A, write shunt = "{written_ohm(shunt.ohm)}".'
-                " Otherwise use a shunt with a lower voltage.",
+                " Otherwise use a shunt with a lower rated voltage.",
             )
         elif rating.volts < _LEAST_SHARE * limits.shunt_v:
             draft.table.warn(

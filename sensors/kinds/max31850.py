@@ -57,7 +57,7 @@ A broken thermocouple is recorded as `open`, and a wire that touches the supply 
 thermocouple that is insulated from the engine. Logboat computes the temperature from the bytes of the chip,
 because some kernels convert them wrongly. Readings with a wrong checksum are skipped. The thermometers of
 this family report 85 °C after a loss of power, and the data sheet does not exclude this for a MAX31850. So a
-reading of exactly 85 °C is skipped, unless another reading of the last 10 minutes was nearer than 5 K. If
+reading of exactly 85 °C is skipped, unless another reading in the last 10 minutes was within 5 K of it. If
 there is no good reading for 10 s, or for three intervals, the sensor is `failed`.
 
 A DS1825 has addresses that also begin with `3b-`. If the chip is one, the sensor is `failed`, and the message

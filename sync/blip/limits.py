@@ -44,7 +44,8 @@ class ConnectionLimits:
     message_bytes: int = 24 * MIB
     """Maximum size in bytes of a message (`MessageTooLargeError`).
 
-    Sync Gateway accepts documents of up to 20 MiB. A reply requested in parts is not subject to this limit.
+    Sync Gateway accepts documents of up to 20 MiB. A reply that the caller asked to receive in
+    parts is not subject to this limit.
     """
     kept_bytes: int = 24 * MIB
     """Maximum size in bytes of a message whose body is kept in memory.

@@ -160,7 +160,7 @@ class ActivePeer(PeerBase):
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
-        """Problem with which the peer rejected the pull while pushing continues; None if there is none."""
+        """Problem for which the peer rejected the pull, if pushing continues without it; None otherwise."""
         self._inquiry: MissingRevisionFetch | None = None
         self._offered: list[str] = []
         """Ids of documents to offer again as soon as the sender has been created."""
@@ -202,7 +202,7 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Problem with which the peer rejected the pull while pushing continues; None if there is none."""
+        """Problem for which the peer rejected the pull, if pushing continues without it; None otherwise."""
         return self._unfed
 
     @property

@@ -257,7 +257,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
         values.append(value)
         body += size
     if at != end or body != len(payload):
-        raise _UnreadableError("the length of a record differs from its header")
+        raise _UnreadableError("the length of a record differs from the length in its header")
     return tuple(values)
 
 

@@ -27,8 +27,16 @@ BOOT_S = 480.0
 """Time limit for a boot, in seconds, for a busy machine. On an idle machine, a boot takes half a minute."""
 
 
+SSH_FAILED = 255
+"""Exit code of ssh if the connection failed, and not the command."""
+
+
 class GuestError(Exception):
     """The guest crashed, or an event that a test waited for did not happen in time."""
+
+
+class GuestConnectionError(GuestError):
+    """SSH could not connect to the guest, or its connection broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +165,20 @@ class Guest:
             GuestError: the time limit was reached, or the guest has crashed.
         """
         end = time.monotonic() + seconds
-        while not done():
+        while not self._tried(done):
             if not self.is_alive():
                 raise GuestError(f"the guest died before {what}:\n{self.last_words()}")
             if time.monotonic() > end:
                 raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}")
             time.sleep(every)
+
+    @staticmethod
+    def _tried(done: Callable[[], bool]) -> bool:
+        """Return what `done` returns, or False if the connection to the guest was lost meanwhile."""
+        try:
+            return done()
+        except GuestConnectionError:
+            return False
 
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
         """Wait until the guest switches off or restarts. In both cases QEMU exits.
@@ -188,8 +204,16 @@ class Guest:
         return self.console.read_bytes()[-2500:].decode(errors="replace")
 
     def run(self, command: str, *, seconds: float = 120, check: bool = True) -> str:
-        """Run a shell command as the user `skipper`, and return its output."""
+        """Run a shell command as the user `skipper`, and return its output.
+
+        Raises:
+            GuestConnectionError: SSH failed. The guest may have restarted, which ends QEMU.
+            GuestError: the command failed.
+        """
         done = self._ssh(command, seconds=seconds)
+        if check and done.returncode == SSH_FAILED:
+            state = "QEMU is running" if self.is_alive() else "QEMU has ended"
+            raise GuestConnectionError(f"{command}: {done.stderr}{state}; the console:\n{self.last_words()}")
         if check and done.returncode:
             raise GuestError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()

@@ -40,7 +40,7 @@ LOADED: Final = {
     ("free", "no", "", "", "", "", ""),
     ("office", "no", "", "wpa-eap", "", "argo", " any "),
 }
-"""What the running NetworkManager must say about the networks to join whose names are text."""
+"""Expected output of NetworkManager for the configured networks whose names are valid text."""
 RADIOS: Final = "modules_load=mac80211_hwsim mac80211_hwsim.radios=5"
 """Arguments for the kernel's command line that load the module before logboat-boot.service starts."""
 OTHER: Final = "brigid"

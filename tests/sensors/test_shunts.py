@@ -145,7 +145,7 @@ def test_rated_voltage_beyond_the_chips_range_is_a_warning(warnings: Warnings, m
     (warning,) = warnings("500 A / 100 mV", measure=measure)
     assert warning == (
         "the shunt has 100 mV at 500 A, but the INA226 measures only up to 81.9 mV (409.5 A). If the current"
-        ' never reaches 409.5 A, write shunt = "0.2 mohm". Otherwise use a shunt with a lower voltage.'
+        ' never reaches 409.5 A, write shunt = "0.2 mohm". Otherwise use a shunt with a lower rated voltage.'
     )
     remedy = re.search(r'shunt = "([^"]+)"', warning)
     assert remedy is not None

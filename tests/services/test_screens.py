@@ -5,7 +5,9 @@ import io
 import os
 import pty
 import re
+import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from services.cli.main import COMMANDS
 from services.screens.status_lines import LINES
 from services.terminal.present import wrap
 from services.terminal.table import fitted
+from tests.polling import PATIENCE_S
 
 from . import documents as build
 from .appliance import Appliance, logboat
@@ -385,7 +388,8 @@ def test_output_fits_a_real_terminal_of_that_size(width: int, more: int, logboat
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {
-        "TERM": "xterm"
+        "TERM": "xterm",
+        "PYTHONFAULTHANDLER": "1",
     }
     command = [str(Path(sys.executable).with_name("logboat")), "status", *logboat.places]
     with subprocess.Popen(command, stdout=inner, stdin=inner, env=environment) as process:
@@ -393,7 +397,9 @@ def test_output_fits_a_real_terminal_of_that_size(width: int, more: int, logboat
         told = b""
         while chunk := _read(outer):
             told += chunk
-        assert process.wait(30) == 0
+            if chunk is _NOTHING:
+                process.send_signal(signal.SIGABRT)  # the process writes its stack to standard error
+        assert process.wait(30) == 0, told
     os.close(outer)
     lines = COLOUR.sub("", told.decode()).splitlines()
     assert max(map(len, lines)) <= width
@@ -402,7 +408,13 @@ def test_output_fits_a_real_terminal_of_that_size(width: int, more: int, logboat
     assert any(line.startswith("  recording") for line in lines)
 
 
+_NOTHING = b"(no output)"
+
+
 def _read(descriptor: int) -> bytes:
+    """Return output of the process; b'' after its end, `_NOTHING` if it writes nothing for a long time."""
+    if not select.select([descriptor], [], [], PATIENCE_S)[0]:
+        return _NOTHING
     try:
         return os.read(descriptor, 4096)
     except OSError:  # on Linux: the other end of a pseudo-terminal has been closed

@@ -12,7 +12,7 @@ can transfer.
 WINDOW_BYTES: Final = 1_000_000
 """Maximum number of bytes in flight. A single message may exceed this limit."""
 RESERVED: Final = 4
-"""Divisor of the send window. The quotient is reserved for the first lane, so that alarms never wait."""
+"""Divisor of the send window. The resulting part is reserved for alarms, so that they never wait."""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
 """Minimum size of the send window in bytes. The initial size is `FIRST_BYTES`."""

@@ -192,7 +192,7 @@ class Gateway:
         self.databases.remove(database.name)
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """Return the administrators' interface's decoded answer to a request.
+        """Send a request to the admin API, and return the decoded response.
 
         Raises:
             GatewayError: the status is 400 or higher.
