@@ -93,8 +93,9 @@ def included(section: type, *, default: Any, only_for: str = "") -> Any:
     """Return the field for an object whose fields are keys of the same table.
 
     `section` is a plain dataclass, in a package that does not read files. Each of its fields has a default,
-    and the metadata `meaning` and `example`. A choice also has `words`. A number also has `limits` (the
-    lowest and the highest value). A quantity has `limits`, which are written with their units, and `unit`.
+    and the metadata `meaning`, `example` and, if the default does not show the behaviour, `without`. A choice
+    also has `words`. A number also has `limits` (the lowest and the highest value). A quantity has `limits`,
+    which are written with their units, and `unit`.
     """
     declaration = Declaration(_TABLE, "", "", only_for=only_for, section=section, is_included=True)
     return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
@@ -176,6 +177,7 @@ def _included_keys(declaration: Declaration) -> dict[str, tuple[str, Declaration
                 "",
                 field.metadata["meaning"],
                 field.metadata["example"],
+                field.metadata.get("without", ""),
                 only_for=declaration.only_for,
             ),
             field.default,

@@ -68,6 +68,7 @@ HARMLESS: Final = frozenset(
         "channels",
         "chip",
         "clear_for",
+        "configuration_url",
         "country",
         "current",
         "deadband",
@@ -410,7 +411,9 @@ class _Redactor:
         is_fit = _PLAIN.fullmatch(token.text) if token.kind == "bare" else True
         if key in ("user", "anonymous_user") and "@" in token.text:
             is_fit = False  # an e-mail address identifies a person
-        if key in ("url", "static") and ("@" in token.text or "?" in token.text or "\\" in token.text):
+        if key in ("url", "configuration_url", "static") and (
+            "@" in token.text or "?" in token.text or "\\" in token.text
+        ):
             is_fit = False  # the value may contain a user name and password, or a token
         if is_shown and is_fit:
             return token.text

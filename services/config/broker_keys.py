@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from sensors.toml.schema import Table
 from sensors.toml.toml_file import FileProblem, TomlFile
@@ -27,14 +28,37 @@ def check_broker(table: Table, gateway: GatewaySection) -> None:
                 f"{shown(prefix)} cannot be the beginning of a topic",
                 f"Use up to {LONGEST_PREFIX} letters, digits and . _ ~ - with / between the levels.",
             )
-    if options.acknowledge and not options.home_assistant and "home_assistant" not in faulty:
-        table.complain("acknowledge", "this key needs home_assistant = true", "Add: home_assistant = true")
+    for key in ("acknowledge", "configuration_url"):
+        if getattr(options, key) and not options.home_assistant and "home_assistant" not in faulty:
+            table.complain(key, "this key needs home_assistant = true", "Add: home_assistant = true")
+    if "configuration_url" not in faulty and not is_web_address(options.configuration_url):
+        table.complain(
+            "configuration_url",
+            f"{shown(options.configuration_url)} is not a web address",
+            'Write the whole address, such as "https://club.example.org/argo".',
+        )
     if not {"prefix", "discovery_prefix"} & faulty and overlap(options.prefix, options.discovery_prefix):
         table.complain(
             "prefix" if "prefix" in table.data else "discovery_prefix",
             f"prefix {shown(options.prefix)} and discovery_prefix {shown(options.discovery_prefix)} overlap",
             "Remove this key, or choose a prefix that is not part of the other.",
         )
+
+
+def is_web_address(address: str) -> bool:
+    """Return True if Home Assistant accepts an address: '' or a complete http or https URL.
+
+    Home Assistant ignores the whole discovery message if it does not accept the address.
+    """
+    if not address:
+        return True
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        return False
+    is_plain = address.isascii() and address.isprintable() and " " not in address
+    return is_plain and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:

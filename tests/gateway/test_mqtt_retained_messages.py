@@ -5,7 +5,7 @@ import contextlib
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -445,6 +445,26 @@ async def test_messages_with_former_prefixes_are_cleared(database: Database, bro
         config = json.loads(found[f"{assistant}/sensor/logboat-argo/main/config"])
         assert config["state_topic"] == f"{prefix}/argo/sensor/main/state"
         assert config["unique_id"] == "logboat_argo_main", "the entity stays the same"
+
+
+async def test_web_address_of_the_vessel_is_announced_when_it_is_set(
+    database: Database, broker: Broker
+) -> None:
+    """Only the vessel that runs the gateway has the address, not the vessels whose documents it forwards."""
+    write_sensors(database)
+    builders.write_vessel(database, "brigid", ["main"])
+    for address in ("", "https://club.example.org/argo", ""):
+        options = MqttOptions(home_assistant=True, configuration_url=address)
+
+        def is_announced(found: Mapping[str, bytes], address: str = address) -> bool:
+            config = found.get("homeassistant/sensor/logboat-argo/main/config")
+            return config is not None and json.loads(config)["device"].get("configuration_url", "") == address
+
+        async with forwarding(database, broker.url, options=options) as gateway:
+            await until(partial(is_ashore, gateway), "all is ashore")
+            found = await comes_to_retain(broker, is_announced, f"{address!r} is announced")
+        other = json.loads(found["homeassistant/sensor/logboat-brigid/main/config"])
+        assert "configuration_url" not in other["device"]
 
 
 async def test_gateway_that_is_new_leaves_messages_with_other_prefixes_alone(

@@ -69,6 +69,7 @@ def entities(hass: HomeAssistant) -> dict[str, object]:
                 "name": device.name,
                 "manufacturer": device.manufacturer,
                 "sw_version": device.sw_version,
+                "configuration_url": device.configuration_url,
                 "identifiers": sorted(map(list, device.identifiers)),
             },
         }

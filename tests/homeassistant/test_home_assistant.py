@@ -84,6 +84,7 @@ id = "wind"
 kind = "manual"
 path = "environment.wind.directionTrue"
 """
+ADDRESS = "https://club.example.org/argo"
 ANNOUNCED: Mapping[str, tuple[str | None, str | None, str | None]] = {
     # device class, state class and unit of each entity
     "binary_sensor.argo_recorder": ("connectivity", None, None),
@@ -125,7 +126,8 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def vessel(tmp_path: Path, broker: Broker) -> Iterator[Vessel]:
-    found = Vessel(tmp_path / "argo", broker, more="acknowledge = true\n")
+    more = f'acknowledge = true\nconfiguration_url = "{ADDRESS}"\n'
+    found = Vessel(tmp_path / "argo", broker, more=more)
     found.configure(SENSORS)
     with found.sync:
         found.record()
@@ -174,6 +176,7 @@ def test_every_sensor_is_an_entity_of_the_right_class(vessel: Vessel, assistant:
         assert facts["device"]["name"] == "argo"
         assert facts["device"]["manufacturer"] == "Logboat"
         assert facts["device"]["sw_version"]
+        assert facts["device"]["configuration_url"] == ADDRESS
         is_diagnostic = entity.endswith(("_fault", "_recorder"))
         assert facts["category"] == ("diagnostic" if is_diagnostic else None), entity
     loose = found["sensor.argo_loose"]

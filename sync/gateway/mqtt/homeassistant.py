@@ -41,6 +41,10 @@ class DiscoveryStyle:
     topics: Topics = topics.DEFAULT
     acknowledges: bool = False
     """True if Home Assistant may acknowledge alarms."""
+    forwarder: str = ""
+    """Id of the vessel that runs the gateway."""
+    configuration_url: str = ""
+    """Web address of that vessel, which Home Assistant shows on the page of the device; '' for none."""
 
 
 def expires_after(sensor: SensorFacts) -> int | None:
@@ -67,6 +71,8 @@ def discovery(vessel: VesselFacts, style: DiscoveryStyle) -> Iterator[tuple[str,
     origin: dict[str, Any] = {"name": "Logboat"}
     if vessel.version:
         device["sw_version"] = origin["sw_version"] = vessel.version
+    if style.configuration_url and vessel.id == style.forwarder:
+        device["configuration_url"] = style.configuration_url
     for component, entity, config in _entities(vessel, style):
         label = f"{vessel.id}_{entity.strip('_')}".replace("-", "_")
         common = {

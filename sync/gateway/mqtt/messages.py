@@ -89,7 +89,14 @@ class Options:
     @property
     def discovery(self) -> DiscoveryStyle:
         """The settings of the discovery messages for Home Assistant."""
-        return DiscoveryStyle(self.presenter, self.contact_class, self.topics, self.mqtt.acknowledge)
+        return DiscoveryStyle(
+            self.presenter,
+            self.contact_class,
+            self.topics,
+            acknowledges=self.mqtt.acknowledge,
+            forwarder=self.forwarder,
+            configuration_url=self.mqtt.configuration_url,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,15 @@ class MqttOptions:
             "example": "true",
         },
     )
+    configuration_url: str = field(
+        default="",
+        metadata={
+            "meaning": "Web address that Home Assistant shows on the page of this vessel's device. It needs"
+            " `home_assistant = true`.",
+            "example": '"https://club.example.org/argo"',
+            "without": "none",
+        },
+    )
     signalk: bool = field(
         default=False,
         metadata={

@@ -16,12 +16,16 @@ CERTIFICATE = 'certificate = "shore.pem"\nkey = "shore.key"'
 RADIO = 'vessel_radio = { mode = "mesh", channel = 11 }'
 
 ANNOUNCED = 'home_assistant = true\npolicy = [{ channels = ["alarms"] }]'
+ASSISTANT = "home_assistant = true\n"
+PAGE = 'configuration_url = "https://club.example.org/argo"'
 BROKER = [
     ('prefix = "/logboat"', 'prefix = "logboat"', "logboat"),
     ('discovery_prefix = "home assistant"', 'discovery_prefix = "home/assistant"', "home/assistant"),
     ('prefix = "homeassistant/boats"', "", ""),
     ('discovery_prefix = "logboat"', "", ""),
     ("acknowledge = true", "acknowledge = true\nhome_assistant = true", ""),
+    (ASSISTANT + PAGE.replace("https://", ""), ASSISTANT + PAGE, "https://club.example.org/argo"),
+    (PAGE, f"{PAGE}\nhome_assistant = true", ""),
     (ANNOUNCED, ANNOUNCED.replace('alarms"', 'alarms", "vessels", "equipment"'), ""),
 ]
 """Slips in the keys of a broker, the lines after the remedy, and what the person chooses."""
