@@ -22,11 +22,15 @@ Fact = tuple[str, str]
 """Subject and text of a fact about a sensor, such as `fault` and `open above 3 V`."""
 
 
-class ContactState(StrEnum):
-    """State of a contact that raises an alarm."""
+class AlarmWhen(StrEnum):
+    """State of a sensor that raises an alarm."""
 
     ACTIVE = "active"
+    """The contact is active. Only contacts have this state."""
     INACTIVE = "inactive"
+    """The contact is inactive. Only contacts have this state."""
+    FAULT = "fault"
+    """The sensor is faulty."""
 
 
 @parses(ValueForm("one of", words=ALARM_SEVERITIES))
@@ -66,13 +70,14 @@ class AlarmRule:
         example='"2 °C"',
         meaning="Distance by which the value must return past the limit before the alarm clears.",
     )
-    when: ContactState | None = key(
-        one_of(ContactState),
+    when: AlarmWhen | None = key(
+        one_of(AlarmWhen),
         default=None,
         without="none",
-        only_for="contacts",
         example='"active"',
-        meaning="State of the contact that raises the alarm. Contacts have this key instead of a limit.",
+        meaning="State that raises the alarm. `active` and `inactive` are for contacts, which have no limits."
+        " `fault` is for every sensor except manual ones: the alarm is raised while the sensor is faulty, for"
+        " example because its wire is broken.",
     )
     severity: Severity = key(
         parse_severity,

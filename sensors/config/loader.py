@@ -1,9 +1,9 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
-This module checks the keys that sensors of every kind have: id, path and unit, rate, window, deadband and
-alarms. The keys of each kind are declared in its module in `sensors.kinds`. `conflicts` checks the resources
-that sensors cannot share. Each recording of a `replay` sensor is read once, to check that it can be
-played. No hardware is accessed.
+This module checks the keys that sensors of every kind have: id, path and unit, rate, window and deadband.
+`alarms` checks alarm rules. The keys of each kind are declared in its module in `sensors.kinds`. `conflicts`
+checks the resources that sensors cannot share. Each recording of a `replay` sensor is read once, to check
+that it can be played. No hardware is accessed.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from sensors import signalk_paths
 from sensors.csv_recordings.files import RecordingCache
-from sensors.kind import SensorDraft, SensorKind, Values
-from sensors.plausibility import impossible_value, limits_of, missing_unit, useless_deadband
-from sensors.presentation import format_as_written, is_total
+from sensors.kind import SensorDraft, SensorKind
+from sensors.plausibility import limits_of, missing_unit, useless_deadband
+from sensors.presentation import is_total
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
     AlarmRule,
@@ -28,7 +28,7 @@ from sensors.settings import (
     parse_interval,
     parse_rate,
 )
-from sensors.signalk_paths import CONTACT, is_temperature_difference, unit_words
+from sensors.signalk_paths import CONTACT, unit_words
 from sensors.toml import toml_file
 from sensors.toml.declarations import from_values, schema_of
 from sensors.toml.schema import (
@@ -39,10 +39,12 @@ from sensors.toml.schema import (
     choice,
 )
 from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, raise_if_any
-from sensors.units import DIMENSIONS, InputError, format_duration, parse_unit_name, parse_value, shown
+from sensors.units import DIMENSIONS, format_duration, parse_unit_name, parse_value, shown
 
 from . import conflicts
+from .alarms import in_alarm, read_alarms
 from .sections import SECTIONS, VESSEL_FILE
+from .values import check_value, parse_difference
 
 __all__ = [
     "ConfigurationError",
@@ -244,7 +246,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
             for key in _any_kind()
             if key not in schema
         }
-        others |= {key: _in_alarm(key) for key in schema_of(AlarmRule) if key not in schema}
+        others |= {key: in_alarm(key) for key in schema_of(AlarmRule) if key not in schema}
         others[NO_SENSORS] = _AT_TOP
     draft = SensorDraft(table, kind, table.read(schema, elsewhere=others), None, folder, recordings)
     if kind is None:
@@ -255,7 +257,7 @@ def _draft(table: Table, number: int, folder: Path, recordings: RecordingCache |
     draft.values["offset"] = _offset(draft)
     _check_average(draft)
     draft.values["display"] = _display(draft)
-    draft.values["alarm"] = tuple(_alarm(rule, draft) for rule in table.tables("alarm"))
+    draft.values["alarm"] = read_alarms(draft, keys=_schema(draft.kind).keys())
     if kind is not None:
         kind.check(draft)
         _check_reach(draft)
@@ -321,8 +323,8 @@ def _deadband(draft: SensorDraft) -> float:
     if unit == CONTACT:
         table.complain("deadband", "a contact has no deadband", "Remove this key.")
         return 0.0
-    deadband = table.value("deadband", _difference(unit)) or 0.0
-    _check_value(table, "deadband", draft, difference=True)
+    deadband = table.value("deadband", parse_difference(unit)) or 0.0
+    check_value(table, "deadband", draft, difference=True)
     return deadband
 
 
@@ -348,7 +350,7 @@ def _offset(draft: SensorDraft) -> float:
     if "offset" not in table.data or "offset" in table.faulty or unit is None or unit == CONTACT:
         return 0.0
     offset: float = table.value("offset", lambda raw: parse_value(raw, unit, difference=True)) or 0.0
-    _check_value(table, "offset", draft, difference=True)
+    check_value(table, "offset", draft, difference=True)
     return offset
 
 
@@ -384,113 +386,6 @@ def _check_average(draft: SensorDraft) -> None:
             f"{format_duration(average_s)} contains only one sample, because a sample is taken every"
             f" {format_duration(interval_s)}",
             f'Write average = "{format_duration(2 * interval_s)}" or more, or remove this key.',
-        )
-
-
-def _check_value(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
-    """Report an impossible value, or a number whose unit is missing, for a key in the sensor's unit."""
-    path = draft.valid_value("path")
-    if key not in table.data or key in table.faulty or draft.unit is None or path is None:
-        return
-    written, unit = table.data[key], draft.unit
-    problem = missing_unit(written, unit, path=path, difference=difference)
-    if problem is None and not difference:
-        problem = impossible_value(written, unit, path=path)
-    if problem is not None:
-        table.warn(key, problem.text, problem.remedy)
-
-
-def _difference(unit: str) -> Any:
-    """Return a parser for a difference between two values in `unit`; a negative difference is an error."""
-
-    def parser(raw: Any) -> float:
-        difference = parse_value(raw, unit, difference=True)
-        if difference < 0:
-            raise InputError(f"{shown(raw)} is below 0", "Write a number that is 0 or more.")
-        return difference
-
-    return parser
-
-
-# Alarms --------------------------------------------------------------------------------------------
-
-
-_LIMITS: Final = ("above", "below", "hysteresis")
-_FOR_NUMBERS: Final = (
-    ("this key is only for numbers, and this sensor is a contact"),
-    'Write when = "active" or "inactive".',
-)
-_OUTSIDE_ALARM: Final = (
-    "this key belongs to the sensor, not to its alarm",
-    "Move it out of { … }, or above [sensor.alarm].",
-)
-_FOR_CONTACTS: Final = (
-    ("this key is only for contacts, and this sensor measures a number"),
-    "Write above = … or below = ….",
-)
-
-
-def _alarm(table: Table, draft: SensorDraft) -> AlarmRule:
-    unit = draft.unit
-    contact = unit == CONTACT
-    schema = dict(schema_of(AlarmRule))
-    if (
-        unit is not None
-    ):  # otherwise the error in the unit is already reported, and the valid keys are not known
-        for name in _LIMITS if contact else ("when",):
-            del schema[name]
-        if not contact:
-            is_difference = is_temperature_difference(draft.valid_value("path") or "")
-            limit = replace(
-                schema["above"], parse=lambda raw: parse_value(raw, unit, difference=is_difference)
-            )
-            schema |= {
-                "above": limit,
-                "below": limit,
-                "hysteresis": replace(schema["hysteresis"], parse=_difference(unit)),
-            }
-    elsewhere = dict.fromkeys(table.data.keys() & _schema(draft.kind).keys(), _OUTSIDE_ALARM)
-    elsewhere |= dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
-    values = table.read(schema, elsewhere=elsewhere)
-    if unit is not None:
-        _check_condition(table, values, draft)
-        for key in schema.keys() & _LIMITS:
-            _check_value(table, key, draft, difference=key == "hysteresis")
-    missing = {name: each.default for name, each in schema_of(AlarmRule).items() if name not in schema}
-    return from_values(AlarmRule, {**missing, **values})
-
-
-def _in_alarm(key: str) -> Advice:
-    return "this key belongs in alarm", f"Move it there: alarm = {{ {key} = …, … }}"
-
-
-def _check_condition(table: Table, values: Values, draft: SensorDraft) -> None:
-    contact = draft.unit == CONTACT
-    conditions = ("when",) if contact else ("above", "below")
-    if table.faulty.isdisjoint({"when", "above", "below"}) and not any(
-        key in table.data for key in conditions
-    ):
-        example = 'when = "active"' if contact else "above = … or below = …"
-        table.complain("", "the alarm has no condition", f"Add {example}.")
-    above, below, hysteresis = values.get("above"), values.get("below"), values.get("hysteresis")
-    if above is None or below is None:
-        return
-    if above <= below:
-        table.complain(
-            "below",
-            f"every value would raise the alarm: above {shown(table.data['above'])}, or below"
-            f" {shown(table.data['below'])}",
-            "Set above higher than below.",
-        )
-    elif hysteresis is not None and hysteresis >= above - below:
-        assert draft.unit is not None
-        width = format_as_written(
-            above - below, draft.unit, table.data["above"], path=draft.values["path"] or "", difference=True
-        )
-        table.complain(
-            "hysteresis",
-            "hysteresis covers the whole normal range, so the alarm would never clear",
-            f"Set hysteresis below {width}.",
         )
 
 

@@ -11,7 +11,7 @@ from sensors.config.loader import ExaminedSensors
 from sensors.csv_recordings.files import RecordingCache
 from sensors.presentation import format_as_written
 from sensors.registry import kind_named
-from sensors.settings import AlarmRule, Fact, SensorSettings
+from sensors.settings import AlarmRule, AlarmWhen, Fact, SensorSettings
 from sensors.signalk_paths import CONTACT, unit_words
 from sensors.units import format_duration
 
@@ -88,7 +88,8 @@ def _value(value: float, settings: SensorSettings, written: object, *, differenc
 
 
 def _alarm(rule: AlarmRule, settings: SensorSettings, table: Mapping[str, Any]) -> str:
-    conditions = [] if rule.when is None else [f"while {rule.when}"]
+    state = "faulty" if rule.when is AlarmWhen.FAULT else rule.when
+    conditions = [] if state is None else [f"while {state}"]
     limits = (("above", rule.above, -1), ("below", rule.below, 1))
     for word, limit, side in limits:
         if limit is None:

@@ -15,7 +15,7 @@ import msgspec
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import SensorSettings
 from sensors.severity import Severity
-from sensors.state import SensorState
+from sensors.state import SensorState, is_fault
 from services.journal.batch import AlarmRecord, SampleRow
 
 from .alarm_rules import AlarmState, AlarmWatch
@@ -85,7 +85,7 @@ class SensorIntake:
         if sample.totals is not None:
             self.totals = sample.totals
         before = self._watch.signature()
-        self._watch.observe(value, clock_ms)
+        self._watch.observe(value, clock_ms, faulty=is_fault(state))
         row = None
         if self._watch.signature() != before or self._is_news(value, state, clock_ms):
             row = self._record(value, state, clock_ms)

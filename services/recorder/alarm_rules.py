@@ -3,7 +3,8 @@
 Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. An episode begins
 when the first rule becomes active, and ends when no rule is active. Its severity is the highest severity of
 the active rules, because a path's notification in Signal K has one state. A sensor fault neither raises nor
-clears an alarm, because it does not show the state of the equipment.
+clears a rule about the sensor's value, because it does not show the state of the equipment. Only a rule with
+`when = "fault"` is about the sensor itself.
 
 Transitions of a rule (rows: state; columns: what the value does):
 
@@ -15,13 +16,13 @@ Transitions of a rule (rows: state; columns: what the value does):
     leaving   | -> active                         | -> quiet after `clear_for`
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sensors.presentation import format_exactly
 from sensors.sample import Value
-from sensors.settings import AlarmRule, ContactState
+from sensors.settings import AlarmRule, AlarmWhen
 from sensors.severity import Severity
 
 
@@ -64,8 +65,11 @@ class _Watch:
     def is_met(self) -> bool:
         return self.state in (RuleState.ACTIVE, RuleState.LEAVING)
 
-    def observe(self, value: bool | float, now_ms: int) -> None:
-        met = is_met(self.rule, value, holding=self.is_met)
+    @property
+    def is_about_faults(self) -> bool:
+        return self.rule.when is AlarmWhen.FAULT
+
+    def observe(self, *, met: bool, now_ms: int) -> None:
         match self.state, met:
             case RuleState.QUIET, True:
                 self._go(RuleState.PENDING, now_ms)
@@ -116,35 +120,44 @@ class AlarmWatch:
     def __bool__(self) -> bool:
         return bool(self._watches) or self._resumed
 
-    def observe(self, value: Value, now_ms: int) -> None:
-        """Evaluate the value of a sample. None means a sensor fault, which changes no rule's state."""
+    def observe(self, value: Value, now_ms: int, *, faulty: bool | None = None) -> None:
+        """Evaluate a sample.
+
+        A value of None changes only the states of rules about faults. `faulty` is True if the sensor is
+        faulty, which some faults are even with a value. By default, a sensor without a value is faulty.
+        """
         self._blind = value is None
-        if value is None:
-            return
+        faulty = value is None if faulty is None else faulty
         for watch in self._watches:
-            if self._resumed:
+            met = faulty
+            if not watch.is_about_faults:
+                if value is None:
+                    continue
+                met = is_met(watch.rule, value, holding=self._resumed or watch.is_met)
+            if self._resumed and met:
                 # An episode that was in progress before a restart continues without a second delay.
-                if is_met(watch.rule, value, holding=True):
-                    watch.state = RuleState.ACTIVE
-                continue
-            watch.observe(value, now_ms)
-        self._resumed = False
+                watch.state = RuleState.ACTIVE
+            else:
+                watch.observe(met=met, now_ms=now_ms)
+        if value is not None:
+            self._resumed = False
 
     def elapse(self, now_ms: int) -> None:
         """Apply the transitions of rules whose delays have expired by `now_ms`."""
-        if not self._blind:
-            for watch in self._watches:
-                watch.elapse(now_ms)
+        for watch in self._running():
+            watch.elapse(now_ms)
 
     def deadline(self) -> int | None:
         """Return the boot clock time in ms at which `elapse` may change a state.
 
         Return None if only a sample can change a state.
         """
-        if self._blind:
-            return None
-        deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
+        deadlines = [found for watch in self._running() if (found := watch.deadline()) is not None]
         return min(deadlines, default=None)
+
+    def _running(self) -> Iterable[_Watch]:
+        """Return the rules whose delays run: without a value, only those about faults."""
+        return (watch for watch in self._watches if watch.is_about_faults or not self._blind)
 
     def highest(self) -> AlarmState | None:
         """Return the state of the most severe active rule; None if no rule is active.
@@ -177,7 +190,7 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     limit by the hysteresis.
     """
     if rule.when is not None:
-        return bool(value) is (rule.when is ContactState.ACTIVE)
+        return bool(value) is (rule.when is AlarmWhen.ACTIVE)
     number, margin = float(value), rule.hysteresis if holding else 0.0
     over = rule.above is not None and number > rule.above - margin
     under = rule.below is not None and number < rule.below + margin
@@ -192,7 +205,7 @@ def in_words(rule: AlarmRule, unit: str = "", *, path: str = "", shown_in: str =
     shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
     words = []
     if rule.when is not None:
-        words.append(rule.when.value)
+        words.append("faulty" if rule.when is AlarmWhen.FAULT else rule.when.value)
     for side, limit in (("above", rule.above), ("below", rule.below)):
         if limit is not None:
             exact = format_exactly(limit, unit, path=path, shown_in=shown_in) if shown_in else ""

@@ -22,7 +22,7 @@ from sensors.kinds.simulated import SimulatedOptions
 from sensors.kinds.switch import ContactOptions
 from sensors.kinds.thermocouple import ThermocoupleOptions
 from sensors.registry import all_kinds
-from sensors.settings import AlarmRule, ContactState, SensorSettings
+from sensors.settings import AlarmRule, AlarmWhen, SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState
 from sensors.toml.toml_file import ConfigurationError
@@ -129,7 +129,7 @@ def test_every_key_of_a_switch_is_read_and_converted_to_si(load: Load) -> None:
             AlarmRule(
                 severity=Severity.WARN,
                 text="W",
-                when=ContactState.ACTIVE,
+                when=AlarmWhen.ACTIVE,
                 raise_after_s=10.0,
                 clear_after_s=60.0,
             ),
@@ -575,7 +575,7 @@ def test_ten_mistakes_are_reported_in_ten_lines(problems: Problems) -> None:
         (
             sensors(RPM + 'alarm = { when = "active", severity = "warn" }\n'),
             "7: ",
-            "this key is only for contacts",
+            "this state is only for contacts",
         ),
         (sensors(RPM + 'alarm = { severity = "warn" }\n'), "7: ", "Add above"),
         (sensors(RPM + 'alarm = { above = "3 V", severity = "warn" }\n'), "7: ", "this is a frequency"),
@@ -672,6 +672,8 @@ def test_mistake_is_reported_once_with_its_line_and_remedy(
         sensors(
             RPM + 'alarm = { above = "3800 rpm", below = 5, hysteresis = "60 rpm", severity = "emergency" }\n'
         ),
+        sensors(RPM + 'alarm = { when = "fault", for = "1 min", severity = "warn" }\n'),
+        sensors(switch() + 'alarm = { when = "fault", severity = "alarm" }\n'),
         sensors(switch() + '[[sensor.alarm]]\nwhen = "active"\nfor = "0 s"\nseverity = "alarm"\n'),
     ],
 )

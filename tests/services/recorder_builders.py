@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import AlarmRule, ContactState, SensorSettings
+from sensors.settings import AlarmRule, AlarmWhen, SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState
 from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper
@@ -65,7 +65,7 @@ def above(limit: float, **more: float) -> AlarmRule:
 
 
 def when_active(after_s: float = 0.0) -> AlarmRule:
-    return AlarmRule(severity=Severity.ALARM, when=ContactState.ACTIVE, raise_after_s=after_s, text="Water")
+    return AlarmRule(severity=Severity.ALARM, when=AlarmWhen.ACTIVE, raise_after_s=after_s, text="Water")
 
 
 def sample(

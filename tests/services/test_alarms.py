@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, ContactState
+from sensors.settings import AlarmRule, AlarmWhen
 from sensors.severity import Severity
 from services.recorder.alarm_rules import AlarmState, AlarmWatch, RuleState, in_words
 
@@ -114,7 +114,7 @@ def test_either_of_two_limits_raises() -> None:
 
 
 def test_contact_raises_while_inactive_if_that_is_the_condition() -> None:
-    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, when=ContactState.INACTIVE)])
+    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, when=AlarmWhen.INACTIVE)])
     watch.observe(value=True, now_ms=0)
     assert not raised(watch)
     watch.observe(value=False, now_ms=1)
@@ -130,7 +130,45 @@ def test_watch_without_rules_is_inactive_unless_an_alarm_is_raised() -> None:
     assert not left
 
 
-def test_fault_neither_raises_nor_clears() -> None:
+def when_faulty(**more: float) -> AlarmRule:
+    return AlarmRule(severity=Severity.ALARM, when=AlarmWhen.FAULT, **more)  # type: ignore[arg-type]
+
+
+def test_fault_raises_a_rule_about_faults_and_a_value_clears_it() -> None:
+    watch = AlarmWatch([when_faulty()])
+    watch.observe(value=False, now_ms=0)
+    assert not raised(watch)
+    watch.observe(None, 1)
+    assert watch.highest() == AlarmState(Severity.ALARM, "", "faulty")
+    watch.observe(value=False, now_ms=2)
+    assert not raised(watch)
+
+
+def test_fault_with_a_value_also_raises_a_rule_about_faults() -> None:
+    watch = AlarmWatch([when_faulty()])
+    watch.observe(1.0, 0, faulty=True)
+    assert raised(watch)
+    watch.observe(1.0, 1, faulty=False)
+    assert not raised(watch)
+
+
+def test_delays_of_a_rule_about_faults_run_while_the_sensor_has_no_value() -> None:
+    watch = AlarmWatch([when_faulty(raise_after_s=5.0), when_active(1)])
+    watch.observe(None, 0)
+    assert watch.deadline() == 5_000
+    watch.elapse(5_000)
+    assert raised(watch)
+
+
+def test_fault_that_ended_during_a_restart_clears_its_alarm_at_the_first_value() -> None:
+    watch = AlarmWatch([when_faulty()], standing=True)
+    watch.observe(None, 0)
+    watch.observe(value=False, now_ms=1)
+    assert not watch.is_unknown
+    assert not raised(watch)
+
+
+def test_fault_neither_raises_nor_clears_a_rule_about_the_value() -> None:
     watch = AlarmWatch([above(63.0, raise_after_s=1.0)])
     watch.observe(64.0, 0)
     watch.observe(None, 500)

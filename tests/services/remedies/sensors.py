@@ -7,6 +7,10 @@ OIL = 'alarm = { below = "1 bar", hysteresis = "0.1 bar", severity = "alarm" }'
 COOLANT = 'alarm = { above = "95 °C", below = "1 °C", hysteresis = "2 °C", severity = "warn" }'
 WATER = 'alarm = { below = "50 l", severity = "warn" }'
 DENSITY = 'alarm = { above = 1.5, severity = "warn" }'
+FAULT_OR_HOT = (
+    'alarm = [{ when = "fault", severity = "warn" }, { above = "95 °C", below = "1 °C",'
+    ' hysteresis = "2 °C", severity = "warn" }]'
+)
 LEVEL = 'path = "tanks.fuel.main.currentLevel"'
 STARTS = 'measure = "starts"'
 POLES = "poles = 12\nratio = 2.5"
@@ -69,6 +73,8 @@ VALUES = [
     Case(ALARM, ALARM.replace('"alarm"', '"normal"'), ALARM.replace('"alarm"', '"alert"')),
     Case(COOLANT, COOLANT.replace('above = "95 °C"', 'when = "active"'), chosen="95 °C"),
     Case(COOLANT, "alarm = 95", chosen=COOLANT),
+    Case(COOLANT, COOLANT.replace("above", 'when = "fault", above'), FAULT_OR_HOT, chosen="95 °C 1 2 below"),
+    Case(DENSITY, DENSITY.replace("above = 1.5", 'when = "fault"'), "#"),
     Case('path = "bilge.main.highWater"', 'path = "bilge main"', chosen="bilge.main.highWater"),
     Case('path = "bilge.main.highWater"', 'path = "bilge.main.highwater"'),
     Case('path = "bilge.main.highWater"', 'path = "bilge.main.level"', chosen="bilge.main.highWater"),
