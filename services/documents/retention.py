@@ -3,9 +3,11 @@
 When the stores exceed their budget, documents from other vessels and from the crew are removed first, to the
 extent that their owners exceed their shares (`budget_shares`). Then this vessel's own history is removed. In
 both cases, readings that a gateway has acknowledged (`forwarded` documents) are removed first, then all other
-readings, and alarms only when nothing else is left. The oldest documents are removed first. When this
-vessel's own readings are removed, a `gap` document explains their absence. A floor prevents peers from
-sending removed documents back.
+readings, and alarms only when nothing else is left. The oldest documents are removed first.
+
+The caller decides whether this vessel's own alarms may be removed (see `Shortage`). When this vessel's own
+readings are removed, a `gap` document explains their absence. A floor prevents peers from sending removed
+documents back.
 """
 
 import heapq
@@ -36,6 +38,8 @@ A_TIME_OF_CREW: Final = 20
 
 The number is low because photographs are large. A larger batch would often remove notes unnecessarily.
 """
+ALARMS_KEPT_MS: Final = 60_000
+"""Time in ms that a shortage must last before the vessel's own alarms are removed."""
 _LOOKED_UP: Final = 2_000
 """Number of document ids to read in one query, oldest first."""
 _EMPTY: Final = 160_000
@@ -66,6 +70,31 @@ class RemovedCounts:
     """Ids of the removed alarms, which no floor (`Database.set_floor`) covers."""
     brought: int = 0
     """Number of removed documents that crew, guests or other vessels had sent."""
+    is_enough: bool = True
+    """False if the excess remains although all the documents that could be removed were removed."""
+
+
+@dataclass(slots=True)
+class Shortage:
+    """Duration of a shortage that removing documents has not ended.
+
+    Write-ahead logs, copies and samples that are not yet in documents can fill a small card for some seconds.
+    Only a shortage that lasts for `ALARMS_KEPT_MS` may cost the vessel its own alarms.
+    """
+
+    since_ms: int | None = None
+    """Boot clock time of the first pass that removed too little, in ms; None if the last pass was enough."""
+
+    def is_lasting(self, now_ms: int) -> bool:
+        """Return True if the vessel's own alarms may be removed."""
+        return self.since_ms is not None and now_ms - self.since_ms >= ALARMS_KEPT_MS
+
+    def note(self, now_ms: int, *, is_enough: bool) -> None:
+        """Note whether the latest pass has removed enough documents."""
+        if is_enough:
+            self.since_ms = None
+        elif self.since_ms is None:
+            self.since_ms = now_ms
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
@@ -160,19 +189,22 @@ def make_room(
     most: int | None = None,
     log: str | None = None,
     beside: Callable[[], int] = lambda: 0,
+    own_alarms: bool = True,
 ) -> RemovedCounts:
     """Remove documents until `excess()` returns 0 or less, or until `most` documents have been removed.
 
     `excess` returns the number of bytes over the budget. `vessel` is this vessel's id: only this vessel's
     readings are replaced with gap documents. `log` is the log that this vessel is writing now. `beside`
-    returns the size of the vessel's own data outside the store. Raise sync.store.StoreError if documents
-    cannot be read or removed.
+    returns the size of the vessel's own data outside the store. `own_alarms` is True if the alarms of this
+    vessel may be removed. Raise sync.store.StoreError if documents cannot be read or removed.
     """
     if excess() <= 0:
         return RemovedCounts()
     while database.sizes.count_earlier():
         pass
-    return _Pass(database, vessel, log, excess=excess, utc=utc, most=most, beside=beside).run()
+    return _Pass(database, vessel, log, excess=excess, utc=utc, most=most, beside=beside).run(
+        own_alarms=own_alarms
+    )
 
 
 class _Pass:
@@ -196,7 +228,7 @@ class _Pass:
         self._departures: list[PartSize] = []
         self._alarms: list[str] = []
 
-    def run(self) -> RemovedCounts:
+    def run(self, *, own_alarms: bool) -> RemovedCounts:
         """Remove as many documents as necessary, and return the counts."""
         database, vessel = self._database, self._vessel
         safe = safe_ashore(database)
@@ -205,8 +237,10 @@ class _Pass:
         self._by_age(candidates(database, safe), is_brought=True)
         alarms = list(_ids_of_oldest(database, _others(DocumentType.ALARM, vessel)))
         self._by_age(_read(database, alarms), is_brought=True)
-        self._by_age(_oldest(database, DocumentType.ALARM))
-        return replace(self._removed, alarm_ids=tuple(self._alarms))
+        if own_alarms:
+            self._by_age(_oldest(database, DocumentType.ALARM))
+        is_enough = self._is_over() or self._excess() <= 0
+        return replace(self._removed, alarm_ids=tuple(self._alarms), is_enough=is_enough)
 
     def _is_own(self, name: DocumentName) -> bool:
         return name.vessel == self._vessel and (self._logs is None or name.log in self._logs)

@@ -122,6 +122,7 @@ class WriterThread:
         self._documenter: Documenter | None = None
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
+        self._shortage = retention.Shortage()
         self._house_fault = ""
         """The last error from removing history, stored so that it is logged only once."""
         self._laid_out = False
@@ -341,7 +342,9 @@ class WriterThread:
         budget = self._budget()
         if is_short:
             store_repair.delete_set_aside(self._data)
-        if self._excess(budget) > 0:
+        if self._excess(budget) <= 0:
+            self._shortage.note(now, is_enough=True)
+        else:
             slack = int(budget * retention.SLACK)
             removed = retention.make_room(
                 self._database,
@@ -350,7 +353,9 @@ class WriterThread:
                 utc=self._clock.utc_ns() / 1e9,
                 log=self._identity.log,
                 beside=self._copies.bytes_on_disk,
+                own_alarms=self._shortage.is_lasting(now),
             )
+            self._shortage.note(now, is_enough=removed.is_enough)
             self._copies.follow_removal(self._database, removed, now_ms=now)
             if removed.readings or removed.alarms or removed.brought:
                 log.warning(

@@ -169,3 +169,37 @@ def test_malformed_documents_of_another_vessel_do_not_stop_removal(database: Dat
     database.put(documents.reading_id("argo", "rpm", "yyyyyy", 1), {"first": 1, "last": 1})
     database.put("forwarded:shore:donna", {"bounds": {"argo:rpm:yyyyyy": 1}})
     assert room(database, 1).readings == 1
+
+
+def test_own_alarms_are_kept_unless_the_caller_allows_their_removal(database: Database) -> None:
+    """Readings and the alarms of other vessels are removed, and the result states that this is not enough."""
+    put_reading(database, 1)
+    alarm, foreign = put_alarm(database, 7), documents.alarm_id("brigid", "rpm", LOG, 1)
+    database.put(foreign, {"severity": "warn"})
+    removed = make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC, own_alarms=False)
+    assert (removed.readings, removed.alarms, removed.is_enough) == (1, 1, False)
+    assert alarm in ids(database)
+    assert foreign not in ids(database)
+    removed = make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC)
+    assert removed.alarm_ids == (alarm,)
+
+
+def test_removal_that_ends_the_shortage_is_enough(database: Database) -> None:
+    for first in range(1, 101, 10):
+        put_reading(database, first)
+    left = [3, 2, 1, 0]
+    removed = make_room(
+        database, vessel="argo", excess=lambda: left.pop(0) if len(left) > 1 else 0, utc=UTC, own_alarms=False
+    )
+    assert removed.is_enough
+
+
+def test_short_shortage_does_not_cost_alarms() -> None:
+    shortage = retention.Shortage()
+    shortage.note(1_000, is_enough=False)
+    assert not shortage.is_lasting(1_000 + retention.ALARMS_KEPT_MS - 1)
+    shortage.note(30_000, is_enough=False)
+    assert shortage.is_lasting(1_000 + retention.ALARMS_KEPT_MS)
+    shortage.note(62_000, is_enough=True)
+    shortage.note(63_000, is_enough=False)
+    assert not shortage.is_lasting(64_000)
