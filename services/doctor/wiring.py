@@ -184,7 +184,7 @@ def silent(appliance: Appliance) -> Finding:
     if state is None:
         return skipped("the recorder is not running")
     mute = [name for name, each in state.sensors.items() if each.state is None and each.kind != "manual"]
-    if mute and appliance.boottime - state.started > _SETTLES_S:
+    if mute and (state.running_s is None or state.running_s > _SETTLES_S):
         return warn(
             f"{', '.join(mute)}: no data since the recorder started",
             "Check the wiring and the address of the sensor.",

@@ -172,7 +172,11 @@ class Recorder:
             own=own,
         )
         self._view = PublishedState(
-            identity=self.identity, sensors=settings, started_utc=self._clock.utc_ns() / 1e9, own=own
+            identity=self.identity,
+            sensors=settings,
+            started_utc=self._clock.utc_ns() / 1e9,
+            started_ms=self._clock.boottime_ns() // 1_000_000,
+            own=own,
         )
 
     def stop(self) -> None:

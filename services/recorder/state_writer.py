@@ -2,7 +2,8 @@
 
 Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 
-    pid, vessel, log, boot, started, recording, fault, problems, warnings
+    pid, vessel, log, boot, recording, fault, problems, warnings
+    started, startedClock    start of the recorder: in seconds since 1970, and on the boot clock
     identity                 {fleet, fault: why it cannot be used}, each null if there is none
     updated, lastDurable     {clock, utc[, samples]}
     clock                    {source, uncertainty}
@@ -41,12 +42,13 @@ class PublishedState:
         identity: Identity,
         sensors: Iterable[SensorSettings],
         started_utc: float,
+        started_ms: int,
         own: OwnIdentity = NONE,
     ) -> None:
         self._identity = identity
         self._own = own
         self._sensors = tuple(sensors)
-        self._started = started_utc
+        self._started, self._started_ms = started_utc, started_ms
         self._latest: dict[str, Sample] = {}
         self._rates: dict[str, float] = {}
         self._counted: dict[str, int] = {}
@@ -83,6 +85,7 @@ class PublishedState:
             "log": self._identity.log,
             "boot": self._identity.boot,
             "started": self._started,
+            "startedClock": self._started_ms / 1000,
             "updated": {"clock": now_ms / 1000, "utc": utc},
             "lastDurable": durable,
             "recording": recording.fault is None and last is not None,

@@ -134,8 +134,8 @@ def recording(facts: StatusFacts) -> str:
     durable = None if state is None else state.last_durable
     if state is None or durable is None or not facts.is_recording:
         return committed(facts)
-    since = format_duration(max(state.updated.utc - state.started, 0.0))
-    samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')} in {since}"
+    since = "" if state.running_s is None else f" in {format_duration(state.running_s)}"
+    samples = "" if durable.samples is None else f", {count(durable.samples, 'sample')}{since}"
     return f"{committed(facts)}{samples}"
 
 

@@ -120,6 +120,10 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
     log: Annotated[str, described("Name of the log.")]
     boot: Annotated[int, described("Number of the boot within the log.", minimum=0)]
     started: Annotated[float, described("Time at which the recorder started, in seconds since 1970.")]
+    started_clock: Annotated[
+        float | None,
+        described("Boot clock at the recorder's start, in seconds; null for recorders of older versions."),
+    ] = None
     last_durable: Annotated[Stamp | None, described("Time of the last commit; null before the first.")] = None
     recording: Annotated[bool, described("True if samples are becoming durable, according to the recorder.")]
     fault: Annotated[
@@ -150,6 +154,14 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
     backlog: Annotated[LiveBacklog, described("Data that is not in documents yet.")] = LiveBacklog()
     storage: Annotated[LiveStorage | None, described("Space on the card; null if unknown.")] = None
     sensors: Annotated[dict[str, LiveSensor], described("The sensors, by id.")] = field(default_factory=dict)
+
+    @property
+    def running_s(self) -> float | None:
+        """Seconds between the recorder's start and the last update of this state; None if not known.
+
+        The boot clock measures them, because UTC may be set while the recorder is running.
+        """
+        return None if self.started_clock is None else max(self.updated.clock - self.started_clock, 0.0)
 
 
 Sight = liveness.ObservedState[LiveState]

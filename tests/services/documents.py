@@ -213,6 +213,7 @@ def live_state(**changes: Any) -> dict[str, Any]:
         "log": LOG,
         "boot": 1,
         "started": UTC + 96_400,
+        "startedClock": 96_400.0,
         "updated": {"clock": 100_000.0, "utc": UTC + 100_000},
         "lastDurable": {"clock": 99_999.5, "utc": UTC + 99_999.5, "samples": 12_345},
         "recording": True,

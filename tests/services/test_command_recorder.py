@@ -170,6 +170,8 @@ def test_recorded_samples_are_shown_and_verified(vessel: Vessel) -> None:
     while not (found := vessel.json("status"))["recording"]:
         assert time.monotonic() < deadline, found
     assert found["recorder"]["vessel"] == "argo"
+    state = json.loads((Path(vessel.places[7]) / "recorder.json").read_text())
+    assert 0 < state["startedClock"] <= state["lastDurable"]["clock"] <= state["updated"]["clock"]
 
     live = vessel.json("sensors")
     assert live["live"]

@@ -6,14 +6,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.doctor import daemons
+from services.doctor import daemons, wiring
 from services.doctor.context import Appliance
 from services.doctor.findings import CheckStatus
 from services.lights.states import shown
-from services.screens.status_lines import StatusFacts, advice, committed
+from services.screens.status_lines import StatusFacts, advice, committed, recording
 from services.state import lights_state, state_file, sync_state
 from services.state.liveness import Stamp
-from services.state.recorder_state import LiveState, RecordingStatus, is_recording, recording_status
+from services.state.recorder_state import (
+    LiveSensor,
+    LiveState,
+    RecordingStatus,
+    is_recording,
+    recording_status,
+)
 from services.state.thresholds import DURABLE_WITHIN_S
 
 from .lights.builders import NOW, UTC, facts, mesh, recorder
@@ -85,3 +91,31 @@ def test_status_lights_and_doctor_agree(
 def test_doctor_and_status_report_that_nothing_was_committed_yet(tmp_path: Path) -> None:
     appliance = published(tmp_path, recorder(recording=False, last_durable=None))
     assert daemons.recorder(appliance).seen == "no sample has been committed yet"
+
+
+def test_time_that_was_set_after_the_start_does_not_count_as_running_time(tmp_path: Path) -> None:
+    """The recorder started ten minutes ago, when the clock showed a time a year earlier."""
+    year = 365 * 86_400
+    stamp = Stamp(clock=NOW, utc=UTC, samples=59)
+    state = recorder(started=UTC - year, started_clock=NOW - 600, last_durable=stamp, updated=stamp)
+    assert state.running_s == 600
+    status = StatusFacts(
+        vessel="argo",
+        sight=published(tmp_path, state).recorder_sight,
+        mesh_sight=sync_state.Sight(mesh(), ""),
+        lights_sight=lights_state.Sight(None, "it is not running"),
+        boottime=NOW,
+        utc=UTC,
+        store=None,
+    )
+    assert recording(status).endswith(", 59 samples in 10 min")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(59, CheckStatus.GOOD), (61, CheckStatus.WARN)], ids=["start", "later"]
+)
+def test_sensor_without_data_is_reported_a_minute_after_the_start(
+    tmp_path: Path, seconds: int, verdict: CheckStatus
+) -> None:
+    state = recorder(started=UTC, started_clock=NOW - seconds, sensors={"fuel": LiveSensor()})
+    assert wiring.silent(published(tmp_path, state)).verdict is verdict

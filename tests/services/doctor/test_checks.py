@@ -126,7 +126,7 @@ class Rig:
         state_file.write(state_file.path(self.root / "run", daemon), state)
 
     def recorder(self, **more: Any) -> None:
-        self.live("recorder", msgspec.to_builtins(recorder(started=1.0, **more)))
+        self.live("recorder", msgspec.to_builtins(recorder(**{"started_clock": NOW - 600, **more})))
 
     def sync(self, **more: Any) -> None:
         self.live("sync", msgspec.to_builtins(mesh(**more)))
