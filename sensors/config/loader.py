@@ -45,6 +45,7 @@ from . import conflicts
 from .alarms import in_alarm, read_alarms
 from .sections import SECTIONS, VESSEL_FILE
 from .values import check_value, parse_difference
+from .while_condition import relate_alarms
 
 __all__ = [
     "ConfigurationError",
@@ -129,6 +130,8 @@ def examine_sensors(
         if draft.kind is not None and draft.valid_value("id") is not None:
             with draft.table.guarded():
                 draft.kind.relate(draft, by_id)
+        with draft.table.guarded():
+            relate_alarms(draft, by_id)
     with root.guarded():
         conflicts.check(drafts, reserved)
     if file.content is not None and not none_ok:

@@ -88,20 +88,39 @@ def _value(value: float, settings: SensorSettings, written: object, *, differenc
 
 
 def _alarm(rule: AlarmRule, settings: SensorSettings, table: Mapping[str, Any]) -> str:
-    state = "faulty" if rule.when is AlarmWhen.FAULT else rule.when
-    conditions = [] if state is None else [f"while {state}"]
-    limits = (("above", rule.above, -1), ("below", rule.below, 1))
-    for word, limit, side in limits:
+    conditions = [
+        *_limits(rule, settings, table),
+        *rule.equipment_conditions(),
+        *_changes(rule, settings, table),
+    ]
+    if rule.when is not None:
+        conditions.insert(0, f"while {'faulty' if rule.when is AlarmWhen.FAULT else rule.when}")
+    parts = [f"{rule.severity} {' or '.join(conditions)}"]
+    if rule.raise_after_s:
+        parts.append(f"for {format_duration(rule.raise_after_s)}")
+    if rule.other is not None:
+        parts.append(f"while {rule.other}")
+    if rule.clear_after_s:
+        parts.append(f"clears after {format_duration(rule.clear_after_s)}")
+    return ", ".join(parts) + (f': "{rule.text}"' if rule.text else "")
+
+
+def _limits(rule: AlarmRule, settings: SensorSettings, table: Mapping[str, Any]) -> Iterator[str]:
+    for word, limit, side in (("above", rule.above, -1), ("below", rule.below, 1)):
         if limit is None:
             continue
         condition = f"{word} {_value(limit, settings, table[word])}"
         if rule.hysteresis:
             end = _value(limit + side * rule.hysteresis, settings, table[word])
             condition += f" (until {end})"
-        conditions.append(condition)
-    parts = [f"{rule.severity} {' or '.join(conditions)}"]
-    if rule.raise_after_s:
-        parts.append(f"for {format_duration(rule.raise_after_s)}")
-    if rule.clear_after_s:
-        parts.append(f"clears after {format_duration(rule.clear_after_s)}")
-    return ", ".join(parts) + (f': "{rule.text}"' if rule.text else "")
+        yield condition
+
+
+def _changes(rule: AlarmRule, settings: SensorSettings, table: Mapping[str, Any]) -> Iterator[str]:
+    for key, word, change in (
+        ("rises_faster", "rises", rule.rises_faster),
+        ("falls_faster", "falls", rule.falls_faster),
+    ):
+        if change is not None:
+            amount = _value(change, settings, table[key], difference=True)
+            yield f"{word} more than {amount} in {format_duration(rule.per_s or 0.0)}"

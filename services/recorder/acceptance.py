@@ -6,19 +6,20 @@ an alarm rule, is always recorded. A constant value is recorded once in each win
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import SensorSettings
+from sensors.settings import OtherSensor, SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState, is_fault
 from services.journal.batch import AlarmRecord, SampleRow
 
 from .alarm_rules import AlarmState, AlarmWatch
+from .rules.history import PastBoot
 
 MOST_CHANGES: Final = 200
 """Maximum number of changes in severity or condition to store for one alarm episode (see `alarm_rules`).
@@ -32,6 +33,10 @@ GIVEN_KINDS = frozenset({"manual", "replay"})
 
 Unchanged values of these sensors are not recorded again in each window.
 """
+
+
+SLACK_S: Final = 10.0
+"""Time in seconds by which the repetition of an unchanged value may be late, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,16 @@ class SensorIntake:
         self.detail = ""
         """Latest human-readable detail that the driver has reported about the sensor; '' if there is none."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
+        self._named = 0 if episode is None else episode.sequence
+        """Number of the sample after which the last alarm is named."""
+        self._seen: tuple[Value, SensorState] | None = None
         self._watch = AlarmWatch(
             settings.alarms,
             unit=settings.unit,
             path=settings.path,
             shown_in=settings.display,
             standing=self.episode is not None,
+            silence_ms=None if settings.kind in GIVEN_KINDS else _silence_ms(settings),
         )
         self._speaks_of_changes = settings.kind == "runtime" or (
             settings.unit == "bool" and settings.kind not in GIVEN_KINDS
@@ -86,10 +95,11 @@ class SensorIntake:
             self.totals = sample.totals
         before = self._watch.signature()
         self._watch.observe(value, clock_ms, faulty=is_fault(state))
+        self._seen = value, state
         row = None
         if self._watch.signature() != before or self._is_news(value, state, clock_ms):
             row = self._record(value, state, clock_ms)
-        return row, self._judge(dataclasses.replace(now, clock_ms=clock_ms))
+        return self._judge(dataclasses.replace(now, clock_ms=clock_ms), row)
 
     def elapse(self, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Return the row and the changed alarm episode that are due because time has passed.
@@ -104,9 +114,51 @@ class SensorIntake:
             and self._speaks_of_changes
             and now.clock_ms - last.clock_ms >= self.settings.window_s * 1000
         ):
+            self._watch.observe(last.value, now.clock_ms, faulty=is_fault(last.state))
             row = self._record(last.value, last.state, now.clock_ms)
         self._watch.elapse(now.clock_ms)
-        return row, self._judge(now)
+        return self._judge(now, row)
+
+    def offer_other(self, sample: Sample, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
+        """Process a sample of a sensor to which this sensor's rules refer with `while`.
+
+        Return the row to record and the changed alarm episode, either of which may be None.
+        """
+        clock_ms = sample.boottime_ns // 1_000_000
+        if self.row is not None:
+            clock_ms = max(clock_ms, self.row.clock_ms)
+        value, _ = admissible(sample.value, sample.state)
+        self._watch.observe_other(sample.sensor, value, clock_ms)
+        return self._judge(dataclasses.replace(now, clock_ms=clock_ms), None)
+
+    @property
+    def others(self) -> frozenset[str]:
+        """Ids of the sensors to which the rules refer with `while`."""
+        return frozenset(rule.other.sensor for rule in self.settings.alarms if rule.other is not None)
+
+    def watch_for(self, condition: OtherSensor) -> None:
+        """Record every sample that changes whether a condition in another sensor's rule is met."""
+        self._watch.watch_for(condition)
+
+    def replay(self, boots: Iterable[PastBoot]) -> None:
+        """Compute the states of the rules from the samples that were recorded before this start."""
+        with self._watch.replaying():
+            for boot in boots:
+                self._replay(boot)
+
+    def _replay(self, boot: PastBoot) -> None:
+        for row in boot.samples:
+            if row.sensor == self.settings.id:
+                self._watch.observe(row.value, row.clock_ms, faulty=is_fault(row.state))
+                self._watch.record(row.value, row.clock_ms)
+            else:
+                self._watch.observe_other(row.sensor, row.value, row.clock_ms)
+        if boot.end_ms is not None:
+            self._watch.end_boot(boot.end_ms)
+
+    def move_back(self, gap_ms: int) -> None:
+        """Move the times of earlier boots back, because the time without power has become known."""
+        self._watch.move_back(gap_ms)
 
     def deadline(self) -> int | None:
         """Return the boot clock time in ms at which an alarm's delay expires; None if no delay is running."""
@@ -133,12 +185,26 @@ class SensorIntake:
     def _record(self, value: Value, state: SensorState, clock_ms: int) -> SampleRow:
         self.last += 1
         self.row = SampleRow(self.settings.id, self.last, clock_ms, value, state)
+        self._watch.record(value, clock_ms)
         return self.row
 
-    def _judge(self, now: ClockMoment) -> AlarmRecord | None:
+    def _judge(self, now: ClockMoment, row: SampleRow | None) -> tuple[SampleRow | None, AlarmRecord | None]:
+        """Return the row to record, by default `row`, and the changed alarm episode.
+
+        After a start, nothing changes before the first sample. An alarm is named after a sample. If the last
+        sample already has an alarm, the sensor's value is recorded again, so that both have names.
+        """
+        if self.row is None:
+            return row, None
+        standing = self._watch.highest()
+        if standing is not None and self.episode is None and self.last == self._named and self._seen:
+            row = self._record(*self._seen, now.clock_ms)
+        return row, self._changed_episode(standing, now)
+
+    def _changed_episode(self, standing: AlarmState | None, now: ClockMoment) -> AlarmRecord | None:
         if self._watch.is_unknown:
             return None
-        standing, episode = self._watch.highest(), self.episode
+        episode = self.episode
         if standing is None:
             if episode is None:
                 return None
@@ -146,13 +212,21 @@ class SensorIntake:
             return _cleared(episode, now)
         if episode is None:
             value = None if self.row is None else self.row.value
-            self.episode = _raised(self.last, standing, value, now)
+            self.episode, self._named = _raised(self.last, standing, value, now), self.last
             return self.episode
         moment = (now.clock_ms, now.utc, standing.severity.value, standing.condition)
         if moment[2:] == episode.history[-1][2:]:
             return None
         self.episode = _changed(episode, standing, moment)
         return self.episode
+
+
+def _silence_ms(settings: SensorSettings) -> int:
+    """Return the longest time between two recorded samples of a sensor whose state is known, in ms.
+
+    A value that does not change is recorded again by the first sample after a window.
+    """
+    return round((settings.window_s + 3 * settings.interval_s + SLACK_S) * 1000)
 
 
 def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:

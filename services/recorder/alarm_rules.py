@@ -14,16 +14,28 @@ Transitions of a rule (rows: state; columns: what the value does):
     pending   | -> active after `for`             | -> quiet
     active    | active                            | -> leaving, or quiet if no delay
     leaving   | -> active                         | -> quiet after `clear_for`
+
+The states are a function of the samples and of the time. After a restart, the recorded samples are replayed
+(`rules.history`), and give the same states again. A sample's state lasts until the next sample, but at most
+for the time in which a sample must be recorded (`silence_ms`). After that, and without power, time is
+unknown: delays begin again, and `rules.activity` counts nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-from sensors.presentation import format_exactly
 from sensors.sample import Value
-from sensors.settings import AlarmRule, AlarmWhen
+from sensors.settings import AlarmRule, AlarmWhen, OtherSensor
 from sensors.severity import Severity
+
+from .rules.activity import Activity
+from .rules.rates import Rate
+from .rules.words import in_words
+
+__all__ = ["AlarmState", "AlarmWatch", "RuleState", "in_words", "is_met"]
 
 
 class RuleState(StrEnum):
@@ -44,32 +56,109 @@ class AlarmState:
     condition: str
 
 
+_LONG_AGO: Final = -(2**62)
+"""Time in ms before any sample, on the clock of the current boot."""
+
+
+def _ms(seconds: float | None) -> int:
+    return round((seconds or 0.0) * 1000)
+
+
 @dataclass(slots=True)
 class _Watch:
+    """A rule with its state, and what the rule knows about the sensor and about the other sensor."""
+
     rule: AlarmRule
     state: RuleState = RuleState.QUIET
-    since_ms: int = 0
+    since_ms: int | None = 0
+    """Time at which a delay began; None if it begins at the next evaluation."""
+    is_known: bool = False
+    """False if the sensor's state is not known: at the start, and in unknown time."""
+    value: Value = None
+    faulty: bool = False
+    other_met: bool | None = None
+    """Whether the condition on the other sensor is met; None if that is not known."""
+    activity: Activity | None = field(init=False, default=None)
+    rate: Rate | None = field(init=False, default=None)
 
-    def deadline(self) -> int | None:
-        """Return the boot clock time in ms at which the state will change if no sample arrives.
-
-        Return None if the state will not change.
-        """
-        if self.state is RuleState.PENDING:
-            return self.since_ms + round(self.rule.raise_after_s * 1000)
-        if self.state is RuleState.LEAVING:
-            return self.since_ms + round(self.rule.clear_after_s * 1000)
-        return None
-
-    @property
-    def is_met(self) -> bool:
-        return self.state in (RuleState.ACTIVE, RuleState.LEAVING)
+    def __post_init__(self) -> None:
+        rule = self.rule
+        if (rule.starts_above, rule.runs_above_s, rule.runs_longer_s, rule.idle_for_s) != (None,) * 4:
+            self.activity = Activity(per_ms=_ms(rule.per_s), most_starts=rule.starts_above or 0)
+        if rule.rises_faster is not None or rule.falls_faster is not None:
+            self.rate = Rate(_ms(rule.per_s))
 
     @property
     def is_about_faults(self) -> bool:
         return self.rule.when is AlarmWhen.FAULT
 
-    def observe(self, *, met: bool, now_ms: int) -> None:
+    @property
+    def is_met(self) -> bool:
+        return self.state in (RuleState.ACTIVE, RuleState.LEAVING)
+
+    def take(self, value: Value, now_ms: int, *, faulty: bool) -> None:
+        """Note a sample of the sensor."""
+        self.is_known, self.value, self.faulty = True, value, faulty
+        if self.activity is not None:
+            self.activity.observe(now_ms, active=None if value is None else value > 0)
+
+    def interrupt(self, now_ms: int) -> None:
+        """Note that the time after `now_ms` is unknown until the next sample."""
+        self.is_known, self.since_ms = False, None
+        if self.activity is not None:
+            self.activity.observe(now_ms, active=None)
+
+    @property
+    def is_frozen(self) -> bool:
+        """True if the state must not change, because the condition is not known to be met or not."""
+        if not self.is_known or (self.rule.other is not None and self.other_met is None):
+            return True
+        return self.value is None and not self.is_about_faults
+
+    def condition_met(self, now_ms: int, *, holding: bool) -> bool:
+        """Return True if the condition is met; the rule must not be frozen."""
+        if self.other_met is False:
+            return False
+        if self.is_about_faults:
+            return self.faulty
+        value = self.value
+        assert value is not None
+        if self.activity is not None:
+            return _is_met_by_activity(self.rule, self.activity, now_ms)
+        if self.rate is not None:
+            return _is_met_by_rate(self.rule, self.rate, float(value), now_ms)
+        return is_met(self.rule, value, holding=holding)
+
+    def deadline(self) -> int | None:
+        """Return the boot clock time in ms at which the delay ends; None if no delay is running."""
+        if self.since_ms is None:
+            return None
+        if self.state is RuleState.PENDING:
+            return self.since_ms + _ms(self.rule.raise_after_s)
+        if self.state is RuleState.LEAVING:
+            return self.since_ms + _ms(self.rule.clear_after_s)
+        return None
+
+    def change(self, now_ms: int) -> int | None:
+        """Return when the condition may change without a sample; None if only a sample can change it."""
+        if self.activity is None:
+            return None
+        return _change_of_activity(self.rule, self.activity, now_ms)
+
+    def evaluate(self, now_ms: int, *, resumed: bool = False) -> None:
+        """Apply the transition that is due at `now_ms`.
+
+        `resumed` is True for an episode that was in progress before a restart, and is not known otherwise.
+        """
+        if self.is_frozen:
+            return
+        met = self.condition_met(now_ms, holding=resumed or self.is_met)
+        if resumed and met:
+            # The episode continues without a second delay.
+            self.state = RuleState.ACTIVE
+            return
+        if self.since_ms is None:
+            self.since_ms = now_ms
         match self.state, met:
             case RuleState.QUIET, True:
                 self._go(RuleState.PENDING, now_ms)
@@ -79,9 +168,10 @@ class _Watch:
                 self._go(RuleState.LEAVING, now_ms)
             case RuleState.LEAVING, True:
                 self._go(RuleState.ACTIVE, now_ms)
-        self.elapse(now_ms)
+        self.end_delay(now_ms)
 
-    def elapse(self, now_ms: int) -> None:
+    def end_delay(self, now_ms: int) -> None:
+        """Change the state if its delay has ended."""
         deadline = self.deadline()
         if deadline is not None and now_ms >= deadline:
             self._go(RuleState.ACTIVE if self.state is RuleState.PENDING else RuleState.QUIET, now_ms)
@@ -101,6 +191,7 @@ class AlarmWatch:
         path: str = "",
         shown_in: str = "",
         standing: bool = False,
+        silence_ms: int | None = None,
     ) -> None:
         """Set up the rules.
 
@@ -111,14 +202,24 @@ class AlarmWatch:
             shown_in: unit in which the sensor's values are shown (see `in_words`).
             standing: True if an episode was in progress when the recorder stopped. That episode continues
                 until values clear it, and is not raised again.
+            silence_ms: time in ms without a sample after which the sensor's state is unknown; None if the
+                sensor may be silent.
         """
         self._watches = [_Watch(rule) for rule in rules]
         self._unit, self._path, self._shown_in = unit, path, shown_in
         self._resumed = standing
-        self._blind = False
+        self._silence_ms = silence_ms
+        self._last_ms: int | None = None
+        self._clock_ms = _LONG_AGO
+        self._conditions: list[OtherSensor] = []
+        self._met_for_others: tuple[bool, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._watches) or self._resumed
+
+    def watch_for(self, condition: OtherSensor) -> None:
+        """Add a condition that a rule of another sensor has on this sensor's value (see `signature`)."""
+        self._conditions.append(condition)
 
     def observe(self, value: Value, now_ms: int, *, faulty: bool | None = None) -> None:
         """Evaluate a sample.
@@ -126,38 +227,100 @@ class AlarmWatch:
         A value of None changes only the states of rules about faults. `faulty` is True if the sensor is
         faulty, which some faults are even with a value. By default, a sensor without a value is faulty.
         """
-        self._blind = value is None
-        faulty = value is None if faulty is None else faulty
+        self.elapse(now_ms)
+        silent_from = self._silent_from()
+        if silent_from is not None and now_ms > silent_from:
+            self._interrupt(silent_from)
+        self._last_ms = now_ms
+        self._clock_ms = max(self._clock_ms, now_ms)
+        if value is not None:
+            self._met_for_others = tuple(condition.is_met(value) for condition in self._conditions)
         for watch in self._watches:
-            met = faulty
-            if not watch.is_about_faults:
-                if value is None:
-                    continue
-                met = is_met(watch.rule, value, holding=self._resumed or watch.is_met)
-            if self._resumed and met:
-                # An episode that was in progress before a restart continues without a second delay.
-                watch.state = RuleState.ACTIVE
-            else:
-                watch.observe(met=met, now_ms=now_ms)
+            watch.take(value, now_ms, faulty=value is None if faulty is None else faulty)
+            watch.evaluate(now_ms, resumed=self._resumed)
         if value is not None:
             self._resumed = False
 
+    def record(self, value: Value, now_ms: int) -> None:
+        """Note that the value of a sample is recorded."""
+        for watch in self._watches:
+            if watch.rate is not None and value is not None:
+                watch.rate.record(float(value), now_ms)
+
+    def observe_other(self, sensor: str, value: Value, now_ms: int) -> None:
+        """Evaluate a sample of another sensor, to which rules refer with `while`."""
+        self.elapse(now_ms)
+        self._clock_ms = max(self._clock_ms, now_ms)
+        for watch in self._watches:
+            other = watch.rule.other
+            if other is not None and other.sensor == sensor:
+                watch.other_met = None if value is None else other.is_met(value)
+                if not self._resumed:
+                    watch.evaluate(now_ms)
+
     def elapse(self, now_ms: int) -> None:
-        """Apply the transitions of rules whose delays have expired by `now_ms`."""
-        for watch in self._running():
-            watch.elapse(now_ms)
+        """Apply the transitions that are due by `now_ms` without a sample."""
+        while (due := self.deadline()) is not None and due <= now_ms:
+            self._clock_ms = max(self._clock_ms, due)
+            for watch in self._running():
+                watch.evaluate(due) if watch.activity is not None else watch.end_delay(due)
+        silent_from = self._silent_from()
+        self._clock_ms = max(self._clock_ms, now_ms if silent_from is None else min(now_ms, silent_from))
 
     def deadline(self) -> int | None:
         """Return the boot clock time in ms at which `elapse` may change a state.
 
         Return None if only a sample can change a state.
         """
-        deadlines = [found for watch in self._running() if (found := watch.deadline()) is not None]
-        return min(deadlines, default=None)
+        moments = [
+            moment
+            for watch in self._running()
+            for moment in (watch.deadline(), watch.change(self._clock_ms))
+            if moment is not None
+        ]
+        due, silent_from = min(moments, default=None), self._silent_from()
+        return None if due is None or (silent_from is not None and due > silent_from) else due
+
+    def end_boot(self, now_ms: int) -> None:
+        """Note that a boot ended at `now_ms`: the time until the next boot is unknown."""
+        self.elapse(now_ms)
+        silent_from = self._silent_from()
+        self._interrupt(now_ms if silent_from is None else min(now_ms, silent_from))
+        self._last_ms = None
+        for watch in self._watches:
+            watch.other_met = None
+            if watch.rate is not None:
+                watch.rate.forget_all()
+
+    @contextmanager
+    def replaying(self) -> Iterator[None]:
+        """Let the block replay samples that were recorded before this start.
+
+        If they show that a rule is active, an episode from before the restart is that rule's. Otherwise the
+        first new value decides about the episode.
+        """
+        standing, self._resumed = self._resumed, False
+        yield
+        self._resumed = standing and not any(watch.is_met for watch in self._watches)
+
+    def move_back(self, gap_ms: int) -> None:
+        """Move the times of earlier boots back, because the time without power has become known."""
+        for watch in self._watches:
+            if watch.activity is not None:
+                watch.activity.move_back(gap_ms)
+
+    def _interrupt(self, now_ms: int) -> None:
+        for watch in self._watches:
+            watch.interrupt(now_ms)
+
+    def _silent_from(self) -> int | None:
+        if self._silence_ms is None or self._last_ms is None:
+            return None
+        return self._last_ms + self._silence_ms
 
     def _running(self) -> Iterable[_Watch]:
-        """Return the rules whose delays run: without a value, only those about faults."""
-        return (watch for watch in self._watches if watch.is_about_faults or not self._blind)
+        """Return the rules whose states can change without a sample."""
+        return (watch for watch in self._watches if not watch.is_frozen)
 
     def highest(self) -> AlarmState | None:
         """Return the state of the most severe active rule; None if no rule is active.
@@ -178,13 +341,22 @@ class AlarmWatch:
         """True while an alarm from before a restart continues, until the sensor's first value arrives."""
         return self._resumed
 
-    def signature(self) -> tuple[RuleState, ...]:
-        """Return the states of all rules. A sample that changes any of these states is always recorded."""
-        return tuple(watch.state for watch in self._watches)
+    def signature(self) -> tuple[object, ...]:
+        """Return the states of all rules, and of the conditions that other sensors' rules have.
+
+        A sample that changes any of these states is always recorded. So is a sample with which equipment
+        starts or stops, so that a replay counts the same starts.
+        """
+        runs = tuple(
+            watch.value is not None and watch.value > 0
+            for watch in self._watches
+            if watch.activity is not None
+        )
+        return (*(watch.state for watch in self._watches), *self._met_for_others, *runs)
 
 
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
-    """Return True if a value meets the condition of a rule.
+    """Return True if a value meets the condition of a rule about a state or a limit.
 
     `holding` is True for an active rule, whose condition stays met until the value has crossed back over the
     limit by the hysteresis.
@@ -197,18 +369,28 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     return over or under
 
 
-def in_words(rule: AlarmRule, unit: str = "", *, path: str = "", shown_in: str = "") -> str:
-    """Return a rule's condition as text, such as `above 63 Hz for 5 s` or `active for 10 s`.
+def _is_met_by_activity(rule: AlarmRule, activity: Activity, now_ms: int) -> bool:
+    if rule.starts_above is not None:
+        return activity.starts_too_often(now_ms)
+    if rule.runs_above_s is not None:
+        return activity.ran_ms(now_ms) > _ms(rule.runs_above_s)
+    is_run = rule.runs_longer_s is not None
+    limit_ms = _ms(rule.runs_longer_s if is_run else rule.idle_for_s)
+    lasted_ms = activity.lasted_ms(now_ms, active=is_run)
+    return lasted_ms is not None and lasted_ms >= limit_ms
 
-    Limits are in the SI unit, or in the unit `shown_in` if the sensor's key `display` selects one.
-    """
-    shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
-    words = []
-    if rule.when is not None:
-        words.append("faulty" if rule.when is AlarmWhen.FAULT else rule.when.value)
-    for side, limit in (("above", rule.above), ("below", rule.below)):
-        if limit is not None:
-            exact = format_exactly(limit, unit, path=path, shown_in=shown_in) if shown_in else ""
-            words.append(f"{side} {exact or f'{limit:g}{shown}'}")
-    condition = " or ".join(words)
-    return f"{condition} for {rule.raise_after_s:g} s" if rule.raise_after_s else condition
+
+def _change_of_activity(rule: AlarmRule, activity: Activity, now_ms: int) -> int | None:
+    if rule.starts_above is not None:
+        return activity.starts_end(now_ms)
+    if rule.runs_above_s is not None:
+        return activity.ran_change(now_ms, _ms(rule.runs_above_s))
+    is_run = rule.runs_longer_s is not None
+    limit_ms = _ms(rule.runs_longer_s if is_run else rule.idle_for_s)
+    due = activity.lasts_at(limit_ms, active=is_run)
+    return due if due is not None and due > now_ms else None
+
+
+def _is_met_by_rate(rule: AlarmRule, rate: Rate, value: float, now_ms: int) -> bool:
+    rises = rule.rises_faster is not None and rate.rise(value, now_ms) > rule.rises_faster
+    return rises or (rule.falls_faster is not None and rate.fall(value, now_ms) > rule.falls_faster)

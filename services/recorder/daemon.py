@@ -50,6 +50,8 @@ from .durability_feed import LedgerFile
 from .floor_store import keep_floor, read_floor
 from .group_commit import GroupCommitter, Ledger
 from .log_identity import establish
+from .rules.history import PowerOff
+from .rules.rebuild import rebuild
 from .state_writer import PublishedState
 from .writer_thread import WriterThread, make_room_to_start
 
@@ -118,14 +120,16 @@ class Recorder:
         """
         self._knows_of_damage = store_check.is_marked(places.data)
         """True if damage was known at startup but could not be repaired. Recording continues anyway."""
-        settings = tuple(sensors)
+        self._settings = settings = tuple(sensors)
+        self._vfs = vfs
+        self._power_off: PowerOff | None = None
 
         room = disk_budget_of(shutil.disk_usage(places.data).total)
         self.journal = Journal(
             places.data / "samples.db", vfs=vfs, ring=room.ring, log_pages=room.journal_pages
         )
         try:
-            previous = self.journal.last_batch
+            self._previous = self.journal.last_batch
             floor = TimeFloor(image=machine.image_epoch(), kept=read_floor(self.journal))
             self.identity = establish(
                 self.journal,
@@ -162,7 +166,7 @@ class Recorder:
             sensors=settings,
             configuration=configuration,
             journal=self.journal,
-            previous=previous,
+            previous=self._previous,
             measured_before=measured_before,
             data=places.data,
             announce=places.run / "watchers",
@@ -198,6 +202,7 @@ class Recorder:
         ):
             self._notifier.progress()
             self._observe_clock()
+            self._rebuild_rules()
             self.library.start()
             self._sampler.start(self.recording.resume())
             try:
@@ -214,6 +219,21 @@ class Recorder:
                 store_check.mark_damaged(self._places.data, self.damaged)
             log.error("stopping for repair: %s", self.damaged)
         return 0 if done and self.damaged is None else 1
+
+    def _rebuild_rules(self) -> None:
+        """Compute the states of alarm rules from what was recorded before this start."""
+        self._power_off = rebuild(
+            data=self._places.data,
+            journal=self.journal.path,
+            vfs=self._vfs,
+            identity=self.identity,
+            sensors=self._settings,
+            previous=self._previous,
+            anchors=self._timekeeper.anchors,
+            now_ms=self.recording.now_ms(),
+            replay=self.recording.replay,
+            progress=self._notifier.progress,
+        )
 
     def _finish(self) -> bool:
         """Write all accepted samples and close all files. Return True if all samples are durable."""
@@ -363,6 +383,9 @@ class Recorder:
         is_synced = self._timekeeper.judge(utc, quality).is_synced
         keep_floor(self.journal, self._timekeeper.floor.record, is_synced=is_synced)
         self.library.set_anchors(self._timekeeper.anchors)
+        if is_synced and self._power_off is not None:
+            times, self._power_off = self._power_off, None
+            self.recording.move_back(times.newly_known_ms(self._timekeeper.anchors))
 
     def _quality(self) -> ClockQuality:
         try:

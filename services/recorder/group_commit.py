@@ -8,7 +8,7 @@ Group commit: a batch is committed at most a second after its first sample, and 
 """
 
 import logging
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -26,6 +26,7 @@ from services.journal.schema import (
 )
 
 from .acceptance import ClockMoment, SensorIntake
+from .rules.history import PastBoot
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +102,27 @@ class GroupCommitter:
         for sensor in sensors:
             record = journal.sensors[sensor.id]
             self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
+        self._dependents: defaultdict[str, list[SensorIntake]] = defaultdict(list)
+        """Sensors whose rules refer to a sensor with `while`, by that sensor's id."""
+        for intake in self.intakes.values():
+            for other in intake.others:
+                self._dependents[other].append(intake)
+            for rule in intake.settings.alarms:
+                if rule.other is not None and rule.other.sensor in self.intakes:
+                    self.intakes[rule.other.sensor].watch_for(rule.other)
 
     def resume(self) -> Mapping[str, Totals]:
         """Return the totals from which counting sensors must continue, by sensor id."""
         return {name: self._journal.sensors[name].totals for name in self.intakes}
+
+    def replay(self, sensor: str, boots: Iterable[PastBoot]) -> None:
+        """Compute the states of a sensor's alarm rules from what was recorded before this start."""
+        self.intakes[sensor].replay(boots)
+
+    def move_back(self, gap_ms: int) -> None:
+        """Move the times of earlier boots back in all rules, because the time without power is now known."""
+        for intake in self.intakes.values():
+            intake.move_back(gap_ms)
 
     def now_ms(self) -> int:
         """Return the boot clock's current time, in milliseconds."""
@@ -130,8 +148,12 @@ class GroupCommitter:
             first, _ = self._declined.get(sample.sensor, (number, number))
             self._declined[sample.sensor] = (first, number)
             return
-        row, episode = intake.offer(sample, self._now(sample.boottime_ns // 1_000_000))
+        now = self._now(sample.boottime_ns // 1_000_000)
+        row, episode = intake.offer(sample, now)
         self._take(intake, row, episode)
+        for dependent in self._dependents.get(sample.sensor, ()):
+            if dependent.settings.id not in self._declined:
+                self._take(dependent, *dependent.offer_other(sample, now))
         if urgent:
             self._hurry()
 

@@ -11,7 +11,7 @@ import pytest
 from sensors.toml import syntax_errors
 from services.config.check import check
 
-from . import analog, derived, folders, inventory, sensors, syntax, vessel, wifi
+from . import alarms, analog, derived, folders, inventory, sensors, syntax, vessel, wifi
 from .cases import Case, FolderCase, write
 
 LINES: Final[tuple[Case, ...]] = (
@@ -21,6 +21,7 @@ LINES: Final[tuple[Case, ...]] = (
     *sensors.VALUES,
     *sensors.SHUNTS,
     *sensors.COMBINATIONS,
+    *alarms.RULES,
     *analog.CALIBRATION,
     *analog.SENDERS,
     *analog.INPUTS,

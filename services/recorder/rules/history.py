@@ -1,0 +1,269 @@
+"""The samples that alarm rules need after a restart, read from documents and from the journal.
+
+Reading begins with the newest sample, and ends when all rules of the sensor know enough: a rule about the
+last hour needs one hour. Samples that are not in documents yet come from the journal. Only the current log
+counts, because a new log begins without knowledge.
+
+Times become milliseconds on the clock of the current boot, so times of earlier boots are below 0. The time
+without power between two boots is known if the clocks of both had been set. Otherwise it counts as 0: starts
+before a power cut then count until a window has passed with power.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
+
+from sensors.sample import Value
+from sensors.settings import AlarmRule, SensorSettings
+from sensors.state import SensorState
+from services.clocks.clock_quality import Anchor
+from services.documents import models
+from services.documents.models import DocumentSource, ReadingDocument, ShapeError
+from services.history.boots import boot_of
+from services.history.timeline import RecordedBoot, Timeline, TimeTrust
+from services.journal.batch import Batch, Identity, SampleRow
+from sync import documents
+
+MOST_SAMPLES: Final = 200_000
+"""Maximum number of samples to read for a sensor: about 50 MB. Only a contact that chatters has more."""
+MOST_BOOTS: Final = 64
+"""Maximum number of earlier boots whose samples are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastBoot:
+    """A boot with recorded samples. All times are on the clock of the current boot."""
+
+    samples: Sequence[SampleRow]
+    end_ms: int | None
+    """Last known moment of the boot; None for the current boot."""
+
+
+@dataclass(slots=True)
+class PowerOff:
+    """The times of earlier boots on the clock of the current boot."""
+
+    log: str
+    current: int
+    """Number of the current boot."""
+    boots: Mapping[int, RecordedBoot]
+    """The recorded boots by number. The current one has the anchors that are known now."""
+    ends: dict[int, float] = field(default_factory=dict)
+    """Boot clock time in s of the last known moment of each earlier boot."""
+    _offsets: dict[int, int] = field(default_factory=dict)
+
+    def offset_ms(self, boot: int) -> int:
+        """Return what must be added to a time of a boot. `ends` must have the ends of all later boots."""
+        if boot == self.current:
+            return 0
+        if boot not in self._offsets:
+            gap_ms = self.gap_ms(boot, self.boots)
+            end_ms = round(self.ends.get(boot, 0.0) * 1000)
+            self._offsets[boot] = self.offset_ms(boot + 1) - gap_ms - end_ms
+        return self._offsets[boot]
+
+    def gap_ms(self, boot: int, boots: Mapping[int, RecordedBoot]) -> int:
+        """Return the known time without power after a boot; 0 if it is not known."""
+        timeline = Timeline([each for each in boots.values() if each is not None])
+        if boot not in boots or boot + 1 not in boots:
+            return 0
+        before = timeline.at(self.log, boot, self.ends.get(boot, 0.0), recorded=None)
+        after = timeline.at(self.log, boot + 1, 0.0, recorded=None)
+        for moment in (before, after):
+            if moment.trust not in (TimeTrust.SYNCED, TimeTrust.RTC) or moment.utc is None:
+                return 0
+        assert before.utc is not None
+        assert after.utc is not None
+        return max(round((after.utc - before.utc) * 1000), 0)
+
+    def newly_known_ms(self, anchors: Sequence[Anchor]) -> int:
+        """Return by how much the times of earlier boots move back once the current boot has these anchors."""
+        boot = self.current - 1
+        now = dict(self.boots) | {self.current: RecordedBoot(self.log, self.current, tuple(anchors))}
+        return max(self.gap_ms(boot, now) - self.gap_ms(boot, self.boots), 0)
+
+
+def power_off(
+    source: DocumentSource, identity: Identity, *, previous: Batch | None, anchors: Sequence[Anchor]
+) -> PowerOff:
+    """Return the times of the boots before the current one.
+
+    `previous` is the last batch before this start of the recorder, and `anchors` are those of the current
+    boot.
+    """
+    boots: dict[int, RecordedBoot] = {}
+    ends: dict[int, float] = {}
+    for number in range(identity.boot, max(identity.boot - MOST_BOOTS, -1), -1):
+        document = source.get(documents.boot_id(identity.vessel, identity.log, number))
+        try:
+            boot = None if document is None else boot_of(document)
+        except ShapeError:
+            boot = None
+        if number == identity.boot:
+            known = () if boot is None else boot.anchors
+            boot = RecordedBoot(
+                identity.log,
+                number,
+                (*known, *(anchor for anchor in anchors if anchor not in known)),
+                None if boot is None else boot.previous_end,
+            )
+        elif boot is None:
+            break
+        boots[number] = boot
+        if boot.previous_end is not None:
+            ends[boot.previous_end[0]] = boot.previous_end[1]
+    if previous is not None and previous.boot < identity.boot:
+        ends[previous.boot] = previous.clock_ms / 1000
+    return PowerOff(identity.log, identity.boot, boots, ends)
+
+
+class Past:
+    """The recorded samples that the rules of a vessel's sensors need."""
+
+    def __init__(
+        self,
+        *,
+        source: DocumentSource,
+        identity: Identity,
+        waiting: Iterable[Batch],
+        times: PowerOff,
+        now_ms: int,
+    ) -> None:
+        """Read the samples in `waiting`, the batches of the journal that may not be in documents yet."""
+        self._source, self._identity, self._times, self._now_ms = source, identity, times, now_ms
+        self._waiting: dict[str, dict[int, tuple[int, SampleRow]]] = {}
+        for batch in waiting:
+            for row in batch.rows:
+                self._waiting.setdefault(row.sensor, {})[row.sequence] = (batch.boot, row)
+
+    def boots(self, settings: SensorSettings, others: Sequence[SensorSettings] = ()) -> list[PastBoot]:
+        """Return what the rules of a sensor need, with the samples of the sensors in `while`."""
+        rows = self._read(settings, settings.alarms)
+        for other in others:
+            rows += self._read(other, settings.alarms)
+        rows.sort(key=lambda found: (found[0], found[1].clock_ms, found[1].sequence))
+        boots = []
+        for number, found in groupby(rows, key=lambda each: each[0]):
+            samples = [row for _, row in found]
+            last_ms = samples[-1].clock_ms
+            end_s = self._times.ends.setdefault(number, last_ms / 1000)
+            offset = self._times.offset_ms(number)
+            end_ms = max(round(end_s * 1000), last_ms) + offset
+            moved = [
+                SampleRow(row.sensor, row.sequence, row.clock_ms + offset, row.value, row.state)
+                for row in samples
+            ]
+            boots.append(PastBoot(moved, None if number == self._identity.boot else end_ms))
+        return boots
+
+    def _read(self, settings: SensorSettings, rules: Sequence[AlarmRule]) -> list[tuple[int, SampleRow]]:
+        waiting = self._waiting.get(settings.id, {})
+        enough = _Enough(rules, window_ms=round(settings.window_s * 1000))
+        found: dict[int, tuple[int, SampleRow]] = {}
+        for boot, row in reversed(waiting.values()):
+            found[row.sequence] = (boot, row)
+            self._times.ends.setdefault(boot, row.clock_ms / 1000)
+            if enough.after(boot, self._age_ms(boot, row.clock_ms), row.value):
+                break
+        else:
+            for boot, row in self._documented(settings.id):
+                if row.sequence in found:
+                    continue
+                found[row.sequence] = (boot, row)
+                age_ms = self._age_ms(boot, row.clock_ms)
+                if len(found) >= MOST_SAMPLES or enough.after(boot, age_ms, row.value):
+                    break
+        return [found[number] for number in sorted(found)]
+
+    def _age_ms(self, boot: int, clock_ms: int) -> int:
+        return self._now_ms - self._times.offset_ms(boot) - clock_ms
+
+    def _documented(self, sensor: str) -> Iterator[tuple[int, SampleRow]]:
+        """Yield the samples in documents, newest first."""
+        prefix = documents.reading_prefix(self._identity.vessel, sensor, self._identity.log)
+        for document in self._source.documents(prefix, reverse=True):
+            try:
+                reading = models.read(document, ReadingDocument)
+            except ShapeError:  # `verify` reports it
+                continue
+            if self._identity.boot - reading.boot > MOST_BOOTS:
+                return
+            self._times.ends.setdefault(reading.boot, reading.end)
+            start_ms = round(reading.start * 1000)
+            for place in range(len(reading.samples) - 1, -1, -1):
+                entry = reading.samples[place]
+                yield (
+                    reading.boot,
+                    SampleRow(
+                        sensor,
+                        reading.first + place,
+                        start_ms + entry.offset,
+                        entry.value,
+                        _state(entry.state),
+                    ),
+                )
+
+
+def _state(name: str) -> SensorState:
+    return SensorState(name) if name in SensorState.__members__.values() else SensorState.FAILED
+
+
+class _Enough:
+    """Check that tells when the samples read so far, newest first, are enough for a sensor's rules."""
+
+    def __init__(self, rules: Sequence[AlarmRule], *, window_ms: int) -> None:
+        self._rules, self._window_ms = rules, window_ms
+        self._starts = 0
+        self._later_ms: int | None = None
+        self._active: bool | None = None
+        self._boot = 0
+        self._run_ms: int | None = 0
+        """Length of the current run, as far as it has been read; None if its beginning has been read."""
+        self._idle_ms: int | None = 0
+
+    def after(self, boot: int, age_ms: int, value: Value) -> bool:
+        """Note an earlier sample, of the given age, and return True if the samples are enough now."""
+        later_ms = 0 if self._later_ms is None else self._later_ms
+        is_same_boot = self._later_ms is not None and boot == self._boot
+        known_ms = min(max(age_ms - later_ms, 0), self._window_ms) if is_same_boot else 0
+        is_seen = is_same_boot and age_ms - later_ms <= self._window_ms
+        self._later_ms, self._boot = age_ms, boot
+        if value is None:
+            self._active = None
+        else:
+            active = value > 0
+            self._starts += is_seen and self._active is True and not active
+            self._active = active
+            if active:
+                self._idle_ms = None
+                self._run_ms = None if self._run_ms is None else self._run_ms + known_ms
+            else:
+                self._run_ms = None
+                self._idle_ms = None if self._idle_ms is None else self._idle_ms + known_ms
+        return all(self._is_enough(rule, age_ms) for rule in self._rules)
+
+    def _is_enough(self, rule: AlarmRule, age_ms: int) -> bool:
+        needed_ms = self._window_ms + round((rule.raise_after_s + rule.clear_after_s) * 1000)
+        if age_ms <= needed_ms:
+            return False
+        if rule.starts_above is not None and self._starts > rule.starts_above:
+            return True
+        if rule.runs_longer_s is not None:
+            return self._run_ms is None or self._run_ms > rule.runs_longer_s * 1000 + self._window_ms
+        if rule.idle_for_s is not None:
+            return self._idle_ms is None or self._idle_ms > rule.idle_for_s * 1000 + self._window_ms
+        return age_ms > needed_ms + (rule.per_s or 0.0) * 1000
+
+
+def needs_past(settings: SensorSettings) -> bool:
+    """Return True if a rule of the sensor depends on more than the sensor's next sample."""
+    return any(
+        rule.raise_after_s
+        or rule.clear_after_s
+        or rule.other is not None
+        or rule.per_s is not None
+        or rule.runs_longer_s is not None
+        or rule.idle_for_s is not None
+        for rule in settings.alarms
+    )

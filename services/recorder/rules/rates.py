@@ -1,0 +1,51 @@
+"""Rates of change: how far a number has risen or fallen within a time, for one alarm rule.
+
+A value is compared with the lowest or the highest recorded value of the last `per`. The time is divided into
+`SLOTS` slots, whose bounds are multiples of their length on the boot clock. Only the extremes of each slot
+are kept, so memory and work are bounded however fast the sensor is sampled. The window is therefore up to one
+slot shorter than `per`, and never longer.
+
+Only recorded values count, so a restart can compute the same result again from the records.
+"""
+
+from collections import deque
+from typing import Final
+
+SLOTS: Final = 60
+"""Number of slots in the window."""
+
+
+class Rate:
+    """Lowest and highest recorded values of the last `per_ms` milliseconds."""
+
+    def __init__(self, per_ms: int) -> None:
+        self._slot_ms = max(per_ms // SLOTS, 1)
+        self._slots: deque[tuple[int, float, float]] = deque()
+
+    def record(self, value: float, now_ms: int) -> None:
+        """Add a recorded value."""
+        slot = now_ms // self._slot_ms
+        low = high = value
+        if self._slots and self._slots[-1][0] >= slot:
+            slot, known_low, known_high = self._slots.pop()
+            low, high = min(known_low, value), max(known_high, value)
+        self._slots.append((slot, low, high))
+        self._forget(slot)
+
+    def forget_all(self) -> None:
+        """Forget all values, because the time since then is not known."""
+        self._slots.clear()
+
+    def rise(self, value: float, now_ms: int) -> float:
+        """Return how far a value is above the lowest value of the window."""
+        self._forget(now_ms // self._slot_ms)
+        return value - min((low for _, low, _ in self._slots), default=value)
+
+    def fall(self, value: float, now_ms: int) -> float:
+        """Return how far a value is below the highest value of the window."""
+        self._forget(now_ms // self._slot_ms)
+        return max((high for _, _, high in self._slots), default=value) - value
+
+    def _forget(self, slot: int) -> None:
+        while self._slots and self._slots[0][0] <= slot - SLOTS:
+            self._slots.popleft()

@@ -1,0 +1,65 @@
+"""Computes the states of alarm rules again after a restart, before the first sample is accepted."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from sensors.settings import SensorSettings
+from services.clocks.clock_quality import Anchor
+from services.journal.batch import Batch, Identity
+from services.journal.journal import JournalReader
+from services.journal.schema import JournalError
+from sync import documents
+from sync.store import Database, StoreError
+
+from .history import MOST_BOOTS, Past, PastBoot, PowerOff, needs_past, power_off
+
+log = logging.getLogger(__name__)
+
+
+def rebuild(
+    *,
+    data: Path,
+    journal: Path,
+    vfs: str | None,
+    identity: Identity,
+    sensors: Sequence[SensorSettings],
+    previous: Batch | None,
+    anchors: Sequence[Anchor],
+    now_ms: int,
+    replay: Callable[[str, Iterable[PastBoot]], None],
+    progress: Callable[[], None],
+) -> PowerOff | None:
+    """Pass what was recorded before this start to `replay`, for each sensor whose rules need it.
+
+    Return the times of earlier boots; None if nothing was needed or could be read. A store that cannot be
+    read is only logged: the rules then begin without knowledge.
+    """
+    needing = [settings for settings in sensors if needs_past(settings)]
+    store = data / "log.db"
+    if not needing or not store.exists():
+        return None
+    by_id = {settings.id: settings for settings in sensors}
+    try:
+        with ExitStack() as stack:
+            reader = JournalReader(journal, vfs=vfs, read_only=True)
+            stack.callback(reader.close)
+            waiting = [
+                batch
+                for batch in reader.all_batches(after=reader.through())
+                if batch.boot > identity.boot - MOST_BOOTS
+            ]
+            database = stack.enter_context(
+                Database.open(store, policy=documents.POLICY, checkpoint_pages=0, create=False, vfs=vfs)
+            )
+            times = power_off(database, identity, previous=previous, anchors=anchors)
+            past = Past(source=database, identity=identity, waiting=waiting, times=times, now_ms=now_ms)
+            for settings in needing:
+                progress()
+                others = {rule.other.sensor for rule in settings.alarms if rule.other is not None}
+                replay(settings.id, past.boots(settings, [by_id[other] for other in sorted(others)]))
+            return times
+    except (StoreError, JournalError, OSError) as error:
+        log.warning("alarm rules begin without what was recorded before: %s", error)
+        return None

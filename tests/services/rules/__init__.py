@@ -1,0 +1,1 @@
+"""Tests of what alarm rules remember, and of how it is computed again."""

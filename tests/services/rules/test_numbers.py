@@ -1,0 +1,153 @@
+"""Rates of change, and conditions on other sensors."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensors.settings import AlarmRule, OtherSensor
+from sensors.severity import Severity
+from services.journal.journal import Journal
+from services.recorder.alarm_rules import AlarmWatch, in_words
+from services.recorder.rules.rates import SLOTS, Rate
+from tests.services.recorder_builders import FakeClock, journal, recording, sample, settings
+
+from .builders import rule
+
+RUNNING = OtherSensor("rpm", "rpm above 500 rpm", above=500 / 60)
+LOW_OIL = AlarmRule(severity=Severity.EMERGENCY, below=1e5, other=RUNNING)
+
+
+def raised(watch: AlarmWatch) -> bool:
+    return watch.highest() is not None
+
+
+def offer(watch: AlarmWatch, value: float, ms: int) -> None:
+    watch.observe(value, ms)
+    watch.record(value, ms)
+
+
+def test_fast_rise_raises_an_alarm_and_a_slow_one_does_not() -> None:
+    for step_ms, stands in ((1_000, True), (10_000, False)):
+        watch = AlarmWatch([rule(rises_faster=5.0, per_s=60.0)], unit="K")
+        for number in range(30):
+            offer(watch, 300.0 + number / 2, number * step_ms)
+        assert raised(watch) is stands
+        offer(watch, 315.0, 30 * step_ms + 60_000)
+        assert not raised(watch)
+
+
+def test_fast_fall_raises_an_alarm() -> None:
+    watch = AlarmWatch([rule(falls_faster=0.1, per_s=3600.0)])
+    offer(watch, 0.8, 0)
+    offer(watch, 0.75, 60_000)
+    assert not raised(watch)
+    offer(watch, 0.69, 120_000)
+    assert raised(watch)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 20_000), st.floats(-100, 100)), max_size=80),
+    st.integers(1_000, 100_000),
+)
+def test_rate_is_that_of_all_recorded_values_in_the_slots(
+    steps: list[tuple[int, float]], per_ms: int
+) -> None:
+    rate, known, now = Rate(per_ms), list[tuple[int, float]](), 0
+    slot_ms = max(per_ms // SLOTS, 1)
+    for pause, value in steps:
+        now += pause
+        window = [old for at, old in known if at // slot_ms > now // slot_ms - SLOTS]
+        assert rate.rise(value, now) == value - min(window, default=value)
+        assert rate.fall(value, now) == max(window, default=value) - value
+        rate.record(value, now)
+        known.append((now, value))
+        assert len(rate._slots) <= SLOTS
+
+
+def test_conditions_are_described_in_words() -> None:
+    assert in_words(rule(rises_faster=5.0, per_s=60.0), "K") == "rises more than 5 K in 1 min"
+    assert in_words(rule(idle_for_s=14 * 86_400.0), "bool") == "idle for 14 d"
+    assert in_words(rule(runs_longer_s=600.0), "bool") == "runs without a pause for 10 min"
+    assert in_words(rule(starts_above=1, per_s=60.0), "bool") == "more than 1 start in 1 min"
+    assert in_words(LOW_OIL, "Pa") == "below 100000 Pa while rpm above 500 rpm"
+
+
+def test_low_oil_pressure_raises_an_alarm_only_while_the_engine_runs() -> None:
+    watch = AlarmWatch([LOW_OIL])
+    watch.observe(0.0, 0)
+    assert not raised(watch)
+    watch.observe_other("rpm", 0.0, 1)
+    assert not raised(watch)
+    watch.observe_other("rpm", 20.0, 2)
+    assert raised(watch)
+    watch.observe_other("rpm", None, 3)
+    watch.observe(0.0, 4)
+    assert raised(watch)
+    watch.observe_other("rpm", 0.0, 5)
+    assert not raised(watch)
+
+
+def test_delay_runs_while_both_conditions_are_met() -> None:
+    watch = AlarmWatch([AlarmRule(severity=Severity.ALARM, below=1e5, raise_after_s=5.0, other=RUNNING)])
+    watch.observe(0.0, 0)
+    watch.observe_other("rpm", 20.0, 10_000)
+    assert watch.deadline() == 15_000
+    watch.observe_other("rpm", 0.0, 12_000)
+    assert watch.deadline() is None
+    watch.observe_other("rpm", 20.0, 20_000)
+    watch.elapse(25_000)
+    assert raised(watch)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Journal:
+    return journal(tmp_path / "samples.db", "rpm", "oil")
+
+
+def test_recorder_passes_samples_to_rules_of_other_sensors(opened: Journal) -> None:
+    clock = FakeClock()
+    oil = settings("oil", unit="Pa", path="propulsion.main.oilPressure", deadband=1e6, alarms=[LOW_OIL])
+    with opened:
+        made = recording(opened, clock, settings("rpm", deadband=1e6), oil)
+        made.accept(sample(0.0, clock.ms, sensor="oil"))
+        made.accept(sample(0.0, clock.ms, sensor="rpm"))
+        made.commit()
+        clock.advance(1_000)
+        made.accept(sample(20.0, clock.ms, sensor="rpm"))
+        assert made.is_commit_due()
+        made.commit()
+        assert made.intakes["oil"].episode is not None
+        # The sample is recorded despite its deadband, so that a restart finds it.
+        assert made.intakes["rpm"].last == 2
+        first = made.intakes["oil"].episode.sequence
+        for value in (0.0, 20.0):
+            clock.advance(1_000)
+            made.accept(sample(value, clock.ms, sensor="rpm"))
+        again = made.intakes["oil"].episode
+        assert again is not None
+        assert again.sequence != first
+
+
+def test_start_of_an_engine_is_recorded_despite_a_deadband(opened: Journal) -> None:
+    clock = FakeClock()
+    with opened:
+        made = recording(
+            opened,
+            clock,
+            settings("rpm", kind="pulse", deadband=1e6, alarms=[rule(starts_above=0, per_s=60.0)]),
+        )
+        made.accept(sample(0.0, clock.ms))
+        made.accept(sample(10.0, clock.ms + 1))
+        made.accept(sample(11.0, clock.ms + 2))
+        assert made.intakes["rpm"].last == 2
+        assert made.intakes["rpm"].episode is not None
+
+
+def test_fault_of_the_engine_changes_no_count() -> None:
+    watch = AlarmWatch([rule(starts_above=0, per_s=60.0)])
+    watch.observe(0.0, 0)
+    watch.observe(None, 1)
+    watch.observe(10.0, 2)
+    assert not raised(watch)
