@@ -1,0 +1,1 @@
+"""The phases of alarms, and which alarms are audible."""
