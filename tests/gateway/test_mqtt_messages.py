@@ -1,6 +1,7 @@
 """Documents as MQTT messages: topics, payloads, retained messages, and additional messages."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,64 @@ def test_faulty_value_is_null_in_signal_k() -> None:
     assert delta["updates"][0]["values"] == [{"path": "a.b", "value": None}]
 
 
+RAISED = {
+    "type": "alarm",
+    "sensor": "bilge",
+    "log": "aaaaaa",
+    "sequence": 5,
+    "path": "bilge.main.highWater",
+    "severity": "alarm",
+    "text": "Water in the bilge",
+    "condition": "active for 10 s",
+    "raised": {"utc": "2026-11-26T01:14:41.800Z"},
+    "cleared": None,
+    "acks": [],
+    "history": [[1, 2, "alarm", "active"]],
+}
+CLEARED = {"utc": "2026-11-26T01:20:00.000Z"}
+ACKS = [{"who": "mate", "when": "2026-11-26T01:15:00.000Z"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "method", "time"),
+    [
+        ({}, "alarm", ["visual", "sound"], "2026-11-26T01:14:41.800Z"),
+        ({"acks": ACKS}, "alarm", ["visual"], "2026-11-26T01:14:41.800Z"),
+        ({"cleared": CLEARED}, "normal", ["visual"], "2026-11-26T01:20:00.000Z"),
+        ({"cleared": CLEARED, "acks": ACKS}, "normal", [], "2026-11-26T01:20:00.000Z"),
+        ({"severity": "dire"}, "emergency", ["visual", "sound"], "2026-11-26T01:14:41.800Z"),
+    ],
+    ids=["active", "acknowledged", "rectified", "normal", "unknown severity"],
+)
+def test_alarm_is_converted_to_a_signal_k_notification(
+    change: dict[str, Any], state: str, method: list[str], time: str
+) -> None:
+    assert signalk.notification(UUID, RAISED | change) == {
+        "context": f"vessels.{UUID}",
+        "updates": [
+            {
+                "$source": "logboat.bilge",
+                "timestamp": time,
+                "values": [
+                    {
+                        "path": "notifications.bilge.main.highWater",
+                        "value": {
+                            "state": state,
+                            "method": method,
+                            "message": "Water in the bilge: active for 10 s",
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_alarm_without_a_path_or_a_uuid_is_no_notification() -> None:
+    assert signalk.notification(None, RAISED) is None
+    assert signalk.notification(UUID, RAISED | {"path": None}) is None
+
+
 def test_home_assistant_gets_each_sensor_in_the_units_that_people_use() -> None:
     facts = VesselFacts(
         "argo",
@@ -162,6 +221,20 @@ def test_older_alarm_is_published_and_older_state_is_not() -> None:
     judged = standings.judge(alarm, FACTS.logs)
     assert judged is not None
     assert not judged.is_retained
+
+
+def test_notification_of_an_older_alarm_is_not_published() -> None:
+    """An acknowledgement of yesterday's alarm does not end the notification of today's."""
+    standings = RetainedMessages()
+    delta = Message(
+        "t/signalk", b"{}", RetainRule.PASSING_IF_LATEST, MessageAge("aaaaaa", 5), ranked_by="t/alarm"
+    )
+    assert not delta.is_retained
+    assert standings.judge(delta, FACTS.logs) == replace(delta, retention=RetainRule.NO)
+    for sequence, is_published in ((5, True), (9, False)):
+        payload = json.dumps({"log": "aaaaaa", "sequence": sequence, "type": "alarm"}).encode()
+        standings.record_foreign("t/alarm", payload, FACTS.logs)
+        assert (standings.judge(delta, FACTS.logs) is not None) is is_published
 
 
 @pytest.mark.parametrize(

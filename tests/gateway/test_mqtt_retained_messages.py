@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sync import documents
+from sync.fleet import acknowledgements
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
 from sync.gateway.mqtt.limits import Timeouts
@@ -465,6 +466,32 @@ async def test_web_address_of_the_vessel_is_announced_when_it_is_set(
             found = await comes_to_retain(broker, is_announced, f"{address!r} is announced")
         other = json.loads(found["homeassistant/sensor/logboat-brigid/main/config"])
         assert "configuration_url" not in other["device"]
+
+
+async def test_acknowledged_earlier_alarm_does_not_end_the_notification_of_a_newer_one(
+    database: Database, broker: Broker
+) -> None:
+    write_sensors(database)
+    path = {"path": "tanks.fuel.main.currentLevel"}
+    earlier = builders.write_alarm(database, "argo", "main", 3, cleared={"clock": 2.0, "boot": 1}, **path)
+    builders.write_alarm(database, "argo", "main", 7, cleared=None, **path)
+    options = MqttOptions(signalk=True)
+    with Listener(broker.port, filters=("logboat/argo/signalk", "logboat/argo/sensor/main/alarm")) as hearer:
+        async with forwarding(database, broker.url, options=options) as gateway:
+            await until(lambda: is_ashore(gateway), "all is ashore")
+            acknowledgements.acknowledge(database, earlier, who="mate", when="2026-11-26T01:15:00.000Z")
+            await until(
+                lambda: any(b'"acks":[{' in heard.payload for heard in hearer.heard),
+                "the acknowledgement is ashore",
+            )
+            await until(lambda: is_ashore(gateway), "all is ashore again")
+    states = [
+        json.loads(heard.payload)["updates"][0]["values"][0]
+        for heard in hearer.heard
+        if b"notifications." in heard.payload
+    ]
+    assert states[-1]["path"] == "notifications.tanks.fuel.main.currentLevel"
+    assert states[-1]["value"]["state"] == "alarm"
 
 
 async def test_gateway_that_is_new_leaves_messages_with_other_prefixes_alone(

@@ -2,7 +2,7 @@
 
 Each document is converted to one message on its own topic: the document's JSON with `_id` as the first
 member. Depending on the options, a vessel's document is also converted to Home Assistant discovery messages,
-and a current value also to a Signal K delta.
+and a current value or an alarm also to a Signal K delta.
 """
 
 from collections.abc import Mapping
@@ -32,6 +32,8 @@ class RetainRule(Enum):
     """The message is published and retained only if it is not older than the retained one."""
     LATEST_OR_PASSING = "latest or passing"
     """The message is always published. It is retained only if it is not older than the retained one."""
+    PASSING_IF_LATEST = "passing if latest"
+    """The message is published only if it is not older than the retained one, and is never retained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Message:
     @property
     def is_retained(self) -> bool:
         """True if the message asks the broker to retain it."""
-        return self.retention is not RetainRule.NO
+        return self.retention not in {RetainRule.NO, RetainRule.PASSING_IF_LATEST}
 
     @property
     def size(self) -> int:
@@ -186,10 +188,19 @@ def _of_sensor(
     assert topic is not None
     retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
     messages = [Message(topic, with_id(document_id, raw), retention, message_age(body))]
-    if name.kind is DocumentType.EQUIPMENT and options.mqtt.signalk:
-        delta = signalk.delta(facts.uuid, body, options.presenter)
-        if delta is not None:
-            messages.append(Message(options.topics.signalk(name.vessel), msgspec.json.encode(delta)))
+    if options.mqtt.signalk:
+        where = options.topics.signalk(name.vessel)
+        if name.kind is DocumentType.EQUIPMENT:
+            delta = signalk.delta(facts.uuid, body, options.presenter)
+            if delta is not None:
+                messages.append(Message(where, msgspec.json.encode(delta)))
+        elif name.kind is DocumentType.ALARM and not is_gone:
+            delta = signalk.notification(facts.uuid, body)
+            if delta is not None:
+                # An earlier alarm of the sensor may be acknowledged later, and must not end a newer one.
+                rule = RetainRule.PASSING_IF_LATEST
+                payload = msgspec.json.encode(delta)
+                messages.append(Message(where, payload, rule, message_age(body), ranked_by=topic))
     return tuple(messages)
 
 

@@ -40,7 +40,7 @@ class MqttOptions:
     signalk: bool = field(
         default=False,
         metadata={
-            "meaning": "Whether to publish current values also as Signal K deltas.",
+            "meaning": "Whether to publish current values and alarms also as Signal K deltas.",
             "example": "true",
         },
     )

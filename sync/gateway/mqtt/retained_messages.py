@@ -114,9 +114,10 @@ class RetainedMessages:
         if message.standing is None or message.retention is RetainRule.NO:
             return message
         known = self._known.get(message.ranked_by or message.topic)
+        is_passing = message.retention is RetainRule.PASSING_IF_LATEST
         if known is None or not is_older(message.standing, known, logs):
-            return message
-        if message.retention is RetainRule.LATEST:
+            return replace(message, retention=RetainRule.NO) if is_passing else message
+        if is_passing or message.retention is RetainRule.LATEST:
             return None
         return replace(message, retention=RetainRule.NO)
 

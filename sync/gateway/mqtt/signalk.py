@@ -1,4 +1,4 @@
-"""Conversion of a current value to a Signal K delta (Signal K 1.8, "Delta Format")."""
+"""Conversion of current values and alarms to Signal K deltas (Signal K 1.8, "Delta" and "Notifications")."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,6 +6,10 @@ from typing import Any, Final
 from sync.gateway.mqtt.presentation import Presenter
 
 _NO_UNIT: Final = frozenset({"", "bool"})
+_STATES: Final = frozenset({"nominal", "normal", "alert", "warn", "alarm", "emergency"})
+"""States of a notification, which are also the severities of Logboat's alarms."""
+_UNKNOWN_STATE: Final = "emergency"
+"""State for a severity that Signal K does not define."""
 
 
 def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) -> dict[str, Any] | None:
@@ -38,4 +42,38 @@ def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) 
         about["displayName"] = name
     if about:
         update["meta"] = [{"path": path, "value": about}]
+    return {"context": f"vessels.{uuid}", "updates": [update]}
+
+
+def notification(uuid: str | None, alarm: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the delta of an alarm, or None if the path or the vessel's UUID is missing.
+
+    The state is `normal` when the alarm has been cleared. A display shows the notification while `method`
+    contains `visual`: until the alarm is cleared and acknowledged. It also sounds while `method` contains
+    `sound`: until the alarm is cleared or acknowledged.
+
+    Args:
+        uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
+        alarm: the body of the alarm's document.
+    """
+    path, sensor = alarm.get("path"), alarm.get("sensor")
+    if uuid is None or not isinstance(path, str) or not path:
+        return None
+    is_active, is_acknowledged = not alarm.get("cleared"), bool(alarm.get("acks"))
+    severity = alarm.get("severity")
+    state = (severity if severity in _STATES else _UNKNOWN_STATE) if is_active else "normal"
+    method = []
+    if is_active or not is_acknowledged:
+        method.append("visual")
+    if is_active and not is_acknowledged:
+        method.append("sound")
+    texts = [text for text in (alarm.get("text"), alarm.get("condition")) if isinstance(text, str) and text]
+    value = {"state": state, "method": method, "message": ": ".join(texts) or path}
+    update: dict[str, Any] = {
+        "$source": f"logboat.{sensor}",
+        "values": [{"path": f"notifications.{path}", "value": value}],
+    }
+    latest = alarm.get("raised") if is_active else alarm.get("cleared")
+    if isinstance(latest, Mapping) and isinstance(latest.get("utc"), str):
+        update["timestamp"] = latest["utc"]
     return {"context": f"vessels.{uuid}", "updates": [update]}

@@ -114,7 +114,7 @@ class Topics:
         return None
 
     def signalk(self, vessel: str) -> str:
-        """Return the topic of a vessel's current values as Signal K deltas."""
+        """Return the topic of a vessel's current values and alarms as Signal K deltas."""
         return f"{self.prefix}/{vessel}/signalk"
 
     def discovery(self, component: str, vessel: str, entity: str) -> str:
