@@ -1,4 +1,4 @@
-"""Which alarms are audible: those that are active, not acknowledged and not silenced.
+"""Selection of the audible alarms: those that are active, not acknowledged and not silenced.
 
 A silence stops the sound of the alarms that it names until it ends. So an alarm that is raised later sounds,
 and so does an alarm that has become more severe than it was when it was silenced.
