@@ -8,6 +8,7 @@ from sensors.csv_recordings.files import RecordingCache
 from sensors.latest_samples import LatestSamples
 
 if TYPE_CHECKING:
+    from sensors.chips.expander import Expanders
     from sensors.gpio.context import GpioContext
 
 
@@ -18,7 +19,14 @@ class DriverContext:
     first sensor on a pin is created, because a vessel without such sensors does not need it.
     """
 
-    def __init__(self, clock: Clock, *, root: Path = Path("/"), gpio: "GpioContext | None" = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        root: Path = Path("/"),
+        gpio: "GpioContext | None" = None,
+        expanders: "Expanders | None" = None,
+    ) -> None:
         self.clock = clock
         self.root = root
         """Root folder of the machine's files; it contains `sys`."""
@@ -27,6 +35,7 @@ class DriverContext:
         self.latest = LatestSamples()
         """Last sample of each sensor, for sensors of kind `derived`; the sampler must fill it."""
         self._gpio = gpio
+        self._expanders = expanders
 
     @property
     def gpio(self) -> "GpioContext":
@@ -36,6 +45,15 @@ class DriverContext:
 
             self._gpio = GpioContext(self.clock)
         return self._gpio
+
+    @property
+    def expanders(self) -> "Expanders":
+        """GPIO expanders. No hardware is opened until a driver uses a pin."""
+        if self._expanders is None:
+            from sensors.chips.expander import Expanders
+
+            self._expanders = Expanders(self.root)
+        return self._expanders
 
     def close(self) -> None:
         """Release the GPIO chip; safe to call twice."""

@@ -84,11 +84,14 @@ class Subsystem(Enum):
 
     IIO = ("sys/bus/iio/devices", "iio:device*", "..")
     HWMON = ("sys/class/hwmon", "hwmon*", "device")
+    GPIO = ("sys/bus/gpio/devices", "gpiochip*", "..", "../name")
 
-    def __init__(self, folder: str, pattern: str, parent: str) -> None:
+    def __init__(self, folder: str, pattern: str, parent: str, name: str = "name") -> None:
         self.folder = folder
         self.pattern = pattern
         self.parent = parent
+        self.name_of_driver = name
+        """Path from a device to the attribute that contains the name of its driver or chip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,14 +195,14 @@ def _devices(root: Path, chip: SysfsChip) -> dict[tuple[int, int], Path]:
     for directory in sorted((root / chip.subsystem.folder).glob(chip.subsystem.pattern)):
         device = (directory.resolve() / chip.subsystem.parent).resolve().name
         place = chip.wiring.place(device)
-        if place is not None and _name(directory) in chip.names:
+        if place is not None and _name(directory / chip.subsystem.name_of_driver) in chip.names:
             directories[place] = directory
     return directories
 
 
-def _name(directory: Path) -> str:
+def _name(attribute: Path) -> str:
     try:
-        return read_text(directory / "name")
+        return read_text(attribute)
     except UnreadableError:
         return ""  # the device disappeared during the search, or has no name: it is not the wanted chip
 

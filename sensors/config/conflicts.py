@@ -45,7 +45,7 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
     for draft in drafts:
         lane = draft.lane
         if lane is not None and draft.table.faulty.isdisjoint(
-            {"bus", "address", "chip", "measure", "channel"}
+            {"bus", "address", "chip", "measure", "channel", "input"}
         ):
             on_bus[lane].append(draft)
     for lane, those in on_bus.items():
@@ -107,16 +107,18 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
     """Report a problem if two sensors read the same quantity or channel of one chip."""
     first: dict[tuple[object, ...], SensorDraft] = {}
     for draft in drafts:
-        by = "channel" if "channel" in draft.values else "measure"
-        quantity = draft.values[by]
+        by = next(key for key in ("channel", "input", "measure") if key in draft.values)
+        # several sensors can read an input of a GPIO expander, each with another quantity
+        quantities = {key: draft.values[key] for key in dict.fromkeys((by, "measure")) if key in draft.values}
         chip = draft.chip
         assert chip is not None
-        earlier = first.setdefault((chip.title, _address(draft), by, quantity), draft)
+        earlier = first.setdefault((chip.title, _address(draft), *quantities.items()), draft)
         if earlier is not draft:
             key = by if by in draft.table.data else ""
+            read = " with ".join(f"{each} {value}" for each, value in quantities.items())
             draft.table.complain(
                 key,
-                f"{by} {quantity} of this chip is already read by {earlier.with_line}",
+                f"{read} of this chip is already read by {earlier.with_line}",
                 "Read another quantity, or give each chip its address.",
             )
 

@@ -203,6 +203,8 @@ signals](../opto-isolator.md) shows the circuit.
 The running time and the number of starts can be recorded from the same pin, by sensors of kind
 [`runtime`](runtime.md).
 
+If the header has too few free pins, connect contacts to a GPIO expander: see [`mcp23017`](mcp23017.md).
+
 Each change is recorded with the kernel's time stamp, so a switch has no `rate`. A contact that changes
 continuously has the state `noisy`.""",
     options=ContactOptions,

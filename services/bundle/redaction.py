@@ -96,6 +96,7 @@ HARMLESS: Final = frozenset(
         "id",
         "idle_for",
         "in_series",
+        "input",
         "interfaces",
         "interval",
         "invert",

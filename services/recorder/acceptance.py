@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from sensors.registry import kind_named
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import OtherSensor, SensorSettings
 from sensors.severity import Severity
@@ -77,7 +78,7 @@ class SensorIntake:
             standing=self.episode is not None,
             silence_ms=None if settings.kind in GIVEN_KINDS else _silence_ms(settings),
         )
-        self._speaks_of_changes = settings.kind == "runtime" or (
+        self._speaks_of_changes = kind_named(settings.kind).reports_only_changes or (
             settings.unit == "bool" and settings.kind not in GIVEN_KINDS
         )
 

@@ -18,6 +18,7 @@ from sensors.kinds.dht22 import Dht22Driver
 from sensors.kinds.ina219 import PowerDriver
 from sensors.kinds.manual import ManualDriver, ManualOptions
 from sensors.kinds.max6675 import Max6675Driver
+from sensors.kinds.mcp23017 import Mcp23017Driver
 from sensors.kinds.pulse import PulseDriver
 from sensors.kinds.replay import ReplayDriver
 from sensors.kinds.runtime import RuntimeDriver
@@ -43,6 +44,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "thermocouple": ThermocoupleDriver,
     "max6675": Max6675Driver,
     "dht22": Dht22Driver,
+    "mcp23017": Mcp23017Driver,
     "sht3x": Sht3xDriver,
     "ina219": PowerDriver,
     "ina226": PowerDriver,

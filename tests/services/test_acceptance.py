@@ -79,6 +79,7 @@ def test_unchanged_contact_is_recorded_once_per_window() -> None:
     [
         ("switch", "bool", True),
         ("runtime", "s", True),
+        ("mcp23017", "s", True),
         ("analog", "ratio", False),
         ("simulated", "V", False),
         ("manual", "bool", False),

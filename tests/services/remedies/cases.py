@@ -216,6 +216,22 @@ end_of_line = "10 kohm"
 in_series = "2.2 kohm"
 path = "engineRoom.smoke"
 unit = "bool"
+
+[[sensor]]
+id = "bow-pump"
+kind = "mcp23017"
+address = 0x21
+input = "A3"
+path = "bilge.bow.pump.state"
+
+[[sensor]]
+id = "bow-pump-hours"
+kind = "mcp23017"
+input = "A3"
+address = 0x21
+measure = "time"
+start = "120 h"
+path = "bilge.bow.pump.runTime"
 """
 SENSORS += COMPUTED
 HASH = "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg"

@@ -11,7 +11,7 @@ import pytest
 from sensors.toml import syntax_errors
 from services.config.check import check
 
-from . import alarms, analog, derived, folders, inventory, sensors, syntax, vessel, wifi
+from . import alarms, analog, derived, expander, folders, inventory, sensors, syntax, vessel, wifi
 from .cases import Case, FolderCase, write
 
 LINES: Final[tuple[Case, ...]] = (
@@ -26,6 +26,7 @@ LINES: Final[tuple[Case, ...]] = (
     *analog.SENDERS,
     *analog.INPUTS,
     *analog.SUPERVISED,
+    *expander.EXPANDER,
     *derived.EXPRESSIONS,
     *derived.DIMENSIONS,
     *vessel.VALUES,
