@@ -180,11 +180,19 @@ Scale = tuple[str, str, float]
 """Path and unit of readings that contain a total, and the pulses per unit (0 for a total in seconds)."""
 
 
+_CONTACTS: Final = ("runtime", "mcp23017")
+"""Kinds whose readings can contain the running time or the number of starts of a contact."""
+_PER_UNIT: Final = {"time": 0.0, "starts": 1.0}
+"""Last part of the scale of a contact's readings, by the value of the key `measure`."""
+
+
 def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:
     scales: dict[str, Scale] = {}
     for sensor in sensors:
-        if sensor.kind == "runtime":
-            scales[sensor.id] = (sensor.path, sensor.unit, 0.0)
+        if sensor.kind in _CONTACTS:
+            per_unit = _PER_UNIT.get(getattr(sensor.options, "measure", "time"))
+            if per_unit is not None:
+                scales[sensor.id] = (sensor.path, sensor.unit, per_unit)
         elif sensor.kind == "pulse":
             from sensors.kinds.pulse import PulseOptions
 

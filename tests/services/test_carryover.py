@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from sensors.kinds.mcp23017 import Mcp23017Options
 from sensors.kinds.pulse import PulseOptions
+from sensors.kinds.runtime import RuntimeOptions
 from sensors.kinds.switch import ContactOptions
 from sensors.sample import Totals
-from sensors.settings import SensorSettings
+from sensors.settings import Options, SensorSettings
 from services.documents import boot_signing, builders
 from services.documents.documenter import Documenter
 from services.journal import number_witness
@@ -212,6 +214,32 @@ def test_totals_come_from_documents_without_journal_and_witness(tmp_path: Path) 
     assert f"follows log {before.log}" in text
     assert "from reading reading:argo:engine:" in text
     assert "from document equipment:argo:bilge" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "unit", "value", "total"),
+    [
+        ("runtime", RuntimeOptions(pin=17), "s", 7_200.0, Totals(0, 7_200.0)),
+        ("runtime", RuntimeOptions(pin=17, measure="starts"), "", 12.0, Totals(12, 0.0)),
+        ("mcp23017", Mcp23017Options(input="A0", measure="time"), "s", 7_200.0, Totals(0, 7_200.0)),
+        ("mcp23017", Mcp23017Options(input="A0", measure="starts"), "", 12.0, Totals(12, 0.0)),
+        ("mcp23017", Mcp23017Options(input="A0"), "bool", 1.0, None),
+    ],
+)
+def test_last_reading_of_a_contact_contains_the_total_that_the_sensor_records(
+    tmp_path: Path, kind: str, options: Options, unit: str, value: float, total: Totals | None
+) -> None:
+    contact = SensorSettings(id="pump", kind=kind, path="a.pump", unit=unit, options=options)
+    reading = builders.header(DocumentType.READING, "argo") | {"path": "a.pump", "unit": unit}
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
+        database.put(
+            documents.reading_id("argo", "pump", "abcdef", 1),
+            reading | {"first": 1, "last": 1, "samples": [[0, value]]},
+        )
+    found, _ = carryover.of_documents(tmp_path, vessel="argo", logs=["abcdef"], sensors=[contact])
+    assert {sensor: Totals(each.count, each.seconds) for sensor, each in found.items()} == (
+        {} if total is None else {"pump": total}
+    )
 
 
 def test_totals_come_from_copies_where_documents_are_unreadable(tmp_path: Path) -> None:
