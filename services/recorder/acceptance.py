@@ -143,7 +143,11 @@ class SensorIntake:
 
     def replay(self, boots: Iterable[PastBoot]) -> None:
         """Compute the states of the rules from the samples that were recorded before this start."""
-        with self._watch.replaying():
+        boots, episode = tuple(boots), self.episode
+        own = (row.sequence for boot in boots for row in boot.samples if row.sensor == self.settings.id)
+        first = next(own, None)
+        is_complete = first == 1 or (first is not None and episode is not None and first < episode.sequence)
+        with self._watch.replaying(is_complete=is_complete):
             for boot in boots:
                 self._replay(boot)
 

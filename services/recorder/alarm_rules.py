@@ -293,15 +293,16 @@ class AlarmWatch:
                 watch.rate.forget_all()
 
     @contextmanager
-    def replaying(self) -> Iterator[None]:
+    def replaying(self, *, is_complete: bool) -> Iterator[None]:
         """Let the block replay samples that were recorded before this start.
 
-        If they show that a rule is active, an episode from before the restart is that rule's. Otherwise the
-        first new value decides about the episode.
+        `is_complete` is True if an episode from before this start was raised during the replayed samples.
+        They then show whether it continues. Otherwise the first new value decides about it, unless a rule is
+        active.
         """
         standing, self._resumed = self._resumed, False
         yield
-        self._resumed = standing and not any(watch.is_met for watch in self._watches)
+        self._resumed = standing and not is_complete and not any(watch.is_met for watch in self._watches)
 
     def move_back(self, gap_ms: int) -> None:
         """Move the times of earlier boots back, because the time without power has become known."""

@@ -142,7 +142,7 @@ class Recorder:
                 utc=max(self._clock.utc_ns() / 1e9, floor.utc),
                 progress=self._notifier.progress,
             )
-            measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
+            self._measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
             self._timekeeper = Timekeeper(floor)
             self.recording = GroupCommitter(
                 identity=self.identity,
@@ -167,7 +167,7 @@ class Recorder:
             configuration=configuration,
             journal=self.journal,
             previous=self._previous,
-            measured_before=measured_before,
+            measured_before=self._measured_before,
             data=places.data,
             announce=places.run / "watchers",
             room=room,
@@ -228,9 +228,11 @@ class Recorder:
             vfs=self._vfs,
             identity=self.identity,
             sensors=self._settings,
+            measured_before=self._measured_before,
             previous=self._previous,
             anchors=self._timekeeper.anchors,
             now_ms=self.recording.now_ms(),
+            raised=self.recording.raised,
             replay=self.recording.replay,
             progress=self._notifier.progress,
         )

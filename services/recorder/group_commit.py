@@ -119,6 +119,15 @@ class GroupCommitter:
         """Compute the states of a sensor's alarm rules from what was recorded before this start."""
         self.intakes[sensor].replay(boots)
 
+    @property
+    def raised(self) -> dict[str, int]:
+        """Numbers of the samples that raised the current alarms, by sensor."""
+        return {
+            name: intake.episode.sequence
+            for name, intake in self.intakes.items()
+            if intake.episode is not None
+        }
+
     def move_back(self, gap_ms: int) -> None:
         """Move the times of earlier boots back in all rules, because the time without power is now known."""
         for intake in self.intakes.values():

@@ -427,3 +427,21 @@ def test_reopened_store_repeats_no_anchor_and_loses_no_alarm(tmp_path: Path) -> 
         equipment = database.get("equipment:argo:fuel-dip")
         assert equipment is not None
         assert (equipment.body["value"], equipment.body["alarm"]) == (0.05, "alarm")
+
+
+DIPPED_LOW = """
+[[sensor]]
+id = "fuel-dip"
+kind = "manual"
+path = "tanks.fuel.main.currentLevel"
+alarm = { below = 0.5, for = "24 h", severity = "warn" }
+"""
+
+
+def test_delay_of_an_alarm_goes_on_after_a_restart(tmp_path: Path) -> None:
+    with running(tmp_path, DIPPED_LOW) as (first, _):
+        assert ask(tmp_path / "run", Addition(sensor="fuel-dip", value=0.4)).ok
+        due = first.recording.alarm_due_ms()
+    assert due is not None
+    with running(tmp_path, DIPPED_LOW) as (second, _):
+        assert second.recording.alarm_due_ms() == due

@@ -9,7 +9,8 @@ without power between two boots is known if the clocks of both had been set. Oth
 before a power cut then count until a window has passed with power.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -19,7 +20,7 @@ from sensors.settings import AlarmRule, SensorSettings
 from sensors.state import SensorState
 from services.clocks.clock_quality import Anchor
 from services.documents import models
-from services.documents.models import DocumentSource, ReadingDocument, ShapeError
+from services.documents.models import DocumentSource, ReadingDocument, ReadingHead, ShapeError
 from services.history.boots import boot_of
 from services.history.timeline import RecordedBoot, Timeline, TimeTrust
 from services.journal.batch import Batch, Identity, SampleRow
@@ -29,6 +30,10 @@ MOST_SAMPLES: Final = 200_000
 """Maximum number of samples to read for a sensor: about 50 MB. Only a contact that chatters has more."""
 MOST_BOOTS: Final = 64
 """Maximum number of earlier boots whose samples are read."""
+
+
+IsEnough = Callable[[int, int, SampleRow], bool]
+"""Function that takes a sample with its boot and age in ms, and returns True if no older one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +142,19 @@ class Past:
             for row in batch.rows:
                 self._waiting.setdefault(row.sensor, {})[row.sequence] = (batch.boot, row)
 
-    def boots(self, settings: SensorSettings, others: Sequence[SensorSettings] = ()) -> list[PastBoot]:
-        """Return what the rules of a sensor need, with the samples of the sensors in `while`."""
-        rows = self._read(settings, settings.alarms)
+    def boots(
+        self, settings: SensorSettings, others: Sequence[SensorSettings] = (), *, raised: int = 0
+    ) -> list[PastBoot]:
+        """Return what the rules of a sensor need, with the samples of the sensors in `while`.
+
+        `raised` is the number of the sample that raised the sensor's current alarm; 0 if it has no alarm. The
+        rules then also need to know what they knew when they raised it.
+        """
+        rows = self._read(settings, _BeforeAlarm(settings, raised).after)
+        oldest_ms = max((self._age_ms(boot, row.clock_ms) for boot, row in rows), default=0)
         for other in others:
-            rows += self._read(other, settings.alarms)
+            until_ms = oldest_ms + round(other.window_s * 1000)
+            rows += self._read(other, _older_than(until_ms))
         rows.sort(key=lambda found: (found[0], found[1].clock_ms, found[1].sequence))
         boots = []
         for number, found in groupby(rows, key=lambda each: each[0]):
@@ -157,37 +170,46 @@ class Past:
             boots.append(PastBoot(moved, None if number == self._identity.boot else end_ms))
         return boots
 
-    def _read(self, settings: SensorSettings, rules: Sequence[AlarmRule]) -> list[tuple[int, SampleRow]]:
+    def _read(self, settings: SensorSettings, is_enough: IsEnough) -> list[tuple[int, SampleRow]]:
+        documented = self._last_documented(settings.id)
         waiting = self._waiting.get(settings.id, {})
-        enough = _Enough(rules, window_ms=round(settings.window_s * 1000))
         found: dict[int, tuple[int, SampleRow]] = {}
         for boot, row in reversed(waiting.values()):
+            if row.sequence <= documented:
+                continue
             found[row.sequence] = (boot, row)
             self._times.ends.setdefault(boot, row.clock_ms / 1000)
-            if enough.after(boot, self._age_ms(boot, row.clock_ms), row.value):
+            if is_enough(boot, self._age_ms(boot, row.clock_ms), row):
                 break
         else:
-            for boot, row in self._documented(settings.id):
-                if row.sequence in found:
-                    continue
+            for boot, row in self._documented(settings):
                 found[row.sequence] = (boot, row)
                 age_ms = self._age_ms(boot, row.clock_ms)
-                if len(found) >= MOST_SAMPLES or enough.after(boot, age_ms, row.value):
+                if len(found) >= MOST_SAMPLES or is_enough(boot, age_ms, row):
                     break
         return [found[number] for number in sorted(found)]
+
+    def _last_documented(self, sensor: str) -> int:
+        """Return the number of the sensor's last sample that is in a document; 0 if there is none."""
+        prefix = documents.reading_prefix(self._identity.vessel, sensor, self._identity.log)
+        for document in self._source.documents(prefix, reverse=True, limit=1):
+            with contextlib.suppress(ShapeError):
+                return models.read(document, ReadingHead).last
+        return 0
 
     def _age_ms(self, boot: int, clock_ms: int) -> int:
         return self._now_ms - self._times.offset_ms(boot) - clock_ms
 
-    def _documented(self, sensor: str) -> Iterator[tuple[int, SampleRow]]:
-        """Yield the samples in documents, newest first."""
-        prefix = documents.reading_prefix(self._identity.vessel, sensor, self._identity.log)
+    def _documented(self, settings: SensorSettings) -> Iterator[tuple[int, SampleRow]]:
+        """Yield the samples in documents, newest first, back to a change of the sensor's path or unit."""
+        prefix = documents.reading_prefix(self._identity.vessel, settings.id, self._identity.log)
         for document in self._source.documents(prefix, reverse=True):
             try:
                 reading = models.read(document, ReadingDocument)
             except ShapeError:  # `verify` reports it
                 continue
-            if self._identity.boot - reading.boot > MOST_BOOTS:
+            is_same = (reading.path, reading.unit) == (settings.path, settings.unit)
+            if not is_same or self._identity.boot - reading.boot >= MOST_BOOTS:
                 return
             self._times.ends.setdefault(reading.boot, reading.end)
             start_ms = round(reading.start * 1000)
@@ -196,7 +218,7 @@ class Past:
                 yield (
                     reading.boot,
                     SampleRow(
-                        sensor,
+                        settings.id,
                         reading.first + place,
                         start_ms + entry.offset,
                         entry.value,
@@ -207,6 +229,33 @@ class Past:
 
 def _state(name: str) -> SensorState:
     return SensorState(name) if name in SensorState.__members__.values() else SensorState.FAILED
+
+
+def _older_than(age_limit_ms: int) -> IsEnough:
+    def is_enough(_boot: int, age_ms: int, _row: SampleRow) -> bool:
+        return age_ms > age_limit_ms
+
+    return is_enough
+
+
+class _BeforeAlarm:
+    """Check that tells when the samples read so far are enough, also from when an alarm was raised."""
+
+    def __init__(self, settings: SensorSettings, raised: int) -> None:
+        self._settings, self._raised, self._from_ms = settings, raised, 0
+        self._enough = self._begin()
+
+    def _begin(self) -> "_Enough":
+        return _Enough(self._settings.alarms, window_ms=round(self._settings.window_s * 1000))
+
+    def after(self, boot: int, age_ms: int, row: SampleRow) -> bool:
+        """Note an earlier sample, of the given age, and return True if the samples are enough now."""
+        is_enough = self._enough.after(boot, age_ms - self._from_ms, row.value)
+        if not self._raised:
+            return is_enough
+        if row.sequence <= self._raised:
+            self._raised, self._from_ms, self._enough = 0, age_ms, self._begin()
+        return False
 
 
 class _Enough:

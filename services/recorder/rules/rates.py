@@ -5,7 +5,8 @@ A value is compared with the lowest or the highest recorded value of the last `p
 are kept, so memory and work are bounded however fast the sensor is sampled. The window is therefore up to one
 slot shorter than `per`, and never longer.
 
-Only recorded values count, so a restart can compute the same result again from the records.
+Only recorded values count, so a restart can compute the same result again from the records. With a deadband,
+a restart adds a recorded value, which can change a result by less than the deadband.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """Computes the states of alarm rules again after a restart, before the first sample is accepted."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,13 +25,19 @@ def rebuild(
     vfs: str | None,
     identity: Identity,
     sensors: Sequence[SensorSettings],
+    measured_before: Mapping[str, tuple[str, str]],
     previous: Batch | None,
     anchors: Sequence[Anchor],
     now_ms: int,
+    raised: Mapping[str, int],
     replay: Callable[[str, Iterable[PastBoot]], None],
     progress: Callable[[], None],
 ) -> PowerOff | None:
     """Pass what was recorded before this start to `replay`, for each sensor whose rules need it.
+
+    `measured_before` has the paths and units that sensors had before this start. What was recorded of a
+    sensor with another path or unit does not count. `raised` has the numbers of the samples that raised the
+    current alarms.
 
     Return the times of earlier boots; None if nothing was needed or could be read. A store that cannot be
     read is only logged: the rules then begin without knowledge.
@@ -40,6 +46,11 @@ def rebuild(
     store = data / "log.db"
     if not needing or not store.exists():
         return None
+    unchanged = {
+        settings.id
+        for settings in sensors
+        if measured_before.get(settings.id) in (None, (settings.path, settings.unit))
+    }
     by_id = {settings.id: settings for settings in sensors}
     try:
         with ExitStack() as stack:
@@ -58,7 +69,10 @@ def rebuild(
             for settings in needing:
                 progress()
                 others = {rule.other.sensor for rule in settings.alarms if rule.other is not None}
-                replay(settings.id, past.boots(settings, [by_id[other] for other in sorted(others)]))
+                if not unchanged.issuperset({settings.id, *others}):
+                    continue
+                found = [by_id[other] for other in sorted(others)]
+                replay(settings.id, past.boots(settings, found, raised=raised.get(settings.id, 0)))
             return times
     except (StoreError, JournalError, OSError) as error:
         log.warning("alarm rules begin without what was recorded before: %s", error)

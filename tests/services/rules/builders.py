@@ -1,6 +1,6 @@
 """A recorder's intake that is restarted, and a plain model of alarm rules that sees all samples at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -45,6 +45,78 @@ class NoDocuments:
     ) -> Iterator[StoredDocument]:
         """Yield no document at all."""
         return iter(())
+
+
+def past_of(rows: Sequence[tuple[int, SampleRow]], times: PowerOff, now_ms: int) -> Past:
+    """Return the recorded samples, each with its boot, as the journal would give them."""
+    return Past(
+        source=NoDocuments(),
+        identity=Identity(vessel="argo", log="abcdef", boot=times.current, run=1),
+        waiting=[
+            Batch(run=1, boot=boot, clock_ms=row.clock_ms, utc=UTC, synced=True, rows=(row,))
+            for boot, row in rows
+        ],
+        times=times,
+        now_ms=now_ms,
+    )
+
+
+class Pair:
+    """A sensor `a` with rules that may depend on the sensor `b`, as the recorder connects them."""
+
+    def __init__(self, sensors: Sequence[SensorSettings]) -> None:
+        self.sensors = sensors
+        self.rows: list[tuple[int, SampleRow]] = []
+        self.episode: AlarmRecord | None = None
+        self.begin({})
+
+    def begin(self, last: Mapping[str, int]) -> None:
+        """Make the intakes of a recorder that starts."""
+        self.a, self.b = (
+            SensorIntake(each, last=last.get(each.id, 0), episode=self.episode if each.id == "a" else None)
+            for each in self.sensors
+        )
+        for each in self.sensors[0].alarms:
+            if each.other is not None:
+                self.b.watch_for(each.other)
+        self.seen: set[str] = set()
+
+    @property
+    def has_value(self) -> bool:
+        """True if the rule knows its sensors again after a restart."""
+        return {"a", *(rule.other.sensor for rule in self.sensors[0].alarms if rule.other)} <= self.seen
+
+    @property
+    def is_raised(self) -> bool:
+        """True if the sensor has an alarm."""
+        return self.a.episode is not None
+
+    def offer(self, name: str, value: Value, ms: int) -> None:
+        """Let the recorder do what is due, and offer a sample of a sensor."""
+        state = SensorState.GOOD if value is not None else SensorState.OPEN
+        sample, now = Sample(name, ms * 1_000_000, value, state), ClockMoment(ms, UTC, 1, lambda: True)
+        if value is not None:
+            self.seen.add(name)
+        if name == "a":
+            self._take(self.a.offer(sample, now))
+        else:
+            self._take((self.b.offer(sample, now)[0], None))
+            self._take(self.a.offer_other(sample, now))
+
+    def restart(self, ms: int) -> None:
+        """Restart the recorder within its boot."""
+        last = {row.sensor: row.sequence for _, row in self.rows}
+        self.begin(last)
+        past = past_of(self.rows, PowerOff("abcdef", 1, {}), ms)
+        raised = 0 if self.a.episode is None else self.a.episode.sequence
+        self.a.replay(past.boots(self.sensors[0], self.sensors[1:], raised=raised))
+
+    def _take(self, found: tuple[SampleRow | None, AlarmRecord | None]) -> None:
+        row, episode = found
+        if row is not None:
+            self.rows.append((1, row))
+        if episode is not None:
+            self.episode = episode
 
 
 @dataclass
@@ -113,19 +185,11 @@ class Aboard:
         ]
         known = {n: RecordedBoot("abcdef", n, found) for n, found in enumerate(anchors, 1)}
         ends = {n: (boot.end_ms or 0) / 1000 for n, boot in enumerate(self.boots[:-1], 1)}
-        past = Past(
-            source=NoDocuments(),
-            identity=Identity(vessel="argo", log="abcdef", boot=number, run=1),
-            waiting=[
-                Batch(run=1, boot=boot, clock_ms=row.clock_ms, utc=UTC, synced=True, rows=(row,))
-                for boot, row in self.rows
-            ],
-            times=PowerOff("abcdef", number, known, ends),
-            now_ms=self.ms,
-        )
+        past = past_of(self.rows, PowerOff("abcdef", number, known, ends), self.ms)
         last = self.rows[-1][1].sequence if self.rows else 0
         self.intake = SensorIntake(self.settings, last=last, episode=self.episode)
-        self.intake.replay(past.boots(self.settings))
+        raised = 0 if self.intake.episode is None else self.intake.episode.sequence
+        self.intake.replay(past.boots(self.settings, raised=raised))
 
     def cut_power(self, on_ms: int, off_ms: int, *, is_anchored: bool = True) -> None:
         """Cut the power after `on_ms`, for `off_ms`. `is_anchored`: whether the next clock gets set."""

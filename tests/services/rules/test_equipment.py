@@ -173,7 +173,7 @@ def test_chattering_contact_does_not_use_ever_more_memory() -> None:
 
 
 def test_chatter_costs_bounded_work_at_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    aboard = Aboard(contact(rule(starts_above=6, per_s=3600.0)))
+    aboard = Aboard(contact(rule(starts_above=100, per_s=60.0)))
     for number in range(5_000):
         aboard.offer(value=number % 2 == 1, pause_ms=1_000)
     observe, replayed = AlarmWatch.observe, list[int]()

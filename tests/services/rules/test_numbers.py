@@ -1,19 +1,20 @@
 """Rates of change, and conditions on other sensors."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, OtherSensor
+from sensors.settings import AlarmRule, AlarmWhen, OtherSensor
 from sensors.severity import Severity
 from services.journal.journal import Journal
 from services.recorder.alarm_rules import AlarmWatch, in_words
 from services.recorder.rules.rates import SLOTS, Rate
 from tests.services.recorder_builders import FakeClock, journal, recording, sample, settings
 
-from .builders import rule
+from .builders import Pair, rule
 
 RUNNING = OtherSensor("rpm", "rpm above 500 rpm", above=500 / 60)
 LOW_OIL = AlarmRule(severity=Severity.EMERGENCY, below=1e5, other=RUNNING)
@@ -143,6 +144,51 @@ def test_start_of_an_engine_is_recorded_despite_a_deadband(opened: Journal) -> N
         made.accept(sample(11.0, clock.ms + 2))
         assert made.intakes["rpm"].last == 2
         assert made.intakes["rpm"].episode is not None
+
+
+_RULES = [
+    {"above": 10.0, "raise_after_s": 120.0, "clear_after_s": 60.0, "hysteresis": 2.0},
+    {"below": -10.0, "raise_after_s": 300.0},
+    {"when": AlarmWhen.FAULT, "raise_after_s": 100.0, "clear_after_s": 100.0},
+    {"rises_faster": 15.0, "per_s": 600.0, "clear_after_s": 100.0},
+    {"falls_faster": 15.0, "per_s": 600.0, "raise_after_s": 50.0},
+    {"above": 5.0, "raise_after_s": 120.0, "other": OtherSensor("b", "b below 3", below=3.0)},
+    {"rises_faster": 15.0, "per_s": 600.0, "other": OtherSensor("b", "b above 3", above=3.0)},
+]
+
+
+@pytest.mark.parametrize("keys", _RULES, ids=str)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "a", "b"]),
+            st.integers(1, 100_000),
+            st.one_of(st.floats(-20, 20), st.floats(-20, 20), st.floats(-20, 20), st.none()),
+            st.booleans(),
+        ),
+        max_size=40,
+    ),
+    deadband=st.sampled_from([0.0, 4.0, 50.0]),
+)
+def test_restarts_change_no_alarm_of_a_number(
+    keys: dict[str, Any], steps: list[tuple[str, int, float | None, bool]], deadband: float
+) -> None:
+    """Compare a recorder that is never restarted with one that is restarted at any time."""
+    if "per_s" in keys:
+        deadband = 0.0  # the first sample after a restart is always recorded, and so adds to the window
+    sensors = [
+        settings("a", kind="analog", unit="K", deadband=deadband, alarms=[rule(**keys)]),
+        settings("b", kind="analog", unit="K", deadband=deadband),
+    ]
+    steady, restarted, ms = Pair(sensors), Pair(sensors), 1_000
+    for name, pause, value, restarts in steps:
+        ms += pause
+        if restarts:
+            restarted.restart(ms)
+        for each in (steady, restarted):
+            each.offer(name, value, ms)
+        if restarted.has_value:
+            assert restarted.is_raised == steady.is_raised
 
 
 def test_fault_of_the_engine_changes_no_count() -> None:

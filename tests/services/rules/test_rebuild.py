@@ -1,6 +1,7 @@
 """A restart computes the states of rules again, from a real journal and a real document store."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,6 @@ class Appliance:
     def __init__(self, folder: Path, *sensors: SensorSettings) -> None:
         self.folder, self.sensors, self.clock = folder, sensors, FakeClock()
         self.boot = self.run = 1
-        self.replayed = 0
         self.is_synced = True
         self.power_off: PowerOff | None = None
         self.start()
@@ -41,6 +41,7 @@ class Appliance:
         """Start the recorder, as the daemon does."""
         self.identity = Identity(vessel="argo", log="abcdef", boot=self.boot, run=self.run)
         self.journal = Journal(self.folder / "samples.db")
+        measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
         self.journal.register((s.id, s.path, s.unit) for s in self.sensors)
         previous = self.journal.last_batch
         self.recording = GroupCommitter(
@@ -58,9 +59,11 @@ class Appliance:
             vfs=None,
             identity=self.identity,
             sensors=self.sensors,
+            measured_before=measured_before,
             previous=previous,
             anchors=self.anchors,
             now_ms=self.clock.ms,
+            raised=self.recording.raised,
             replay=self.recording.replay,
             progress=lambda: None,
         )
@@ -74,6 +77,7 @@ class Appliance:
             database=self.database,
             release=self.journal.release,
             severities={},
+            measured_before=measured_before,
         )
         self.documenter.set_boot(
             builders.boot(self.identity, boot_id="x", previous=previous, anchors=self.anchors, version="1")
@@ -282,6 +286,24 @@ def test_rise_that_began_before_a_restart_raises_an_alarm(opened: Appliance) -> 
     opened.accept(304.9, sensor="hot")
     assert not opened.is_raised
     opened.accept(305.1, sensor="hot")
+    assert opened.is_raised
+
+
+@pytest.mark.parametrize("finish", [True, False])
+@STARTS
+def test_samples_of_another_quantity_do_not_count(opened: Appliance, finish: bool) -> None:
+    opened.accept(value=False)
+    opened.run_pump(6)
+    [before] = opened.sensors
+    opened.sensors = (replace(before, path="bilge.aft.pump.state"),)
+    opened.restart(finish=finish)
+    opened.accept(value=False)
+    opened.run_pump(1)
+    opened.restart(finish=finish)
+    opened.accept(value=False)
+    opened.run_pump(5)
+    assert not opened.is_raised
+    opened.run_pump(1)
     assert opened.is_raised
 
 
