@@ -31,6 +31,7 @@ class DocumentType(StrEnum):
     ALARM = "alarm"
     GAP = "gap"
     NOTE = "note"
+    SERVICE = "service"
     FORWARDED = "forwarded"
     FLEET = "fleet"
 
@@ -41,6 +42,7 @@ CHANNELS: Final[dict[DocumentType, str]] = {
     DocumentType.EQUIPMENT: "equipment",
     DocumentType.ALARM: "alarms",
     DocumentType.NOTE: "notes",
+    DocumentType.SERVICE: "notes",
     DocumentType.VESSEL: "vessels",
     DocumentType.BOOT: "boots",
     DocumentType.FORWARDED: "fleet",
@@ -85,6 +87,7 @@ _SHAPES: Final = {
     DocumentType.BOOT: re.compile(r"boot:(?P<vessel>[a-z0-9-]{1,32}):(?P<log>[a-z]{6}):(?P<number>[0-9]+)"),
     DocumentType.EQUIPMENT: re.compile(r"equipment:(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"),
     DocumentType.NOTE: re.compile(r"note:(?P<vessel>[a-z0-9-]{1,32}):[0-9A-HJKMNP-TV-Z]{26}"),
+    DocumentType.SERVICE: re.compile(r"service:(?P<vessel>[a-z0-9-]{1,32}):[0-9A-HJKMNP-TV-Z]{26}"),
     DocumentType.FORWARDED: re.compile(r"forwarded:[a-z0-9-]{1,32}:(?P<vessel>[a-z0-9-]{1,32})"),
 } | {
     kind: re.compile(
@@ -204,6 +207,16 @@ def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
 def note_id(vessel: str, ulid: str) -> str:
     """Return the id of a note. `ulid` has 26 characters of Crockford's base 32."""
     return f"{DocumentType.NOTE}:{vessel}:{ulid}"
+
+
+def service_prefix(vessel: str) -> str:
+    """Return the prefix of the ids of all records of completed service on a vessel."""
+    return f"{DocumentType.SERVICE}:{vessel}:"
+
+
+def service_id(vessel: str, ulid: str) -> str:
+    """Return the id of a record of completed service. `ulid` has the form of a note's."""
+    return f"{service_prefix(vessel)}{ulid}"
 
 
 def channels(kind: DocumentType, vessel: str) -> list[str]:

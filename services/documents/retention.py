@@ -360,7 +360,10 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
 
 
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
-    """Yield the ids of documents from crew and guests, in the order in which to remove them: notes last."""
+    """Yield the ids of documents from crew and guests, in the order in which to remove them.
+
+    Records of service come last, because the due times follow from them. Notes come before them.
+    """
     known = sorted(f"{kind}:" for kind in DocumentType)
     bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
     yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
@@ -368,7 +371,8 @@ def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> I
     brought = [part for part in parts if owner_of(part, vessel, logs) is ShareOwner.CREW]
     for part in brought:
         yield from _ids_of_oldest(database, [(f"{part}:", _after(f"{part}:"))])
-    yield from _ids_of_oldest(database, [(f"{DocumentType.NOTE}:", _after(f"{DocumentType.NOTE}:"))])
+    for kind in (DocumentType.NOTE, DocumentType.SERVICE):
+        yield from _ids_of_oldest(database, [(f"{kind}:", _after(f"{kind}:"))])
 
 
 _LOGGED: Final = frozenset({DocumentType.READING.value, DocumentType.ALARM.value})

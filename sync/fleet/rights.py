@@ -17,6 +17,8 @@
     alarm            of any vessel; deleted only if the branch lost a     adding acknowledgements
                      conflict
     note             of any vessel                                        of any vessel
+    service          of any vessel, at generation 1; deleted only if the  of any vessel, at generation 1, if
+                     branch lost a conflict                               none is stored here; never deleted
     fleet            with the CA's signature; revocations and radio key   -
                      only with a higher number than the stored one
     other types      any                                                  -
@@ -104,8 +106,15 @@ _KINDS: Final = frozenset(kind.value for kind in DocumentType)
 _NEVER_DELETED: Final = frozenset(
     {DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.VESSEL, DocumentType.FORWARDED}
 )
+_UNCHANGED: Final = {
+    DocumentType.READING: "readings cannot be changed",
+    DocumentType.SERVICE: "records of service cannot be changed",
+}
+"""Why a revision with a generation other than 1 is rejected, by the type of the document."""
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
 """Types of documents whose ids contain a log."""
+_CLOSED: Final = frozenset({DocumentType.ALARM, DocumentType.FLEET, DocumentType.SERVICE})
+"""Types of documents that a vessel deletes only to end a branch that lost a conflict."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 """Highest sequence number that fits into an id."""
 
@@ -193,8 +202,8 @@ class Rights:
         else:
             is_kept = deleted and name.kind in _NEVER_DELETED
             why_not = f"{name.kind} documents cannot be deleted" if is_kept else None
-        if why_not is None and name.kind is DocumentType.READING and revisions.generation(revision) != 1:
-            return "readings cannot be changed"
+        if why_not is None and not deleted and revisions.generation(revision) != 1:
+            why_not = _UNCHANGED.get(name.kind)
         return why_not
 
     def objection(self, writer: Writer, document: Document) -> str | None:
@@ -297,7 +306,7 @@ class Rights:
         )
 
     def _deletion(self, name: DocumentName, document: Document) -> str | None:
-        if name.kind in (DocumentType.ALARM, DocumentType.FLEET) and not self._may_close(document):
+        if name.kind in _CLOSED and not self._may_close(document):
             return f"{name.kind} documents cannot be deleted"
         return None
 
@@ -410,6 +419,9 @@ class Rights:
     def _crew(self, name: DocumentName, document: Document) -> str | None:
         if name.kind is DocumentType.ALARM:
             return self._acknowledgement(document)
+        if name.kind is DocumentType.SERVICE:
+            others = [leaf for leaf in self.leaves(document.id) if leaf.rev != document.rev]
+            return _UNCHANGED[name.kind] if others else None
         return self._manual(name, document) if name.kind is DocumentType.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
@@ -464,7 +476,7 @@ def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str 
         return None
     if deleted:
         return f"crew members cannot delete {name.kind} documents"
-    if name.kind in (DocumentType.ALARM, DocumentType.READING):
+    if name.kind in (DocumentType.ALARM, DocumentType.READING, DocumentType.SERVICE):
         return None
     return f"crew members cannot write {name.kind} documents"
 

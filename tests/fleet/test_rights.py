@@ -20,6 +20,7 @@ from .builders import Here, authority, body, document, revoked, trust, vessel
 BRIGID, CAREEN = CertifiedVessel("brigid"), CertifiedVessel("careen")
 ANNA = CrewMember("anna")
 NOTE = "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
+SERVICE = "service:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
 ALARM = "alarm:argo:bilge:newlog:000000000007"
 
 
@@ -100,6 +101,7 @@ def test_a_body_that_is_no_json_is_refused() -> None:
         "alarm:brigid:rpm:abcdef:000000000001",
         "equipment:brigid:rpm",
         "note:brigid:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "service:brigid:01ARZ3NDEKTSV4RRFFQ69G5FAV",
         "forwarded:office:brigid",
     ],
 )
@@ -280,6 +282,27 @@ def test_other_documents_of_the_fleet_need_the_cas_signature() -> None:
 def test_the_crew_writes_notes() -> None:
     for document_id in (NOTE, NOTE.replace("argo", "brigid")):
         assert objection(ANNA, document(document_id)) is None
+
+
+def test_vessels_and_the_crew_add_records_of_service_to_any_vessel() -> None:
+    for document_id in (SERVICE, SERVICE.replace("argo", "brigid")):
+        for writer in (ANNA, BRIGID):
+            assert objection(writer, document(document_id)) is None
+
+
+def test_records_of_service_are_never_changed() -> None:
+    for writer in (ANNA, BRIGID):
+        stored = document(SERVICE)
+        changed = document(SERVICE, body(SERVICE, who="anna"), parent=stored.rev)
+        assert objection(writer, changed, holding(stored)) == "records of service cannot be changed"
+        tombstone = document(SERVICE, {}, parent=stored.rev, deleted=True)
+        assert "delete" in (objection(writer, tombstone, holding(stored)) or "")
+
+
+def test_the_crew_cannot_add_a_second_branch_to_a_record_of_service() -> None:
+    stored, other = document(SERVICE), document(SERVICE, body(SERVICE, who="eve"))
+    assert objection(ANNA, stored, holding(stored)) is None
+    assert objection(ANNA, other, holding(stored)) == "records of service cannot be changed"
 
 
 def test_user_with_read_access_cannot_write() -> None:

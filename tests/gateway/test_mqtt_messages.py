@@ -46,6 +46,11 @@ def made(document_id: str, *, options: Options = PLAIN, deleted: bool = False, *
             "logboat/argo/note/01ARZ3NDEKTSV4RRFFQ69G5FAV",
             RetainRule.NO,
         ),
+        (
+            "service:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "logboat/argo/service/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            RetainRule.NO,
+        ),
         ("vessel:argo", "logboat/argo/vessel", RetainRule.LATEST_OR_PASSING),
     ],
 )

@@ -40,6 +40,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
         ("reading:argo", ShareOwner.CREW),
         ("note:argo", ShareOwner.CREW),
         ("note:brigid", ShareOwner.CREW),
+        ("service:argo", ShareOwner.CREW),
+        ("service:brigid", ShareOwner.CREW),
         ("photo", ShareOwner.CREW),
         ("", ShareOwner.CREW),
         ("reading:brigid:rpm:abcdef", ShareOwner.VESSELS),
@@ -88,6 +90,8 @@ def bring(database: Database, what: str, number: int, size: int) -> None:
         database.put(document_id, body | {"padding": text})
     elif what == "note":
         database.put(f"note:argo:{number:026d}", {"type": "note", "text": text})
+    elif what == "service":
+        database.put(f"service:argo:{number:026d}", {"type": "service", "text": text})
     elif what == "app":
         database.put(f"photo-{number}", {"text": text})
     elif what == "blob":
@@ -118,6 +122,7 @@ def bring(database: Database, what: str, number: int, size: int) -> None:
 
 BROUGHT = [
     "note",
+    "service",
     "app",
     "blob",
     "orphan",
@@ -169,6 +174,14 @@ def test_own_history_over_the_budget_is_removed_and_others_documents_within_thei
     assert removed.brought == 0
     (gap,) = [found.body for found in database.documents("gap:")]
     assert (gap["first"], gap["last"], gap["reason"]) == (1, removed.readings, retention.REASON)
+
+
+def test_notes_are_removed_before_records_of_service(database: Database) -> None:
+    for number in range(40):
+        bring(database, "service", number, 5_000)
+        bring(database, "note", number, 5_000)
+    make_room(database, vessel="argo", excess=lambda: database.usage().used - 300_000, utc=UTC, log=LOG)
+    assert database.count("note:") == 0 < database.count("service:")
 
 
 def test_history_of_others_that_is_safe_ashore_is_removed_first(database: Database) -> None:

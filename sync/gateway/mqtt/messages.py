@@ -113,6 +113,16 @@ _OF_SENSORS: Final[Mapping[DocumentType, _Shape]] = {
     DocumentType.ALARM: _Shape("alarm", RetainRule.LATEST_OR_PASSING),
     DocumentType.GAP: _Shape("gap"),
 }
+_EACH_ONCE: Final = frozenset(
+    {
+        DocumentType.READING,
+        DocumentType.GAP,
+        DocumentType.BOOT,
+        DocumentType.NOTE,
+        DocumentType.SERVICE,
+    }
+)
+"""Types whose documents are published unchanged, one message for each revision."""
 _NEVER: Final = frozenset({DocumentType.FLEET, DocumentType.FORWARDED})
 """Types of documents that are never published, because only vessels exchange them."""
 
@@ -130,6 +140,8 @@ def topic_of(name: DocumentName, document_id: str, topics: Topics = topics.DEFAU
         return topics.boot(name.vessel, name.log, name.number)
     if name.kind is DocumentType.NOTE:
         return topics.note(name.vessel, document_id.rpartition(":")[2])
+    if name.kind is DocumentType.SERVICE:
+        return topics.service(name.vessel, document_id.rpartition(":")[2])
     return None
 
 
@@ -170,7 +182,7 @@ def messages_of(
         if name.kind is DocumentType.EQUIPMENT:
             return (Message.clearing(topic),)
         return (Message(topic, msgspec.json.encode({"_deleted": True, "_id": document_id})),)
-    if name.kind in {DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.NOTE}:
+    if name.kind in _EACH_ONCE:
         return (Message(topic, with_id(document_id, raw)),)
     if name.kind is DocumentType.VESSEL:
         body = {**bodies.decode(document_id, raw), "_rev": rev}

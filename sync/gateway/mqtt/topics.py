@@ -87,6 +87,10 @@ class Topics:
         """Return the topic of the document about one boot of a vessel's appliance."""
         return f"{self.prefix}/{vessel}/boot/{log}/{number}"
 
+    def service(self, vessel: str, ulid: str) -> str:
+        """Return the topic of a record of completed service."""
+        return f"{self.prefix}/{vessel}/service/{ulid}"
+
     def note(self, vessel: str, ulid: str) -> str:
         """Return the topic of a note written by the crew."""
         return f"{self.prefix}/{vessel}/note/{ulid}"
