@@ -169,7 +169,7 @@ def _rows(table: Table) -> str:
 
 @st.composite
 def _spoilt(draw: st.DrawFn, table: Table, keys: Sequence[str]) -> Table:
-    """Draw a valid table in which a few values are replaced, keys removed, and other tables' keys added."""
+    """Draw a valid table, then replace some values, remove some keys and add keys of other tables."""
     found = dict(table)
     for key in draw(st.lists(st.sampled_from(keys), max_size=2)):
         if draw(st.integers(0, 3)) == 0:
@@ -234,7 +234,7 @@ def csv(draw: st.DrawFn) -> str:
 
 
 def _one_of(nearly_right: st.SearchStrategy[str], other: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
-    """Return a strategy that mostly yields nearly valid files, because these pass the most checks."""
+    """Return a strategy that mostly yields nearly valid files, because these reach the most checks."""
     texts = st.one_of(nearly_right, nearly_right, nearly_right, other)
     return st.one_of(texts.map(str.encode), texts.map(str.encode), texts.map(str.encode), _BYTES)
 

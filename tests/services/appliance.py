@@ -17,7 +17,7 @@ from . import documents as build
 
 @dataclass(slots=True)
 class StoppedClock:
-    """Clock that always shows the time at which the live state from `live_state` was written."""
+    """Clock stopped at the time at which the recorder's live state was written."""
 
     boottime: float = 100_000.2
     utc: float = build.UTC + 100_000.2
@@ -61,10 +61,10 @@ class Appliance:
     sleep: Callable[[float], None] = lambda _: None
     user: str = "anna"
     secrets: list[str] = field(default_factory=list)
-    """Answers to requests for a secret; empty if there is no terminal."""
+    """Answers to prompts for a secret; empty if there is no terminal."""
 
     answers: list[str] = field(default_factory=list)
-    """Answers to requests for confirmation; empty if there is no terminal."""
+    """Answers to prompts for confirmation; empty if there is no terminal."""
 
     def __post_init__(self) -> None:
         for folder in (self.data, self.run_folder):
@@ -130,5 +130,5 @@ class Appliance:
 
 @pytest.fixture
 def logboat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Appliance:
-    """Return an appliance of the vessel `argo`, without a store, on which to run the command."""
+    """Return the simulated appliance of the vessel `argo`, which does not have a document store yet."""
     return Appliance(tmp_path, capsys)

@@ -21,7 +21,7 @@ UTC = 1_760_000_000.0
 
 @dataclass(slots=True)
 class FakeClock:
-    """Clocks that change only when the test sets them."""
+    """Fake clocks that change only when the test sets them."""
 
     ms: int = 100_000
     utc: float = UTC

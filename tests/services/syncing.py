@@ -44,7 +44,7 @@ class Fleet:
         return made
 
     def revoke(self, folder: Path, *revoked: TLSIdentity, number: int) -> None:
-        """Write the CA's statement that revokes these certificates into a vessel's folder."""
+        """Write the CA's signed statement that revokes these certificates into a vessel's folder."""
         entries = tuple(
             Revoked(serial_text(each.certificate.serial_number), "ferry", "stolen", NOW) for each in revoked
         )
@@ -63,7 +63,7 @@ class SyncProcess:
         toml: str = "",
         popen: "type[subprocess.Popen[Any]]" = processes.Popen,
     ) -> None:
-        """Prepare a daemon, whose process `popen` starts.
+        """Prepare a daemon, which is later started with `popen`.
 
         `popen` is `subprocess.Popen` if a test measures the cost of a start, or of the process itself.
         """

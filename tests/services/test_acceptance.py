@@ -1,4 +1,4 @@
-"""Samples are recorded or skipped by rules, and each recorded sample gets a number."""
+"""Rules decide which samples are recorded, and each recorded sample gets the next sequence number."""
 
 from dataclasses import replace
 

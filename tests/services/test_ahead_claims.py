@@ -1,4 +1,4 @@
-"""A peer's claim to have later samples of this vessel's log is checked once, and ends no connection."""
+"""A peer's claim to have later samples of this vessel's log is checked once, and no connection is closed."""
 
 from functools import partial
 from pathlib import Path

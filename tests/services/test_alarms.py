@@ -1,4 +1,4 @@
-"""Alarms are raised and cleared by their rules."""
+"""Alarms are raised and cleared according to their rules."""
 
 from hypothesis import given
 from hypothesis import strategies as st

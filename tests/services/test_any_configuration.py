@@ -30,7 +30,7 @@ NOBODY_FORESAW = "please report"
 
 
 class Ship:
-    """Folders of an appliance whose configuration in use is valid and stored as the last good one."""
+    """Folders of an appliance. Its configuration is valid, and is stored as the last good configuration."""
 
     def __init__(self, root: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.places = AppliancePaths(
@@ -77,7 +77,7 @@ def ship(capture: pytest.CaptureFixture[str]) -> Iterator[Ship]:
 
 
 def check_a_decision_is_made(aboard: Ship, files: Mapping[str, bytes]) -> None:
-    """Check that new files are accepted or rejected as a whole, and files in use are kept or replaced."""
+    """Check that the new files are either all accepted, or all rejected and the files in use kept."""
     places = aboard.places
     before = {name: (places.etc / name).read_bytes() for name in ("logboat.toml", "sensors.toml")}
     offered = {"vessel.toml" if name == "logboat.toml" else name: text for name, text in files.items()}

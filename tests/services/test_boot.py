@@ -43,7 +43,10 @@ vessel_radio = { mode = "mesh", channel = 6 }
 
 
 class Pi:
-    """Folders, boot slots and radios of an appliance. Tools except ssh-keygen are not run, only recorded."""
+    """Folders, boot slots and radios of an appliance.
+
+    Calls of tools are only recorded, except for ssh-keygen.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -381,7 +384,7 @@ kind = "manual"
 path = "propulsion.main.coolantTemperature"
 alarm = { above = 368.15, severity = "alarm" }
 """
-"""File that earlier versions accepted, although its limit is in kelvin."""
+"""`sensors.toml` that earlier versions accepted, although an alarm limit is in kelvin."""
 
 
 def test_number_whose_unit_is_in_doubt_is_not_applied(pi: Pi, logboat: Appliance) -> None:

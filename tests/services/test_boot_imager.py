@@ -61,7 +61,7 @@ def problems(pi: Pi) -> str:
 
 
 def joined(pi: Pi) -> dict[str, str]:
-    """Return the keyfiles of the networks to join, by network name."""
+    """Return the keyfiles of the Wi-Fi networks to join, by network name."""
     found = {}
     for path in pi.places.profiles.glob("logboat-join-*"):
         text = path.read_text()
@@ -246,7 +246,7 @@ def test_utf_16_file_from_windows_is_not_mistaken_for_a_partly_wiped_one(board: 
 )
 @pytest.mark.parametrize("file", ["user-data", "custom.toml", "firstrun.sh", ".imager.json"])
 def test_user_name_cannot_lead_out_of_its_folder(board: Pi, name: str, file: str) -> None:
-    """Every file is checked, even an older release's record, because root creates the users' folders."""
+    """Names are checked in every file, even in an older release's record, as root creates the folders."""
     board.start()
     around = [*board.root.parents, *board.root.rglob("*")]
     before = {path: path.lstat().st_uid for path in around}

@@ -83,7 +83,7 @@ def own_readings(database: Database) -> int:
 
 
 def bring(database: Database, what: str, number: int, size: int) -> None:
-    """Store one document of `size` bytes that belongs to this kind of owner."""
+    """Store one document of about `size` bytes. `what` is its kind, such as `own` or `note`."""
     text = "x" * size
     if what == "own":
         document_id, body = build.reading(1.0, first=number + 1)

@@ -50,7 +50,7 @@ SENSORS = (
     counting("flow", "pulse", "m3"),
 )
 FINAL = {"engine": Totals(7, 40 * HOURS), "bilge": Totals(40, 80.0), "flow": Totals(4_000, 0.0)}
-"""Totals at the end of `sail`."""
+"""Totals of the sensors after the forty commits that `sail` makes."""
 
 
 def start(
@@ -75,7 +75,7 @@ def start(
 
 
 def sail(data: Path, *, older: Path | None = None) -> Identity:
-    """Make forty commits, with documents and copies of the first 30.
+    """Make forty commits to the journal. Write documents, and copies of them, for the first thirty.
 
     The data folder is copied to `older` after ten commits.
     """
@@ -118,7 +118,7 @@ def sail(data: Path, *, older: Path | None = None) -> Identity:
 
 
 def commit(number: int) -> Batch:
-    """Return the batch for hour `number` of the engine."""
+    """Return the batch of commit `number`, by which the engine has run for `number` hours."""
     clock_ms = 100_000 + number * 1_000
     return Batch(
         run=1,
@@ -140,7 +140,10 @@ def commit(number: int) -> Batch:
 
 
 def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
-    """Start the recorder again. Return its identity and totals, which must be the same after a kill."""
+    """Start the recorder again, and return its identity and totals.
+
+    Assert that a kill would not change them.
+    """
     store_check.prepare(data)
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data, **how)  # type: ignore[arg-type]
@@ -292,7 +295,7 @@ def test_log_on_another_board_continues_the_totals_and_another_vessel_begins_at_
 
 
 def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_path: Path) -> None:
-    """Others may write to logs that have ended, and may forward an old vessel document that names one log."""
+    """Other vessels may write to ended logs, and may forward an old vessel document with only one log."""
     ended = sail(tmp_path)
     after(tmp_path, board="c")
     name = documents.reading_id("argo", "engine", ended.log, 5_000)

@@ -1,4 +1,4 @@
-"""Text from others cannot control a terminal, forge a line in a log, or run in a spreadsheet."""
+"""Text from others cannot control a terminal, forge a line in a log, or run as a formula in a spreadsheet."""
 
 import base64
 import csv
@@ -35,7 +35,7 @@ HARMLESS_ENDS = "\n\t"
 
 
 def steering(text: str) -> set[str]:
-    """Return all characters of the output that are neither printable nor line endings."""
+    """Return the characters of the output that are not printable and not line endings."""
     return {c for c in text if not c.isprintable() and c not in HARMLESS_ENDS}
 
 

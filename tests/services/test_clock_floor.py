@@ -1,4 +1,4 @@
-"""The clock's floor is the earliest possible time, used while the clock cannot be trusted."""
+"""The clock floor is the earliest possible time, which is used while the system clock cannot be trusted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
 
 
 class Clock:
-    """The machine's clock, and the source of its time."""
+    """Fake system clock, with the source of its time."""
 
     def __init__(self) -> None:
         self.utc, self.monotonic, self.source = NOW, 0.0, TimeSource.NETWORK
@@ -128,7 +128,7 @@ def test_network_time_that_is_behind_briefly_or_older_than_the_image_does_not_lo
 
 
 class Boot(NamedTuple):
-    """A boot of both daemons, given by the clock's time, the source of that time, and the boot's length."""
+    """Boot of both daemons: the clock's time at its start, the source of that time, and its length."""
 
     utc: float
     source: TimeSource
@@ -136,14 +136,17 @@ class Boot(NamedTuple):
 
 
 class Daemons:
-    """Floors of the sync daemon and the recorder, in files as on a card."""
+    """Clock floors of the sync daemon and the recorder, stored in files as on a card."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._boots = 0
 
     def run(self, boot: Boot) -> tuple[bool, bool]:
-        """Run a boot, and return whether the recorder and the sync daemon accept the clock at the end."""
+        """Simulate a boot.
+
+        Return whether the recorder and the sync daemon, in that order, trust the clock at its end.
+        """
         self._boots += 1
         quality = ClockQuality(boot.source, 0.1)
         with (

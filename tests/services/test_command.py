@@ -1,4 +1,4 @@
-"""The `logboat` command parses its arguments, explains itself and returns its exit status."""
+"""The `logboat` command parses its arguments, prints its help and returns the right exit status."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""`logboat config sender` prints keys of an analog sender that `sensors.toml` accepts."""
+"""`logboat config sender` prints the keys of an analog sender, in a form that is valid in `sensors.toml`."""
 
 import subprocess
 import sys

@@ -26,7 +26,7 @@ __all__ = ["logboat", "north"]  # fixtures
 
 
 def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
-    """Boot a card for the first time. Return its files, read without mounting, and the result of the boot."""
+    """Simulate the first boot of a card. Return the card's files and the result of the boot."""
     root.mkdir()
     card = Card(root)
     images.in_data(image, f"rdump /inbox {root}")
@@ -184,7 +184,7 @@ def test_card_that_fails_is_retried_with_the_same_certificate(
 
 
 def in_use(logboat: Appliance, north: Path, vessel: str = "argo") -> Path:
-    """Write a vessel's card, put it in the state after its first boot, and return its image."""
+    """Write a vessel's card, simulate its first boot, and return the path of the card's image."""
     image = logboat.root / f"{vessel}.img"
     to = ("--image", str(images.image()), "--to", str(image), "--yes")
     assert run(logboat, "card", north, vessel, *to).status == 0

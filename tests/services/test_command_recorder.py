@@ -132,7 +132,7 @@ def test_log_csv_can_be_replayed_with_the_same_values_and_faults(
 
 
 def replayed(root: Path, files: dict[str, str]) -> dict[str, str]:
-    """Record what sensors replay, and return the output of `log --csv` for each sensor."""
+    """Record sensors that replay recordings, and return the output of `log --csv` for each sensor."""
     (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
     (root / "sensors.toml").write_text(
         "".join(

@@ -405,7 +405,7 @@ class TestLog:
 class TestAdd:
     @pytest.fixture
     def asked(self, logboat: Appliance) -> Iterator[list[Addition]]:
-        """Yield the list of entries that the recorder receives."""
+        """Yield the list to which a fake recorder appends the values that it receives."""
         found: list[Addition] = []
 
         def handler(addition: Addition) -> ControlAnswer:

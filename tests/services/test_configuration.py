@@ -91,7 +91,7 @@ Problems = Callable[[str], list[str]]
 
 @pytest.fixture(autouse=True)
 def zones(tmp_path: Path) -> Iterator[None]:
-    """Set up three time zones, regardless of which time zones this machine has."""
+    """Make three time zones available, whichever time zones are installed on this machine."""
     folder = tmp_path / "zoneinfo"
     # RFC 8536: a header with one type and four characters of names, followed by UTC's
     tzif = b"TZif" + bytes(16) + bytes(16) + (1).to_bytes(4) + (4).to_bytes(4) + bytes(6) + b"UTC\0"

@@ -18,7 +18,7 @@ HOW = "exit status 1"
 
 @dataclass
 class Systemd:
-    """Runner of the script in `ExecStopPost=`, with a simulated clock and without Python in its path."""
+    """Runner of the `ExecStopPost=` script, with a simulated boot clock and a PATH of system folders only."""
 
     folder: Path
     told: dict[str, str] = field(default_factory=lambda: {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"})
@@ -28,7 +28,7 @@ class Systemd:
             (self.folder / name).mkdir()
 
     def ends(self, *clocks: float) -> None:
-        """Run the script for exits of a service at these times, in seconds on the boot clock."""
+        """Run the script as if a service had exited at each of these times, in seconds on the boot clock."""
         for clock in clocks:
             (self.folder / "uptime").write_text(f"{clock:.2f} 1.00\n")
             done = subprocess.run(
@@ -41,7 +41,7 @@ class Systemd:
             assert done.returncode == 0, done.stderr
 
     def judge(self, clock: float) -> str | None:
-        """Return the crash loop that status, doctor and lights report, or None."""
+        """Return the crash loop that status, doctor and lights report at this time, or None."""
         found = crash_loops.find_crash_loops(self.folder / "run", clock=clock)
         return str(found[0]) if found else None
 

@@ -1,4 +1,4 @@
-"""Other vessels cannot write to a vessel's current log, whether the recorder is running or not."""
+"""Other vessels cannot write to a vessel's current log, even while the vessel's recorder is not running."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ NOW = datetime.fromtimestamp(build.UTC, UTC)
 RPM = "reading:argo:rpm:abcdef:000000000001"
 HISTORY = (build.reading(1.0, 2.0, 3.0), build.reading(4.0, 5.0, first=4, start=103.0))
 ARGO = ExpectedSamples("argo", frozenset({"rpm"}), {("rpm", "abcdef"): {1, 2, 3, 4, 5}})
-"""Samples of the vessel argo, for which HISTORY is complete."""
+"""Samples that the recorder of the vessel argo reported as durable. All of them are in `HISTORY`."""
 
 Standings = st.dictionaries(
     st.sampled_from("abcde"), st.sampled_from(["1-a", "1-b", "2-a", "9-f", "10-a"]), max_size=5

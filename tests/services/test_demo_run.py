@@ -1,4 +1,4 @@
-"""The complete `logboat demo` runs with real recorders, sync daemons, mDNS and TLS on loopback."""
+"""`logboat demo` runs to its end, with real recorders and sync daemons, and with mDNS and TLS on loopback."""
 
 import re
 import shutil
@@ -67,7 +67,7 @@ def test_demo_loses_nothing_and_names_a_reading_that_was_removed(
 
 @pytest.mark.torture
 def test_without_mdns_addresses_are_configured() -> None:
-    """The demo runs on a network of its own, on which another program uses port 5353 exclusively."""
+    """The demo runs in its own network namespace, in which another program has exclusive use of port 5353."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
         pytest.skip("needs unshare, and leave for network namespaces")
     script = (

@@ -85,7 +85,7 @@ def test_folder_of_another_demo_is_not_changed(tmp_path: Path, capsys: pytest.Ca
 
 
 class Ended:
-    """Vessel whose daemons end when the test requests it."""
+    """Fake vessel whose daemons end when the test requests it."""
 
     name = "argo"
 

@@ -127,9 +127,9 @@ def test_documents_from_an_earlier_card_do_not_remain_current(vessel: Vessel) ->
 
 
 def test_content_that_others_wrote_for_this_vessel_is_overwritten(vessel: Vessel) -> None:
-    """Content from others is overwritten even if the vessel has nothing new to write.
+    """Content from other vessels is overwritten even if this vessel has nothing new to write.
 
-    An old boot that claims to be a newer one is overwritten too.
+    The document of an old boot that claims to be a newer boot is overwritten too.
     """
     vessel.documenter.set_vessel(builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"})
     boot = builders.header(documents.DocumentType.BOOT, "argo") | {"log": "abcdef", "number": 1}
@@ -342,7 +342,7 @@ def counted(count: int, *rows: SampleRow, seconds: float = 0.0) -> Batch:
 
 
 def test_totals_are_written_although_the_value_is_the_same_again(vessel: Vessel) -> None:
-    """An engine that ran briefly between two polls has the value 0 again, but more pulses."""
+    """If an engine runs briefly between two polls, its speed is 0 at both, but the pulse count differs."""
     vessel.journal.commit(counted(12, row(1, 0.0)))
     vessel.documenter.step(101_000)
     vessel.journal.commit(counted(40, row(2, 7.5), row(3, 0.0), seconds=2.5))
@@ -529,7 +529,7 @@ def test_windows_may_be_added_while_another_thread_counts_open_samples(vessel: V
     windows = vessel.documenter._windows
 
     class Arriving(ReadingWindow):
-        """Window that makes the other thread add a new window while this one is examined."""
+        """Window that simulates another thread, which adds a window while the rows of this one are read."""
 
         def __getattribute__(self, name: str) -> Any:
             if name == "rows":

@@ -1,4 +1,4 @@
-"""The ledger delivers every line that its reader accepts, and no reader can stall the recorder."""
+"""The ledger loses no line while its reader keeps up, and a slow reader cannot stall the recorder."""
 
 import os
 import threading

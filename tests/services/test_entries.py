@@ -37,7 +37,7 @@ def begin(argo: SyncProcess) -> None:
 
 
 def ask(argo: SyncProcess, address: str, password: str, name: str = "anna") -> int:
-    """Request the database as this user from a given loopback address, and return the HTTP status."""
+    """Log in as this user from the given loopback address, and return the HTTP status."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(
@@ -52,7 +52,7 @@ def ask(argo: SyncProcess, address: str, password: str, name: str = "anna") -> i
 
 
 def test_wrong_passwords_from_six_addresses_do_not_lock_out_a_known_user(argo: SyncProcess) -> None:
-    """The daemon remembers the user's addresses after a restart."""
+    """The daemon still knows the addresses of the user's earlier logins after a restart."""
     assert ask(argo, HOME, PASSWORD) == 200
     assert argo.stop() == 0
     begin(argo)

@@ -1,8 +1,8 @@
-"""Documents written by others cannot stop any command, removal, repair or forwarding.
+"""Invalid documents from other writers do not prevent commands, removal, repair or forwarding.
 
 A store accepts documents from other vessels, the crew's apps, gateways and older versions. In these tests,
-it contains thousands of documents with one wrong field each, and a few valid ones. A wrong document must not
-affect any other.
+the store contains thousands of documents with one wrong field each, and a few valid ones. An invalid document
+must not affect the processing of any other document.
 """
 
 import shutil
@@ -34,7 +34,7 @@ __all__ = ["logboat"]
 
 @pytest.fixture(scope="module")
 def flawed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return argo's store with valid and wrong documents from argo and brigid."""
+    """Return argo's store, which contains valid and invalid documents of the vessels argo and brigid."""
     right = [
         document
         for vessel in ("argo", "brigid")

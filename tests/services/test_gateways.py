@@ -31,7 +31,7 @@ NOTE = documents.note_id("argo", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
 
 class Shore:
-    """The command `logboat db serve`, as an office would run it."""
+    """Process that runs `logboat db serve`, as an office ashore would."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""A sensor's history can be read by ranges of time."""
+"""A sensor's history can be read for a given time range."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`logboat import --check` shows how recordings are understood, and names every line that is rejected."""
+"""`logboat import --check` shows how it reads each column of a recording, and lists every rejected line."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""A commit to the journal is durable, and a start finds the state of the last commit."""
+"""A commit to the journal is durable, and the next start restores the state of the last commit."""
 
 import sqlite3
 import zlib
@@ -242,9 +242,9 @@ def as_without_given(data: bytes) -> bytes:
 
 
 def as_of_the_first_version(data: bytes, *, telling: bool = True) -> bytes:
-    """Return a batch as the first version wrote it, with rows instead of columns.
+    """Return a batch in the format of the journal's first version, with rows instead of columns.
 
-    Without `telling`, the batch has no last numbers, which were added later.
+    If `telling` is False, leave out the sensors' last sequence numbers, which were added to the format later.
     """
     array = msgspec.msgpack.decode(plain(data))
     *head, in_rows, _, _, _, given, (numbers, sequences, before, values, states) = array
@@ -310,7 +310,10 @@ INSERT INTO sensor VALUES(1, 'rpm', 0, 'a.b', 'Hz', NULL);
 
 
 def version_1(path: Path, batches: int) -> None:
-    """Create a journal of the first version, where each echo is 64 rows later and one is missing."""
+    """Create a journal of the first version.
+
+    The echo of a batch is 64 rows after the batch; one echo is missing.
+    """
     made: list[tuple[int, bytes]] = []
     connection = sqlite3.connect(path)
     connection.executescript(VERSION_1)

@@ -166,7 +166,7 @@ def test_emptied_file_is_not_used(appliance: Appliance) -> None:
 
 
 def test_stored_configuration_without_sensors_remains_in_force(appliance: Appliance) -> None:
-    """Older releases stored files without sensors, and such a vessel must still replicate with others."""
+    """Older releases stored configurations without sensors. A vessel with one must still replicate."""
     appliance.write(sensors="no_sensors = true\n")
     appliance.load()
     [kept] = appliance.folders()
@@ -313,7 +313,7 @@ path = "propulsion.main.coolantTemperature"
 deadband = 0.5
 alarm = { above = 368.15, below = 250, severity = "alarm" }
 """
-"""File that earlier versions accepted, although its numbers are in kelvin."""
+"""`sensors.toml` that earlier versions accepted, although its temperatures are in kelvin."""
 
 
 def test_file_of_an_earlier_version_stays_in_force_and_keeps_its_meaning(appliance: Appliance) -> None:

@@ -17,7 +17,7 @@ def appliance(tmp_path: Path) -> Path:
 
 
 class Tools:
-    """Recorder of commands, one of which may fail."""
+    """Fake runner that records commands instead of running them, and can make one of them fail."""
 
     def __init__(self, *, fails: str = "") -> None:
         self.run: list[str] = []

@@ -1,4 +1,4 @@
-"""Copies of documents can be read after any damage, agree with the store, and restore lost documents."""
+"""Copies of documents agree with the store, stay readable despite damage, and restore lost documents."""
 
 import os
 import random
@@ -60,7 +60,7 @@ def follow_once(data: Path, database: Database, *, segment_bytes: int = 8_000_00
 
 
 def held(data: Path) -> dict[str, str]:
-    """Return the revision of each copied document by its id."""
+    """Return the revision of each copied document, by document id."""
     return {c.id: c.rev for _, content in contents(data / "copies") for c in content.copies()}
 
 

@@ -1,4 +1,4 @@
-"""A real recorder and sync daemon publish a vessel's messages at a real mosquitto."""
+"""A real recorder and a real sync daemon publish a vessel's messages to a real mosquitto broker."""
 
 import json
 import re
@@ -48,7 +48,7 @@ path = "tanks.freshWater.main.currentLevel"
 
 
 class Vessel:
-    """The two daemons of a vessel, in folders of their own."""
+    """Recorder and sync daemon of one vessel, each a real process."""
 
     def __init__(self, folder: Path, broker: Broker, *, more: str = "") -> None:
         self.broker = broker

@@ -1,4 +1,4 @@
-"""The witness reserves numbers before they are assigned, so that an outdated journal starts a new log."""
+"""Sequence numbers are reserved in a separate file first, so that an outdated journal starts a new log."""
 
 import os
 import shutil
@@ -81,7 +81,7 @@ def test_burst_beyond_the_reserved_numbers_waits_for_a_reservation(tmp_path: Pat
 def test_journal_restored_from_an_older_copy_begins_a_new_log_and_names_the_loss(
     tmp_path: Path, boot_id: str
 ) -> None:
-    """The recorder itself detects the older copy if another process prevents the check of the stores."""
+    """The recorder itself detects the older copy if another process prevents a check of the stores."""
     older = tmp_path / "older"
     older.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -184,10 +184,10 @@ def test_report_of_another_vessel_with_more_samples_begins_a_new_log_once(tmp_pa
 def test_unsigned_report_ends_a_log_at_most_once_a_day_across_restarts(
     tmp_path: Path, signed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any vessel in the fleet could invent an unsigned report."""
+    """Unsigned reports have little effect, because any vessel in the fleet could forge one."""
 
     def after(hours: float) -> bool:
-        """Return True if a start this many hours later ended the current log."""
+        """Return True if a recorder that starts this many hours later ends the current log."""
         with Journal(tmp_path / "samples.db") as opened:
             before = str(opened.get_meta("log"))
         peer_ahead.note(tmp_path, before, "vessel brigid holds more", is_signed=signed)
@@ -211,7 +211,7 @@ def test_unsigned_report_ends_a_log_at_most_once_a_day_across_restarts(
 def test_log_whose_end_by_an_unsigned_note_was_interrupted_ends_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The note counts towards the daily limit only if another log has begun."""
+    """An unsigned report counts towards the daily limit only after it has led to a new log."""
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path).log
     peer_ahead.note(tmp_path, before, "vessel brigid holds more")
@@ -268,10 +268,7 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
 
 
 def test_log_begun_by_an_earlier_version_continues_after_the_update(tmp_path: Path) -> None:
-    """An update is undone and installed again.
-
-    In between, the earlier version begins a log without a witness.
-    """
+    """An update is rolled back and installed again. In between, the earlier version begins a log."""
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
         opened.commit(batch(row(1)))

@@ -37,7 +37,7 @@ OVERLAP = timedelta(days=14)
 
 
 class Operator:
-    """The folder of a fleet, and its authority."""
+    """A fleet's folder with its unlocked certificate authority, as the fleet's operator uses them."""
 
     def __init__(self, path: Path, now: datetime) -> None:
         name = f"test-{secrets.token_hex(4)}"  # other tests use loopback too
@@ -57,7 +57,7 @@ class Operator:
         return (self.folder.path / f"radio-{statement.number}.key").read_text().strip()
 
     def give(self, vessel: str, to: Path) -> None:
-        """Copy a vessel's current identity folder to the path `to`."""
+        """Copy the vessel's identity folder, as it is now, to the path `to`."""
         shutil.copytree(self.folder.identity(vessel), to, dirs_exist_ok=True)
 
     @property
@@ -79,7 +79,10 @@ def operator(tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProcess]]:
-    """Yield the vessels argo, brigid and careen, whose identities are older than any change of the key."""
+    """Yield the vessels argo, brigid and careen.
+
+    Their identities were made before the radio key was changed.
+    """
     names = ("argo", "brigid", "careen")
     operator.add(*names)
     with (
@@ -94,14 +97,14 @@ def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProces
 
 
 def has(process: SyncProcess, number: int) -> dict[str, object]:
-    """Wait until a vessel has the statement with this number, and return the vessel's report on it."""
+    """Wait until a vessel has the radio key statement with this number. Return its report on the key."""
     told = process.until(lambda state: (state.get("radioKey") or {}).get("number") == number)["radioKey"]
     assert isinstance(told, dict)
     return told
 
 
 def choice(process: SyncProcess, now: datetime) -> RadioKeyChoice | None:
-    """Return the radio key that a boot at this time would choose."""
+    """Return the radio key that the vessel would use if it booted at this time."""
     identity = identity_files.load(process.identity)
     return in_force(identity, process.identity, process.folder / "data", now)
 
@@ -479,7 +482,7 @@ def test_bundle_with_an_invalid_statement_is_refused(aboard: Aboard) -> None:
 def test_radio_is_set_up_whatever_is_in_the_statements_place(
     aboard: Aboard, what: str, tmp_path: Path
 ) -> None:
-    """The daemons may write to the data folder, from which root reads the statement."""
+    """Root reads the statement from the data folder, to which the unprivileged daemons can write."""
     path = aboard.pi.places.data / RADIO_STATEMENT
     if what == "damaged":
         path.write_bytes(b"\xff{")

@@ -1,4 +1,4 @@
-"""Rules decide which consecutive samples form one document, and the document describes these samples."""
+"""Consecutive samples are grouped into reading documents by rules, and each document contains its samples."""
 
 from sensors.state import SensorState
 from services.documents.reading_window import (

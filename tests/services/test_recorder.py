@@ -262,7 +262,7 @@ def test_five_successive_boots_in_1970_keep_every_reading_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Boot1970:
-        """Clock of a machine that has just started, which shows 1970."""
+        """Clock of a machine that has just booted without a clock chip. It shows a time in 1970."""
 
         def __init__(self) -> None:
             self._began = time.monotonic_ns()
@@ -298,7 +298,7 @@ def test_boot_in_2080_does_not_affect_the_times_of_later_boots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Shifted(SystemClock):
-        """Clock of this machine, set to another time."""
+        """Clock of this machine, shifted to another time."""
 
         def __init__(self, utc: float) -> None:
             self._ahead = round(utc * 1e9) - time.time_ns()

@@ -1,4 +1,4 @@
-"""Status, lights and doctor agree whether the vessel is recording."""
+"""The status, the lights and the doctor agree on whether the vessel is recording."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real recorders continue with any configuration, and despite any driver that cannot be created."""
+"""Real recorders keep recording with any configuration, even if a driver cannot be created."""
 
 import os
 import select
@@ -43,7 +43,7 @@ RECORDING = f"time,path,value\n0,{PATH},12.6\n1,{PATH},12.5\n"
 
 
 def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | None = None) -> str:
-    """Record until each of these sensors has a durable sample, and return the recorder's log."""
+    """Run a recorder until each of these sensors has a durable sample, and return its log output."""
     reading, writing = os.pipe()
     with (vessel.root / "recorder.log").open("wb") as log:
         recorder = processes.Popen(

@@ -95,7 +95,7 @@ JUNK = (
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, str]:
-    """Draw a file that may have errors, and the secret in it."""
+    """Draw a configuration file that may have errors, and the secret in this file."""
     secret = draw(st.text("QXZKJVWY7384-", min_size=12, max_size=60))
     written = draw(st.sampled_from([secret, "".join(f"\\u{ord(c):04x}" for c in secret), secret + '\\"']))
     parts = draw(st.lists(st.sampled_from(UNITS), min_size=1, max_size=4))
@@ -130,7 +130,7 @@ def _check(text: str, secret: str) -> None:
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(files())
 def test_redacted_values_are_removed_from_other_files_of_the_archive(made: tuple[str, str]) -> None:
-    """Messages may quote a value, whose decoded form is removed from them."""
+    """Messages may quote a redacted value, so its decoded form is removed from messages too."""
     text, secret = made
     try:
         values = list(_texts(tomllib.loads(text)))

@@ -40,7 +40,7 @@ def until(what: str, holds: Callable[[], object], *vessels: DemoVessel) -> None:
 
 
 def aboard(root: Path, folder: FleetFolder, name: str) -> DemoVessel:
-    """Start a new card for the first time, which applies the bundle, and return the vessel."""
+    """Simulate the first boot of a new card, which applies the card's bundle, and return the vessel."""
     root.mkdir()
     card = Card(root)
     put(card.inbox, compose(folder, name, now=datetime.now(UTC)))

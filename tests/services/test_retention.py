@@ -1,4 +1,4 @@
-"""Retention removes documents from a full card in a certain order, and leaves gap documents."""
+"""If the card is full, retention removes documents in a fixed order, and writes gap documents for them."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -38,7 +38,7 @@ def sensors(text: str) -> Fault:
 
 
 def files(**named: str) -> Fault:
-    """Write files. In the argument names, "_" replaces the "." of the file names."""
+    """Return a function that writes these files. In argument names, `_` stands for `.`, and `__` for `/`."""
 
     def write(place: Path) -> None:
         for name, text in named.items():
@@ -127,7 +127,7 @@ SEEN_AT_BOOT: Final[dict[str, tuple[Fault, str]]] = {
         "radio.key: this is not a valid radio password",
     ),
 }
-"""Mistakes that are also reported at each boot, with a part of the message."""
+"""Mistakes that are also reported at each boot, each with a part of the message."""
 SEEN_ASHORE: Final[dict[str, tuple[Fault, str]]] = {
     "another vessel's MMSI": (
         files(vessel_toml=VESSEL.replace("211234560", "211234561")),

@@ -68,7 +68,7 @@ REGISTRY: Registry[Any] = Registry().with_resources(
 
 @dataclass(frozen=True)
 class Stage:
-    """Resources that an example uses: appliances, folders and processes."""
+    """Fixtures for the examples: the simulated appliance, and access to pytest's own fixtures."""
 
     logboat: Appliance
     request: pytest.FixtureRequest
@@ -92,7 +92,7 @@ EXAMPLES: dict[str, tuple[frozenset[str], Example]] = {}
 
 
 def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
-    """Register an example with the command that it runs and the shapes of its output."""
+    """Register the decorated example for this command, with the JSON shapes that the command's output has."""
 
     def note(example: Example) -> Example:
         EXAMPLES[command] = (frozenset(shapes), example)
@@ -102,7 +102,7 @@ def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
 
 
 def objects(text: str) -> Iterator[Any]:
-    """Yield all JSON values in a text, one after another."""
+    """Yield each JSON value in a text that contains one or more."""
     decoder, text = json.JSONDecoder(), text.strip()
     while text:
         found, end = decoder.raw_decode(text)
@@ -177,7 +177,7 @@ FAULTY: dict[str, Any] = {
 
 
 def record(appliance: Appliance) -> None:
-    """Write a history with gaps, faults, a boot without a time, and text from others."""
+    """Write a history with gaps, faults, a boot without a known time, and text from other vessels."""
     floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
     appliance.put(
         build.vessel(sensors=(build.settings(), build.settings("silent"))),

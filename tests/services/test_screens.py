@@ -1,4 +1,4 @@
-"""Screens have no truncated or overlong line and no missing fact, even in a pipe."""
+"""The output of commands has no overlong or truncated line and no missing fact, even in a pipe."""
 
 import fcntl
 import io
@@ -55,7 +55,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal(io.StringIO):
-    """Standard output that claims to be a terminal."""
+    """Fake standard output that reports itself as a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -82,7 +82,7 @@ def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 @dataclass(frozen=True)
 class Case:
-    """An appliance, and a command to run on it."""
+    """Command to run, and a function that sets up the appliance on which the command runs."""
 
     prepare: Callable[[Appliance, pytest.MonkeyPatch], None]
     commands: Sequence[str] = ("status", "sensors", "peers --all", "alarms", "lights explain", "doctor")

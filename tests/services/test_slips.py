@@ -1,4 +1,4 @@
-"""A slip of a person in a good configuration file is refused with its line, or changes nothing."""
+"""A small mistake in a valid configuration file is rejected with its line number, or has no effect."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ EXAMPLES = {
     if path.stem in ("sensors", "vessel")
 }
 RECORDINGS = ROOT / "sensors" / "recordings"
-"""Folder with the recording of the example of kind `replay`."""
+"""Folder that contains the recording for the example sensor of kind `replay`."""
 DENSE = [
     *(
         (RECORDINGS / "sensors.toml", f"{sensor}\n".replace("yacht.csv", "yacht-2014-08-15.csv"))
@@ -44,7 +44,7 @@ ASSIGNED = rf"(?<= = ){QUOTED}"
 WORD = r'(?<=^kind = )"[a-z0-9]+"|(?<=severity = )"[a-z]+"|(?<=^pull = )"[a-z]+"|(?<=^measure = )"[a-zA-Z]+"'
 QUANTITY = r'"(?P<number>-?[0-9.]+) (?P<unit>[A-Za-z°%/]+)"'
 QUANTITY_NOT_IN_SI = r'"(?P<number>-?[0-9.]+) (?!m?[VA]"|kohm")(?P<unit>[A-Za-z°%/]+)"'
-"""A quantity whose number means something else without the unit, or is refused; V, A and ohm may be bare."""
+"""Pattern of a quantity whose number, without its unit, has another meaning or is rejected."""
 INLINE = r"^[a-z_]+ = \[?\{ .*\}\]?"
 PIN = r"(?<=^pin = )[0-9]+"
 HEADER = r"^\[+[a-z]+\]+"
@@ -54,12 +54,12 @@ Replacement = str | Callable[[re.Match[str]], str]
 
 @dataclass(frozen=True)
 class Slip:
-    """A slip: text on a line of the file, and what a person writes in its place."""
+    """Mistake in a file: the text to replace on one line, and the wrong text that replaces it."""
 
     where: str
-    """Pattern of the text."""
+    """Regular expression for the text to replace."""
     change: Replacement
-    """Replacement, as for `re.sub`."""
+    """Wrong text, or function that returns it, in the form that `re.sub` accepts."""
 
 
 def typo(kind: int) -> Callable[[re.Match[str]], str]:
@@ -148,11 +148,11 @@ SLIPS = {
     "bracket missing": Slip(r"(?<=[\"0-9}])\]$", ""),
     "round brackets": Slip(INLINE, lambda match: match[0].replace("{", "(").replace("}", ")")),
 }
-"""Slips by name."""
+"""Possible mistakes, by name."""
 
 
 def read(path: Path, text: str) -> Any:
-    """Return what the file means."""
+    """Return the settings that the file describes."""
     file = toml_file.parse(path, text.encode())
     if path.name == "vessel.toml":
         return read_configuration(file)
@@ -163,12 +163,12 @@ def read(path: Path, text: str) -> Any:
 
 
 def names(problem: FileProblem, lines: set[int]) -> bool:
-    """Return True if the message about a problem contains one of the lines."""
+    """Return True if the problem is reported for one of the lines."""
     return problem.line in lines or any(re.search(rf"line {line}\b", problem.text) for line in lines)
 
 
 def places(name: str, good: str) -> list[re.Match[str]]:
-    """Return the places in a good file where a slip is possible; few slips are possible in comments."""
+    """Return the matches in a valid file to which a mistake applies. Few mistakes apply to comments."""
     return [
         match
         for match in re.finditer(SLIPS[name].where, good, re.MULTILINE)
@@ -178,7 +178,7 @@ def places(name: str, good: str) -> list[re.Match[str]]:
 
 
 def check_slip(name: str, path: Path, good: str, match: re.Match[str]) -> None:
-    """Check that a file with a slip is refused with its line, or means the same as the good file."""
+    """Check that the mistake in a file is reported with its line, or does not change the file's meaning."""
     change = SLIPS[name].change
     replacement = change(match) if callable(change) else match.expand(change)
     line = good.count("\n", 0, match.start()) + 1

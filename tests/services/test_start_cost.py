@@ -1,4 +1,4 @@
-"""A start imports few modules, and reports progress to systemd on a slow board."""
+"""A daemon imports few modules when it starts, and reports its progress to systemd on a slow board."""
 
 import os
 import socket
@@ -25,12 +25,12 @@ HEAVY = {
     "zeroconf",
     "zoneinfo",
 }
-"""Modules that each take longer to import on a slow board than Python takes to start."""
+"""Modules that each take longer to import on a slow board than the Python interpreter takes to start."""
 
 
 @contextmanager
 def systemd(folder: Path) -> Iterator[socket.socket]:
-    """Yield a socket on which the test listens as systemd does."""
+    """Yield a notification socket on which the test receives messages in place of systemd."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(folder / "notify"))
         listener.setblocking(False)

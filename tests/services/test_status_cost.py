@@ -1,4 +1,4 @@
-"""The cost of `logboat status` does not grow with the number of documents, and it misses no alarm."""
+"""The cost of `logboat status` is independent of the number of documents, and every open alarm is shown."""
 
 import os
 import subprocess
@@ -30,11 +30,11 @@ from .documents import UTC, network
 __all__ = ["logboat"]
 
 EVERY = 5
-"""Number of steps of SQLite's virtual machine between two counts."""
+"""Number of SQLite virtual machine steps between two calls of the progress handler that counts them."""
 
 
 class Steps:
-    """Counter of the steps that SQLite's virtual machine takes in all opened stores."""
+    """Counter of the SQLite virtual machine steps that are executed in all stores opened from now on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.taken = 0
@@ -100,7 +100,7 @@ def test_after_changes_only_changed_documents_are_read(
 
 class TestOpenAlarms:
     def look(self, database: Database, run: Path) -> list[str]:
-        """Assert that the cached alarms are those that a complete search finds, and return their numbers."""
+        """Assert that the cached open alarms equal those of a complete search, and return their numbers."""
         found = open_alarms(database, build.VESSEL, run)
         assert found == [episode for episode in episodes(database, build.VESSEL)[0] if episode.is_open]
         return [episode.id.rpartition(":")[2].lstrip("0") for episode in found]

@@ -33,13 +33,19 @@ NAMES = ("coolant", "rpm")
 
 
 class Recorded:
-    """Data folders of vessels that recorded and lost power, each made once and copied for tests."""
+    """Maker of data folders as recorders leave them after a power cut.
+
+    Each folder is made once, then copied.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __call__(self, data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
-        """Fill a data folder, documented up to batch `documented_to`; return each sensor's last number."""
+        """Fill a data folder, with documents up to batch `documented_to`.
+
+        Return each sensor's last number.
+        """
         original = self._folder / f"{commits}-{documented_to}"
         if not original.exists():
             original.mkdir()
@@ -83,7 +89,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
 
 
 def cut(data: Path) -> None:
-    """Simulate a power cut by copying the files as they are now, including their write-ahead logs."""
+    """Simulate a power cut: copy the databases and their write-ahead logs as they are now."""
     for name in ("samples.db", "samples.db-wal", "log.db", "log.db-wal"):
         if (data / name).exists():
             shutil.copy(data / name, data / f"{name}.cut")
@@ -444,7 +450,7 @@ def test_refilling_twice_changes_nothing(tmp_path: Path, record: Recorded) -> No
 
 
 class PowerCut(BaseException):
-    """Exception that simulates a power cut at this point."""
+    """Exception that a test raises to simulate a power cut."""
 
 
 def broken_store(record: Recorded, data: Path) -> None:
@@ -582,7 +588,7 @@ def test_damaged_copies_are_reported_and_repaired_from_the_store(
 
 
 def write_crews_readings(database: Database, log: str, count: int) -> None:
-    """Write readings of a manual sensor that an app of the crew numbered in a log of its own."""
+    """Write readings of a manual sensor. An app of the crew has numbered these readings in its own log."""
     for first in range(1, 10 * count, 10):
         found = {"type": "reading", "vessel": "argo", "sensor": "fuel", "log": log, "first": first}
         found |= {"last": first + 9, "startUtc": "2026-01-01T00:00:00.000Z", "text": "x" * 4_000}

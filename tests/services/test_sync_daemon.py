@@ -1,4 +1,4 @@
-"""The sync daemon runs as a process: it starts, follows changes to files, and ends with a reason."""
+"""The sync daemon runs as a process, applies changes to its files, and states the reason when it exits."""
 
 import asyncio
 import json
@@ -215,7 +215,7 @@ class Heard(Notifier):
 def test_watchdog_is_notified_only_by_the_meshs_manager(
     tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the mesh's manager stalls, the notifications stop, although the daemon still writes its state."""
+    """If the mesh's manager stalls, watchdog notifications stop, although the daemon writes its state."""
     fleet.identity(tmp_path / "identity")
     heard = Heard()
 

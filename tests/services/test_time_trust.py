@@ -1,4 +1,4 @@
-"""In every document, `clock` is a time on the boot clock, and `trust` is the trust in a UTC time."""
+"""In every document, `clock` is a time on the boot clock, and `trust` says how far a UTC time is trusted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ ROW = SampleRow("rpm", 1, 10_000, 1.5, SensorState.GOOD)
 
 
 def made(*, synced: bool) -> Iterator[dict[str, Any]]:
-    """Yield a document of each type that contains UTC times of the recorder."""
+    """Yield one document of each type in which the recorder writes UTC times."""
     identity = Identity(vessel="argo", log="abcdef", boot=1, run=1)
     clock = ClockReading(12_000, UTC, synced)
     window = ReadingWindow(WindowOrigin("argo", "rpm", "abcdef", "a.b", "Hz", 300.0), 1, 1, [ROW])

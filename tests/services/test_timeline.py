@@ -130,7 +130,7 @@ class TestNeighbours:
         assert found.utc == pytest.approx(UTC - 50, abs=0.2)
 
     def test_time_after_the_last_known_one_of_a_boot_is_still_before_the_next_boot(self) -> None:
-        """The document of the boot in between, which would show this, has not arrived."""
+        """A third boot between the two would show this, but its document has not arrived."""
         found = at([boot(1), boot(3, network(0.0, UTC), after=(2, 50.0))], 1, 500.0)
         assert found.trust is TimeTrust.BEFORE
         assert found.utc == pytest.approx(UTC, abs=0.2)
@@ -208,7 +208,7 @@ class TestNeighbours:
 
 
 class TestWrongServer:
-    """Tests of trusted clocks that contradict each other, because a time server was wrong or was forged."""
+    """Tests of trusted clocks that contradict each other because a time server was wrong or impersonated."""
 
     FAR = 3_485_000_000.0
 

@@ -1,6 +1,6 @@
-"""Even under a umask of 000, other users cannot write to any new file or read a secret one.
+"""Even under a umask of 000, other users can write to none of the new files and read none of the secrets.
 
-These tests disable later changes of the modes, because a file is exposed from its creation.
+These tests disable later changes of file modes, because a file must be protected from its creation.
 """
 
 import contextlib
@@ -65,7 +65,10 @@ def open_to_others(root: Path) -> list[str]:
 
 
 def in_full(root: Path) -> list[str]:
-    """Return such paths even in folders that others cannot enter, because their modes may change later."""
+    """Return the same paths, plus those in folders that others cannot enter.
+
+    The folders' modes may change later.
+    """
     return [
         str(path.relative_to(root))
         for path in root.rglob("*")

@@ -1,4 +1,4 @@
-"""The systemd units are valid and sufficiently confined."""
+"""The systemd units are valid and sufficiently sandboxed."""
 
 import os
 import shutil
@@ -83,7 +83,7 @@ def test_service_that_reads_a_foreign_card_has_no_network() -> None:
 
 
 def test_sync_starts_after_the_check_of_the_stores() -> None:
-    """The recorder checks the stores in its own start (`test_command_recorder`)."""
+    """The recorder checks the stores while it starts; see `test_command_recorder`."""
     unit, check = "logboat-sync.service", "logboat-store.service"
     assert check in values(unit, "Wants")[0].split()
     assert {check, "logboat-recorder.service"} <= set(values(unit, "After")[0].split())
@@ -150,7 +150,7 @@ def test_radios_service_may_only_set_up_interfaces() -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_every_end_is_recorded_and_restarts_are_not_limited(unit: Path) -> None:
-    """If restarts were limited, systemd would give up silently; instead, Logboat reports frequent ends."""
+    """If restarts were limited, systemd would give up silently. Instead, Logboat reports frequent exits."""
     noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
     assert f"/usr/lib/logboat/ended {unit.stem.removeprefix('logboat-')}" == noted[0]
     assert unit.stem.removeprefix("logboat-") in crash_loops.DAEMONS
@@ -166,7 +166,7 @@ def test_every_end_is_recorded_and_restarts_are_not_limited(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_no_unit_can_hang_indefinitely(unit: Path) -> None:
-    """Every start has a time limit and every daemon a watchdog, except for the radio's program."""
+    """Every unit has a start timeout and every daemon a watchdog, except for wpa_supplicant."""
     if unit.name != RADIO:
         assert values(unit.name, "TimeoutStartSec")
         assert values(unit.name, "WatchdogSec") or values(unit.name, "Type") == ["oneshot"]
@@ -183,7 +183,7 @@ def test_start_on_a_slow_board_may_request_more_time(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_program_after_an_end_is_quick_and_has_enough_time(unit: Path) -> None:
-    """If the program that runs after a service's end is slow, systemd counts the service as failed."""
+    """If the `ExecStopPost=` program of a service takes too long, systemd marks the service as failed."""
     first, *others = values(unit.name, "ExecStopPost")
     assert "python" not in crash_loops.SCRIPT.read_text().splitlines()[0]
     assert "/usr/bin/logboat" not in first

@@ -1,4 +1,4 @@
-"""The completeness of the history is verified using only documents."""
+"""The completeness of a vessel's history is verified from documents alone, without the journal."""
 
 import json
 import tracemalloc
@@ -326,7 +326,7 @@ class TestProperties:
 
 
 class _Endless:
-    """Source of windows that are created while they are read."""
+    """Fake store whose reading documents are created while they are read."""
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
@@ -346,7 +346,7 @@ class _Endless:
 
 
 def _runs(numbers: set[int], cuts: set[int]) -> list[list[int]]:
-    """Return spans of consecutive numbers, split before each number in `cuts`."""
+    """Return runs of consecutive numbers. A new run also begins at each number in `cuts`."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][-1] + 1 and number not in cuts:

@@ -34,7 +34,7 @@ def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:
 
 
 def sail(data: Path) -> Identity:
-    """Record forty samples that no document contains yet, and make an older copy of the journal."""
+    """Record forty samples that are in no document yet. Copy the journal after 25 of them."""
     with Database.open(data / "log.db", policy=documents.POLICY) as database:
         database.put("a", {})
     with Journal(data / "samples.db") as opened:
@@ -150,7 +150,7 @@ def test_power_cut_before_the_loss_is_recorded_loses_no_sample(
 def test_power_cut_while_a_journal_is_moved_loses_no_sample(
     tmp_path: Path, renames: int, emptied: bool, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store becomes writable at the first or the second start after the cut."""
+    """The document store becomes writable again at the first or the second start after the power cut."""
     data = tmp_path / "killed"
     data.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -190,7 +190,10 @@ def test_power_cut_while_a_journal_is_moved_loses_no_sample(
 
 
 def test_full_write_ahead_log_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
-    """A power cut has left only the log at its new path, and an empty one has been created since then."""
+    """A power cut left only the write-ahead log at its new path.
+
+    Then an empty log was made at the old one.
+    """
     path, target = tmp_path / "samples.db", tmp_path / "samples.db.1"
     for name, content in (("samples.db", b"d"), ("samples.db-wal", b""), ("samples.db.1-wal", b"w")):
         (tmp_path / name).write_bytes(content)

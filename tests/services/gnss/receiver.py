@@ -28,7 +28,7 @@ def gsv(satellites: int) -> bytes:
 
 
 class SystemClock:
-    """A system clock and its kernel state, which only `pass_time` moves."""
+    """Simulated system clock with its kernel state. Only `pass_time` advances the clock."""
 
     def __init__(self, utc: float, *, at: float = 1_000.0, may_set: bool = True) -> None:
         self.utc, self.at, self.may_set = utc, at, may_set
@@ -50,7 +50,7 @@ class SystemClock:
         self._set("confirm", 0.0, uncertainty_s)
 
     def by_network(self) -> None:
-        """Synchronise the clock, as another time service does."""
+        """Synchronise the clock, as a network time service would."""
         self.is_synced, self.max_error = True, 0.0
 
     def pass_time(self, seconds: float) -> None:
@@ -68,7 +68,7 @@ class SystemClock:
 
 
 class Boat:
-    """A receiver on a simulated clock. True time runs on, whatever the system clock shows."""
+    """Simulated receiver and system clock. True time advances independently of the system clock."""
 
     def __init__(self, *, shows: float = IMAGE, has_pps: bool = False, may_set: bool = True) -> None:
         self.clock = SystemClock(shows, may_set=may_set)
@@ -89,7 +89,7 @@ class Boat:
         return self.station
 
     def send(self, data: bytes, *, delay: float = 0.1, pulse: bool = False) -> None:
-        """Let a second pass, in which the receiver sends `data` after `delay` seconds."""
+        """Advance time by one second, during which the receiver sends `data` after `delay` seconds."""
         self._pulses += 1
         mark = Pulse(self._pulses, self.clock.utc) if pulse else None
         self._pass(delay)
@@ -97,7 +97,7 @@ class Boat:
         self._pass(1 - delay)
 
     def run(self, seconds: int, *, error: float = 0.0, pulse: bool = False, delay: float = 0.1) -> None:
-        """Let time pass, with a fix in each second whose time is wrong by `error`."""
+        """Advance time, with one fix per second. The time in each fix is wrong by `error` seconds."""
         for _ in range(seconds):
             self.send(rmc(self.true + error) + gga(self.true), pulse=pulse, delay=delay)
 
@@ -106,7 +106,7 @@ class Boat:
 
     @property
     def deviation(self) -> float:
-        """The deviation of the system clock from true time, in seconds."""
+        """Deviation of the system clock from true time, in seconds."""
         return self.clock.utc - self.true
 
     @property

@@ -1,6 +1,6 @@
-"""Runs `logboat gnss` with a clock that only writes down how it is set; started by `test_process`.
+"""Runs `logboat gnss` for `test_process`, with a fake clock that records each call that would set the clock.
 
-The first argument is the file for the calls. The system's clock is never set.
+The first argument is the file to which the calls are appended. The system clock is never set.
 """
 
 import sys
@@ -15,7 +15,7 @@ from services.gnss import daemon
 
 
 class NotedClock:
-    """A clock that is never synchronised until it is set."""
+    """Fake clock that is not synchronised until it is set for the first time."""
 
     def __init__(self, notes: Path) -> None:
         self._notes = notes

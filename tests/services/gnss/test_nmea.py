@@ -1,4 +1,4 @@
-"""The parser of NMEA sentences."""
+"""NMEA sentences are parsed, and invalid ones are rejected."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The daemon `logboat gnss` as a process, with a receiver on a pseudo-terminal."""
+"""The daemon `logboat gnss` runs as a process, with a simulated satellite receiver on a pseudo-terminal."""
 
 import contextlib
 import os
@@ -22,11 +22,11 @@ from tests.polling import wait_until
 from .receiver import gga, rmc
 
 AHEAD = 400 * 86_400.0
-"""Seconds by which true time is ahead of the machine's clock, which stands for a clock that stood still."""
+"""Seconds by which the receiver's time is ahead of the machine's clock, as after a year without power."""
 
 
 class Receiver:
-    """A receiver on a pseudo-terminal, which sends `content` every 0.2 s."""
+    """Simulated satellite receiver on a pseudo-terminal. It sends `content` every 0.2 s."""
 
     def __init__(self, link: Path) -> None:
         self._link = link
@@ -59,7 +59,7 @@ class Receiver:
 
 
 class Started:
-    """A running daemon, and the files that it writes."""
+    """Running GNSS daemon, and the files that the daemon writes."""
 
     def __init__(self, folder: Path, process: "subprocess.Popen[bytes]") -> None:
         self._folder, self.process = folder, process

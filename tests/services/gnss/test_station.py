@@ -1,4 +1,4 @@
-"""A receiver's time is believed only when it is plausible, and its faults are named."""
+"""A satellite receiver's time is trusted only if it is plausible, and faults of the receiver are reported."""
 
 from collections.abc import Callable
 

@@ -59,7 +59,7 @@ def facts(
     dead: tuple[str, ...] = (),
     **more: Any,
 ) -> LightFacts:
-    """Return a state without faults except for these; `dead` may contain `recorder` and `sync`."""
+    """Return a state with only the given faults. `dead` names daemons that have ended: `recorder`, `sync`."""
     one, other = recorder_is or recorder(), mesh_is or mesh()
     why = "it is not running"
     return LightFacts(

@@ -1,4 +1,4 @@
-"""The patterns of the lights blink and flash at rates that users can distinguish."""
+"""The patterns of the status LEDs blink and flash at rates that users can distinguish."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The lights daemon runs as a process without LEDs, reports the states and notifies its watchdog."""
+"""Without LEDs, the lights daemon runs as a process, reports the lights' states and feeds its watchdog."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Each state of the appliance has its pattern on the lights."""
+"""Each state of the appliance is shown as its own pattern on the status LEDs."""
 
 from pathlib import Path
 from typing import Any

@@ -34,7 +34,7 @@ def write(log: ErrorLog, *said: str, at: float = 0.0) -> None:
 
 
 def words(number: int) -> str:
-    """Return a string without digits that is different for each number."""
+    """Return a string without digits that is unique to this number."""
     return "".join(chr(97 + int(digit)) for digit in f"{number:05}") * 100
 
 

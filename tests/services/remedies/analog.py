@@ -1,4 +1,4 @@
-"""Slips in analog senders and supervised contacts."""
+"""Mistakes in the settings of analog senders and supervised contacts."""
 
 from .cases import Case
 
@@ -38,7 +38,7 @@ CALIBRATION = [
     Case("valid = [0.5, 2.9]", "valid = [0.5, 3.299]", "valid = [0.5, 3.28]", chosen="3.28"),
     Case("valid = [0.4, 3.1]", "valid = [0.4, 6.5]", "valid = [0.4, 6.1]", chosen="6.1"),
 ]
-"""Slips in calibrations."""
+"""Mistakes in calibrations."""
 
 SENDERS = [
     Case(RESISTIVE, "", chosen=RESISTIVE),
@@ -80,7 +80,7 @@ SENDERS = [
     Case('r25 = "10 kohm"', "# r25"),
     Case("beta = 3950", "beta = 39", "beta = 500"),
 ]
-"""Slips in what is printed on a sender."""
+"""Mistakes in the keys for the data printed on a sender."""
 
 INPUTS = [
     Case("channel = 5", 'channel = "0-1"', "channel = 5", chosen="5"),
@@ -98,11 +98,11 @@ INPUTS = [
         at="shunt",
     ),
 ]
-"""Slips in inputs of converters."""
+"""Mistakes in the keys for the inputs of ADC chips."""
 
 SUPERVISED = [
     Case('pull_up = "9.1 kohm"', 'pull_up = "9.1 kohm"\nsupply = "5 V"', 'pull_up = "9.1 kohm"', at="supply"),
     Case('pull_up = "9.1 kohm"', 'pull_up = "1 Mohm"', chosen="9.1 kohm"),
     Case('end_of_line = "10 kohm"', 'end_of_line = "1 Mohm"'),
 ]
-"""Slips in supervised contacts."""
+"""Mistakes in the settings of supervised contacts."""

@@ -1,4 +1,4 @@
-"""Good configuration files, and the two forms of a mistake in them."""
+"""Valid configuration files, and the two classes that describe a mistake in a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -304,12 +304,12 @@ BESIDE: dict[str, str | bytes] = {
     "shore.session": "1234\n",
     **WIFI_FILES,
 }
-"""Other files in the folder of each case."""
+"""Files that are in the folder of every case, in addition to those of the case."""
 
 
 @dataclass(frozen=True)
 class FolderCase:
-    """Files with a mistake, and the files that replace them or are added after the message has been read."""
+    """Files of which one has a mistake, and the files that are replaced or added to follow the remedy."""
 
     what: str
     """Name of the mistake."""
@@ -319,7 +319,7 @@ class FolderCase:
     after: Mapping[str, str | bytes]
 
     def refusal(self, folder: Path) -> FileProblem:
-        """Return the first problem of the file before the remedy."""
+        """Return the first problem that is reported before the remedy is applied."""
         write(folder, {**BESIDE, **self.before})
         refused = check(folder / self.name)
         assert not refused.good, f"{self.what}: the file is accepted"
@@ -328,16 +328,16 @@ class FolderCase:
 
 @dataclass(frozen=True)
 class Case:
-    """Lines of a good file, the same lines with a slip, and the lines that the message leads to."""
+    """Lines of a valid file, the same lines with a mistake, and the lines after the remedy was applied."""
 
     good: str
     slip: str
     remedied: str = ""
-    """Lines after the remedy; empty for the lines of the good file."""
+    """Lines after the remedy was applied; empty if these are the lines of the valid file."""
     chosen: str = field(default="", kw_only=True)
-    """Words that the person chooses, and which are not in the message: an id, or another path."""
+    """Words in the remedied lines that the user chooses and the message does not contain, such as an id."""
     at: str = field(default="", kw_only=True)
-    """Beginning of the line that the message names; empty for a line of the slip or the header above it."""
+    """Start of the line that the message names; empty if it is a line of the mistake or the header above."""
 
     @property
     def what(self) -> str:
@@ -351,27 +351,27 @@ class Case:
 
     @property
     def parts(self) -> tuple[str, str]:
-        """The parts of the good file before and after the lines."""
+        """Parts of the valid file before and after the lines of the case."""
         before, after = FILES[self.name].split(f"{self.good}\n", maxsplit=1)
         return before, after
 
     def text(self, lines: str) -> str:
-        """Return the file with other lines in place of the good ones."""
+        """Return the valid file, with these lines in place of the lines of the case."""
         before, after = self.parts
         return f"{before}{lines}\n{after}"
 
     def refusal(self, folder: Path) -> FileProblem:
-        """Return the first problem of the file with the slip."""
+        """Return the first problem that is reported for the file with the mistake."""
         return self.as_folder().refusal(folder)
 
     def as_folder(self) -> FolderCase:
-        """Return the same case as whole files."""
+        """Return the same mistake and remedy as whole files."""
         remedied = self.text(self.remedied or self.good)
         return FolderCase(self.what, self.name, {self.name: self.text(self.slip)}, {self.name: remedied})
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files to a folder, which is created."""
+    """Write files to a folder. Create the folder if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())

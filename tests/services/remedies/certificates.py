@@ -1,4 +1,4 @@
-"""Certificates and keys of an enterprise Wi-Fi network, good ones and bad ones."""
+"""Valid and invalid certificates and keys of an enterprise Wi-Fi network."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -1,4 +1,4 @@
-"""Slips in the expressions of sensors of kind `derived`."""
+"""Mistakes in the expressions of sensors of kind `derived`."""
 
 from .cases import Case
 
@@ -9,17 +9,17 @@ PATH = 'path = "propulsion.aft.temperature"'
 
 
 def power(slip: str, remedied: str = "house * recorded", *, chosen: str = "") -> Case:
-    """Return the case of another expression for a power."""
+    """Return a case with a mistake in the expression of a sensor that calculates a power."""
     return Case(POWER, f'value = "{slip}"', f'value = "{remedied}"', chosen=chosen)
 
 
 def rise(slip: str, remedied: str = "coolant - exhaust", *, chosen: str = "") -> Case:
-    """Return the case of another expression for a difference of temperatures."""
+    """Return a case with a mistake in the expression of a sensor that subtracts two temperatures."""
     return Case(RISE, f'value = "{slip}"', f'value = "{remedied}"', chosen=chosen)
 
 
 def mean(slip: str, remedied: str = "mean(coolant, exhaust)", *, chosen: str = "") -> Case:
-    """Return the case of another expression for a temperature."""
+    """Return a case with a mistake in the expression of a sensor that averages two temperatures."""
     return Case(MEAN, f'value = "{slip}"', f'value = "{remedied}"', chosen=chosen)
 
 
@@ -58,7 +58,7 @@ EXPRESSIONS = [
     power("bilge-float * house", chosen="recorded"),
     power("house-power * recorded", chosen="house"),
 ]
-"""Slips in the form of an expression, and in the sensors that it contains."""
+"""Mistakes in the syntax of an expression, and in the sensors to which it refers."""
 
 DIMENSIONS = [
     power("house", chosen="* recorded"),
@@ -79,4 +79,4 @@ DIMENSIONS = [
     mean("sum(coolant, exhaust)"),
     mean("mean(coolant, '20 K')", "mean(coolant, '20 °C')"),
 ]
-"""Slips in the units of an expression."""
+"""Mistakes in the units of an expression."""

@@ -1,4 +1,4 @@
-"""Mistakes for which more than a few lines are changed, or another file."""
+"""Mistakes whose remedy changes more than a few lines, or changes another file."""
 
 from .cases import PEM, RECORDING, SENSORS, VESSEL, FolderCase
 from .syntax import ALARM
@@ -55,12 +55,12 @@ NO_LIGHT = "[lights]\npower = 0\n"
 
 
 def sensors(what: str, before: str | bytes, after: str | bytes) -> FolderCase:
-    """Return the case of one `sensors.toml`."""
+    """Return a case with only a `sensors.toml`, before and after the remedy."""
     return FolderCase(what, "sensors.toml", {"sensors.toml": before}, {"sensors.toml": after})
 
 
 def vessel(what: str, before: str | bytes, after: str | bytes) -> FolderCase:
-    """Return the case of one `vessel.toml`."""
+    """Return a case with only a `vessel.toml`, before and after the remedy."""
     return FolderCase(what, "vessel.toml", {"vessel.toml": before}, {"vessel.toml": after})
 
 

@@ -1,7 +1,7 @@
-"""Inventory of the messages in the source: the texts and remedies that a person can read.
+"""Inventory of the messages about configuration files in the source: problem texts and remedies.
 
-A text is a string of the source that is passed to a function which records or raises a problem, or a string
-that begins with a capital letter and has several words, which is how all remedies begin.
+It contains each string that is passed to a function which records or raises a problem. It also contains each
+string of several words that begins with a capital letter, because every remedy does.
 """
 
 import ast
@@ -26,7 +26,7 @@ SOURCES: Final = (
     "sensors/units.py",
     "services/config/*.py",
 )
-"""Modules whose messages concern configuration files, as patterns."""
+"""Glob patterns of the modules whose messages are about the content of configuration files."""
 WITHOUT_CASES: Final = frozenset(
     {
         "services/config/example_values.py",  # reminders about good files
@@ -36,15 +36,15 @@ WITHOUT_CASES: Final = frozenset(
 )
 """Modules whose messages are not about the content of a configuration file."""
 TEXT_ARGUMENT: Final = {"complain": 1, "warn": 1, "_failed": 1, "InputError": 0, "FileProblem": 3}
-"""Position of the description of a problem among the arguments of a function."""
+"""Index of the argument that describes the problem, by the name of the function."""
 NOT_MESSAGES: Final = frozenset(
     {"meaning", "example", "description", "title", "measures", "without", "limits", "faults"}
 )
-"""Arguments whose texts are not in messages."""
+"""Names of keyword arguments whose strings are not part of any message."""
 
 
 def texts() -> dict[str, re.Pattern[str]]:
-    """Return a pattern for each text, by its place and its words in the source."""
+    """Return the pattern of each text, by its file and its source code."""
     files = sorted(
         path
         for pattern in SOURCES
@@ -60,7 +60,7 @@ def texts() -> dict[str, re.Pattern[str]]:
 
 
 def unlisted() -> set[str]:
-    """Return the modules of sensors and of the configuration that report problems but are not listed."""
+    """Return the modules in `sensors` and `services/config` that report problems but are not in `SOURCES`."""
     folders = [ROOT / "sensors", ROOT / "services" / "config"]
     found = {path for folder in folders for path in folder.rglob("*.py") if _CALL.search(path.read_text())}
     listed = {path for pattern in SOURCES for path in ROOT.glob(pattern)}
@@ -71,7 +71,7 @@ _CALL: Final = re.compile(r"(?:\.complain|\.warn|InputError|FileProblem)\(")
 
 
 def _texts(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield the texts below a node, without docstrings and annotations."""
+    """Yield the nodes of message texts below a node, except for docstrings and annotations."""
     if isinstance(node, ast.Constant | ast.JoinedStr):
         if _is_remedy(node):
             yield node
@@ -100,14 +100,14 @@ def _is_remedy(node: ast.expr) -> bool:
 
 
 def _pieces(node: ast.expr) -> list[str]:
-    """Return the fixed parts of a text, and an empty part for each value that is filled in."""
+    """Return the fixed parts of a string, and an empty part for each value that is formatted into it."""
     if isinstance(node, ast.JoinedStr):
         return [piece for value in node.values for piece in _pieces(value)] or [""]
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else [""]
 
 
 def _pattern(node: ast.expr) -> re.Pattern[str] | None:
-    """Return the pattern of the texts that a node can make; None if it has no fixed words."""
+    """Return a pattern that matches every text the node can yield, or None if the text has no fixed words."""
     pieces = _pieces(node)
     if not re.search("[A-Za-z]{2}", "".join(pieces)):
         return None

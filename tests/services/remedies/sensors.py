@@ -1,4 +1,4 @@
-"""Slips in the values of sensors, and in combinations of their keys."""
+"""Mistakes in the values of a sensor's keys, and in combinations of keys."""
 
 from .cases import Case
 from .syntax import ALARM
@@ -55,7 +55,7 @@ QUANTITIES = [
     Case("pulses_per_unit = 12", "pulses_per_unit = nan", "pulses_per_unit = 12.5"),
     Case("pulses_per_unit = 12", f"pulses_per_unit = 1{301 * '0'}", chosen="12"),
 ]
-"""Slips in quantities and numbers."""
+"""Mistakes in quantities and numbers."""
 
 VALUES = [
     Case("pin = 17", 'pin = "17"'),
@@ -94,7 +94,7 @@ VALUES = [
     Case(WATER, f'{WATER}\ndisplay = "gal"', f'{WATER}\ndisplay = "US gal"'),
     Case(COOLANT, f'{COOLANT}\ndisplay = "furlong"', f'{COOLANT}\ndisplay = "°C"'),
 ]
-"""Slips in other values."""
+"""Mistakes in values that are not quantities."""
 
 SHUNT = 'shunt = "100 A / 75 mV"'
 SHUNTS = [
@@ -108,7 +108,7 @@ SHUNTS = [
     Case(SHUNT, 'shunt = "100 A / 500 mV"', 'shunt = "5 mohm"'),
     Case(SHUNT, 'shunt = "100 A / 1 mV"', chosen="75"),
 ]
-"""Slips in shunts."""
+"""Mistakes in the ratings of shunts."""
 
 COMBINATIONS = [
     Case("pin = 17", "pin = 1", "pin = 16"),
@@ -136,4 +136,4 @@ COMBINATIONS = [
     Case(f'{STARTS}\npin = 25\npull = "none"', f'{STARTS}\npin = 25\npull = "up"'),
     Case('rate = "5 Hz"', 'rate = "5 Hz"\nmeasure = "total"', 'rate = "5 Hz"\nmeasure = "rate"'),
 ]
-"""Slips in the combination of keys and of sensors."""
+"""Mistakes in combinations of keys, and in combinations of sensors."""

@@ -1,4 +1,4 @@
-"""Slips after which a file is not TOML, or a key stands in the wrong place."""
+"""Mistakes that make a file invalid TOML, and mistakes in the name or position of a key."""
 
 from .cases import Case
 
@@ -56,7 +56,7 @@ SYNTAX = [
         chosen="dns",
     ),
 ]
-"""Slips after which a file is not TOML."""
+"""Mistakes that make a file invalid TOML."""
 
 KEYS = [
     Case("pin = 17", "pni = 17"),
@@ -82,4 +82,4 @@ KEYS = [
     Case("[retention]", "[[retention]]"),
     Case("[[gateway]]", "[gateway]"),
 ]
-"""Slips in the name or the place of a key."""
+"""Mistakes in the name or position of a key."""

@@ -1,4 +1,4 @@
-"""Tests that the remedy in each message about a configuration file leads to a good file."""
+"""Tests that the remedy in each message about a configuration file leads to a valid file."""
 
 import re
 from functools import cache
@@ -35,9 +35,9 @@ FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *fold
 ALL: Final[tuple[Case | FolderCase, ...]] = (*LINES, *FOLDERS)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.]+|[^\sA-Za-z0-9_.]")
 _ALWAYS: Final = frozenset({",", "#", '"', "'", "}", "{", "[", "]"})
-"""Characters that a message may call by their names, such as a comma."""
+"""Characters that a message may mention by name instead of quoting them, such as a comma."""
 _PARTS: Final = {f"sensors/toml/syntax_errors.py: {part!r}" for part, _what, _remedy in syntax_errors.WORDS}
-"""Parts of the messages of `tomllib`, which users do not see."""
+"""Parts of the messages of `tomllib`, which Logboat replaces with its own."""
 WITHOUT_CASE: Final = {
     # the machine, and not the content of a file; or a bug
     "sensors/toml/toml_file.py: f'the file cannot be read: {error.strerror or error}'",
@@ -53,7 +53,7 @@ WITHOUT_CASE: Final = {
     "services/config/parsers.py: f'{shown(written)} is reserved by the system'",
     "services/config/parsers.py: 'Write what `openssl passwd -6` prints.'",
 }
-"""Texts that no content of a configuration file causes."""
+"""Texts of messages that the content of a configuration file cannot cause."""
 
 
 @pytest.mark.parametrize("case", LINES, ids=lambda case: case.what)
@@ -69,12 +69,12 @@ def test_lines_are_good_after_the_remedy_in_the_message(case: Case, tmp_path: Pa
 
 
 def _words(text: str) -> set[str]:
-    """Return the words and signs of a text, without the full stop of a sentence."""
+    """Return the words and symbols in a text, without full stops."""
     return {token.rstrip(".") for token in _TOKEN.findall(text)}
 
 
 def _is_at_the_slip(case: Case, line: int | None) -> bool:
-    """Return True if the line is in the slip, is the header above it, or is named by the case."""
+    """Return True if the line contains the mistake, is the header above it, or is named by the case."""
     if line is None:
         return False
     rows = case.text(case.slip).split("\n")
@@ -96,7 +96,7 @@ def test_files_are_good_after_the_remedy_in_the_message(case: FolderCase, tmp_pa
 
 @cache
 def messages() -> str:
-    """Return the messages of all cases, one on each line."""
+    """Return the messages of all cases, one per line."""
     with TemporaryDirectory() as folder:
         problems = [case.refusal(Path(folder, f"{number}")) for number, case in enumerate(ALL)]
     return "\n".join(f"{problem.text}. {problem.remedy}" for problem in problems)

@@ -1,4 +1,4 @@
-"""Slips in the values of the vessel's configuration."""
+"""Mistakes in the values of a `vessel.toml`."""
 
 from .cases import HASH, SSH_KEY, Case
 from .syntax import ETHERNET, NBSP, WIFI
@@ -28,7 +28,7 @@ BROKER = [
     (PAGE, f"{PAGE}\nhome_assistant = true", ""),
     (ANNOUNCED, ANNOUNCED.replace('alarms"', 'alarms", "vessels", "equipment"'), ""),
 ]
-"""Slips in the keys of a broker, the lines after the remedy, and what the person chooses."""
+"""Mistakes in a broker's keys, each with the remedied lines and the words in them that the user chooses."""
 
 VALUES = [
     Case('id = "argo"', 'id = "SY Argo"', chosen="argo"),
@@ -149,4 +149,4 @@ VALUES = [
     Case("baud = 9600", "baud = 1200", "baud = 4800"),
     Case('gnss = "/dev/ttyACM0"', "", 'gnss = "/dev/ttyACM0"', at="baud"),
 ]
-"""Slips in values, and in combinations of keys."""
+"""Mistakes in values, and in combinations of keys."""

@@ -17,7 +17,7 @@ key = "argo.key"
 
 
 def case(what: str, name: str, content: bytes | str, good: bytes | None = None) -> FolderCase:
-    """Return the case of a file with wrong content, which is replaced by the good file."""
+    """Return a case with one invalid file, which the remedy replaces with the valid file."""
     return FolderCase(
         what,
         "vessel.toml",
@@ -49,4 +49,4 @@ FILES = [
     case("encrypted key of a network", "argo.key", ENCRYPTED_KEY),
     case("key of another certificate", "argo.key", OTHER_KEY),
 ]
-"""Certificates and keys that no network could be joined with, and a channel that cannot be used."""
+"""Certificates and keys that no network would accept, and a channel that cannot be used."""

@@ -1,4 +1,4 @@
-"""Helpers for tests of `logboat top`, such as an appliance with content and access to the screen's text."""
+"""Helpers for tests of `logboat top`: they fill an appliance with data, press keys and read the screen."""
 
 import contextlib
 from argparse import Namespace
@@ -34,7 +34,7 @@ def arguments(logboat: Appliance, **changes: Any) -> Namespace:
 
 
 def world(logboat: Appliance) -> Environment:
-    """Return the environment of a command with the appliance's clock and its users' answers."""
+    """Return a command's environment, with the clock, the running processes and the user of the appliance."""
     return Environment(
         clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user
     )
@@ -46,9 +46,9 @@ def looker(logboat: Appliance, **changes: Any) -> TopFactsCollector:
 
 
 def busy(logboat: Appliance) -> None:
-    """Set up sensors, alarms, vessels and gateways for the screen to show.
+    """Fill the appliance with sensors, alarms, vessels and gateways.
 
-    Some sensors are good, some are faulty, and some have alarms, one of which is over. One vessel is linked,
+    Some sensors are good, some are faulty, and some have alarms. One alarm is over. One vessel is linked,
     and one is refused. There are two gateways.
     """
     sensors = {f"tank-{place:02d}": _tank(place / 20) for place in range(20)}
@@ -119,7 +119,7 @@ async def screen(
 
 
 async def look_again(pilot: Pilot[None]) -> None:
-    """Update the screen, including everything that is read from files."""
+    """Refresh the screen, and read every file again."""
     app = top(pilot)
     app._looker.read_again(PATIENCE_S)
     app.look_again()

@@ -1,4 +1,4 @@
-"""The screen's text fits its width, and its height is divided among the parts."""
+"""The screen's text fits the terminal's width, and the terminal's height is divided among the panels."""
 
 import pytest
 from hypothesis import given

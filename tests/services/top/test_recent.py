@@ -1,4 +1,4 @@
-"""The last ten minutes of a sensor are shown as bars."""
+"""The values of a sensor in the last ten minutes are shown as a row of bars."""
 
 from hypothesis import given
 from hypothesis import strategies as st

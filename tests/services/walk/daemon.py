@@ -2,7 +2,7 @@
 
 The command line is `python -m tests.services.walk.daemon FOLDER record …`. Tests cannot unplug chips or set
 this machine's clock. The kernel's view of the chips is therefore a folder, and time and quality of the clock
-are in a file. Everything else is as on an appliance.
+are in a file. All other parts are the same as on an appliance.
 """
 
 import json

@@ -39,12 +39,12 @@ class Scene:
 
 
 Plant = Callable[[Scene], contextlib.AbstractContextManager[None]]
-"""Function that returns a context manager, during which the fault exists."""
+"""Function that returns a context manager. The fault exists while the context is active."""
 PLANTS: Final[dict[str, Plant]] = {}
 
 
 def plant(name: str) -> Callable[[Callable[[Scene], Iterator[None]]], Plant]:
-    """Register a function for a row in the table."""
+    """Register the decorated function for this row of the troubleshooting table."""
 
     def add(make: Callable[[Scene], Iterator[None]]) -> Plant:
         PLANTS[name] = contextlib.contextmanager(make)
@@ -142,7 +142,7 @@ def expired(scene: Scene) -> Iterator[None]:
 
 @plant("vessel-cloned")
 def cloned(scene: Scene) -> Iterator[None]:
-    """Run a copy of the card in another board."""
+    """Run a second vessel with a copy of the card, on another board."""
     with Ship(scene.folder / "clone", scene.fleet, number="of the clone") as clone:
         shutil.copytree(scene.ship.identity, clone.identity, dirs_exist_ok=True)
         clone.start("sync")
@@ -174,7 +174,7 @@ def nearly_full(scene: Scene) -> Iterator[None]:
 
 @plant("card-full")
 def full(scene: Scene) -> Iterator[None]:
-    """Fill the disk repeatedly until the recorder has used up its reserve and reports a full disk."""
+    """Fill the disk repeatedly until the recorder has used up its reserved space and reports a full disk."""
     assert scene.disk is not None
     scene.disk.fill()
     deadline = time.monotonic() + 60

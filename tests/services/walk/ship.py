@@ -61,7 +61,7 @@ class Ship:
         gateway: str = "",
         disk: Disk | None = None,
     ) -> None:
-        """Prepare a vessel on board `number`, with a broker's address as `gateway`, and data on `disk`."""
+        """Prepare a vessel on board `number`. `gateway` is a broker's address; the data is on `disk`."""
         self.folder, self._number = folder, number
         self.data = folder / "data" if disk is None else disk.data
         self._prefix = [] if disk is None else disk.prefix

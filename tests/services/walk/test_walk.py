@@ -47,7 +47,7 @@ AT_SEA = {
     "wires, clock, shore": ("sensor-unplugged", "sensor-shorted", "clock-wrong", "gateway-stopped"),
     "other vessels": ("peer-cut", "certificate-expired", "vessel-cloned"),
 }
-"""Groups of faults, which are tested in parallel because each group has a vessel of its own."""
+"""Groups of faults. Each group has its own vessel, so that the groups can be tested in parallel."""
 ON_THE_CARD = ("card-nearly-full", "card-full")
 GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
