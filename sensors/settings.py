@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensors import signalk_paths
+from sensors.outputs import OutputSettings
 from sensors.severity import ALARM_SEVERITIES, Severity
 from sensors.toml.declarations import key, section, tables
 from sensors.toml.schema import boolean, choice, identifier, integer, one_of, positive, quantity, text
@@ -406,6 +407,13 @@ class SensorsFile:
 
     sensors: tuple[SensorSettings, ...] = tables(
         SensorSettings, name="sensor", default=(), meaning="The sensors of the vessel."
+    )
+    outputs: tuple[OutputSettings, ...] = tables(
+        OutputSettings,
+        name="output",
+        default=(),
+        meaning="Sirens, buzzers, lamps and relays that alarms turn on. [Be woken](alarm-outputs.md) shows"
+        " their wiring.",
     )
     no_sensors: bool = key(
         boolean,

@@ -1,9 +1,9 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
 This module checks the keys that sensors of every kind have: id, path and unit, rate, window and deadband.
-`alarms` checks alarm rules. The keys of each kind are declared in its module in `sensors.kinds`. `conflicts`
-checks the resources that sensors cannot share. Each recording of a `replay` sensor is read once, to check
-that it can be played. No hardware is accessed.
+`alarms` checks alarm rules, and `outputs` the outputs. The keys of each kind are declared in its module in
+`sensors.kinds`. `conflicts` checks the resources that sensors cannot share. Each recording of a `replay`
+sensor is read once, to check that it can be played. No hardware is accessed.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.csv_recordings.files import RecordingCache
 from sensors.kind import SensorDraft, SensorKind
+from sensors.outputs import OutputSettings
 from sensors.plausibility import limits_of, missing_unit, useless_deadband
 from sensors.presentation import is_total
 from sensors.registry import all_kinds, kind_named, kind_names
@@ -43,6 +44,7 @@ from sensors.units import DIMENSIONS, format_duration, parse_unit_name, parse_va
 
 from . import conflicts
 from .alarms import in_alarm, read_alarms
+from .outputs import read_outputs
 from .sections import SECTIONS, VESSEL_FILE
 from .values import check_value, parse_difference
 from .while_condition import relate_alarms
@@ -74,6 +76,8 @@ class ExaminedSensors:
     """Problems for which the file is rejected if it is new, but not if it is already in use."""
     recordings: RecordingCache | None = None
     """Recordings that the sensors replay; None if they were not read."""
+    outputs: tuple[OutputSettings, ...] = ()
+    """The outputs, in the file's order."""
 
 
 def load_sensors(
@@ -134,6 +138,7 @@ def examine_sensors(
             relate_alarms(draft, by_id)
     with root.guarded():
         conflicts.check(drafts, reserved)
+    outputs = read_outputs(root, drafts, reserved)
     if file.content is not None and not none_ok:
         _check_that_something_is_recorded(root, wants_none=values[NO_SENSORS])
     raise_if_any(root.problems)
@@ -142,7 +147,8 @@ def examine_sensors(
         with draft.table.guarded():
             sensors.append(_settings(draft))
     warnings = raise_if_any(root.problems)
-    return ExaminedSensors(tuple(sensors), tuple(draft.table.data for draft in drafts), warnings, recordings)
+    written = tuple(draft.table.data for draft in drafts)
+    return ExaminedSensors(tuple(sensors), written, warnings, recordings, outputs)
 
 
 def nothing_described(path: Path) -> FileProblem:

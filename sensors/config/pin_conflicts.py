@@ -40,7 +40,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
     users: dict[int, list[SensorDraft]] = {}
     pins = {draft.valid_value("pin") for draft in drafts}
     free = [pin for pin in PROPOSED_PINS if pin not in claims and pin not in others and pin not in pins]
-    choose = f"Choose another pin (free: {_some(free)})"
+    choose = f"Choose another pin (free: {some(free)})"
     for draft in drafts:
         pin = draft.valid_value("pin")
         if pin is None:
@@ -51,7 +51,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
             report("pin", f"{pin} {claims[pin].text}", f"{choose}.")
         elif pin in others:
             draft.table.complain(
-                "pin", f"{pin} is used by {_holder(others[pin])}", f"{choose}, or {_release(others[pin])}."
+                "pin", f"{pin} is used by {holder(others[pin])}", f"{choose}, or {release(others[pin])}."
             )
         else:
             shared_pins.check(pin, earlier, draft, choose)
@@ -107,12 +107,12 @@ def _check_lights(draft: SensorDraft, reserved: Mapping[int, str]) -> None:
     lane = draft.lane or ""
     line = next((line for line in BUSES.get(lane, ()) if line.bcm in reserved), None)
     if line is not None:
-        holder = reserved[line.bcm]
+        name = reserved[line.bcm]
         report = draft.table.warn if lane in OTHER_BUSES else draft.table.complain
         report(
             _bus_key(draft),
-            f"bus {lane} needs pin {line.bcm}{line.on_board}, which is used by {_holder(holder)}",
-            f"Use another bus, or {_release(holder)}.",
+            f"bus {lane} needs pin {line.bcm}{line.on_board}, which is used by {holder(name)}",
+            f"Use another bus, or {release(name)}.",
         )
 
 
@@ -120,18 +120,19 @@ def _bus_key(draft: SensorDraft) -> str:
     return "bus" if "bus" in draft.table.data else ""
 
 
-def _holder(name: str) -> str:
+def holder(name: str) -> str:
     """Return a phrase that names the user of a reserved pin."""
     return "the satellite receiver's pulse ([clock] pps)" if name == PPS else f"the {name} light"
 
 
-def _release(name: str) -> str:
+def release(name: str) -> str:
     """Return advice on how to free a reserved pin."""
     if name == PPS:
         return f"set pps to another pin under [clock] in {VESSEL_FILE}"
     return f"set {name} = 0 under [lights] in {VESSEL_FILE}"
 
 
-def _some(free: Sequence[int]) -> str:
+def some(free: Sequence[int]) -> str:
+    """Return the first free pins as text."""
     named = ", ".join(str(pin) for pin in free[:_PROPOSED])
     return f"{named} …" if len(free) > _PROPOSED else named or "none"

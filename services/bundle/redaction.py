@@ -42,6 +42,7 @@ SECTIONS: Final = frozenset(
         "ssh",
         "sensor",
         "alarm",
+        "output",
     ]
 )
 """Names of tables, and keys whose values are tables. Each key in such a table is checked separately."""
@@ -169,6 +170,13 @@ HARMLESS: Final = frozenset(
         "window",
         "wire",
         "zero_after",
+        "longest",
+        "neighbours",
+        "on",
+        "pattern",
+        "pause",
+        "sensors",
+        "when_silent",
     ]
 )
 """Keys whose values are not secret.

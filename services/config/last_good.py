@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from sensors.config.loader import examine_sensors, nothing_described
+from sensors.outputs import OutputSettings
 from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
@@ -57,6 +58,8 @@ class Loaded:
     """True if this is the stored last good configuration, because the files are invalid."""
     warnings: tuple[FileProblem, ...] = ()
     """Mistakes in the files in use because of which new files would be rejected."""
+    outputs: tuple[OutputSettings, ...] = ()
+    """Sirens and other outputs that alarms turn on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Pair:
     """Folder that contains `sensors.toml` and its recordings."""
     warnings: tuple[FileProblem, ...] = ()
     """Mistakes because of which new files would be rejected."""
+    outputs: tuple[OutputSettings, ...] = ()
 
     @property
     def recordings(self) -> tuple[Path, ...]:
@@ -105,7 +109,8 @@ def load_or_last_good(
     except ConfigurationError as error:
         return keeper.load(error)
     problems = () if pair.describes_sensors else (nothing_described(sensors_path),)
-    return Loaded(pair.configuration, pair.sensors, (*problems, *keeper.keep(pair)), warnings=pair.warnings)
+    problems = (*problems, *keeper.keep(pair))
+    return Loaded(pair.configuration, pair.sensors, problems, warnings=pair.warnings, outputs=pair.outputs)
 
 
 def _read(
@@ -173,7 +178,14 @@ def _read_both(
         raise ConfigurationError(problems)
     files = {_CONFIG_NAME: config_file, _SENSORS_NAME: sensors_file}
     contents = {name: file.content for name, file in files.items() if file.content is not None}
-    return Pair(configuration, examined.sensors, contents, sensors_path.parent, examined.warnings)
+    return Pair(
+        configuration,
+        examined.sensors,
+        contents,
+        sensors_path.parent,
+        examined.warnings,
+        outputs=examined.outputs,
+    )
 
 
 class LastGood:
@@ -219,7 +231,12 @@ class LastGood:
             trouble = self._problem(f"cannot be read: {_words(error)}", "Check the card.")
             raise ConfigurationError([*why.problems, trouble]) from error
         return Loaded(
-            pair.configuration, pair.sensors, why.problems, is_last_good=True, warnings=pair.warnings
+            pair.configuration,
+            pair.sensors,
+            why.problems,
+            is_last_good=True,
+            warnings=pair.warnings,
+            outputs=pair.outputs,
         )
 
     def keep(self, pair: Pair) -> tuple[FileProblem, ...]:

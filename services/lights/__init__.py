@@ -5,5 +5,6 @@
 - `states`: the table of light states: the facts that cause a state, its pattern, and its meaning
 - `explain`: the table as human-readable text
 - `panel`: the LEDs on the GPIO header, or one LED that the kernel controls
+- `output_panel`: the sirens and other outputs that alarms turn on
 - `daemon`: the command `logboat lights`
 """

@@ -1,31 +1,36 @@
 """The daemon `logboat lights`: reads the live states once a second, and shows them on the lights.
 
-A light that cannot be used is logged, and does not affect the other lights.
+It also drives the outputs, such as sirens. A light or an output that cannot be used is logged, and does not
+affect the others.
 """
 
 import logging
 import math
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sensors.gpio.header_chip import open_header_chip
+from sensors.outputs import OutputSettings
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError
 from services.config.model import LIGHTS, LightsSection
 from services.config.timezones import zone_of
 from services.logs.setup import fatal, running
+from services.outputs.pins import OutputPins
 from services.state import state_file
 from services.system.systemd import Notifier
 from sync.gateway.policy import Situation
 
 from .facts import LightFacts, Machine
+from .output_panel import OutputPanel
 from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, RetryingPanel
 from .patterns import OFF, Pattern
 from .states import LightState, shown, single, worst
@@ -48,12 +53,15 @@ class LightsDaemon:
         *,
         night: Callable[[], bool] = lambda: False,
         tell: Callable[[Mapping[str, LightState]], None] = lambda _states: None,
+        outputs: OutputPanel | None = None,
     ) -> None:
         """Set the panel, and the functions that supply facts and receive states.
 
         `look` returns the current facts. `night` returns True during the hours in which lights that report no
         fault stay dark. `tell` is called with the states that are shown.
+        `outputs` are the sirens and other outputs, if any.
         """
+        self._outputs = outputs
         self._panel, self._look, self._night, self._tell = panel, look, night, tell
         self._looked_at = -math.inf
         self._test_until = -math.inf
@@ -66,9 +74,18 @@ class LightsDaemon:
 
     def turn(self, now: float) -> float:
         """Set the lights for the time `now`, and return the seconds until the next change."""
-        if now - self._looked_at >= LOOK_EVERY_S:
+        looks = now - self._looked_at >= LOOK_EVERY_S
+        if looks:
             self._looked_at = now
-            self._choose()
+            facts = self._look()
+            if self._outputs is not None:
+                self._outputs.look(facts)
+        change = None if self._outputs is None else self._outputs.turn(now, look=looks)
+        if looks:
+            self._choose(facts)
+        return min(self._show_lights(now), _LONGEST_S if change is None else change)
+
+    def _show_lights(self, now: float) -> float:
         if now < self._test_until:
             self._panel.show(dict.fromkeys(self._panel.lights, True))
             return min(self._test_until - now, _LONGEST_S)
@@ -76,8 +93,8 @@ class LightsDaemon:
         changes = (pattern.next_change(now) for pattern in self._patterns.values())
         return min((change for change in changes if change is not None), default=_LONGEST_S)
 
-    def _choose(self) -> None:
-        states = shown(self._look())
+    def _choose(self, facts: LightFacts) -> None:
+        states = shown(facts)
         if self._panel.lights == ("status",):
             most_severe = worst(states)
             patterns = {"status": OFF if self._night() and most_severe.severity == 0 else single(states)}
@@ -109,13 +126,18 @@ def open_panel(lights: LightsSection) -> Panel:
     if not pins:
         return DarkPanel()  # no lights configured: not an error
     try:
-        open_header_chip().close()
-        from sensors.gpio.pinfactory import GpiodFactory  # slow to import, and not every machine has a header
-
-        factory = GpiodFactory()
+        factory = _factory()
     except Exception as error:
         raise PanelError(f"no GPIO header: {error}") from error
     return HeaderPanel(pins, factory=factory, active_high=lights.active == "high")
+
+
+def _factory() -> Any:
+    """Open the GPIO header. Raise DriverError if there is none."""
+    open_header_chip().close()
+    from sensors.gpio.pinfactory import GpiodFactory  # slow to import, and not every machine has a header
+
+    return GpiodFactory()
 
 
 def run(args: Namespace) -> int:
@@ -131,27 +153,56 @@ def _run(args: Namespace) -> int:
         fatal(str(error))
         return 2
     lights = loaded.configuration.lights
-    _serve(args, loaded.configuration, RetryingPanel(lambda: open_panel(lights), clock=time.monotonic))
+    panel = RetryingPanel(lambda: open_panel(lights), clock=time.monotonic)
+    _serve(args, loaded.configuration, panel, loaded.outputs)
     return 0
 
 
 def off(args: Namespace) -> int:
-    """Turn off all lights that a killed daemon left on.
+    """Turn off all lights and outputs that a killed daemon left on.
 
-    Return 0, or 1 if the lights cannot be reached.
+    Return 0, or 1 if the lights or outputs cannot be reached.
     """
     try:
-        open_panel(load_or_last_good(args.config, args.sensors, args.data).configuration.lights).close()
+        loaded = load_or_last_good(args.config, args.sensors, args.data)
+        pins = OutputPins(loaded.outputs, _factory)
+        pins.show({}, time.monotonic())  # opening a pin turns it off
+        pins.close()
+        open_panel(loaded.configuration.lights).close()
+        if pins.faults:
+            raise PanelError("; ".join(f"output {name}: {fault}" for name, fault in pins.faults.items()))
     except (PanelError, ConfigurationError) as error:
         sys.stderr.write(f"logboat lights: {error}\n")
         return 1
     return 0
 
 
-def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) -> None:
+def _open_outputs(
+    args: Namespace, configuration: Configuration, outputs: Sequence[OutputSettings]
+) -> OutputPanel | None:
+    if not outputs:
+        return None
+    from services.outputs.alarm_feed import AlarmFeed
+
+    return OutputPanel(
+        outputs,
+        vessel=configuration.vessel.id,
+        pins=OutputPins(outputs, _factory),
+        feed=AlarmFeed(args.data / "log.db", args.run),
+        boottime=time.clock_gettime(time.CLOCK_BOOTTIME),
+    )
+
+
+def _serve(
+    args: Namespace,
+    configuration: Configuration,
+    panel: RetryingPanel,
+    configured: Sequence[OutputSettings] = (),
+) -> None:
     from services.system.processes import is_alive
 
     machine = Machine(args.run, args.identity)
+    outputs = _open_outputs(args, configuration, configured)
     zone = zone_of(configuration.vessel.timezone)
     notifier = Notifier()
     stopping = threading.Event()
@@ -168,13 +219,19 @@ def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) 
         clock = {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
         try:
             state = {"pid": os.getpid(), "updated": clock, "lights": shown, "whyDark": panel.why_dark}
+            if outputs is not None:
+                state["outputs"] = outputs.report()
             state_file.write(state_file.path(args.run, "lights"), state)
         except OSError as error:
             log.warning("cannot write the lights' state: %s", error)
         notifier.alive()
 
     daemon = LightsDaemon(
-        panel, look, night=lambda: is_night(configuration.lights, datetime.now(zone)), tell=tell
+        panel,
+        look,
+        night=lambda: is_night(configuration.lights, datetime.now(zone)),
+        tell=tell,
+        outputs=outputs,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -183,8 +240,19 @@ def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) 
     notifier.ready()
     try:
         while not stopping.is_set():
-            stopping.wait(max(daemon.turn(time.monotonic()), 0.005))
+            _wait(stopping, outputs, max(daemon.turn(time.monotonic()), 0.005))
     finally:
         notifier.stopping()
+        if outputs is not None:
+            outputs.close()
         panel.close()
         state_file.path(args.run, "lights").unlink(missing_ok=True)
+
+
+def _wait(stopping: threading.Event, outputs: OutputPanel | None, seconds: float) -> None:
+    """Wait until the daemon must stop, the time has passed, or alarms may have changed."""
+    descriptor = None if outputs is None else outputs.feed.fileno()
+    if descriptor is None:
+        stopping.wait(seconds)
+    else:  # a signal does not end this wait, which is at most _LONGEST_S
+        select.select([descriptor], [], [], seconds)

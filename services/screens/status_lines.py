@@ -250,11 +250,20 @@ def daemons(facts: StatusFacts) -> str:
         name for name, sight in sights if sight.state is None
     ]:  # the lights show this as a fault too
         return f"NOT RUNNING: {', '.join(absent)}"
-    lights = facts.lights_sight
+    return _lights_daemon(facts.lights_sight)
+
+
+def _lights_daemon(lights: lights_state.Sight) -> str:
+    """Report whether the lights daemon keeps running, and whether the outputs work."""
+    outputs = () if lights.state is None else lights.state.outputs
+    if lights.is_live and (broken := [each for each in outputs if each.fault is not None]):
+        return f"ALARMS CANNOT SOUND on {broken[0].id}: {broken[0].fault}"
     if lights.is_live:
         return "good"
     if lights.state is None:
         return "good; no lights in use"
+    if lights.state.outputs:
+        return f"ALARMS CANNOT SOUND: {lights.why_not}"
     return f"LIGHTS OUT OF DATE: {lights.why_not}"
 
 

@@ -19,12 +19,25 @@ class LiveLight(Shape, frozen=True, kw_only=True):
     means: str
 
 
+class LiveOutput(Shape, frozen=True, kw_only=True):
+    """The state of an output, such as a siren."""
+
+    id: str
+    name: str
+    pin: int
+    on: bool
+    why: str
+    fault: str | None = None
+    """Reason why the output does not work; None if it does."""
+
+
 class LiveLights(DaemonState, frozen=True, kw_only=True):
     """The complete live state of the lights daemon."""
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
     why_dark: str | None = None
     """Reason why the LEDs cannot be used; None if they can."""
+    outputs: list[LiveOutput] = field(default_factory=list)
 
 
 Sight = liveness.ObservedState[LiveLights]

@@ -1,0 +1,122 @@
+"""The outputs in the lights daemon: turns sirens, lamps and relays on and off as alarms require.
+
+The active alarms come from the document store. If it cannot be read or written, they come from the
+recorder's live state, which does not say whether they are acknowledged.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from sensors.outputs import OutputSettings
+from sensors.severity import Severity
+from services.alarms.audible import AlarmFact, audible
+from services.outputs.machine import OFF as NOT_ON
+from services.outputs.machine import OutputMachine, Shown, SilenceDetector
+from services.outputs.pins import OutputPins
+
+from .facts import LightFacts
+from .patterns import FAST, ON, SLOW, Pattern, flashes
+
+_NAMED: Final = {"on": ON, "slow": SLOW, "fast": FAST}
+
+
+class Feed(Protocol):
+    """Source of the active alarms."""
+
+    def alarms(self, now: float, *, look: bool) -> tuple[AlarmFact, ...] | None:
+        """Return the active alarms; None if they are not known."""
+
+    def close(self) -> None:
+        """Stop following the alarms."""
+
+    def fileno(self) -> int | None:
+        """Return a descriptor that is readable when alarms may have changed; None if there is none."""
+
+
+class OutputPanel:
+    """The outputs of a vessel, with their state machines and pins."""
+
+    def __init__(
+        self,
+        outputs: Sequence[OutputSettings],
+        *,
+        vessel: str,
+        pins: OutputPins,
+        feed: Feed,
+        boottime: float,
+    ) -> None:
+        """Start with all outputs off. `boottime` is the boot clock's current time, in seconds."""
+        self._machines = [OutputMachine(output, vessel) for output in outputs]
+        self._vessel, self._pins, self.feed = vessel, pins, feed
+        self._detector = SilenceDetector(boottime)
+        self._is_silent = False
+        self._live: tuple[AlarmFact, ...] = ()
+        self._utc = 0.0
+        self._is_delayed = False
+        self.shown: dict[str, Shown] = {output.id: NOT_ON for output in outputs}
+
+    def look(self, facts: LightFacts) -> None:
+        """Note the states of the daemons, once a second, and read the pins' levels."""
+        state = facts.recorder.state
+        stored = None if state is None or state.last_durable is None else state.last_durable.clock
+        self._is_silent = self._detector.is_silent(stored, facts.boottime)
+        self._utc = facts.utc
+        self._is_delayed = facts.live is not None and facts.live.documents is not None
+        self._live = tuple(_live_alarms(facts, self._vessel))
+        self._pins.check()
+
+    def turn(self, now: float, *, look: bool = False) -> float | None:
+        """Set the outputs for the time `now` of a monotonic clock.
+
+        Return the seconds until a pattern changes; None if none does. With `look`, changes of the store by
+        processes that send no hints are detected too.
+        """
+        stored = self.feed.alarms(now, look=look)
+        known = self._live if stored is None else stored
+        if stored is not None and self._is_delayed:
+            recorded = {alarm.sensor for alarm in stored if alarm.vessel == self._vessel}
+            known = (*stored, *(alarm for alarm in self._live if alarm.sensor not in recorded))
+        alarms = audible(known, (), utc=self._utc)
+        lit, changes = {}, []
+        for machine in self._machines:
+            name = machine.settings.id
+            shown = self.shown[name] = machine.turn(alarms, now, is_silent=self._is_silent)
+            pattern = pattern_named(machine.settings.pattern)
+            lit[name] = shown.sounds and pattern.is_lit(now)
+            if shown.sounds:
+                changes.append(pattern.next_change(now))
+        self._pins.show(lit, now)
+        return min((change for change in changes if change is not None), default=None)
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return the state of each output, for the live state."""
+        return [
+            {
+                "id": machine.settings.id,
+                "name": machine.settings.name,
+                "pin": machine.settings.pin,
+                "on": self.shown[machine.settings.id].sounds,
+                "why": self.shown[machine.settings.id].why,
+                "fault": self._pins.faults.get(machine.settings.id),
+            }
+            for machine in self._machines
+        ]
+
+    def close(self) -> None:
+        """Turn all outputs off, release their pins, and stop following the alarms."""
+        self._pins.close()
+        self.feed.close()
+
+
+def pattern_named(name: str) -> Pattern:
+    """Return the pattern with a name from `sensors.toml`, such as `slow` or `3 flashes`."""
+    return _NAMED[name] if name in _NAMED else flashes(int(name.split(maxsplit=1)[0]))
+
+
+def _live_alarms(facts: LightFacts, vessel: str) -> Iterable[AlarmFact]:
+    """Yield the active alarms in the recorder's state, one for each sensor."""
+    sensors: Mapping[str, Any] = {} if facts.live is None else facts.live.sensors
+    for name, sensor in sensors.items():
+        if sensor.alarm is not None:
+            severity = Severity(sensor.alarm) if sensor.alarm in list(Severity) else Severity.EMERGENCY
+            yield AlarmFact(f"live:{name}", vessel, name, severity, raised_utc=0.0)

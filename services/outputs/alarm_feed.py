@@ -1,0 +1,133 @@
+"""The active alarms of all vessels in the document store, followed by the store's sequence numbers.
+
+Only documents that have changed are read. The store is never written. While it cannot be read, the caller
+gets None and uses the recorder's live state instead.
+"""
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Final
+
+from sensors.severity import Severity
+from services.alarms.audible import AlarmFact
+from services.documents import models
+from services.documents.models import AlarmDocument, ShapeError
+from sync.documents import POLICY, DocumentType
+from sync.store import ChangeWatcher, Database, Document, StoreError
+
+log = logging.getLogger(__name__)
+
+RETRY_EVERY_S: Final = 5.0
+_ALARM: Final = f"{DocumentType.ALARM}:"
+_PAGE: Final = 500
+
+
+class AlarmFeed:
+    """Reader of the active alarms in the store at a path."""
+
+    def __init__(self, path: Path, run: Path) -> None:
+        """Set the store's path and the run directory. Call `open` before use."""
+        self._path, self._run = path, run
+        self._database: Database | None = None
+        self._watcher: ChangeWatcher | None = None
+        self._inode = 0
+        self._since = 0
+        self._active: dict[str, AlarmFact] = {}
+        self._again_at = 0.0
+        self._fault: str | None = None
+
+    def fileno(self) -> int | None:
+        """Return a descriptor that is readable after a change of the store; None if it is not open."""
+        return None if self._watcher is None else self._watcher.fileno()
+
+    def alarms(self, now: float, *, look: bool) -> tuple[AlarmFact, ...] | None:
+        """Return the active alarms, or None if the store cannot be read.
+
+        `now` is the time of a monotonic clock, in seconds. With `look`, changes by processes that send no
+        hints are detected too.
+        """
+        if self._database is None and now >= self._again_at:
+            self._open(now)
+        if self._database is None or self._watcher is None:
+            return None
+        try:
+            if look and self._path.stat().st_ino != self._inode:
+                raise StoreError(f"{self._path} was replaced")
+            was_notified = self._watcher.drain()
+            if was_notified or (look and self._watcher.ask()):
+                self._read(self._database)
+        except (StoreError, OSError) as error:
+            self._report(str(error))
+            self.close()
+            self._again_at = now
+            return None
+        return tuple(self._active.values())
+
+    def close(self) -> None:
+        """Close the store and stop watching it."""
+        with contextlib.suppress(StoreError, OSError):
+            if self._watcher is not None:
+                self._watcher.close()
+            if self._database is not None:
+                self._database.close()
+        self._watcher = self._database = None
+
+    def _open(self, now: float) -> None:
+        self._again_at = now + RETRY_EVERY_S
+        try:
+            self._inode = self._path.stat().st_ino
+            # checkpoint_pages=0: only the sync daemon moves the write-ahead log into the file
+            self._database = Database.open(
+                self._path, policy=POLICY, announce=self._run / "watchers", checkpoint_pages=0, create=False
+            )
+            self._watcher = self._database.watch()
+            self._active, self._since = {}, self._database.last_sequence
+            for document in self._database.documents(_ALARM):
+                self._note(document.id, document)
+            self._read(self._database)
+        except FileNotFoundError:  # the recorder has not created it yet
+            self.close()
+        except (StoreError, OSError) as error:
+            self._report(str(error))
+            self.close()
+        else:
+            self._fault = None
+
+    def _read(self, database: Database) -> None:
+        while page := database.changes(self._since, limit=_PAGE):
+            for change in page:
+                if change.id.startswith(_ALARM):
+                    self._note(change.id, database.get(change.id))
+            self._since = page[-1].sequence
+
+    def _note(self, document_id: str, document: Document | None) -> None:
+        self._active.pop(document_id, None)
+        if document is None or document.deleted:
+            return
+        with contextlib.suppress(ShapeError):  # `logboat alarms` reports the invalid document
+            alarm = models.read(document, AlarmDocument)
+            if alarm.cleared is None:
+                self._active[document_id] = _fact(document_id, alarm)
+
+    def _report(self, fault: str) -> None:
+        if fault != self._fault:
+            log.warning("alarms are read from the recorder's state: %s", fault)
+        self._fault = fault
+
+
+def _fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
+    try:
+        severity = Severity(alarm.severity)
+    except ValueError:  # of a later version
+        severity = Severity.EMERGENCY
+    raised = 0.0 if alarm.raised.utc is None else models.seconds_of(alarm.raised.utc)
+    return AlarmFact(
+        id=document_id,
+        vessel=alarm.vessel,
+        sensor=alarm.sensor,
+        severity=severity,
+        raised_utc=raised,
+        acknowledged=bool(alarm.acks),
+        text=alarm.text,
+    )

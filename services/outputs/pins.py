@@ -1,0 +1,106 @@
+"""The pins of the outputs. A pin that cannot be used is logged and tried again, and affects no other pin."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from sensors.outputs import OutputSettings
+
+log = logging.getLogger(__name__)
+
+TRY_EVERY_S: Final = 10.0
+
+
+class OutputPins:
+    """The outputs' pins on the GPIO header."""
+
+    def __init__(self, outputs: Iterable[OutputSettings], factory: Callable[[], Any]) -> None:
+        """Set the outputs. `factory` opens the header, and returns gpiozero's pin factory."""
+        self._outputs = {output.id: output for output in outputs}
+        self._factory = factory
+        self._opened: Any = None
+        self._devices: dict[str, Any] = {}
+        self._lit: dict[str, bool] = {}
+        self._again_at: dict[str, float] = {}
+        self.faults: dict[str, str] = {}
+        """Reasons why outputs do not work, by id."""
+
+    def show(self, lit: dict[str, bool], now: float) -> None:
+        """Turn each output on or off as in `lit`. Write to a pin only if it changes.
+
+        `now` is the time of a monotonic clock, in seconds.
+        """
+        for name, output in self._outputs.items():
+            device = self._devices.get(name) or self._try(output, now)
+            wanted = lit.get(name, False)
+            if device is None or self._lit.get(name) == wanted:
+                continue
+            try:
+                device.value = wanted
+                self._lit[name] = wanted
+            except Exception as error:  # noqa: BLE001  # one broken pin must not stop the others
+                self._fail(output, str(error), now)
+
+    def check(self) -> None:
+        """Read the pins' levels, and report each pin that does not have the level that was set."""
+        for name, device in self._devices.items():
+            try:
+                is_on = bool(device.value)
+            except Exception:  # noqa: BLE001, S112  # the next change of the pin reports the fault
+                continue
+            wanted = self._lit.get(name, False)
+            text = f"pin {self._outputs[name].pin} is {_word(is_on)}, but was turned {_word(wanted)}"
+            if is_on == wanted:
+                if self.faults.pop(name, None) is not None:
+                    log.info("output %s works again", name)
+            elif self.faults.get(name) != text:
+                self.faults[name] = text
+                log.error("output %s: %s; check its wiring", name, text)
+
+    def close(self) -> None:
+        """Turn all outputs off, and release their pins."""
+        for name, device in list(self._devices.items()):
+            try:
+                device.off()
+                device.close()
+            except Exception as error:  # noqa: BLE001  # the other outputs must be turned off
+                log.error("output %s cannot be turned off: %s", name, str(error))
+        self._devices.clear()
+        self._lit.clear()
+
+    def _try(self, output: OutputSettings, now: float) -> Any:
+        if now < self._again_at.get(output.id, now):
+            return None
+        try:
+            from gpiozero import DigitalOutputDevice  # slow to import, and not every machine has a header
+
+            if self._opened is None:
+                self._opened = self._factory()
+            device = DigitalOutputDevice(
+                output.pin,
+                active_high=output.active == "high",
+                initial_value=False,
+                pin_factory=self._opened,
+            )
+        except Exception as error:  # noqa: BLE001  # reported, and tried again
+            self._fail(output, str(error), now)
+            return None
+        self._devices[output.id], self._lit[output.id] = device, False
+        if self.faults.pop(output.id, None) is not None:
+            log.info("output %s works again", output.id)
+        return device
+
+    def _fail(self, output: OutputSettings, error: str, now: float) -> None:
+        self._again_at[output.id] = now + TRY_EVERY_S
+        device = self._devices.pop(output.id, None)
+        if device is not None:
+            device.close()
+        if self.faults.get(output.id) != error:
+            log.error(
+                "output %s on pin %d: %s; trying again every %g s", output.id, output.pin, error, TRY_EVERY_S
+            )
+        self.faults[output.id] = error
+
+
+def _word(is_on: bool) -> str:  # a level has no other name
+    return "on" if is_on else "off"
