@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sensors.severity import Severity
+from services.alarms.phases import Phase, phase_of
 from services.clocks.clock_quality import UNSYNCED
 from services.documents import models
 from services.documents.models import AlarmDocument, BootMoment, DocumentSource, ShapeError
@@ -35,6 +36,11 @@ class AlarmEpisode:
     def is_acknowledged(self) -> bool:
         """True if anyone has acknowledged the alarm."""
         return bool(self.alarm.acks)
+
+    @property
+    def phase(self) -> Phase:
+        """Phase of the alarm, which follows from its document alone."""
+        return phase_of(cleared=self.cleared is not None, acknowledged=self.is_acknowledged)
 
     @property
     def is_open(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Final
 import msgspec
 
 from sensors.sample import Value
+from services.alarms.phases import Phase
 from services.history.timeline import TimeTrust
 from services.state.described import described
 
@@ -210,6 +211,10 @@ class Alarm(Part, frozen=True, kw_only=True):
         str, described("SI unit of the value; 'bool' for contacts, 'ratio' for 0 to 1, '' for counts.")
     ]
     holds: Annotated[bool, described("True if the alarm is active, that is, has not been cleared.")]
+    phase: Annotated[
+        Phase,
+        described("Phase of the alarm, as defined by IEC 62923-1. `normal` means cleared and acknowledged."),
+    ]
     raised: Annotated[Moment, described("Time at which the alarm was raised.")]
     cleared: Annotated[Moment | None, described("Time at which the alarm was cleared; null if it is active.")]
     acks: Annotated[Sequence[AlarmAcknowledgement], described("Acknowledgements of the alarm.")]

@@ -94,6 +94,7 @@ def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> "Alarm":
         value=alarm.value,
         unit=alarm.unit,
         holds=episode.cleared is None,
+        phase=episode.phase,
         raised=moment_json(episode.raised),
         cleared=None if episode.cleared is None else moment_json(episode.cleared),
         acks=[

@@ -556,6 +556,23 @@ class TestAlarms:
         assert "1 alarm not acknowledged" in done.lines[-1]
         assert "over and seen" in logboat("alarms", "--all").out
 
+    def test_phase_of_each_alarm_is_stated_for_programs(self, logboat: Appliance) -> None:
+        seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
+        logboat.put(
+            SYNCED,
+            build.alarm(1, cleared=200, acks=seen),
+            build.alarm(2, cleared=200),
+            build.alarm(3, acks=seen),
+            build.alarm(4),
+        )
+        found = logboat("alarms", "--all", "--json").json["alarms"]
+        assert {alarm["short"]: alarm["phase"] for alarm in found} == {
+            "1": "normal",
+            "2": "rectified-unacknowledged",
+            "3": "active-acknowledged",
+            "4": "active-unacknowledged",
+        }
+
     def test_alarm_is_described_in_words(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(17, severity="warn", value=64.0))
         row = logboat("alarms").lines[1]
