@@ -1,4 +1,4 @@
-"""Program that runs in a guest. It sends pulses to a line of a simulated GPIO chip, or samples its level."""
+"""Program that runs in a guest. It drives a line of a simulated GPIO chip, or samples the line's level."""
 
 import os
 import sys
@@ -19,6 +19,14 @@ def pulses(path: str, count: int, hertz: float) -> float:
     return count / (time.monotonic() - begun)
 
 
+def hold(path: str, pull: str, hertz: float) -> None:
+    """Write the pull of a line again and again, until the program is stopped."""
+    line = os.open(path, os.O_WRONLY)
+    while True:
+        os.pwrite(line, pull.encode(), 0)
+        time.sleep(1 / hertz)
+
+
 def look(path: str, count: int, hertz: float) -> str:
     """Sample the level of a line `count` times, and return `#` for each high and `.` for each low level."""
     seen = ""
@@ -29,5 +37,7 @@ def look(path: str, count: int, hertz: float) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[2].startswith("pull-"):
+        hold(sys.argv[1], sys.argv[2], float(sys.argv[3]))
     do = pulses if sys.argv[1].endswith("/pull") else look
     print(do(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

@@ -79,10 +79,17 @@ class Header:
         guest.put(Path(__file__).with_name("drive.py"), "drive.py")
         return cls(guest)
 
-    def set(self, pin: int, level: bool) -> None:
-        """Set the level of a line, as an external contact would."""
-        pull = "pull-up" if level else "pull-down"
-        self.guest.root(f"echo {pull} > {CHIP}/sim_gpio{pin}/pull")
+    def hold(self, pin: int, level: bool) -> None:
+        """Hold a line at a level until the next call, as an external contact does.
+
+        The level is written again and again, because gpio-sim applies the line's own pull resistor whenever
+        the recorder configures the line, which it does every few seconds for a debounced contact.
+        """
+        unit, pull = f"hold-{pin}", "pull-up" if level else "pull-down"
+        command = f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/pull {pull} 10"
+        self.guest.root(
+            f"systemctl stop {unit} 2>/dev/null; systemd-run --quiet --unit={unit} --collect {command}"
+        )
 
     def pulses(self, pin: int, count: int, hertz: float) -> float:
         """Send `count` pulses, and return the actual rate in pulses per second."""

@@ -78,7 +78,7 @@ def test_header_belongs_to_the_gpio_group(booted: Guest, header: Header) -> None
 
 def test_contact_changes_the_reading(booted: Guest, header: Header) -> None:
     for level in (True, False, True):
-        header.set(17, level)
+        header.hold(17, level)
         booted.wait_for(f"a reading of {level}", partial(reads, booted, level))
 
 
