@@ -3,14 +3,17 @@
 `tests/homeassistant` shows the same with a real Home Assistant, whose installation takes minutes.
 """
 
+import json
 import re
 from typing import Any, Final
 
+import jinja2
 import pytest
 
 from sensors import signalk_paths
 from sensors.contact_classes import contact_class
 from sensors.presentation import presentation
+from services.alarms.phases import phase_of
 from sync.gateway.mqtt.homeassistant import DiscoveryStyle, discovery
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
 
@@ -96,3 +99,19 @@ def test_message_has_only_documented_keys(topic: str) -> None:
 def test_every_entity_has_its_own_id() -> None:
     assert len({config["unique_id"] for config in ENTITIES.values()}) == len(ENTITIES)
     assert len({config["default_entity_id"] for config in ENTITIES.values()}) == len(ENTITIES)
+
+
+@pytest.mark.parametrize("cleared", [None, {"utc": "2026-10-09T08:55:17Z"}])
+@pytest.mark.parametrize("acks", [[], [{"who": "anna"}]])
+def test_attribute_of_an_alarm_states_its_phase(
+    cleared: dict[str, str] | None, acks: list[dict[str, str]]
+) -> None:
+    templates = {
+        entity["json_attributes_template"]
+        for topic, entity in ENTITIES.items()
+        if "alarm" in topic or "button" in topic
+    }
+    assert len(templates) == 1
+    alarm = {"_id": "alarm:argo:s1:qwerty:000000000001", "cleared": cleared, "acks": acks}
+    attributes = json.loads(jinja2.Template(templates.pop()).render(value_json=alarm))
+    assert attributes["phase"] == phase_of(cleared=cleared is not None, acknowledged=bool(acks))

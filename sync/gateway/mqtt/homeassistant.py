@@ -188,7 +188,9 @@ _QUALITY: Final = (
 _EPISODE: Final = (
     "{{ {'alarm_id': value_json.get('_id'), 'severity': value_json.get('severity'),"
     " 'text': value_json.get('text'), 'raised': (value_json.get('raised') or {}).get('utc'),"
-    " 'cleared': (value_json.get('cleared') or {}).get('utc'),"
+    " 'cleared': (value_json.get('cleared') or {}).get('utc'), 'phase':"
+    " ('normal' if value_json.get('acks') else 'rectified-unacknowledged') if value_json.get('cleared')"
+    " else ('active-acknowledged' if value_json.get('acks') else 'active-unacknowledged'),"
     " 'acknowledged_by': value_json.get('acks', []) | map(attribute='who') | list} | tojson }}"
 )
 
