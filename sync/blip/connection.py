@@ -116,7 +116,7 @@ class BlipConnection:
         self._unanswered: dict[int, int] = {}
         """Urgency of each complete request from the peer, or _ANSWERED while the reply is being sent."""
         self._present = (0, 0, 0)
-        """Number, flags and size in bytes of the frame that is being inflated in pieces."""
+        """Message number, flags and size in bytes of the frame that is being inflated in pieces."""
 
     # State for the owner
 
@@ -339,7 +339,7 @@ class BlipConnection:
         in_parts = self._awaiting.pop(number, None)
         if in_parts is not None:
             in_parts = in_parts and flags & KIND_MASK == _RESPONSE
-            if not flags & MORE_COMING and not in_parts:  # As above.
+            if not flags & MORE_COMING and not in_parts:  # The most frequent case, as in `_request_frame`.
                 return [self._answer(number, flags, content)]
             standing = MessagePhase.EXPECTED
         elif inbox.is_incomplete(key):
@@ -368,7 +368,7 @@ class BlipConnection:
             raise AcknowledgementInvalidError(msg)
         message = self._outbox.find(number * 2 + is_reply)
         if message is None:
-            return []  # It is sent or answered. Peers acknowledge even the last frame.
+            return []  # The message was sent completely. Peers acknowledge even the last frame.
         if frame_bytes > message.sent:
             msg = f"the peer acknowledges {frame_bytes} bytes of a message, but only {message.sent} were sent"
             raise AcknowledgementInvalidError(msg)

@@ -52,7 +52,7 @@ class ConnectionOverError(LocalError):
 
 
 class NotAwaitingReplyError(LocalError):
-    """No request with this number waits for a reply."""
+    """No request with the given number is waiting for a reply."""
 
 
 class UnsendableMessageError(LocalError):
@@ -69,7 +69,7 @@ class BodyUnavailableError(BlipError):
 
 
 class ViolationError(BlipError):
-    """The peer broke the protocol or a limit, so the connection is over."""
+    """The peer broke the protocol or exceeded a limit, which ends the connection."""
 
     close_code: ClassVar[int] = CloseCode.PROTOCOL_ERROR
     """WebSocket close code (RFC 6455, section 7.4.1) that reports the violation to the peer."""

@@ -8,7 +8,7 @@ import msgspec
 
 
 class RequestReceived(msgspec.Struct, frozen=True, gc=False):
-    """A complete request. Unless `no_reply` is True, it waits for `send_response` or `send_error`."""
+    """A complete request. Unless `no_reply` is True, answer it with `send_response` or `send_error`."""
 
     number: int
     properties: dict[str, str]
@@ -62,7 +62,7 @@ class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, gc=False):
-    """The peer's acknowledgement of part of a long message that we sent. It can be used to show progress."""
+    """The peer's acknowledgement of part of a long message. Callers can use it to show progress."""
 
     number: int
     is_reply: bool

@@ -15,7 +15,7 @@ from sync.blip.limits import ACKNOWLEDGE_EVERY, ConnectionLimits
 
 
 class IncomingMessage:
-    """A message of which not all frames have arrived."""
+    """A message some of whose frames have not arrived yet."""
 
     __slots__ = (
         "_properties_end",
@@ -41,9 +41,9 @@ class IncomingMessage:
         self.total = 0
         """Number of bytes of properties and body received so far, including bytes that are not kept."""
         self.too_large = False
-        """True if the body is longer than `kept_bytes`. Then no part of it is kept."""
+        """True if the body is longer than `kept_bytes`, in which case no part of the body is kept."""
         self.received = 0
-        """Number of bytes received in the message's frames, without their headers."""
+        """Number of bytes received in the message's frames, not counting the frame headers."""
         self.noted = 0
         """Value of `received` in the last acknowledgement that was queued."""
         self.acknowledged = 0
@@ -85,7 +85,7 @@ class Inbox:
         self._held = 0
         """Total number of bytes kept for all incomplete messages."""
         self._owed: dict[int, IncomingMessage] = {}
-        """Messages to acknowledge. Each is queued at most once, so a slow peer cannot fill the memory."""
+        """Messages to acknowledge, by key. Each appears only once, so a slow peer cannot fill memory."""
 
     @property
     def bytes_held(self) -> int:

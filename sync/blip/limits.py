@@ -21,7 +21,7 @@ twice this size.
 SMALL_FRAME: Final = 4 * KIB
 """Maximum number of a message's bytes in one frame while an urgent message waits.
 
-LiteCore and go-blip use the same number.
+LiteCore and go-blip use the same value.
 """
 ACKNOWLEDGE_EVERY: Final = 50_000
 """Number of received bytes of one message between acknowledgements (BLIP protocol, section 3.7)."""
@@ -38,14 +38,14 @@ class ConnectionLimits:
     inflated_bytes: int = 17 * MIB
     """Maximum size in bytes of a frame after inflation (`InflatedTooLargeError`).
 
-    Deflate compresses at most 1032 : 1, and LiteCore fills a frame of 16 KiB as far as possible. So a body
-    that consists only of spaces makes a valid frame of 16.1 MiB.
+    Deflate compresses at most 1032 : 1, and LiteCore compresses as much content into a 16 KiB frame
+    as fits. A valid frame of a body that consists only of spaces can therefore inflate to 16.1 MiB.
     """
     message_bytes: int = 24 * MIB
     """Maximum size in bytes of a message (`MessageTooLargeError`).
 
-    Sync Gateway accepts documents of up to 20 MiB. A reply that the caller asked to receive in
-    parts is not subject to this limit.
+    Sync Gateway accepts documents of up to 20 MiB. A reply that the caller requested in parts is
+    not subject to this limit.
     """
     kept_bytes: int = 24 * MIB
     """Maximum size in bytes of a message whose body is kept in memory.
@@ -66,7 +66,7 @@ class ConnectionLimits:
     unacknowledged_bytes: int = 256 * KIB
     """Maximum number of unacknowledged bytes of one received message (`FlowControlIgnoredError`).
 
-    A peer that follows the protocol stays within `WINDOW` and one frame.
+    A peer that follows the protocol exceeds `WINDOW` by at most one frame.
     """
     window_bits: int = zlib.MAX_WBITS
     """Base-two logarithm of the size of our deflate window. The peer does not need this value."""
@@ -88,7 +88,7 @@ APPLIANCE: Final = ConnectionLimits(
 )
 """Limits for each peer of a machine that has 512 MiB of memory and up to a hundred peers.
 
-Documents on such a machine are at most 256 KiB long, and messages of other vessels about 150 KiB. Another
+Documents on such a machine have at most 256 KiB, and messages from other vessels about 150 KiB. Another
 vessel sends up to 4 MiB of revisions before it waits for replies, and LiteCore sends 2 MiB. The smaller
 deflate window makes compressed documents 2 % larger.
 """

@@ -20,7 +20,7 @@ from sync.blip.frames import MORE_COMING, URGENT
 from sync.blip.limits import BIG_FRAME, WINDOW, ConnectionLimits
 
 OVERHEAD: Final = 32
-"""Bytes of a frame reserved for its header, its checksum, and the growth of incompressible data in deflate.
+"""Bytes in a frame reserved for its header, its checksum, and the growth of incompressible data in deflate.
 """
 
 

@@ -43,7 +43,7 @@ def encode(properties: Mapping[str, str], limits: ConnectionLimits) -> bytes:
 
 
 def announced_end(message: bytes | bytearray, limits: ConnectionLimits) -> int | None:
-    """Return the offset where an incomplete message's properties end; None while the count is incomplete.
+    """Return the offset where an incomplete message's properties end; None until the count has arrived.
 
     Raises PropertiesTooLargeError as soon as the count is known to be too large.
     """

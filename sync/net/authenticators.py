@@ -167,7 +167,7 @@ class CertificateHolder:
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """A client of a listener without authenticators, so that its identity is unknown."""
+    """A client of a listener that has no authenticators. The client's identity is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ class ListenerCertificateAuthenticator:
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
-        """Return True if the holder of the first certificate may connect. TLS has verified it."""
+        """Return True if the holder of the first certificate, which TLS has verified, may connect."""
         return await self.objection(certificates) is None
 
     async def objection(self, certificates: list[x509.Certificate]) -> str | None:

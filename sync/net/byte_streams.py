@@ -36,7 +36,7 @@ class StreamConnection:
         if error is not None:
             self._writer.transport.abort()
         self._writer.close()
-        with suppress(OSError):  # The stream was already broken, and this was reported.
+        with suppress(OSError):  # The stream had already failed, and that failure was reported.
             await self._writer.wait_closed()
 
     async def _read(self, connection: ReplicatorConnection) -> None:

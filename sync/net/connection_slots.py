@@ -1,12 +1,12 @@
 """Limits on a listener's connections: in total, unauthenticated, and without a client certificate.
 
-A *stranger* is an unauthenticated client: it has connected and is not admitted yet. Connecting costs nothing,
-so each address has few slots for strangers. When the slots for strangers are full, the longest-waiting
-stranger from the address with the most strangers is dropped. Some slots for admitted connections are reserved
-for clients whose certificate was accepted, so that users cannot take all slots. Until its certificate is
-accepted, such a client also counts as a stranger, because a certificate that chains to one of our roots may
-have been revoked. When the slots for users are full, the oldest connection of the user with the most
-connections is dropped.
+A *stranger* is an unauthenticated client: it has connected and is not admitted yet. Connecting requires no
+credentials, so each address has few slots for strangers. When the slots for strangers are full, the
+longest-waiting stranger from the address with the most strangers is dropped. Some slots for admitted
+connections are reserved for clients whose certificate was accepted, so that users cannot take all slots.
+Until its certificate is accepted, such a client also counts as a stranger, because a certificate that chains
+to one of our roots may have been revoked. When the slots for users are full, the oldest connection of the
+user with the most connections is dropped.
 
 This module does no I/O: it returns the connections to drop.
 """

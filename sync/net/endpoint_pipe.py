@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 _PIECE: Final = 16 * 1024
 """Maximum number of bytes passed to the application's connection at once in a byte stream.
 
-Sending this number of bytes over a slow line takes seconds. With TLS, these bytes form one record.
+Sending this many bytes over a slow line takes seconds. With TLS, these bytes form one record.
 """
 _READY_BYTES: Final = 64 * 1024
 """Number of received but undelivered bytes above which `ready` waits."""

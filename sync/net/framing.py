@@ -27,7 +27,7 @@ except ImportError:  # built without a compiler: the same result, twenty times s
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
 
 package_log: Final = logging.getLogger(f"{__name__}.websockets")
-"""Logger for the `websockets` package's protocols, whose messages tell less than our own."""
+"""Logger for the `websockets` package's protocols, whose messages are less specific than our own."""
 package_log.setLevel(logging.WARNING)
 
 # RFC 6455, 5.2. The first byte has FIN and the opcode. The second has MASK and the length; 126 and 127 mean
@@ -95,7 +95,7 @@ class Framing:
 
     @property
     def has_output(self) -> bool:
-        """True if `take` has bytes to write."""
+        """True if `take` would return bytes to write."""
         return bool(self._out or self._pong)
 
     # Sending

@@ -14,7 +14,7 @@ from sync.replication.errors import LiteCoreCode
 HEAD_BYTES: Final = 32 * 1024
 """Maximum size in bytes of an HTTP head (the first line and the headers).
 
-It leaves room for cookies and a token. The `websockets` package limits each line to 8 KiB.
+This size leaves room for cookies and a token. The `websockets` package limits each line to 8 KiB.
 """
 
 _END: Final = b"\r\n\r\n"

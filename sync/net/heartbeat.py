@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 _NEAR: Final = 0.001
-"""Tolerance for timers, in seconds, because they sometimes fire a little early."""
+"""Tolerance, in seconds, for timers that fire slightly early."""
 
 
 class Heartbeat:

@@ -72,7 +72,7 @@ A device opens one or two connections, and several devices may share a user name
 FIRST_MESSAGE_S: Final = 60.0
 """Seconds within which a peer's first request must arrive.
 
-The peer sends this request immediately after the handshake, but a satellite link may lose the request twice.
+The peer sends this request immediately after the handshake, but a satellite link may lose it twice.
 """
 _ENDPOINT: Final = "_blipsync"
 
@@ -371,7 +371,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close the oldest connection of a client that has too many. That connection was probably lost."""
+        """Close the oldest connection, which was probably lost, of a client that has too many."""
         theirs = [
             connection
             for connection in self._connections

@@ -4,7 +4,7 @@ This module does no I/O and computes no hashes. Each attempt is counted when it 
 attempts do not exceed the limits. If the password is correct, the attempt is no longer counted. A wrong
 password counts against the sender's address and against the user for some minutes. For an IPv6 address, its
 /64 is counted, because a host with one address in a /64 can use all other addresses of that /64. A client
-that exceeds a limit must wait, and no hash is computed for it.
+that exceeds a limit must wait, and no hash is computed for its attempts.
 
 The limit for a user does not apply to addresses from which that user has logged in before. Otherwise anyone
 could lock out the user. The limit for the /64 does not apply to exactly such an address either. For such an

@@ -35,7 +35,7 @@ In addition, the process needs 60 MiB for itself, 16 MiB to check two passwords 
 a message that is being decoded. The sum is below the 120 MiB to which the process is limited.
 """
 CONNECTION: Final = 220 * KIB
-"""Memory, in bytes, that each open connection was measured to use for TLS buffers and objects."""
+"""Measured memory use, in bytes, of one open connection's TLS buffers and objects."""
 _READ: Final = 64 * KIB
 """Size, in bytes, of the read buffer of each TLS connection in asyncio. asyncio's default is 256 KiB."""
 _TRIM_FROM: Final = 4 * MIB
@@ -47,7 +47,7 @@ asyncio's TLS leaves reference cycles that contain buffers. Python's collector c
 Without this limit, hundreds of these buffers would remain.
 """
 _COLLECT_AFTER: Final = 0.5
-"""Seconds by which garbage collection is delayed, so that it runs less often. Each run takes about 20 ms."""
+"""Delay of garbage collection, in seconds, so that it runs less often. Each run takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
 """Minimum size in bytes of memory blocks that are returned to the system as soon as they are freed.
 
@@ -104,7 +104,7 @@ class MemoryBudget:
             asyncio.get_running_loop().run_in_executor(None, release_free_memory)
 
     def departed(self) -> None:
-        """Record that a connection is over, even one that was never admitted."""
+        """Count a connection that has ended, even if it was never admitted."""
         self._departed += 1
         if self._departed >= _DEPARTED and self._collection is None:
             self._collection = asyncio.get_running_loop().call_later(_COLLECT_AFTER, self._collect)

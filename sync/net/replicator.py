@@ -54,7 +54,7 @@ _GATEWAY: Final = "Couchbase Sync Gateway"
 STOP_GRACE_S: Final = 10.0
 """Seconds for which `stop` waits for the peer to store the checkpoint: a few satellite round trips.
 
-Without the checkpoint, some work is repeated on the next connection.
+If the checkpoint is not stored, the next connection repeats some work.
 """
 _CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
@@ -82,7 +82,7 @@ class ReplicatorConfiguration:
     channels: frozenset[str] = frozenset()
     """Channels whose documents are pulled; empty for all."""
     document_ids: frozenset[str] = frozenset()
-    """Ids of the documents to replicate in both directions; empty for all."""
+    """Ids of the documents to replicate, in both directions; empty for all."""
     push_filter: DocumentFilter | None = None
     """Function that returns True if a document must be pushed.
 
@@ -95,7 +95,7 @@ class ReplicatorConfiguration:
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for pulled documents; None for no limit."""
     filter_name: str | None = None
-    """Name of the filters, which is part of the checkpoint's name.
+    """Name that stands for both filters. It is part of the checkpoint's name.
 
     Change this name when a filter changes. Otherwise documents that the old filter rejected are not offered
     again.
@@ -147,7 +147,7 @@ class ReplicatorConfiguration:
     begun: Callable[[PushProgress], None] | None = None
     """Function called on each connection before anything is pushed, with the progress from which to continue.
 
-    The `local` of this progress is 0 if the whole feed will be pushed.
+    The progress has `local` 0 if the whole feed will be pushed.
     """
     failed: FailedDocuments | None = None
     """List in which to record documents that fail permanently.
@@ -230,7 +230,7 @@ class Replicator:
         self._resets = False
         self._failed = configuration.failed
         self._has_offered = False
-        """True if the documents that failed in earlier runs were offered again."""
+        """True if the documents that failed in earlier runs were offered to the peer again."""
         self.bytes_sent = self.bytes_received = 0
         """Numbers of payload bytes sent and received on connections that have ended.
 
@@ -287,7 +287,7 @@ class Replicator:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push documents again that failed before, immediately or on the next connection.
+        """Push the documents that failed before again, immediately or on the next connection.
 
         On the first connection, all documents that failed before are pushed again automatically. Raises
         StoreError if the store fails.
@@ -355,7 +355,7 @@ class Replicator:
         return None if self._link is None or self._link.is_closed else self._link.transport.silence
 
     def pending_document_ids(self) -> set[str]:
-        """Return the ids of selected documents whose last change the peer has not confirmed.
+        """Return the ids of the selected documents whose last change the peer has not confirmed.
 
         Before the first connection, the result is derived from the stored checkpoint. The feed of changes is
         read from the first change that is not pushed.

@@ -26,7 +26,7 @@ class StoreWatch:
         self._callbacks[key] = callback
 
     def remove(self, key: object) -> bool:
-        """Remove the callback added with `key`. Return True if no callback is left."""
+        """Remove the callback with this key. Return True if no callbacks remain."""
         self._callbacks.pop(key, None)
         return not self._callbacks
 

@@ -18,7 +18,7 @@ LEAST_BURST: Final = 4096
 
 
 class TokenBucket:
-    """A budget of bytes to send, which grows over time. The caller passes in the time.
+    """A budget of bytes to send, which grows over time. The caller passes in the current time.
 
     A frame of any size may be sent when the budget is not negative. The budget may be negative afterwards. So
     the number of bytes sent in any period is at most `rate` times its duration, plus one burst and one frame.

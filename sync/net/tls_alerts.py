@@ -2,7 +2,8 @@
 
 When a handshake fails, OpenSSL produces an alert such as "unknown CA", but asyncio closes the connection
 without sending it (https://github.com/python/cpython/issues/98078, not fixed in Python 3.13). The other side
-sees only a reset. The context in this module sends the alert, using documented extension points of `ssl`.
+sees only that the connection was reset. The context in this module sends the alert, using documented
+extension points of `ssl`.
 """
 
 import ssl

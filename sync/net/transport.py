@@ -16,7 +16,7 @@ class FrameReceiver(Protocol):
         """Process all frames that one read has completed, in order."""
 
     def writable(self) -> None:
-        """Continue sending, because a transport that was not writable has room again."""
+        """Continue sending, because the transport's buffer has room again."""
 
     def closed(self, problem: Problem | None) -> None:
         """Handle the end of the transport.

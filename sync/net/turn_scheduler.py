@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Duration of a turn in seconds, during which all other connections wait.
+"""Duration of a time slice, in seconds. All other connections wait during that time.
 
 Switching to another connection takes less than a hundredth of this time.
 """
@@ -45,7 +45,7 @@ class ConnectionOwner:
 
 
 class Worker(Protocol):
-    """Object that does its work in the turns of a scheduler."""
+    """An object that does its work in the time slices that a scheduler assigns to it."""
 
     owner: ConnectionOwner
 
@@ -60,7 +60,7 @@ class TurnScheduler:
         self._loop = loop
         self._ready: dict[Worker, None] = {}
         self._until = 0.0
-        """Time at which the event loop must handle other events."""
+        """Time by the event loop's clock at which the loop must handle other events."""
         self._is_due = False
         """True while `_next` is scheduled. Until `_next` runs, workers may work only until `_until`."""
         self._is_giving = False

@@ -12,7 +12,7 @@ from sync.net.websocket import WebSocketTransport
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client's request to connect. For `Decide`, the request is a valid WebSocket upgrade."""
+    """A client's HTTP request. A `Decide` function receives only valid WebSocket upgrade requests."""
 
     path: str
     """The path and query, still percent-encoded."""
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Acceptance of a request to open a WebSocket."""
+    """The decision to accept a request and open a WebSocket."""
 
     receiver: Callable[[WebSocketTransport], FrameReceiver]
     """Function that is called with the open transport, and returns the receiver of its frames."""

@@ -1,4 +1,4 @@
-"""An open WebSocket after its handshake, as a `Transport` that is efficient for many small frames.
+"""An open WebSocket, after its handshake, as a `Transport` that handles many small frames efficiently.
 
 All frames of one read are passed to the receiver in one call. `send` only queues a frame, and `flush` writes
 all queued frames at once. `ws_client` and `ws_server` perform handshakes and create these transports.
@@ -262,7 +262,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._problem = problem
 
     def _failed(self, code: int, reason: str) -> None:
-        """Close after the peer has violated the protocol. The peer gets some time to read the close frame."""
+        """Close after the peer has violated the protocol. The peer has some time to read the close frame."""
         self._settle(
             Problem(Domain.WEBSOCKET, code, f"{self.remote} violated the WebSocket protocol: {reason}")
         )

@@ -189,7 +189,7 @@ class Server:
                 transport.close(CloseCode.RECONNECT, "the listener is stopping")
 
     async def wait_closed(self, grace: float | None = None) -> None:
-        """Wait until no connection is left. Connections still open after `grace` seconds are aborted."""
+        """Wait until all connections are closed. Connections still open after `grace` seconds are aborted."""
         try:
             async with asyncio.timeout(grace):
                 await self._empty.wait()
@@ -290,7 +290,7 @@ class _PendingConnection(asyncio.Protocol):
         try:
             if welcomes is None or welcomes(came_by):
                 return True
-        except OSError as error:  # if this were raised, the connection would never be closed
+        except OSError as error:  # an error raised here would leave the connection open forever
             log.warning(
                 "%s: dropped: the interface of the connection cannot be determined: %s", self.remote, error
             )
@@ -568,7 +568,7 @@ class _IgnoringReceiver:
         """Ignore the received frames."""
 
     def writable(self) -> None:
-        """Ignore that the transport has room."""
+        """Ignore that the transport's buffer has room again."""
 
     def closed(self, problem: object) -> None:
         """Ignore the end of the transport."""
