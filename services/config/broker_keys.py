@@ -1,4 +1,4 @@
-"""Checks of the keys that only a gateway of kind mqtt has."""
+"""Checks of the keys that are valid only for a gateway of kind `mqtt`."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -64,7 +64,7 @@ def is_web_address(address: str) -> bool:
 def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
     """Yield a problem for each policy that does not send the documents that Home Assistant needs.
 
-    Only new files are rejected, because a gateway in use may have forwarded documents in this way for years.
+    Only new files are rejected. A file in use may have contained such a policy for years.
     """
     for number, gateway in enumerate(configuration.gateways):
         sent = {channel for entry in gateway.policy for channel in entry.channels}

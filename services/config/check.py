@@ -1,7 +1,8 @@
-"""`logboat config check FILE`: checks configuration files as a card and the appliance do, for a terminal.
+"""`logboat config check FILE`: checks configuration files as writing a card and booting do.
 
-It distinguishes `sensors.toml` from `vessel.toml` and `logboat.toml` by name, or else by content. A file is
-checked together with the other one in its folder, as `logboat fleet card` and each boot check them.
+The type of a file is determined by its name, or else by its content: it is either a `sensors.toml`, or a
+`vessel.toml` or `logboat.toml`. Both files in a folder are checked together, as in `logboat fleet card` and
+at each boot.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ class Checked:
     problems: tuple[FileProblem, ...] = ()
     """Mistakes that prevent the file from being used."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes that cause a new file to be rejected. A file that is already in use remains in use."""
+    """Mistakes for which a new file is rejected, but not a file that is already in use."""
     reminders: tuple[FileProblem, ...] = ()
     """Values in a valid file that were copied from an example, and must be replaced."""
     examined: ExaminedSensors | None = field(default=None, repr=False)
@@ -50,16 +51,16 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class CheckedFiles:
-    """Result of checking several files and the files beside them."""
+    """Result of checking several files, and other files in the same folders."""
 
     files: tuple[Checked, ...]
-    """Results for the given files, in order, then for files beside them that contain mistakes."""
+    """Results for the given files, in order, then for other files in the same folders that have mistakes."""
     not_checked: tuple[str, ...]
     """Checks that were impossible, with the reasons, as phrases to print after "not checked:"."""
 
     @property
     def problems(self) -> tuple[FileProblem, ...]:
-        """All mistakes for which a card would be rejected."""
+        """All mistakes because of which no card would be written."""
         return tuple(problem for each in self.files for problem in (*each.problems, *each.warnings))
 
 
@@ -72,7 +73,7 @@ class _Pair:
 
 
 def check(path: Path) -> Checked:
-    """Check one file together with the other configuration file in its folder. Return its own result.
+    """Check a file together with the other configuration file in its folder. Return the first file's result.
 
     No exception is raised: every problem is reported in the result.
     """

@@ -1,8 +1,8 @@
 """Finds values that were copied from the documentation's examples, which do not work on a vessel.
 
-A file with such a value is valid, because the examples themselves must pass the check. But no one has the
-private key of the SSH key, no server has the host name, and everyone can read the password. So `logboat
-config check` and `logboat fleet card` print reminders.
+A file with such a value is valid, because the examples themselves must pass the check. But the values are
+useless: no one has the SSH key's private key, no server has the host name, and the password is public. So
+`logboat config check` and `logboat fleet card` print reminders.
 """
 
 from collections.abc import Iterator

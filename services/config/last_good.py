@@ -1,4 +1,4 @@
-"""The last good configuration, which is used so that no mistake in the files stops recording.
+"""The last good configuration, with which recording continues when a configuration file is invalid.
 
 Whenever both files are valid, they are stored under `DATA/last-good/`, with the recordings that `replay`
 sensors refer to. When either file is invalid, both are taken from that folder, and the problems are returned
@@ -57,7 +57,7 @@ class Loaded:
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes in the files in use because of which new files would be rejected."""
+    """Mistakes in the files in use for which new files would be rejected."""
     outputs: tuple[OutputSettings, ...] = ()
     """Sirens and other outputs that alarms turn on."""
 
@@ -73,7 +73,7 @@ class Pair:
     folder: Path
     """Folder that contains `sensors.toml` and its recordings."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes because of which new files would be rejected."""
+    """Mistakes for which new files would be rejected."""
     outputs: tuple[OutputSettings, ...] = ()
 
     @property
@@ -206,7 +206,7 @@ class LastGood:
             return False
 
     def load(self, why: ConfigurationError, *, check_recordings: bool = True) -> Loaded:
-        """Return the stored configuration with the problems in `why`. Raise `why` if none is stored.
+        """Return the stored configuration and the problems in `why`. If none is stored, raise `why`.
 
         Without `check_recordings`, recordings are not parsed, which can take seconds.
         """
@@ -250,7 +250,7 @@ class LastGood:
             with _locked(self._folder / "lock") as is_ours:
                 if is_ours:  # otherwise another process, started at the same time, is writing the same files
                     self._write(pair, digest)
-        except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in use
+        except Exception as error:  # noqa: BLE001  # used even if it cannot be stored
             return (
                 self._problem(
                     f"could not be saved: {_words(error)}",

@@ -68,8 +68,8 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = {
 def read_configuration(file: TomlFile) -> Configuration:
     """Return the configuration in a parsed file.
 
-    Raise ConfigurationError, listing every problem, if the file is invalid. No file content raises any other
-    error.
+    Raise ConfigurationError, listing every problem, if the file is invalid. No content of a file raises any
+    other error.
     """
     root = Table.root(file)
     root.read(schema_of(Configuration), elsewhere={**advice(root, Configuration), **_OTHER_FILE})
@@ -157,7 +157,7 @@ _KEYS_OF_EAP: Final = {
     TTLS: (("user", "password"), ("certificate", "key")),
     TLS: (("user", "certificate", "key"), ("password", "anonymous_user")),
 }
-"""For each EAP method, the keys that it needs, and the keys that it does not use."""
+"""Keys that each EAP method requires, and keys that it does not use."""
 
 
 def _check_shared_password(table: Table, wifi: Wifi) -> None:

@@ -27,12 +27,12 @@ _SPECIAL: Final[Mapping[type, Mapping[str, Advice]]] = {
         ),
     },
 }
-"""Advice, by section, about misplaced keys for which the name of the right section is not enough."""
+"""Advice, by section, about misplaced keys for which naming the right section is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Section to which a key belongs."""
+    """A section to which a key belongs."""
 
     header: str
     """Header of the section, such as `[network]` or `[[network.wifi]]`."""

@@ -24,7 +24,7 @@ _RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
 
 @section
 class VesselSection:
-    """The [vessel] section of the file."""
+    """The [vessel] section: the identity of the vessel."""
 
     id: str = key(
         identifier,
@@ -87,7 +87,7 @@ class UserSection:
 
 @section
 class MeshSection:
-    """The [mesh] section of the file."""
+    """The [mesh] section: the links between vessels."""
 
     role: str = key(
         choice("peer", "hub", "active-only", "passive-only"),
@@ -239,7 +239,7 @@ class GatewaySection:
 
 @section
 class RetentionSection:
-    """The [retention] section of the file."""
+    """The [retention] section: the space for recorded data."""
 
     budget: Budget = key(
         parsers.budget,
@@ -349,7 +349,7 @@ class ClockSection:
 
 @section
 class Configuration:
-    """The contents of a whole `logboat.toml`."""
+    """All settings of a `logboat.toml` file."""
 
     vessel: VesselSection = table(VesselSection, default=VesselSection(), meaning="The vessel.")
     network: NetworkSection = table(NetworkSection, default=NetworkSection(), meaning="Networks and SSH.")

@@ -152,7 +152,7 @@ class Ethernet:
 
 @section
 class NetworkSection:
-    """The [network] section of the file."""
+    """The [network] section: networks and SSH access."""
 
     country: str | None = key(
         parsers.country,

@@ -1,7 +1,7 @@
 """Checks `logboat.toml` (on a card `vessel.toml`) and `sensors.toml` together, with the files they refer to.
 
-All commands, and each boot, use this check for the two files. `services.boot.check` and
-`services.config.check` add the rules for the folder that contains the files.
+All commands use this check for the two files, and so does the appliance at each boot. `services.boot.check`
+and `services.config.check` add the rules for the folder that contains the files.
 """
 
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ class PairCheck:
     """Result of checking both files. `configuration` or `examined` is None if that file has mistakes."""
 
     problems: tuple[FileProblem, ...]
-    """Mistakes because of which a file is not used."""
+    """Mistakes because of which a file cannot be used."""
     warnings: tuple[FileProblem, ...]
-    """Mistakes because of which a file is rejected if it is new, but not if it is already in use."""
+    """Mistakes for which a new file is rejected, but not a file that is already in use."""
     configuration: Configuration | None
     examined: ExaminedSensors | None = field(repr=False)
     not_checked: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ def names_of_files(configuration: Configuration) -> tuple[str, ...]:
 
 
 def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
-    """Check both files in a folder, and check that no other file for the card is empty.
+    """Check both files in a folder, and that no other file to be copied to the card is empty.
 
     `config` and `sensors` are the names of the files. The result is that of `check_pair`.
     """

@@ -1,7 +1,7 @@
 """Parsers for single keys of `logboat.toml`: networks, addresses, keys, budgets, channels.
 
-They are used with `sensors.toml.schema`. Each raises `InputError` for an invalid value. The error message
-never contains a secret.
+The declarations in `model` and `network_model` use these parsers. Each parser raises `InputError` if the
+value is invalid. The error message never contains a secret.
 """
 
 import ipaddress
@@ -70,7 +70,7 @@ def ssid(raw: Any) -> str:
     if isinstance(raw, list):
         name = ssids.name_of(_octets(raw))
     else:
-        joined = raw.replace("\u200d", "") if isinstance(raw, str) else ""  # it joins emoji
+        joined = raw.replace("\u200d", "") if isinstance(raw, str) else ""  # used in emoji
         if isinstance(raw, str) and not raw.isprintable() and not any(map(is_odd_blank, joined)):
             raise InputError(
                 "the network name contains characters that cannot be displayed",
@@ -104,7 +104,7 @@ def bssid(raw: Any) -> str:
 
 @parses(ValueForm("a password"))
 def wifi_password(raw: Any) -> str:
-    """Parse a Wi-Fi password. Its length is checked once the kind of the network is known.
+    """Parse a Wi-Fi password. The loader checks its length, which depends on the kind of network.
 
     Error messages never show the password.
     """
@@ -273,7 +273,7 @@ def url(*schemes: str) -> Parser:
             good = parts.scheme in schemes and host is not None and parts.port != 0
         except ValueError:  # a port that is not a number, or an unclosed bracket
             good = False
-        if "@" in address:  # do not show the password, even if the URL has other faults
+        if "@" in address:  # do not show the password, even if the URL is invalid in other ways as well
             raise InputError("the address contains a user name", "Set user and password_file instead.")
         if not good or " " in address:
             raise InputError(
@@ -286,7 +286,7 @@ def url(*schemes: str) -> Parser:
 
 @parses(ValueForm("a URL"))
 def gateway_url(raw: Any) -> str:
-    """Parse the URL of a gateway. `GATEWAY_URLS` checks the URL once the kind of the gateway is known."""
+    """Parse the URL of a gateway. The loader checks it with `GATEWAY_URLS`, by kind of gateway."""
     address: str = text(2_000)(raw)
     return address
 
@@ -333,7 +333,7 @@ def fingerprint(raw: Any) -> str:
 
 @parses(ValueForm("a channel", limits="1 to 200 characters, no comma"))
 def gateway_channel(raw: Any) -> str:
-    """Parse the name of a channel on a gateway, which may be a channel that vessels do not have."""
+    """Parse the name of a gateway's channel, which need not be a channel of vessels."""
     written: str = text(200, least=1)(raw)
     if "," in written:
         raise InputError(f"{shown(written)} is not a valid channel", "Remove the comma.")

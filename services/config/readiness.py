@@ -1,7 +1,7 @@
 """Finds problems of a valid configuration: missing files, example values, and a channel that cannot be used.
 
-A daemon does not use these checks, because it runs with the configuration in use. For each mistake, only
-new files are rejected: see `FileProblem.refuses_only_new`.
+The daemons do not run these checks, because a file in use must stay in use despite such a problem. Only new
+files are rejected (see `FileProblem.refuses_only_new`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ _PEM: Final = b"-----BEGIN "
 
 
 def files_of_gateways(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each file to which a gateway's settings refer but which cannot be used."""
+    """Yield a problem for each unusable file to which a gateway's settings refer."""
     for number, gateway in enumerate(configuration.gateways):
         for key, name in _files_of(gateway).items():
             path = file.path.parent / name
@@ -125,7 +125,7 @@ _ENDS: Final = {"password_file": ".password", "session_file": ".password", "key"
 
 
 def missing(key: str, name: str) -> tuple[str, str]:
-    """Return a message that a file does not exist, and the remedy. `key` is the key that names the file."""
+    """Return a message that a file does not exist, with the remedy. `key` is the key that names the file."""
     if Path(name).is_absolute():
         return (
             f"there is no file {name}",
@@ -170,7 +170,7 @@ def is_file(path: Path) -> bool:
     """Return True if a path is a file, or if that cannot be known."""
     try:
         return path.is_file()
-    except PermissionError:  # whether the file exists is known only to root
+    except PermissionError:  # only root can see whether the file exists
         return True
     except (OSError, ValueError):  # a name that no file can have
         return False

@@ -1,4 +1,4 @@
-"""Describes in plain words how each sensor in a `sensors.toml` is understood, for `logboat config check`.
+"""Describes in plain words how Logboat interprets each sensor in a `sensors.toml` file.
 
 Values are in the units that the file uses. Each kind of sensor describes its own keys.
 """
@@ -21,7 +21,7 @@ _GAP: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class UnderstoodSensor:
-    """Description of how one sensor in a `sensors.toml` is understood."""
+    """Description of how Logboat interprets one sensor in a `sensors.toml` file."""
 
     settings: SensorSettings
     facts: tuple[Fact, ...]

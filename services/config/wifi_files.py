@@ -1,8 +1,8 @@
 """Finds problems with the certificates and keys to which the Wi-Fi networks in a configuration refer.
 
-A network with such a problem cannot be joined. For each mistake, only new files are rejected: see
-`FileProblem.refuses_only_new`. The appliance reports problems of files in use, such as a certificate that has
-expired meanwhile, in its status.
+A network with such a problem cannot be joined. Only new files are rejected for such a problem (see
+`FileProblem.refuses_only_new`). The appliance reports problems of files in use, such as a certificate that
+has since expired, in its status.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ def _files_of(wifi: Wifi) -> Mapping[str, str]:
 
 
 def _mistake_in(key: str, content: bytes, label: str, now: datetime) -> tuple[str, str] | None:
-    """Return a description of the mistake in a file and its remedy; None if there is no mistake."""
+    """Return a description of the mistake in a file, with a remedy; None if there is no mistake."""
     if key == "key":
         return _mistake_in_key(content, label)
     if _CERTIFICATE not in content:
