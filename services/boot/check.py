@@ -1,4 +1,4 @@
-"""Checks whether the configuration files in a folder can be used together with the files beside them."""
+"""Checks whether the configuration files in a folder can be used together with the other files there."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from services.config.pair_check import check_folder
 def check(folder: Path) -> FolderCheck:
     """Check `logboat.toml` and `sensors.toml` in a folder; a missing file counts as empty.
 
-    Never raise: every problem is reported in the result.
+    No exception is raised: every problem is reported in the result.
     """
     found = check_folder(folder, config=CONFIG, sensors=SENSORS)
     return FolderCheck(found.problems, found.vessel, found.warnings)

@@ -51,7 +51,7 @@ class ImagerCard:
     card: Path
     """Logboat's folder on the card."""
     timezone: str = ""
-    """Time zone in the vessel's configuration; a request for the same time zone counts as fulfilled."""
+    """Time zone in the vessel's configuration. If Imager requests the same one, the request is fulfilled."""
 
     def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
         """Return the settings in Imager's files, and the contents of these files by name.
@@ -130,7 +130,7 @@ def take_in_customisation(
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
-    """Return Imager's earlier settings, updated with every value that its later settings define."""
+    """Return Imager's earlier settings, updated with all values that its later settings define."""
     settings = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
     return dataclasses.replace(earlier, **{name: value for name, value in settings.items() if value})
 
@@ -151,7 +151,7 @@ def stored_customisation(etc: Path) -> Customisation | None:
         return _from_json(customisation)
     except FileNotFoundError:
         return None
-    except Exception as error:  # noqa: BLE001  # an unreadable file requests no settings
+    except Exception as error:  # noqa: BLE001  # a file that cannot be parsed counts as having no settings
         log.error("%s cannot be read: %s", etc / KEPT, error)
         return None
 
@@ -169,7 +169,7 @@ def _from_json(stored: dict[str, Any]) -> Customisation:
 
 
 def added(network: NetworkSection, asked: Customisation | None) -> NetworkSection:
-    """Return the vessel's networks and keys together with those from Imager.
+    """Return the vessel's networks and SSH keys together with those from Imager.
 
     Invalid values, which an older release may have stored, are left out.
     """

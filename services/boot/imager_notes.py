@@ -1,7 +1,7 @@
-"""Requests of Raspberry Pi Imager that are not fulfilled; they stay in PROBLEMS.txt until it is deleted.
+"""Raspberry Pi Imager's unfulfilled requests, which PROBLEMS.txt lists until the user deletes that file.
 
 The file with the request is erased after the first boot, and the card may be read only after several boots.
-Therefore the requests are stored. They are forgotten when someone has deleted PROBLEMS.txt.
+Therefore the requests are stored. They are discarded once the user has deleted PROBLEMS.txt.
 """
 
 import json
@@ -25,7 +25,7 @@ _KEPT: Final = ".imager-notes.json"
 class StoredNotes:
     """Imager's unfulfilled requests, as stored by earlier boots.
 
-    `shown` is True if PROBLEMS.txt has contained them.
+    `shown` is True if PROBLEMS.txt has already listed them.
     """
 
     notes: tuple[FileProblem, ...] = ()

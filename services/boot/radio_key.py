@@ -65,7 +65,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
         yield loaded
     try:
         loaded = identity_files.load_radio_key(data, root)
-    except IdentityError as error:  # from an earlier fleet, or damaged: it will arrive again
+    except IdentityError as error:  # from an earlier fleet, or damaged: the mesh will resend it
         log.info("skipped: %s", error)
         loaded = None
     if loaded is not None:
@@ -128,7 +128,7 @@ class RadioKeyWatch:
         self._looked_at: str | None = ""
         self._statement: RadioKey | None = None
         self.problems: list[str] = []
-        """Problems with the radio key that the user must solve."""
+        """Problems with the radio key that require the user's attention."""
         self.told: dict[str, Any] | None = None
         """State of the radio key to publish in `sync.json`; None if the key has never changed."""
 

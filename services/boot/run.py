@@ -66,7 +66,7 @@ _FIREWALL: Final = f"{_NETWORKS}' firewall"
 _ASKED: Final = ".restart-asked"
 """Name of a file in the active configuration folder.
 
-It stores the lines of config.txt that required the last restart.
+The file stores the lines of config.txt that required the last restart.
 """
 
 
@@ -282,7 +282,7 @@ class BootSequence:
         there = system.radios(places.root, tool=self.tool)
         if there and network.country is not None:
             system.set_country(network.country, tool=self.tool)
-            there = system.radios(places.root, tool=self.tool)  # the channels depend on the country
+            there = system.radios(places.root, tool=self.tool)  # the permitted channels depend on the country
         identity = identities.load(places.etc / "identity")
         networks = plan(
             network,
@@ -347,7 +347,7 @@ class BootSequence:
             if decision.restart:  # stored first, so that the same lines never cause a second restart
                 files.write(asked, configtxt.digest(hardware.lines).encode() + b"\n")
             if not decision.write and before is not None:
-                # the restart worked; if the lines disappear later, the machine may restart once more
+                # the lines took effect; if they disappear later, the machine may restart once more
                 files.remove(asked)
             for number in decision.write:
                 text = configtxt.rewritten(texts[number], hardware.lines)

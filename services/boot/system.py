@@ -1,6 +1,6 @@
-"""Changes to the system at boot, one function for each step. Each raises OSError or CardError on failure.
+"""Functions that change the system at boot, one for each step. They raise OSError or CardError on failure.
 
-Where systemd, NetworkManager or a Raspberry Pi is missing, as in tests, steps that need it do nothing.
+Without systemd, NetworkManager or a Raspberry Pi, as in tests, the steps that need it do nothing.
 """
 
 import grp
@@ -219,7 +219,7 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
 
 
 def groups(names: Sequence[str]) -> Mapping[str, int]:
-    """Return the numeric ids of those groups in `names` that exist, by name."""
+    """Return the numeric ids of the groups in `names`, by name. Groups that do not exist are left out."""
     ids = {}
     for name in names:
         with suppress(KeyError):

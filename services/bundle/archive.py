@@ -1,4 +1,4 @@
-"""Packs files into one compressed tar file in memory, which works even when the disk is full."""
+"""Packs files into one compressed tar file in memory, so that packing works even when the disk is full."""
 
 import io
 import tarfile

@@ -35,7 +35,7 @@ MOST_BYTES: Final = 400_000
 SAMPLES: Final = 5
 """Number of documents to include for each kind, the newest first."""
 _LEAST_ANYWHERE: Final = 8
-"""Minimum length of values that are removed from all files because the configuration files omit them.
+"""Minimum length, in characters, at which an omitted configuration value is removed from all files.
 
 Such a value may not be secret, and removing short values everywhere would make the files unreadable.
 """
@@ -80,7 +80,7 @@ def parts(appliance: Appliance) -> Iterator[ArchiveFile]:
     for name, make in _parts(appliance):
         try:
             text = make()
-        except Exception as error:  # noqa: BLE001  # the archive is there to show what is broken
+        except Exception as error:  # noqa: BLE001  # the archive must be created even if something is broken
             text = f"(not available: {error or type(error).__name__})\n"
         text = clean_lines(remover.clean(text))
         if len(text) > MOST_BYTES:  # truncated after redaction, because half a secret would not be recognised
@@ -189,7 +189,7 @@ def _doctor(appliance: Appliance) -> str:
 
 
 def _documents(appliance: Appliance) -> str:
-    """Return the newest documents of each kind as JSON, with most samples left out."""
+    """Return the newest documents of each kind as JSON, without most of their samples."""
     counts: dict[str, Any] = {}
     path = appliance.data / "log.db"
     with Database.open(path, policy=POLICY, checkpoint_pages=0, create=False) as database:
@@ -224,7 +224,7 @@ def _indented(path: Path) -> str:
 
 
 def _kept(data: Path) -> str:
-    """Return the most recent logged errors, oldest first."""
+    """Return the most recent errors in the log, oldest first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
     return "".join(texts) or "(no errors are stored)\n"
 

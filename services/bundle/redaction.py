@@ -186,7 +186,7 @@ HARMLESS: Final = frozenset(
 SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
 """Configuration keys whose values are left out on purpose.
 
-The list includes SSH keys: they are not secret, but they identify a person.
+SSH keys are included although they are not secret, because they identify a person.
 """
 
 _TOKEN: Final = re.compile(
@@ -196,7 +196,7 @@ _TOKEN: Final = re.compile(
 _HEADING: Final = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_.-]+)[ \t]*(\]\]?)[ \t]*(#.*)?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-f_xo.:TZ+-]{0,40}")
-"""Pattern of numbers and dates; unquoted words do not match."""
+"""Pattern of numbers, dates and booleans. Other unquoted words do not match."""
 _QUOTED: Final = re.compile(r'"([^"]*)"|\'([^\']*)\'')
 _TRIPLE: Final = ('"""', "'''")
 _LONGEST: Final = 2_000
@@ -222,7 +222,7 @@ class Redacted:
 
 
 def redact(text: str) -> Redacted:
-    """Return the text of a TOML file without anything that may be secret. Never raise."""
+    """Return the text of a TOML file without anything that may be secret. No exception is raised."""
     redactor = _Redactor()
     for line in text.removeprefix("\ufeff").split("\n"):
         redactor.take(line.removesuffix("\r"))
@@ -230,7 +230,7 @@ def redact(text: str) -> Redacted:
 
 
 class _NotUnderstoodError(Exception):
-    """A line is not a valid setting."""
+    """The line is not a valid setting."""
 
 
 @dataclass(frozen=True, slots=True)

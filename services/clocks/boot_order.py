@@ -1,8 +1,8 @@
 """Finds inconsistent clocks: a boot in a log cannot begin before an earlier boot ended.
 
 If the clocks of boots with trusted time contradict each other, the largest consistent set of boots is
-trusted. Of two equally large sets, the set that ends earlier is trusted: a clock can be ahead by any
-amount, but cannot be behind by more than the image's age.
+trusted. Of two equally large sets, the set that ends earlier is trusted: a clock can be fast by any
+amount, but cannot be slow by more than the image's age.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class Span:
 
 
 def outvoted(spans: Sequence[Span]) -> list[bool]:
-    """Return, for each boot, whether its neighbours outvote it.
+    """Return a list of booleans: True for each boot whose neighbours outvote it.
 
-    `spans` has the spans of all boots with trusted clocks, in order.
+    `spans` contains the spans of all boots with trusted clocks, in order.
     """
     return [
         is_outvoted(spans[max(place - NEAR, 0) : place], own, spans[place + 1 : place + NEAR + 1])
@@ -45,7 +45,7 @@ def outvoted(spans: Sequence[Span]) -> list[bool]:
 def is_outvoted(before: Sequence[Span], own: Span, after: Sequence[Span]) -> bool:
     """Return True if a boot is outvoted by the boots before and after it.
 
-    `before` and `after` have the spans of up to `NEAR` boots with trusted clocks on either side.
+    `before` and `after` contain the spans of up to `NEAR` boots with trusted clocks on either side.
     """
     if all(one.is_before(own) for one in before) and all(own.is_before(one) for one in after):
         return False

@@ -1,4 +1,4 @@
-"""The sync daemon's time floor, which the document store preserves for boots at which the clock is wrong."""
+"""The sync daemon's time floor, kept in the document store in case the next boot's clock is wrong."""
 
 import logging
 import time
@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 _CLOCK: Final = "mesh:clock"
 """Id of the local document that stores the floor.
 
-Its field `utc` is the floor, and `contradicted` is the number of seconds for which time servers contradicted
-the floor.
+Its field `utc` is the floor, and `contradicted` is the number of seconds for which time servers have
+contradicted the floor.
 """
 
 

@@ -28,7 +28,7 @@ REANCHOR_S: Final = 6 * 3600.0
 STEP_S: Final = 0.5
 """Minimum deviation, in seconds, of a good clock from the last anchor's prediction for a new anchor."""
 AHEAD: Final = 60.0
-"""Time, in seconds, by which the floor may be ahead of a good clock.
+"""Tolerance, in seconds, by which the floor may be ahead of a good clock.
 
 The tolerance is necessary because time services may set clocks back a little.
 """
@@ -45,13 +45,13 @@ KEEP_EVERY_S: Final = 600.0
 
 
 SYNCED: Final = "synced"
-"""Value of `trust` in documents for a time of a clock that the network, GNSS or a clock chip had set."""
+"""Value of `trust` in documents: the clock had been set by the network, GNSS or a clock chip."""
 UNSYNCED: Final = "unsynced"
-"""Value of `trust` in documents for a time of a clock that nothing had set reliably."""
+"""Value of `trust` in documents: the clock had not been set by a reliable source."""
 
 
 def trust_of(*, synced: bool) -> str:
-    """Return the trust in a UTC time as documents state it in `trust`."""
+    """Return the value of `trust` that documents state for a UTC time."""
     return SYNCED if synced else UNSYNCED
 
 
@@ -86,8 +86,8 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
     """Return the quality of the system clock, as reported by the kernel.
 
     A time service may discipline the clock, or a clock chip may have set it. Every time service counts as the
-    network here: `services.state.gnss_state` tells whether it is the satellite receiver. Raise OSError if the
-    kernel cannot be queried.
+    network here: `services.state.gnss_state` shows whether the time comes from the satellite receiver. Raise
+    OSError if the kernel cannot be queried.
     """
     clock = kernel_clock.read()
     if clock.is_synced:

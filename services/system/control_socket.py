@@ -40,7 +40,7 @@ LONGEST_PATH: Final = 107
 
 
 class ControlError(Exception):
-    """The daemon cannot be reached; the message says why and what to do."""
+    """The daemon cannot be reached. The message states the reason and the remedy."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ class ControlServer(Generic[Asked]):
         asked: type[Asked],
         patience: float = PATIENCE_S,
     ) -> None:
-        """Listen at `path`, and replace any socket that a killed daemon left there.
+        """Listen at `path`, replacing any socket that a killed daemon has left there.
 
         `asked` is the type of request that `handler` accepts. Raise OSError if the socket cannot be created.
         """

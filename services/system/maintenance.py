@@ -2,8 +2,8 @@
 
 A file in the run directory shows that maintenance is in progress; the lights and `logboat status` read it.
 The file is created before the root file system becomes writable, and removed after it is read-only again. The
-lights therefore always show when it is writable. A restart also ends maintenance, because the boot mounts the
-root file system read-only.
+lights therefore show maintenance for as long as the file system is writable. A restart also ends maintenance,
+because the boot mounts the root file system read-only.
 """
 
 import json
@@ -26,7 +26,7 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """The root file system could not be made writable or read-only; the message says what to do."""
+    """The root file system could not be made writable or read-only. The message states the remedy."""
 
 
 def seconds(text: str) -> int:
@@ -64,7 +64,7 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
     state = {"since": utc, "until": utc + duration}
     files.write(place / STATE, json.dumps(state).encode() + b"\n")
     _forget_timer(tool)
-    # Schedule the end before the beginning, so that maintenance ends even if this process is killed.
+    # Schedule the end first, so that maintenance ends even if this process is killed.
     tool(
         [
             *("systemd-run", "--quiet", f"--unit={TIMER}", f"--on-active={duration}s"),

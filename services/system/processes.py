@@ -1,4 +1,4 @@
-"""Check whether a process on this machine is alive."""
+"""Check of whether a process on this machine is alive."""
 
 import os
 

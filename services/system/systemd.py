@@ -38,11 +38,11 @@ class Notifier:
         self._progress_at = float("-inf")
 
     def ready(self) -> None:
-        """Report that the daemon is now working."""
+        """Report that startup is complete and the daemon is working."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Feed the unit's watchdog."""
+        """Reset the watchdog timer of the daemon's unit."""
         self._send("WATCHDOG=1")
 
     def progress(self) -> None:
@@ -70,7 +70,7 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.sendto(text.encode(), self._address)
         except OSError as error:
-            # A daemon works even if no process listens.
+            # The daemon must work even if no process receives these messages.
             if self._is_heard:
                 log.warning("cannot reach systemd at %s: %s", self._address, error.strerror or error)
             self._is_heard = False
