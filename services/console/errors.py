@@ -5,7 +5,7 @@ A mistake by the user raises UsageError (exit status 2), and a failure raises Fa
 
 
 class CommandError(Exception):
-    """A command cannot continue; the message is a sentence for the user."""
+    """The command cannot continue. The message is a sentence for the user."""
 
     status = 1
 
@@ -15,6 +15,6 @@ class FailedError(CommandError):
 
 
 class UsageError(CommandError):
-    """The command line is wrong."""
+    """The command line is invalid."""
 
     status = 2

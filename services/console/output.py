@@ -30,7 +30,7 @@ def _print(text: str, stream: TextIO) -> None:
 
 
 def print_json(output: "msgspec.Struct") -> None:
-    """Print an object, whose type is from `services.schemas`, as one line of JSON, and flush the output."""
+    """Print an object of a type in `services.schemas` as one line of JSON, and flush the output."""
     print(to_json(output), flush=True)
 
 

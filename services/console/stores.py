@@ -29,14 +29,14 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
         raise FailedError(
             f"{path}: no document store; start the recorder first, or specify the store's folder with --data"
         )
-    # Only the sync daemon checkpoints the appliance's store, and processes that watch the store must learn
-    # of each write.
+    # Only the sync daemon checkpoints the appliance's store, and processes that watch the store must be
+    # notified of each write.
     with open_store(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
         yield database
 
 
 def undocumented_samples(args: Namespace) -> "Undocumented | None":
-    """Return the samples of the sensor `args.sensor` that are in the journal, but perhaps in no document yet.
+    """Return the samples of the sensor `args.sensor` that are in the journal but may not be in documents yet.
 
     If the journal cannot be read, print a message and return None. Call this before reading any document.
     """

@@ -17,7 +17,7 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """Error for a name that matches no alarm or several alarms. The message says how many."""
+    """The given name matches no alarm, or several alarms. The message states how many."""
 
 
 @dataclass(frozen=True, slots=True)

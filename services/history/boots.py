@@ -1,6 +1,6 @@
 """A vessel's boots, read from documents: all boots, or only those needed to convert a few times to UTC.
 
-The needed boots are those in which the times were recorded, and the boots around them, up to the nearest boot
+The boots needed are those in which the times were recorded, and the boots around them, up to the nearest boot
 on each side whose time is certain. The results are the same as with all boots, but the cost does not grow
 with the number of boots.
 """
@@ -61,7 +61,7 @@ def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[
         if nearby.boot(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
-            # The nearest believed boot bounds the time of this boot, so boots beyond it do not matter.
+            # The nearest believed boot bounds the time of this boot, so boots beyond that one do not matter.
             next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
     return Timeline(nearby.boots())
 

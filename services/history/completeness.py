@@ -6,7 +6,7 @@ grows with the number of sensors, logs and boots, but not with the length of the
 Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number
 that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
 is out of order is a *fault*. Samples in windows that are still open are in no document yet. The report states
-only how many there are, which it derives from the sensor's current value.
+only the number of these samples, which is derived from the sensor's current value.
 """
 
 import heapq
@@ -35,7 +35,7 @@ from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Maximum number of ranges, and of faults, listed for one sensor's log. All others are only counted."""
+"""Maximum number of ranges, and of faults, listed for one sensor's log. Any more are only counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
 """Reason reported for samples of another vessel that were removed from this card."""
 ROUNDING_S: Final = 0.002
@@ -153,14 +153,15 @@ def verify(
     floors: Mapping[str, str] | None = None,
     own: str = "",
 ) -> Iterator[VesselReport]:
-    """Yield a report for each vessel. Raise any errors that the source raises.
+    """Yield a report for each vessel. Errors raised by the source are propagated.
 
     Args:
         source: the documents.
         vessels: the vessels' ids; None for all vessels in the source.
         floors: the floors from `Database.floors`. Readings of other vessels below a floor were removed from
             this store.
-        own: the vessel to which this store belongs. Its removed readings are recorded by gap documents only.
+        own: the vessel to which this store belongs. Floors do not apply to that vessel, because gap documents
+            explain its removed readings.
     """
     for vessel in models.vessels(source) if vessels is None else vessels:
         yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)

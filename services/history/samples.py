@@ -1,4 +1,4 @@
-"""A sensor's readings for views: single samples in order, each with the best known time.
+"""A sensor's readings, as views show them: single samples in order, each with the best known time.
 
 Only one window at a time is held in memory. Samples are yielded in order of log and number, even if the
 clocks contradict that order. Samples in windows that are still open are in no document yet; they come from

@@ -1,4 +1,4 @@
-"""The timeline of a vessel: converts boot clock times to UTC, and says how uncertain each result is and why.
+"""The timeline of a vessel: converts boot clock times to UTC, and determines how uncertain each result is.
 
 A reading carries the number of its boot and the time of the boot clock, which never jumps. A boot's anchors
 relate that clock to UTC, and better anchors may be added later. The readings are never rewritten. Instead,
@@ -62,7 +62,7 @@ class TimeTrust(StrEnum):
     RECORDED = "recorded"
     """Taken from the sample's own document, because the document about its boot is missing."""
     UNKNOWN = "unknown"
-    """Nothing is known about the time."""
+    """Neither an estimate nor a bound is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Undocumented:
 def undocumented(data: Path, sensor: str) -> Undocumented | None:
     """Return a sensor's samples in windows that were open when the journal last recorded its progress.
 
-    Meanwhile, some of the samples may be in documents. Return None if there is no journal, or if it does not
+    Some of the samples may already be in documents. Return None if there is no journal, or if it does not
     contain the sensor. Raise JournalError if it cannot be read.
     """
     path = data / JOURNAL

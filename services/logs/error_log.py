@@ -41,7 +41,7 @@ class ErrorLog:
         self._again = 0
 
     def append(self, line: LogLine, *, utc: float, clock: float, now: float) -> None:
-        """Append a line, unless it repeats a recent line. Never raise: failures are counted in `lost`.
+        """Append a line, unless it repeats a recent line. Failures are not raised, but counted in `lost`.
 
         `utc` is in seconds since 1970, and `clock` in seconds since the board started. `now` is the time of a
         monotonic clock, in seconds.
@@ -74,7 +74,7 @@ class ErrorLog:
                 os.close(file)
 
     def sync(self, now: float, *, at_once: bool = False) -> None:
-        """Make the appended lines durable if this is due or `at_once` is True. Never raise."""
+        """Make the appended lines durable if a sync is due or `at_once` is True. No exception is raised."""
         if self._waiting is None or not (at_once or self.is_due(now)):
             return
         file, self._waiting = self._waiting, None

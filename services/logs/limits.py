@@ -1,4 +1,4 @@
-"""Limits on how often the same message is logged. The caller passes the time.
+"""Limits on how often the same message is logged. The caller passes in the current time.
 
 Messages are the same if they come from the same place in the code and differ only in numbers. A further limit
 applies to each place, because messages from one place may all differ, for example in names sent by a peer.
