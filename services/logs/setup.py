@@ -26,7 +26,7 @@ MOST_WAITING: Final = 1_000
 _IDLE_S: Final = 1.0
 _ENDS_WITHIN_S: Final = 3.0
 _ONLY_KEPT: Final = "only_kept"
-"""Name of the attribute that marks a record as already written to standard error, and only to be saved."""
+"""Name of the attribute that marks a record to be saved only, because standard error already has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class _Writer(threading.Thread):
     def _write(self, job: _Job) -> None:
         if job.is_shown:
             head = journal_level(job.level) if self._to_journal else ""
-            with contextlib.suppress(OSError, ValueError):  # standard error has no reader
+            with contextlib.suppress(OSError, ValueError):  # no process reads standard error any more
                 self._stream.write(f"{head}{job.line}\n")
                 self._stream.flush()
         if job.level >= logging.ERROR and self._kept is not None:

@@ -10,7 +10,8 @@ to which copies are durable. After a restart, copying continues from the newest 
 copied twice. This is harmless, because the newest copy of a document counts.
 
 Written data is never changed. A whole segment is removed when it is damaged, or when most of its documents
-were deliberately removed from the store. Its other documents are first appended to the newest segment.
+were deliberately removed from the store. Before that, its remaining documents are appended to the newest
+segment.
 """
 
 import logging
@@ -124,7 +125,8 @@ def uncopied(
 ) -> list[str]:
     """Return the ids of documents whose copies were durable but have been lost.
 
-    Documents that have not been copied yet are not included. Raise StoreError if the store cannot be read.
+    The result does not include documents that have not been copied yet. Raise StoreError if the store cannot
+    be read.
     """
     state = copies.mark
     if state is None or state.store != database.uuid:
@@ -272,7 +274,7 @@ class CopyWriter:
         if kept_bytes > most * all_bytes:
             return None
         self._append_copies(copy for copy in content.copies() if kept.get(copy.id) == copy.rev)
-        if number != numbers(self.folder)[0]:  # older segments may still contain copies of these
+        if number != numbers(self.folder)[0]:  # older segments may still contain copies of these documents
             self.forget(content.removed())
         healed = self._append_current(database, content.lost())
         self._settle(state)
@@ -403,7 +405,7 @@ class CopyWriter:
         self._sync()
         self._mark = state
         self._append(segment_file.mark(state, self._writable()))
-        # the mark itself need not be durable: if it is lost, some documents are copied twice
+        # the mark need not be durable: without it, some documents are copied twice
         self._fresh = False
 
 
@@ -415,7 +417,7 @@ def is_own(document_id: str, vessel: str) -> bool:
 def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
     for document_id, rev in wanted:
         revision = database.revision(document_id, rev)
-        if revision is not None:  # otherwise the document has changed again, and that change will be copied
+        if revision is not None:  # None if the document has changed again; that change will be copied
             yield Copy(document_id, rev, revision.history, msgspec.Raw(revision.raw))
 
 

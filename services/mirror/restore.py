@@ -67,8 +67,8 @@ def lacking(
 
     `there` contains the id and revision of each copy. `progress` is called often.
 
-    Alarms are not included, because a removed alarm looks like a lost alarm. Raise StoreError or OSError if
-    documents or copies cannot be read.
+    Alarms are not included, because a removed alarm is indistinguishable from a lost alarm. Raise StoreError
+    or OSError if documents or copies cannot be read.
     """
     ids = sorted(
         {
@@ -87,10 +87,10 @@ def lacking(
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
-    """Set the floor of a sensor's readings again, if a gap document says that readings were removed.
+    """Set the floor of a sensor's readings again if a gap document states that readings were removed.
 
     The floor prevents peers from sending removed readings again (`Database.set_floor`). The store may have
-    lost it.
+    lost the floor.
     """
     name, span = documents.parse_id(document_id), span_of(document_id, raw)
     if name is None or name.sensor is None or name.log is None or span is None:

@@ -58,7 +58,7 @@ class MirrorScheduler:
         return sum(file.stat().st_size for file in self._folder.glob("*.seg"))
 
     def work(self, database: Database, *, documented: int, now_ms: int, finish: bool) -> None:
-        """Do one step of the work that is due; if `finish` is True, complete a whole round.
+        """Do one step of the work that is due. If `finish` is True, complete a whole round.
 
         `documented` is the number of the last batch whose samples are all in documents. Raise StoreError if
         documents cannot be read.

@@ -2,7 +2,7 @@
 
 A record consists of magic, kind, length, CRC-32 and content. The CRC-32 covers all of these, and is seeded
 with the segment's number. Each document is compressed separately, and each record is independent. A reader
-can therefore skip damage, and continue at the magic of the next record whose checksum is valid.
+can therefore skip damaged bytes, and continue at the magic of the next record whose checksum is valid.
 
 Documents are written in blocks: a list of their ids, the documents, and a second copy of the list. The two
 lists are more than a page apart. One bad page therefore never destroys both a document and the evidence that
@@ -46,7 +46,7 @@ class RecordKind(IntEnum):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """Record that states which changes have durable copies in the file before it."""
+    """Record that states which changes have durable copies earlier in the file."""
 
     store: str
     """Id of the store to which the sequence numbers refer (`Database.uuid`)."""
@@ -157,7 +157,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> SegmentContent:
-    """Return all valid records in a segment's bytes. Never raise, even if the bytes are invalid."""
+    """Return all valid records in a segment's bytes. Invalid bytes raise no exception."""
     content = SegmentContent()
     here = end = 0
     while True:

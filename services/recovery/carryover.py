@@ -51,7 +51,7 @@ Progress = Callable[[], None]
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
-"""Author of the note about totals that were carried over."""
+"""Name stated as the author of the note about totals that were carried over."""
 NOTES: Final = "notes"
 """Key under which the journal stores the notes that are still to be written (`with_note`)."""
 _NOTES_KEPT: Final = 8
@@ -208,7 +208,7 @@ def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) 
 def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
     """Return the pulses per unit that applied to each sensor's readings, by sensor.
 
-    Sensors for which no document states this are left out.
+    Sensors for which no document states the pulses per unit are left out.
     """
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")

@@ -13,7 +13,7 @@ from . import rollback
 
 
 class CurrentLog:
-    """Callable that returns the name of the current log, looked up at each call."""
+    """Callable that looks up and returns the name of the log that the recorder is writing."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
         """Prepare to look up the name of the current log.

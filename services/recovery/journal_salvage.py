@@ -58,7 +58,7 @@ class SalvagedJournal:
 def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedJournal:
     """Return all data that can be read from a journal. Damage raises no exception; the result may be empty.
 
-    `progress` is called from time to time.
+    `progress` is called often.
     """
     reading = _Reading()
     with Pages(path) as pages:
@@ -73,7 +73,7 @@ def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> Salva
 
 
 class _Reading:
-    """Contents of rows from any table; the form of a row identifies its table.
+    """Contents of rows from all tables. The form of a row identifies its table.
 
     Rows that are added later are newer.
     """

@@ -1,6 +1,6 @@
 """Writes documents for samples that are in a journal but not in the document store.
 
-This is necessary if the journal's log has ended, or if the store has lost the documents.
+Such a rebuild is necessary if the journal's log has ended, or if the store has lost documents.
 
 Only samples that are in no document are written. So a rebuild can safely be repeated, after any damage.
 """

@@ -1,6 +1,6 @@
-"""Detects if one of a vessel's files is older than the others: journal, documents, number witness, copies.
+"""Detects whether one of a vessel's files (journal, documents, number witness, copies) is out of date.
 
-A file that has lost its end, or is an older copy, looks valid: only the other files reveal the loss. The
+A file that has lost its end, or is an older copy, looks valid. Only the other files reveal the loss. The
 files are written in a fixed order, each after the previous write is durable. Numbers are reserved in the
 number witness (`number_witness`), a batch is committed (`journal`) and recorded in the witness, the batch's
 documents are written, and then the documents are copied (`mirror`). So:

@@ -235,7 +235,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
 
 
 def _repair(data: Path, damage: _Damage, report: Report) -> bool:
-    """Repair all damage that can be repaired; return True if no damage is left.
+    """Repair all damage that can be repaired; return True if no damage remains.
 
     A new log can begin even if the document store cannot be written: the old journal then waits.
     """
@@ -535,7 +535,7 @@ def run(args: Namespace) -> int:
     if not args.data.is_dir():
         say(f"logboat store check: {args.data}: no such folder")
         return 1
-    # Only a repair, which the appliance runs, logs to errors.log; a person's check reports to the terminal.
+    # Only a repair, which the appliance runs, logs to errors.log; other checks print their results.
     with running("store", args.data if args.repair else None):
         return _run(args)
 
