@@ -70,7 +70,7 @@ class Reader:
         self._try_at = self._next_baud_at = 0.0
 
     def turn(self) -> bool:
-        """Wait for data for a moment, and process it. Return False if the device is not open."""
+        """Wait briefly for data, and process the data received. Return False if the device is not open."""
         now = self._boottime()
         if self._device is None:
             if now < self._try_at:
@@ -115,7 +115,7 @@ class Reader:
         if heard.count("sentence", now):
             self._station.bauds, self._next_baud_at = (), now + TRY_BAUD_S
             return
-        # A receiver that is silent may be off; its baud rate cannot be found then.
+        # A silent receiver may be switched off, in which case its baud rate cannot be found.
         if now < self._next_baud_at or heard.is_silent(now):
             return
         if self.baud not in self._station.bauds:

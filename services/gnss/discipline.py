@@ -1,6 +1,6 @@
-"""Decides when and by how much the clock is corrected. Pure: callers pass all clocks and apply the action.
+"""Decides when and by how much the clock is corrected. No I/O: callers read the clocks and correct them.
 
-The system's time service has priority: while it keeps the clock synchronised, nothing is corrected.
+The system's time service has priority. While it keeps the clock synchronised, no corrections are made.
 """
 
 from collections import deque
@@ -76,10 +76,10 @@ class Discipline:
         """Last known deviation of the receiver's time from the clock, in seconds."""
 
     def governs(self, kernel: KernelClock, *, at: float) -> bool:
-        """Return True if the clock's last correction was one of these, and the clock is still synchronised.
+        """Return True if this receiver made the clock's last correction, and the clock is still synchronised.
 
-        Every time service sets the kernel's maximum error, so another value than the expected one is the
-        work of another service.
+        Every time service sets the kernel's maximum error, so a value other than the expected one shows
+        that another service has corrected the clock.
         """
         if self.last_set is None or not kernel.is_synced:
             return False
@@ -131,10 +131,10 @@ class Discipline:
         if is_step:
             return Correction(How.STEP, by, uncertainty)
         how = How.SLEW if abs(by) >= (_PULSE_SLEW_S if has_pulses else _SLEW_S) else How.CONFIRM
-        # Until the kernel has removed it, the deviation remains.
+        # The deviation remains until the kernel has removed it.
         return Correction(how, by, uncertainty + (abs(by) if how is How.SLEW else 0.0))
 
     def applied(self, correction: Correction, *, at: float) -> None:
-        """Remember that a correction was applied at the boot clock time `at`."""
+        """Record that a correction was applied at the boot clock time `at`."""
         self.last_set = at, correction.uncertainty_s
         self._pulse_corrections.clear()

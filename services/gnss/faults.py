@@ -1,4 +1,4 @@
-"""The faults of a satellite receiver, in words that lead to the remedy."""
+"""The faults of a satellite receiver, each with a description and a remedy."""
 
 from dataclasses import dataclass
 from typing import Final

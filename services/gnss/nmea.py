@@ -16,7 +16,7 @@ LONGEST: Final = 256
 _SENTENCE: Final = re.compile(rb"\$(P[A-Z0-9]{1,5}|[A-Z]{2}[A-Z]{3}),([ -)+-~]*)\*([0-9A-Fa-f]{2})")
 _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\.\d{1,9})?")
 _CENTURY: Final = 80
-"""Two-digit years from here on belong to the 20th century: satellite time begins in 1980."""
+"""Lowest two-digit year of the 20th century. Satellite time begins in 1980."""
 
 
 class NmeaError(ValueError):
@@ -70,7 +70,7 @@ class AntennaStatus:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A correct sentence of a kind whose content Logboat does not use."""
+    """A valid sentence of a kind whose content Logboat does not use."""
 
 
 Sentence = Fix | FullDate | FixQuality | InView | AntennaStatus | Other

@@ -1,4 +1,4 @@
-"""Input from a satellite receiver, and counts of what is missing. Pure: callers pass bytes and the time."""
+"""Input from a satellite receiver, and counts of recent lines. No I/O: callers pass in bytes and the time."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class ReceiverInput:
         return found
 
     def restart(self) -> None:
-        """Forget the received lines, after the device was opened again or the baud rate changed."""
+        """Discard the received lines, because the device was reopened or the baud rate was changed."""
         self._rest = b""
         self._lines.clear()
 
@@ -120,7 +120,7 @@ class ReceiverInput:
         return None if self.lost_fix or fix.utc is None else fix.utc.timestamp()
 
     def _full_date(self, found: FullDate, at: float) -> float | None:
-        # This sentence does not state whether there is a fix, so another one must.
+        # ZDA does not state whether there is a fix, so a different sentence must state it.
         self._time_at = at
         if found.utc is None or self.lost_fix or self._quality is None:
             return None

@@ -34,7 +34,7 @@ class SerialDevice:
             raise OSError(error.args[0], "not a serial device") from None
 
     def read(self, timeout_s: float) -> bytes:
-        """Return received bytes; b'' if none arrive in time. Raise OSError if the device has gone."""
+        """Return received bytes; b'' if none arrive in time. Raise OSError if the device was disconnected."""
         ready, _, _ = select.select([self._fd], [], [], timeout_s)
         if not ready:
             return b""

@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 EARLIEST: Final = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 """Date, in seconds since 1970, that stands for the image's date if that is unknown."""
 DIFFERS_S: Final = 3.0
-"""Minimum deviation, in seconds, from a clock that another service sets, for a warning."""
+"""Minimum deviation, in seconds, from a clock set by another service, at which a warning is given."""
 _MANY_BAD: Final = 0.2
-"""Share of sentences with wrong checksums from which they are reported."""
+"""Minimum fraction of sentences with wrong checksums at which a fault is reported."""
 
 
 class ClockSetter(Protocol):
@@ -115,7 +115,7 @@ class Station:
             self._apply(correction, at)
 
     def summary(self, at: float) -> Summary:
-        """Return what the receiver supplies at the boot clock time `at`."""
+        """Return the state of the receiver at the boot clock time `at`."""
         kernel = self._setter.read()
         governs = self.discipline.governs(kernel, at=at)
         fault = self._open_fault or self._fault(kernel, at, governs=governs)
@@ -142,7 +142,7 @@ class Station:
         self.discipline.applied(correction, at=at)
 
     def _fault(self, kernel: KernelClock, at: float, *, governs: bool) -> Fault | None:
-        """Return the fault that must be remedied first."""
+        """Return the most important fault, which must be remedied before others."""
         return (
             self._line_fault(at)
             or self._doubt(at)
