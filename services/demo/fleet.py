@@ -50,7 +50,7 @@ class Fleet:
 
     @property
     def linked_ashore(self) -> DemoVessel:
-        """The only vessel with a link to the shore; never the one that loses its network."""
+        """The only vessel with a link to the shore. The vessel that loses its network is a different one."""
         return self.vessels[(len(self.vessels) - 1) // 2]
 
     def tell_addresses(self) -> None:

@@ -40,7 +40,7 @@ def free_ports(among: range | None = None, *, first: int | None = None) -> Itera
             that look for ports at the same time should not both find the same port.
     """
     ports = among or fixed_ports()
-    start = random.randrange(len(ports)) if first is None else first  # noqa: S311 - spreads, hides nothing
+    start = random.randrange(len(ports)) if first is None else first  # noqa: S311 - not used for security
     for place in itertools.islice(itertools.count(start), len(ports)):
         port = ports[place % len(ports)]
         if _is_free(port):

@@ -1,6 +1,6 @@
 """The demo's output while it runs: events, and the state of each vessel.
 
-On a terminal, the state is a table that is redrawn in place; elsewhere, it is a line every few seconds.
+On a terminal, the state is a table that is redrawn in place. Elsewhere, a line is printed every few seconds.
 """
 
 import sys

@@ -44,7 +44,7 @@ class Outage:
     seconds: float
     apart: StoreDifference
     caught_up_s: float | None = None
-    """Seconds from the vessel's return until documents were exchanged both ways; None if this never happened.
+    """Seconds from the vessel's return until both sides had exchanged documents; None if they never did.
     """
 
 
@@ -103,7 +103,7 @@ class Scenario:
         self._set_out()
         for vessel in self._fleet:
             vessel.start(Daemon.LIGHTS)
-            if self._fleet.is_alone:  # a lone vessel still searches for others
+            if self._fleet.is_alone:  # the only vessel of a fleet still searches for others
                 vessel.start(Daemon.SYNC)
         keepers = [Supervisor(vessel) for vessel in self._fleet]
         while True:

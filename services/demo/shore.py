@@ -108,8 +108,8 @@ class Shore:
     def ashore(self, standing: Standing) -> ArrivedDocuments:
         """Count the documents that have arrived ashore.
 
-        `standing` has the current revision of every document in the vessel's store. Raise StoreError if a
-        store cannot be read.
+        `standing` contains the current revision of every document in the vessel's store. Raise StoreError if
+        a store cannot be read.
         """
         wanted = {
             name: rev for name, rev in standing.items() if not name.startswith(f"{DocumentType.FORWARDED}:")

@@ -35,7 +35,7 @@ Ledger = dict[tuple[str, str], set[int]]
 
 
 class DemoError(Exception):
-    """The demo has failed. The message says what happened."""
+    """The demo has failed. The message states the cause."""
 
 
 class Daemon(Enum):
@@ -85,7 +85,7 @@ class DemoVessel:
         return self.folder / "data" / "log.db"
 
     def configure(self, *, static: tuple[str, ...] = ()) -> None:
-        """Write a `logboat.toml` that uses loopback only; `static` has the addresses of other vessels."""
+        """Write a `logboat.toml` that uses loopback only; `static` lists the addresses of other vessels."""
         lines = [
             f'[vessel]\nid = "{self.name}"\nname = "{self.title}"\n',
             f'[listener]\nport = {self.port}\ninterfaces = ["lo"]\n',

@@ -1,4 +1,4 @@
-"""Builds the documents that the recorder writes, except readings, and stores them.
+"""Builds the documents that the recorder writes, except readings, and writes them to the store.
 
 `reading_window` builds the readings. Views decode all documents with the types in `models`.
 
@@ -101,7 +101,7 @@ def alarm(
 
 
 def _trust(synced: bool | None) -> dict[str, str]:
-    """Return the trust in a time, which is not known for alarms that an earlier version recorded."""
+    """Return the trust in a time, which is unknown for alarms recorded by an earlier version."""
     return {} if synced is None else {"trust": trust_of(synced=synced)}
 
 

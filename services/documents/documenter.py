@@ -64,7 +64,7 @@ class _Current:
     severity: str | None = None
     written: tuple[Any, ...] | None = None
     said: dict[str, Any] | None = None
-    """The body that was last written; None before the first write."""
+    """The document's body as last written; None before the first write."""
 
     def standing(self) -> tuple[Any, ...]:
         """Return the values whose changes are written immediately."""
@@ -101,10 +101,10 @@ class Documenter:
     ) -> None:
         """Set up the documenter and read its position in the journal.
 
-        `registered` has the path and unit of every sensor whose samples the journal may contain. `severities`
-        has the severities of active alarms. `measured_before` has the paths and units that applied in earlier
-        runs, for sensors whose configuration has changed since. `sign` adds the vessel's signature; None
-        without an identity.
+        `registered` contains the path and unit of every sensor whose samples the journal may contain.
+        `severities` contains the severities of active alarms. `measured_before` contains the paths and units
+        that applied in earlier runs, for sensors whose configuration has changed since. `sign` adds the
+        vessel's signature; None without an identity.
         """
         self.identity = identity
         self.cursor = reader.through()
@@ -147,9 +147,9 @@ class Documenter:
 
         A peer may have sent back documents from before the card was replaced. Such documents have more
         revisions, and therefore replace the current documents. Another vessel may also have written in this
-        vessel's name, or have passed on an old document as a newer one. `in_progress` has the active alarms
-        by sensor. Their documents are written again, because they may have been removed as documents of an
-        unknown vessel.
+        vessel's name, or have passed on an old document as a newer one. `in_progress` contains the active
+        alarms by sensor. Their documents are written again, because they may have been removed as documents
+        of an unknown vessel.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)

@@ -1,4 +1,4 @@
-"""Document types, with which views decode and validate documents.
+"""Types of documents, which views use to decode and validate documents.
 
 A document may come from another vessel, a newer version of Logboat, or an app of the crew. Unknown fields are
 ignored. A document that does not match its type raises ShapeError, and the view shows the error's message

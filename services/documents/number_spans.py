@@ -1,8 +1,8 @@
 """The range of sample numbers that a reading or gap document covers, even if its body is malformed.
 
 Retention and repair read all of a vessel's documents. They must not stop at a malformed document, because
-recording depends on them. The listener rejects malformed documents, but a store may have received them in
-other ways: through an older version, a gateway or `logboat db put`.
+recording depends on their completion. The listener rejects malformed documents, but a store may have received
+them in other ways: through an older version, a gateway or `logboat db put`.
 """
 
 from typing import Final

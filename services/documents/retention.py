@@ -30,7 +30,7 @@ from .number_spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
-"""Additional fraction of the budget to free, so that documents are not removed constantly."""
+"""Additional fraction of the budget to free, so that documents need not be removed continually."""
 A_TIME: Final = 200
 """Number of documents to remove in one transaction."""
 A_TIME_OF_CREW: Final = 20
@@ -90,7 +90,7 @@ class Shortage:
         return self.since_ms is not None and now_ms - self.since_ms >= ALARMS_KEPT_MS
 
     def note(self, now_ms: int, *, is_enough: bool) -> None:
-        """Note whether the latest pass has removed enough documents."""
+        """Record whether the latest pass has removed enough documents."""
         if is_enough:
             self.since_ms = None
         elif self.since_ms is None:
