@@ -91,7 +91,7 @@ def _advice(table: Table, key: str, places: list[_Place]) -> Advice:
 
 
 def _places() -> Mapping[str, list[_Place]]:
-    """Return the sections that have a key, by key. Sections inside another section come last."""
+    """Return the sections to which each key belongs, by key. Nested sections come last."""
     places: dict[str, list[_Place]] = {}
     for key, place in sorted(_each_place(), key=lambda each: bool(each[1].inner)):
         places.setdefault(key, []).append(place)

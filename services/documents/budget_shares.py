@@ -61,7 +61,7 @@ class OwnerBytes:
 
     @property
     def total(self) -> int:
-        """Sum of the bytes of all owners."""
+        """Total size of all owners' documents, in bytes."""
         return self.own + self.vessels + self.crew
 
     def bytes_of(self, owner: ShareOwner) -> int:

@@ -76,10 +76,10 @@ class RemovedCounts:
 
 @dataclass(slots=True)
 class Shortage:
-    """Duration of a shortage that removing documents has not ended.
+    """Record of how long the stores have exceeded their budget although documents were removed.
 
     Write-ahead logs, copies and samples that are not yet in documents can fill a small card for some seconds.
-    Only a shortage that lasts for `ALARMS_KEPT_MS` may cost the vessel its own alarms.
+    The vessel's own alarms may be removed only if a shortage lasts for `ALARMS_KEPT_MS`.
     """
 
     since_ms: int | None = None

@@ -178,7 +178,7 @@ class _Damage:
     store: list[str] = field(default_factory=list)
     """Damage to the document store."""
     journal: list[str] = field(default_factory=list)
-    """Damage to the journal, or reasons why it must not continue."""
+    """Descriptions of damage to the journal, or reasons why its log must not continue."""
     lacking: list[str] = field(default_factory=list)
     """Descriptions of documents that are missing from an undamaged document store."""
     witness: list[str] = field(default_factory=list)

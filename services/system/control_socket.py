@@ -34,7 +34,7 @@ LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
 """Seconds after which the server disconnects a client that has not sent its request."""
 ANSWER_S: Final = 15.0
-"""Maximum seconds that a client waits for the answer. The recorder itself reports a timeout after 10 s."""
+"""Maximum wait, in seconds, of a client for the answer. The recorder reports a timeout after 10 s."""
 LONGEST_PATH: Final = 107
 """Maximum length of a socket's path in bytes, without the terminating null byte (unix(7))."""
 

@@ -1,4 +1,4 @@
-"""Check of whether a process on this machine is alive."""
+"""Checks whether a process on this machine is alive."""
 
 import os
 

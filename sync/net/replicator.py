@@ -287,9 +287,9 @@ class Replicator:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push the documents that failed before again, immediately or on the next connection.
+        """Retry pushing the given documents, immediately or on the next connection.
 
-        On the first connection, all documents that failed before are pushed again automatically. Raises
+        On the first connection, all documents that failed before are retried automatically. Raises
         StoreError if the store fails.
         """
         failed, offered = self.failed, list(document_ids)

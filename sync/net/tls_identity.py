@@ -24,7 +24,7 @@ from . import certificates as tls
 log = logging.getLogger(__name__)
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-"""Types of private keys with which TLS can sign."""
+"""Types of private keys that TLS supports for signatures."""
 
 BACK_DATED: Final = timedelta(days=30)
 """Time by which the start of a certificate's validity is back-dated, in case a peer's clock is slow."""
