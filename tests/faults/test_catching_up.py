@@ -5,7 +5,6 @@ this folder have found.
 """
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from sync import documents
 from sync.store import Database
 
 from . import proof, rig
+from .copies import copy_data
 from .processes import Line
 from .rig import FakeClock, Rig
 from .vfs import FaultyDisk
@@ -28,7 +28,7 @@ def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
         for _ in range(seconds):
             vessel.second()
-        shutil.copytree(data, left, ignore=shutil.ignore_patterns("*-shm"))
+        copy_data(data, left, without_shared_memory=True)
     clock.boot()
     return left
 

@@ -14,6 +14,7 @@ from sync.store import wal
 from sync.store.sqlite_pages import Pages
 
 from . import loads, proof, rig
+from .copies import copy_data
 from .processes import Line, RecorderProcess
 from .rig import FakeClock, Rig
 
@@ -233,7 +234,7 @@ def test_page_damaged_after_a_power_cut_loses_nothing(
         with Rig(data, clock=clock, rng=rng, ledger=ledger, log_pages=rng.choice((5, 50, 1_000))) as vessel:
             for _ in range(rng.randrange(5, 120)):
                 vessel.second()
-            shutil.copytree(data, left, ignore=shutil.ignore_patterns("*-shm"))
+            copy_data(data, left, without_shared_memory=True)
         file = FILES[number % len(FILES)]
         newest = rng.choice((None, 1, 8))
         page = damage(left / file, rng, among=newest)

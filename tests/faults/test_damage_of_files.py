@@ -18,6 +18,7 @@ from services.recovery import store_check
 from sync.store import wal
 
 from . import proof
+from .copies import copy_data
 from .processes import Line, RecorderProcess
 from .rig import FakeClock, Rig
 from .test_damage import vessel
@@ -60,11 +61,11 @@ def live(folder: Path, rng: random.Random, *, stopped: bool, ring: int | None) -
             for second in range(40):
                 aboard.second()
                 if start == 1 and second == 30:
-                    shutil.copytree(now, life.older)
+                    copy_data(now, life.older)
             if start == 2 and not stopped:
-                shutil.copytree(now, left)
+                copy_data(now, left)
             elif start < 2:
-                shutil.copytree(now, folder / f"killed-{start}")
+                copy_data(now, folder / f"killed-{start}")
             else:
                 assert aboard.finish()
         if start < 2:
@@ -72,7 +73,7 @@ def live(folder: Path, rng: random.Random, *, stopped: bool, ring: int | None) -
             if start == 1:
                 life.clock.boot()
         elif stopped:
-            shutil.copytree(now, left)
+            copy_data(now, left)
     return life
 
 
@@ -160,12 +161,12 @@ def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Ran
     """Damage a copy of the vessel's data, start the vessel on the copy, and check every promise."""
     if not files(life.data, name):
         return
-    shutil.copytree(life.data, target)
+    copy_data(life.data, target)
     chosen = files(target, name)
     for file in chosen:
         damage(file, life.older / file.relative_to(target), rng)
     aside = target.with_name(f"{target.name}-checked")
-    shutil.copytree(target, aside)
+    copy_data(target, aside)
     told = store_check.prepare(aside, repair=False)
     says_sound = not (told.findings or told.unchecked or told.copies_damaged)
     shutil.rmtree(aside, ignore_errors=True)
@@ -217,7 +218,7 @@ def test_recorder_detects_a_truncated_write_ahead_log(
         with RecorderProcess(vessel(tmp_path / str(number))) as recorder:
             recorder.start()
             recorder.wait_for_lines(3_000)
-            older = shutil.copytree(recorder.data, tmp_path / f"{number}-older")
+            older = copy_data(recorder.data, tmp_path / f"{number}-older")
             recorder.wait_for_lines(4_000)
             recorder.kill()
             if number % 2:
