@@ -54,7 +54,10 @@ def read_outputs(
 
 def _check_causes(table: Table, values: Mapping[str, Any], sensors: set[str | None]) -> None:
     given = table.data
-    if not any(key in given for key in ("on", "sensors")) and not given.get("when_silent"):
+    # A cause with a misspelt key or a wrong value is reported once, and not also as missing.
+    has_cause = any(table.mentions(key) for key in ("on", "sensors", "severity"))
+    has_cause |= "when_silent" in table.faulty
+    if not has_cause and not given.get("when_silent"):
         table.complain(
             "",
             "nothing turns this output on",
@@ -62,7 +65,7 @@ def _check_causes(table: Table, values: Mapping[str, Any], sensors: set[str | No
         )
     if "on" in given and "sensors" in given:
         table.complain("sensors", "this key replaces on, but both are set", "Remove one of the two.")
-    if "neighbours" in given and values["neighbours"] and "on" not in given:
+    if "neighbours" in given and values["neighbours"] and not table.mentions("on"):
         table.complain(
             "neighbours", "this key needs on, because sensors are those of this vessel", "Add: on = [ … ]"
         )

@@ -10,6 +10,7 @@ import pytest
 import services
 from sensors.csv_recordings.layouts import DELIMITERS
 from sensors.severity import Severity
+from services.alarms.phases import Phase
 from services.clocks.time_source import TimeSource
 from services.config.model import LIGHTS
 from services.doctor.findings import CheckStatus
@@ -32,6 +33,7 @@ def values(enumeration: type[Enum]) -> list[str | None]:
 
 
 LISTS: dict[str, list[str | None]] = {
+    "alarms.json alarms phase": values(Phase),
     "common.json moment trust": values(TimeTrust),
     "log.json samples trust": values(TimeTrust),
     "sensors.json sensors trust": values(TimeTrust),

@@ -16,7 +16,7 @@ from sensors.toml import toml_file
 from sensors.toml.toml_file import ConfigurationError, FileProblem
 from services.config.loader import read_configuration
 
-from .remedies.cases import SENSORS, VESSEL
+from .remedies.cases import OUTPUTS, SENSORS, VESSEL
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {
@@ -29,9 +29,10 @@ RECORDINGS = ROOT / "sensors" / "recordings"
 DENSE = [
     *(
         (RECORDINGS / "sensors.toml", f"{sensor}\n".replace("yacht.csv", "yacht-2014-08-15.csv"))
-        for sensor in SENSORS.split("\n\n")
+        for sensor in SENSORS.removesuffix(OUTPUTS).split("\n\n")
         if 'kind = "derived"' not in sensor  # the example of this kind contains its inputs too
     ),
+    (RECORDINGS / "sensors.toml", f"no_sensors = true\n{OUTPUTS}"),
     (RECORDINGS / "vessel.toml", VESSEL),
     *((RECORDINGS / "sensors.toml", kind.example) for kind in all_kinds().values()),
 ]

@@ -233,7 +233,24 @@ measure = "time"
 start = "120 h"
 path = "bilge.bow.pump.runTime"
 """
-SENSORS += COMPUTED
+OUTPUTS = """\
+
+[[output]]
+id = "siren"
+pin = 20
+on = ["alarm", "emergency"]
+pattern = "slow"
+longest = "15 min"
+pause = "5 min"
+neighbours = true
+
+[[output]]
+id = "lamp"
+pin = 21
+when_silent = true
+pattern = "3 flashes"
+"""
+SENSORS += COMPUTED + OUTPUTS
 HASH = "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0Jb9hVVXSPpCqMq2oGq8mJ2Bq7Qx1rWZ7o0i0QmM9k crew@argo"
 VESSEL = f"""\

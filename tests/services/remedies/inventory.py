@@ -20,6 +20,7 @@ SOURCES: Final = (
     "sensors/derived/*.py",
     "sensors/gpio/pin_keys.py",
     "sensors/kind.py",
+    "sensors/outputs.py",
     "sensors/plausibility.py",
     "sensors/settings.py",
     "sensors/shunts.py",

@@ -11,7 +11,7 @@ import pytest
 from sensors.toml import syntax_errors
 from services.config.check import check
 
-from . import alarms, analog, derived, expander, folders, inventory, sensors, syntax, vessel, wifi
+from . import alarms, analog, derived, expander, folders, inventory, outputs, sensors, syntax, vessel, wifi
 from .cases import Case, FolderCase, write
 
 LINES: Final[tuple[Case, ...]] = (
@@ -29,6 +29,7 @@ LINES: Final[tuple[Case, ...]] = (
     *expander.EXPANDER,
     *derived.EXPRESSIONS,
     *derived.DIMENSIONS,
+    *outputs.OUTPUTS,
     *vessel.VALUES,
 )
 FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *folders.OTHERS, *wifi.FILES)

@@ -1,0 +1,37 @@
+"""Mistakes in the outputs that alarms turn on."""
+
+from .cases import Case
+
+ON = 'on = ["alarm", "emergency"]'
+SIREN = f"pin = 20\n{ON}"
+SLOW = 'pattern = "slow"'
+LONGEST = 'longest = "15 min"\npause = "5 min"'
+LAMP = 'when_silent = true\npattern = "3 flashes"'
+BILGE = 'sensors = ["bilge-float"]'
+FLASHES = 'pattern = "3 flashes"'
+
+OUTPUTS = [
+    # what turns it on
+    Case(LAMP, FLASHES, f'on = ["alarm", "emergency"]\n{FLASHES}', at="[[output]]"),
+    Case(LAMP, f"{ON}\n{BILGE}", BILGE),
+    Case(LAMP, f"{BILGE}\nneighbours = true", f"{ON}\nneighbours = true", chosen=ON),
+    Case(LAMP, BILGE.replace("float", "flot"), BILGE),
+    Case(ON, 'on = ["alarm", "emergency", "alarm"]'),
+    Case(ON, 'on = ["alarm", "emergancy"]'),
+    Case(ON, 'severity = "alarm"', ON),
+    # times and patterns
+    Case(LONGEST, 'pause = "5 min"', LONGEST),
+    Case(FLASHES, f'{FLASHES}\nlongest = "2 s"', f'{FLASHES}\nlongest = "5 s"'),
+    Case(SLOW, 'pattern = "blink"', SLOW),
+    # keys of a sensor
+    Case(SIREN, f'{SIREN}\nkind = "siren"', SIREN),
+    Case(SIREN, f'{SIREN}\npath = "bilge.siren"', SIREN),
+    Case(SIREN, f'{SIREN}\nalarm = {{ when = "active", severity = "alarm" }}', SIREN),
+    # pins
+    Case(SIREN, f"pin = 17\n{ON}", f"pin = 16\n{ON}"),
+    Case(SIREN, f"pin = 21\n{ON}", f"pin = 16\n{ON}", at="pin = 21"),
+    Case(SIREN, f"pin = 8\n{ON}", f"pin = 16\n{ON}"),
+    Case(SIREN, f"pin = 26\n{ON}", f"pin = 16\n{ON}"),
+    Case('id = "lamp"', 'id = "siren"', 'id = "lamp"', chosen="lamp"),
+]
+"""Mistakes in the keys of `[[output]]`."""
