@@ -10,7 +10,7 @@ _PINS_OF_PORT: Final = 8
 OUTPUTS: Final = ("A7", "B7")
 """Pins that can only be outputs.
 
-An input at these pins can disturb the I2C bus (Microchip data sheet DS20001952D, table 1-1).
+An input at these pins can disturb the I2C bus (Microchip data sheet DS20001952, revision D).
 """
 PROOF_PIN: Final = "A7"
 """Output that shows whether the chip answers."""

@@ -1,6 +1,6 @@
 """The phase of an alarm: whether it is active, and whether somebody has acknowledged it.
 
-The phases are those of bridge alert management (IEC 62923-1). A phase follows from the alarm's document
+The phases are four of the states of bridge alert management (IEC 62923-1). A phase follows from the document
 alone, so all vessels that have the document agree on it, and a restart does not change it.
 """
 

@@ -213,7 +213,7 @@ class Alarm(Part, frozen=True, kw_only=True):
     holds: Annotated[bool, described("True if the alarm is active, that is, has not been cleared.")]
     phase: Annotated[
         Phase,
-        described("Phase of the alarm, as defined by IEC 62923-1. `normal` means cleared and acknowledged."),
+        described("Phase of the alarm, a state of IEC 62923-1. `normal` means cleared and acknowledged."),
     ]
     raised: Annotated[Moment, described("Time at which the alarm was raised.")]
     cleared: Annotated[Moment | None, described("Time at which the alarm was cleared; null if it is active.")]

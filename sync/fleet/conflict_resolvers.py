@@ -14,7 +14,7 @@ from sync.documents import CA_STATEMENTS, DocumentType, parse_id
 from sync.peer.conflicts import Conflict, ConflictResolver, Keep, Merge, Resolution, default_resolver
 from sync.store import Document, bodies
 
-_SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
+SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
 """Signal K's alarm states, in ascending order of severity."""
 
 
@@ -123,8 +123,8 @@ def _when(ack: Mapping[str, Any]) -> str:
 
 
 def _severity_key(severity: object) -> tuple[int, bytes]:
-    known = isinstance(severity, str) and severity in _SEVERITIES
-    return _SEVERITIES.index(str(severity)) if known else -1, _canonical(severity)
+    known = isinstance(severity, str) and severity in SEVERITIES
+    return SEVERITIES.index(str(severity)) if known else -1, _canonical(severity)
 
 
 def _cleared_key(cleared: Mapping[str, Any]) -> tuple[bool, float | int, float | int, bytes]:

@@ -132,8 +132,9 @@ ACKS = [{"who": "mate", "when": "2026-11-26T01:15:00.000Z"}]
         ({"cleared": CLEARED}, "normal", ["visual"], "2026-11-26T01:20:00.000Z"),
         ({"cleared": CLEARED, "acks": ACKS}, "normal", [], "2026-11-26T01:20:00.000Z"),
         ({"severity": "dire"}, "emergency", ["visual", "sound"], "2026-11-26T01:14:41.800Z"),
+        ({"severity": ["alarm"]}, "emergency", ["visual", "sound"], "2026-11-26T01:14:41.800Z"),
     ],
-    ids=["active", "acknowledged", "rectified", "normal", "unknown severity"],
+    ids=["active", "acknowledged", "rectified", "normal", "unknown severity", "malformed severity"],
 )
 def test_alarm_is_converted_to_a_signal_k_notification(
     change: dict[str, Any], state: str, method: list[str], time: str

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sync.fleet.conflict_resolvers import SEVERITIES
 from sync.gateway.mqtt.presentation import Presenter
 
 _NO_UNIT: Final = frozenset({"", "bool"})
-_STATES: Final = frozenset({"nominal", "normal", "alert", "warn", "alarm", "emergency"})
-"""States of a notification, which are also the severities of Logboat's alarms."""
 _UNKNOWN_STATE: Final = "emergency"
 """State for a severity that Signal K does not define."""
 
@@ -61,7 +60,7 @@ def notification(uuid: str | None, alarm: Mapping[str, Any]) -> dict[str, Any] |
         return None
     is_active, is_acknowledged = not alarm.get("cleared"), bool(alarm.get("acks"))
     severity = alarm.get("severity")
-    state = (severity if severity in _STATES else _UNKNOWN_STATE) if is_active else "normal"
+    state = (severity if severity in SEVERITIES else _UNKNOWN_STATE) if is_active else "normal"
     method = []
     if is_active or not is_acknowledged:
         method.append("visual")
