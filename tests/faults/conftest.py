@@ -1,4 +1,4 @@
-"""Random numbers for fault tests, all from one seed, so that a run can be repeated."""
+"""Random numbers for fault tests. They derive from a single seed, so that a run can be repeated."""
 
 import os
 import random

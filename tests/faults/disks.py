@@ -1,8 +1,8 @@
 """File systems for a single test, which can be filled or broken.
 
 The file systems are mounted in a separate mount namespace, which a shell keeps alive. They disappear together
-with the namespace, even if the test is killed, and no other process sees them. This requires root or, on many
-machines, only a user namespace.
+with the namespace, even if the test is killed, and no other process sees them. This requires root, or
+permission to create user namespaces.
 """
 
 import contextlib
@@ -118,7 +118,7 @@ def in_memory(folder: Path, *, megabytes: int) -> Disk:
 
 
 class Card(Disk):
-    """An ext4 file system that becomes read-only at the first error while it is in use."""
+    """Simulated SD card: an ext4 file system that becomes read-only at the first error."""
 
     def __init__(self, folder: Path, *, megabytes: int) -> None:
         self._image = folder / "card.img"
@@ -137,7 +137,7 @@ class Card(Disk):
             denied(f"this kernel's ext4 cannot be made to fail: {failure}")
 
     def mend(self) -> None:
-        """Check and mount the file system again, as a machine does when it starts.
+        """Check and mount the file system again, as a machine does at boot.
 
         No process may use the file system during the check.
         """
@@ -155,7 +155,7 @@ def card(folder: Path, *, megabytes: int) -> Card:
 
 
 def denied(why: str) -> NoReturn:
-    """Skip a test because this machine lacks permissions or tools, or fail the test in CI."""
+    """Skip the test because this machine lacks permissions or tools. In CI, fail the test instead."""
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)

@@ -28,7 +28,7 @@ def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> 
 
 
 def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
-    """Return simulated sensors `<name>00` …, with alternating models and the shortest possible windows."""
+    """Return tables of simulated sensors `<name>00` …, with alternating models and the shortest windows."""
     return [
         _table(
             f"{name}{number:02}",
@@ -57,7 +57,7 @@ def replayed(
 
 WHOLE: Final = tuple(float(value) for value in range(997))
 MANY_DIGITS: Final = tuple(1 / (number + 3) for number in range(997))
-"""Values with few and with many digits. Their number is prime, so that windows begin at every value."""
+"""Values with many digits. As in `WHOLE`, their number is prime, so that windows begin at every value."""
 
 
 def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
@@ -69,7 +69,7 @@ def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
 
 
 def fill_store(data: Path, size: int) -> None:
-    """Create a document store of this size, full of documents that retention does not remove."""
+    """Create a document store of this size that contains only documents that retention does not remove."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):

@@ -18,10 +18,10 @@ from tests import processes
 from tests.polling import wait_until
 
 PATIENCE_S = 110.0
-"""Time in seconds that a condition may take to become true on a busy machine, before the test fails."""
+"""Time limit in seconds for a condition to become true, long enough for a busy machine."""
 
 Line = tuple[str, str, int]
-"""Line of the ledger, as (sensor, log, sequence)."""
+"""Line of the ledger, which identifies a durable sample as (sensor, log, sequence)."""
 
 
 class RecorderProcess:
@@ -59,12 +59,12 @@ class RecorderProcess:
 
     @property
     def is_running(self) -> bool:
-        """True between `start` and the call that ends the recorder or waits for its end."""
+        """True from `start` until the recorder is killed, is stopped, or has been waited for."""
         return self._process is not None
 
     @property
     def has_hung_up(self) -> bool:
-        """True if the recorder has ended or closed its ledger."""
+        """True if the recorder has exited or closed its ledger."""
         return self._hung_up
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Conditions that a vessel's stores must meet after any fault. Only documents are used to check them."""
+"""Conditions that a vessel's stores must meet after any fault. They are checked from documents alone."""
 
 import shutil
 from collections import defaultdict
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Sample as it is stored in a document."""
+    """Time and value of a sample, as stored in a document."""
 
     clock_ms: int
     value: Value
@@ -93,7 +93,7 @@ def read(data: Path) -> History:
 
 
 def documented(data: Path, aside: Path) -> set[Line]:
-    """Return the samples in the documents, read from a copy of the store so that nothing is repaired."""
+    """Return the samples in the documents. Read a copy of the store, so that reading repairs nothing."""
     history = read(copy_store(data, aside))
     return {(*key, number) for key, found in history.samples.items() for number in found}
 
@@ -129,7 +129,7 @@ def assert_copied(data: Path) -> None:
 
 
 def assert_told_once(ledger: Sequence[Line]) -> None:
-    """Assert that no sequence number was assigned twice."""
+    """Assert that the ledger contains no sequence number of a sensor's log twice."""
     assert len(set(ledger)) == len(ledger)
 
 

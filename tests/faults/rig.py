@@ -78,7 +78,7 @@ def settings() -> tuple[SensorSettings, ...]:
 
 
 class Rig:
-    """Single run of a recorder, from opening its files to closing them. A context manager."""
+    """Single run of a recorder, as a context manager that opens the recorder's files and closes them."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class Rig:
         return self.recording.damaged or self.library.damaged is not None
 
     def finish(self) -> bool:
-        """Finish like a recorder that is stopped, and return True if everything was written."""
+        """Shut down as a recorder does after SIGTERM, and return True if everything was written."""
         return self.recording.commit() and self.library._attempt(finish=True)
 
     def _commit(self) -> None:

@@ -1,4 +1,4 @@
-"""`logboat` with a journal that keeps no documented batches."""
+"""Runs the `logboat` command with a journal that keeps no batch after it has been documented."""
 
 import sys
 from unittest.mock import patch

@@ -36,10 +36,10 @@ TELL_EVERY_S = 0.005
 
 
 class SyncProcess:
-    """Process that runs one side of a replication and can be restarted. A context manager."""
+    """Process that runs one side of a replication and can be restarted, as a context manager."""
 
     def __init__(self, role: str, store: Path, folder: Path, *, told: threading.Condition) -> None:
-        """Prepare one side. Both sides share `told`, which is notified of each report."""
+        """Prepare one side. Both sides share the condition `told`, which is notified of each report."""
         self.role, self.store, self.folder = role, store, folder
         self.port = 0
         self.came = 0
@@ -98,7 +98,7 @@ class SyncProcess:
         assert status == 0, self.log[-2000:]
 
     def wait_for(self, more: int, *, unless: "SyncProcess") -> None:
-        """Wait until `more` revisions have arrived, or until a side ends or the side `unless` is done."""
+        """Wait until `more` revisions have arrived, a process ends, or the side `unless` is done."""
         with self._told:
             wanted = self._life + more
             met = self._told.wait_for(

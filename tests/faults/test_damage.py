@@ -1,4 +1,4 @@
-"""A damaged page in the journal, the store or a write-ahead log is detected, and no sample is lost.
+"""A damaged page in the journal, the document store or a write-ahead log is detected, and no sample is lost.
 
 The damage happens while a recorder runs or between two runs. The damaged file is set aside.
 """

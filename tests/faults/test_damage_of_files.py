@@ -34,7 +34,7 @@ CUTS, FLIPS = 20, 200
 
 @dataclass(slots=True)
 class Life:
-    """Files of a vessel at the end of its run, and the samples that it had reported as durable by then."""
+    """Result of a simulated run: the vessel's files at its end, and the samples reported as durable."""
 
     data: Path
     older: Path
@@ -44,7 +44,7 @@ class Life:
 
 
 def live(folder: Path, rng: random.Random, *, stopped: bool, ring: int | None) -> Life:
-    """Run a vessel through a restart of the machine and two kills, and end with a kill or a clean stop."""
+    """Run a vessel three times, with one restart of the machine. End with a kill or a clean stop."""
     now, left = folder / "now", folder / "left"
     now.mkdir(parents=True)
     life = Life(left, folder / "older", FakeClock())
@@ -158,7 +158,7 @@ def cases(
 
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
-    """Damage a copy of the vessel's data, start the vessel on the copy, and check every promise."""
+    """Damage a copy of the vessel's data, start the vessel on the copy, and check every guarantee."""
     if not files(life.data, name):
         return
     copy_data(life.data, target)

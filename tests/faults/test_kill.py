@@ -47,7 +47,7 @@ def hoarding_vessel(folder: Path) -> Path:
 
 
 def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> None:
-    """Start the recorder, and kill it at a random moment."""
+    """Start the recorder, and kill it after a random time."""
     recorder.start()
     match how:
         case "starting":  # while the recorder opens and checks the stores, catches up and frees space
@@ -63,7 +63,7 @@ def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> Non
 def alarms_as_left(data: Path, aside: Path) -> set[str]:
     """Return the ids of the alarm documents that exist after a kill.
 
-    They are read from a copy, so that reading repairs nothing.
+    Read a copy, so that reading repairs nothing.
     """
     if not (data / "log.db").exists():
         return set()

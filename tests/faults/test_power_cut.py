@@ -21,7 +21,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def leave(left: dict[Path, bytes | None]) -> None:
-    """Replace the content of the files with the content that a power cut left."""
+    """Replace the content of each file with the content after the power cut. None means a missing file."""
     for path, content in left.items():
         Path(f"{path}-shm").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -69,7 +69,7 @@ def live_through_cuts(
 ) -> tuple[list[Line], FakeClock]:
     """Run a vessel from its first start through several power cuts.
 
-    Return the ledger at the time of the last cut, and the clock.
+    Return the ledger as it was at the last cut, and the clock.
     """
     ledger: list[Line] = []
     clock = FakeClock()

@@ -1,4 +1,4 @@
-"""Either side of a replication is killed at random moments. The replication completes without losses."""
+"""Either side of a replication is killed at random moments. The replication still completes without loss."""
 
 import random
 import threading
@@ -77,7 +77,7 @@ class Meter:
 def test_stores_are_identical_after_kills_of_either_side(
     tmp_path: Path, rng: random.Random, kills: int, soon: int
 ) -> None:
-    """Each kill happens after at most `soon` more revisions have reached one side."""
+    """Each kill happens after fewer than `soon` further revisions have reached one side."""
     landed, lives = 0, 0
     while landed < kills:  # replication may be complete before all kills have happened
         folder = tmp_path / str(lives)
@@ -91,7 +91,7 @@ def test_stores_are_identical_after_kills_of_either_side(
 def killed_in_midst(
     folder: Path, rng: random.Random, kills: int, soon: int, *, count: int = 10_000, contested: int = 1_000
 ) -> int:
-    """Replicate two stores, kill either side at most `kills` times, and return the number of kills."""
+    """Replicate two stores, kill a random side up to `kills` times, and return the number of kills."""
     TLSIdentity.self_signed("logboat").save(folder / "cert.pem", folder / "key.pem")
     paths = [folder / "ours.db", folder / "theirs.db"]
     for path in paths:

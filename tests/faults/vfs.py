@@ -68,7 +68,7 @@ class FaultyDisk(_Disk):
         return _FaultyFile(self, name, flags)
 
     def close_in(self, database: str, *, under_way: bool) -> None:
-        """Record whether a connection is closing. A closing connection locks the database exclusively."""
+        """Record whether a connection to the database is closing. It then has an exclusive lock."""
         (self._closing.add if under_way else self._closing.discard)(database)
 
     def is_to_fail(self, call: str, database: str) -> bool:
@@ -96,7 +96,7 @@ class _FaultyFile(apsw.VFSFile):
         evalue: BaseException | None,
         etraceback: TracebackType | None,
     ) -> bool:
-        """Ignore an error that SQLite did not report, because SQLite may retry the call."""
+        """Ignore an exception that SQLite did not pass on, because SQLite may retry the call."""
         return True
 
     def xLock(self, level: int) -> None:  # noqa: N802
@@ -197,7 +197,7 @@ class FragileDisk(_Disk):
         self._cut: Callable[[], None] | None = None
 
     def cut_after(self, calls: int, then: Callable[[], None]) -> None:
-        """Cut the power in the middle of the call that follows `calls` other calls.
+        """Cut the power during the call that follows `calls` other calls, counted from now.
 
         Call `then` at that moment.
         """

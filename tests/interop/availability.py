@@ -1,4 +1,4 @@
-"""Skips a test, or fails it in CI, if the test's real peer cannot run on this machine."""
+"""Skips a test whose real peer cannot run on this machine. In CI, the test fails instead."""
 
 import os
 from collections.abc import Callable

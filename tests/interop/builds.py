@@ -1,4 +1,4 @@
-"""Builds the real peers with which tests communicate, each of them once per machine.
+"""Builds the real peer programs with which tests communicate. Each is built once per machine.
 
 A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. A change to a source
 therefore causes a new build, and another checkout of the same sources does not. Processes that need the same

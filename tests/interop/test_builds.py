@@ -1,4 +1,4 @@
-"""A peer is built once for each set of inputs, by the first process that needs it, and never partially."""
+"""A peer program is built once per set of inputs, by the first process that needs it, and never partially."""
 
 import multiprocessing
 from pathlib import Path

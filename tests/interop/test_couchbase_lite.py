@@ -78,7 +78,7 @@ def body_of(log: Database, document: str) -> dict[str, Any] | None:
 
 
 def assert_alike(log: Database, app: App) -> None:
-    """Assert that both sides have the same documents, revisions and bodies, and no conflicts."""
+    """Assert that both databases have the same documents, revisions and bodies, and no conflicts."""
     here = {document.id: (document.rev, document.body) for document in log.documents()}
     there = {}
     for document in app.ids():
@@ -98,7 +98,7 @@ def replicate(app: App, url: str, **options: Any) -> None:
 
 
 def meet(ours: Database, theirs: Database) -> None:
-    """Replicate two of Logboat's databases with each other."""
+    """Replicate two of Logboat's own databases with each other."""
     wire = Wire(ours, theirs)
     wire.settle()
     assert wire.active.session.problem is None

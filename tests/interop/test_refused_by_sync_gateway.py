@@ -1,4 +1,4 @@
-"""Documents that a real Sync Gateway rejects are kept, reported, offered again, and not counted as sent."""
+"""Documents that a real Sync Gateway rejects are kept, reported, retried, and not counted as sent."""
 
 import itertools
 import json
@@ -42,7 +42,7 @@ def office(gateway: Gateway, tmp_path: Path) -> Iterator[GatewayDatabase]:
 
 @pytest.fixture
 def argo(tmp_path: Path, office: GatewayDatabase) -> Iterator[SyncProcess]:
-    """Yield a vessel with five readings and an alarm, whose gateway is the office's Sync Gateway."""
+    """Yield a vessel with five readings and an alarm. Its gateway is the Sync Gateway of an office ashore."""
     toml = (
         f'[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "{office.url}"\n'
         'user = "argo"\npassword_file = "office.password"\n'

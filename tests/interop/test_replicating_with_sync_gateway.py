@@ -1,4 +1,4 @@
-"""Logboat's replicator with a real Sync Gateway, as in a vessel's Couchbase gateway."""
+"""Logboat's replicator exchanges documents with a real Sync Gateway, as a vessel's Couchbase gateway does."""
 
 import asyncio
 import base64
@@ -57,7 +57,7 @@ def replicate(
     well: bool = True,
     **options: Any,
 ) -> Status:
-    """Replicate once, and assert that there was no error, unless `well` is False."""
+    """Replicate once. Assert that there was no error if `well` is True."""
 
     async def main() -> Status:
         configuration = ReplicatorConfiguration(
@@ -381,7 +381,7 @@ def test_deletion_is_accepted_although_a_closed_branch_has_a_higher_generation(
 async def forward(
     database: Database, ashore: GatewayDatabase, vessel: str, is_done: Callable[[], bool]
 ) -> int:
-    """Run a gateway until `is_done` returns True, and return the number of bytes that it sent."""
+    """Run a vessel's gateway until `is_done` returns True, and return the number of bytes that were sent."""
     configuration = CouchbaseGatewayConfiguration("office", ashore.url, authenticator=ARGO)
     gateway = CouchbaseGateway(database, configuration, vessel=vessel, look_every=0.3)
     gateway.start()

@@ -38,7 +38,7 @@ def edited(path: Path, *names: str, times: int) -> dict[str, str]:
 
 
 def replicate(verb: str, path: Path, server: LiteCoreServer) -> tuple[int, dict[str, Any], str]:
-    """Run the command once, and return its status, its JSON output, and all of its output."""
+    """Run the command once. Return its exit status, its JSON output, and all of its output as text."""
     words = [LOGBOAT, "db", verb, str(path), server.url, "--attempts", "1", "--json"]
     done = processes.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr

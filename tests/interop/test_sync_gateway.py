@@ -1,4 +1,4 @@
-"""The behaviour of a real Sync Gateway on which the replicator relies; see `sync_gateway/README.md`."""
+"""A real Sync Gateway behaves as the replicator expects; see `sync_gateway/README.md`."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A fleet with two vessels, and bundles for both, for use in tests. Keys are generated only once."""
+"""A fleet with two vessels, and their bundles, for tests. Keys are generated only once per process."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 class Card:
-    """Folders of an appliance, and a method that simulates the appliance's start."""
+    """Folders of an appliance, and a method that applies the card's files as the appliance does at boot."""
 
     def __init__(self, root: Path) -> None:
         self.fat, self.etc, self.inbox = root / "logboat", root / "etc", root / "inbox"
@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Files in use, without the record that the ingest keeps for itself."""
+        """Content of the configuration files in use, by name. Internal files of the ingest are left out."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -105,7 +105,7 @@ class Cut(BaseException):
 
 
 class Cutter:
-    """Simulator of a power cut after a number of operations that change the file system."""
+    """Simulator of a power cut after a given number of operations that change the file system."""
 
     def __init__(self) -> None:
         self.left: int | None = None

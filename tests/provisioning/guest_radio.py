@@ -42,7 +42,7 @@ LOADED: Final = {
 }
 """Expected output of NetworkManager for the configured networks whose names are valid text."""
 RADIOS: Final = "modules_load=mac80211_hwsim mac80211_hwsim.radios=5"
-"""Arguments for the kernel's command line that load the module before logboat-boot.service starts."""
+"""Kernel command-line arguments that load the radio module before logboat-boot.service starts."""
 OTHER: Final = "brigid"
 SENSORS: Final = """
 [[sensor]]
@@ -112,7 +112,7 @@ def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]
 
 
 def readings(store: Path, vessel: str) -> bool:
-    """Return True if a store contains readings of a vessel."""
+    """Return True if a vessel's store contains readings of another vessel."""
     return f"reading:{vessel}:" in said("logboat", "db", "ls", str(store))
 
 

@@ -1,4 +1,4 @@
-"""Files as Raspberry Pi Imager 1.8, 1.9 and 2.0 write them to a card, and what Logboat makes of them."""
+"""Files that Raspberry Pi Imager 1.8, 1.9 and 2.0 write to a card, and the settings in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ PSK: Final = "0123456789abcdef" * 4
 
 @dataclass(frozen=True)
 class ImagerCard:
-    """Files of one card, and what must be read from them."""
+    """Files on one card, and the settings and problems that must be read from these files."""
 
     name: str
     files: Mapping[str, bytes | str]
     asked: Customisation
     notes: tuple[str, ...] = ()
-    """Keys of the requests that PROBLEMS.txt answers, in the order of the file."""
+    """Imager keys that PROBLEMS.txt explains without calling them problems, in the order of the file."""
     problems: tuple[str, ...] = ()
-    """Keys of the requests for which the file stays on the card."""
+    """Imager keys that are reported as problems, so that their file stays on the card."""
     contents: Mapping[str, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ _SYS_MODS: Final = "/usr/lib/raspberrypi-sys-mods/imager_custom"
 
 
 def _custom(action: str, otherwise: str, condition: str = "") -> str:
-    """Return a call of imager_custom, and the lines for systems without it."""
+    """Return shell lines that call imager_custom, or run other lines on systems without this program."""
     test = f"if [ -f {_SYS_MODS} ]{condition}; then\n"
     return f"{test}   {_SYS_MODS} {action}\nelse\n{otherwise}fi\n"
 

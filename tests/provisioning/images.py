@@ -1,4 +1,4 @@
-"""Small images that have the partitions of an SD card, made without mounting.
+"""Small images with the partitions of an SD card, which are made without mounting file systems.
 
 They have an MBR, a FAT partition for the user's files, two partitions for each of two systems, and a data
 partition.

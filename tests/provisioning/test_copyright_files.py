@@ -1,4 +1,4 @@
-"""Licences of Debian packages, from copyright files like those that Debian's packages contain."""
+"""The licences of Debian packages are read from copyright files like those in Debian's packages."""
 
 import re
 from pathlib import Path

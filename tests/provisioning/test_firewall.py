@@ -38,7 +38,7 @@ def network() -> Network:
 
 
 def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Path) -> None:
-    """Load the image's own rules, and those made from a configuration, in a host's network namespace."""
+    """Load the image's rules, and the rules generated from a configuration, in a network namespace."""
 
     def tool(command: list[str], **_named: object) -> bytes:
         return argo.run(command).encode()

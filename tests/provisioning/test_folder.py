@@ -220,7 +220,7 @@ def test_later_radio_key_is_sealed_for_current_and_added_vessels_but_not_for_rev
 
 
 def test_unused_radio_key_is_skipped_by_the_next_one(folder: FleetFolder, authority: Authority) -> None:
-    """In this test, a vessel that already has the new key is stolen before the key takes effect."""
+    """In this test, a vessel that already has the next radio key is stolen before the key takes effect."""
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo").decode().strip()

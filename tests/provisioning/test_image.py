@@ -69,7 +69,7 @@ def test_unknown_base_is_reported_with_the_known_ones() -> None:
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Path:
-    """Return a package that contains an archive's keys."""
+    """Return a package that contains the signing keys of a package archive."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not here (Debian's dpkg)")
     tree, package = tmp_path / "tree", tmp_path / "keyring.deb"
@@ -224,7 +224,7 @@ KERNEL = bytes(56) + b"ARM\x64"
 
 
 def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
-    """Return files of both partitions that the firmware accepts."""
+    """Return the files of a boot partition and a root partition from which the firmware can boot."""
     trees = [names[0] for names in firmware.DEVICE_TREES]
     names = [
         "start.elf",
@@ -363,7 +363,7 @@ def test_package_altered_in_the_cache_ends_the_build(tmp_path: Path) -> None:
 def test_digests_are_read_from_the_index_and_files_compared_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The test runs the real dpkg and apt on an archive with one package."""
+    """The test runs the real dpkg and apt on a package archive with one package."""
     for tool in ("dpkg-deb", "dpkg-query", "apt-get"):
         if shutil.which(tool) is None:
             if os.environ.get("CI"):

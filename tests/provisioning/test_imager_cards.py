@@ -1,4 +1,4 @@
-"""No request of Raspberry Pi Imager is lost: each has an effect, needs no action, or is answered."""
+"""No setting of Raspberry Pi Imager is ignored silently: each has an effect, needs none, or is reported."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ FULFILLED: Final = {
     "ieee80211w": None,
     "regdom": None,
 }
-"""Keys that need no action for this value (None: for any value), because what they ask is already so."""
+"""Keys that need no action for this value (None: any value), because the image already behaves so."""
 
 
 def found_in(contents: dict[str, bytes]) -> ImagerReading:
@@ -71,7 +71,7 @@ def test_card_is_read(card: ImagerCard) -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_no_key_of_a_card_is_lost(card: ImagerCard) -> None:
-    """Each key is removed in turn. Then the settings, the notes or the problems must change."""
+    """Removing any key must change the settings, the notes or the problems."""
     lost = []
     for name, content in card.contents.items():
         for label, value, with_it, without in WITHOUT[name](content.decode()):
@@ -90,7 +90,7 @@ def _facts(found: ImagerReading) -> tuple[object, ...]:
 
 _NOTHING: Final = _facts(found_in({}))
 Removals = Iterator[tuple[str, str, str, str]]
-"""Key, value, file with the key and file without it."""
+"""Iterator of (key, value, text with the key, text without the key)."""
 
 
 def _of_tree(parse: Callable[[str], Any], dump: Callable[[Any], str]) -> Callable[[str], Removals]:
@@ -161,7 +161,7 @@ WITHOUT: Final[dict[str, Callable[[str], Removals]]] = {
     "custom.toml": _of_tree(tomllib.loads, _toml),
     "rpi-preseed.toml": _of_tree(tomllib.loads, _toml),
 }
-"""Functions that return each key of a file, and the file without it."""
+"""Functions that yield each key of a file with the text with and without the key, by file name."""
 
 
 def test_there_are_cards_of_every_format() -> None:

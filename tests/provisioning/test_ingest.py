@@ -1,4 +1,4 @@
-"""The files on a card are applied completely or not at all, and nothing is lost."""
+"""The files on a card are applied completely or not at all, and no file is lost."""
 
 import json
 import os
@@ -440,7 +440,7 @@ def test_unreadable_revocations_are_reported_and_kept(argo: Card) -> None:
 
 
 def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> None:
-    """The test searches the raw image file of a mounted file system."""
+    """The test searches for the secrets in the raw image file of a mounted file system."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()
@@ -471,7 +471,7 @@ def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> Non
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace fsync with a function that does nothing, because these tests do not check the medium."""
+    """Disable fsync, which only takes time here, because these tests do not check the medium itself."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -484,7 +484,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Start a card, and then replace its configuration, sensors, identity and radio key."""
+    """Apply a card at boot, and then replace its configuration, sensors, identity and radio key."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))

@@ -1,4 +1,4 @@
-"""PROBLEMS.txt names each file on a card that was probably meant for Logboat, but that was not used."""
+"""PROBLEMS.txt lists each file on a card that was probably meant for Logboat but was not used."""
 
 import re
 from pathlib import Path
@@ -210,7 +210,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPeJZTmR1Ka0SbjVXKvnvGmnFm8Wkh2lbpBE
 
 
 def follow(card: Card, problem: FileProblem) -> None:
-    """Do literally what the remedy in a message says; `…` stands for what the person knows."""
+    """Do exactly what the remedy in a message says. `…` in a remedy stands for the user's own value."""
     remedy = problem.remedy
     while remedy:
         if match := re.match(r"Move (\S+) to another folder\. ?", remedy):

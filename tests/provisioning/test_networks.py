@@ -1,4 +1,4 @@
-"""Roles are assigned to adapters, and NetworkManager accepts the profiles."""
+"""Roles are assigned to network adapters, and NetworkManager accepts the generated profiles."""
 
 import ctypes
 import ctypes.util
@@ -119,7 +119,7 @@ UNPACKED = Path(__file__).parents[2] / "build/nmcli"
 
 
 def tool() -> tuple[str, str]:
-    """Return the paths of nmcli and its libraries: this machine's, or those that `make test` fetched."""
+    """Return the paths of nmcli and its libraries, installed on this machine or fetched by `make test`."""
     if (installed := shutil.which("nmcli")) is not None:
         return installed, os.environ.get("LD_LIBRARY_PATH", "")
     unpacked = UNPACKED / "usr/bin/nmcli"
@@ -133,7 +133,7 @@ def tool() -> tuple[str, str]:
 
 
 def reads(profile: profiles.Profile, *fields: str) -> list[str]:
-    """Return fields of a keyfile as NetworkManager's own tool reads them, without a daemon."""
+    """Return fields of a keyfile as NetworkManager's own tool reads them, without the daemon."""
     nmcli, libraries = tool()
     command = [nmcli, "--offline", "connection", "modify", "connection.lldp", "disable"]
     done = subprocess.run(
@@ -286,7 +286,7 @@ def test_networks_of_one_name_have_different_profiles() -> None:
 
 SSIDS = st.binary(min_size=1, max_size=32)
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" \\\t"), max_size=63)
-"""Passwords, user names and paths; `Z` has the line ends of Unicode."""
+"""Strategy for passwords, user names and paths, without Unicode's line separators."""
 
 
 def read_by_glib(text: str, section: str, key: str) -> bytes:
@@ -345,7 +345,7 @@ def octets_in(written: str) -> bytes:
 
 
 def unescaped(written: str) -> str:
-    """Return a value without GKeyFile's escapes."""
+    """Return a value with the escape sequences of GKeyFile decoded."""
     return re.sub(r"\\([sntr\\])", lambda match: ESCAPES[match[1]], written)
 
 

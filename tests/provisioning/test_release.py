@@ -34,7 +34,7 @@ def test_release_without_a_policy_is_refused(tmp_path: Path, text: str | None) -
 
 
 def test_placeholder_is_in_one_file() -> None:
-    """Only one file must change when the contact is set."""
+    """Only one file needs to change if the contact is set."""
     command = ["git", "grep", "--name-only", release.PLACEHOLDER]
     found = subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True, text=True).stdout.split()
     assert set(found) - {"provisioning/image/release.py"} <= {"SECURITY.md"}

@@ -69,7 +69,7 @@ class Kernel:
 
 
 class Line:
-    """Line of a GPIO chip, and the wire connected to the line."""
+    """Simulated GPIO line, with the wire that is connected to it."""
 
     def __init__(self, kernel: Kernel, offset: int) -> None:
         self.kernel = kernel
@@ -81,9 +81,9 @@ class Line:
         self.interrupts = True
         """True if the chip supports interrupts for this line."""
         self.deaf = False
-        """True if interrupts of this line are lost."""
+        """True if interrupts of this line are lost, so that edges are missed."""
         self.writes: list[bool] = []
-        """Levels to which the line was driven while it was an output."""
+        """Levels to which the line was driven while it was an output, in order."""
         self.settings = gpiod.LineSettings(direction=Direction.INPUT)
         self.request: FakeRequest | None = None
         self._wire: bool | None = None
@@ -110,7 +110,7 @@ class Line:
         self.drive(not self.level)
 
     def start_numbering_at(self, number: int) -> None:
-        """Set the number of the last edge, to simulate earlier edges on the line."""
+        """Set the sequence number of the last edge, as if the line had seen earlier edges."""
         self._number = number
 
     def configure(self, settings: gpiod.LineSettings) -> None:
@@ -326,7 +326,7 @@ class FakeChip(gpiod.Chip):
 
 
 class Machine:
-    """The chips of a machine, and the folder with their devices."""
+    """Simulated machine with GPIO chips, and the folder that contains the chips' device files."""
 
     def __init__(self, devices: Path) -> None:
         self.kernel = Kernel()
@@ -352,7 +352,7 @@ class Machine:
 
 
 class HandCranked(EdgeWatcher):
-    """Edge watcher that has no thread and is run by the test."""
+    """Edge watcher without a thread, whose steps the test runs."""
 
     def start(self) -> None:
         return None
@@ -394,7 +394,7 @@ class Board:
         return request
 
     def advance(self, seconds: float) -> None:
-        """Advance time, and run the watcher whenever its thread would have run."""
+        """Advance time, and run the edge watcher at each moment at which its thread would run."""
         end_ns = self.kernel.now_ns + round(seconds * SECOND)
         self.watcher.step(0)
         while True:
@@ -406,7 +406,7 @@ class Board:
                 return
 
     def stall(self, seconds: float) -> None:
-        """Advance time without running the watcher."""
+        """Advance time without running the edge watcher, to simulate a stalled thread."""
         self.kernel.move_to(self.kernel.now_ns + round(seconds * SECOND))
 
     def square(self, pin: int, hz: float, seconds: float, *, stalled: bool = False) -> int:
@@ -431,7 +431,7 @@ class Board:
 def board(
     devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[EdgeWatcher] = HandCranked
 ) -> Board:
-    """Return a simulated Raspberry Pi with an open pin factory."""
+    """Return a simulated Raspberry Pi whose pin factory is open."""
     machine = Machine(devices)
     chip = machine.chip(label)
     factory = GpiodFactory(

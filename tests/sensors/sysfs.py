@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 Attributes = Mapping[str, object]
-"""Content of each attribute, by name. If the content is a `Path`, the attribute is a link."""
+"""Content of each sysfs attribute, by name. If it is a `Path`, the attribute is a symbolic link."""
 NONE: Attributes = MappingProxyType({})
 
 UNREADABLE = Path("/proc/self/mem")

@@ -1,4 +1,4 @@
-"""A voltage at an ADC yields a value inside the electrical range, and `open` or `short` outside it."""
+"""A voltage at an ADC yields a value within the electrical range, and state `open` or `short` outside it."""
 
 from dataclasses import replace
 from pathlib import Path

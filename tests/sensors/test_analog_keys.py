@@ -1,4 +1,4 @@
-"""The data printed on a part can be written as keys, which are converted exactly and checked."""
+"""The data printed on a part can be entered as keys, which are checked and converted exactly."""
 
 import math
 from collections.abc import Callable
@@ -417,7 +417,7 @@ def test_facts_say_that_a_broken_wire_is_not_detected_at_0_v(vessel: Vessel, low
 
 
 BELOW_GROUND = 'calibration = [[0.5, "0 %"], [2.5, "100 %"]]\nvalid = [-10, 3.0]\n'
-"""A low limit that has no effect, because a converter without a sign reads every negative voltage as 0."""
+"""Keys with a low limit that has no effect: an unsigned converter reads every negative voltage as 0."""
 
 
 def test_range_that_begins_far_below_ground_is_accepted_and_measured(vessel: Vessel) -> None:

@@ -1,4 +1,4 @@
-"""The running mean uses the good samples in its window, needs limited memory, and averages directions."""
+"""The running mean averages the good samples in its window, also of directions, in limited memory."""
 
 import math
 

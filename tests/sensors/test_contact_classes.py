@@ -1,4 +1,4 @@
-"""Contacts have the device class in Home Assistant that their path implies."""
+"""In Home Assistant, a contact has the device class that the contact's Signal K path implies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Recordings in the formats of loggers are played, or are rejected with every affected line and its cause."""
+"""Recordings in the formats of data loggers are played, or rejected with the cause for each affected line."""
 
 from pathlib import Path
 

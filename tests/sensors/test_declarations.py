@@ -1,4 +1,4 @@
-"""The schema, the object and the reference of keys are derived from the class that declares them."""
+"""The JSON schema, the parsed object and the reference page of keys are derived from one class."""
 
 from dataclasses import FrozenInstanceError, dataclass, field, replace
 from enum import StrEnum

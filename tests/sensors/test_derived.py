@@ -25,7 +25,7 @@ from tests.sensors.test_sampling import ScriptedDriver
 
 
 class Bench:
-    """Driver of a derived sensor, with a table of last samples that the test fills."""
+    """Driver of a derived sensor, with a table of its inputs' last samples that the test fills."""
 
     def __init__(
         self, value: str, *, unit: str = "m3/s", path: str = "test.probe", **limits: float | None

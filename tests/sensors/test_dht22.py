@@ -1,4 +1,4 @@
-"""A DHT22 yields temperature and humidity; readings that fail or are doubtful are skipped, then a fault."""
+"""A DHT22 yields temperature and humidity. Failed or doubtful readings are skipped, then reported."""
 
 import errno
 from pathlib import Path
@@ -40,7 +40,7 @@ def chip(sysfs: Sysfs, temperature: object, humidity: object, *, pin: int = 22, 
 
 
 class Bench:
-    """Sensor that is polled every 10 s on a simulated clock, and whose chip reads what a test sets."""
+    """Sensor that is polled every 10 s on a simulated clock. The test sets what its chip returns."""
 
     def __init__(self, sysfs: Sysfs, measure: str = "relativeHumidity") -> None:
         self.device = chip(sysfs, 20_000, 60_000)

@@ -53,7 +53,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "replay": ReplayDriver,
     "derived": DerivedDriver,
 }
-"""Driver classes, by kind, of the kinds that have a driver class of their own."""
+"""Driver class of each kind of sensor that has its own driver class."""
 
 
 def described(kind: str, folder: Path) -> SensorSettings:

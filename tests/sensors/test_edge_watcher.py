@@ -1,4 +1,4 @@
-"""A single thread calls all lines: at an event, or at the time that the line requested."""
+"""A single thread calls all GPIO lines, each at an event or at the time that the line requested."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from tests.sensors.gpio import HandCranked, Kernel
 
 
 class Probe:
-    """Line that records its calls, and returns the values that the test sets."""
+    """Fake line that records its calls, and returns the values that the test sets."""
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

@@ -372,7 +372,7 @@ VALUES = st.dictionaries(st.sampled_from("abc"), st.floats(-1e6, 1e6), min_size=
 
 
 def _python(part: Part, values: Mapping[str, float]) -> float:
-    """Return the value of a part by Python's own arithmetic."""
+    """Return the value of a part of an expression, calculated with Python's own operators."""
     source = str(Expression(part)).replace("'20 l'", "0.02").replace("'5 °C'", "278.15")
     source = source.replace("'5 K'", "5.0").replace("'3 min 20 s'", "200.0")
     names = {

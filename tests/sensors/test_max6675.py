@@ -1,4 +1,4 @@
-"""A MAX6675 yields a temperature only for codes that identify one, and reports an open thermocouple."""
+"""A MAX6675 yields a temperature only for valid codes, and reports an open thermocouple."""
 
 import errno
 import re

@@ -33,7 +33,7 @@ ADDRESSES = {
 }
 TWELVE_BITS = ("ds1822", "ds18b20", "ds1825", "ds28ea00")
 UNMARKED = ("ds1822", "ds1825", "ds28ea00", "ds18s20")
-"""Kinds whose bytes do not show whether 85 °C is the value after power-up."""
+"""Kinds whose data does not show whether 85 °C is a measurement or the value after power-up."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def sysfs(tmp_path: Path) -> Sysfs:
 
 
 def driver(sysfs: Sysfs, kind: str, address: str | None = "", interval_s: float = 1.0) -> Driver:
-    """Return the driver of a sensor; it has the address in `ADDRESSES` unless another one is given."""
+    """Return the driver of a sensor. By default, the sensor has the address in `ADDRESSES`."""
     values: dict[str, Any] = {
         "address": ADDRESSES[kind] if address == "" else address,
         "measure": "temperature",
@@ -53,7 +53,7 @@ def driver(sysfs: Sysfs, kind: str, address: str | None = "", interval_s: float 
 
 
 class Bench:
-    """Sensor that is polled on a simulated clock, and whose chip sends what a test sets."""
+    """Sensor that is polled on a simulated clock. The test sets the data that its chip sends."""
 
     def __init__(self, sysfs: Sysfs, kind: str, interval_s: float = 1.0) -> None:
         self.device = sysfs.thermometer(ADDRESSES[kind], "")
@@ -70,14 +70,17 @@ class Bench:
 
 
 def ds1825(celsius: float) -> str:
-    """Return what a DS1825 sends; its configuration register contains the levels of its number pins."""
+    """Return the data of a DS1825. Its configuration register contains the levels of its address pins."""
     raw = round(celsius * 16) & 0xFFFF
     data = bytes((raw & 0xFF, raw >> 8, 0x4B, 0x46, 0x75, 0xFF, 0x0C, 0x10))
     return w1_text(data, round(celsius * 1000))
 
 
 def ds18s20(celsius: float) -> str:
-    """Return what a DS18S20 sends. Its data sheet: temperature = TEMP_READ - 0.25 + (16 - REMAIN) / 16."""
+    """Return the data of a DS18S20.
+
+    From its data sheet: temperature = TEMP_READ - 0.25 + (16 - REMAIN) / 16.
+    """
     whole, part = divmod(round((celsius + 0.25) * 16) - 1, 16)
     remain = 15 - part
     raw = (2 * whole) & 0xFFFF
@@ -93,7 +96,7 @@ def max31850(
     cause: int = 0,
     millidegrees: int = -123_456,
 ) -> str:
-    """Return what a MAX31850 sends; by default the kernel's temperature is wrong, as on old kernels."""
+    """Return the data of a MAX31850. By default, the kernel's temperature is wrong, as on old kernels."""
     raw = (round(celsius * 4) << 2) & 0xFFFF | fault
     cold = (round(junction * 16) << 4) & 0xFFFF | cause
     data = bytes((raw & 0xFF, raw >> 8, cold & 0xFF, cold >> 8, 0xF5, 0xFF, 0xFF, 0xFF))
@@ -108,7 +111,7 @@ SENT = {
     "max31850": max31850,
     "ds28ea00": w1_slave,
 }
-"""Function that returns what the chip of each kind sends at a temperature."""
+"""Function that returns the data that a chip sends at a temperature, by the chip's kind."""
 
 
 class TestTemperature:

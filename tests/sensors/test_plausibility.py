@@ -1,4 +1,4 @@
-"""A new file with a number whose unit is unclear is rejected, and each remedy in the message is accepted."""
+"""A new file with a number whose unit is unclear is rejected, and each remedy that is offered is accepted."""
 
 import re
 from collections.abc import Callable

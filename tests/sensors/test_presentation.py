@@ -152,7 +152,7 @@ ROWS: Final = [
     (7.5, "", "a.count", "7.5", 7.5, None, None, "measurement"),
     (512, "B/s", "a.rate", "512 B/s", 512, "B/s", "data_rate", "measurement"),
 ]
-"""Example of each row of the table."""
+"""Example path and unit for each row of the presentation table."""
 
 
 def announced(unit: str, path: str, kind: str = "analog") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A recording is replayed with every row emitted once, in order, and with the recording's spacing."""
+"""Every row of a recording is replayed once, in order, and at the time intervals of the recording."""
 
 import csv
 from datetime import datetime

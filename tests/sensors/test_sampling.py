@@ -28,7 +28,7 @@ from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
 
 
 class ScriptedDriver(Driver):
-    """Driver that counts its calls; `on_open` and `on_poll` may raise, block or emit."""
+    """Fake driver that counts its calls. Its functions `on_open` and `on_poll` may raise, block or emit."""
 
     def __init__(
         self,
@@ -63,7 +63,10 @@ class ScriptedDriver(Driver):
 
 
 def fails(*errors: Exception | None) -> Callable[..., None]:
-    """Return a function that raises the next error at each call, or none for None. The last is repeated."""
+    """Return a function that raises the next error at each call, or nothing for None.
+
+    The last one repeats.
+    """
     left = list(errors)
 
     def call(*_: object) -> None:
@@ -75,7 +78,7 @@ def fails(*errors: Exception | None) -> Callable[..., None]:
 
 
 class Bench:
-    """Sampler on a simulated clock. The test calls its lanes without threads."""
+    """Sampler on a simulated clock. The test runs its lanes (polling groups) without threads."""
 
     def __init__(self, *drivers: Driver) -> None:
         self.clock = FakeClock()
@@ -283,7 +286,7 @@ class TestOrder:
 
 
 class TestOverdue:
-    """Tests of a blocked lane, which is simulated by not calling the lane."""
+    """Tests of a blocked lane (polling group), which is simulated by not running the lane."""
 
     @pytest.fixture
     def bench(self) -> Bench:

@@ -1,4 +1,4 @@
-"""Circuits of senders can be inverted, and every value only rises or only falls with the voltage."""
+"""The circuits of senders are invertible, and each value rises or falls monotonically with the voltage."""
 
 import math
 

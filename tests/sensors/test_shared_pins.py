@@ -67,7 +67,7 @@ def run(pi: Board, seconds: int, *drivers: Driver) -> None:
 
 
 def start(pi: Board, seconds: int, *drivers: Driver) -> None:
-    """Close the contact for some seconds, and then open it for as long."""
+    """Close the contact for a number of seconds, then open it for the same time."""
     for level in (CLOSED, OPEN):
         pi.line(PIN).drive(level)
         run(pi, seconds, *drivers)

@@ -1,4 +1,4 @@
-"""Readings of an SHT3x are in SI units, and a fault of the data wire never becomes a humidity."""
+"""Readings of an SHT3x are in SI units, and a broken data wire is never reported as a humidity."""
 
 from pathlib import Path
 from typing import ClassVar

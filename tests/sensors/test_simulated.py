@@ -1,4 +1,4 @@
-"""Simulated machinery is reproducible from its seed, and behaves like real machinery."""
+"""Simulated machinery behaves like real machinery, and yields the same samples for the same seed."""
 
 from itertools import pairwise
 

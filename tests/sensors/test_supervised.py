@@ -1,4 +1,4 @@
-"""A supervised contact: its cable ends in a resistor, so a cut or shorted cable differs from the contact."""
+"""On a supervised contact, a resistor at the cable's end makes a cut or shorted cable detectable."""
 
 import itertools
 import math

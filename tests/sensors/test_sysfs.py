@@ -54,7 +54,7 @@ def thermometer(sysfs: Sysfs, address: str | None = ADDRESS, interval_s: float =
 
 
 def made(sysfs: Sysfs, settings: SensorSettings) -> Driver:
-    """Return the driver of a sensor that is connected to these chips."""
+    """Return the driver of a sensor on a machine whose sysfs contains these chips."""
     return make_driver(settings, context=DriverContext(FakeClock(), root=sysfs.root))
 
 
@@ -370,7 +370,7 @@ class TestThermometer:
 
 
 class TestManyThermometers:
-    """Tests of a 1-wire bus with many sensors. Reading each of them takes as long as a conversion."""
+    """Tests of a 1-wire bus with many sensors. Reading each sensor takes as long as a conversion."""
 
     @pytest.mark.parametrize(
         ("count", "interval_s", "conversion_s"),

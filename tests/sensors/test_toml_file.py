@@ -136,7 +136,7 @@ def test_every_value_in_a_valid_document_is_located(text: str) -> None:
 
 
 class Writer:
-    """Writer of documents that use every style of TOML, with each key's name on one line only."""
+    """Writer of TOML documents in every style of the syntax. Each key's name occurs on one line only."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw

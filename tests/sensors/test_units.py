@@ -1,4 +1,4 @@
-"""Quantities are parsed from human-readable text, and formatted as such."""
+"""Quantities are parsed from human-readable text, and formatted as human-readable text."""
 
 import math
 import re

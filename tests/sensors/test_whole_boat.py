@@ -1,4 +1,4 @@
-"""The sensors of the example `workboat` measure what the physics of its parts yields."""
+"""The sensors of the example `workboat` report the values that the physics of its simulated parts implies."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ GOOD = SensorState.GOOD
 
 
 def volts(ohm: float, pull_up: float) -> float:
-    """Return the voltage at a sender that is connected to ground, under a pull-up to 3.3 V."""
+    """Return the voltage at a sender to ground with a pull-up resistor to 3.3 V."""
     return SUPPLY_V * ohm / (ohm + pull_up)
 
 
@@ -36,7 +36,7 @@ def mcp3008_code(at_volts: float) -> int:
 
 
 class Workboat:
-    """The vessel: its chips, its wires and the drivers of all its sensors."""
+    """Simulated workboat, with its chips, its wiring and the drivers of all its sensors."""
 
     def __init__(self, root: Path) -> None:
         self.board: Board = board(root)

@@ -28,7 +28,7 @@ from typing import Any, Final, Literal, Self
 from tests.interop.couchbase_lite.runtime import Runtime
 
 WAIT: Final = 60.0
-"""Time limit in seconds for any event."""
+"""Default time limit, in seconds, for an event or an answer."""
 
 Level = Literal["stopped", "offline", "connecting", "idle", "busy"]
 LOG_FILE: Final = "couchbase-lite.log"

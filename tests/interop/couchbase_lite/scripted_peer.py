@@ -1,4 +1,4 @@
-"""A passive peer that answers according to a script, and records all requests.
+"""A passive peer that sends scripted answers and records all requests.
 
 Tests use it to examine the messages of Couchbase Lite. It requests every document that is pushed. To a client
 that pulls, it sends the revisions in its script.

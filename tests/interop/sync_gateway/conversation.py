@@ -29,14 +29,14 @@ class RefusedError(Exception):
 
 @dataclass
 class Conversation(Talker):
-    """Talker that requests every change that the gateway offers, and supplies the blobs that it requests."""
+    """Client that requests every change that the gateway offers, and supplies blobs on request."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     """Blobs by their digest."""
     heard: defaultdict[str, asyncio.Queue[RequestReceived]] = field(
         default_factory=lambda: defaultdict(asyncio.Queue)
     )
-    """Requests from the gateway, by profile."""
+    """Requests received from the gateway, by profile."""
 
     async def say(self, profile: str, body: Any = None, **properties: str) -> Any:
         """Send a request, and return the JSON body of the reply, or the reply's properties if it has no body.

@@ -42,7 +42,7 @@ _DONE: Final = frozenset({"stopped", "error"})
 
 
 class GatewayError(Exception):
-    """The gateway did not start, or answered a request with an error."""
+    """Raised if the gateway does not start, or answers a request with an error."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -201,7 +201,7 @@ class Gateway:
         return json.loads(content) if content else None
 
     def bytes_of(self, method: str, path: str, body: Json = None) -> bytes:
-        """Return the same answer as `admin`, as undecoded bytes."""
+        """Send a request as `admin` does, and return the undecoded response."""
         status, content = _ask(self.admin_port, method, path, body)
         if status >= http.client.BAD_REQUEST:
             raise GatewayError(f"{method} {path}: {status} {content.decode(errors='replace')}", status)
@@ -218,7 +218,7 @@ class Gateway:
 
 
 def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
-    """Repeat the request `ask` until the answer meets the condition `is_it`, and return that answer.
+    """Repeat the request `ask` until the condition `is_it` is true for the answer, and return that answer.
 
     The gateway's REST interface has no notifications.
 
