@@ -200,7 +200,7 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
 
 
 def _without_comma(written: str, unit: str, *, difference: bool) -> str:
-    """Return the remedy for a number with a comma in a text, or '' if the text contains no such number."""
+    """Return the remedy if a string contains a number with a decimal comma; otherwise return ''."""
     match = _COMMA.search(written)
     if match is None:
         return ""

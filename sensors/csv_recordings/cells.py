@@ -106,8 +106,8 @@ def parse_time(text: str, expected: TimeForm | None = None, *, days: bool = True
         assert expected is not None
         raise CellError(
             text,
-            f"is not in the same form as earlier times ({expected.value}); the times of a path must be"
-            " either all dates or all seconds, and all with or all without a time zone",
+            f"is not in the same form as earlier times ({expected.value}); for each path, write every time as"
+            " a date, or every time in seconds, and give a time zone for all times or for none",
         )
     return time
 

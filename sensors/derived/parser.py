@@ -191,7 +191,7 @@ class _Parser:
         if self._nested > MOST_NESTED:
             raise InputError(
                 f"{token.place} is nested too deeply: more than {MOST_NESTED} levels",
-                "Divide the expression among several sensors.",
+                "Split the expression across several sensors.",
             )
 
     def _value(self) -> Part:

@@ -51,7 +51,7 @@ Connect all three wires. Readings with a wrong checksum are skipped. After a los
 unless another reading in the last 10 minutes was within 5 K of it. If there is no good reading for 10 s, or
 for three intervals, the sensor is `failed`.
 
-A MAX31850, which reads a thermocouple, has addresses that also begin with `3b-`. If the chip is one, the
+The address of a MAX31850, which reads a thermocouple, also begins with `3b-`. If your chip is a MAX31850, the
 sensor is `failed`, and the message says so: write `kind = "max31850"`.
 
 Logboat was tested with a simulation of this chip, not yet with a real one.""",

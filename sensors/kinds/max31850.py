@@ -60,8 +60,8 @@ this family report 85 °C after a loss of power, and the data sheet does not exc
 reading of exactly 85 °C is skipped, unless another reading in the last 10 minutes was within 5 K of it. If
 there is no good reading for 10 s, or for three intervals, the sensor is `failed`.
 
-A DS1825 has addresses that also begin with `3b-`. If the chip is one, the sensor is `failed`, and the message
-says so: write `kind = "ds1825"`.
+The address of a DS1825 also begins with `3b-`. If your chip is a DS1825, the sensor is `failed`, and the
+message says so: write `kind = "ds1825"`.
 
 Logboat was tested with a simulation of this chip, not yet with a real one.""",
     options=Max31850Options,

@@ -164,7 +164,7 @@ def _id(found: PairCheck, config: Path, *, in_fleet: bool) -> Iterator[FileProbl
             None,
             "",
             f'the certificate is for "{whose}", but the folder is named "{folder.resolve().name}"',
-            f"Name the folder {whose} again; to add a vessel, run `logboat fleet add`.",
+            f"Rename the folder back to {whose}; to add a vessel, run `logboat fleet add`.",
         )
     if found.configuration is None or not config.is_file() or is_empty(config.read_bytes()):
         return

@@ -111,10 +111,10 @@ class Journal:
     ) -> None:
         """Open the journal, or create it.
 
-        `ring` is the number of bytes reserved for documented batches (`RING_BYTES`). `log_pages` is the
-        length of the write-ahead log at which it is checkpointed. `sync` is a function that makes the number
-        witness, a file in the same folder, durable. Raise JournalError if the file cannot be opened; a
-        damaged file raises JournalDamagedError.
+        `ring` is the number of bytes reserved for batches that are already in documents (`RING_BYTES`).
+        `log_pages` is the length of the write-ahead log at which it is checkpointed. `sync` is a function
+        that makes the number witness, a file in the same folder, durable. Raise JournalError if the file
+        cannot be opened; a damaged file raises JournalDamagedError.
         """
         self.path = path
         self._ring_most = ring
@@ -127,7 +127,7 @@ class Journal:
         self.through = 0
         """Number of the last batch whose samples are all in documents, as recorded in the journal."""
         self.wants_copies = False
-        """True if the ring, the space for documented batches, is full of batches without copied documents."""
+        """True if the ring is full of batches whose documents have not been copied yet."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -424,7 +424,7 @@ class Journal:
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """Return the number of the last batch to drop from the ring of documented batches; 0 to drop none."""
+        """Return the number of the last batch to drop from the ring; 0 to drop none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
@@ -435,7 +435,7 @@ class Journal:
         return max(beyond, copied)
 
     def _outgrown(self, through: int, most: int) -> int:
-        """Return the number of the last documented batch to drop to stay within `most` bytes; 0 if all fit.
+        """Return the number of the last batch to drop so that at most `most` bytes are left; 0 if all fit.
 
         The newest batch is never dropped.
         """

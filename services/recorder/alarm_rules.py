@@ -343,10 +343,10 @@ class AlarmWatch:
         return self._resumed
 
     def signature(self) -> tuple[object, ...]:
-        """Return the states of all rules, and of the conditions that other sensors' rules have.
+        """Return the states of all rules, and of the conditions on this sensor in other sensors' rules.
 
-        A sample that changes any of these states is always recorded. So is a sample with which equipment
-        starts or stops, so that a replay counts the same starts.
+        A sample that changes any of these states is always recorded. So is a sample that shows equipment
+        starting or stopping, so that a replay counts the same starts.
         """
         runs = tuple(
             watch.value is not None and watch.value > 0

@@ -182,7 +182,7 @@ class _RunningGateway:
         )
 
     async def stop(self) -> None:
-        """Stop the gateway, and any query of its route."""
+        """Stop the gateway, and cancel a lookup of its route that is still in progress."""
         if self._question is not None:
             self._question.cancel()
             with contextlib.suppress(asyncio.CancelledError):

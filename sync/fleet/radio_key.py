@@ -71,7 +71,7 @@ class SealedKeys:
 
 @dataclass(frozen=True, slots=True)
 class RadioKey:
-    """The content of a `fleet:radio-key` document, with which the fleet's CA states the radio's passwords."""
+    """The content of a `fleet:radio-key` document, in which the CA publishes the radio's passwords."""
 
     number: int
     """Number of the statement, counted from 1."""

@@ -11,7 +11,7 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 PAUSE_S: Final = 5.0
-"""Delay in seconds between an error and the next attempt of the task."""
+"""Delay in seconds between an error and the next attempt at the task."""
 
 
 class TaskErrors:

@@ -112,7 +112,7 @@ class Sighting:
     store: str
     links: tuple[str, ...]
     addresses: tuple[str, ...]
-    """Addresses to dial, the most likely first. It may be empty.
+    """Addresses to dial, the most likely first. The list may be empty.
 
     Link-local addresses include their zone (`fe80::1%eth0`).
     """

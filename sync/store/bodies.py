@@ -205,8 +205,8 @@ def _check_attachments(document_id: str, value: object) -> None:
         isinstance(entry, Mapping) and is_digest(entry.get("digest")) for entry in value.values()
     ):
         raise DocumentError(
-            f"{document_id}: {ATTACHMENTS} is not an object of attachments, each with the digest of a"
-            " blob; add files to the body as blobs instead"
+            f"{document_id}: {ATTACHMENTS} must be an object that contains attachments, each with the digest"
+            " of a blob; add files to the body as blobs instead"
         )
 
 

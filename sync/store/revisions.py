@@ -119,7 +119,7 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
 
 
 def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator[str]:
-    """Yield a history up to its first gap, except that gaps before the first `fill` ancestors are filled."""
+    """Yield a history up to its first gap. Gaps before the first `fill` ancestors are filled instead."""
     above = generation(revision)
     for index, ancestor in enumerate(history):
         number = generation(ancestor)

@@ -178,7 +178,7 @@ def script(*parts: str, version: int = 2) -> str:
 
 
 def cmdline(country: str) -> str:
-    """Return `cmdline.txt`, to which Imager adds the country and the call of its script."""
+    """Return `cmdline.txt`, to which Imager adds the country and the command that runs its script."""
     return (
         f" cfg80211.ieee80211_regdom={country} systemd.run=/boot/firstrun.sh"
         " systemd.run_success_action=reboot systemd.unit=kernel-command-line.target"

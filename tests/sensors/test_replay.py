@@ -227,11 +227,11 @@ class TestMistakes:
             ),
             (
                 "time,path,value\n1,a,1\n2014-08-15T19:00:00Z,a,1\n",
-                r"line 3: .*the times of a path must be either all dates",
+                r"line 3: .*write every time as a date, or every time in seconds",
             ),
             (
                 "time,path,value\n2014-08-15T19:00:00Z,a,1\n2014-08-15T19:00:00,a,1\n",
-                r"line 3: .*all with or all without a time zone",
+                r"line 3: .*give a time zone for all times or for none",
             ),
         ],
     )

@@ -54,7 +54,7 @@ def test_deletion_keeps_no_attachments(store: Database) -> None:
     [[], "x", None, {"a": 5}, {"a": {}}, {"a": {"digest": "sha1-x"}}, {"a": {"digest": DIGEST}, "b": []}],
 )
 def test_attachment_without_a_digest_is_refused_with_a_message(store: Database, value: Any) -> None:
-    with pytest.raises(DocumentError, match="n1: _attachments is not an object of attachments"):
+    with pytest.raises(DocumentError, match="n1: _attachments must be an object that contains attachments"):
         store.put("n1", {"_attachments": value})
     with pytest.raises(DocumentError, match="_attachments"):
         store.insert(
