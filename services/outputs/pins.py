@@ -42,15 +42,17 @@ class OutputPins:
                 self._fail(output, str(error), now)
 
     def check(self) -> None:
-        """Read the pins' levels, and report each pin that does not have the level that was set."""
+        """Read the pins' levels. Report each pin that cannot be read or has another level."""
         for name, device in self._devices.items():
+            pin, wanted = self._outputs[name].pin, self._lit.get(name, False)
             try:
                 is_on = bool(device.value)
-            except Exception:  # noqa: BLE001, S112  # the next change of the pin reports the fault
-                continue
-            wanted = self._lit.get(name, False)
-            text = f"pin {self._outputs[name].pin} is {_word(is_on)}, but was turned {_word(wanted)}"
-            if is_on == wanted:
+            except Exception as error:  # noqa: BLE001  # one broken pin must not stop the others
+                text = f"pin {pin} cannot be read: {error}"
+            else:
+                is_right = is_on == wanted
+                text = "" if is_right else f"pin {pin} is {_word(is_on)}, but was turned {_word(wanted)}"
+            if not text:
                 if self.faults.pop(name, None) is not None:
                     log.info("output %s works again", name)
             elif self.faults.get(name) != text:
