@@ -1,8 +1,8 @@
-"""Tests of the card's image.
+"""Tests of the SD card's image.
 
-Tests marked `image` boot it in QEMU: `make image-test`, which takes many minutes.
+`make image-test` runs the tests marked `image`, which boot the image in QEMU and take many minutes.
 
 - `guest`: a virtual machine in QEMU, controlled over SSH
-- `card`: copies of an image for guests, to which files can be added
+- `card`: copies of the image for virtual machines, to which files can be added
 - `gpiosim`: a simulated GPIO chip in a guest, controlled by the test
 """

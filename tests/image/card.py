@@ -1,4 +1,4 @@
-"""Copies of an image for guests. Their FAT partitions are read and written with mtools, without mounting."""
+"""Copies of an SD card image for virtual machines. mtools accesses their FAT partitions without mounting."""
 
 import shutil
 import subprocess
@@ -14,13 +14,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def layout() -> Layout:
-    """Return the partition layout, which is the same for every image."""
+    """Return the partition layout of the `virt` board's image. All images have the same layout."""
     return recipe.read(REPOSITORY / "image", board="virt", base="debian", native=native()).layout
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Copy of an image that a guest may write to."""
+    """Copy of an SD card image that a virtual machine may write to, and the files that QEMU boots."""
 
     disk: Path
     kernel: Path
@@ -28,7 +28,7 @@ class Card:
     command_line: str
 
     def put(self, files: Mapping[str, str]) -> None:
-        """Write files to `logboat/` on the first partition, as a user with a laptop would."""
+        """Write files to `logboat/` on the card's first partition, as a user with a laptop would."""
         drive = f"{self.disk}@@{layout().partition('selector').start}"
         for name, content in files.items():
             command = ["mcopy", "-o", "-i", drive, "-", f"::logboat/{name}"]
@@ -36,9 +36,9 @@ class Card:
 
 
 def copy(image: Path, place: Path, *, size: int = 6 * 2**30) -> Card:
-    """Create a card of the given size from an image.
+    """Copy an image to a card of `size` bytes.
 
-    Kernel and initramfs are copied from the first boot partition.
+    The kernel, the initramfs and the kernel's command line come from the first boot partition.
     """
     place.mkdir(parents=True, exist_ok=True)
     disk = place / "disk.img"
@@ -52,7 +52,7 @@ def copy(image: Path, place: Path, *, size: int = 6 * 2**30) -> Card:
 
 
 def another(card: Card, place: Path) -> Card:
-    """Return another copy of a card."""
+    """Copy a card, including all changes to it, and return the copy."""
     place.mkdir(parents=True)
     shutil.copy(card.disk, place / "disk.img")
     return Card(place / "disk.img", card.kernel, card.initramfs, card.command_line)

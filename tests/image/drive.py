@@ -1,4 +1,4 @@
-"""Program that runs in a guest. It drives a line of a simulated GPIO chip, or samples the line's level."""
+"""Program that runs in a virtual machine, and drives or samples a line of a simulated GPIO chip."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def pulses(path: str, count: int, hertz: float) -> float:
-    """Send `count` evenly spaced pulses, and return the actual rate in pulses per second."""
+    """Generate `count` evenly spaced pulses on a line, and return the actual rate in pulses per second."""
     line = os.open(path, os.O_WRONLY)
     begun = time.monotonic()
     for number in range(count):
@@ -20,7 +20,7 @@ def pulses(path: str, count: int, hertz: float) -> float:
 
 
 def hold(path: str, pull: str, hertz: float) -> None:
-    """Write the pull of a line again and again, until the program is stopped."""
+    """Set a line's pull resistor `hertz` times per second, until the program is stopped."""
     line = os.open(path, os.O_WRONLY)
     while True:
         os.pwrite(line, pull.encode(), 0)

@@ -1,4 +1,4 @@
-"""A simulated GPIO chip inside a guest.
+"""A simulated GPIO chip in a virtual machine.
 
 Debian's kernel does not include gpio-sim, so the module is built from the source in Debian's package. The
 build changes the source so that it can be compiled as a separate module.
@@ -36,7 +36,7 @@ cp irq_sim.ko gpio-sim.ko OUTPUT/
 
 
 def build(kernel: str, architecture: str, cache: Path) -> Path:
-    """Return a folder with the modules for a kernel. The modules are built only once."""
+    """Return a folder with the gpio-sim modules for a kernel. They are built only once per kernel."""
     folder = cache / f"gpio-sim-{kernel}"
     if (folder / "gpio-sim.ko").exists():
         return folder
@@ -60,13 +60,13 @@ def build(kernel: str, architecture: str, cache: Path) -> Path:
 
 @dataclass(slots=True)
 class Header:
-    """Simulated header of a guest's board."""
+    """Simulated GPIO header of a virtual machine."""
 
     guest: Guest
 
     @classmethod
     def fit(cls, guest: Guest, modules: Path) -> "Header":
-        """Add a simulated header to the guest."""
+        """Load the gpio-sim modules in the guest, create a GPIO chip, and return its header."""
         for name in ("irq_sim.ko", "gpio-sim.ko"):
             guest.put(modules / name, name)
         guest.root("cd /home/skipper && modprobe configfs && insmod irq_sim.ko && insmod gpio-sim.ko")
@@ -82,8 +82,8 @@ class Header:
     def hold(self, pin: int, level: bool) -> None:
         """Hold a line at a level until the next call, as an external contact does.
 
-        The level is written again and again, because gpio-sim applies the line's own pull resistor whenever
-        the recorder configures the line, which it does every few seconds for a debounced contact.
+        The level is written repeatedly, because the recorder configures the line of a debounced contact every
+        few seconds. Each time, gpio-sim applies the pull resistor that the recorder has set.
         """
         unit, pull = f"hold-{pin}", "pull-up" if level else "pull-down"
         command = f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/pull {pull} 10"
@@ -92,7 +92,7 @@ class Header:
         )
 
     def pulses(self, pin: int, count: int, hertz: float) -> float:
-        """Send `count` pulses, and return the actual rate in pulses per second."""
+        """Generate `count` pulses on a line, and return the actual rate in pulses per second."""
         said = self.guest.root(
             f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/pull {count} {hertz}",
             seconds=count / hertz * 4 + 120,
@@ -100,7 +100,7 @@ class Header:
         return float(said)
 
     def look(self, pin: int, seconds: float) -> str:
-        """Return the levels to which the guest drives a line, 40 times a second: `#` is high, `.` is low."""
+        """Sample the level of a line 40 times a second, and return `#` for each high and `.` for each low."""
         script = f"python3 /home/skipper/drive.py {CHIP}/sim_gpio{pin}/value {round(seconds * 40)} 40"
         return self.guest.root(script, seconds=seconds * 4 + 60)
 

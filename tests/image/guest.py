@@ -1,8 +1,8 @@
-"""A virtual machine in QEMU, booted from a card, and commands that run in it over SSH.
+"""A virtual machine in QEMU, booted from a card image, and commands that run in it over SSH.
 
-KVM is not used: where KVM does not work correctly, a guest's kernel crashes late in a test. Emulation is slow
-but reliable. If the guest crashes, QEMU exits (`-no-reboot`, `panic=-1`). A waiting test then fails at once,
-and shows the end of the console output.
+KVM is not used. On hosts where KVM does not work correctly, a guest's kernel may crash late in a test.
+Emulation is slow but reliable. If the guest crashes, QEMU exits (`-no-reboot`, `panic=-1`). A waiting test
+then fails at once, and shows the end of the console output.
 """
 
 import base64
@@ -24,24 +24,24 @@ from tests.ports import free_port
 
 USER = "skipper"
 BOOT_S = 480.0
-"""Time limit for a boot, in seconds, for a busy machine. On an idle machine, a boot takes half a minute."""
+"""Time limit for a boot, in seconds, on a busy host. On an idle host, a boot takes half a minute."""
 
 
 SSH_FAILED = 255
-"""Exit code of ssh if the connection failed, and not the command."""
+"""Exit code that ssh returns if the connection itself fails."""
 
 
 class GuestError(Exception):
-    """The guest crashed, or an event that a test waited for did not happen in time."""
+    """Error raised if the guest crashes, a command fails in it, or a wait for an event times out."""
 
 
 class GuestConnectionError(GuestError):
-    """SSH could not connect to the guest, or its connection broke."""
+    """Error raised if SSH cannot connect to the guest or loses the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """QEMU's command line for an architecture."""
+    """QEMU program and machine options for one processor architecture."""
 
     command: tuple[str, ...]
 
@@ -54,37 +54,38 @@ MACHINES: Mapping[str, Machine] = {
 
 @dataclass(slots=True)
 class Guest:
-    """Virtual machine in QEMU. Used as a context manager, it is stopped at the end of the block."""
+    """Virtual machine in QEMU, as a context manager that starts it and kills it at the end of the block."""
 
     card: Card
     place: Path
     key: Path
-    """Private key of the user who can log in."""
+    """File with the private SSH key of the user `skipper`."""
     architecture: str = "amd64"
     number: int = 1
     memory: int = 1024
     drop_ins: Mapping[str, str] = field(default_factory=dict)
-    """Drop-ins for systemd units, by the name of the unit.
+    """Drop-in files for systemd units, by unit name.
 
-    systemd receives them as credentials, so that the card is not changed.
+    systemd receives the drop-ins as credentials, so that the card is not changed.
     """
     extra_units: Mapping[str, str] = field(default_factory=dict)
-    """Additional systemd units, by name. Each is started at boot."""
+    """Additional systemd units to start at boot, by unit name."""
     forwards: Sequence[int] = ()
-    """Ports of the guest that are forwarded to this machine, in addition to SSH."""
+    """TCP ports of the guest that are forwarded to this machine, in addition to SSH."""
     nanoseconds: int | None = None
-    """Exponent n if each instruction takes 2^n nanoseconds of the guest's time; None for full speed.
+    """Exponent n that makes each instruction take 2^n ns of the guest's time, or None for full speed.
 
-    With an exponent, the guest's time depends only on the guest's work, not on this machine's load.
+    If an exponent is set, the guest's clock depends only on the instructions that the guest executes, and not
+    on this machine's load.
     """
     drive: str | None = None
-    """QEMU's definition of the card's drive, or None to use the card's file itself."""
+    """Value of QEMU's `-drive` option for the card, or None to use the card's file directly."""
     serial: Path | None = None
-    """File for the output of the guest's second serial port."""
+    """File that receives the output of the guest's second serial port."""
     receiver: Path | None = None
-    """Unix socket of the guest's second serial port, to which a test connects in place of a device."""
+    """Unix socket of the guest's second serial port, through which a test simulates a serial device."""
     network: str | None = None
-    """Multicast address and port. Guests with the same value share a network."""
+    """Multicast address and port of a virtual network. Guests with the same value share a network."""
     ports: dict[int, int] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -97,7 +98,7 @@ class Guest:
 
     @property
     def console(self) -> Path:
-        """File with the output of the guest's console."""
+        """File that receives the output of the guest's console."""
         return self.place / f"console-{self.number}.log"
 
     def start(self) -> None:
@@ -146,7 +147,7 @@ class Guest:
         return " ".join([line, *(f"systemd.wants={unit}" for unit in self.extra_units)])
 
     def kill(self) -> None:
-        """Cut the guest's power at once."""
+        """Kill QEMU, which has the effect of a power failure on the guest."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
@@ -162,7 +163,7 @@ class Guest:
         """Wait until `done` returns True.
 
         Raises:
-            GuestError: the time limit was reached, or the guest has crashed.
+            GuestError: `done` did not return True in time, or the guest has crashed.
         """
         end = time.monotonic() + seconds
         while not self._tried(done):
@@ -174,17 +175,17 @@ class Guest:
 
     @staticmethod
     def _tried(done: Callable[[], bool]) -> bool:
-        """Return what `done` returns, or False if the connection to the guest was lost meanwhile."""
+        """Return the result of `done`, or False if the connection to the guest is lost during the call."""
         try:
             return done()
         except GuestConnectionError:
             return False
 
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
-        """Wait until the guest switches off or restarts. In both cases QEMU exits.
+        """Wait until the guest powers off or reboots. In both cases QEMU exits.
 
         Raises:
-            GuestError: the time limit was reached.
+            GuestError: QEMU is not running, or did not exit in time.
         """
         if self._process is None:
             raise GuestError(f"no guest runs before {what}")
@@ -207,7 +208,7 @@ class Guest:
         """Run a shell command as the user `skipper`, and return its output.
 
         Raises:
-            GuestConnectionError: SSH failed. The guest may have restarted, which ends QEMU.
+            GuestConnectionError: SSH failed, for example because the guest rebooted and QEMU exited.
             GuestError: the command failed.
         """
         done = self._ssh(command, seconds=seconds)
@@ -227,7 +228,7 @@ class Guest:
         return json.loads(self.run(command))
 
     def ssh(self, *options: str, user: str = USER, command: str = "true") -> subprocess.CompletedProcess[str]:
-        """Run SSH with additional options, or as a different user."""
+        """Run a command over SSH with additional options or as a different user, and return the result."""
         first, *rest = self._options()  # if an option is given twice, ssh uses the first
         words = [first, *options, *rest, f"{user}@127.0.0.1", command]
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
@@ -264,9 +265,9 @@ class Guest:
 
 
 def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
-    """Return True if a service behind a forwarded port takes part in a TLS handshake.
+    """Return True if the service on a forwarded port performs a TLS handshake.
 
-    QEMU itself accepts connections, so a connection alone does not prove that the service runs.
+    QEMU itself accepts connections on the port, so a connection alone does not prove that the service runs.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -282,7 +283,7 @@ def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
 
 
 def answers_http(port: int, *, seconds: float = 10.0) -> bool:
-    """Return True if a service behind a forwarded port answers an HTTP request."""
+    """Return True if the service on a forwarded port responds to an HTTP request."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
             plain.sendall(b"GET / HTTP/1.0\r\n\r\n")

@@ -1,11 +1,13 @@
-"""Slow machines with one emulated core and 512 MiB of memory, and the cost of a boot on such a machine.
+"""Slow virtual machines with one core and 512 MiB of memory, and the processor time that a boot takes.
 
-`python -m tests.image.slow IMAGE` boots an image and prints how much processor time passes until the first
-reading is durable, as a multiple of `python3 -c pass` on the same machine. In this mode the guest's clock
-advances with the instructions that the guest executes, so the figures do not depend on this machine's load.
+`python -m tests.image.slow IMAGE` boots an image in a slow virtual machine, and prints the processor time
+used until the first reading is durable, as a multiple of the time of `python3 -c pass` in the same guest. The
+guest's clock advances with the instructions that the guest executes, so the host's load does not affect the
+figures.
 
-`python -m tests.image.slow IMAGE BUSY` boots the image at full speed while BUSY processes keep this machine
-busy, and prints the state of the guest's units.
+`python -m tests.image.slow IMAGE BUSY` boots the image at full speed while BUSY processes keep the host busy.
+
+Both commands also print the state of the guest's systemd units.
 """
 
 import json
@@ -37,12 +39,12 @@ ExecStart=/bin/sh -c 'while :; do \\
 """
 PASSES = 20
 NANOSECONDS = 3
-"""Exponent of the time per instruction: 2^3 ns, a tenth of the speed of a Raspberry Pi Zero 2 W core."""
+"""Exponent of the time per instruction. 2^3 ns is a tenth of the speed of a Raspberry Pi Zero 2 W core."""
 
 
 @contextmanager
 def busy_host(processes: int = 2) -> Iterator[None]:
-    """Run busy processes on this machine for the duration of the block."""
+    """Keep this machine busy with `processes` endless loops for the duration of the block."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
@@ -56,11 +58,11 @@ def busy_host(processes: int = 2) -> Iterator[None]:
 def slow_guest(
     image: Path, place: Path, key: Path, *, busy: int = 0, nanoseconds: int | None = None
 ) -> Iterator[Guest]:
-    """Yield a vessel that is switched on for the first time on a slow machine (see `Guest.nanoseconds`)."""
+    """Yield a slow virtual machine during its first boot. `Guest.nanoseconds` describes `nanoseconds`."""
     flashed = card.copy(image, place)
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     flashed.put({"vessel.toml": f'[vessel]\nid = "argo"\n\n[network]\nssh_keys = ["{public}"]\n'})
-    # If QEMU gets little processor time, timers fire too late for the kernel's check.
+    # If QEMU receives little processor time, timers fire too late for the kernel's timer check.
     flashed = replace(flashed, command_line=f"{flashed.command_line} no_timer_check")
     with (
         busy_host(busy),
@@ -80,11 +82,11 @@ def slow_guest(
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of a boot until the first reading is durable, and of `python3 -c pass` on the same machine."""
+    """Processor times of a boot until the first reading is durable and of `python3 -c pass`, in seconds."""
 
     cpu_s: float
     uptime_s: float
-    """Time in seconds since the start of the kernel."""
+    """Time from the start of the kernel until the first reading is durable, in seconds."""
     pass_s: float
 
     def __str__(self) -> str:
@@ -102,7 +104,7 @@ class Cost:
 def first_reading(guest: Guest) -> tuple[float, float]:
     """Wait until the first reading is durable.
 
-    Return the processor time until then, and the time since the kernel's start, in seconds.
+    Return the processor time used so far and the time since the start of the kernel, both in seconds.
     """
     assert guest.serial is not None
     serial = guest.serial
@@ -116,7 +118,7 @@ def first_reading(guest: Guest) -> tuple[float, float]:
 
 
 def wait_until_up(guest: Guest) -> None:
-    """Wait until systemd has finished starting. It is checked rarely, because each check takes guest time."""
+    """Wait until the guest has finished booting. Poll rarely, because each poll slows the guest down."""
     state = "systemctl is-system-running"
     guest.wait_for(
         "started",
@@ -127,7 +129,10 @@ def wait_until_up(guest: Guest) -> None:
 
 
 def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
-    """Stop all daemons and measure `python3 -c pass`. The guest must not be used afterwards."""
+    """Stop all daemons, and measure `python3 -c pass`. The guest must not be used afterwards.
+
+    `measured` is the result of `first_reading`.
+    """
     guest.root("systemctl stop 'logboat-*.service' 'logboat-*.timer'", seconds=1200)
     loop = "i=0; while [ $i -lt {} ]; do python3 -c pass; i=$((i+1)); done; times"
     guest.run(loop.format(2), seconds=1200)
@@ -136,7 +141,7 @@ def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
 
 
 def _children(times: str) -> float:
-    """Return the processor time of a shell's children in seconds, from the output of its `times`."""
+    """Return the processor time of a shell's child processes in seconds, from the output of `times`."""
     total = 0.0
     for word in times.splitlines()[-1].split():
         minutes, _, seconds = word.rstrip("s").partition("m")
@@ -145,7 +150,7 @@ def _children(times: str) -> float:
 
 
 def main() -> int:
-    """Boot an image on a slow machine, and print the cost of the boot and the state of the units."""
+    """Boot an image in a slow virtual machine, and print the cost of the boot and the state of the units."""
     image, *rest = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="logboat-slow-") as folder:
         place, key = Path(folder), Path(folder, "key")
@@ -164,7 +169,7 @@ def main() -> int:
 
 
 def units(guest: Guest) -> dict[str, dict[str, str]]:
-    """Return systemd's properties of Logboat's services, by their names."""
+    """Return the systemd properties of Logboat's services, by unit name."""
     keys = "Id,ActiveState,Result,NRestarts,CPUUsageNSec"
     told = guest.run(f"systemctl show -p {keys} 'logboat-*.service'", seconds=300)
     found = [dict(line.split("=", 1) for line in block.splitlines()) for block in told.split("\n\n")]

@@ -1,4 +1,4 @@
-"""The card's root file system boots in an arm64 machine in QEMU, without firmware, and records data."""
+"""The image's root file system boots in an arm64 virtual machine without firmware, and records data."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two builds are identical byte for byte, and a build that cannot succeed leaves no image."""
+"""Two builds of an image are identical byte for byte, and a failed build leaves no image."""
 
 import json
 import os
@@ -31,14 +31,14 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def clone(place: Path) -> Path:
-    """Clone this commit to another folder."""
+    """Clone this repository's current commit to another folder, and return that folder."""
     command = ["git", "-c", "safe.directory=*", "clone", "-q", "--no-hardlinks", str(REPOSITORY), str(place)]
     subprocess.run(command, check=True)
     return place
 
 
 def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
-    """The two clones share no files, and the builds do not change this machine's own apt."""
+    """The builds use separate clones, and do not change the package lists of this machine."""
     found, lists = [], sorted(Path("/var/lib/apt/lists").iterdir())
     for name in ("one", "other/farther"):
         checkout = clone(tmp_path / name)
@@ -66,7 +66,7 @@ def test_bill_of_materials_states_the_licences_of_every_package(image: Path) -> 
 
 
 def unfinished(output: Path) -> list[str]:
-    """Return the names of files that may be a complete or an incomplete image."""
+    """Return the names of all files in the output folder except log files."""
     return [path.name for path in output.iterdir() if path.suffix != ".log"]
 
 

@@ -1,7 +1,7 @@
-"""Two machines with an operator's cards become vessels on one network, without further configuration.
+"""Two virtual machines boot from an operator's SD cards and replicate, without further configuration.
 
-One card was written completely (`fleet card --image`). On the other card, only the bundle was written, to the
-FAT partition (`--bundle-only`).
+The operator wrote one card completely (`fleet card --image`). For the other card, the image was copied first,
+and only the bundle was written, to the FAT partition (`--bundle-only`).
 """
 
 import json
@@ -38,7 +38,7 @@ window = "10 s"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The operator's folder, and an unused card for each vessel."""
+    """The operator's folder, an unused card for each vessel, and the network of the virtual machines."""
 
     folder: Path
     cards: Mapping[str, card.Card]
@@ -46,7 +46,7 @@ class Fleet:
     network: str
 
     def guest(self, name: str, number: int, flashed: card.Card | None = None) -> Guest:
-        """Return a vessel's machine, on the fleet's network."""
+        """Return a virtual machine for a vessel, connected to the fleet's network but not started."""
         found = flashed or self.cards[name]
         return Guest(
             found,
@@ -109,7 +109,7 @@ def tells(guest: Guest, fact: str) -> bool:
 
 
 def readings(guest: Guest, of: str) -> int:
-    """Return the number of readings of the vessel `of` in this guest's store."""
+    """Return the number of readings by the vessel `of` in this guest's document store."""
     listed = guest.run("logboat db ls /var/lib/logboat/log.db", check=False).splitlines()
     return sum(line.startswith(f"reading:{of}:") for line in listed)
 

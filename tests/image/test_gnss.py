@@ -1,4 +1,4 @@
-"""A vessel without a network gets its time from a satellite receiver on a serial port of the guest."""
+"""An appliance without a network sets its clock from a satellite receiver on a serial port."""
 
 import contextlib
 import socket
@@ -17,11 +17,11 @@ from tests.services.gnss.receiver import gga, rmc
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 AHEAD_S = 400 * 86_400.0
-"""Seconds by which true time is ahead of the guest's clock chip."""
+"""Time in seconds by which the satellite receiver is ahead of the guest's clock chip."""
 
 
 def send(address: Path, stop: threading.Event) -> None:
-    """Send sentences with true time once a second, until `stop` is set."""
+    """Send NMEA sentences with the receiver's time once a second, until `stop` is set."""
     with socket.socket(socket.AF_UNIX) as port:
         port.connect(str(address))
         while not stop.wait(1.0):

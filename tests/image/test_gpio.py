@@ -1,4 +1,4 @@
-"""Level changes on a simulated GPIO chip lead to readings, through Logboat's pin factory."""
+"""Logboat records level changes on a simulated GPIO chip, and sets the levels of its outputs."""
 
 import os
 import time
@@ -53,7 +53,7 @@ def header(booted: Guest, tmp_path_factory: pytest.TempPathFactory) -> Header:
 
 
 def sensor(guest: Guest, name: str) -> Any:
-    """Return the current state of one sensor from `logboat sensors`."""
+    """Return the entry of one sensor in the output of `logboat sensors`."""
     found = {each["sensor"]: each for each in guest.json("logboat sensors --json")["sensors"]}
     return found.get(name, {"state": None, "value": None})
 
@@ -67,7 +67,7 @@ def reads(guest: Guest, level: bool) -> bool:
 
 
 def count(guest: Guest) -> int:
-    """Return the number of pulses that have been recorded."""
+    """Return the number of pulses that the document of the sensor `main-rpm` contains."""
     body = guest.json("logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm")
     return int(body["count"])
 
@@ -87,7 +87,7 @@ def test_every_pulse_is_counted(booted: Guest, header: Header, number: int, hert
     booted.wait_for("the first count", lambda: "count" in booted.run(_BODY, check=False))
     before = count(booted)
     reached = header.pulses(27, number, hertz)
-    # A value is recorded when it changes, so slow pulses follow the fast ones.
+    # A value is recorded only if it has changed, so slow pulses follow the fast ones.
     header.pulses(27, SLOW, 1.0)
     wanted = before + number + SLOW
     booted.wait_for("the last pulse on record", lambda: count(booted) >= wanted)
@@ -99,7 +99,7 @@ _BODY = "logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm"
 
 
 def test_output_level_is_read_back(booted: Guest, header: Header) -> None:
-    """The daemons' user drives the output as a light, with gpiozero on Logboat's pin factory."""
+    """The user `logboat` drives an output with gpiozero's `LED`, through Logboat's pin factory."""
     program = (
         "import os,sys; os.environ['GPIOZERO_PIN_FACTORY']='gpiod'\n"
         "from gpiozero import LED\n"
@@ -118,7 +118,7 @@ def test_output_level_is_read_back(booted: Guest, header: Header) -> None:
 
 
 def test_lights_follow_the_recorder(booted: Guest, header: Header) -> None:
-    """The light is steady while the recorder is running, and blinks fast when the recorder is stopped."""
+    """The record light is steady while the recorder runs, and blinks fast after the recorder stops."""
     for _ in range(2):
         booted.wait_for("a steady light", partial(is_steady, header, RECORD_LIGHT))
         assert header.level(POWER_LIGHT)
@@ -135,9 +135,9 @@ def is_steady(header: Header, pin: int) -> bool:
 
 
 def is_blinking(header: Header, pin: int) -> bool:
-    """Return True if the light flashes about four times a second.
+    """Return True if the light on this pin flashes at least four times in two seconds.
 
-    The check is not strict, because emulation on a busy machine is not exact.
+    The limit is half the nominal rate, because timing in an emulator on a busy host is inexact.
     """
     return header.look(pin, 2.0).count(".#") >= 4
 

@@ -1,4 +1,7 @@
-"""An appliance based on an official image boots in QEMU. The test builds a substitute for that image."""
+"""An appliance built on an official Raspberry Pi OS image boots in QEMU.
+
+The tests generate a substitute for the official image.
+"""
 
 import os
 import shutil
@@ -22,7 +25,10 @@ LACKS = "i2c-tools"
 
 
 def official(place: Path, cache: Path) -> Path:
-    """Create an xz-compressed image with FAT and root partitions, and a unit that asks questions at boot."""
+    """Create an xz-compressed image with a FAT and a root partition, and return its path.
+
+    Like the official image, it has a `userconfig` unit, which prompts for a user name at boot.
+    """
     found = recipe.read(card.REPOSITORY / "image", board="virt", base="debian", native=build.native())
     root, disk = place / "root", place / "raspios.img"
     roots.unpack(roots.base(found, cache, log=place / "log"), root)

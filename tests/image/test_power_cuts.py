@@ -1,8 +1,8 @@
-"""The vessel survives power cuts with a disk that loses unflushed data.
+"""An appliance survives power cuts with a disk that loses unflushed data.
 
-The ledger of durable samples is sent over a serial port, and is stored outside the guest. Killing only QEMU
-loses no data that the guest has written, whatever the cache mode. The disk is therefore served by nbdkit with
-a cache of its own. When both processes are killed, unflushed data is lost.
+The recorder sends its ledger, a list of durable samples, over a serial port to a file outside the guest.
+Killing only QEMU loses no data that the guest has written, in any cache mode. The disk is therefore served by
+nbdkit, which has a cache of its own. When both processes are killed, unflushed data is lost.
 """
 
 import os
@@ -53,7 +53,7 @@ window = "1 min"
 
 
 class Disk:
-    """Disk that loses unflushed data when the power fails."""
+    """Server of a virtual disk that loses unflushed data when the power is cut."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -61,7 +61,7 @@ class Disk:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the disk server, and return QEMU's definition of the drive."""
+        """Start the disk server, and return the value of QEMU's `-drive` option for the disk."""
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
@@ -89,7 +89,7 @@ class Disk:
 
 
 def told(serial: Path) -> dict[tuple[str, str], int]:
-    """Return the last number in the ledger for each sensor and log. A truncated line is ignored."""
+    """Return the highest sequence number in the ledger for each sensor and log. Ignore a truncated line."""
     found: dict[tuple[str, str], int] = defaultdict(int)
     for line in serial.read_bytes().replace(b"\r", b"").split(b"\n")[:-1]:
         words = line.decode(errors="replace").split(",")
@@ -141,9 +141,9 @@ def test_samples_in_the_ledger_survive_power_cuts_of_the_guest(
 
 
 def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> None:
-    """Start the vessel after a power cut, check it, and cut the power again.
+    """Boot the appliance after a power cut, check its data, and cut the power again.
 
-    The vessel must report no damage, and must have stored every sample that is in the ledger.
+    The appliance must report no damage, and its store must contain every sample in the ledger.
     """
     guest.drive = disk.start()
     guest.start()

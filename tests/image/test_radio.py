@@ -1,4 +1,4 @@
-"""Vessels connect over a radio link, and the crew connects to the crew's network, on simulated radios."""
+"""Vessels connect over a Wi-Fi link, and crew devices join the crew's network, on simulated radios."""
 
 import subprocess
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A boot succeeds on a slow machine: one emulated core, 512 MiB of memory, and a busy host."""
+"""A boot succeeds in a slow virtual machine with one core and 512 MiB of memory, on a busy host."""
 
 import json
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
 MOST = 370
-"""Limit for the processor time until the first reading, as a multiple of `python3 -c pass`.
+"""Limit for the processor time until the first durable reading, as a multiple of that of `python3 -c pass`.
 
-Most of this time passes before Logboat's units run.
+Most of this time is used before Logboat's units start.
 """
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 
 @pytest.fixture(scope="module")
 def slow(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """Yield a vessel that has booted on a slow machine while two processes keep the host busy."""
+    """Yield a slow virtual machine that has booted while two processes keep the host busy."""
     with slow_guest(image, tmp_path_factory.mktemp("slow"), key, busy=2) as guest:
         first_reading(guest)
         wait_until_up(guest)
@@ -68,7 +68,7 @@ def test_start_that_hangs_is_ended_and_reported(slow: Guest) -> None:
 
 
 def start(guest: Guest, name: str, program: str) -> None:
-    """Run a program in a unit like Logboat's, with a start timeout that is too short for the program."""
+    """Run a program in a unit like Logboat's, with a start timeout that is shorter than the program runs."""
     unit = f"""[Service]
 Type=oneshot
 NotifyAccess=main
@@ -83,9 +83,9 @@ TimeoutStartSec=15s
 
 
 def test_start_is_cheap_enough_for_a_slow_board(image: Path, key: Path, tmp_path: Path) -> None:
-    """The cost is printed, and must not exceed a limit.
+    """The processor time of a boot is printed, and must not exceed a limit.
 
-    Before optimisation, a boot cost 507 times as much as `python3 -c pass`.
+    Before optimisation, a boot took 507 times as much processor time as `python3 -c pass`.
     """
     with slow_guest(image, tmp_path, key, nanoseconds=NANOSECONDS) as guest:
         measured = first_reading(guest)

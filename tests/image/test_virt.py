@@ -1,4 +1,4 @@
-"""A vessel's first boot from the image, observed over SSH and over the network."""
+"""Tests of an appliance's first boot from the image, observed over SSH and over the network."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ HTTP = 8080
 
 
 def samples(guest: Guest) -> int:
-    """Return the number of samples that have become durable since the recorder started."""
+    """Return the number of samples that the recorder has made durable since it started."""
     found: int = guest.json("logboat status --json")["recorder"]["lastDurable"]["samples"]
     return found
 
@@ -35,7 +35,7 @@ def test_no_unit_failed(booted: Guest) -> None:
 
 
 def test_time_to_the_first_durable_reading(booted: Guest) -> None:
-    """The time is printed but not limited, because emulation does not show how fast a real board is."""
+    """The time is printed but has no limit, because emulation does not show how fast a real board is."""
     booted.wait_for("a document", lambda: "good" in booted.run("logboat log example --csv", check=False))
     first = booted.run("logboat log example --csv | grep -m 1 good").split(",")[0]
     started = float(booted.run("date +%s.%N")) - float(booted.run("cut -d' ' -f1 /proc/uptime"))
@@ -107,7 +107,7 @@ def test_sync_listens_once_the_vessel_has_an_identity(booted: Guest, tmp_path: P
 
 
 def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None:
-    """Install an identity in the guest as README describes: copy the folder and change its owner."""
+    """Install a vessel's identity in the guest by copying its folder and changing the owner."""
     folder = make_fleet(place, fleet) if not (place / fleet).exists() else place / fleet
     logboat = [sys.executable, "-m", "services"]
     passphrase = ["--passphrase-file", str(place / "passphrase")]
@@ -125,7 +125,7 @@ def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None
 
 
 def make_fleet(place: Path, fleet: str) -> Path:
-    """Create an operator's folder for a fleet."""
+    """Create an operator's folder for a fleet, and return its path."""
     (place / "passphrase").write_text("correct horse battery staple\n")
     subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""For a sensor that needs a kernel driver, a line is added to config.txt, and the machine reboots once."""
+"""If a sensor needs a kernel driver, Logboat adds a line to config.txt and reboots the machine once."""
 
 import subprocess
 from pathlib import Path
@@ -21,9 +21,9 @@ path = "propulsion.main.exhaustTemperature"
 
 
 def config(flashed: card.Card, content: str | None = None) -> str:
-    """Return the first slot's config.txt, as a Raspberry Pi's firmware would read it.
+    """Return the config.txt of the first slot, as the firmware of a Raspberry Pi would read it.
 
-    If `content` is given, it is written first.
+    If `content` is given, first write it to that file.
     """
     drive = ["-i", f"{flashed.disk}@@{card.layout().partition('boot-a').start}"]
     if content is not None:
