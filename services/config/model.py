@@ -74,7 +74,7 @@ class UserSection:
         choice("read-write", "read-only"),
         default="read-write",
         example='"read-only"',
-        meaning="Access rights.",
+        meaning="Access rights of the user.",
     )
     channels: tuple[str, ...] | None = key(
         list_of(parsers.document_channel, least=1),
@@ -93,14 +93,14 @@ class MeshSection:
         choice("peer", "hub", "active-only", "passive-only"),
         default="peer",
         example='"hub"',
-        meaning="Role of the vessel. A hub links to all vessels in range. An `active-only` vessel only dials,"
-        " and a `passive-only` vessel only listens.",
+        meaning="Role of the vessel. A `hub` connects to all vessels in range. An `active-only` vessel only"
+        " opens connections, and a `passive-only` vessel only accepts them.",
     )
     max_peers: int = key(
         integer(1, 64),
         default=8,
         example="4",
-        meaning="Number of vessels in range up to which the vessel links to all of them.",
+        meaning="Largest number of other vessels in range at which the vessel still connects to all of them.",
     )
     static: tuple[str, ...] = key(
         list_of(parsers.url("wss", "ws")),
@@ -126,7 +126,7 @@ class Policy:
     channels: tuple[str, ...] = key(
         list_of(parsers.document_channel, least=1),
         example='["alarms"]',
-        meaning="Channels whose documents the rule concerns.",
+        meaning="Channels to whose documents the rule applies.",
     )
     when: str | None = key(
         parsers.condition,
@@ -171,7 +171,7 @@ class GatewaySection:
         default=None,
         without="none",
         example='"office.password"',
-        meaning="File whose first line is the password; it needs `user`.",
+        meaning="File whose first line is the password. Requires `user`.",
     )
     session_file: str | None = key(
         parsers.path,
@@ -179,14 +179,14 @@ class GatewaySection:
         without="none",
         only_for=COUCHBASE,
         example='"office.session"',
-        meaning="File with a session id, instead of a user and password.",
+        meaning="File that contains a session id, instead of a user name and password.",
     )
     ca: str | None = key(
         parsers.path,
         default=None,
         without="the system's CAs",
         example='"office-ca.pem"',
-        meaning="File (PEM) with the CAs that are trusted to issue the gateway's certificate.",
+        meaning="File (PEM) that contains the CAs that are trusted to issue the gateway's certificate.",
     )
     pin: str | None = key(
         parsers.fingerprint,
@@ -201,7 +201,8 @@ class GatewaySection:
         default=None,
         without="none",
         example='"office.pem"',
-        meaning="File (PEM) with a client certificate, instead of a user and password; it needs `key`.",
+        meaning="File (PEM) that contains a client certificate, instead of a user name and password. Requires"
+        " `key`.",
     )
     certificate_key: str | None = key(
         parsers.path,
@@ -209,7 +210,7 @@ class GatewaySection:
         default=None,
         without="none",
         example='"office.key"',
-        meaning="File (PEM) with the key of `certificate`.",
+        meaning="File (PEM) that contains the private key of `certificate`.",
     )
     direction: str = key(
         _DIRECTION, default="push", only_for=COUCHBASE, example='"both"', meaning="Direction of replication."
@@ -226,14 +227,15 @@ class GatewaySection:
         default=None,
         without="no limit",
         example='"20 kB/s"',
-        meaning="Maximum average rate for everything that is sent to this gateway.",
+        meaning="Maximum average rate of all data that is sent to this gateway.",
     )
     mqtt: MqttOptions = included(MqttOptions, default=MqttOptions(), only_for=MQTT)
     policy: tuple[Policy, ...] = tables(
         Policy,
         default=(),
         without="everything is always sent",
-        meaning="Rules about what is sent. The first rule that names a channel of the document applies.",
+        meaning="Rules that determine which documents are sent, and when. The first rule that lists one of a"
+        " document's channels applies to the document.",
     )
 
 
@@ -287,21 +289,21 @@ class LightsSection:
         choice("high", "low"),
         default="high",
         example='"low"',
-        meaning="Level of a pin at which its light is on.",
+        meaning="Level of a pin that turns its light on.",
     )
     single: str | None = key(
         parsers.led,
         default=None,
         without="each light has its pin",
         example='"ACT"',
-        meaning="One of the kernel's LEDs (`/sys/class/leds`), which shows the state of all lights.",
+        meaning="LED of the board (a name in `/sys/class/leds`) that shows the state of all lights.",
     )
     night: HoursAre | None = key(
         parsers.hours,
         default=None,
         without="never",
         example='"22:00-06:00"',
-        meaning="Hours in which the lights stay dark unless they report a fault.",
+        meaning="Hours during which the lights stay off unless they report a fault.",
     )
 
 
@@ -343,7 +345,7 @@ class ClockSection:
         default=None,
         without="found automatically",
         example="9600",
-        meaning="Baud rate of the receiver; it needs `gnss`.",
+        meaning="Baud rate of the receiver. Requires `gnss`.",
     )
 
 
@@ -359,7 +361,7 @@ class Configuration:
         meaning="The listener to which vessels and the crew's apps connect.",
     )
     users: tuple[UserSection, ...] = tables(
-        UserSection, name="user", default=(), meaning="The crew's apps that can log in."
+        UserSection, name="user", default=(), meaning="Accounts of the crew's apps."
     )
     mesh: MeshSection = table(MeshSection, default=MeshSection(), meaning="Links with other vessels.")
     gateways: tuple[GatewaySection, ...] = tables(
@@ -373,8 +375,8 @@ class Configuration:
         RetentionSection, default=RetentionSection(), meaning="Space for the recorded data."
     )
     lights: LightsSection = table(
-        LightsSection, default=LightsSection(), meaning="The lights, by the BCM numbers of their pins."
+        LightsSection, default=LightsSection(), meaning="Pins and settings of the lights."
     )
     clock: ClockSection = table(
-        ClockSection, default=ClockSection(), meaning="Sources of time that need no network."
+        ClockSection, default=ClockSection(), meaning="Time sources that need no network."
     )

@@ -33,29 +33,29 @@ class Wifi:
         boolean,
         default=False,
         example="true",
-        meaning="True if the network does not broadcast its name.",
+        meaning="Whether the network is hidden, so that it does not broadcast its name.",
     )
     security: str | None = key(
         choice(OPEN, WPA2, MIXED, WPA3),
         default=None,
         without="`wpa2-wpa3` with a password, `open` without one",
         example='"wpa3"',
-        meaning="Security of a network with one password for everyone. Old access points may need `wpa2`.",
+        meaning="Security type of a network without `eap`. Old access points may require `wpa2`.",
     )
     bssid: str | None = key(
         parsers.bssid,
         default=None,
         without="any",
         example='"02:00:5e:10:00:01"',
-        meaning="MAC address of the only access point to use.",
+        meaning="MAC address of the access point to use, if only one may be used.",
     )
     eap: str | None = key(
         choice(PEAP, TTLS, TLS),
         default=None,
         without="none",
         example='"peap"',
-        meaning="Method of an enterprise network: `peap` (with MSCHAPv2) or `ttls` (with PAP) for a user and"
-        " a password, `tls` for a certificate.",
+        meaning="Authentication method of an enterprise network: `peap` (with MSCHAPv2) or `ttls` (with PAP)"
+        " for a user name and password, or `tls` for a certificate.",
     )
     user: str | None = key(
         text(200, least=1),
@@ -69,29 +69,30 @@ class Wifi:
         default=None,
         without="`user`",
         example='"anonymous@example.org"',
-        meaning="User name that is sent unencrypted, for `peap` and `ttls`.",
+        meaning="User name that is sent unencrypted. Only for `peap` and `ttls`.",
     )
     ca: str | None = key(
         parsers.path,
         default=None,
         without="the system's CAs",
         example='"marina-ca.pem"',
-        meaning="File (PEM) with the CAs that are trusted to issue the certificate of an enterprise network.",
+        meaning="File (PEM) that contains the CAs that are trusted to issue the certificate of an enterprise"
+        " network.",
     )
     server_name: str | None = key(
         parsers.server_name,
         default=None,
         without="any",
         example='"radius.example.org"',
-        meaning="Domain name that the certificate of an enterprise network must contain; required without"
-        " `ca`.",
+        meaning="Domain name that the certificate of an enterprise network must contain. Required unless `ca`"
+        " is set.",
     )
     certificate: str | None = key(
         parsers.path,
         default=None,
         without="none",
         example='"argo.pem"',
-        meaning="File (PEM) with the certificate for `tls`; it needs `key`.",
+        meaning="File (PEM) that contains the client certificate for `tls`. Requires `key`.",
     )
     certificate_key: str | None = key(
         parsers.path,
@@ -99,7 +100,7 @@ class Wifi:
         default=None,
         without="none",
         example='"argo.key"',
-        meaning="File (PEM) with the key of `certificate`.",
+        meaning="File (PEM) that contains the private key of `certificate`.",
     )
 
 
@@ -139,14 +140,14 @@ class Ethernet:
         default=None,
         without="none",
         example='"192.168.1.1"',
-        meaning="Router; it needs `address`.",
+        meaning="Address of the router. Requires `address`.",
     )
     dns: tuple[str, ...] = key(
         list_of(parsers.host_address),
         default=(),
         without="none",
         example='["192.168.1.1"]',
-        meaning="Name servers; they need `address`.",
+        meaning="Addresses of the name servers. Requires `address`.",
     )
 
 
@@ -162,19 +163,19 @@ class NetworkSection:
         meaning="ISO 3166 alpha-2 code of the country whose radio regulations apply.",
     )
     wifi: tuple[Wifi, ...] = tables(
-        Wifi, default=(), without="none", meaning="Wi-Fi networks to join; they need `country`."
+        Wifi, default=(), without="none", meaning="Wi-Fi networks to join. Requires `country`."
     )
     access_point: AccessPoint | None = table(
         AccessPoint,
         default=None,
         without="none",
-        meaning="The vessel's own Wi-Fi network for its crew; it needs `country`.",
+        meaning="The vessel's own Wi-Fi network for its crew. Requires `country`.",
     )
     vessel_radio: VesselRadio = table(
         VesselRadio,
         default=VesselRadio("off"),
         without="off",
-        meaning="Radio link between vessels; it needs `country`.",
+        meaning="Radio link between vessels. Requires `country`.",
     )
     ethernet: Ethernet = table(Ethernet, default=Ethernet(), without="DHCP", meaning="The wired network.")
     ssh_keys: tuple[str, ...] = key(
@@ -182,7 +183,7 @@ class NetworkSection:
         default=(),
         without="none",
         example='["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample crew@argo"]',
-        meaning="Public SSH keys whose owners can log in.",
+        meaning="Public SSH keys of the people who can log in.",
     )
     ssh_interfaces: tuple[str, ...] = key(
         list_of(parsers.interface, least=1),

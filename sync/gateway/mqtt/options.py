@@ -24,14 +24,14 @@ class MqttOptions:
     acknowledge: bool = field(
         default=False,
         metadata={
-            "meaning": "Whether Home Assistant may acknowledge alarms. It needs `home_assistant = true`.",
+            "meaning": "Whether Home Assistant may acknowledge alarms. Requires `home_assistant = true`.",
             "example": "true",
         },
     )
     configuration_url: str = field(
         default="",
         metadata={
-            "meaning": "Web address that Home Assistant shows on the page of this vessel's device. It needs"
+            "meaning": "Web address that Home Assistant shows on the page of this vessel's device. Requires"
             " `home_assistant = true`.",
             "example": '"https://club.example.org/argo"',
             "without": "none",
@@ -40,7 +40,7 @@ class MqttOptions:
     signalk: bool = field(
         default=False,
         metadata={
-            "meaning": "Whether to publish current values and alarms also as Signal K deltas.",
+            "meaning": "Whether to publish current values and alarms as Signal K deltas too.",
             "example": "true",
         },
     )
