@@ -33,7 +33,7 @@ def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> 
     """Return an encrypted backup of a fleet's folder; `salt` and `nonce` must be random and never reused.
 
     The passphrase must be that of the root key, so that an operator has to remember only one. Raises
-    PassphraseError if it is a different passphrase, FolderError and OSError.
+    PassphraseError if the passphrase is different. Also raises FolderError and OSError.
     """
     folder.unlock(passphrase)
     packed = io.BytesIO()

@@ -50,8 +50,8 @@ class Driver(ABC):
     def open(self, emit: Emit, *, resume: Totals) -> None:
         """Acquire the hardware and begin to sample; totals continue from `resume`.
 
-        Raises `DriverError` if the hardware is missing. The driver then holds no resource, and `open` may be
-        called again.
+        Raises `DriverError` if the hardware is missing. The driver then has no open resources, and `open` may
+        be called again.
         """
 
     def poll(self, now_ns: int) -> None:  # noqa: B027  # event-driven drivers need none

@@ -129,7 +129,7 @@ class SensorKind:
     None if no kernel driver reads the pin. Sensors of such a kind can share a pin: each records one quantity.
     """
     line: LineUse | None = None
-    """Way in which the kind reads a GPIO line; None for kinds that read no line."""
+    """Mode in which the kind reads a GPIO line; None for kinds that read no line."""
     check: Callable[[SensorDraft], None] = _accept
     """Function that reports problems in a combination of keys."""
     relate: Callable[[SensorDraft, Mapping[str, SensorDraft]], None] = _is_alone

@@ -14,7 +14,7 @@ class LatestSamples:
         self._samples: dict[str, Sample] = {}
 
     def note(self, sample: Sample) -> None:
-        """Replace the last sample of the sensor."""
+        """Store a sample as the last sample of its sensor."""
         self._samples[sample.sensor] = sample
 
     def of(self, sensor: str) -> Sample | None:

@@ -57,7 +57,7 @@ class Circuit(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Direct(Circuit):
-    """Sender that delivers a voltage."""
+    """Circuit of a sender that outputs a voltage."""
 
     unit = "V"
 
@@ -72,7 +72,7 @@ class Direct(Circuit):
 
 @dataclass(frozen=True, slots=True)
 class PullUp(Circuit):
-    """Resistive sender to ground, which a resistor connects to a supply: the two form a voltage divider."""
+    """Voltage divider that consists of a pull-up resistor to a supply and a resistive sender to ground."""
 
     unit = "ohm"
     pull_up_ohm: float
@@ -127,7 +127,7 @@ class PointCurve(Curve):
     points: tuple[tuple[float, float], ...]
 
     def value(self, quantity: float) -> float:
-        """Return the interpolated value. Beyond the last point on either side, its value is returned."""
+        """Return the interpolated value; beyond the first or the last point, the value of that point."""
         return interpolate(self.points, quantity)
 
     def span(self) -> tuple[float, float]:
@@ -281,8 +281,8 @@ def resistive_range(lowest_ohm: float, highest_ohm: float) -> tuple[float, float
 def voltage_range(lowest_v: float, highest_v: float) -> tuple[float, float]:
     """Return the electrical range of a sender with a voltage output: a margin of 1/16 of the span.
 
-    For 0.5 to 4.5 V these are 0.25 and 4.75 V. The range begins below 0 V only if `lowest_v` is
-    negative.
+    For an output of 0.5 to 4.5 V, the range is 0.25 to 4.75 V. The range begins below 0 V only if `lowest_v`
+    is negative.
     """
     margin = (highest_v - lowest_v) / 16
     low = lowest_v - margin

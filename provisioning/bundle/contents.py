@@ -121,7 +121,7 @@ def read(folder: Path) -> BundleContents:
 
 
 def is_carried(name: str) -> bool:
-    """Return True if a file to which a configuration refers can go onto a card under this name."""
+    """Return True if a file to which a configuration refers can be put on a card under this name."""
     return name.lower().endswith(BESIDE) and _NAME.fullmatch(name) is not None
 
 

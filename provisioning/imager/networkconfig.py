@@ -15,7 +15,7 @@ NO_EFFECT: Final[Mapping[str, str]] = {
 }
 """Keys of an interface that need no action, each with the reason."""
 _SECURITY: Final = {"none": "", "psk": "", "psk-sha256": "", "sae": WPA3}
-"""Security of a network by the key management; empty for the usual security."""
+"""Security type of a network by netplan's key management; empty for the default type."""
 
 
 def read(text: str, sheet: SettingsSheet) -> None:

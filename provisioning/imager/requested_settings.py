@@ -34,7 +34,7 @@ class RequestedWifi:
     hidden: bool = False
     """True if the access point does not broadcast its SSID."""
     security: str = ""
-    """Security as in vessel.toml; empty for the usual security of a network with or without a password."""
+    """Security type as in vessel.toml; empty for the default type of a network with or without a password."""
 
 
 @dataclass(frozen=True, slots=True)

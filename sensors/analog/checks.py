@@ -22,7 +22,7 @@ _ADS_MOST_V = 5.5
 _MARGIN_V = 0.3
 """Volts by which an input may exceed the supply of its converter (SBAS444; the MCP3008 tolerates more)."""
 _THERMISTOR_STEP_K = 2.0
-"""Step, in kelvin between 0 and 100 °C, above which the resolution of a thermistor is poor."""
+"""Step, in kelvin, above which the resolution of a thermistor is poor in the range from 0 to 100 °C."""
 
 
 def check(draft: SensorDraft) -> None:

@@ -83,7 +83,7 @@ def calibration_parser(
 ) -> Callable[[Any], tuple[tuple[float, float], ...]]:
     """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts.
 
-    The values are differences of temperatures if `is_difference` is True.
+    The values are temperature differences if `is_difference` is True.
     """
 
     def point(raw: Any) -> tuple[float, float]:
@@ -148,9 +148,10 @@ SENDER_EXAMPLE: Final = '[["10 ohm", "0 bar"], ["180 ohm", "10 bar"]]'
 
 
 def sender_parser(unit: str | None, *, is_difference: bool = False) -> Callable[[Any], SenderPoints]:
-    """Return a parser for pairs of a sender's quantity and a value in `unit`; None skips the values.
+    """Return a parser for pairs of a sender's quantity and a value in `unit`.
 
-    The values are differences of temperatures if `is_difference` is True.
+    If `unit` is None, the values are not parsed. If `is_difference` is True, they are temperature
+    differences.
     """
 
     def point(raw: Any) -> tuple[str, float, float]:

@@ -1,4 +1,4 @@
-"""Base of the drivers for sensors that stop answering for a moment at times."""
+"""Base class of the drivers for sensors that occasionally stop responding for a moment."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -11,11 +11,11 @@ from .kernel_driver import BusReading, KernelDriver
 
 
 class DropoutDriver(KernelDriver):
-    """Base class for drivers of sensors that stop answering for a moment at times.
+    """Base class for drivers of sensors that occasionally stop responding for a moment.
 
     An unreadable or implausible reading is skipped. The driver reports a fault when there has been no good
     reading for `PATIENCE_NS` or three intervals, whichever is longer, and in at least `PATIENCE_READS` reads.
-    The number of reads is needed because one round on a bus with many sensors can take longer than 10 s.
+    The number of reads matters because one round on a bus with many sensors can take longer than 10 s.
     """
 
     PATIENCE_NS: ClassVar[int] = 10_000_000_000

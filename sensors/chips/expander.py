@@ -7,8 +7,8 @@ driver is `drivers/pinctrl/pinctrl-mcp23s08.c`. Three of its properties determin
   read as closed. So the pin `PROOF_PIN` is an output that is high. If an input reads low, the level of this
   output is read too: if it also reads low, the chip does not answer.
 - The driver writes a register only if the value differs from the last one that it tried to write. After an
-  interruption of the supply, the chip has lost its settings, but the driver does not know it. So whenever the
-  expander is opened, the pin is made an input and an output again, and is set to both levels.
+  power interruption, the chip has lost its settings, but the driver does not detect this. So whenever the
+  expander is opened, `PROOF_PIN` is made an input and then an output again, and is set to both levels.
 - The driver does not connect the pull-up resistors inside the chip. Each input needs a resistor of its own.
 """
 
@@ -36,7 +36,7 @@ _GONE: Final = (errno.ENODEV, errno.ENOENT)
 
 
 class Expander:
-    """Expander that one or more drivers use; `title` is its name and place for messages.
+    """Expander that one or more drivers use; `title` is its name and location for messages.
 
     `read` and `close` can be called from any thread.
     """
@@ -157,7 +157,7 @@ class Expanders:
     def join(self, name: str, title: str) -> Expander:
         """Return the expander whose device has this name; open it for its first user, or if it has failed.
 
-        `title` is its name and place for messages. Raises `DriverError`.
+        `title` is its name and location for messages. Raises `DriverError`.
         """
         with self._lock:
             expander = self._open.get(name)

@@ -60,7 +60,7 @@ POWER_UP_CELSIUS: Final = 85.0
 
 
 class PowerUp(Enum):
-    """Answer to the question whether a reading of 85 °C is the value after power-up."""
+    """Whether a reading of 85 °C is the value that the chip has after power-up."""
 
     YES = "yes"
     NO = "no"
@@ -72,7 +72,7 @@ _MARK_OF_85: Final = 0x10
 
 
 def mark_after_power_up(scratchpad: Scratchpad) -> PowerUp:
-    """Return what byte 6 of a DS18B20 says about a reading of 85 °C.
+    """Return whether byte 6 of a DS18B20 marks a reading of 85 °C as the value after power-up.
 
     On the manufacturer's own chips, byte 6 is 0x0C after power-up, and 0x10 after a conversion to 85 °C
     (w1_therm uses bit 0 of `features` for the same check). Clones have other values in byte 6.
@@ -83,10 +83,10 @@ def mark_after_power_up(scratchpad: Scratchpad) -> PowerUp:
 
 
 def no_mark_after_power_up(_scratchpad: Scratchpad) -> PowerUp:
-    """Return that the bytes do not distinguish a conversion to 85 °C from the value after power-up.
+    """Return `POSSIBLY`: the bytes do not distinguish a conversion to 85 °C from the value after power-up.
 
     A DS18S20 has the same bytes in both cases. For the other families, no data sheet says that byte 6
-    changes: that of the DS28EA00 calls it constant.
+    changes. The data sheet of the DS28EA00 calls byte 6 constant.
     """
     return PowerUp.POSSIBLY
 

@@ -109,9 +109,9 @@ class Chip:
     None if there is no such overlay.
     """
     inputs_overlay: Callable[[int, int, Sequence[Any]], str] | None = None
-    """Function as `overlay`, which also gets the inputs that sensors read (`Options.chip_inputs`).
+    """Function like `overlay` that also receives the inputs that sensors read (`Options.chip_inputs`).
 
-    None if the overlay does not depend on these.
+    None if the overlay does not depend on the inputs.
     """
     most_inputs: int | None = None
     """Number of inputs that `inputs_overlay` can set; None if there is no limit."""
@@ -171,10 +171,10 @@ class SysfsChip(Chip):
         return next(iter(places.values()))
 
     def _unanswered(self, root: Path, place: tuple[int, int]) -> str:
-        """Return advice if the kernel knows of an I2C chip, but its driver found none; or an empty string.
+        """Return advice if the kernel lists an I2C chip that has no driver; otherwise return an empty string.
 
-        The overlay announces the chip. If the chip does not answer, or is of another type, the driver refuses
-        it, and the device has no driver.
+        The overlay creates the device. If the chip does not answer, or is of another type, the driver does
+        not bind to the device.
         """
         bus, address = place
         device = root / I2C_DEVICES / f"{bus}-{address:04x}"
@@ -247,8 +247,8 @@ _PARAMETER: Final = re.compile(r'(?:[^,"]|"[^"]*")+')
 def overlay_lines(overlay: str) -> tuple[str, ...]:
     """Return the lines of config.txt that load an overlay with its parameters.
 
-    Parameters for which the first line is too short are in lines with `dtparam`, which the firmware applies
-    to the overlay above them.
+    Parameters that do not fit on the first line are in `dtparam` lines, which the firmware applies to the
+    overlay above them.
     """
     name, *parameters = _PARAMETER.findall(overlay)
     lines = [f"dtoverlay={name}"]

@@ -158,7 +158,7 @@ def _what(draft: SensorDraft) -> str:
 
 
 def _check_rates(table: Table, draft: SensorDraft) -> None:
-    """Report a rate of change of values that do not show how fast the quantity changes."""
+    """Report a rate-of-change condition on values that do not show how fast the quantity changes."""
     path = draft.valid_value("path")
     if draft.kind is None or draft.unit in (None, CONTACT) or path is None:
         return
@@ -193,7 +193,7 @@ def _check_condition(table: Table, draft: SensorDraft) -> None:
 
 
 def _check_times(table: Table, values: Values) -> None:
-    """Report times that a condition lacks, or does not have."""
+    """Report times that a condition requires but lacks, and times that it does not allow."""
     if not table.faulty.isdisjoint(table.data):
         return
     needing = next((key for key in _WITH_PER if key in table.data), "")

@@ -377,7 +377,7 @@ def _display(draft: SensorDraft) -> str:
 
 
 def _check_average(draft: SensorDraft) -> None:
-    """Report a mean of values that have none, and a mean over too short a time."""
+    """Report the key `average` for values that cannot be averaged, or with a time that is too short."""
     table, kind, path = draft.table, draft.kind, draft.valid_value("path")
     average_s = draft.valid_value("average")
     if average_s is None or kind is None or draft.unit is None or path is None:

@@ -55,7 +55,7 @@ def _is_reported(pin: int, other: SensorDraft, draft: SensorDraft, choose: str) 
 
 
 def _is_one_device(other: SensorDraft, draft: SensorDraft) -> bool:
-    """Return True if a kernel driver reads the pin, and gives each sensor one of its quantities."""
+    """Return True if a kernel driver reads the pin, and each sensor records one of its quantities."""
     return draft.kind is other.kind and draft.kind is not None and draft.kind.pin_overlay is not None
 
 

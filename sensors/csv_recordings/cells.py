@@ -73,7 +73,7 @@ class Time:
         return self.moment * _NS[self.form] / 1e9
 
     def since(self, first: "Time") -> int:
-        """Return the nanoseconds since another time; raise `CellError` if there are too many."""
+        """Return the nanoseconds since another time; raise `CellError` if the number is too large."""
         if isinstance(self.moment, datetime) and isinstance(first.moment, datetime):
             between = self.moment - first.moment
             # much faster than dividing by a timedelta

@@ -52,9 +52,9 @@ class FormSpan:
     unset: Lines = field(default_factory=Lines)
     """Lines whose times are before 1980."""
     between: int = 0
-    """Number of times from 1980 to 1999."""
+    """Number of rows with times from 1980 to 1999."""
     set: int = 0
-    """Number of times after 1999."""
+    """Number of rows with times after 1999."""
     first_s: float = field(init=False)
     """Time of the first row in seconds since 1970."""
     _zone: tzinfo | None = None

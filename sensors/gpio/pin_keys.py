@@ -58,10 +58,10 @@ class LineOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class LineUse:
-    """Way in which a kind of sensor reads its GPIO line; sensors with the same way can share a line."""
+    """Mode in which a kind of sensor reads its GPIO line; sensors with the same mode can share a line."""
 
     name: str
-    """Name of the way, for messages, such as `a contact`."""
+    """Description of the mode for messages, such as `a contact`."""
     kernel_debounce: Callable[[float], float]
     """Function from the key `debounce`, in seconds, to the debounce time that the kernel must apply."""
 

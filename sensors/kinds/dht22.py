@@ -32,8 +32,8 @@ MEASUREMENTS: Final = {
 }
 """Quantities that the key `measure` can select, by its values.
 
-The kernel's units are m°C and m% (`drivers/iio/humidity/dht11.c`); the ranges are from Aosong's data sheet of
-the AM2302.
+The kernel's units are m°C and m% (`drivers/iio/humidity/dht11.c`); the ranges are from Aosong's data sheet
+for the AM2302.
 """
 LARGEST_STEPS: Final = {"temperature": 5.0, "relativeHumidity": 0.15}
 """Largest difference from the previous reading, in K or as a ratio, that needs no second reading.

@@ -27,8 +27,8 @@ MODEL: Final = ThermometerModel(
 READ_S: Final = 1.7
 """Time in seconds for one read.
 
-The chip needs 0.1 s for a conversion (data sheet), but kernels that take it for a thermometer with 14 bits
-wait 1.6 s (`w1_DS18B20_convert_time`).
+The chip needs 0.1 s for a conversion (data sheet), but kernels that treat it as a 14-bit thermometer wait
+1.6 s (`w1_DS18B20_convert_time`).
 """
 
 

@@ -1,8 +1,8 @@
 """Kind `mcp23017`: a contact at an input of an MCP23017, through the kernel's `pinctrl-mcp23s08`.
 
 The input is read at the sensor's interval. The interrupt output of the chip is not used, so a change is
-noticed at the next read. It is accepted if each read for the debounce time finds it. `sensors.chips.expander`
-explains how Logboat distinguishes a chip that does not answer from a closed contact.
+detected at the next read. It is accepted if all reads during the debounce time show the new level.
+`sensors.chips.expander` explains how Logboat distinguishes a chip that does not answer from a closed contact.
 """
 
 import math

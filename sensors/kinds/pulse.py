@@ -93,7 +93,7 @@ class PulseOptions(LineOptions):
 
 
 def _check(draft: SensorDraft) -> None:
-    """Report if the number of pulses is missing or set twice, or if `measure` does not match the unit."""
+    """Report a missing or duplicate number of pulses, and a `measure` that does not match the unit."""
     _check_pulses(draft)
     measure, unit = draft.valid_value("measure"), draft.unit
     if not draft.is_number() or measure is None or unit not in DIMENSIONS:

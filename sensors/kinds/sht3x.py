@@ -39,7 +39,7 @@ MEASUREMENTS: Final = {
 """Quantities that the key `measure` can select, by its values.
 
 The kernel's units are m°C and m% (`Documentation/hwmon/sht3x.rst`); the ranges are from Sensirion's data
-sheet of the SHT3x-DIS.
+sheet for the SHT3x-DIS.
 """
 
 

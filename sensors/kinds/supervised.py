@@ -31,7 +31,7 @@ from sensors.wiring_picture import Picture, Wire
 _LEAST_SHARE: Final = 0.05
 """Smallest difference between the voltages of two states, as a share of the supply.
 
-Smaller differences are within the tolerance of resistors of 5 % and the noise on a long cable.
+Smaller differences are within the tolerance of 5 % resistors and the noise on a long cable.
 """
 _USUAL_V: Final = 3.3
 _LEAST_OHM: Final = "100 ohm"
@@ -110,7 +110,7 @@ class SupervisedOptions(AdcOptions):
 
 
 def _check(draft: SensorDraft) -> None:
-    """Report keys that do not suit the converter, and resistors that give no clear voltages."""
+    """Report keys that do not suit the converter, and resistors whose voltages are too similar."""
     table, chip = draft.table, draft.valid_value("chip")
     check_channel(table, chip, draft.valid_value("channel"))
     check_place(table, draft.values, chip)

@@ -7,7 +7,7 @@ how often. Levels and edges are compared, and a difference is reported. A contac
 sample once per window, so that a crash loses at most one window of its running time.
 
 Time that passes while the driver is closed does not count as running time. Changes of a contact that changes
-all the time (`noisy`) are counted, but its level is reported only at polls. A contact that is never stable
+constantly (`noisy`) are counted, but its level is reported only at polls. A contact that is never stable
 for the debounce time causes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 

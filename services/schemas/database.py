@@ -88,7 +88,7 @@ class DbDocument(Output, frozen=True, kw_only=True, tag=format_of("db-document")
 
 
 class StoreSizes(Part, frozen=True, kw_only=True):
-    """Space that the store takes on the card."""
+    """Space that the store occupies on the card."""
 
     used: Annotated[int, described("Number of bytes in use in the database file.", minimum=0)]
     free: Annotated[int, described("Number of free bytes in the database file.", minimum=0)]

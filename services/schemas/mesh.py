@@ -46,7 +46,7 @@ class VesselRow(Part, frozen=True, kw_only=True):
 
 
 class Peers(Output, frozen=True, kw_only=True, tag=format_of("peers")):
-    """The mesh. If there is no state from the sync daemon, only the first members are included."""
+    """State of the mesh. If the sync daemon provides no state, only the first members are included."""
 
     command: ClassVar[str] = "logboat peers --json"
 

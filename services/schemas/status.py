@@ -54,7 +54,7 @@ class StatusLines(Part, frozen=True, kw_only=True):
 
 
 class MeshSummary(Part, frozen=True, kw_only=True):
-    """The mesh with vessels nearby."""
+    """State of the mesh, and of the vessels nearby."""
 
     live: Annotated[bool, described("True if the sync daemon is running.")]
     why_not: Annotated[str | None, described("The reason why there is no mesh; null if there is one.")]

@@ -1,6 +1,6 @@
-"""The memory of alarm rules, and its computation from recorded samples after a restart.
+"""The state of alarm rules, and its reconstruction from recorded samples after a restart.
 
 `activity` follows starts, running times and idle times. `rates` follows how fast a number changes. `words`
-describes conditions to people. `history` reads the samples that rules need after a restart, from documents
+formats conditions as text. `history` reads the samples that rules need after a restart, from documents
 and from the journal. `services.recorder.alarm_rules` evaluates the rules.
 """

@@ -3,9 +3,9 @@
 The equipment is *active* while its contact is active, or while its pulse rate is above 0. Callers pass times
 in milliseconds on the boot clock; times of earlier boots are below 0 (`history`).
 
-Only what was seen counts. Time is *unknown* during a fault, without power, and if no sample arrives for too
-long. Unknown time is neither running time nor idle time. A change that nobody saw is no start. But a run goes
-on after unknown time if the equipment is still active then.
+Only observed changes and times count. Time is *unknown* during a fault, without power, and if no sample
+arrives for too long. Unknown time is neither running time nor idle time. A change during unknown time does
+not count as a start. However, a run continues after unknown time if the equipment is still active then.
 
 Memory is bounded: `starts` keeps the starts that the rule's limit needs, and `MOST_RUNS` limits the runs.
 """
@@ -23,10 +23,10 @@ exact, but leaves the window a little later.
 
 
 class Activity:
-    """The activity of a piece of equipment."""
+    """Starts, running times and idle times of a piece of equipment, for one alarm rule."""
 
     def __init__(self, *, per_ms: int = 0, most_starts: int = 0) -> None:
-        """Begin without knowledge.
+        """Start with an unknown state.
 
         `per_ms` is the length of the window in which starts and running time count. `most_starts` is the
         number of starts above which the rule applies.

@@ -2,7 +2,7 @@
 
 Reading begins with the newest sample, and ends when all rules of the sensor know enough: a rule about the
 last hour needs one hour. Samples that are not in documents yet come from the journal. Only the current log
-counts, because a new log begins without knowledge.
+counts, because the rules of a new log start with an unknown state.
 
 Times become milliseconds on the clock of the current boot, so times of earlier boots are below 0. The time
 without power between two boots is known if the clocks of both had been set. Otherwise it counts as 0: starts
@@ -59,7 +59,7 @@ class PowerOff:
     _offsets: dict[int, int] = field(default_factory=dict)
 
     def offset_ms(self, boot: int) -> int:
-        """Return what must be added to a time of a boot. `ends` must have the ends of all later boots."""
+        """Return the milliseconds to add to a boot's times; `ends` must contain all later boots."""
         if boot == self.current:
             return 0
         if boot not in self._offsets:
@@ -145,10 +145,10 @@ class Past:
     def boots(
         self, settings: SensorSettings, others: Sequence[SensorSettings] = (), *, raised: int = 0
     ) -> list[PastBoot]:
-        """Return what the rules of a sensor need, with the samples of the sensors in `while`.
+        """Return the boots that the rules of a sensor need, including samples of the sensors in `while`.
 
-        `raised` is the number of the sample that raised the sensor's current alarm; 0 if it has no alarm. The
-        rules then also need to know what they knew when they raised it.
+        `raised` is the number of the sample that raised the sensor's current alarm; 0 if it has no alarm. If
+        there is an alarm, the samples on which it was based are included too.
         """
         rows = self._read(settings, _BeforeAlarm(settings, raised).after)
         oldest_ms = max((self._age_ms(boot, row.clock_ms) for boot, row in rows), default=0)
@@ -239,7 +239,7 @@ def _older_than(age_limit_ms: int) -> IsEnough:
 
 
 class _BeforeAlarm:
-    """Check that tells when the samples read so far are enough, also from when an alarm was raised."""
+    """Check that determines when enough samples have been read, also for the time an alarm was raised."""
 
     def __init__(self, settings: SensorSettings, raised: int) -> None:
         self._settings, self._raised, self._from_ms = settings, raised, 0
@@ -249,7 +249,7 @@ class _BeforeAlarm:
         return _Enough(self._settings.alarms, window_ms=round(self._settings.window_s * 1000))
 
     def after(self, boot: int, age_ms: int, row: SampleRow) -> bool:
-        """Note an earlier sample, of the given age, and return True if the samples are enough now."""
+        """Record an earlier sample of the given age, and return True if the samples are now enough."""
         is_enough = self._enough.after(boot, age_ms - self._from_ms, row.value)
         if not self._raised:
             return is_enough
@@ -259,7 +259,7 @@ class _BeforeAlarm:
 
 
 class _Enough:
-    """Check that tells when the samples read so far, newest first, are enough for a sensor's rules."""
+    """Check that determines when enough samples, newest first, have been read for a sensor's rules."""
 
     def __init__(self, rules: Sequence[AlarmRule], *, window_ms: int) -> None:
         self._rules, self._window_ms = rules, window_ms
@@ -272,7 +272,7 @@ class _Enough:
         self._idle_ms: int | None = 0
 
     def after(self, boot: int, age_ms: int, value: Value) -> bool:
-        """Note an earlier sample, of the given age, and return True if the samples are enough now."""
+        """Record an earlier sample of the given age, and return True if the samples are now enough."""
         later_ms = 0 if self._later_ms is None else self._later_ms
         is_same_boot = self._later_ms is not None and boot == self._boot
         known_ms = min(max(age_ms - later_ms, 0), self._window_ms) if is_same_boot else 0

@@ -34,7 +34,7 @@ class Rate:
         self._forget(slot)
 
     def forget_all(self) -> None:
-        """Forget all values, because the time since then is not known."""
+        """Discard all values, because the time that has passed since then is not known."""
         self._slots.clear()
 
     def rise(self, value: float, now_ms: int) -> float:

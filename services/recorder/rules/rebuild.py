@@ -35,12 +35,12 @@ def rebuild(
 ) -> PowerOff | None:
     """Pass what was recorded before this start to `replay`, for each sensor whose rules need it.
 
-    `measured_before` has the paths and units that sensors had before this start. What was recorded of a
-    sensor with another path or unit does not count. `raised` has the numbers of the samples that raised the
-    current alarms.
+    `measured_before` contains the paths and units that sensors had before this start. Samples that a sensor
+    recorded with a different path or unit are ignored. `raised` contains the numbers of the samples that
+    raised the current alarms.
 
-    Return the times of earlier boots; None if nothing was needed or could be read. A store that cannot be
-    read is only logged: the rules then begin without knowledge.
+    Return the times of earlier boots; None if no samples were needed or could be read. If the store cannot
+    be read, the error is logged, and the rules start with an unknown state.
     """
     needing = [settings for settings in sensors if needs_past(settings)]
     store = data / "log.db"

@@ -1,4 +1,4 @@
-"""Conditions of alarm rules in words, as they stand in alarm documents and lists."""
+"""Conditions of alarm rules as text, as shown in alarm documents and lists."""
 
 from sensors.presentation import format_exactly
 from sensors.settings import AlarmRule, AlarmWhen
