@@ -15,9 +15,9 @@ VESSELS: Final = "vessels"
 _WORDS: Final = {"id": "id", "name": "name", "mmsi": "MMSI"}
 """Human-readable names of the keys of `[vessel]` whose values must be unique in the fleet."""
 _REMEDY: Final = {
-    "id": "Write the name of the vessel's folder.",
+    "id": "Write the name of the vessel's folder as its id.",
     "name": "Change one of the names, so that users can distinguish the vessels.",
-    "mmsi": "Correct the one that is wrong.",
+    "mmsi": "Correct the MMSI that is wrong.",
 }
 
 

@@ -602,7 +602,7 @@ class FleetFolder:
 def check_free(path: Path) -> None:
     """Raise FolderError if a fleet's folder cannot be created at `path`."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        text = f"{path}: this already exists and is not an empty folder; give a new folder"
+        text = f"{path}: this path already exists and is not an empty folder; specify a new folder"
         raise FolderError(text)
 
 

@@ -108,7 +108,7 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
         )
     elif present.vessel != identity.vessel:
         yield (
-            f"the identity is of vessel {identity.vessel}, but this is vessel {present.vessel}",
+            f"the identity belongs to vessel {identity.vessel}, but this is vessel {present.vessel}",
             f"Use the card of {identity.vessel}, or write a new one with `logboat fleet card`.",
         )
 

@@ -138,7 +138,7 @@ def check_folder(folder: Path, *, vessel: str) -> None:
     place = folder / ON_FAT
     if not place.is_dir() and not (folder / "autoboot.txt").is_file():
         text = (
-            f"{folder}: the folder has neither {ON_FAT}/ nor autoboot.txt; give the folder where the"
+            f"{folder}: the folder has neither {ON_FAT}/ nor autoboot.txt; specify the folder where the"
             " first partition of a Logboat card is mounted"
         )
         raise CardError(text)

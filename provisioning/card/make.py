@@ -79,7 +79,7 @@ def _fat(target: Path) -> partitions.CardPartition:
         with target.open("rb") as file:
             fat, _ = partitions.ours(partitions.at(file.fileno()), str(target))
     except FileNotFoundError as error:
-        text = f"{target}: the file does not exist; give a card or a file that already has the image"
+        text = f"{target}: the file does not exist; specify a card or a file that already contains the image"
         raise CardError(text) from error
     except PermissionError as error:
         text = f"{target}: {error.strerror}; try again with sudo"

@@ -45,7 +45,7 @@ def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
     partitions: dict[int, CardPartition] = {}
     table = _table(read_at, 0)
     if table is None:
-        text = "there is no partition table (MBR)"
+        text = "the partition table (MBR) is missing"
         raise CardError(text)
     extended = 0
     for number, (_, kind, start, size) in enumerate(table, start=1):

@@ -67,7 +67,7 @@ def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
 def _objections(device: Mapping[str, Any], size: int, need: int) -> Iterator[str]:
     kind = device.get("type")
     if kind != "disk":
-        yield f"this is a {kind or 'device'}, not a whole card; give the device of the whole card"
+        yield f"this is a {kind or 'device'}, not a whole card; specify the device of the whole card"
     mounted = [
         str(point)
         for each in _all([device])

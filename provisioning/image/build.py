@@ -160,7 +160,7 @@ class Build:
         """Report and return the differences from the lock; raise ImageError if none are allowed."""
         path = self.recipe.lock
         if not path.exists():
-            differences: tuple[str, ...] = ("this board and base have no lock",)
+            differences: tuple[str, ...] = ("there is no lock file for this board and base",)
         else:
             differences = lock.differences(path.read_text(), packages)
             if forged := lock.forged(path.read_text(), packages):
@@ -265,7 +265,8 @@ def alone(cache: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             text = (
-                f"{cache}: another build uses this cache; wait until it ends, or use another one: --cache DIR"
+                f"{cache}: another build uses this cache; wait until it ends, or choose another cache with"
+                " --cache DIR"
             )
             raise ImageError(text) from error
         yield

@@ -79,7 +79,7 @@ def _lines(text: str) -> Iterator[str]:
                 " rest"
             )
         if line.startswith("[") and not _FILTERS.fullmatch(line):
-            yield f"boot: config.txt, line {number}: the firmware does not know {line}"
+            yield f"boot: config.txt, line {number}: the firmware does not support {line}"
 
 
 def _kernels(text: str, files: Files) -> Iterator[str]:
@@ -90,8 +90,8 @@ def _kernels(text: str, files: Files) -> Iterator[str]:
             yield f"boot: config.txt names {name}, which is missing"
         elif name in named and not _is_image(_bytes(files[name])):
             yield (
-                f"boot: {name} is not a kernel that the firmware can load, which is an arm64 Image, plain or"
-                " in gzip"
+                f"boot: {name} is not a kernel that the firmware can load, which is an arm64 Image, either"
+                " uncompressed or compressed with gzip"
             )
     if not named:
         yield "boot: config.txt names no kernel"

@@ -79,7 +79,7 @@ def partitions(disk: Path, image: Path, *, log: Path) -> tuple[tuple[int, int], 
     try:
         table: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]
     except ToolError as error:
-        text = f"{image} is not the image of a card: {error}"
+        text = f"{image} is not a card image: {error}"
         raise BaseError(text) from error
     parts = table["partitions"]
     if table["label"] != "dos" or len(parts) != 2 or parts[0]["type"] not in _FAT or parts[1]["type"] != "83":

@@ -15,7 +15,9 @@ def check(repository: Path) -> None:
     policy = repository / POLICY
     lines = policy.read_text(encoding="utf-8").splitlines() if policy.exists() else []
     if not lines:
-        text = f"{POLICY}: the file does not exist, so nobody knows where to report a vulnerability; write it"
+        text = (
+            f"{POLICY}: the file does not exist, so nobody knows where to report a vulnerability; create it"
+        )
         raise RecipeError(text)
     for number, line in enumerate(lines, start=1):
         if PLACEHOLDER in line:

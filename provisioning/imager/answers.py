@@ -37,7 +37,7 @@ def passwordless_sudo(sheet: SettingsSheet, key: str, line: int | None) -> None:
 
 def groups(sheet: SettingsSheet, key: str, line: int | None) -> None:
     """Answer a request for the groups of a user."""
-    sheet.note(key, line, "the user gets the groups sudo, logboat and adm, and no others")
+    sheet.note(key, line, "the user is added only to the groups sudo, logboat and adm")
 
 
 def connect(sheet: SettingsSheet, key: str, line: int | None) -> None:

@@ -164,7 +164,7 @@ class _UserData:
         if others:
             count = f"{len(others)} commands are" if len(others) > 1 else "a command is"
             self._sheet.leave_unread(
-                key.text, others[0].line, f"{count} not executed; no command of this file is"
+                key.text, others[0].line, f"{count} not executed; Logboat executes no commands from this file"
             )
 
     def _interfaces(self, _key: Text, value: Node) -> None:

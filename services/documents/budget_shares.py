@@ -4,7 +4,7 @@
     ----------------------------------------------------------  -----
     this vessel's own log                                        60 %
     documents of other vessels: their logs, to be forwarded      30 %
-    documents of crew and guests: notes, records of service,     10 %
+    documents of crew and guests: notes, service records,     10 %
     photographs, those of their apps, their checkpoints
 
 While there is space, any owner may use the space that other owners leave free. When space runs out, it is

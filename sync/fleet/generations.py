@@ -147,7 +147,7 @@ class Generations:
             )
             if most is not None and number > most and not direct and name.vessel != self.vessel:
                 return TemporaryObjection(
-                    f"the revision has generation {number}, but {name.vessel} vouches only for generations "
+                    f"the revision has generation {number}, but {name.vessel} has confirmed only generations "
                     f"up to {most}"
                 )
         if name is not None and name.kind in SINGLE_WRITER and number <= max(UNVOUCHED, most or 0):

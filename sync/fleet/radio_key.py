@@ -141,7 +141,7 @@ def open_passwords(
         if not all(_PASSWORD.fullmatch(each) for each in (before, after)):
             raise ValueError
     except (InvalidTag, binascii.Error, ValueError, msgspec.DecodeError):
-        text = f"{RADIO_KEY}: the part for {vessel} in statement {statement.number} cannot be decrypted"
+        text = f"{RADIO_KEY}: the entry for {vessel} in statement {statement.number} cannot be decrypted"
         raise RadioKeyError(text) from None
     return RadioPasswords(before, after)
 

@@ -108,7 +108,7 @@ _NEVER_DELETED: Final = frozenset(
 )
 _UNCHANGED: Final = {
     DocumentType.READING: "readings cannot be changed",
-    DocumentType.SERVICE: "records of service cannot be changed",
+    DocumentType.SERVICE: "service records cannot be changed",
 }
 """Why a revision with a generation other than 1 is rejected, by the type of the document."""
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
@@ -193,7 +193,7 @@ class Rights:
             if head in _KINDS:
                 return f"the id is not a valid id of a {head} document"
             return (
-                "crew members cannot write documents of other types"
+                "crew members can write only Logboat's own document types"
                 if isinstance(writer, CrewMember)
                 else None
             )
@@ -226,7 +226,7 @@ class Rights:
     def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
         """Return why a revision of one of Logboat's documents is invalid, or None if it is valid."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
-            return f"the digest of its revision {document.rev[:80]} is not hexadecimal"
+            return f"the digest of revision {document.rev[:80]} is not hexadecimal"
         direct = isinstance(writer, CertifiedVessel) and writer.name == name.vessel
         why_not = self.generations.objection(name, document, direct=direct)
         if why_not is None and not document.deleted:
@@ -454,15 +454,17 @@ class Rights:
         logs = about.get("logs")
         if self._is_current(name) or (isinstance(logs, list) and name.log in logs):
             return (
-                f"log {name.log} is numbered by the recorder of {name.vessel}; use a log of your own, or"
-                f" add the reading aboard with logboat log {name.sensor} --add VALUE"
+                f"only the recorder of {name.vessel} writes to log {name.log}; use a different log name, or"
+                f" add the reading aboard with `logboat log {name.sensor} --add VALUE`"
             )
         body = document.body
         for member in ("path", "unit"):
             if body.get(member) != sensor.get(member):
                 return f"{member} must be {sensor.get(member)!r} for sensor {name.sensor}"
         if body.get("boot") != 0:
-            return "boot must be 0 in readings of the crew, because they do not follow this machine's clock"
+            return (
+                "boot must be 0 in crew readings, because their times do not come from this machine's clock"
+            )
         return None
 
 

@@ -90,7 +90,7 @@ def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificat
             raise ValueError
         return _certificate(encoded)
     except (ValueError, binascii.Error):
-        text = f"{document_id}: its certificate cannot be read"
+        text = f"{document_id}: the document's certificate cannot be read"
         raise SignatureError(text) from None
 
 

@@ -268,7 +268,7 @@ class CouchbaseGateway:
             return GatewayState.REFUSED, words
         for replication in self._replications:
             for document in replication.failed.newest(Direction.PULL):
-                text = f"a document from the gateway cannot be stored, {document.id}: {document.reason}"
+                text = f"a document from the gateway cannot be stored: {document.id}: {document.reason}"
                 return GatewayState.CONNECTED, text
         return GatewayState.CONNECTED, None
 
@@ -505,5 +505,5 @@ class CouchbaseGateway:
 
 
 _REFUSED_BEFORE: Final = Problem(
-    Domain.WEBSOCKET, 0, "rejected before an update of Logboat; the reason was not stored"
+    Domain.WEBSOCKET, 0, "rejected before Logboat was updated; the reason was not stored"
 )

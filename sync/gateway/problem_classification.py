@@ -26,9 +26,9 @@ _PORTAL_WORDS: Final = (
 )
 _WORDS: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: (
-        "user, password or session is wrong; check them at the gateway and in the configuration"
+        "the user name, password or session is wrong; check them at the gateway and in the configuration"
     ),
-    HTTPStatus.FORBIDDEN: "this user does not have the right; ask the gateway's operator for it",
+    HTTPStatus.FORBIDDEN: "this user has no access to the database; ask the gateway's operator for access",
     HTTPStatus.NOT_FOUND: "the database does not exist; check the last part of the address",
 }
 

@@ -328,8 +328,8 @@ class Discovery:
         ) as error:  # zeroconf raises the second error for an address that was just removed
             self._hearing.stop()
             self._report(
-                f"port 5353 for mDNS cannot be opened: {error}; find out which program uses it with ss -lnup"
-                " sport = 5353"
+                f"port 5353 for mDNS cannot be opened: {error}; run `ss -lnup sport = 5353` to find out which"
+                " program uses it"
             )
             self._later("retry", _RETRY, self._wake.set)
             return False

@@ -274,8 +274,8 @@ class Membership:
         )
         for document_id in removed:
             log.warning(
-                "%s: the stored revision was removed, because its generation is higher than its vessel has"
-                " confirmed; the document is requested again",
+                "%s: the stored revision was removed, because its vessel has not confirmed such a high"
+                " generation; the document is requested again",
                 document_id,
             )
         return bool(removed)

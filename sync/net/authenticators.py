@@ -253,7 +253,7 @@ class ListenerCertificateAuthenticator:
                 refused after the TLS handshake, and cannot use a password instead.
         """
         if not roots:
-            msg = "no roots given; pass the CAs, or the clients' own certificates, that are trusted"
+            msg = "no roots given; pass the certificates of trusted CAs, or of trusted clients"
             raise ValueError(msg)
         self.roots = tuple(roots)
         """Trusted certificates against which the listener's TLS context verifies clients' certificates."""
@@ -382,7 +382,7 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         raise ValueError(msg)
     scheme, _, credentials = authorization.strip(" \t").partition(" ")
     if scheme.lower() != "basic":
-        msg = "the Authorization header does not use the scheme Basic"
+        msg = "the Authorization header does not use the Basic scheme"
         raise ValueError(msg)
     try:
         content = base64.b64decode(credentials.strip(" \t"), validate=True)

@@ -357,7 +357,7 @@ class Replicator:
     def pending_document_ids(self) -> set[str]:
         """Return the ids of the selected documents whose last change the peer has not confirmed.
 
-        Before the first connection, the result is derived from the stored checkpoint. The feed of changes is
+        Before the first connection, the result is derived from the stored checkpoint. The changes feed is
         read from the first change that is not pushed.
         """
         if not self.configuration.push:

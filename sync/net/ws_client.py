@@ -39,7 +39,7 @@ WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
 # Codes that Couchbase Lite reports for a server with an unexpected answer.
 
 _FOR_OUR_CERTIFICATE: Final = (
-    "this was right after the TLS handshake; the peer may not accept our certificate, or may require"
+    "this happened right after the TLS handshake; the peer may not accept our certificate, or may require"
     " one; see its log"
 )
 

@@ -7,7 +7,7 @@ and passes in the time. The modules, in the order in which a connection uses the
 - `session`: passes requests and replies to their handlers, and ends a connection
 - `checkpoints`: the position from which a replication continues, stored on both sides
 - `selection`: the documents that are replicated
-- `sender`: sends the feed of changes; `deliveries`: sends the revisions that the peer requests
+- `sender`: sends the changes feed; `deliveries`: sends the revisions that the peer requests
 - `push_conflicts`: changes that the peer rejects as conflicts; `attempts`: the solutions tried for each
 - `missing_revision_fetch`: requests for single documents that the feed does not contain
 - `echo_suppression`: changes received from the peer, which are not sent back

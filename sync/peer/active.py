@@ -308,13 +308,13 @@ class ActivePeer(PeerBase):
     def _subscribed(self, reply: Reply, _: None) -> None:
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            text = f"the peer refuses the feed of changes: {failure.text or failure.code}"
+            text = f"the peer refuses the changes feed: {failure.text or failure.code}"
             is_too_much = self._options.continuous and bool(self._options.document_ids)
             is_too_much = is_too_much and failure.status in _NOT_THAT_FEED
             if is_too_much:
                 text = (
                     "the peer does not support continuous replication of selected documents"
-                    f" ({failure.text or failure.code}); use channels instead, or pull regularly"
+                    f" ({failure.text or failure.code}); use channels instead, or pull periodically"
                 )
             problem = Problem(Domain.WEBSOCKET, failure.status or failure.code, text)
             if (failure.status == HTTPStatus.FORBIDDEN or is_too_much) and self._options.push:

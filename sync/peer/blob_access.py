@@ -86,7 +86,7 @@ class BlobAccess:
         self.check(digest, document_id)
         if nonce in self._open:
             raise MessageError(
-                f"blob {digest}: a request for the same proof is in progress here",
+                f"blob {digest}: another proof with the same nonce is in progress here",
                 code=HTTPStatus.SERVICE_UNAVAILABLE,
             )
 

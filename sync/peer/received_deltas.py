@@ -108,5 +108,6 @@ def _unknown_base(rev: Rev, source: str) -> MessageError:
 
 def _too_large(rev: Rev) -> MessageError:
     return MessageError(
-        f"{rev.id}: too large for a delta; send the full body", code=HTTPStatus.UNPROCESSABLE_ENTITY
+        f"{rev.id}: the document is too large for a delta; send the full body",
+        code=HTTPStatus.UNPROCESSABLE_ENTITY,
     )

@@ -600,7 +600,7 @@ class ChangeReceiver:
         else:
             self._done(tickets)
         if message.status != HTTPStatus.NOT_FOUND or message.reason:
-            text = f"{key[0]}: the peer cannot send it: {message.reason or message.status}"
+            text = f"{key[0]}: the peer cannot send the document: {message.reason or message.status}"
             problem = Problem(Domain.WEBSOCKET, message.status, text)
             self._tell(key[0], key[1], problem=problem, is_transient=transient)
 

@@ -126,7 +126,7 @@ class SendOutcomes:
         The checkpoint does not advance past the change.
         """
         change = sending.change
-        text = f"{change.id}: {reason or 'the peer cannot accept it now'}"
+        text = f"{change.id}: {reason or 'the peer cannot accept the document now'}"
         if status == HTTPStatus.INTERNAL_SERVER_ERROR and self._is_hopeless(change):
             self.failed(change, status, text)
             return

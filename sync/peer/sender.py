@@ -1,4 +1,4 @@
-"""Sender of local changes: proposes or announces the feed of changes, and sends the requested revisions.
+"""Sender of local changes: proposes or announces the changes feed, and sends the requested revisions.
 
     feed ──lists──► changes / proposeChanges ──replies──► wanted ──► rev ──replies──► done
 

@@ -330,7 +330,7 @@ def _status(value: int | None) -> int:
     if value is None:
         return 0
     if value != 0 and not 100 <= value <= 999:
-        raise MessageError(f"{str(value)[:80]} is not a status")
+        raise MessageError(f"{str(value)[:80]} is not a valid status")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The subChanges message, which requests a feed of changes."""
+"""The subChanges message, which requests a changes feed."""
 
 from enum import Enum
 from typing import ClassVar, Final
@@ -149,7 +149,7 @@ def _versioning(name: str | None) -> Versioning:
 def _channels(properties: dict[str, str], limits: MessageLimits) -> tuple[str, ...]:
     channels = tuple([name for name in properties.get("channels", "").split(",") if name])
     if not channels:
-        raise MessageError(f"the filter {BY_CHANNEL} needs 'channels'")
+        raise MessageError(f"the filter {BY_CHANNEL} requires 'channels'")
     fields.no_more(channels, limits.channels, "channels")
     return channels
 

@@ -165,7 +165,7 @@ class Database:
         """The last error that reported damage since the store was opened; None if there was none."""
         return self._engine.damage
 
-    # --- transactions and the feed of changes
+    # --- transactions and the changes feed
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context manager that groups changes into one transaction.

@@ -29,7 +29,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
-    """An entry in the feed of changes: the last change of one document."""
+    """An entry in the changes feed: the last change of one document."""
 
     sequence: int
     id: str

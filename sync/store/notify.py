@@ -1,7 +1,7 @@
 """Notifications between processes that documents have changed.
 
 Each watcher binds a datagram socket in a shared directory, and each commit sends one byte to every socket
-there. A notification is only a hint that the feed of changes must be read from the last sequence seen. A hint
+there. A notification is only a hint that the changes feed must be read from the last sequence seen. A hint
 is lost if a socket's buffer is full. The watcher still misses no change, because other hints are waiting in
 that buffer. Without a shared directory, as with the `db` commands, only watchers of the same `Database` are
 notified at once. Other watchers detect changes by polling SQLite's `data_version`.

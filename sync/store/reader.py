@@ -1,4 +1,4 @@
-"""Read operations: single documents, documents by id, the feed of changes, and queries for replication.
+"""Read operations: single documents, documents by id, the changes feed, and queries for replication.
 
 No read transaction lasts long. Queries that return many documents read them in pages, so that SQLite can
 reset the write-ahead log in between.

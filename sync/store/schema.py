@@ -1,7 +1,7 @@
 """The tables of the store's file, their versions, and the setup of a connection to the file.
 
 This module does not read or write documents. One row of `docs` is one document. Its rowid is its sequence, so
-a document that changes moves to the end of the table. The feed of changes is therefore read by scanning the
+a document that changes moves to the end of the table. The changes feed is therefore read by scanning the
 table from a rowid. The cost depends on the number of changes, not on the number of stored documents.
 """
 
@@ -234,7 +234,7 @@ def _version(connection: apsw.Connection, path: Path) -> int:
         raise damaged(path, "the header is not that of a document store")
     row = connection.execute("SELECT value, crc FROM meta WHERE key = ?", (meta.SCHEMA,)).fetchall()
     if row != [(version, meta.checksum(meta.SCHEMA, version))]:
-        raise damaged(path, f"the header says schema version {version}, but the table of facts does not")
+        raise damaged(path, f"the header says schema version {version}, but the meta table does not")
     if version > VERSION:
         raise UnsupportedError(
             f"{path}: schema version {version} is from a newer Logboat, and this one supports up to"

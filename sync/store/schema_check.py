@@ -85,7 +85,7 @@ def wrong_values(connection: apsw.Connection, statements: str) -> Iterator[str]:
                 )
                 wrong = sum(not _is_utf8(text) for (text,) in texts)
                 if wrong:
-                    yield f"{wrong} texts in {table}.{column} are not valid UTF-8"
+                    yield f"{wrong} text values in {table}.{column} are not valid UTF-8"
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -118,7 +118,7 @@ def test_revision_beyond_the_generation_that_its_vessel_vouches_for_is_refused()
         assert judge.objection(BRIGID, at(document_id, most, **more)) is None
         why_not = judge.objection(BRIGID, at(document_id, most + 1, **more))
         assert why_not is not None
-        assert f"argo vouches only for generations up to {most}" in why_not
+        assert f"argo has confirmed only generations up to {most}" in why_not
         assert isinstance(why_not, TemporaryObjection), "the vessel may have vouched for more since"
     newer = at(ABOUT, 41, **{MEMBER: generation_to_vouch_for(most)})
     assert judge.objection(BRIGID, newer) is None

@@ -92,7 +92,9 @@ def test_part_can_be_decrypted_only_for_its_vessel_fleet_and_number(
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))
-    with pytest.raises(RadioKeyError, match=f"the part for {name} in statement {number} cannot be decrypted"):
+    with pytest.raises(
+        RadioKeyError, match=f"the entry for {name} in statement {number} cannot be decrypted"
+    ):
         open_passwords(stated, vessel(who), vessel=name, fleet=fleet)
 
 

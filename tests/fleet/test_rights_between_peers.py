@@ -234,5 +234,5 @@ def test_unreadable_certificate_affects_only_its_document(tmp_path: Path, rogue_
         fleet.meet(*(("argo", "brigid") if rogue_dials else ("brigid", "argo")))
         assert [document.id for document in other.documents()] == ["boot:cygnet:abcdef:3"]
         assert len(fleet.told) == 2
-        assert any("its certificate cannot be read" in told for told in fleet.told)
+        assert any("the document's certificate cannot be read" in told for told in fleet.told)
         assert any("does not belong to a vessel of fleet 'north'" in told for told in fleet.told)

@@ -445,7 +445,7 @@ async def test_wrong_password_is_reported_and_rarely_retried(stores: dict[str, D
     ("answer", "state", "words"),
     [
         ("401 Unauthorized", GatewayState.REFUSED, "password or session is wrong"),
-        ("403 Forbidden", GatewayState.REFUSED, "this user does not have the right"),
+        ("403 Forbidden", GatewayState.REFUSED, "this user has no access to the database"),
         ("404 Not Found", GatewayState.REFUSED, "the database does not exist"),
         ("503 Service Unavailable", GatewayState.CONNECTING, "503"),
         ("200 OK", GatewayState.CONNECTING, "captive portal"),

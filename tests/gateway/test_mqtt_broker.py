@@ -383,7 +383,7 @@ async def test_wrong_password_is_reported_and_rarely_retried(tmp_path: Path, dat
             database, broker.url, patience=patience, user="argo", password="wrong"
         ) as gateway:
             await until(lambda: gateway.report().state is GatewayState.REFUSED, "it says that it is refused")
-            assert "rejects the login: user, password" in (gateway.report().problem or "")
+            assert "rejects the login: the user name, password" in (gateway.report().problem or "")
             tried = (folder / "mosquitto.log").read_text().count("New connection")
             assert tried <= 2
     finally:
@@ -423,7 +423,7 @@ async def test_refusal_by_a_3_1_1_broker_is_detected_by_the_missing_echo(
             forwarding(database, proxy.url, patience=Timeouts(echo=0.5, refusal=0.2, longest=0.5)) as gateway,
         ):
             await until(lambda: gateway.report().state is GatewayState.REFUSED, "it says that it is refused")
-            assert "which means a refusal in MQTT 3.1.1" in (gateway.report().problem or "")
+            assert "so it probably rejected the message" in (gateway.report().problem or "")
             assert gateway.report().backlog_documents == 10
             rights.write_text("topic readwrite #\n")
             broker.reload()

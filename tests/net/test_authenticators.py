@@ -145,9 +145,9 @@ def test_any_header_is_parsed_as_credentials_or_refused(header: str) -> None:
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        ("", "does not use the scheme Basic"),
-        ("Bearer YTpi", "does not use the scheme Basic"),
-        ("BasicYTpi", "does not use the scheme Basic"),
+        ("", "does not use the Basic scheme"),
+        ("Bearer YTpi", "does not use the Basic scheme"),
+        ("BasicYTpi", "does not use the Basic scheme"),
         ("Basic", "no colon"),
         ("Basic YTpi!", "not base64"),
         ("Basic YTp", "not base64"),

@@ -106,7 +106,7 @@ class LiteCore:
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """True if the feed of changes is not empty."""
+    """True if the changes feed is not empty."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)

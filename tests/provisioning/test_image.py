@@ -140,7 +140,7 @@ def test_an_official_image_can_be_the_base(base: str) -> None:
     ("name", "content", "said"),
     [
         ("raspios.img.xz", b"no xz", "is damaged"),
-        ("raspios.img", bytes(4096), "is not the image of a card"),
+        ("raspios.img", bytes(4096), "is not a card image"),
     ],
 )
 def test_file_that_is_not_a_base_image_is_reported(
@@ -277,7 +277,7 @@ def test_on_raspberry_pi_os_each_board_gets_its_kernel() -> None:
         ("boot", "bcm2711-rpi-4-b.dtb", None, "bcm2711-rpi-4-b.dtb is missing"),
         ("boot", "cmdline.txt", b"a\nroot=PARTUUID=4c4f4742-05\n", "more than one line"),
         ("boot", "cmdline.txt", b"root=/dev/mmcblk0p5\n", "by PARTUUID"),
-        ("boot", "config.txt", b"[pi7000 x]\nkernel=vmlinuz\n", "the firmware does not know"),
+        ("boot", "config.txt", b"[pi7000 x]\nkernel=vmlinuz\n", "the firmware does not support"),
         ("boot", "config.txt", b"kernel=vmlinuz\nx=" + b"1" * 99, "line 2 is longer"),
     ],
 )

@@ -310,7 +310,7 @@ def test_another_vessels_identity_is_refused(argo: Card, tmp_path: Path) -> None
         folder.add(authority, vessel, now=NOW)
     present = identities.load(folder.identity("argo"))
     [(text, _)] = identities.objections(folder.identity("brigid"), present=present, now=NOW)
-    assert text == "the identity is of vessel brigid, but this is vessel argo"
+    assert text == "the identity belongs to vessel brigid, but this is vessel argo"
 
 
 def test_second_bundle_on_a_card_is_refused(card: Card) -> None:

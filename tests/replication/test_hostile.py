@@ -166,7 +166,7 @@ DEEP = b"[" * 100_000
         (asked("subChanges", batch="0"), "'batch' is '0'"),
         (asked("subChanges", batch="٣"), "whole number"),
         (asked("subChanges", continuous="perhaps"), "'continuous' is 'perhaps'"),
-        (asked("subChanges", filter="sync_gateway/bychannel"), "needs 'channels'"),
+        (asked("subChanges", filter="sync_gateway/bychannel"), "requires 'channels'"),
         (asked("subChanges", filter="mine", channels="a"), "'channels' is only allowed with"),
         (asked("subChanges", filter="mine", word=LONG), "'word' has more than 4096 bytes"),
         (asked("subChanges", b'{"docIDs":[""]}'), "does not have 1 to 255 bytes"),

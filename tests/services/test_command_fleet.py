@@ -58,7 +58,7 @@ def test_lost_folder_is_restored_from_its_backup(logboat: Appliance, north: Path
     assert run(logboat, "add", again, "brigid").status == 0
     taken = run(logboat, "restore", north, "--from", str(packed))
     assert taken.status == 1
-    assert taken.err.endswith("this already exists and is not an empty folder; give a new folder\n")
+    assert taken.err.endswith("this path already exists and is not an empty folder; specify a new folder\n")
     missing = run(logboat, "restore", logboat.root / "other", "--from", "nowhere")
     assert missing.status == 1
     assert "nowhere" in missing.err

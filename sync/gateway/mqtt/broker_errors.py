@@ -65,21 +65,21 @@ _CONNACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     0x80: ("refuses the connection without a reason", ErrorReaction.ASK_SOMEBODY),
     0x81: ("reports a malformed packet; it may not support MQTT 5", ErrorReaction.SPEAK_OLDER),
     0x82: ("reports a protocol error; it may not support MQTT 5", ErrorReaction.SPEAK_OLDER),
-    0x83: ("rejects the connection for a reason of its own", ErrorReaction.ASK_SOMEBODY),
+    0x83: ("rejects the connection for an unspecified reason", ErrorReaction.ASK_SOMEBODY),
     0x84: ("does not support this version of MQTT", ErrorReaction.SPEAK_OLDER),
     0x85: ("rejects the client identifier", ErrorReaction.ASK_SOMEBODY),
     0x86: (
-        "reports that user or password is wrong; check both at the broker and in the configuration",
+        "reports a wrong user name or password; check both at the broker and in the configuration",
         ErrorReaction.ASK_SOMEBODY,
     ),
     0x87: (
-        "rejects the login: user, password or certificate is wrong, or the user may not connect",
+        "rejects the login: the user name, password or certificate is wrong, or the user may not connect",
         ErrorReaction.ASK_SOMEBODY,
     ),
     0x88: ("is not available now", ErrorReaction.TRY_AGAIN),
     0x89: ("is busy", ErrorReaction.TRY_AGAIN),
     0x8A: ("has banned this client; ask its operator to lift the ban", ErrorReaction.ASK_SOMEBODY),
-    0x8C: ("requires a different authentication method than user and password", ErrorReaction.ASK_SOMEBODY),
+    0x8C: ("requires an authentication method other than a password", ErrorReaction.ASK_SOMEBODY),
     0x90: ("rejects the presence topic", ErrorReaction.ASK_SOMEBODY),
     0x95: ("reports that the first packet is too large", ErrorReaction.ASK_SOMEBODY),
     0x97: ("refuses the connection because a quota is used up", ErrorReaction.ASK_SOMEBODY),
@@ -98,20 +98,20 @@ _DISCONNECT: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     0x8E: (
         (
             "has another client with the same identifier: a second machine with a copy of this card, or"
-            " a second gateway of this name"
+            " a second gateway with this name"
         ),
         ErrorReaction.ASK_SOMEBODY,
     ),
     0x93: ("received more unacknowledged messages than it allows", ErrorReaction.TRY_AGAIN),
     0x95: ("rejects packets of this size", ErrorReaction.TRY_AGAIN),
     0x97: ("has closed the connection because a quota is used up", ErrorReaction.ASK_SOMEBODY),
-    0x98: ("has closed the connection by order of its operator", ErrorReaction.TRY_AGAIN),
+    0x98: ("has closed the connection because its operator requested it", ErrorReaction.TRY_AGAIN),
 }
 _PUBACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     # MQTT 5, section 3.4.2.1.
     0x80: ("no reason given", ErrorReaction.ASK_SOMEBODY),
-    0x83: ("a reason of its own, perhaps the size", ErrorReaction.SET_ASIDE),  # mosquitto's size limit
-    0x87: ("not authorised; give the user the right to write there", ErrorReaction.ASK_SOMEBODY),
+    0x83: ("an unspecified reason, perhaps the size", ErrorReaction.SET_ASIDE),  # mosquitto's size limit
+    0x87: ("not authorised; allow the user to publish to this topic", ErrorReaction.ASK_SOMEBODY),
     0x90: ("the topic is not accepted", ErrorReaction.SET_ASIDE),
     0x95: ("the message is too large", ErrorReaction.SET_ASIDE),
     0x97: ("a quota is used up", ErrorReaction.ASK_SOMEBODY),
@@ -148,8 +148,8 @@ def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
 def of_silence(topic: str) -> BrokerRefusalError:
     """Return the error for a message that the broker acknowledged but did not deliver back to us."""
     text = (
-        f"the broker acknowledges {topic} but does not deliver it, which means a refusal in MQTT 3.1.1;"
-        " give the user the right to write there, and to read, so that delivery can be checked"
+        f"the broker acknowledges {topic} but does not deliver it, so it probably rejected the message; allow"
+        " the user to publish to this topic and to subscribe to it, so that delivery can be checked"
     )
     return BrokerRefusalError(text, ErrorReaction.ASK_SOMEBODY)
 
@@ -157,8 +157,8 @@ def of_silence(topic: str) -> BrokerRefusalError:
 def of_subscription(topics: str) -> BrokerRefusalError:
     """Return the error for a broker that rejects our subscription to our own messages."""
     text = (
-        f"the broker does not allow reading {topics}, which is needed to check delivery; give the user the"
-        " right to read there"
+        f"the broker does not allow subscribing to {topics}, which is needed to check delivery; allow the"
+        " user to subscribe to these topics"
     )
     return BrokerRefusalError(text, ErrorReaction.ASK_SOMEBODY)
 

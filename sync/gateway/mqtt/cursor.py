@@ -150,4 +150,4 @@ def _aside(entries: Iterable[Any]) -> dict[str, RefusedDocument]:
     return {refused.id: refused for refused in refusals}
 
 
-_UNKNOWN: Final = "rejected before an update of Logboat; the reason was not stored"
+_UNKNOWN: Final = "rejected before Logboat was updated; the reason was not stored"

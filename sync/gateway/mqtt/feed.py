@@ -1,4 +1,4 @@
-"""Reader of the store's feed of changes, which fills the lanes page by page."""
+"""Reader of the store's changes feed, which fills the lanes page by page."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ Wants = Callable[[str, Mapping[str, Any]], bool]
 
 
 class LaneFeed:
-    """Source of lane entries, read from the store's feed of changes."""
+    """Source of lane entries, read from the store's changes feed."""
 
     def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
         self.database = database
@@ -53,7 +53,7 @@ class LaneFeed:
             self._facts.pop(vessel, None)
 
     def load(self, lane: DocumentLane) -> bool:
-        """Read the next part of the store's feed of changes, and queue its documents in a lane.
+        """Read the next part of the store's changes feed, and queue its documents in a lane.
 
         Return True if the end of the feed was reached. Raises StoreError if the store fails.
         """

@@ -121,7 +121,7 @@ class Outbox:
 
         Args:
             lanes: the lanes, in order of priority.
-            feed: the reader of the store's feed of changes.
+            feed: the reader of the store's changes feed.
             standings: the messages that the broker retains.
             limit: maximum rate of all lanes combined, in bytes per second; None for no limit.
             now: current time in seconds, by the same clock as in all other calls.

@@ -106,7 +106,7 @@ class Subscriptions:
         refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
         self._require(refused, needed)
         for each in refused:
-            self._warn(each, "retained messages there are not updated or removed")
+            self._warn(each, "retained messages of this topic are not updated or removed")
         await self._wait(lambda: self._is_proven, self._patience.reading)
         if self._is_over():
             return False
@@ -190,4 +190,4 @@ class Subscriptions:
             raise broker_errors.of_subscription(", ".join(needed))
 
     def _warn(self, topic: str, words: str) -> None:
-        log.warning("gateway %s: the broker does not allow reading %s: %s", self._name, topic, words)
+        log.warning("gateway %s: the broker does not allow subscribing to %s: %s", self._name, topic, words)
