@@ -6,7 +6,7 @@
 - `config`, `boot`, `daemons`: configuration, an appliance's boot, the daemons
 - `db/`: operations on any document store, and its replication over the network
 - `maintenance`: makes an appliance's root file system writable temporarily
-- `doctor`, `lights`, `bundle`: health checks, the lights, the support archive
+- `doctor`, `lights`, `outputs`, `bundle`: health checks, the lights, sirens, the support archive
 - `handbook`: shows pages from the handbook
 - `fleet/`: vessel identities, cards and password hashes, for the fleet's operator
 

@@ -48,6 +48,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("sensors", "sensors", "list sensors: value, age, rate, faults"),
         Command("doctor", "doctor", "check wiring, clock, card, network and daemons; say what to do"),
         Command("bundle", "bundle", "make a support archive, with secrets removed"),
+        Command("outputs", "outputs", "list sirens and other outputs of alarms; test one"),
         Command("peers", "peers", "list vessels nearby, links, gateways and document routes"),
         Command("gateway", "gateway", "resend documents that a gateway has rejected"),
         Command("help", "handbook", "show a page of the handbook: lights, faults, switch …"),

@@ -6,5 +6,6 @@
 - `explain`: the table as human-readable text
 - `panel`: the LEDs on the GPIO header, or one LED that the kernel controls
 - `output_panel`: the sirens and other outputs that alarms turn on
+- `output_tests`: tests of outputs, requested through the control socket
 - `daemon`: the command `logboat lights`
 """

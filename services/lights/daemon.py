@@ -26,11 +26,13 @@ from services.config.timezones import zone_of
 from services.logs.setup import fatal, running
 from services.outputs.pins import OutputPins
 from services.state import state_file
+from services.system.control_socket import LIGHTS_SOCKET, ControlServer, OutputTest
 from services.system.systemd import Notifier
 from sync.gateway.policy import Situation
 
 from .facts import LightFacts, Machine
 from .output_panel import OutputPanel
+from .output_tests import OutputTests
 from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, RetryingPanel
 from .patterns import OFF, Pattern
 from .states import LightState, shown, single, worst
@@ -203,6 +205,7 @@ def _serve(
 
     machine = Machine(args.run, args.identity)
     outputs = _open_outputs(args, configuration, configured)
+    tests = OutputTests()
     zone = zone_of(configuration.vessel.timezone)
     notifier = Notifier()
     stopping = threading.Event()
@@ -237,22 +240,39 @@ def _serve(
         signal.signal(number, lambda *_: stopping.set())
     signal.signal(signal.SIGUSR1, lambda *_: daemon.test(time.monotonic()))
     daemon.test(time.monotonic())
+    server = None if outputs is None else _listen(args, tests)
     notifier.ready()
     try:
         while not stopping.is_set():
-            _wait(stopping, outputs, max(daemon.turn(time.monotonic()), 0.005))
+            if outputs is not None:
+                tests.start(outputs, time.monotonic())
+            pause = max(daemon.turn(time.monotonic()), 0.005)
+            if outputs is None:
+                stopping.wait(pause)
+            else:
+                _wait(tests.fileno(), outputs.feed.fileno(), pause)
     finally:
         notifier.stopping()
         if outputs is not None:
             outputs.close()
         panel.close()
+        if server is not None:
+            server.close()
         state_file.path(args.run, "lights").unlink(missing_ok=True)
 
 
-def _wait(stopping: threading.Event, outputs: OutputPanel | None, seconds: float) -> None:
-    """Wait until the daemon must stop, the time has passed, or alarms may have changed."""
-    descriptor = None if outputs is None else outputs.feed.fileno()
-    if descriptor is None:
-        stopping.wait(seconds)
-    else:  # a signal does not end this wait, which is at most _LONGEST_S
-        select.select([descriptor], [], [], seconds)
+def _listen(args: Namespace, tests: OutputTests) -> ControlServer[OutputTest] | None:
+    """Accept requests for tests of outputs. Return None if that is impossible; alarms sound all the same."""
+    try:
+        return ControlServer(args.run / LIGHTS_SOCKET, tests.handle, asked=OutputTest)
+    except OSError as error:
+        log.warning("outputs cannot be tested: %s", error)
+        return None
+
+
+def _wait(test: int, feed: int | None, seconds: float) -> None:
+    """Wait until a test is requested, alarms may have changed, or the time has passed.
+
+    `test` and `feed` are descriptors. A signal does not end this wait, which is at most `_LONGEST_S`.
+    """
+    select.select([test] if feed is None else [test, feed], [], [], seconds)

@@ -4,6 +4,7 @@ The active alarms come from the document store. If it cannot be read or written,
 recorder's live state, which does not say whether they are acknowledged.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -17,7 +18,13 @@ from services.outputs.pins import OutputPins
 from .facts import LightFacts
 from .patterns import FAST, ON, SLOW, Pattern, flashes
 
+log = logging.getLogger(__name__)
+
 _NAMED: Final = {"on": ON, "slow": SLOW, "fast": FAST}
+
+
+class OutputError(Exception):
+    """An output cannot be tested; the message says why."""
 
 
 class Feed(Protocol):
@@ -77,16 +84,37 @@ class OutputPanel:
             recorded = {alarm.sensor for alarm in stored if alarm.vessel == self._vessel}
             known = (*stored, *(alarm for alarm in self._live if alarm.sensor not in recorded))
         alarms = audible(known, (), utc=self._utc)
-        lit, changes = {}, []
+        lit = dict[str, bool]()
+        changes = list[float | None]()
         for machine in self._machines:
             name = machine.settings.id
             shown = self.shown[name] = machine.turn(alarms, now, is_silent=self._is_silent)
             pattern = pattern_named(machine.settings.pattern)
-            lit[name] = shown.sounds and pattern.is_lit(now)
+            lit[name] = shown.sounds and (shown.is_steady or pattern.is_lit(now))
             if shown.sounds:
-                changes.append(pattern.next_change(now))
+                changes += (pattern.next_change(now), machine.next_change(now))
         self._pins.show(lit, now)
         return min((change for change in changes if change is not None), default=None)
+
+    def test(self, name: str, seconds: float, now: float) -> bool | None:
+        """Turn an output on for `seconds`, and return the state that was read back from its pin.
+
+        Return None if the pin cannot be read. Raise OutputError if there is no such output, or its pin cannot
+        be turned on.
+        """
+        machine = next((each for each in self._machines if each.settings.id == name), None)
+        if machine is None:
+            known = ", ".join(self.shown)
+            raise OutputError(f"the lights daemon has no output {name!r}; its outputs: {known}")
+        log.info("output %s is tested for %g s", name, seconds)
+        machine.test(seconds, now)
+        self._pins.retry(name)
+        self.turn(now)
+        self._pins.check()
+        fault = self._pins.faults.get(name)
+        if fault is not None:
+            raise OutputError(f"{name} was not turned on: {fault}")
+        return self._pins.read_back.get(name)
 
     def report(self) -> list[dict[str, Any]]:
         """Return the state of each output, for the live state."""
@@ -97,6 +125,7 @@ class OutputPanel:
                 "pin": machine.settings.pin,
                 "on": self.shown[machine.settings.id].sounds,
                 "why": self.shown[machine.settings.id].why,
+                "readBack": self._pins.read_back.get(machine.settings.id),
                 "fault": self._pins.faults.get(machine.settings.id),
             }
             for machine in self._machines

@@ -1,9 +1,10 @@
 """The state of an output: whether it is on, and why. It has no pins, and its caller passes the time.
 
 An output is off until there is a reason for it to be on. The reasons are ids of alarms, and `SILENT` while
-the recorder stores nothing.
+the recorder stores nothing. During a test, it is on without interruption.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ FIRST_COMMIT_WITHIN_S: Final = 300.0
 It is `TimeoutStartSec` of the recorder's unit.
 """
 SILENT: Final = "the recorder stores nothing"
+TEST: Final = "test"
 
 
 class SilenceDetector:
@@ -53,6 +55,8 @@ class Shown:
     """True if the output shows its pattern; False if it is off."""
     why: str
     """Reason for which it is on, or has been turned off by `longest`; '' if there is no alarm."""
+    is_steady: bool = False
+    """True if it is on without interruption, whatever its pattern."""
 
 
 OFF: Final = Shown(sounds=False, why="")
@@ -66,12 +70,27 @@ class OutputMachine:
         self._vessel = vessel
         self._reasons: frozenset[str] = frozenset()
         self._since = 0.0
+        self._test_until = -math.inf
+
+    def test(self, seconds: float, now: float) -> None:
+        """Start a test, which lasts `seconds` from the time `now` of the clock that `turn` uses."""
+        self._test_until = now + seconds
 
     def turn(self, alarms: Iterable[AlarmFact], now: float, *, is_silent: bool) -> Shown:
         """Return the state at the time `now` of a monotonic clock.
 
         `alarms` are the audible alarms, the most severe first.
         """
+        shown = self._turn(alarms, now, is_silent=is_silent)
+        if now >= self._test_until:
+            return shown
+        return Shown(sounds=True, why="; ".join(filter(None, (TEST, shown.why))), is_steady=True)
+
+    def next_change(self, now: float) -> float | None:
+        """Return the seconds until a test ends; None if there is no test."""
+        return self._test_until - now if now < self._test_until else None
+
+    def _turn(self, alarms: Iterable[AlarmFact], now: float, *, is_silent: bool) -> Shown:
         causes = [alarm for alarm in alarms if self._concerns(alarm)]
         reasons = frozenset(alarm.id for alarm in causes)
         if is_silent and self.settings.when_silent:

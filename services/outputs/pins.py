@@ -2,13 +2,21 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from sensors.outputs import OutputSettings
 
 log = logging.getLogger(__name__)
 
 TRY_EVERY_S: Final = 10.0
+
+
+@runtime_checkable
+class LineErrors(Protocol):
+    """A pin factory that explains errors of its lines."""
+
+    def line_error(self, number: int, error: OSError) -> Exception:
+        """Return an error that says what failed on a line, and what to do."""
 
 
 class OutputPins:
@@ -24,6 +32,8 @@ class OutputPins:
         self._again_at: dict[str, float] = {}
         self.faults: dict[str, str] = {}
         """Reasons why outputs do not work, by id."""
+        self.read_back: dict[str, bool] = {}
+        """States that were last read back from the pins, by id: True is on. Unreadable pins are absent."""
 
     def show(self, lit: dict[str, bool], now: float) -> None:
         """Turn each output on or off as in `lit`. Write to a pin only if it changes.
@@ -39,14 +49,15 @@ class OutputPins:
                 device.value = wanted
                 self._lit[name] = wanted
             except Exception as error:  # noqa: BLE001  # one broken pin must not stop the others
-                self._fail(output, str(error), now)
+                self._fail(output, self._words(output.pin, error), now)
 
     def check(self) -> None:
         """Read the pins' levels. Report each pin that cannot be read or has another level."""
         for name, device in self._devices.items():
             pin, wanted = self._outputs[name].pin, self._lit.get(name, False)
+            self.read_back.pop(name, None)
             try:
-                is_on = bool(device.value)
+                is_on = self.read_back[name] = bool(device.value)
             except Exception as error:  # noqa: BLE001  # one broken pin must not stop the others
                 text = f"pin {pin} cannot be read: {error}"
             else:
@@ -59,6 +70,10 @@ class OutputPins:
                 self.faults[name] = text
                 log.error("output %s: %s; check its wiring", name, text)
 
+    def retry(self, name: str) -> None:
+        """Try to open the pin of an output without waiting for the next regular attempt."""
+        self._again_at.pop(name, None)
+
     def close(self) -> None:
         """Turn all outputs off, and release their pins."""
         for name, device in list(self._devices.items()):
@@ -69,6 +84,7 @@ class OutputPins:
                 log.error("output %s cannot be turned off: %s", name, str(error))
         self._devices.clear()
         self._lit.clear()
+        self.read_back.clear()
 
     def _try(self, output: OutputSettings, now: float) -> Any:
         if now < self._again_at.get(output.id, now):
@@ -85,15 +101,22 @@ class OutputPins:
                 pin_factory=self._opened,
             )
         except Exception as error:  # noqa: BLE001  # reported, and tried again
-            self._fail(output, str(error), now)
+            self._fail(output, self._words(output.pin, error), now)
             return None
         self._devices[output.id], self._lit[output.id] = device, False
         if self.faults.pop(output.id, None) is not None:
             log.info("output %s works again", output.id)
         return device
 
+    def _words(self, pin: int, error: Exception) -> str:
+        """Return the reason why a pin cannot be used, which names the program that uses it, if any."""
+        if isinstance(error, OSError) and isinstance(self._opened, LineErrors):
+            return str(self._opened.line_error(pin, error))
+        return str(error)
+
     def _fail(self, output: OutputSettings, error: str, now: float) -> None:
         self._again_at[output.id] = now + TRY_EVERY_S
+        self.read_back.pop(output.id, None)
         device = self._devices.pop(output.id, None)
         if device is not None:
             device.close()

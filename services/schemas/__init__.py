@@ -1,7 +1,8 @@
 """The objects that commands print with `--json`, and the JSON Schemas (draft 2020-12) of these objects.
 
 - `parts`: the parts that several shapes share
-- `appliance`, `database`, `fleet`, `mesh`, `recording`, `recordings`, `status`: the type of every shape
+- `appliance`, `database`, `fleet`, `mesh`, `outputs`, `recording`, `recordings`, `status`: the type of every
+  shape
 - `generate`: writes the JSON Schemas, one file beside this module for each shape, from these types
 
 Commands import these modules only when they print JSON.
@@ -51,6 +52,8 @@ VERSIONS: Final = {
     "maintenance": 1,
     "note": 1,
     "notes": 1,
+    "outputs": 1,
+    "output-test": 1,
     "peers": 1,
     "sensors": 1,
     "status": 1,

@@ -16,10 +16,22 @@ from typing import Any, Final
 import msgspec
 from msgspec import NODEFAULT, inspect
 
-from . import COMMON, VERSIONS, appliance, database, fleet, format_of, mesh, recording, recordings, status
+from . import (
+    COMMON,
+    VERSIONS,
+    appliance,
+    database,
+    fleet,
+    format_of,
+    mesh,
+    recording,
+    recordings,
+    status,
+)
+from . import outputs as outputs_of_alarms
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_MODULES: Final = (appliance, database, fleet, mesh, recording, recordings, status)
+_MODULES: Final = (appliance, database, fleet, mesh, outputs_of_alarms, recording, recordings, status)
 _COMMON_REF: Final = f"urn:logboat:{COMMON}#/$defs/"
 _WIDTH: Final = 110
 _FORMAT: Final = "Name and version of the output's format."

@@ -27,6 +27,8 @@ class LiveOutput(Shape, frozen=True, kw_only=True):
     pin: int
     on: bool
     why: str
+    read_back: bool | None = None
+    """State that was last read back from the pin: True is on. None if it cannot be read."""
     fault: str | None = None
     """Reason why the output does not work; None if it does."""
 

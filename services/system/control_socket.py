@@ -1,12 +1,15 @@
 """Control sockets, which pass a user's request to a running daemon.
 
 They are Unix stream sockets in the run directory. A connection carries one request and one answer, each of
-which is one line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
+which is one line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`, and the
+lights daemon on `lights.sock` if outputs are configured:
 
     {"op":"add","sensor":"fuel-dip","value":0.42}
     {"ok":true,"log":"qwerty","sequence":17}   or   {"ok":false,"error":"…"}
     {"op":"retry","gateway":"office"}
     {"ok":true,"offered":3}                    or   {"ok":false,"error":"…"}
+    {"op":"test","output":"siren","seconds":2}
+    {"ok":true,"on":true}                      or   {"ok":false,"error":"…"}
 
 This module defines the wire format and implements both ends. The daemon decides what a request does. The
 socket's mode, owner and group determine who may connect.
@@ -18,9 +21,9 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Generic, Literal, Self, TypeVar
+from typing import Annotated, Final, Generic, Literal, Self, TypeVar
 
 import msgspec
 
@@ -30,11 +33,15 @@ SOCKET: Final = "recorder.sock"
 """File name of the recorder's socket, in the run directory."""
 SYNC_SOCKET: Final = "sync.sock"
 """File name of the sync daemon's socket, in the run directory."""
+LIGHTS_SOCKET: Final = "lights.sock"
+"""File name of the lights daemon's socket, in the run directory."""
 LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
 """Seconds after which the server disconnects a client that has not sent its request."""
 ANSWER_S: Final = 15.0
 """Maximum wait, in seconds, of a client for the answer. The recorder reports a timeout after 10 s."""
+LONGEST_TEST_S: Final = 60.0
+"""Maximum time in seconds for which a test turns an output on."""
 LONGEST_PATH: Final = 107
 """Maximum length of a socket's path in bytes, without the terminating null byte (unix(7))."""
 
@@ -60,6 +67,15 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     op: Literal["retry"] = "retry"
 
 
+class OutputTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to turn an output on for a short time."""
+
+    output: str
+    """Id of the output in the configuration."""
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_TEST_S)]
+    op: Literal["test"] = "test"
+
+
 class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer to a request. After an addition, the sample is durable under `log` and `sequence`."""
 
@@ -68,6 +84,8 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     sequence: int | None = None
     offered: int | None = None
     """Number of rejected documents that are sent again, in the answer to a `Retry`."""
+    on: bool | None = None
+    """State that was read back from the pin, in the answer to an `OutputTest`; None if it was not read."""
     error: str | None = None
 
     @classmethod
@@ -81,20 +99,26 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return cls(ok=False, error=error)
 
 
-Asked = TypeVar("Asked", Addition, Retry)
+Asked = TypeVar("Asked", Addition, Retry, OutputTest)
 Handler = Callable[[Asked], ControlAnswer]
 """Function that handles a request, and may block. Each connection calls it from a separate thread."""
 
+_LISTENERS: Final[Mapping[type[msgspec.Struct], tuple[str, str]]] = {
+    Addition: (SOCKET, "recorder"),
+    Retry: (SYNC_SOCKET, "sync daemon"),
+    OutputTest: (LIGHTS_SOCKET, "lights daemon"),
+}
+"""File name of the socket to which each type of request is sent, and the name of the daemon behind it."""
 _decode_answer: Final = msgspec.json.Decoder(ControlAnswer).decode
 
 
-def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> ControlAnswer:
+def ask(run: Path, request: Addition | Retry | OutputTest, *, timeout: float = ANSWER_S) -> ControlAnswer:
     """Send a request to the daemon that handles it, and return the answer.
 
     Raise ControlError if no answer arrives.
     """
-    is_addition = isinstance(request, Addition)
-    path, who = (run / SOCKET, "recorder") if is_addition else (run / SYNC_SOCKET, "sync daemon")
+    name, who = _LISTENERS[type(request)]
+    path = run / name
     try:
         with _connected(path, timeout) as connection:
             connection.sendall(msgspec.json.encode(request) + b"\n")

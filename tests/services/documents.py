@@ -227,6 +227,17 @@ def live_state(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def lights_state(*outputs: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the live state of a lights daemon that drives these outputs."""
+    stamp = {"clock": 100_000.0, "utc": UTC + 100_000}
+    return {"pid": 4712, "updated": stamp, "lights": {}, "whyDark": None, "outputs": list(outputs), **changes}
+
+
+def live_output(output: str = "siren", **changes: Any) -> dict[str, Any]:
+    """Return the live state's entry for an output that is off and works."""
+    return {"id": output, "name": output, "pin": 23, "on": False, "why": "", "readBack": False, **changes}
+
+
 def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
     """Return the live state's entry for a sensor that was read half a second earlier."""
     return {

@@ -23,9 +23,18 @@ from services.clocks.clock_quality import Anchor
 from services.clocks.time_source import TimeSource
 from services.recovery.store_check import mark_damaged
 from services.schemas import generate
-from services.state import boot_state
+from services.state import boot_state, state_file
 from services.system import maintenance
-from services.system.control_socket import SOCKET, SYNC_SOCKET, Addition, ControlAnswer, ControlServer, Retry
+from services.system.control_socket import (
+    LIGHTS_SOCKET,
+    SOCKET,
+    SYNC_SOCKET,
+    Addition,
+    ControlAnswer,
+    ControlServer,
+    OutputTest,
+    Retry,
+)
 from sync.store import Database
 from tests.provisioning import images
 from tests.provisioning.bundles import SENSORS, bundle, put
@@ -263,6 +272,28 @@ def _gateway_retry(stage: Stage) -> Iterator[str]:
         stage.logboat.run_folder / SYNC_SOCKET, lambda _: ControlAnswer(ok=True, offered=3), asked=Retry
     ):
         yield stage.told("gateway", "retry", "office")
+
+
+@prints("outputs", "outputs")
+def _outputs(stage: Stage) -> Iterator[str]:
+    yield stage.told("outputs")
+    show_outputs(stage.logboat)
+    yield stage.told("outputs")
+
+
+@prints("outputs test", "output-test")
+def _output_test(stage: Stage) -> Iterator[str]:
+    show_outputs(stage.logboat)
+    with ControlServer(
+        stage.logboat.run_folder / LIGHTS_SOCKET, lambda _: ControlAnswer(ok=True, on=True), asked=OutputTest
+    ):
+        yield stage.told("outputs", "test", "siren")
+
+
+def show_outputs(appliance: Appliance) -> None:
+    works = build.live_output(on=True, why="alarm of bilge", readBack=True)
+    broken = build.live_output("horn", readBack=None, fault="GPIO24 is in use")
+    state_file.write(state_file.path(appliance.run_folder, "lights"), build.lights_state(works, broken))
 
 
 @prints("alarms", "alarms")

@@ -149,7 +149,7 @@ def test_pin_in_use_is_reported_and_tried_again(pi: Board, store: Database, tmp_
     pi.factory.reserve_pins = refuse
     panel = panel_of(pi, tmp_path, siren())
     panel.turn(0.0, look=True)
-    assert panel.report()[0]["fault"] == "in use"
+    assert panel.report()[0]["fault"] == "GPIO23 on pinctrl-bcm2711 cannot be used: in use"
     pi.factory.reserve_pins = reserved
     held.close()
     panel.turn(TRY_EVERY_S + 0.1, look=True)
