@@ -60,7 +60,7 @@ POWER_UP_CELSIUS: Final = 85.0
 
 
 class PowerUp(Enum):
-    """Whether a reading of 85 °C is the value that the chip has after power-up."""
+    """Certainty with which a reading of 85 °C is the value that the chip has after power-up."""
 
     YES = "yes"
     NO = "no"
