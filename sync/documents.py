@@ -29,6 +29,7 @@ class DocumentType(StrEnum):
     EQUIPMENT = "equipment"
     READING = "reading"
     ALARM = "alarm"
+    SILENCE = "silence"
     GAP = "gap"
     NOTE = "note"
     SERVICE = "service"
@@ -41,6 +42,7 @@ CHANNELS: Final[dict[DocumentType, str]] = {
     DocumentType.GAP: "readings",
     DocumentType.EQUIPMENT: "equipment",
     DocumentType.ALARM: "alarms",
+    DocumentType.SILENCE: "alarms",
     DocumentType.NOTE: "notes",
     DocumentType.SERVICE: "notes",
     DocumentType.VESSEL: "vessels",
@@ -94,7 +96,7 @@ _SHAPES: Final = {
         kind.value + r":(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"
         r":(?P<log>[a-z]{6}):(?P<number>[0-9]{12})"
     )
-    for kind in (DocumentType.READING, DocumentType.ALARM, DocumentType.GAP)
+    for kind in (DocumentType.READING, DocumentType.ALARM, DocumentType.SILENCE, DocumentType.GAP)
 }
 
 
@@ -192,6 +194,16 @@ def alarm_prefix(vessel: str, sensor: str, log: str) -> str:
 def alarm_id(vessel: str, sensor: str, log: str, sequence: int) -> str:
     """Return the id of the alarm raised at the sample with this sequence number."""
     return f"{alarm_prefix(vessel, sensor, log)}{sequence:0{SEQUENCE_DIGITS}d}"
+
+
+def silence_id(alarm: str) -> str:
+    """Return the id of the silence of an alarm, whose document has the id `alarm`."""
+    return DocumentType.SILENCE + alarm.removeprefix(DocumentType.ALARM)
+
+
+def silenced_alarm(silence: str) -> str:
+    """Return the id of the alarm that a silence with the id `silence` concerns."""
+    return DocumentType.ALARM + silence.removeprefix(DocumentType.SILENCE)
 
 
 def gap_prefix(vessel: str, sensor: str, log: str) -> str:

@@ -4,8 +4,8 @@
     ----------------------------------------------------------  -----
     this vessel's own log                                        60 %
     documents of other vessels: their logs, to be forwarded      30 %
-    documents of crew and guests: notes, service records,     10 %
-    photographs, those of their apps, their checkpoints
+    documents of crew and guests: notes, service records,        10 %
+    silences, photographs, those of their apps, checkpoints
 
 While there is space, any owner may use the space that other owners leave free. When space runs out, it is
 freed by removing documents of owners that exceed their shares. This vessel's log is shortened only if it
@@ -85,7 +85,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
         return ShareOwner.CREW
     if kind in (DocumentType.FLEET, DocumentType.VESSEL):
         return ShareOwner.OWN  # signed, and therefore few; needed to verify all others
-    if kind in (DocumentType.NOTE, DocumentType.SERVICE):
+    if kind in (DocumentType.NOTE, DocumentType.SERVICE, DocumentType.SILENCE):
         return ShareOwner.CREW
     if kind is DocumentType.FORWARDED or not names or names[0] != vessel:
         return ShareOwner.VESSELS

@@ -189,6 +189,30 @@ def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
     return header(DocumentType.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
 
 
+def silence(
+    alarm: str, severity: str, *, who: str, utc: float, duration_s: float, trust: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the document that silences an alarm from the time `utc` for `duration_s` seconds.
+
+    `alarm` is the id of the alarm's document, and `severity` is the alarm's current severity. Raise
+    ValueError if the id is not the id of an alarm.
+    """
+    name = documents.parse_id(alarm)
+    if name is None or name.kind is not DocumentType.ALARM:
+        raise ValueError(f"{alarm} is not the id of an alarm")
+    return documents.silence_id(alarm), header(DocumentType.SILENCE, name.vessel) | {
+        "sensor": name.sensor,
+        "log": name.log,
+        "sequence": name.number,
+        "severity": severity,
+        "begins": iso(utc),
+        "ends": iso(utc + duration_s),
+        "for": duration_s,
+        "who": who,
+        "trust": trust,
+    }
+
+
 def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
     """Write a document that only this vessel writes, unless it is unchanged.
 

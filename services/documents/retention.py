@@ -362,8 +362,10 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
     """Yield the ids of documents from crew and guests, in the order in which to remove them.
 
-    Records of service come last, because the due times follow from them. Notes come before them.
+    Silences come first, because most of them have ended. Service records come last, because the due times
+    follow from them. Notes come before them.
     """
+    yield from _ids_of_oldest(database, [(f"{DocumentType.SILENCE}:", _after(f"{DocumentType.SILENCE}:"))])
     known = sorted(f"{kind}:" for kind in DocumentType)
     bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
     yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))

@@ -6,8 +6,10 @@ Every vessel resolves conflicts itself, and all vessels must arrive at the same 
 `sync.peer.conflicts` states the conditions that a resolver must meet.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sync.documents import CA_STATEMENTS, DocumentType, parse_id
@@ -23,6 +25,17 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
     if conflict.losing.deleted:
         return default_resolver(conflict)
     return Merge(merge_alarms(conflict.winning.body, conflict.losing.body))
+
+
+def resolve_silence(conflict: Conflict) -> Resolution:
+    """Keep the silence of an alarm that begins last, as if it had been written over the other one.
+
+    If both begin at the same time, the one that ends first is kept, so that the alarm sounds again sooner. If
+    one of them is a deletion, the deletion wins.
+    """
+    if conflict.losing.deleted:
+        return default_resolver(conflict)
+    return Keep(max((conflict.winning, conflict.losing), key=lambda each: _silence_key(each.body)))
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
@@ -88,8 +101,15 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     return merged
 
 
+def _silence_key(body: Mapping[str, Any]) -> tuple[float, float, bytes]:
+    """Return the key by which two silences of one alarm are compared; the one with the higher key is kept."""
+    begins, ends = _utc(body.get("begins")), _utc(body.get("ends"))
+    return begins, -ends if ends > -math.inf else -math.inf, _canonical(body)
+
+
 _OWN: Final[dict[DocumentType, ConflictResolver]] = {
     DocumentType.ALARM: resolve_alarm,
+    DocumentType.SILENCE: resolve_silence,
     DocumentType.FLEET: resolve_fleet,
 }
 
@@ -97,6 +117,17 @@ _OWN: Final[dict[DocumentType, ConflictResolver]] = {
 def _canonical(value: Any) -> bytes:
     """Return a sort key for a JSON value. It does not depend on the order of the value's members."""
     return bodies.canonical("merged", {"value": value})
+
+
+def _utc(value: object) -> float:
+    """Return a time in seconds since 1970. A malformed time precedes all others."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is None:
+            return -math.inf
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return -math.inf
 
 
 def _number(value: object) -> float | int | None:

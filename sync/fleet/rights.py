@@ -16,6 +16,8 @@
                      `TemporaryObjection` if unsigned; never deleted
     alarm            of any vessel; deleted only if the branch lost a     adding acknowledgements
                      conflict
+    silence          of any vessel; deleted only if the branch lost a     of any vessel; never deleted
+                     conflict
     note             of any vessel                                        of any vessel
     service          of any vessel, at generation 1; deleted only if the  of any vessel, at generation 1, if
                      branch lost a conflict                               none is stored here; never deleted
@@ -93,6 +95,7 @@ _NUMBERED: Final = {
     DocumentType.READING: "first",
     DocumentType.GAP: "first",
     DocumentType.ALARM: "sequence",
+    DocumentType.SILENCE: "sequence",
     DocumentType.BOOT: "number",
 }
 """For each type of document, the member of the body that repeats the number in the id."""
@@ -112,8 +115,10 @@ _UNCHANGED: Final = {
 }
 """Why a revision with a generation other than 1 is rejected, by the type of the document."""
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
-"""Types of documents whose ids contain a log."""
-_CLOSED: Final = frozenset({DocumentType.ALARM, DocumentType.FLEET, DocumentType.SERVICE})
+"""Types of documents that the recorder of the log in their ids writes."""
+_CLOSED: Final = frozenset(
+    {DocumentType.ALARM, DocumentType.SILENCE, DocumentType.FLEET, DocumentType.SERVICE}
+)
 """Types of documents that a vessel deletes only to end a branch that lost a conflict."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 """Highest sequence number that fits into an id."""
@@ -478,7 +483,7 @@ def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str 
         return None
     if deleted:
         return f"crew members cannot delete {name.kind} documents"
-    if name.kind in (DocumentType.ALARM, DocumentType.READING, DocumentType.SERVICE):
+    if name.kind in (DocumentType.ALARM, DocumentType.SILENCE, DocumentType.READING, DocumentType.SERVICE):
         return None
     return f"crew members cannot write {name.kind} documents"
 
@@ -494,8 +499,8 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
     if name.kind is DocumentType.FLEET:
         return None
     members = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
-    if name.kind in _LOGGED:
-        member = _NUMBERED[name.kind]
+    member = _NUMBERED.get(name.kind)
+    if member is not None:
         members += [("log", head.log, name.log)]
         if getattr(head, member) != name.number:
             return f"{member} is {getattr(head, member)}, but the id says {name.number}"

@@ -14,6 +14,6 @@ HISTORY: Final = Stream("logboat/history", is_history)
 LIVE: Final = Stream("logboat/live", lambda document_id: not is_history(document_id))
 """Stream of all other documents.
 
-These are the documents of alarms, current values, notes, boots, vessels, the fleet and crew apps.
+These are the documents of alarms, silences, current values, notes, boots, vessels, the fleet and crew apps.
 """
 STREAMS: Final = (LIVE, HISTORY)

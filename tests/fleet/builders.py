@@ -18,6 +18,11 @@ from sync.store import Document, bodies, revisions
 from tests.net.certificates import CA, NOW
 
 FLEET = "north"
+_NUMBERED = {
+    DocumentType.ALARM: "sequence",
+    DocumentType.SILENCE: "sequence",
+    DocumentType.BOOT: "number",
+}
 WHEN = datetime(2026, 4, 1, tzinfo=UTC)
 
 
@@ -64,7 +69,7 @@ def body(document_id: str, **more: Any) -> dict[str, Any]:
     if name.log is not None:
         found["log"] = name.log
     if name.number is not None:
-        member = {DocumentType.ALARM: "sequence", DocumentType.BOOT: "number"}.get(name.kind, "first")
+        member = _NUMBERED.get(name.kind, "first")
         found[member] = name.number
     if name.kind in (DocumentType.READING, DocumentType.GAP):
         found["last"] = name.number

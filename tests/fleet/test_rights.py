@@ -22,6 +22,7 @@ ANNA = CrewMember("anna")
 NOTE = "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
 SERVICE = "service:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
 ALARM = "alarm:argo:bilge:newlog:000000000007"
+SILENCE = "silence:argo:bilge:newlog:000000000007"
 
 
 def rights(here: Here | None = None, revocations: Revocations | None = None) -> Rights:
@@ -99,6 +100,7 @@ def test_a_body_that_is_no_json_is_refused() -> None:
         READING,
         "gap:brigid:rpm:abcdef:000000000001",
         "alarm:brigid:rpm:abcdef:000000000001",
+        "silence:brigid:rpm:abcdef:000000000001",
         "equipment:brigid:rpm",
         "note:brigid:01ARZ3NDEKTSV4RRFFQ69G5FAV",
         "service:brigid:01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -303,6 +305,31 @@ def test_the_crew_cannot_add_a_second_branch_to_a_record_of_service() -> None:
     stored, other = document(SERVICE), document(SERVICE, body(SERVICE, who="eve"))
     assert objection(ANNA, stored, holding(stored)) is None
     assert objection(ANNA, other, holding(stored)) == "service records cannot be changed"
+
+
+def test_vessels_and_the_crew_silence_alarms_of_any_vessel_again_and_again() -> None:
+    for writer in (ANNA, BRIGID):
+        for document_id in (SILENCE, SILENCE.replace("argo", "brigid")):
+            stored = document(document_id)
+            assert objection(writer, stored) is None
+            again = document(document_id, body(document_id, who="anna"), parent=stored.rev)
+            assert objection(writer, again, holding(stored)) is None
+
+
+def test_nobody_deletes_a_silence() -> None:
+    stored = document(SILENCE)
+    tombstone = document(SILENCE, {}, parent=stored.rev, deleted=True)
+    assert objection(ANNA, tombstone, holding(stored)) == "crew members cannot delete silence documents"
+    assert objection(BRIGID, tombstone, holding(stored)) == "silence documents cannot be deleted"
+
+
+def test_silence_that_contradicts_its_id_is_refused() -> None:
+    for more, why in (
+        ({"sequence": 8}, "sequence is 8, but the id says 7"),
+        ({"log": "oldlog"}, "log is 'oldlog', but the id says 'newlog'"),
+        ({"sensor": "oil"}, "sensor is 'oil', but the id says 'bilge'"),
+    ):
+        assert objection(ANNA, document(SILENCE, body(SILENCE, **more))) == why
 
 
 def test_user_with_read_access_cannot_write() -> None:

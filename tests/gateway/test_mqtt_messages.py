@@ -39,6 +39,7 @@ def made(document_id: str, *, options: Options = PLAIN, deleted: bool = False, *
             "logboat/argo/sensor/main/alarm",
             RetainRule.LATEST_OR_PASSING,
         ),
+        ("silence:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/silence", RetainRule.NO),
         ("gap:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/gap", RetainRule.NO),
         ("boot:argo:aaaaaa:3", "logboat/argo/boot/aaaaaa/3", RetainRule.NO),
         (

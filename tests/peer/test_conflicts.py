@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.documents import RADIO_KEY, REVOCATIONS, DocumentType
-from sync.fleet.conflict_resolvers import Resolvers, merge_alarms
+from sync.fleet.conflict_resolvers import Resolvers, merge_alarms, resolve_silence
 from sync.peer.conflicts import (
     Conflict,
     Delete,
@@ -23,7 +24,7 @@ from sync.peer.conflicts import (
     resolve,
 )
 from sync.peer.problems import Domain, Problem
-from sync.store import ConflictError, Database, bodies, revisions
+from sync.store import ConflictError, Database, Document, bodies, revisions
 from tests.store.builders import history, json_values, note, rev
 
 ALARM = "alarm:argo:bilge:abcdef:000000000007"
@@ -193,6 +194,43 @@ def test_alarm_that_contains_all_acknowledgements_is_not_rewritten(store: Databa
     ack = {"who": "a", "when": "1"}
     _, high = conflict(store, ALARM, {"acks": []}, {"acks": [ack]})
     assert resolve(store, ALARM, Resolvers()) == Resolved(ALARM, high, deleted=False, is_new=False)
+
+
+SILENCE = "silence:argo:bilge:qwerty:000000000001"
+silences = st.fixed_dictionaries(
+    {"who": st.sampled_from(["anna", "ben"])},
+    optional={
+        "begins": st.sampled_from(["2026-05-15T01:20:00.000Z", "2026-05-15T01:21:00Z", "soon", 7, None]),
+        "ends": st.sampled_from(["2026-05-15T01:30:00.000Z", "2026-05-15T01:25:00+00:00", "never", True]),
+        "for": st.sampled_from([60, 600, "10 min"]),
+    },
+)
+
+
+def kept_silence(winning: Document, losing: Document) -> Document:
+    decision = resolve_silence(Conflict(SILENCE, winning, losing))
+    assert isinstance(decision, Keep)
+    return decision.document
+
+
+@given(st.lists(silences, min_size=1, max_size=4), st.data())
+def test_vessels_keep_the_same_silence_in_whatever_order_they_receive_them(
+    found: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    every = [Document(SILENCE, rev(1), 0, False, False, bodies.canonical(SILENCE, each)) for each in found]
+    late = data.draw(st.lists(st.sampled_from(every), max_size=3))
+    shuffled = data.draw(st.permutations([*every, *late]))
+    assert reduce(kept_silence, every).raw == reduce(kept_silence, shuffled).raw
+
+
+def test_the_silence_that_begins_last_is_kept(store: Database) -> None:
+    long = {"begins": "2026-05-15T01:20:00.000Z", "ends": "2026-05-15T01:50:00.000Z"}
+    short = {"begins": "2026-05-15T01:21:00.000Z", "ends": "2026-05-15T01:22:00.000Z"}
+    conflict(store, SILENCE, short, long)
+    resolve(store, SILENCE, Resolvers())
+    current = store.get(SILENCE)
+    assert current is not None
+    assert current.body == short
 
 
 @given(alarms, alarms, alarms)

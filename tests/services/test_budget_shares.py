@@ -42,6 +42,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
         ("note:brigid", ShareOwner.CREW),
         ("service:argo", ShareOwner.CREW),
         ("service:brigid", ShareOwner.CREW),
+        ("silence:argo:rpm:abcdef", ShareOwner.CREW),
+        ("silence:brigid:rpm:abcdef", ShareOwner.CREW),
         ("photo", ShareOwner.CREW),
         ("", ShareOwner.CREW),
         ("reading:brigid:rpm:abcdef", ShareOwner.VESSELS),
@@ -92,6 +94,8 @@ def bring(database: Database, what: str, number: int, size: int) -> None:
         database.put(f"note:argo:{number:026d}", {"type": "note", "text": text})
     elif what == "service":
         database.put(f"service:argo:{number:026d}", {"type": "service", "text": text})
+    elif what == "silence":
+        database.put(f"silence:argo:rpm:{LOG}:{number:012d}", {"type": "silence", "text": text})
     elif what == "app":
         database.put(f"photo-{number}", {"text": text})
     elif what == "blob":
@@ -121,6 +125,7 @@ def bring(database: Database, what: str, number: int, size: int) -> None:
 
 
 BROUGHT = [
+    "silence",
     "note",
     "service",
     "app",
@@ -174,6 +179,14 @@ def test_own_history_over_the_budget_is_removed_and_others_documents_within_thei
     assert removed.brought == 0
     (gap,) = [found.body for found in database.documents("gap:")]
     assert (gap["first"], gap["last"], gap["reason"]) == (1, removed.readings, retention.REASON)
+
+
+def test_silences_are_removed_before_all_other_documents_of_the_crew(database: Database) -> None:
+    for number in range(40):
+        bring(database, "app", number, 5_000)
+        bring(database, "silence", number, 5_000)
+    make_room(database, vessel="argo", excess=lambda: database.usage().used - 300_000, utc=UTC, log=LOG)
+    assert database.count("silence:") == 0 < database.count("photo-")
 
 
 def test_notes_are_removed_before_records_of_service(database: Database) -> None:

@@ -53,7 +53,7 @@ class LaneSettings:
 
 
 LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
-"""Lane of alarms, current values, notes, boots and vessels."""
+"""Lane of alarms, silences, current values, notes, boots and vessels."""
 PAST: Final = LaneSettings("history", HISTORY.holds)
 """Lane of readings, and of the gaps that account for missing readings."""
 DEFAULT: Final = (LIVE, PAST)

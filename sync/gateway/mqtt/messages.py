@@ -111,11 +111,13 @@ _OF_SENSORS: Final[Mapping[DocumentType, _Shape]] = {
     DocumentType.EQUIPMENT: _Shape("state", RetainRule.LATEST),
     DocumentType.READING: _Shape("reading"),
     DocumentType.ALARM: _Shape("alarm", RetainRule.LATEST_OR_PASSING),
+    DocumentType.SILENCE: _Shape("silence"),
     DocumentType.GAP: _Shape("gap"),
 }
 _EACH_ONCE: Final = frozenset(
     {
         DocumentType.READING,
+        DocumentType.SILENCE,
         DocumentType.GAP,
         DocumentType.BOOT,
         DocumentType.NOTE,

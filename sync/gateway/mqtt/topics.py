@@ -98,7 +98,7 @@ class Topics:
     def sensor(self, vessel: str, sensor: str, part: str) -> str:
         """Return a topic of a sensor.
 
-        `part` is `state`, `reading`, `alarm` or `gap`; `sensor` may be "+" for any.
+        `part` is `state`, `reading`, `alarm`, `silence` or `gap`; `sensor` may be "+" for any.
         """
         return f"{self.prefix}/{vessel}/sensor/{sensor}/{part}"
 
