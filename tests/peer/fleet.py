@@ -1,4 +1,4 @@
-"""Several stores that are edited separately and replicate in pairs, and assertions about the results."""
+"""Several document stores that are edited separately and replicate in pairs, and checks of the results."""
 
 import random
 import shutil
@@ -21,10 +21,10 @@ LOG = "abcdef"
 
 
 class CountingWire(Wire):
-    """Wire that counts the requests that both sides receive, by profile."""
+    """Simulated connection that counts the BLIP requests received by both peers, by message type."""
 
     def __init__(self, ours: Database, theirs: Database, *, per_frame: float = 0.0, **options: Any) -> None:
-        """Connect two stores. Transmitting a frame takes `per_frame` seconds."""
+        """Connect two stores. The transmission of each frame takes `per_frame` seconds of simulated time."""
         self._per_frame = per_frame
         self.broke_off = False
         super().__init__(ours, theirs, **options)
@@ -34,12 +34,12 @@ class CountingWire(Wire):
 
     @property
     def moved(self) -> int:
-        """Number of revisions that were new to the side that received them."""
+        """Number of revisions that were new to the store that received them."""
         return sum(peer.ledger.progress.pulled for peer in self.peers)
 
     @property
     def revisions_sent(self) -> int:
-        """Number of revisions that the peers sent, whether or not they were new to the receiver."""
+        """Number of revisions that both peers sent, including those that the receiver already had."""
         return self.requests["rev"]
 
     def step(self) -> bool:
@@ -59,7 +59,7 @@ class CountingWire(Wire):
 
 
 class Fleet:
-    """Vessels with one store each, which replicate in pairs."""
+    """Vessels of a simulated fleet. Each vessel has one document store, and any two can replicate."""
 
     def __init__(self, folder: Path, count: int, *, rng: random.Random, deltas: bool = True) -> None:
         self.rng, self.clock = rng, Clock()
@@ -67,7 +67,7 @@ class Fleet:
         self._folder, self._deltas = folder, deltas
         self.stores = [open_database(self._path(number)) for number in range(count)]
         self.acks: dict[str, set[str]] = {}
-        """All acknowledgements stored so far, by the alarm that they acknowledge."""
+        """Authors of all acknowledgements stored so far, by alarm id."""
         self._edits = 0
 
     def close(self) -> None:
@@ -117,9 +117,9 @@ class Fleet:
         return wire
 
     def full_round(self) -> int:
-        """Replicate every vessel once with every other vessel.
+        """Replicate each pair of vessels twice, once with each vessel as the active peer, in random order.
 
-        Return the number of revisions that were new to the receiver.
+        Return the total number of revisions that were new to their receivers.
         """
         count = len(self.stores)
         pairs = [(first, second) for first in range(count) for second in range(count) if first != second]
@@ -127,7 +127,7 @@ class Fleet:
         return sum(self.meet(first, second).moved for first, second in pairs)
 
     def converge(self, *, most: int = 6) -> int:
-        """Run full rounds until one transfers nothing. Return the number of rounds before that one."""
+        """Run full rounds until a round transfers nothing, and return the number of earlier rounds."""
         for number in range(most + 1):
             if self.full_round() == 0:
                 self.assert_converged()
@@ -155,13 +155,13 @@ class Fleet:
     # Restoring a store
 
     def copy(self, number: int, name: str = "aside") -> None:
-        """Copy the current files of a store, for a later `restore`."""
+        """Copy the current files of a vessel's store, for a later `restore`."""
         self.stores[number].close()
         _copy(self._path(number), self._folder / name)
         self.stores[number] = open_database(self._path(number))
 
     def restore(self, number: int, name: str = "aside") -> None:
-        """Replace the files of a store with those saved by `copy`."""
+        """Replace the files of a vessel's store with those saved by `copy`."""
         self.stores[number].close()
         for file in self._folder.glob(self._path(number).name + "*"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
@@ -173,7 +173,7 @@ class Fleet:
     # Edits
 
     def write(self, number: int, document_id: str, body: dict[str, Any] | None = None) -> None:
-        """Store a new body for a document. The default body names the vessel, and differs for each edit."""
+        """Write a new revision of a document. The default body contains the vessel and the edit's number."""
         self._edits += 1
         store = self.stores[number]
         found = store.get(document_id)
@@ -188,7 +188,7 @@ class Fleet:
             self.stores[number].delete(document_id, parent=found.rev, body=body)
 
     def acknowledge(self, number: int, alarm: str) -> None:
-        """Raise an alarm, or acknowledge it if it exists. If the alarm is not visible now, do nothing."""
+        """Create an acknowledged alarm, or acknowledge the existing one. Do nothing if it is deleted."""
         store = self.stores[number]
         found = store.get(alarm)
         if found is not None and found.deleted:
@@ -201,9 +201,10 @@ class Fleet:
         self.acks.setdefault(alarm, set()).add(by)
 
     def edit_anything(self, number: int, choice: int, *, deletes_shared: bool = False) -> None:
-        """Make the edit that `choice` selects from those that a vessel can make.
+        """Make one of several kinds of edit, selected by `choice`.
 
-        With `deletes_shared`, the edits include deletions of documents that others write too.
+        With `deletes_shared`, deletions affect documents that other vessels also write. Otherwise, a vessel
+        deletes only its own document.
         """
         name, which = self.names[number], choice // 6 % 3
         own, shared = f"own-{name}", f"plain-{which}"
@@ -238,7 +239,7 @@ def fleet(
 
 
 def rewrite(fleet: Fleet, number: int, document_id: str, times: int) -> None:
-    """Write a document many times with small changes, so that deltas are smaller than whole bodies."""
+    """Write `times` revisions of a document that differ only slightly, so that deltas are worthwhile."""
     store = fleet.stores[number]
     found = store.get(document_id)
     parent = None if found is None else found.rev

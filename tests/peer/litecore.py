@@ -1,14 +1,15 @@
-"""A passive peer that behaves like Couchbase Lite's core (LiteCore 3.2 to 4) with revision trees.
+"""A passive peer that behaves like LiteCore 3.2 to 4, the core of Couchbase Lite, with revision trees.
 
-Its behaviour is taken from LiteCore's sources and from recorded traffic:
+The simulated peer follows LiteCore's sources and recorded traffic:
 
-- It answers every message without a collection with 400, so getCollections must be the first message.
-- It accepts a proposal (with 0) that follows its current revision, and one without a parent if it has no
-document or a deleted one. It answers a proposal of its current revision with 304, and all others with 409. If
-`conflictIncludesRev` is set, 409 includes its own revision, which is empty if it has no document.
-- It closes the connection with 4002 if it receives a `rev` or `norev` that it did not request.
-- It permanently rejects a history in which a generation is missing, unless that is at the depth of its trees.
-  It answers a rejected revision with `LiteCore` 28 (history) or 8 (conflict).
+- It answers every message without a collection with error 400, so getCollections must be the first message.
+- It accepts a proposed revision (answer 0) whose parent is its current revision. A proposal without a parent
+  is accepted if the document does not exist or is deleted. The answer is 304 if the revision is already
+  current, and 409 in all other cases. If `conflictIncludesRev` is set, 409 includes the current revision, or
+  an empty string if the document does not exist.
+- It closes the connection with code 4002 if it receives a `rev` or `norev` that it did not request.
+- It permanently rejects a history in which a generation is missing, except beyond the maximum depth of its
+  trees. The error is `LiteCore` 28 for an invalid history, and `LiteCore` 8 for a conflict.
 - It does not support getRev, and it ignores `deleted_branch`.
 """
 
@@ -32,7 +33,7 @@ CONFLICT: Final = 8
 
 
 class RefusedError(Exception):
-    """A revision cannot be inserted; `code` is LiteCore's error code."""
+    """Error raised if a revision cannot be inserted. `code` is LiteCore's error code."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -47,7 +48,7 @@ class Node:
 
 
 class Tree:
-    """The revision tree of one document in the simulated LiteCore database."""
+    """Revision tree of one document in the simulated LiteCore database."""
 
     def __init__(self, depth: int = DEPTH) -> None:
         self.nodes: dict[str, Node] = {}
@@ -60,7 +61,7 @@ class Tree:
 
     @property
     def current(self) -> str:
-        """Current revision: live before deleted, then the higher generation, then the higher digest."""
+        """Winning leaf revision: live before deleted, then the higher generation, then the higher digest."""
         return max(self.leaves, key=lambda leaf: (not self.nodes[leaf].deleted, *key(leaf)))
 
     @property
@@ -77,7 +78,11 @@ class Tree:
     def insert(
         self, history: list[str], body: Any, *, deleted: bool = False, allow_conflict: bool = False
     ) -> bool:
-        """Insert the first revision of `history` with its ancestors. Return True if the revision was new."""
+        """Insert the first revision of `history`, followed there by its ancestors. Return True if it was new.
+
+        Raises:
+            RefusedError: the history is invalid, or the revision conflicts and `allow_conflict` is False.
+        """
         parent, above = None, 0
         for index, revision in enumerate(history):
             generation = key(revision)[0]
@@ -101,24 +106,24 @@ class Tree:
 
 @dataclass
 class LiteCore:
-    """A simulated LiteCore database, and the requests that it has received."""
+    """Simulated LiteCore database, and the requests that it has received."""
 
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """True if the changes feed is not empty."""
+    """True if the peer announces its documents to subscribers; False if it announces none."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     requests: list[RequestReceived] = field(default_factory=list)
     """Requests in the order in which they arrived, on all connections."""
     refusals: list[str] = field(default_factory=list)
-    """Explanations of LiteCore's rejections, in order."""
+    """Messages of the errors with which LiteCore rejected revisions, in order."""
     closes: list[int] = field(default_factory=list)
     """Close codes with which LiteCore closed connections, in order."""
 
     def put(self, document_id: str, *history: str, body: Any = None, deleted: bool = False) -> None:
-        """Insert a revision with its ancestors, newest first."""
+        """Insert a revision and its ancestors. `history` begins with the newest revision."""
         tree = self.documents.setdefault(document_id, Tree(self.depth))
         tree.insert(list(history), body or {}, deleted=deleted, allow_conflict=True)
 
@@ -128,7 +133,7 @@ class LiteCore:
         return None if tree is None else (tree.current, tree.deleted)
 
     def answer(self, document_id: str, revision: str) -> tuple[str, ...] | int:
-        """Return the answer to an announced change: the ancestors that LiteCore has, or 0."""
+        """Return the answer to an announced change: 0 if LiteCore has the revision, else known ancestors."""
         tree = self.documents.get(document_id)
         if tree is None:
             return ()
@@ -142,11 +147,11 @@ class LiteCore:
         return tree.nodes[tree.current].body
 
     def asked(self, profile: str) -> list[RequestReceived]:
-        """Return the requests with this profile that LiteCore has received."""
+        """Return the requests of this message type that LiteCore has received."""
         return [request for request in self.requests if request.profile == profile]
 
     def proposed(self) -> list[list[Any]]:
-        """Return all proposals in the order in which they arrived."""
+        """Return the items of all `proposeChanges` messages in the order in which they arrived."""
         return [item for request in self.asked("proposeChanges") for item in json.loads(request.body)]
 
 
@@ -156,20 +161,20 @@ class Conversation:
     def __init__(self, litecore: LiteCore) -> None:
         self.connection = BlipConnection()
         self.closed: int | None = None
-        """Close code with which LiteCore has closed the connection; None while it is open."""
+        """WebSocket close code that LiteCore has sent, or None while the connection is open."""
         self._of = litecore
         self._names_collection = False
         self._expected = 0
         self._sent: dict[int, list[tuple[str, str]]] = {}
 
     def receive(self, frame: bytes) -> None:
-        """Receive a frame, and answer the requests that the frame completes."""
+        """Receive a frame, and queue the answers to the requests that the frame completes."""
         for event in self.connection.receive(frame):
             if self.closed is None:
                 self._happened(event)
 
     def frames(self) -> list[bytes]:
-        """Return the frames that LiteCore is to write to the connection."""
+        """Return the queued frames that LiteCore is to send."""
         found = []
         while (frame := self.connection.next_frame()) is not None:
             found.append(frame)
@@ -307,7 +312,7 @@ class Conversation:
 
 
 def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None, **options: Any) -> "Run":
-    """Replicate with a simulated LiteCore until both sides are done, and return the run."""
+    """Replicate a store with a simulated LiteCore until both sides are done, and return the run."""
     given = {"peer": PeerName.address("litecore"), "names_collection": True, **options}
     run = Run(ours, litecore, clock or Clock(), ActiveOptions(**given))
     run.settle()
@@ -315,7 +320,7 @@ def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None,
 
 
 class Run:
-    """Logboat's active peer and a LiteCore, connected to each other."""
+    """Replication between Logboat's active peer and a simulated LiteCore."""
 
     def __init__(self, ours: Database, litecore: LiteCore, clock: Clock, options: ActiveOptions) -> None:
         self.clock = clock
@@ -326,11 +331,11 @@ class Run:
 
     @property
     def failed(self) -> dict[str, int]:
-        """Error codes of the documents that failed, by id."""
+        """Error codes of the documents that failed to replicate, by document id."""
         return {ended.id: ended.problem.code for ended in self.told if ended.problem is not None}
 
     def settle(self, seconds: float = 3600.0) -> None:
-        """Run until the replication has ended, LiteCore closes the connection, or nothing more happens."""
+        """Run until the replication ends, LiteCore closes the connection, or no event is due in `seconds`."""
         until = self.clock.now + seconds
         while not self.peer.session.is_over and self.conversation.closed is None:
             if self._step():
@@ -355,6 +360,6 @@ class Run:
 
 
 def key(revision: str) -> tuple[int, str]:
-    """Return the sort key by which LiteCore compares a revision with others."""
+    """Return the sort key by which LiteCore orders revisions."""
     generation, _, digest = revision.partition("-")
     return int(generation), digest

@@ -1,4 +1,4 @@
-"""Serves the simulated LiteCore of the module `litecore` over a real WebSocket, for other processes."""
+"""Serves a simulated LiteCore (module `litecore`) over a real WebSocket, for clients in other processes."""
 
 import threading
 from types import TracebackType
@@ -12,7 +12,7 @@ from .litecore import Conversation, LiteCore
 
 
 class LiteCoreServer:
-    """Server of one LiteCore on a free port of 127.0.0.1 while its context is entered."""
+    """WebSocket server of one simulated LiteCore on a free port of 127.0.0.1, as a context manager."""
 
     def __init__(self, litecore: LiteCore | None = None, *, subprotocol: str = "BLIP_3+CBMobile_3") -> None:
         self.litecore = litecore or LiteCore()
@@ -34,7 +34,7 @@ class LiteCoreServer:
 
     @property
     def url(self) -> str:
-        """URL of the database for replication."""
+        """WebSocket URL at which clients replicate with the database."""
         return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/log"
 
     def _serve(self, socket: ServerConnection) -> None:

@@ -1,4 +1,4 @@
-"""Two peers connected to each other, in one thread and on one simulated clock."""
+"""Two replicating peers connected to each other, in one thread and on one simulated clock."""
 
 import random
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ MOST_ROUNDS = 100_000
 
 
 class Clock:
-    """Clock in seconds that the test advances."""
+    """Simulated clock, in seconds, that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -44,7 +44,7 @@ def databases(folder: Path, *names: str) -> Iterator[list[Database]]:
 
 
 class Wire:
-    """An active and a passive peer, and the frames in flight between them."""
+    """Simulated connection between an active and a passive peer, with the frames in transit."""
 
     def __init__(
         self,
@@ -59,8 +59,8 @@ class Wire:
     ) -> None:
         """Connect two stores. `active` and `passive` override the default options of the peers.
 
-        Both peers resolve conflicts in Logboat's documents as vessels do. With `rng`, frames are delivered in
-        groups of random size, not all at once. The connection breaks after `cut_after` frames.
+        By default, both peers use the conflict resolvers of vessels. With `rng`, frames are delivered in
+        groups of random size instead of all at once. The connection breaks after `cut_after` frames.
         """
         self.clock = clock or Clock()
         self._rng, self._left = rng, cut_after
@@ -83,9 +83,9 @@ class Wire:
         self.active.start()
 
     def step(self) -> bool:
-        """Let each peer work for one time slice, and deliver the frames that the other peer has sent.
+        """Let each peer work for one time slice, and deliver the frames that it has sent.
 
-        Return True if any frame was delivered.
+        Return True if a frame was delivered or is queued.
         """
         moved = False
         for peer, out in ((self.active, self._there), (self.passive, self._here)):
@@ -123,7 +123,7 @@ class Wire:
         self.passive.session.end()
 
     def settle(self) -> None:
-        """Deliver frames until none are left. Advance the clock for events that are due later."""
+        """Run both peers until they are idle, and advance the clock to events due within 60 s."""
         for _ in range(MOST_ROUNDS):
             if self.is_cut or self.active.session.is_over:
                 break
@@ -147,7 +147,10 @@ class Wire:
 
 
 def replicate(ours: Database, theirs: Database, **options: Any) -> Wire:
-    """Replicate two stores until both are done, by default in both directions, and return the wire."""
+    """Replicate two stores until both peers are done, and return the simulated connection.
+
+    By default, the active peer pushes and pulls.
+    """
     wire = Wire(ours, theirs, **options)
     wire.settle()
     if not wire.is_cut:
@@ -160,7 +163,7 @@ def replicate(ours: Database, theirs: Database, **options: Any) -> Wire:
 
 
 def contents(database: Database) -> dict[str, tuple[str, bool, bytes]]:
-    """Return every document by its id: winning revision, deletion flag, body."""
+    """Return the winning revision, deletion flag and body of every document, by document id."""
     return {
         document.id: (document.rev, document.deleted, _canonical(document.body))
         for document in database.documents(deleted=True)

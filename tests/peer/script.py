@@ -1,4 +1,4 @@
-"""A scripted peer: a plain BLIP connection to the peer under test, with messages that the test writes."""
+"""A scripted peer, which sends the messages that a test specifies over a BLIP connection."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -36,13 +36,13 @@ M = TypeVar("M")
 
 
 class Script:
-    """The peer under test, and the other end of its connection, which the test controls."""
+    """Peer under test, and the other end of its connection, which the test controls."""
 
     def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
         self.peer, self.clock, self.told = peer, clock, told
         self.connection = BlipConnection()
         self.requests: list[RequestReceived] = []
-        """Requests from the peer under test that the test has not yet removed."""
+        """Requests from the peer under test that the test has not yet taken, in order of arrival."""
         self.replies: dict[int, Reply] = {}
         self.parts: dict[int, bytes] = {}
         self.bytes_here = 0
@@ -50,7 +50,7 @@ class Script:
         self.bytes_there = 0
 
     def pump(self) -> None:
-        """Deliver frames until none are left, without advancing the clock."""
+        """Deliver frames in both directions until none are queued, without advancing the clock."""
         moved = True
         while moved:
             moved = False
@@ -71,7 +71,7 @@ class Script:
     def rest(self, seconds: float = 10.0) -> None:
         """Deliver frames for at most `seconds` of simulated time.
 
-        The clock is advanced whenever the peer under test waits.
+        When no frames are queued, advance the clock to the next deadline of the peer under test.
         """
         until = self.clock.now + seconds
         self.pump()
@@ -100,13 +100,13 @@ class Script:
         return self.replies.pop(number)
 
     def refusal(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
-        """Send a request that must be rejected, and return domain and code of the error."""
+        """Send a request that must be rejected, and return the domain and the code of the error."""
         reply = self.ask(message, body)
         assert isinstance(reply, ErrorReceived), reply
         return reply.domain, reply.code
 
     def take(self, kind: type[M]) -> tuple[M, RequestReceived]:
-        """Remove the next request of this kind from the peer under test, and return the request."""
+        """Remove the earliest request of this type from `requests`, and return it decoded and as received."""
         for at, event in enumerate(self.requests):
             message = messages.decode(event)
             if isinstance(message, kind):
@@ -115,7 +115,7 @@ class Script:
         raise AssertionError(f"no {kind.__name__} among {[event.profile for event in self.requests]}")
 
     def taken(self, kind: type[M]) -> list[tuple[M, RequestReceived]]:
-        """Remove all requests of this kind from the peer under test, and return them."""
+        """Remove all requests of this type from `requests`, and return them decoded and as received."""
         return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
 
     def answer(
@@ -141,7 +141,7 @@ class Script:
 
     @property
     def is_idle(self) -> bool:
-        """True if the peer under test is active and waits only for changes."""
+        """True if the peer under test is an active peer that only waits for new changes."""
         return isinstance(self.peer, ActivePeer) and self.peer.activity is Activity.IDLE
 
     def _happened(self, event: Event) -> None:
@@ -182,7 +182,7 @@ class Script:
 def passive(
     database: Database, *, limits: ConnectionLimits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
-    """Return a scripted client of a passive peer. All clients of one store must share a `clock`."""
+    """Return a scripted client of a passive peer. All clients of the same store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
@@ -196,7 +196,7 @@ def active(
     failed: FailedDocuments | None = None,
     **options: Any,
 ) -> Script:
-    """Return a scripted gateway to which an active peer has sent its request for the checkpoint."""
+    """Return a scripted gateway that has received an active peer's getCheckpoint request."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     given = {"peer": PeerName.address("gateway"), **options}
@@ -211,7 +211,7 @@ def active(
 
 
 def begun(database: Database, **options: Any) -> Script:
-    """Return a scripted gateway that has reported no checkpoint and has accepted the subscription."""
+    """Return a scripted gateway that has no checkpoint and has accepted an active peer's subscription."""
     script = active(database, **options)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     if options.get("pull", True):
@@ -220,14 +220,14 @@ def begun(database: Database, **options: Any) -> Script:
 
 
 def store_checkpoint(script: Script, revision: str = "0-1") -> bytes:
-    """Accept the checkpoint that the active peer stores, and return its body."""
+    """Accept an active peer's setCheckpoint request, and return the body of the checkpoint."""
     message, event = script.take(SetCheckpoint)
     script.answer(event, SetCheckpointReply(revision).encode())
     return message.body
 
 
 def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | int]:
-    """Announce changes to an active peer, and return its answers."""
+    """Announce changes to an active peer, and return its answer to each change."""
     items = tuple(AnnouncedChange(*change) for change in changes)
     reply = script.ask(Changes(items).encode())
     assert isinstance(reply, ResponseReceived), reply
@@ -235,13 +235,13 @@ def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | in
 
 
 def caught_up(script: Script) -> None:
-    """Send the empty `changes` message with which Sync Gateway reports that there are no more changes."""
+    """Send an empty `changes` message, with which Sync Gateway marks the end of the existing changes."""
     script.post({"Profile": "changes"}, b"null", no_reply=True)
     script.pump()
 
 
 def assert_sound(database: Database) -> None:
-    """Check that the database is not damaged, and that no session has left a blob's file open."""
+    """Assert that the database is undamaged, and that no partial files of blobs are left."""
     faults = database.check(deep=True)
     assert not faults, faults
     assert not list(database.blobs.directory.glob(".part-*"))

@@ -1,7 +1,7 @@
-"""Answers of our passive peer to a Sync Gateway that is the active peer, message by message.
+"""Answers of Logboat's passive peer to a Sync Gateway that is the active peer, message by message.
 
-The gateway pushes and pulls with `changes` messages that have the flag `Changes.insists`. It disconnects
-after the empty list that marks the end of the changes.
+The gateway sends `changes` messages with the flag `Changes.insists` to push and to pull. It disconnects after
+the empty `changes` message that marks the end of the changes.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Requests of an active peer to a gateway, and its reactions to the answers, message by message."""
+"""Requests that an active peer sends to a gateway, and its reactions to the replies, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -46,13 +46,13 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def give(script: Script, document_id: str, revision: str, body: bytes = b"{}", **more: Any) -> None:
-    """Send a revision as Sync Gateway does, without requesting a reply."""
+    """Send a revision to the peer under test without requesting a reply, as Sync Gateway does."""
     script.post(Rev(document_id, revision, body, no_reply=True, **more).encode())
     script.rest(1.0)
 
 
 def proposed(script: Script, *verdicts: ProposalAnswer) -> tuple[Proposal, ...]:
-    """Answer the next proposals, and return them."""
+    """Take the next `proposeChanges` message, answer it with these verdicts, and return its proposals."""
     message, event = script.take(ProposeChanges)
     script.answer(event, ProposeChangesReply(verdicts).encode())
     return message.proposals
@@ -106,7 +106,7 @@ def test_checkpoint_names_the_revision_that_it_replaces(store: Database) -> None
     first, event = script.take(SetCheckpoint)
     assert first.revision is None
     script.answer(event, None, b"")
-    assert script.is_over  # the reply contains no revision, so it is meaningless
+    assert script.is_over  # the reply is invalid, because it contains no revision
     again = active(store, continuous=True)
     again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-5", b"{}").encode())
     tell(again, ("1", "d", "1-a", 2))
@@ -491,7 +491,7 @@ def test_continuous_replication_retries_temporarily_refused_documents(
         script.refuse(script.take(Rev)[1], 503)
     assert script.taken(Rev) == []
     script.rest(60)
-    assert script.taken(Rev) == []  # the gateway sends nothing without a request
+    assert script.taken(Rev) == []  # the revision must be requested again before it is sent
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
     _, event = script.take(Rev)
     script.answer(event)
@@ -703,11 +703,11 @@ def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -
     assert [ended for ended in script.told if ended.problem is not None] == []
 
 
-# Revisions of the peer that its feed does not contain
+# Revisions that the peer has but does not announce
 
 
 def refused(store: Database, **options: Any) -> Script:
-    """Return a script whose gateway rejects `30-aa` because of `1-ff`, which it does not announce."""
+    """Return a scripted gateway that has rejected `30-aa` because of `1-ff`, which it has not announced."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = begun(store, **options)
     proposed(script, ProposalAnswer(409, "1-ff"))
@@ -748,7 +748,7 @@ def test_conflicting_revision_received_in_the_feed_is_not_awaited_any_longer(sto
     give(script, "d", "1-00", b'{"n":1}', sequence="1")
     proposed(script, ProposalAnswer(304))
     assert script.is_idle
-    assert script.clock.now < began + 5  # no longer than if the feed had contained nothing
+    assert script.clock.now < began + 5  # as soon as without a conflict
     assert script.taken(GetRev) == []
 
 
@@ -852,9 +852,9 @@ def test_checkpoint_does_not_advance_when_the_gateway_never_replies(store: Datab
 
 
 def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
-    """Return a script whose peer rejects a deletion because the peer has a different revision.
+    """Return a scripted gateway that has rejected a deletion because of `2-ff`, and the deletion's revision.
 
-    Nothing is pulled from this peer.
+    The peer under test does not pull from this gateway.
     """
     deletion = store.delete("d", parent=store.put("d", {}))
     script = begun(store, pull=False, **options)
@@ -930,7 +930,7 @@ def resolved(store: Database) -> str:
 
 
 def offered(script: Script, verdict: ProposalAnswer) -> tuple[str, str | None]:
-    """Answer the only proposal, and return its revision and parent."""
+    """Answer a `proposeChanges` message with a single proposal, and return its revision and parent."""
     assert script.taken(Rev) == []  # nothing is sent that was not requested
     (item,) = proposed(script, verdict)
     return item.revision, item.parent
@@ -1060,10 +1060,10 @@ def test_checkpoint_advances_after_a_temporarily_failed_revision_arrives(
     script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script)) == 4
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
-    if again:  # the peer announces the revision again, which another peer has sent meanwhile
+    if again:  # another peer has sent the revision before this peer announces it again
         store.insert("d", "1-a")
         assert tell(script, ("7", "d", "1-a")) == [0]
-    else:  # the peer sends the revision later, as our own peer does
+    else:  # the peer sends the revision later, as Logboat's own passive peer does
         give(script, "d", "1-a", sequence="5")
     script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script, "0-2")) == (7 if again else 6)

@@ -1,4 +1,4 @@
-"""The record of attempts to push never permits the same attempt twice, and its size is limited."""
+"""The record of attempted pushes permits each attempt only once, and its size is limited."""
 
 from sync.peer.attempts import Attempts
 

@@ -1,4 +1,4 @@
-"""A blob, or a proof of possessing it, is sent only to peers that may see a document with the blob."""
+"""A blob, or a proof of possession of the blob, is sent only to peers that may read a document with it."""
 
 import json
 import logging
@@ -49,7 +49,7 @@ def photo(digest: str, channel: str, length: int = len(SECRET)) -> dict[str, Any
 
 @pytest.fixture
 def secret(store: Database) -> str:
-    """Return the digest of a blob to which only a document in the channel `officers` refers."""
+    """Return the digest of a stored blob that only a document in the channel `officers` refers to."""
     digest = store.blobs.put(SECRET)
     store.put("theirs", photo(digest, "officers"))
     return digest
@@ -121,7 +121,7 @@ def test_proof_of_a_blob_of_an_accessible_document_is_sent(store: Database) -> N
 def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_in_transit(
     store: Database, secret: str
 ) -> None:
-    """An active Sync Gateway that has the blob requests the proof before it acknowledges the revision."""
+    """A Sync Gateway that already has a blob requests the proof before it acknowledges the revision."""
     store.put("shared", photo(secret, "notes"))
     script = passive(store, readable=NOTES)
     script.ask(SubChanges().encode())
@@ -138,7 +138,7 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_in_tr
 
 
 def test_proof_is_refused_while_the_same_proof_is_requested_on_another_connection(store: Database) -> None:
-    """A peer with two connections could otherwise use the proof from one as its answer on the other."""
+    """Otherwise, a peer with two connections could obtain the proof on one and send it on the other."""
     clock = Clock()
     digest = store.blobs.put(SECRET)
     store.put("known", photo(digest, "officers"))
@@ -220,7 +220,7 @@ def test_documents_fail_temporarily_when_a_proof_does_not_arrive_within_a_minute
     other = passive(store, clock=script.clock)
     assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
 
-    # An answer that arrives now may be our own proof.
+    # A late answer must be ignored, because the peer may since have obtained the proof from us.
     again = script.post(Rev("d0", "1-a", raw(digest)).encode())
     script.rest(1.0)
     script.answer(late, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
@@ -304,7 +304,7 @@ def test_wrong_proof_is_valid_for_no_document(store: Database) -> None:
 
 
 def test_tombstone_gives_no_access_to_blobs_that_it_names(store: Database, secret: str) -> None:
-    """A tombstone is stored without requesting its blobs, so it must not grant access to them."""
+    """A tombstone is stored without a check of its blobs, so it must not grant access to them."""
     script = passive(store, readable=NOTES)
     first = script.push("mine", "1-a", b'{"channels":["notes"]}')
     assert isinstance(first, ResponseReceived)

@@ -1,4 +1,4 @@
-"""Blobs are replicated with their documents: completely, only once, and only to permitted peers."""
+"""Blobs are replicated with their documents, completely, only once, and only to permitted peers."""
 
 from pathlib import Path
 from typing import Any

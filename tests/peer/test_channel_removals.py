@@ -1,4 +1,4 @@
-"""A reader is notified when a deletion or an edit removes a document from the reader's channels."""
+"""A subscriber is notified when a deletion or an edit removes a document from the subscriber's channels."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def delete(database: Database, name: str) -> None:
 
 
 def told(script: Script) -> list[tuple[str, int]]:
-    """Return every change that is announced to a subscriber, which does not request the revisions."""
+    """Return the announced changes as (document id, flags). Answer that no revision is wanted."""
     found: list[AnnouncedChange] = []
     while lists := script.taken(Changes):
         for message, event in lists:
@@ -91,7 +91,7 @@ def test_reader_is_told_of_a_removal_although_many_changes_and_another_edit_foll
 
 
 class ReadOnlyFiles(apsw.VFS):
-    """VFS that opens databases read-only, as on an SD card that cannot be written."""
+    """SQLite VFS that opens databases read-only, as on a read-only SD card."""
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
@@ -116,7 +116,7 @@ def test_read_only_store_without_recorded_removals_serves_the_readers_of_a_chann
         script = subscribed(theirs, options={"readable": Selection(within=NOTES)})
         assert [name for name, _ in told(script)] == ["n1"]
         assert script.peer.session.problem is None
-    connection.close()  # kept open until now, because the last connection writes when it closes
+    connection.close()  # closed last, because SQLite writes to the database when its last connection closes
     files.unregister()
 
 

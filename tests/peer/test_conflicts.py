@@ -1,4 +1,4 @@
-"""Conflicts are resolved to the same revision everywhere, whichever peer resolves them, and in any order."""
+"""Every peer resolves a conflict to the same revision, in any order of replications."""
 
 import itertools
 import json
@@ -61,7 +61,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
 
 
 def conflict(store: Database, document_id: str, *branches: dict[str, Any]) -> list[str]:
-    """Store a document with one branch for each body, of increasing generations. Return their revisions."""
+    """Store a document with one branch for each body, and return the leaf revisions.
+
+    The generations of the leaves increase from branch to branch.
+    """
     made = []
     for number, body in enumerate(branches, 2):
         digest = chr(ord("a") + number)
@@ -76,7 +79,7 @@ def canonical(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def concatenate(conflict: Conflict) -> Resolution:
-    """Resolve a conflict with the union of two lists, as an application could."""
+    """Resolve a conflict by merging the lists `n` of both bodies, as an application could."""
     return Merge({"n": sorted({*conflict.winning.body.get("n", ()), *conflict.losing.body.get("n", ())})})
 
 
@@ -455,7 +458,7 @@ _documents = itertools.count()
 
 
 def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """Insert the current revision in `there` into `here`, and resolve any conflict, as replication does."""
+    """Insert the current revision from `there` into `here`, and resolve any conflict, as a pull does."""
     current = there.get(document_id)
     if current is None or here.missing([(document_id, current.rev)]) == [None]:
         return
@@ -469,10 +472,10 @@ def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers
 
 
 def push(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """Insert the current revision in `here` into `there`, and resolve any conflict, as a push does.
+    """Insert the current revision from `here` into `there`, and resolve any conflict, as a push does.
 
-    `there` rejects a conflicting revision unless its own branch is closed first. The tombstone that ended the
-    conflict in `here` closes it.
+    `there` rejects a conflicting revision until its own branch is closed. The tombstone that resolved the
+    conflict in `here` is therefore inserted first, and closes that branch.
     """
     current, other = here.get(document_id), there.get(document_id)
     if current is None or there.missing([(document_id, current.rev)]) == [None]:

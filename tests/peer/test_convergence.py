@@ -1,4 +1,4 @@
-"""All stores reach the same state after any edits, any order of replications, and any interruptions."""
+"""All stores reach the same state after any edits, replications in any order, and any interruptions."""
 
 import os
 import random
@@ -208,7 +208,7 @@ def test_deletion_is_replicated_where_a_deleted_branch_outranks_it(
             vessels.delete(0, "plain")
         else:
             vessels.stores[0].insert("plain", "3-gone", ["2-live", "1-first"], {"why": "old"}, deleted=True)
-        for first, second in ((0, 1), (1, 2)):  # a chain: the last vessel receives only forwarded documents
+        for first, second in ((0, 1), (1, 2)):  # so the last vessel receives only forwarded documents
             vessels.meet(*((first, second) if active == 0 else (second, first)))
         assert vessels.stores[2].get("plain").deleted  # type: ignore[union-attr]
         assert vessels.converge() == 0
@@ -236,16 +236,17 @@ def test_deletion_wins_over_a_separate_edit_although_another_closed_branch_outra
 def test_each_store_has_a_branch_that_is_closed_in_the_other(
     tmp_path: Path, active: int, met_before: bool
 ) -> None:
-    """The first store contains a deletion of the second store's winning revision.
+    """Each store has deleted the other store's winning revision.
 
-    The second store contains a revision that outranks the first store's branch.
+    The first store contains a deletion of `3-cc`. The second store has resolved a conflict in favour of
+    `3-cc`, and so has closed the branch of `3-bb`.
     """
     with fleet(tmp_path) as vessels:
         one, other = vessels.stores
         for store in vessels.stores:
             store.insert("plain", "3-bb", ["2-bb", "1-aa"], {"by": "one"})
         one.insert("plain", "4-gone", ["3-cc", "2-cc", "1-aa"], {"why": "old"}, deleted=True)
-        if met_before:  # then the first vessel has already announced its current revision
+        if met_before:  # in this case, the first vessel has already announced its current revision
             vessels.meet(active, 1 - active)
         other.insert("plain", "3-cc", ["2-cc", "1-aa"], {"by": "other"})
         conflicts.resolve(other, "plain")
@@ -315,7 +316,7 @@ def test_document_purged_and_created_again_converges_with_the_one_that_others_st
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
-    """Return a random generator seeded with the session's seed and the test's node id."""
+    """Return a random number generator seeded with the session's seed and the test's node id."""
     seed = os.environ["LOGBOAT_SEED"]
     print(f"LOGBOAT_SEED={seed}")
     return random.Random(f"{seed} {request.node.nodeid}")

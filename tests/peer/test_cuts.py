@@ -1,4 +1,4 @@
-"""If a connection breaks at any point, the next connection completes the replication and repeats little."""
+"""After a connection breaks at any point, the next one completes the replication and resends little data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def blob_of(store: Database, content: bytes) -> dict[str, Any]:
 
 
 def part_of_everything(vessels: Fleet) -> None:
-    """Replicate two stores, and then make their documents, blobs, conflicts and deletions differ."""
+    """Replicate two stores, and then make different edits, deletions and new blobs in each."""
     filler = ["the quick brown fox"] * 40
     for name in ("changed", "gone"):
         vessels.write(0, name, {"filler": filler, "n": 0})
@@ -61,7 +61,7 @@ def test_cut_after_any_number_of_frames_leads_to_the_same_state(tmp_path: Path) 
         with fleet(folder) as vessels:
             part_of_everything(vessels)
             first = vessels.meet(0, 1, cut_after=cut_after, lots=cut_after % 2 == 0)
-            # Acknowledgements may be lost together with the connection, so this much may be sent again.
+            # Acknowledgements may be lost with the connection, so the second replication may send data again.
             second = vessels.meet(0, 1)
             assert vessels.meet(0, 1).revisions_sent == 0
             ends.append(end_of(vessels))
@@ -75,7 +75,7 @@ def test_cut_after_any_number_of_frames_leads_to_the_same_state(tmp_path: Path) 
 
 
 def _said(end: dict[str, Any]) -> dict[str, Any]:
-    """Return the contents of a store without revision ids, which depend on the order of replications."""
+    """Return the contents of a store without the revision ids, which depend on the cut."""
     return {name: found[1:] for name, found in end.items()}
 
 
@@ -117,7 +117,7 @@ def test_stored_revision_is_not_sent_again(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Copy:
-    """Copy of a checkpoint, stored either by the active peer or by the passive peer."""
+    """Copy of a checkpoint. The active peer and the passive peer store one copy each."""
 
     store: Database
     name: str
@@ -160,7 +160,7 @@ def overwrite(body: bytes) -> Meddling:
 
 
 def meddle_with(vessels: Fleet, name: str, copy: int) -> None:
-    """Alter one of the copies of the checkpoint that the first vessel uses with the second one."""
+    """Alter one of the two copies of the checkpoint for the first vessel's replication with the second."""
     ours, theirs = vessels.stores
     peer = PeerName.member("vessel", vessels.names[1], theirs.uuid)
     checkpoint = checkpoint_id(Replication(database=ours.uuid, peer=peer, push=True, pull=True))

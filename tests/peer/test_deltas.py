@@ -1,4 +1,4 @@
-"""An update is sent as a delta if both sides support deltas, and every update arrives."""
+"""If both peers support deltas, updates are sent as deltas. Every update arrives with or without deltas."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from .rig import Wire, assert_same, databases, replicate
 
 EQUIPMENT = documents.equipment_id("argo", "main-rpm")
 SMALL_UPDATE_BYTES = 300
-"""Design goal for the size of an update, in bytes: the sum of proposal, revision and both replies."""
+"""Design goal for the bytes sent per update, including the proposal, the revision and both replies."""
 
 
 def equipment(value: float) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_delta_from_a_missing_revision_is_answered_with_422_and_the_whole_body_f
         update(ours, EQUIPMENT, value=2.0)
         wire = Wire(ours, theirs, active={"pull": False})
         original = theirs.get
-        with monkeypatch.context() as patch:  # the peer no longer keeps the base
+        with monkeypatch.context() as patch:  # the peer no longer has the delta's base revision
             patch.setattr(theirs, "get", lambda name, *, rev=None: None if rev else original(name))
             wire.settle()
         assert wire.active.ledger.progress.deltas_pushed == 1

@@ -1,4 +1,4 @@
-"""Revisions are not announced to the peer that sent or offered them, but the peer's position advances."""
+"""A revision is not announced to a peer that sent or offered it, but the peer's checkpoint advances."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def script(store: Database) -> Script:
-    """Return a subscriber that has received an empty `changes` message."""
+    """Return a scripted subscriber that has received an empty `changes` message."""
     script = passive(store)
     script.ask(SubChanges(continuous=True).encode())
     assert told(script) == []
@@ -32,7 +32,7 @@ def script(store: Database) -> Script:
 
 
 def told(script: Script) -> list[str]:
-    """Return the documents that the peer under test has announced since the last call."""
+    """Return the ids of the documents that the peer under test has announced since the last call."""
     found: list[tuple[Changes, RequestReceived]] = script.taken(Changes)
     for message, event in found:
         if event.no_reply:
@@ -42,7 +42,7 @@ def told(script: Script) -> list[str]:
 
 
 def changed(script: Script) -> list[str]:
-    """Return the documents that are announced at once after a change in the store."""
+    """Wake the peer under test, and return the ids of the documents that it announces at once."""
     script.peer.wake()
     script.pump()
     return told(script)

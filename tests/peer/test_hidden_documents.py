@@ -1,4 +1,4 @@
-"""For a peer that must not see a document, every answer is the same as for a nonexistent document.
+"""A peer that may not read a document gets the same answers as for a nonexistent document.
 
 Each test makes the same requests to two stores, one with a document in another channel and one without it,
 and compares everything that the peer receives.
@@ -35,7 +35,7 @@ from .script import Script, assert_sound, passive
 NOTES = Selection(within=frozenset({"notes"}))
 SECRET = {"channels": ["officers"], "crew": ["anna", "bo"], "plan": "to sail at dawn " * 10}
 FOREIGN = ["theirs", "equipment:argo:main-rpm", "note:argo:01JZZZZZZZZZZZZZZZZZZZZZZZ"]
-"""Ids of an application's document, and of two documents of Logboat, whose ids determine their channels."""
+"""Ids of an application's document and of two Logboat documents. Logboat's ids determine the channels."""
 ALARMS = Selection(within=frozenset({"alarms"}))
 
 
@@ -49,7 +49,7 @@ def stores(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
 
 
 def fill(store: Database, document_id: str) -> list[str]:
-    """Store a document with three revisions that the peer must not see. Return them, oldest first."""
+    """Store three revisions of a document that the peer may not read, and return them, oldest first."""
     revisions = [store.put(document_id, SECRET)]
     for number in range(2):
         body = SECRET | {"edit": number}
@@ -58,7 +58,10 @@ def fill(store: Database, document_id: str) -> list[str]:
 
 
 def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
-    """Edit document `d`, and keep its older body because another vessel has it. Return both revisions."""
+    """Store two revisions of document `d`, and return both.
+
+    The body of the older one is kept, because it is recorded as another vessel's revision.
+    """
     old = store.put("d", before)
     store.set_remote_revision("d", "vessel:brigid", old)
     new = store.put("d", after, parent=old)
@@ -67,14 +70,14 @@ def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tu
 
 
 def answers(reply: Any) -> tuple[Any, ...]:
-    """Return the complete content of a reply."""
+    """Return the complete content of a reply, for comparison."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message, dict(reply.properties)
     return "reply", dict(reply.properties), reply.body
 
 
 def both(stores: tuple[Database, Database], ask: Callable[[Script], Any], **options: Any) -> list[Any]:
-    """Return the results of `ask` for a client of each of the two stores."""
+    """Call `ask` with a new client of each of the two stores, and return both results."""
     given = {"readable": ALARMS, **options}
     return [ask(passive(store, **given)) for store in stores]
 
@@ -86,7 +89,7 @@ def proposed(script: Script, message: ProposeChanges) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("insists", [True, False])
 def test_lists_of_changes_reveal_nothing(stores: tuple[Database, Database], name: str, insists: bool) -> None:
-    """The answers must not reveal the document's existence, known ancestors, or the conflicting revision."""
+    """The answers must not reveal the document's existence, its ancestors, or a conflicting revision."""
     known = fill(stores[0], name)
     for number, revision in enumerate([*known, "1-ff", "4-ff", "90-ff"]):
 
@@ -161,7 +164,7 @@ def test_delta_of_an_inaccessible_document_reveals_nothing(
 def test_delta_from_a_revision_that_was_inaccessible_reveals_nothing(
     stores: tuple[Database, Database], what: str
 ) -> None:
-    """The first store has the old revision, which is in another channel. The second store never had it."""
+    """The first store has an old revision in another channel. The second store never had that revision."""
     shown = {"channels": ["alarms"], "text": "for all"}
     old, new = edited(stores[0], SECRET, shown)
     stores[1].insert("d", new, [old], shown)
@@ -176,7 +179,7 @@ def test_delta_from_a_revision_that_was_inaccessible_reveals_nothing(
 
 
 def test_error_for_a_mismatched_delta_does_not_say_where(stores: tuple[Database, Database]) -> None:
-    """The error message is always the same, even for a document that the peer may see."""
+    """The error message does not depend on the mismatch, even for a document that the peer may read."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -192,9 +195,9 @@ def test_error_for_a_mismatched_delta_does_not_say_where(stores: tuple[Database,
 def test_delta_is_never_made_from_a_revision_that_the_reader_could_not_see(
     stores: tuple[Database, Database],
 ) -> None:
-    """A reader states which revision it has.
+    """A peer may claim to have a revision that it could not read.
 
-    A delta from a revision that the reader never had would reveal the content of that revision.
+    A delta from that revision would reveal the content of the revision.
     """
     store = stores[0]
     shown = {"channels": ["alarms"], "text": "for all " * 40}
@@ -236,7 +239,7 @@ def test_subscription_to_inaccessible_documents_reveals_nothing(stores: tuple[Da
 def test_conflict_reveals_neither_document_nor_revision(
     stores: tuple[Database, Database],
 ) -> None:
-    """The conflict itself is revealed, because the peer must not overwrite the document. Nothing else is."""
+    """The peer learns only that there is a conflict, because it must not overwrite the document."""
     current = fill(stores[0], "theirs")[-1]
     script = passive(stores[0], readable=ALARMS)
     for history in ((), ("3-ff",)):
@@ -253,7 +256,7 @@ def test_conflict_reveals_neither_document_nor_revision(
 def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
     stores: tuple[Database, Database],
 ) -> None:
-    """The peer can write the document but not read it, so it knows the revision that it has written."""
+    """The peer may write the document but not read it, and knows the revision that it has written."""
     script = passive(stores[0], readable=NOTES)
     assert isinstance(script.push("box", "1-a", b'{"channels":["officers"]}'), ResponseReceived)
     assert script.verdicts(("box", "2-b", "1-a"), ("box", "1-a")) == [0, 0]
@@ -269,7 +272,7 @@ def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
 def test_list_of_an_inaccessible_document_does_not_reveal_requests_to_other_peers(
     stores: tuple[Database, Database],
 ) -> None:
-    """A `changes` message that waits for another peer's revision would be answered later, revealing this."""
+    """A delayed answer would reveal that the same revision has been requested from another peer."""
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]

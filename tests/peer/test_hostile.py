@@ -1,4 +1,4 @@
-"""A peer that sends invalid or excessive data is rejected or loses its session, without other effects."""
+"""Invalid or excessive data from a peer is rejected or ends that peer's session, and has no other effects."""
 
 import os
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ DIGEST = "sha1-" + "A" * 27 + "="
 
 @contextmanager
 def a_store() -> Iterator[Database]:
-    """Yield a store with documents that no message mentions.
+    """Yield a store with documents that the tests' messages never mention.
 
-    At the end, assert that these documents are unchanged and the store is sound.
+    At the end, assert that these documents are unchanged and that the store is undamaged.
     """
     with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
         for name, body in KEPT.items():
@@ -58,7 +58,7 @@ def rest(script: Script) -> None:
 
 
 def assert_ends_by_name(script: Script) -> None:
-    """Assert that the session either continues, or has ended with a problem that has a message."""
+    """Assert that the session is still open, or has ended with a problem that has a message."""
     if script.is_over:
         assert script.peer.session.problem is not None
         assert script.peer.session.problem.text
@@ -143,7 +143,7 @@ def converse(script: Script, sent: list[tuple[str, dict[str, str], bytes, bool]]
 
 
 def answer_all(script: Script, answers: list[tuple[int, dict[str, str], bytes]]) -> None:
-    """Reply to the requests of the peer under test, until no answers are left."""
+    """Reply to the requests of the peer under test in order, until all `answers` are used."""
     for code, properties, body in answers:
         waiting = [event for event in script.requests if not event.no_reply]
         if not waiting or script.is_over:
@@ -241,7 +241,7 @@ def open_files() -> int:
 
 
 def frames_of(script: Script) -> list[bytes]:
-    """Return all frames that the script has queued and the peer under test has not received."""
+    """Return all frames that are queued for the peer under test, without delivering them."""
     frames = []
     while (frame := script.connection.next_frame()) is not None:
         frames.append(frame)

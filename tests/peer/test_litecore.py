@@ -1,4 +1,4 @@
-"""Our active peer replicates with a passive peer that behaves like LiteCore."""
+"""Logboat's active peer replicates with a simulated LiteCore."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def edit(store: Database, document_id: str, times: int = 1) -> str:
-    """Edit a document `times` times, and return its revision."""
+    """Write `times` revisions of a document, and return the last one."""
     found = store.get(document_id)
     revision = None if found is None else found.rev
     with store.transaction():
@@ -173,7 +173,7 @@ def test_document_edited_many_times_before_the_first_push_is_accepted(store: Dat
 
 
 def pull(phone: LiteCore, boat: Database) -> None:
-    """Pull all documents of a boat to a phone, as LiteCore pulls from Logboat's passive peer."""
+    """Pull all documents from a boat to a phone, as LiteCore does from Logboat's passive peer."""
     script = passive(boat)
     script.ask(SubChanges().encode())
     message, event = script.take(Changes)
@@ -208,7 +208,7 @@ def test_document_edited_many_times_between_two_pushes_reaches_a_phone(
 def test_document_edited_offline_and_forwarded_by_another_vessel_reaches_a_phone(
     store: Database, tmp_path: Path, knew: int
 ) -> None:
-    """Before the test, the phone has an early revision of the document, a late one, or none."""
+    """`knew` is the generation of the revision that the phone already has, or 0 if it has none."""
     phone = LiteCore()
     with databases(tmp_path, "other") as (other,):
         if knew:
@@ -236,7 +236,7 @@ def test_forwarded_state_of_a_single_writer_follows_an_older_one_on_a_phone(
     assert phone.documents[name].leaves == [last]
 
 
-# A conflict that is resolved by a phone which has replicated with both boats
+# A conflict resolved by a phone that has replicated with both boats
 
 
 def test_two_boats_and_a_phone_that_resolved_their_conflict_converge(store: Database, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""All memory that a peer causes us to use is counted, and is released when the session ends.
+"""All memory used for a peer is counted, and is freed when the session ends.
 
-These counts decide which connections are closed to save memory (`sync.net.memory`). A connection's objects
-refer to each other in cycles. Any object that the end of a session does not discard therefore stays in memory
-until the garbage collector runs.
+The counts determine which connections are closed when memory is short (`sync.net.memory`). The objects of a
+connection refer to each other in cycles. Any object that a session does not discard at its end therefore
+stays in memory until the garbage collector runs.
 """
 
 import gc
@@ -29,12 +29,12 @@ from .script import Script, begun, passive
 
 KB = 1000
 SLACK = 150 * KB
-"""Number of bytes that a session may use for its own objects without counting them."""
+"""Number of uncounted bytes that a session may use for its own objects."""
 LEFT = 250 * KB
-"""Number of bytes that may stay in use, for the store's shared tables and the interpreter's free lists."""
+"""Number of bytes that may remain allocated for the store's shared tables and Python's free lists."""
 DIGEST = "sha1-" + "A" * 27 + "="
 JUNK = {"junk": "x" * 40 * KB}
-"""A meaningless message property, nearly as long as a frame may be."""
+"""Message property without meaning, almost as long as a frame may be."""
 OLD = 900
 """Generation of a revision with many ancestors."""
 
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def ancestors(generation: int = OLD, count: int = 800) -> list[str]:
-    """Return ancestors of a revision of this generation, newest first."""
+    """Return `count` ancestors of a revision of this generation, newest first."""
     return [f"{generation - number}-{number:08x}" for number in range(1, count + 1)]
 
 
@@ -63,7 +63,7 @@ def with_junk(message: EncodedMessage) -> EncodedMessage:
 
 
 def blocked(store: Database) -> Script:
-    """Return a client whose first message waits: the same documents were requested from another client."""
+    """Return a client whose first proposals must wait, because another client was asked for the revisions."""
     other = passive(store)
     other.propose(*((proposal.id, proposal.revision) for proposal in proposals(0).proposals))
     return passive(store, clock=other.clock)
@@ -91,7 +91,7 @@ def answered_lists(store: Database) -> Script:
 
 
 def lists_out_of_order(store: Database) -> Script:
-    """Return a gateway that sends `changes` messages while an earlier message is incomplete."""
+    """Return a scripted gateway with `changes` messages that overtake a long earlier message."""
     script = begun(store, push=False, continuous=True)
     script.post({"Profile": "norev"}, bytes(200 * KB), no_reply=True)
     for number in range(30):
@@ -140,7 +140,7 @@ def waiting_for_blobs(store: Database) -> Script:
 
 
 def deferred_tombstones(store: Database) -> Script:
-    """Return a client that closes branches, and never sends the revisions that replace them."""
+    """Return a client that sends tombstones of branches, but not the revisions that replace the branches."""
     script, current = passive(store), f"{OLD}-abc"
     for number in range(50):
         store.insert(f"d{number}", current, [], document(number))
@@ -180,7 +180,7 @@ def selected_documents(store: Database) -> Script:
 
 
 def known_revisions(store: Database) -> Script:
-    """Return a subscriber that answers no `changes` messages, and proposes revisions that the peer has."""
+    """Return a subscriber that answers no `changes` message, and proposes revisions that the store has."""
     with store.transaction():
         known = [(f"d{number:030}", store.put(f"d{number:030}", {})) for number in range(4000)]
     script = passive(store)
@@ -192,7 +192,7 @@ def known_revisions(store: Database) -> Script:
 
 
 def known_ancestors(store: Database) -> Script:
-    """Return a subscriber that claims to have very many ancestors of each document."""
+    """Return a subscriber that claims to have 150 ancestors of each announced revision."""
     with store.transaction():
         for number in range(100):
             store.insert(f"d{number}", f"{OLD}-abc", [], document(number))
@@ -237,7 +237,11 @@ def test_memory_used_for_a_peer_is_counted_and_freed_at_the_end(
 
 
 def held(script: Script, frames: list[bytes]) -> tuple[int, int, int]:
-    """Return the bytes counted for the frames, the bytes actually used, and the bytes left after the end."""
+    """Deliver frames to a peer, and end its session.
+
+    Return the number of bytes that the peer counted for the frames, that it allocated, and that remain
+    allocated after the end of the session.
+    """
     peer = script.peer
     gc.collect()
     gc.disable()

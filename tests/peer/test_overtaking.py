@@ -1,4 +1,4 @@
-"""`changes` messages take effect in the order in which they began, even if a later one completes first."""
+"""`changes` messages are processed in the order in which they began, even if a later one completes first."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ LONG = [
 
 
 def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
-    """Send the peer under test an incomplete long message, and then shorter complete messages.
+    """Send the first frame of a long message and then complete shorter messages to the peer under test.
 
-    Return the frames with the rest of the long message.
+    Return the remaining frames of the long message.
     """
     script.post(Changes(tuple(LONG)).encode())
     for message in shorter:

@@ -1,4 +1,4 @@
-"""Answers of a passive peer, message by message."""
+"""Replies and requests of a passive peer, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def wanted(script: Script, answers: tuple[Any, ...], terms: DeliveryTerms | None = None) -> None:
-    """Answer the next `changes` message from the peer under test."""
+    """Reply to the next `changes` message from the peer under test with these answers."""
     _, event = script.take(Changes)
     script.answer(event, ChangesReply(answers, terms or DeliveryTerms(blobs=True)).encode())
 
@@ -86,7 +86,7 @@ def test_checkpoint_that_is_too_large_is_refused_and_the_connection_continues(st
 
 
 def test_checkpoints_beyond_the_limit_replace_older_ones_of_the_same_user(store: Database) -> None:
-    """Without the limit, a guest could fill the SD card. A peer whose checkpoint was dropped starts over."""
+    """Without a limit, one user could fill the SD card. After losing a checkpoint, a peer starts over."""
     bridge, guest = passive(store, owner="user:bridge"), passive(store, owner="user:guest")
     bridge.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
     for number in range(3 * MOST):
@@ -104,7 +104,7 @@ def test_checkpoints_beyond_the_limit_replace_older_ones_of_the_same_user(store:
 
 
 def test_rate_of_storing_checkpoints_is_limited(store: Database) -> None:
-    """Each checkpoint causes a write to the SD card, and even a read-only user can store checkpoints."""
+    """Every checkpoint causes a write to the SD card, and even a read-only user may store checkpoints."""
     clock = Clock()
     guests = [passive(store, clock=clock, owner="user:guest") for _ in range(3)]
     bridge = passive(store, clock=clock, owner="user:bridge")
@@ -400,7 +400,7 @@ def test_missing_revision_is_answered_with_norev_or_its_replacement(store: Datab
     script = passive(store)
     script.ask(SubChanges().encode())
     second = store.put("d", {"n": 2}, parent=first)
-    for number in range(40):  # until the body of the first revision is no longer kept
+    for number in range(40):  # after this, the store has discarded the body of the first revision
         second = store.put("d", {"n": number}, parent=second)
     assert store.get("d", rev=first) is None
     wanted(script, ((),), DeliveryTerms(send_replacements=replaces))
@@ -569,12 +569,12 @@ BAD = {
 }
 
 
-# A conflict that the peer resolved: the tombstone of the branch visible here, then its replacement
+# A conflict that the peer has resolved by sending a tombstone of our current branch and a replacement
 
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
 PHONES = "3-by.a.phone"
-"""Tombstone of `2-live` that a phone has created. It closes no branch in our store."""
+"""Tombstone of `2-live` that a phone has created, with an id that our store would not compute."""
 
 
 @pytest.mark.parametrize("tombstone", [ENDS, PHONES])
@@ -593,7 +593,7 @@ def test_branch_named_as_closed_is_replaced_by_the_revision_that_names_it(
     )
     assert isinstance(reply, ResponseReceived)
     assert shown(store) == ("3-won", False)
-    # The tombstone has the same id on every vessel, so that it is not mistaken for a deletion.
+    # The store computes an id that is the same on every vessel, so that no vessel mistakes it for a deletion.
     assert {leaf.rev: leaf.deleted for leaf in store.leaves("d")} == {"3-won": False, ENDS: True}
     assert_sound(store)
 
@@ -640,7 +640,7 @@ def test_malformed_deleted_branch_is_refused_and_an_empty_one_ignored(store: Dat
 
 @pytest.fixture
 def contested(store: Database) -> Script:
-    """Return a client whose proposal of `3-won` was rejected, because our store has `2-live`."""
+    """Return a client whose proposal of `3-won` was rejected because the store's revision is `2-live`."""
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store)
     assert script.verdicts(("d", "3-won", "2-lost"), tells=True) == [(409, "2-live")]
@@ -699,9 +699,9 @@ def test_rule_that_refuses_the_tombstone_of_a_branch_refuses_its_replacement(sto
 @pytest.mark.parametrize(
     ("proposed", "deletion", "history"),
     [
-        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # this revision is proposed now
-        ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # the peer no longer proposes the refused revision
-        ([], "3-meant", ("2-live",)),  # a peer requested it
+        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # the tombstone itself has been proposed
+        ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # `3-won` is now proposed as a child of `2-live`
+        ([], "3-meant", ("2-live",)),  # a deletion by a user, not a tombstone that closes a branch
     ],
 )
 def test_other_deletions_are_stored_unchanged(

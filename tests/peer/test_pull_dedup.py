@@ -1,4 +1,4 @@
-"""A revision that several peers offer is requested from only one. A silent peer delays it only briefly."""
+"""A revision that several peers offer is requested from one of them. A silent peer delays it only briefly."""
 
 import random
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 
 class Pusher:
-    """A vessel that proposes documents to us."""
+    """Scripted vessel that proposes documents to the peer under test."""
 
     def __init__(self, store: Database, clock: Clock) -> None:
         self.script = passive(store, clock=clock)
@@ -67,7 +67,7 @@ class Pusher:
         self.script.pump()
 
     def verdicts(self, number: int, asked: int = 1) -> list[int] | None:
-        """Return the statuses with which the peer under test answered a proposal; None if it has not yet."""
+        """Return the statuses in the reply to the proposal `number`, or None if there is no reply yet."""
         self.script.pump()
         reply = self.script.replies.get(number)
         if reply is None:
@@ -79,7 +79,7 @@ class Pusher:
 
 
 def tell(script: Script, *changes: AnnouncedChange) -> int:
-    """Offer changes to the peer under test, which has subscribed, and return the number of the request."""
+    """Announce changes to the peer under test, which has subscribed, and return the request's number."""
     number = script.post(Changes(changes).encode())
     script.pump()
     return number
@@ -93,7 +93,7 @@ def answers(script: Script, number: int, asked: int = 1) -> list[object] | None:
 
 
 def until_answered(pusher: Pusher, number: int, clock: Clock) -> float:
-    """Advance the clock until the peer under test answers, and return the simulated seconds."""
+    """Advance the clock until a proposal is answered, and return the elapsed simulated time in seconds."""
     began = clock.now
     while pusher.verdicts(number) is None:
         due = pusher.script.peer.deadline

@@ -1,4 +1,4 @@
-"""A change that the peer rejects as a conflict fails with an error and is retried, never silently lost."""
+"""A change that the peer rejects as a conflict is reported as failed and retried. It is never lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def failures(script: Script) -> list[tuple[str, int]]:
-    """Return the documents that were reported as failed with a permanent error."""
+    """Return the ids and error codes of the documents that failed permanently."""
     return [(e.id, e.problem.code) for e in script.told if e.problem is not None and not e.is_transient]
 
 
@@ -48,7 +48,7 @@ def problems(script: Script) -> list[DocumentEnded]:
 
 
 def stuck(store: Database, **options: bool) -> Script:
-    """Return a continuous replication that pushes `d`, which the peer rejects as a conflict."""
+    """Return a scripted peer that has rejected `d` as a conflict during a continuous push."""
     store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True, **options)
     proposed(script, CONFLICT)
@@ -102,13 +102,13 @@ def test_conflict_that_becomes_another_failure_is_reported_again(store: Database
     script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, ProposalAnswer(403))
     assert failures(script) == [("d", 409), ("d", 403)]
-    assert behind(script) == 0  # it is refused permanently
+    assert behind(script) == 0  # the document has been refused permanently
     script.rest(3 * limits.RETRY_CONFLICT)
     assert script.taken(ProposeChanges) == []
 
 
 def test_every_form_of_proposal_is_tried_again_when_a_conflict_is_retried(store: Database) -> None:
-    """In this test, the peer has lost the parent, so the first form of the proposal is finally accepted."""
+    """The document is proposed with its parent and then without. Each retry begins with the parent again."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -189,7 +189,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
 
 
 def test_numerous_conflicts_are_settled_a_few_lists_at_a_time(store: Database) -> None:
-    """Our own passive peer closes the connection if too many messages arrive before it has answered."""
+    """Logboat's passive peer closes a connection on which too many messages wait for answers."""
     names = [f"d-{number:03}" for number in range(1000)]
     with store.transaction():
         for name in names:
@@ -218,7 +218,7 @@ def test_numerous_conflicts_are_settled_a_few_lists_at_a_time(store: Database) -
 
 
 def test_retries_end_although_the_peer_names_another_revision_each_time(store: Database) -> None:
-    """Every older revision of a single-writer document can be replaced, so the retries must be limited."""
+    """A single-writer document may replace any older revision, so the number of retries must be limited."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
     script = begun(store, pull=False)
@@ -238,7 +238,7 @@ def test_retries_end_although_the_peer_names_another_revision_each_time(store: D
 
 
 def waiting(store: Database) -> Script:
-    """Return a script in which document `d` waits for the pull of the peer's conflicting revision."""
+    """Return a scripted peer that has rejected `d` because of a revision that is still to be pulled."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = active(store, continuous=True)
     script.refuse(script.take(GetCheckpoint)[1], 404)

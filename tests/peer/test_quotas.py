@@ -1,4 +1,4 @@
-"""Documents that are too large or exceed a peer's daily quota are rejected, and are not lost."""
+"""Documents that are too large or exceed a peer's daily quota are rejected, but not lost."""
 
 import base64
 import gc
@@ -42,7 +42,7 @@ def blob_digest(content: bytes) -> str:
 
 
 def push(script: Script, number: int, size: int) -> tuple[int, str]:
-    """Push a note of `size` characters. Return the code and text of the error; code 0 if it was accepted."""
+    """Push a note of `size` characters. Return the error's code and text, or code 0 if it is accepted."""
     body = json.dumps({"type": "note", "text": "x" * size}).encode()
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     reply = script.ask(message, body)
@@ -140,7 +140,7 @@ def test_blob_larger_than_the_remaining_quota_is_not_requested(store: Database) 
 
 
 def untold(number: int, content: bytes) -> tuple[dict[str, str], bytes]:
-    """Return a revision that refers to a blob without stating the blob's length."""
+    """Return the properties and body of a revision that does not state the length of its blob."""
     blob = {"@type": "blob", "digest": blob_digest(content)}
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     return message, json.dumps({"photo": blob}).encode()
@@ -246,9 +246,9 @@ def test_bytes_that_do_not_match_the_blob_are_charged_too(store: Database) -> No
 
 
 def test_refused_document_stays_with_its_sender_and_arrives_the_next_day(tmp_path: Path) -> None:
-    """Both sides run Logboat's code.
+    """Both peers are Logboat's.
 
-    The failure is transient, so the checkpoint does not advance past the document.
+    A failure because of a quota is transient, so the checkpoint does not advance past the document.
     """
     with fleet(tmp_path) as vessels:
         quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
@@ -290,15 +290,15 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_vessel_approaches_its_daily_quota(budget: int) -> None:
-    """The amount is calculated for 20 vessels with 50 sensors each, which replicate after a month.
+    """The data volume is calculated for 20 vessels that replicate for the first time in a month.
 
-    The values of the sensors change every 10 s.
+    Each vessel has 50 sensors, whose values change every 10 s.
     """
     sensors = 20 * 50
     current = sensors * 86_400 // 10
     windows = sensors * 86_400 // 300 * 30
     bytes_a_window = 300 * 14 + 400
-    history = min(windows * bytes_a_window, budget)  # there is no space for more
+    history = min(windows * bytes_a_window, budget)  # a store contains no more than its budget
     found = daily_quotas.allowance("vessel:brigid", budget)
     assert current + history // bytes_a_window < found.revisions
     assert current * 600 + history < found.bytes

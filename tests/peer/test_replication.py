@@ -1,4 +1,4 @@
-"""Two stores that replicate end up with the same documents, and transfer no more than necessary."""
+"""After a replication, two stores contain the same documents, and no unnecessary data was sent."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A forbidden write costs nothing, because rights are checked before deltas, bodies, blobs and proofs."""
+"""Rights are checked before deltas, bodies, blobs and proofs, so a forbidden write causes little work."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Costs:
-    """Counter of the expensive operations that received data causes."""
+    """Counter of expensive operations on received data: deltas applied and bodies decoded."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patched = self.decoded = 0

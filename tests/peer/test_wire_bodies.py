@@ -1,4 +1,4 @@
-"""Blobs, attachments and reserved keys are converted between bodies in the store and bodies on the wire."""
+"""Blobs, attachments and reserved keys are converted between stored bodies and bodies in messages."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Work is done in time slices, and no connection can cause more than its share of the work."""
+"""A connection's work is done in small slices and at a limited rate."""
 
 from collections.abc import Generator
 
@@ -14,7 +14,7 @@ SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
-    """Yield `cost` at each step, and append to `done` when the job ends and when it is closed."""
+    """Yield `cost` at each step, and append to `done` when the job completes and when it is closed."""
     try:
         for _ in range(steps):
             yield cost
@@ -58,7 +58,7 @@ def test_work_runs_no_faster_than_its_rate() -> None:
         work.pump()
         turns += 1
         assert turns < 1000, "it never comes to rest"
-    assert 4.3 <= clock.now - began <= 4.6  # 5000 bytes, minus the allowance
+    assert 4.3 <= clock.now - began <= 4.6  # 5000 units at 1000 per second, minus the allowance
     assert len(done) == 100
 
 
