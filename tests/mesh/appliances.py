@@ -1,4 +1,4 @@
-"""Complete appliances for tests of the mesh: `logboat sync` and `logboat record` as processes."""
+"""Complete appliances for tests of the mesh, which run `logboat sync` and `logboat record` as processes."""
 
 import json
 import subprocess
@@ -25,13 +25,13 @@ from tests.namespaces import Host
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 60.0
-"""Time limit in seconds for a condition to become true on a busy machine."""
+"""Time limit in seconds for a condition to become true, long enough for a busy machine."""
 LOG: Final = "qwerty"
 READINGS: Final = 20
 
 
 class Appliance:
-    """Appliance of one vessel, whose daemons run as processes and whose files are in a separate folder."""
+    """Appliance of one vessel. Its daemons run as processes, and its files are in a separate folder."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Appliance:
         configuration: str = "",
         board: str | None = None,
     ) -> None:
-        """Prepare an appliance on `host`.
+        """Write the configuration and identity of an appliance on the simulated host `host`.
 
         If `host` is None, the appliance uses this machine's own network.
         """
@@ -58,7 +58,7 @@ class Appliance:
         self._sync: subprocess.Popen[Any] | None = None
         self._output: IO[bytes] | None = None
         self.written = 0
-        """Number of readings that `write` has written."""
+        """Number of reading documents that `write` has written."""
 
     def start(self) -> None:
         """Start the sync daemon as a process."""
@@ -104,7 +104,7 @@ class Appliance:
 
     @property
     def log(self) -> str:
-        """Log messages of all runs of the sync daemon."""
+        """Log messages of the sync daemon, from all its runs."""
         return (self.folder / "sync.log").read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
@@ -112,17 +112,17 @@ class Appliance:
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def peer(self, vessel: str) -> dict[str, Any]:
-        """Return the entry for a vessel in the daemon's live state, or an empty dictionary."""
+        """Return the entry for a vessel in the sync daemon's live state, or an empty dictionary."""
         return next((peer for peer in self.state().get("peers", ()) if peer["vessel"] == vessel), {})
 
     @property
     def linked(self) -> set[str]:
-        """Vessels that the sync daemon reports as linked."""
+        """Ids of the vessels that the sync daemon reports as linked."""
         return {peer["vessel"] for peer in self.state().get("peers", ()) if peer["state"] == "linked"}
 
     @contextmanager
     def store(self) -> Iterator[Database]:
-        """Open the appliance's document store while the daemons use it."""
+        """Open the appliance's document store. The daemons may be using it at the same time."""
         with Database.open(
             self.folder / "data" / "log.db",
             policy=documents.POLICY,
@@ -131,7 +131,7 @@ class Appliance:
             yield database
 
     def write(self, count: int = READINGS) -> None:
-        """Write `count` readings, followed by one alarm and one current value."""
+        """Write `count` readings, an alarm and a current value to the appliance's document store."""
         with self.store() as database, database.transaction():
             for _ in range(count):
                 self.written += 1
@@ -153,7 +153,7 @@ class Appliance:
             return database.count()
 
     def revisions(self) -> dict[str, str]:
-        """Return the current revision of each document, by id."""
+        """Return the current revision of each document in the appliance's store, by document id."""
         with self.store() as database:
             return {change.id: change.rev for change in database.changes()}
 
@@ -168,7 +168,7 @@ def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders
 
 
 def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = builders.FLEET) -> None:
-    """Write revocations, signed by the fleet's CA, to an identity folder."""
+    """Write certificate revocations, signed by the fleet's CA, to an identity folder."""
     body = to_body(revocations, fleet=fleet, key=builders.authority(fleet).key)
     (folder / "revocations.json").write_text(json.dumps(body))
 
@@ -176,9 +176,9 @@ def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = bu
 def wait_until(
     holds: Callable[[], object], what: str, appliances: Iterable[Appliance] = (), *, within: float = PATIENCE
 ) -> float:
-    """Poll a condition until it is true, and return the elapsed time in seconds.
+    """Wait until a condition is true, and return the elapsed time in seconds.
 
-    On a timeout, the error contains the logs of `appliances`.
+    If the wait times out, the error message contains the logs of `appliances`.
     """
 
     def in_vain() -> str:
@@ -191,10 +191,13 @@ def wait_until(
 
 
 def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIENCE) -> float:
-    """Wait until all stores have the same revisions, compare all documents, and return the seconds waited."""
+    """Wait until all stores have the same revisions, and assert that their documents are identical.
+
+    Return the waiting time in seconds.
+    """
 
     def agree() -> bool:
-        counts = {appliance.count() for appliance in appliances}  # counts are cheaper to query
+        counts = {appliance.count() for appliance in appliances}  # cheaper to query than revisions
         if len(counts) > 1 or 0 in counts:
             return False
         first, *others = (appliance.revisions() for appliance in appliances)
@@ -206,7 +209,7 @@ def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIE
 
 
 def assert_identical(appliances: Sequence[Appliance]) -> None:
-    """Assert that all stores have the same ids, winning revisions and bodies, and no unresolved conflict."""
+    """Assert that all stores contain the same documents, and that no conflict is unresolved."""
     found = []
     for appliance in appliances:
         with appliance.store() as database:

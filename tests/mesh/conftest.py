@@ -1,4 +1,4 @@
-"""Random numbers and networks for the tests in this folder."""
+"""Fixtures of the mesh tests: random number generators and simulated networks."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from tests.namespaces import Network
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    """Return a random generator that depends only on the session's printed seed and the test."""
+    """Return a random number generator that depends only on the test and the session's printed seed."""
     seed = os.environ["LOGBOAT_SEED"]
     print(f"LOGBOAT_SEED={seed}")
     return random.Random(f"{seed} {request.node.nodeid}")
@@ -19,6 +19,6 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """Yield a network with hosts and segments that only this test uses."""
+    """Yield a simulated network without hosts, for this test only."""
     with Network.for_test() as network:
         yield network

@@ -1,8 +1,8 @@
-"""Runs one appliance's discovery as a process: `python -m tests.mesh.discovering argo logone …`.
+"""Program that advertises one vessel and discovers others: `python -m tests.mesh.discovering argo logone …`.
 
-The process prints one JSON object per line for each event. Input lines are commands: `links argo,brigid` sets
-the advertised links, `state` prints the state, `refresh` sends a new query. The process stops at the end of
-its input.
+The program prints each event as a JSON object on one line, and reads commands from its input. The command
+`links argo,brigid` sets the advertised links, `state` prints the state, and `refresh` sends a new query. The
+program stops at the end of its input.
 """
 
 import argparse
@@ -19,26 +19,26 @@ from sync.net.happy_eyeballs import dial
 
 
 def say(**what: object) -> None:
-    """Print an event as JSON for the test."""
+    """Print an event as a line of JSON."""
     print(json.dumps(what), flush=True)
 
 
 class Warnings(logging.Handler):
-    """Handler that prints log messages as events."""
+    """Logging handler that prints each log message as a `warning` event."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="warning", text=record.getMessage())
 
 
 class Tracebacks(logging.Handler):
-    """Handler that prints exceptions from callbacks of the event loop as events."""
+    """Logging handler that prints exceptions in event loop callbacks as `traceback` events."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="traceback", text=f"{record.getMessage()}: {record.exc_info and record.exc_info[1]!r}")
 
 
 async def main() -> None:
-    """Advertise and discover until the input ends."""
+    """Advertise the vessel and discover others until the input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("vessel")
     parser.add_argument("log")

@@ -1,4 +1,4 @@
-"""Vessels of a mesh in this process, over real sockets on loopback."""
+"""Vessels of a mesh that all run in this process, and connect over real sockets on loopback."""
 
 import asyncio
 import os
@@ -31,12 +31,12 @@ from tests.polling import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PATIENCE = 60.0
-"""Time limit in seconds. A vessel with the higher id waits 15 to 30 s before it connects."""
+"""Time limit in seconds for a condition. Of two vessels, one waits 15 to 30 s before it connects."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Fleet with a unique name, because other tests use the same loopback interface at the same time."""
+    """Fleet with a CA and a unique name, so that tests on the same network interface do not interfere."""
 
     name: str
     authority: CA
@@ -71,9 +71,9 @@ async def vessel(
     takes: bool = True,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[Mesh]:
-    """Yield a vessel in this process.
+    """Run a vessel in this process, and yield its mesh.
 
-    The vessel's configuration contains the addresses of the vessels in `knows`, and the addresses in `known`.
+    The configured addresses of the vessel are those of the vessels in `knows` and those in `known`.
     """
     with Database.open(folder / f"{name}{board}.db", policy=documents.POLICY) as database:
         shown = identity or fleet.issue(name)
@@ -103,7 +103,7 @@ async def vessel(
 
 
 async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
-    """Wake each mesh until it has reviewed all its peers `times` more times."""
+    """Wake all meshes `times` times. Each time, wait until each mesh has reviewed its peers."""
     for _ in range(times):
         wanted = [mesh.turns + 1 for mesh in meshes]
         for mesh in meshes:
@@ -120,11 +120,11 @@ def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    """Run a test on a separate loopback interface."""
+    """Run a test's coroutine on a separate loopback interface, for at most 90 s."""
     with own_loopback():
         asyncio.run(asyncio.wait_for(main, 90))
 
 
 def problem_of(mesh: Mesh) -> str:
-    """Return the problems with refused peers, as the mesh reports them."""
+    """Return the text of the problems that the mesh reports for refused peers."""
     return " ".join(peer.problem or "" for peer in mesh_report(mesh).peers if peer.state is LinkState.REFUSED)

@@ -1,8 +1,8 @@
-"""A fleet on one machine and one simulated clock: real stores and peers, links with latency and bandwidth.
+"""A fleet with real stores and peers on one machine, whose clock and links are simulated.
 
-Events are queued in order of time. A frame takes time to be sent on a link, and more time to arrive. The two
-streams of a link share its bandwidth in each direction. `sync.mesh.link_plan` selects the links from the
-sightings. Nothing sleeps, so a simulated minute takes only as long as its work.
+The links have a bandwidth and a latency, and the two streams of a link share its bandwidth in each direction.
+`sync.mesh.link_plan` selects the links from the sightings. Events are processed in order of simulated time,
+without real waiting.
 """
 
 import heapq
@@ -35,11 +35,11 @@ from tests.peer.rig import Clock, contents, open_database
 
 LOG: Final = "abcdef"
 BUFFER: Final = 64 * 1024
-"""Number of bytes that a transport accepts before it reports that its buffer is full."""
+"""Number of unsent bytes at which a simulated transport reports that its buffer is full."""
 MOST_EVENTS: Final = 20_000_000
 
 Sight = dict[str, set[str]]
-"""Vessels that each vessel sees. Sightings are always mutual."""
+"""Vessels that each vessel has discovered. Sightings are always mutual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,15 @@ class Radio:
 
 @dataclass(slots=True)
 class Traffic:
-    """Traffic in the whole fleet, or on one link."""
+    """Traffic of the whole simulated fleet, or of one link."""
 
     sent: Counter[str] = field(default_factory=Counter)
-    """Number of bytes sent, by profile of the request.
-
-    The key `reply` stands for replies and acknowledgements.
+    """Number of bytes sent, by message type. The type `reply` includes replies and acknowledgements.
     """
     told: Counter[str] = field(default_factory=Counter)
-    """Number of times that each document was listed in a `changes` message, by document id."""
+    """Number of times that each document was announced or proposed, by document id."""
     bodies: Counter[str] = field(default_factory=Counter)
-    """Number of times that each document's body was received, by document id."""
+    """Number of received revisions of each document, by document id."""
 
     @property
     def bytes(self) -> int:
@@ -107,14 +105,14 @@ class Simulation:
 
 
 class Lane:
-    """Single direction of a link, in which frames are sent one after another."""
+    """Single direction of a simulated link, in which frames are sent one after another."""
 
     def __init__(self, simulation: Simulation, radio: Radio) -> None:
         self._simulation, self._radio = simulation, radio
         self._free = 0.0
 
     def send(self, size: int) -> tuple[float, float]:
-        """Return the times at which a frame of this size has been sent and has arrived."""
+        """Send a frame of this size. Return the times at which it leaves the sender and arrives."""
         self._free = max(self._free, self._simulation.now) + size / self._radio.bandwidth
         return self._free, self._free + self._radio.latency
 
@@ -136,7 +134,7 @@ class Endpoint:
         vessel.endpoints.append(self)
 
     def run(self) -> None:
-        """Do all work that is possible now, and send as many frames as fit into the buffer."""
+        """Let the peer do all work that is due, and send as many frames as fit into the buffer."""
         self._runs = False
         peer = self.peer
         while not peer.session.is_over:
@@ -158,13 +156,13 @@ class Endpoint:
         self.vessel.look()
 
     def soon(self) -> None:
-        """Schedule a run at the current time, after the events that are already queued for it."""
+        """Schedule a call of `run` at the current simulated time, after the events already queued for it."""
         if not self._runs:
             self._runs = True
             self._simulation.at(self._simulation.now, self.run)
 
     def wake(self) -> None:
-        """Notify the peer that the store has changed."""
+        """Notify the peer that its store has changed."""
         self.peer.wake()
         self.soon()
 
@@ -208,7 +206,7 @@ class Endpoint:
         request, requested = session.request, session._requested
 
         def sending(message: EncodedMessage, *given: Any, **more: Any) -> None:
-            # BLIP numbers requests in the same way.
+            # BLIP numbers requests in the same order, beginning with 1.
             self._profiles[len(self._profiles) + 1] = message.properties["Profile"]
             request(message, *given, **more)
 
@@ -229,7 +227,7 @@ class Endpoint:
 
 
 class Vessel:
-    """Vessel with its store and the endpoints of its connections."""
+    """Simulated vessel with its document store and the endpoints of its connections."""
 
     def __init__(self, simulation: Simulation, name: str, folder: Path) -> None:
         self.simulation, self.name = simulation, name
@@ -239,13 +237,13 @@ class Vessel:
         self.writes = 0
 
     def look(self) -> None:
-        """If the store has changed, wake all of the vessel's connections."""
+        """Wake the peers of all connections if the vessel's store has changed since the last call."""
         if self._watcher.drain():
             for endpoint in self.endpoints:
                 endpoint.wake()
 
     def write(self, rng: random.Random) -> None:
-        """Write one document: a window of readings, a current value, or an alarm."""
+        """Write one document, which is a window of readings, a current value or an alarm."""
         self.writes += 1
         number, name = self.writes, self.name
         sensor = f"s{rng.randrange(4)}"
@@ -271,7 +269,7 @@ class Vessel:
 
 
 class Fleet:
-    """Simulated fleet of vessels, with the links between them."""
+    """Simulated fleet of vessels and the links between them."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.simulation = Simulation()
@@ -291,12 +289,12 @@ class Fleet:
     # Links
 
     def meet(self, sight: Sight, *, max_peers: int, radio: Radio) -> None:
-        """Connect all vessels over the links that they select."""
+        """Connect all pairs of vessels that choose each other from their sightings."""
         for one, other in sorted(chosen_links(sight, max_peers)):
             self.connect(one, other, radio)
 
     def connect(self, one: str, other: str, radio: Radio) -> None:
-        """Connect two vessels on both streams of a link. The first vessel is the active side."""
+        """Connect two vessels with a link of two streams. The first vessel is the active peer of both."""
         dialling, listening = self.vessels[one], self.vessels[other]
         simulation, clock = self.simulation, self.simulation.clock
         there, here = Lane(simulation, radio), Lane(simulation, radio)
@@ -330,7 +328,7 @@ class Fleet:
     # Work
 
     def write_all(self, each: int, *, over: float) -> None:
-        """Let every vessel write `each` documents, at random times over the next `over` seconds."""
+        """Let each vessel write `each` documents at random times during the next `over` simulated seconds."""
         now = self.simulation.now
         for vessel in self.vessels.values():
             for _ in range(each):
@@ -338,7 +336,7 @@ class Fleet:
         self.simulation.run(over)
 
     def converge(self, within: float) -> float:
-        """Run until all vessels have all documents, and return the simulated seconds, in steps of 0.05."""
+        """Run until all vessels have all documents, and return the simulated time in seconds."""
         began = self.simulation.now
         while self.simulation.now < began + within:
             if self.has_converged:
@@ -361,7 +359,7 @@ class Fleet:
 
 
 def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
-    """Return the links that the vessels' plans select, each with the smaller id first."""
+    """Return the links that vessels with these sightings choose, each with the smaller id first."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(len(sight)):
         before = {vessel: set(others) for vessel, others in links.items()}
@@ -376,12 +374,12 @@ def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
 
 
 def everybody(names: list[str]) -> Sight:
-    """Return sightings in which every vessel sees every other vessel."""
+    """Return sightings in which every vessel has discovered every other vessel."""
     return {name: set(names) - {name} for name in names}
 
 
 def in_a_row(names: list[str]) -> Sight:
-    """Return sightings in which each vessel sees the previous and the next vessel."""
+    """Return sightings in which each vessel has discovered only the previous and the next vessel."""
     sight: Sight = {name: set() for name in names}
     for one, other in itertools.pairwise(names):
         sight[one].add(other)

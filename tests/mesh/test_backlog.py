@@ -1,6 +1,6 @@
-"""An alarm does not wait behind a backlog of readings.
+"""An alarm is replicated at once, even while a backlog of readings is being replicated.
 
-Two processes use both streams over loopback TLS.
+Two processes use the live and the history stream of a link, over TLS on loopback.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from sync.store import Database
 from tests.bench.serving import Other, fill, open_store, replicator, served
 
 AT_MOST: Final = 2.0
-"""Longest time in seconds from the raising of an alarm until it is durable at the receiving vessel."""
+"""Time limit in seconds from the raising of an alarm until it is durable at the receiving vessel."""
 BEGUN: Final = 0.1
-"""Fraction of the backlog that must have been transferred before the alarm is raised."""
+"""Fraction of the backlog to transfer before the alarm is raised."""
 ALARM: Final = documents.alarm_id("argo", "bilge", "abcdef", 7)
 REQUEST: Final = "raise-an-alarm"
 PATIENCE: Final = 120.0
@@ -54,7 +54,8 @@ def test_alarm_overtakes_a_pulled_backlog(tmp_path: Path, count: int) -> None:
         async def main() -> None:
             async with Link(here, other, count) as link:
                 began = time.monotonic()
-                # The other vessel raises the alarm when this arrives, so both directions are timed.
+                # The other vessel raises the alarm when this document arrives. So the measured time includes
+                # both directions.
                 here.put(REQUEST, {})
                 ended = await link.has(ALARM, Direction.PULL)
                 await link.judge(count, began, ended)
@@ -63,7 +64,7 @@ def test_alarm_overtakes_a_pulled_backlog(tmp_path: Path, count: int) -> None:
 
 
 class Link:
-    """The live and the history replication with the vessel in the other process."""
+    """Live and history replications with the vessel in the other process."""
 
     def __init__(self, here: Database, other: Other, count: int) -> None:
         self._count = count
@@ -86,17 +87,17 @@ class Link:
 
     @property
     def done(self) -> int:
-        """Number of readings that have reached the other side."""
+        """Number of readings of the backlog that have been transferred."""
         progress = self.history.status.progress
         return progress.pushed + progress.pulled
 
     async def has(self, document_id: str, direction: Direction) -> float:
-        """Wait for a document, and return the time of its arrival according to `time.monotonic`."""
+        """Wait until a document has been replicated, and return the time according to `time.monotonic`."""
         async with asyncio.timeout(PATIENCE):
             return await self._of(document_id, direction)
 
     async def judge(self, count: int, raised: float, arrived: float) -> None:
-        """Assert that the alarm arrived in time during the backlog, and that the whole backlog arrives."""
+        """Assert that the alarm arrived in time and during the backlog, and that the backlog arrives too."""
         done = self.done
         assert done < count, "the backlog was over too soon to be one"
         await self._until(count)
@@ -124,7 +125,7 @@ class Link:
 
 
 def listen(path: Path, pipe: Pipe) -> None:
-    """Run the other vessel: serve its store, and raise an alarm on request."""
+    """Run the other vessel, which serves its store and raises an alarm on request."""
 
     async def main() -> None:
         with open_store(path) as database:

@@ -1,4 +1,4 @@
-"""A vessel is found at its real address, even if many forged records claim to be that vessel."""
+"""A vessel is found at its real address, even if many forged mDNS records use its name."""
 
 import asyncio
 import errno
@@ -37,7 +37,7 @@ from .inprocess import Fleet, run, vessel
 
 FORGED = 50
 SECONDS = 20.0
-"""Maximum seconds to find a vessel for the first time, even if forged addresses never answer."""
+"""Time limit in seconds for finding a vessel for the first time among forged addresses that never answer."""
 
 
 def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int = 1) -> Sighting:
@@ -74,7 +74,7 @@ class _Clock(asyncio.SelectorEventLoop):
 
 
 def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
-    """Return the candidate that is found, and the elapsed seconds on the simulated clock."""
+    """Return the result of a coroutine, and the seconds that it took on the simulated clock."""
     loop = _Clock()
     try:
         return loop.run_until_complete(main), loop.now
@@ -83,21 +83,21 @@ def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
 
 
 class _Network:
-    """Simulated network with one real address of a vessel, and forged ones.
+    """Simulated network on which only one of a vessel's addresses is real.
 
-    Forged addresses refuse connections, or never answer until the attempt times out.
+    Connections to the forged addresses fail at once, or time out if `silent` is True.
     """
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
         self.real, self._silent = real, silent
         self.takes = 0.05
-        """Time in seconds until the real address answers."""
+        """Time in seconds that a connection to the real address takes."""
         self.dialled: list[Candidate] = []
         self._begun: list[float] = []
 
     @property
     def most_at_once(self) -> int:
-        """Maximum number of attempts that were started within `HELD_FOR` seconds."""
+        """Maximum number of connection attempts that began within any `HELD_FOR` seconds."""
         return max(sum(at <= each < at + HELD_FOR for each in self._begun) for at in self._begun)
 
     async def probe(self, candidate: Candidate) -> None:
@@ -186,7 +186,7 @@ def test_candidate_found_during_an_attempt_is_tried_before_all_others_have_faile
 
 
 def test_link_with_round_trips_of_two_seconds_is_made_without_delaying_others() -> None:
-    """Connecting takes four round trips for TCP, TLS and HTTP, which is 8 s in this test."""
+    """Connecting takes four round trips (TCP, TLS and HTTP), which take 8 s in this test."""
     every = [sighting(number) for number in range(FORGED + 1)]
     candidates = Candidates()
     candidates.see("brigid", every, 0.0)
@@ -219,7 +219,7 @@ def test_candidate_found_during_a_single_attempt_is_tried() -> None:
 
 
 def test_new_forged_addresses_do_not_prevent_another_attempt_at_a_failed_address() -> None:
-    """An attempt tries each address only once, so it ends even if new addresses keep being announced."""
+    """A search tries each address only once. So it ends even if new addresses are announced all the time."""
     candidates = Candidates()
     real = sighting(0)
     candidates.see("brigid", [real], 0.0)
@@ -291,7 +291,7 @@ def test_reconnecting_to_a_vessel_that_has_moved_needs_one_tls_handshake() -> No
                     "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
                 )
                 security = Security(roots=[fleet.certificate], judge=lambda _: None)
-                # The first attempt finds the vessel, and later attempts use its known address.
+                # Only the first connection needs another handshake, to find the vessel at its new address.
                 for expected in (2, 1, 1):
                     transport = await where.connect(Recorder, security, {}, 0)
                     assert len(handshakes) == expected
@@ -455,7 +455,7 @@ class TestTheTable:
 
 
 def test_forged_records_on_the_network_do_not_prevent_a_link(tmp_path: Path) -> None:
-    """The forged records sort before the real one. Their ports accept connections but never answer."""
+    """The forged records sort before the real one, and their ports accept connections but never respond."""
 
     async def main() -> None:
         fleet = Fleet.new()

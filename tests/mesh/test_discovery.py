@@ -1,4 +1,4 @@
-"""Discovery between real processes on separate networks."""
+"""Vessels in separate processes discover each other over simulated networks."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_vessels_with_only_link_local_addresses_connect() -> None:
         first = Vessel(argo, "argo", "logone", "--dial")
         Vessel(brigid, "brigid")
         address = f"{brigid.link_local('eth0')}%eth0"
-        # Only addresses that have passed the check for duplicates are announced. Others may follow later.
+        # Only addresses that have passed duplicate address detection are announced. Others may follow later.
         assert first.await_("dialled")["url"] == f"wss://[{address.replace('%', '%25')}]:4984/log"
 
 
@@ -48,7 +48,7 @@ def test_a_vessel_between_two_networks_sees_both(network: Network) -> None:
     middle.await_("found", instance="argo-logone")
     middle.await_seen("cygnet-logone", "10.77.2.2", f"{cygnet.link_local('eth0')}%eth1")
     for end, nearest in zip(ends, ("10.77.1.2", "10.77.2.1"), strict=True):
-        assert end.await_("found")["addresses"][0] == nearest  # the nearer of the vessel's two networks
+        assert end.await_("found")["addresses"][0] == nearest  # the address on the shared network comes first
         assert end.state()["seen"] == ["brigid-logone"]
 
 
@@ -59,7 +59,7 @@ def test_vessels_with_identical_home_networks_find_each_other_over_the_radio(net
         host.run(["ip", "addr", "add", "192.168.1.7/24" if host is argo else "192.168.1.8/24", "dev", "eth0"])
     network.segment("radio", argo, brigid, ipv4=False)
     first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
-    # Of brigid's link-local addresses, only its radio's address is announced on the radio.
+    # Only the radio's own link-local address is announced on the radio.
     found = first.await_("found", instance=second.name)
     assert found["addresses"][0] == f"{brigid.link_local('eth1')}%eth1"
     assert [address for address in found["addresses"] if address.startswith("fe80")] == found["addresses"][:1]
@@ -311,20 +311,20 @@ for line in sys.stdin:
             print(is_whole, *sorted({question.name for question in asked.questions}), flush=True)
             break
 """
-"""Program that announces each name alone, and then with records of several types.
+"""Source of a program that announces each of the given names alone, and then with records of several types.
 
-The command `ask` sends a question that no answer can quote. `listen` prints the next questions of 10.77.1.1,
-and whether their packets can be parsed completely.
+The command `ask` sends a question that no answer can quote. The command `listen` prints the next questions
+from 10.77.1.1, and whether their packet can be parsed completely.
 """
 
 
 STRANGE_NAMES = (
     b"Gate_01:\r\n",  # zeroconf refuses control characters in names
-    b"\xff" * 63,  # not text: the replacement is longer than the longest name
-    b"x..y",  # written label by label, this name ends in the middle, and the rest of the packet is garbage
+    b"\xff" * 63,  # not UTF-8, and too long for a name after decoding with replacement characters
+    b"x..y",  # has an empty label, which ends the name early and makes the rest of the packet invalid
     b"argo.",
     b"\0",
-    b"brigid-logone",  # a vessel's name, with empty records
+    b"brigid-logone",  # a valid vessel name, but with empty records
 )
 
 

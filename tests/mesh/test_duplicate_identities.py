@@ -1,4 +1,7 @@
-"""An identity on two boards is distinguished from a card that has moved, and from one board seen twice."""
+"""A vessel identity that two boards use at the same time is detected and reported.
+
+It is distinguished from a card that was moved to another board, and from one board that is seen twice.
+"""
 
 from sync.fleet.rights import Claim
 from sync.mesh.duplicate_identities import WITHIN, DuplicateIdentities

@@ -1,4 +1,4 @@
-"""Complete appliances on separate networks reach the same log when they meet."""
+"""Complete appliances on simulated networks end up with the same log when they meet."""
 
 import itertools
 import random
@@ -23,9 +23,9 @@ Launch = Callable[..., Appliance]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Yield a function that starts an appliance with its own documents.
+    """Yield a function that starts an appliance on a simulated host, with documents or with a recorder.
 
-    All appliances are stopped at the end of the test.
+    All appliances are killed at the end of the test.
     """
     launched: list[Appliance] = []
 
@@ -45,7 +45,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
 
 def links(fleet: list[Appliance]) -> int:
-    """Return the number of links in the fleet, each counted once."""
+    """Return the number of pairs of appliances that are linked."""
     return len({frozenset((each.vessel, other)) for each in fleet for other in each.linked})
 
 
@@ -66,7 +66,7 @@ def test_vessels_in_a_full_mesh_record_and_agree(network: Network, launch: Launc
 
 
 def samples_in(appliance: Appliance) -> set[tuple[str, str, str, int]]:
-    """Return (vessel, sensor, log, sequence) of every sample in the readings in an appliance's store."""
+    """Return every sample in an appliance's store as (vessel, sensor, log, sequence)."""
     with appliance.store() as database:
         return {
             (body["vessel"], body["sensor"], body["log"], number)
@@ -140,7 +140,7 @@ def test_unreachable_vessel_is_reported_before_its_link_is_given_up(network: Net
     told: dict[str, dict[str, Any]] = {}
 
     def are(*states: str) -> bool:
-        """Return True once each vessel has reported the other in one of these states, even briefly."""
+        """Return True once each vessel has reported one of these states for the other, even briefly."""
         for vessel, other in ((one, two), (two, one)):
             peer = vessel.peer(other.vessel)
             if peer.get("state") in states:
@@ -155,7 +155,7 @@ def test_unreachable_vessel_is_reported_before_its_link_is_given_up(network: Net
         assert peer["problem"].startswith("no answer for ")
         assert peer["upFor"] is not None
     told.clear()
-    # No peer is refused, and the other vessel's address is still known.
+    # The refused state is included here so that the assertion below can detect it.
     wait_until(lambda: are("connecting", "in sight", "refused"), "both give up the link", fleet)
     for peer in told.values():
         assert peer["state"] != "refused"
@@ -173,7 +173,7 @@ def test_unreachable_vessel_is_reported_before_its_link_is_given_up(network: Net
 def test_random_partitions_heal_within_seconds(
     network: Network, launch: Launch, rng: random.Random, rounds: int, longest: float
 ) -> None:
-    """Each partition lasts up to `longest` seconds after the vessels that are still connected agree."""
+    """Each partition lasts until the connected vessels agree, and up to `longest` seconds longer."""
     hosts = network.hosts(*NAMES)
     roads = network.segment("roads", *hosts)
     fleet = [launch(host) for host in hosts]

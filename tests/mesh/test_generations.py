@@ -1,4 +1,4 @@
-"""High generations cannot be used to prevent other vessels from writing a document permanently."""
+"""No vessel can make a document read-only by writing a revision with a very high generation."""
 
 import logging
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def content(document_id: str, by: TLSIdentity, **more: Any) -> Mapping[str, Any]
 
 
 def at(database: Database, document_id: str, generation: int, said: Mapping[str, Any]) -> None:
-    """Store a revision with this generation, as a vessel with modified software could."""
+    """Store a revision with an arbitrary generation, as a vessel with modified software could."""
     before = database.get(document_id)
     with as_before():
         database.insert(
@@ -57,12 +57,12 @@ def at(database: Database, document_id: str, generation: int, said: Mapping[str,
 
 
 async def pull(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity) -> None:
-    """Pull all of argo's documents over TLS."""
+    """Pull all documents from argo over TLS, and assert that none is rejected."""
     assert await push(theirs, argo, fleet, shown, pulls=True) == 0
 
 
 async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *, pulls: bool = False) -> int:
-    """Push all documents to argo over TLS, or pull argo's. Return the number of rejected documents."""
+    """Push all documents to argo over TLS, or pull if `pulls` is True. Return the number of rejections."""
     status = await Replicator(
         ReplicatorConfiguration(
             theirs,
@@ -79,7 +79,7 @@ async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *
 
 
 def write(mesh: Mesh, by: TLSIdentity, **more: Any) -> dict[str, str]:
-    """Write a new revision of each document of a vessel, as its recorder would. Return the revisions."""
+    """Write a new revision of each document in `ALL`, as argo's recorder would. Return the revisions."""
     found = {}
     for document_id in ALL:
         current = mesh.database.get(document_id)
@@ -132,7 +132,7 @@ def test_no_vessel_of_the_fleet_can_freeze_a_document(
 def test_owner_of_a_document_can_exceed_every_permitted_generation(
     tmp_path: Path,
 ) -> None:
-    """Others can pass on bodies that argo has signed, and unsigned ones up to argo's vouched generation."""
+    """Another vessel may raise a generation up to argo's vouched one, and argo then writes a higher one."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -186,7 +186,7 @@ def test_fleet_with_frozen_documents_continues_after_the_update(tmp_path: Path) 
 
 
 def test_vessel_that_was_not_attacked_sends_removed_documents_again(tmp_path: Path) -> None:
-    """The vessel offers the documents again because its link restarts, although it offered them long ago."""
+    """Argo offers the documents again when its link restarts, although brigid had received them before."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -202,7 +202,7 @@ def test_vessel_that_was_not_attacked_sends_removed_documents_again(tmp_path: Pa
                 at(store, document_id, LAST, content(document_id, own, state="frozen"))
             marked = store.get_local("generations-looked-at")
             assert marked is not None
-            # Earlier versions leave the store without this marker.
+            # Stores of earlier versions do not contain this marker.
             store.delete_local(marked.key, parent=marked.rev)
         async with (
             vessel(tmp_path, fleet, "argo", identity=own),

@@ -1,4 +1,4 @@
-"""Usable interfaces, the addresses that are announced and dialled, and notifications from the kernel."""
+"""Tests of the interfaces and addresses that the mesh uses, and of the kernel's notifications of changes."""
 
 import asyncio
 import ipaddress

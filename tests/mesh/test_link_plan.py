@@ -1,4 +1,4 @@
-"""Vessels select enough links for documents to reach all vessels, but no more links than the limit."""
+"""Vessels choose enough links for documents to reach all vessels, but no vessel exceeds its link limit."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sync.mesh.link_plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
 
 Sight = dict[str, set[str]]
-"""Vessels that each vessel sees. Sightings are always mutual."""
+"""Vessels that each vessel has discovered. Sightings are always mutual."""
 
 
 def names(count: int) -> list[str]:
@@ -21,7 +21,7 @@ def everybody(vessels: list[str]) -> Sight:
 
 @st.composite
 def sights(draw: st.DrawFn) -> Sight:
-    """Draw sightings in which every vessel can be reached from every other, possibly through others."""
+    """Draw sightings that connect all vessels, directly or through other vessels."""
     vessels = draw(st.permutations(names(draw(st.integers(2, 24)))))
     sight: Sight = {vessel: set() for vessel in vessels}
     for number, vessel in enumerate(vessels[1:], start=1):
@@ -45,7 +45,7 @@ def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]
 
 
 def meet(sight: Sight, most: int) -> Sight:
-    """Simulate vessels that select links, connect, and close surplus links, until no links change."""
+    """Simulate vessels that choose, open and close links until no links change, and return the links."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(40):
         before = {vessel: set(others) for vessel, others in links.items()}

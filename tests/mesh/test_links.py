@@ -1,4 +1,4 @@
-"""Each pair of vessels gets one link that matches the configured roles, even if both sides connect."""
+"""Each pair of vessels ends up with one link, even if both vessels connect. Links follow configured roles."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ PORTS = (4101, 4102)
 
 
 def links_of(mesh: Mesh, other: str) -> int:
-    """Return the number of links with another vessel, in both directions of connecting."""
+    """Return the number of links with another vessel, both outgoing and incoming."""
     dialled = sum(link.is_up and link.vessel == other for link in mesh.outward.values())
     return dialled + sum(link.is_up and link.vessel == other for link in mesh.inward)
 
@@ -54,7 +54,7 @@ def test_vessels_that_dial_each_other_keep_one_link(tmp_path: Path) -> None:
             )
             wanted = {
                 mesh: mesh.turns + 3 for mesh in (argo, brigid)
-            }  # both at their own pace: a second link may still be made
+            }  # each at its own interval, because a second link may still be opened
             await until(
                 lambda: all(mesh.turns >= turns for mesh, turns in wanted.items()), "they looked again"
             )
@@ -163,7 +163,7 @@ def test_vessel_that_returns_is_linked_at_once(tmp_path: Path) -> None:
                 async with vessel(tmp_path, fleet, "brigid") as brigid:
                     began = loop.time()
                     await until(lambda: argo.linked and brigid.linked, "they are linked")
-                    assert loop.time() - began < 15  # neither for a refusal nor for a longer pause
+                    assert loop.time() - began < 15  # no backoff after a refusal or a disconnection
                 await until(lambda: not argo.linked, "it has gone")
 
     run(main())

@@ -1,4 +1,7 @@
-"""The record of the sources that announced each name is bounded, expires, and ignores malformed packets."""
+"""The record of which addresses announced each mDNS name is limited in size, and its entries expire.
+
+Malformed packets are ignored.
+"""
 
 from contextlib import suppress
 

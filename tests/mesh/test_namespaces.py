@@ -1,4 +1,4 @@
-"""The test network cuts exactly the intended connections, and leaves no namespaces or processes behind."""
+"""The simulated network cuts exactly the intended connections, and leaves no namespaces or processes."""
 
 import signal
 import subprocess
@@ -99,7 +99,7 @@ def test_namespaces_left_by_a_killed_run_are_removed_by_the_next_run(network: Ne
     killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     left, child = killed.stdout.split()
-    assert not Path(f"/proc/{child}/fd/0").exists()  # Processes end together with the killed run.
+    assert not Path(f"/proc/{child}/fd/0").exists()  # The processes of a killed run end with the run.
     assert left in namespaces()
     own = network.host("own")
     with Network():

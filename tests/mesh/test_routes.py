@@ -1,4 +1,4 @@
-"""A vessel records the route by which documents arrived, through any number of vessels."""
+"""A vessel records the route by which each vessel's documents arrive, through any number of vessels."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,7 +95,7 @@ def test_table_is_saved_and_a_damaged_one_is_discarded() -> None:
 
 
 def sessions() -> tuple[Session, Session, list[RoutesMessage]]:
-    """Return two sessions and a list. The second session accepts announcements, and the list records them."""
+    """Return a sending session, a receiving session, and a list to which it appends announced routes."""
     told: list[RoutesMessage] = []
     listening = Session(clock=lambda: 0.0)
     listening.handle_extension(RoutesMessage, lambda message, _: told.append(message))

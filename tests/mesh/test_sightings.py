@@ -1,4 +1,4 @@
-"""Advertisements of vessels survive encoding unchanged, and invalid records are rejected."""
+"""An encoded advertisement of a vessel is decoded without changes, and invalid records are rejected."""
 
 import string
 import uuid
@@ -37,7 +37,7 @@ ARGO = Advertisement("argo", "abcdef", "isles", "log", str(uuid.UUID(int=1)), 49
 
 
 def over_the_wire(advertisement: Advertisement) -> dict[bytes, bytes | None]:
-    """Return the properties of an advertisement after zeroconf has packed and unpacked it."""
+    """Encode and decode an advertisement with zeroconf, and return its TXT properties."""
     name = f"x.{SERVICE_TYPE}"
     packed = ServiceInfo(SERVICE_TYPE, name, properties=advertisement.to_txt()).text
     return ServiceInfo(SERVICE_TYPE, name, properties=packed).properties

@@ -1,4 +1,4 @@
-"""On simulated links, each document reaches each vessel once, with few links and with many."""
+"""On simulated links, hardly any document is sent to a vessel twice, with few links and with many."""
 
 from pathlib import Path
 
@@ -56,6 +56,6 @@ def test_vessels_that_reconnect_exchange_hardly_any_changes(tmp_path: Path) -> N
 
 
 def assert_lean(found: Measured) -> None:
-    """Assert that all documents have arrived, and that few of them arrived twice."""
+    """Assert that few documents were received or announced more often than necessary."""
     assert found.copies <= 1.1
     assert found.told_per_link <= 2.0, "at worst each tells the other"

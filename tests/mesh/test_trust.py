@@ -1,4 +1,4 @@
-"""If one vessel refuses another, both report the reason. All other vessels are admitted."""
+"""A vessel refuses peers that it does not trust, and both vessels report the reason."""
 
 import asyncio
 import logging
@@ -206,7 +206,7 @@ def test_revoked_vessel_without_a_checkpoint_is_disconnected_at_once_on_both_str
 def test_all_connections_of_a_vessel_end_with_its_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
-    """All of the vessel's connections end, including connections of programs that select no stream."""
+    """Connections of programs that select no stream must end, too."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
     time = NOW

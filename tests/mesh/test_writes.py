@@ -1,7 +1,4 @@
-"""Permitted writes are replicated and merged, and forbidden writes are rejected and reported.
-
-Documents that a vessel was not allowed to write reach no other vessel.
-"""
+"""Permitted writes are replicated and merged. Forbidden writes are rejected, reported and not replicated."""
 
 import logging
 from pathlib import Path
@@ -107,7 +104,7 @@ def test_only_the_forbidden_documents_of_a_vessel_are_refused(
 def test_vessel_with_a_restored_card_learns_of_later_readings_from_another_vessel(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # All files on argo's card agree with each other. Only brigid knows that argo had more.
+    # The files on argo's restored card are consistent. Only brigid's store shows that readings are missing.
     here, beyond = (documents.reading_id("argo", "rpm", "qwerty", first) for first in (1, 4_001))
     with Database.open(tmp_path / "argo.db", policy=documents.POLICY) as database:
         rev = database.put(here, body(here, samples=[[0, 1]]))

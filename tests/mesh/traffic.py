@@ -1,6 +1,6 @@
-"""Measures the traffic that a fleet's documents cause, by topology.
+"""Measures the traffic of a simulated fleet's documents in several topologies.
 
-Run it with `python -m tests.mesh.traffic`. It takes some minutes.
+Run this module with `python -m tests.mesh.traffic`, which takes some minutes.
 """
 
 import tempfile
@@ -17,7 +17,7 @@ VESSELS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Traffic of a fleet whose vessels have written documents."""
+    """Traffic of a simulated fleet whose vessels have written and replicated documents."""
 
     links: int
     written: int
@@ -25,22 +25,22 @@ class Measured:
     bytes: int
     """Total number of bytes sent in BLIP frames."""
     bytes_telling: int
-    """Number of these bytes that belong to `changes` messages."""
+    """Number of bytes sent in `changes` and `proposeChanges` messages."""
     copies: float
-    """Number of bodies received, per written revision and other vessel.
+    """Number of received revisions per written revision and receiving vessel.
 
-    Not every revision reaches every vessel.
+    The ratio may be below 1, because a revision that is replaced early does not reach every vessel.
     """
     told_per_link: float
-    """Number of times that a revision was listed in a `changes` message, per written revision and link."""
+    """Number of announcements and proposals per written revision and link."""
     seconds: float
-    """Seconds from the last write until all vessels had all documents."""
+    """Time in seconds from the last write until all vessels had all documents."""
 
 
 def measure(
     folder: Path, sight: Sight, *, max_peers: int, each: int = EACH, radio: Radio | None = None
 ) -> Measured:
-    """Connect vessels, let each write `each` documents, and assert that all stores become identical."""
+    """Connect vessels, let each write `each` documents, and measure the traffic until all stores agree."""
     with fleet(folder, len(sight)) as vessels:
         vessels.meet(sight, max_peers=max_peers, radio=radio or Radio())
         vessels.simulation.run(1.0)
@@ -62,7 +62,7 @@ def measure(
 
 
 def main(count: int = VESSELS, *, each: int = EACH) -> None:
-    """Print the table for a fleet with this many vessels."""
+    """Print a table of the traffic in several topologies, for a fleet of `count` vessels."""
     names = [f"v{number:02d}" for number in range(count)]
     print(f"a fleet of {count} vessels, {each} documents by each, simulated links of 10 ms and 1 MB/s")
     print(

@@ -1,4 +1,4 @@
-"""Runs `tests.mesh.discovering` on hosts in a test network, and waits for its reports."""
+"""Runs `tests.mesh.discovering` on hosts of a simulated network, and waits for its events."""
 
 import json
 import queue
@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.namespaces import Host
 
 PATIENCE: Final = 15.0
-"""Time limit in seconds for any event on a busy machine. Most events take a second or two."""
+"""Time limit in seconds for an event, long enough for a busy machine. Most events take a second or two."""
 
 ANNOUNCING: Final = 0.7
 """Time in seconds for which zeroconf announces a new name: three times, at intervals of 225 ms.
@@ -22,7 +22,7 @@ No event marks the end of this time.
 
 
 class Vessel:
-    """A process that runs one vessel's discovery. `await_` consumes the process's reports in order."""
+    """Process that runs the discovery of one vessel, and the events that it has reported."""
 
     def __init__(self, host: Host, vessel: str, log: str = "logone", *arguments: str) -> None:
         self.name = f"{vessel}-{log}"
@@ -40,7 +40,7 @@ class Vessel:
         self._reader.start()
 
     def await_seen(self, instance: str, *addresses: str) -> dict[str, Any]:
-        """Wait until the vessel sees this instance at exactly these addresses.
+        """Wait until the vessel has discovered this instance at exactly these addresses.
 
         On a busy machine, the IPv6 copy of a packet may be processed after the IPv4 copy.
         """
@@ -50,7 +50,7 @@ class Vessel:
         return found
 
     def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
-        """Consume and return the first report of this kind with these fields."""
+        """Wait for an event of this kind with these fields. Remove and return the earliest such event."""
         deadline = time.monotonic() + within
         for told in self._untaken:
             if _fits(told, event, fields):
@@ -71,11 +71,11 @@ class Vessel:
             self._untaken.append(found)
 
     def has_told(self, event: str) -> bool:
-        """Return True if the process has ever reported an event of this kind."""
+        """Return True if the process has reported an event of this kind at any time."""
         return any(told["event"] == event for told in self._heard)
 
     def ask(self, line: str) -> None:
-        """Send a line to the process's input."""
+        """Send a command to the process."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
@@ -86,7 +86,7 @@ class Vessel:
         return self.await_("state")
 
     def await_state(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Query the vessel's state until it meets the condition, and return it."""
+        """Query the vessel's state until `wanted` returns True for it, and return that state."""
         deadline = time.monotonic() + PATIENCE
         while not wanted(state := self.state()):
             assert time.monotonic() < deadline, f"{self.name} is still {state}"
@@ -94,19 +94,19 @@ class Vessel:
         return state
 
     def await_announced(self) -> None:
-        """Wait until the vessel has announced its name. Afterwards, it sends only answers."""
+        """Wait until the vessel has finished announcing its name. After this, it sends only answers."""
         self.await_state(lambda state: state["instance"] == self.name)
         time.sleep(ANNOUNCING)
 
     def leave(self) -> None:
-        """End the vessel's process so that it withdraws its advertisement, and wait for its end."""
+        """Stop the process cleanly, so that it withdraws the vessel's advertisement. Wait for its exit."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self._reader.join()
         assert self.process.wait(PATIENCE) == 0
 
     def kill(self) -> None:
-        """Kill the vessel's process, so that it does not withdraw its advertisement."""
+        """Kill the process, so that it does not withdraw the vessel's advertisement."""
         self.process.kill()
         self.process.wait()
 

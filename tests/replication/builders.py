@@ -1,4 +1,4 @@
-"""Builders of received messages, and Hypothesis strategies for their parts, for the replication tests."""
+"""Builders of received messages, and Hypothesis strategies for the parts of messages."""
 
 import json
 
@@ -13,19 +13,19 @@ DIGEST = "sha1-rATs731fnP+PJv2Pm/WXWZsCw48="
 
 
 def received(encoded: EncodedMessage) -> RequestReceived:
-    """Return our request as the peer receives it."""
+    """Return an encoded request as the receiving peer's BLIP layer delivers it."""
     return RequestReceived(
         1, encoded.properties, encoded.body, encoded.urgent, encoded.compressed, encoded.no_reply
     )
 
 
 def answered(encoded: EncodedMessage) -> ResponseReceived:
-    """Return our response as the peer receives it."""
+    """Return an encoded response as the receiving peer's BLIP layer delivers it."""
     return ResponseReceived(1, encoded.properties, encoded.body)
 
 
 def asked(profile: str, body: bytes = b"", **properties: str) -> RequestReceived:
-    """Return a received request with these properties and this body."""
+    """Return a received request of type `profile` with these properties and this body."""
     return RequestReceived(1, {"Profile": profile, **properties}, body)
 
 
@@ -53,7 +53,7 @@ sequences = st.one_of(
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
-    """Draw a revision and its ancestors."""
+    """Draw a revision id and the ids of its ancestors, newest first."""
     descending = sorted(draw(st.sets(generations, min_size=1, max_size=8)), reverse=True)
     revision, *ancestors = [f"{generation}-{draw(digests)}" for generation in descending]
     return revision, tuple(ancestors)

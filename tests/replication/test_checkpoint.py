@@ -1,4 +1,7 @@
-"""A checkpoint never includes incomplete work, and no document is skipped if its two copies differ."""
+"""A checkpoint never covers documents that are still in transit.
+
+If the two copies of a checkpoint differ, no document is skipped.
+"""
 
 import json
 from random import Random

@@ -1,4 +1,4 @@
-"""Any input from a peer is decoded to a message, or rejected with a MessageError that states the reason."""
+"""Any input from a peer is either decoded to a message or rejected with a MessageError that has a reason."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The estimated number of values in a JSON text is never smaller than the real number."""
+"""The estimated number of values in a JSON text is never smaller than the actual number."""
 
 import json
 from typing import Any

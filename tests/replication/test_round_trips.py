@@ -1,4 +1,4 @@
-"""Every message that we encode is decoded to the same meaning."""
+"""Decoding an encoded replication message returns an equal message."""
 
 from hypothesis import given
 from hypothesis import strategies as st

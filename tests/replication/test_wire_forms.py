@@ -1,4 +1,4 @@
-"""Messages have the exact bytes that the protocol's documentation and Couchbase's implementations specify."""
+"""Encoded messages match, byte for byte, the protocol's documentation and Couchbase's implementations."""
 
 import base64
 import hashlib
