@@ -230,6 +230,7 @@ class Discovery:
         if self._zeroconf is not None:
             zeroconf, self._zeroconf = self._zeroconf, None
             zeroconf.zeroconf.async_remove_listener(self._records)
+            dns_sd_records.drop_pending_answers(zeroconf.zeroconf)
             await zeroconf.async_close()
         asyncio.get_running_loop().set_exception_handler(self._handler)
 
@@ -391,6 +392,7 @@ class Discovery:
     async def _register(self, zeroconf: AsyncZeroconf) -> None:
         if self._registered is not None:
             before, self._registered = self._registered, None
+            dns_sd_records.drop_pending_answers(zeroconf.zeroconf)
             self._announce(await zeroconf.async_unregister_service(before))
         wanted = self._advertisement.instance
         info = self._service_info(wanted)

@@ -105,6 +105,18 @@ def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
     ]
 
 
+def drop_pending_answers(zeroconf: Zeroconf) -> None:
+    """Drop the answers that are waiting to be sent. Call this before a service is withdrawn.
+
+    zeroconf delays an answer by up to 120 ms, or by over a second if the same records were sent recently. It
+    does not drop the answer when the service is withdrawn. Other vessels would receive the answer after the
+    first of three identical goodbye packets, and would ignore the other two as duplicates. The withdrawn
+    service would then remain in their caches until its records expire.
+    """
+    for pending in (zeroconf.out_queue, zeroconf.out_delay_queue):
+        pending.queue.clear()
+
+
 def service(zeroconf: Zeroconf, name: str, *, but_not_from: str = "") -> DNSService | None:
     """Return the newest service record (host and port) of an instance, or None.
 

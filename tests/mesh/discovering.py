@@ -1,8 +1,9 @@
 """Program that advertises one vessel and discovers others: `python -m tests.mesh.discovering argo logone …`.
 
 The program prints each event as a JSON object on one line, and reads commands from its input. The command
-`links argo,brigid` sets the advertised links, `state` prints the state, and `refresh` sends a new query. The
-program stops at the end of its input.
+`links argo,brigid` sets the advertised links, `state` prints the state, and `refresh` sends a new query.
+`leave when asked` stops the program once an answer to a query is due. The program also stops when its input
+ends.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from sync.mesh.discovery import Discovery, QueryIntervals
 from sync.mesh.sightings import Advertisement, SightingChange
 from sync.net.handshake import parse_address
 from sync.net.happy_eyeballs import dial
+from tests.polling import until
 
 
 def say(**what: object) -> None:
@@ -88,6 +90,10 @@ async def main() -> None:
             case ["state"]:
                 seen = sorted(sighting.instance for sighting in discovery.sightings)
                 say(event="state", instance=discovery.instance, problem=discovery.problem, seen=seen)
+            case ["leave", "when", "asked"]:
+                assert discovery._zeroconf is not None
+                await until(discovery._zeroconf.zeroconf.out_queue.queue.__len__, "no answer is due")
+                break
     await discovery.stop()
     server.close()
     await asyncio.gather(*dialling)

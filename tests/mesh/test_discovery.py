@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from tests.mesh.vessels import Vessel
 from tests.namespaces import Network
@@ -26,6 +27,23 @@ def test_vessels_on_one_network_find_each_other_and_see_a_goodbye(network: Netwo
     second.leave()
     assert first.await_("gone", within=3.0)["instance"] == second.name
     assert first.state()["seen"] == []
+
+
+def test_vessel_that_leaves_while_answering_a_query_is_removed_at_once(network: Network) -> None:
+    argo, brigid = network.hosts("argo", "brigid")
+    network.segment("quay", argo, brigid)
+    pace = ("--pace", "60", "60", "60", "120")  # so that only the test causes queries
+    first, second = Vessel(argo, "argo", "logone", *pace), Vessel(brigid, "brigid", "logone", *pace)
+    first.await_("found")
+    second.await_announced()
+    second.ask("leave when asked")
+    # zeroconf delays an answer by a second if it has sent the records within the last second. So query every
+    # three seconds at most, until an answer is due before the vessel has left.
+    while second.process.poll() is None:
+        first.ask("refresh")
+        with suppress(subprocess.TimeoutExpired):
+            second.process.wait(3.0)
+    assert first.await_state(lambda state: not state["seen"])
 
 
 def test_vessels_with_only_link_local_addresses_connect() -> None:

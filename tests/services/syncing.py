@@ -148,14 +148,18 @@ class SyncProcess:
     def state(self) -> dict[str, Any]:
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
-    def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """Wait until the daemon's live state meets the condition, and return the state."""
+    def until(
+        self, wanted: Callable[[dict[str, Any]], object], *, within: float = PATIENCE_S
+    ) -> dict[str, Any]:
+        """Wait at most `within` seconds until the daemon's live state meets the condition, and return it."""
 
         def found() -> dict[str, Any] | None:
             state = self.state()
             return state if state and wanted(state) else None
 
-        state = wait_until(found, lambda: f"the state is {self.state()}; it says: {self.log[-3000:]}")
+        state = wait_until(
+            found, lambda: f"the state is {self.state()}; it says: {self.log[-3000:]}", within=within
+        )
         assert state is not None
         return state
 

@@ -187,7 +187,8 @@ def test_departed_vessel_is_not_nearby_and_its_route_remains_known(
         build.store(theirs, build.equipment(31.0, sequence=2, vessel=name))
         found = argo.until(lambda state: state["routes"][name]["utc"] > found["routes"][name]["utc"])
         assert brigid.stop() == 0
-    argo.until(lambda state: not state["peers"])
+    # A busy machine can lose the goodbye packets. The records then expire after two minutes.
+    argo.until(lambda state: not state["peers"], within=150.0)
     vessels = json.loads(argo.logboat("peers", "--json").stdout)["vessels"]
     assert [(each["vessel"], each["state"]) for each in vessels] == [(name, "not near")]
     assert argo.stop() == 0
