@@ -1,24 +1,27 @@
 """Finds the outputs that are configured, for commands that run while the lights daemon does not."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from sensors.outputs import OutputSettings
+if TYPE_CHECKING:
+    from sensors.outputs import OutputSettings
 
-from .last_good import LastGood
-from .loader import ConfigurationError
-from .pair_check import check_pair
-
-_NAME = b"output"
+_NAME: Final = b"output"
 
 
-def configured_outputs(config: Path, sensors: Path, data: Path) -> tuple[OutputSettings, ...]:
+def configured_outputs(config: Path, sensors: Path, data: Path) -> "tuple[OutputSettings, ...]":
     """Return the outputs that the lights daemon would use: those in the files, or else the last good ones.
 
     Return an empty tuple if there are none, or if no configuration can be read. Nothing is written.
     """
     stored = data / "last-good"
     if not any(map(_may_have_outputs, (sensors, stored / "current" / "sensors.toml"))):
-        return ()  # the usual case, in which `status` needs no parsed configuration
+        return ()
+    # imported only now, because these take longer than the rest of `status`, and few vessels need them
+    from .last_good import LastGood
+    from .loader import ConfigurationError
+    from .pair_check import check_pair
+
     found = check_pair(config, sensors, check_recordings=False)
     if found.examined is not None and not found.problems:
         return found.examined.outputs

@@ -90,6 +90,9 @@ class Status(Output, frozen=True, kw_only=True, tag=format_of("status")):
     failed_units: Annotated[
         Sequence[str], described("Logboat's systemd units that have failed and are not restarted.")
     ]
+    mute_outputs: Annotated[
+        Sequence[str], described("Ids of the outputs, such as sirens, that alarms cannot turn on now.")
+    ]
     restless: Annotated[Sequence[str], described("Descriptions of daemons that exit repeatedly.")]
     problems: Annotated[Sequence[str], described("Descriptions of problems in the configuration.")]
     boot: Annotated[BootState, described("Result of the last boot.")]

@@ -14,6 +14,7 @@ from sensors.units import format_bytes, format_duration
 from services.clocks.time_source import TimeSource
 from services.history.alarms import AlarmEpisode
 from services.history.current import CurrentValue
+from services.screens.lights_words import cannot_sound, lights_advice, lights_daemon, sound_advice
 from services.state import gnss_state, lights_state, sync_state
 from services.state.boot_state import BootState
 from services.state.crash_loops import CrashLoop
@@ -71,6 +72,8 @@ class StatusFacts:
     """Problems in the configuration files."""
     restless: Sequence[CrashLoop] = ()
     """Daemons that exit repeatedly."""
+    outputs: Sequence[str] = ()
+    """Ids of the configured outputs, such as sirens; only read while the lights daemon does not run."""
     failed_units: Sequence[str] = ()
     """Units that systemd lists as failed and does not restart."""
     boot: BootState = field(default_factory=BootState)
@@ -241,30 +244,22 @@ def identity(facts: StatusFacts) -> str:
 
 def daemons(facts: StatusFacts) -> str:
     """Report whether the recorder, the sync daemon and the lights daemon keep running."""
+    fault = _not_running(facts)
+    if not fault:
+        return lights_daemon(facts.lights_sight, facts.outputs)
+    return "; ".join(filter(None, (fault, cannot_sound(facts.lights_sight, facts.outputs))))
+
+
+def _not_running(facts: StatusFacts) -> str:
+    """Report the daemons that fail or do not run, except the lights daemon; '' if there are none."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
         return f"FAILED: {', '.join(facts.failed_units)}"
     sights = (("recorder", facts.sight), ("sync daemon", facts.mesh_sight))
-    if absent := [
-        name for name, sight in sights if sight.state is None
-    ]:  # the lights show this as a fault too
-        return f"NOT RUNNING: {', '.join(absent)}"
-    return _lights_daemon(facts.lights_sight)
-
-
-def _lights_daemon(lights: lights_state.Sight) -> str:
-    """Report whether the lights daemon keeps running, and whether the outputs work."""
-    outputs = () if lights.state is None else lights.state.outputs
-    if lights.is_live and (broken := [each for each in outputs if each.fault is not None]):
-        return f"ALARMS CANNOT SOUND on {broken[0].id}: {broken[0].fault}"
-    if lights.is_live:
-        return "good"
-    if lights.state is None:
-        return "good; no lights in use"
-    if lights.state.outputs:
-        return f"ALARMS CANNOT SOUND: {lights.why_not}"
-    return f"LIGHTS OUT OF DATE: {lights.why_not}"
+    # the lights show this as a fault too
+    absent = [name for name, sight in sights if sight.state is None]
+    return f"NOT RUNNING: {', '.join(absent)}" if absent else ""
 
 
 def mesh(facts: StatusFacts) -> str:
@@ -409,11 +404,12 @@ def _failed(facts: StatusFacts) -> str | None:
     return f"find out why {facts.failed_units[0]} failed: systemctl status {facts.failed_units[0]}"
 
 
+def _mute(facts: StatusFacts) -> str | None:
+    return sound_advice(facts.lights_sight, facts.outputs)
+
+
 def _lights(facts: StatusFacts) -> str | None:
-    sight = facts.lights_sight
-    if sight.is_live or sight.state is None:
-        return None
-    return f"restart the lights: systemctl restart logboat-lights; {sight.why_not}"
+    return lights_advice(facts.lights_sight)
 
 
 def _expires(facts: StatusFacts) -> str | None:
@@ -587,6 +583,7 @@ ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (
     _restless,
     _start,
     _failed,
+    _mute,
     _documents,
     _copies,
     _problems,

@@ -11,6 +11,7 @@ from services.console.environment import Environment
 from services.console.errors import CommandError, FailedError
 from services.console.stores import own_vessel, reading_store, zone_for
 from services.history.current import CurrentValue, from_documents, from_recorder
+from services.screens.lights_words import mute_outputs
 from services.screens.status_lines import LINES, StatusFacts, StoreFacts
 from services.state import boot_state as bootstate
 from services.state import crash_loops, gnss_state, lights_state, sync_state
@@ -28,7 +29,10 @@ ROOMY: Final = 60
 """Minimum screen width, in columns, at which the text has a column of its own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
-    (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* active"), Style.BAD),
+    (
+        re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* active|\bALARMS CANNOT SOUND\b"),
+        Style.BAD,
+    ),
     (
         re.compile(
             r"\b(NOT|REFUSED|REJECTED|DUPLICATE|EXPIRED|NEARLY FULL)\b"
@@ -86,6 +90,7 @@ def gather(args: Namespace, world: Environment, configured: "VesselSection | Non
     lights_sight = lights_state.read(args.run, boottime=world.boottime, alive=world.alive)
     gnss_sight = gnss_state.read(args.run, boottime=world.boottime, alive=world.alive)
     problems = () if sight.is_live else problems_of(args)
+    outputs = () if lights_sight.is_live else outputs_of(args)
     stored = _from_store(args, world, sight, configured)
     return compose(
         args,
@@ -97,6 +102,7 @@ def gather(args: Namespace, world: Environment, configured: "VesselSection | Non
         boottime=world.boottime,
         utc=world.utc,
         problems=problems,
+        outputs=outputs,
         failed_units=world.failed_units(),
         place=zone_for(configured),
     )
@@ -113,13 +119,14 @@ def compose(
     boottime: float,
     utc: float,
     problems: tuple[str, ...],
+    outputs: tuple[str, ...],
     failed_units: Sequence[str],
     place: tzinfo,
 ) -> StatusFacts:
     """Build the facts from data that has already been read.
 
-    `problems` are the configuration's problems, used if no recorder reports any. `failed_units` come from
-    systemd.
+    `problems` are the configuration's problems, used if no recorder reports any. `outputs` are the ids of the
+    configured outputs, used while the lights daemon does not run. `failed_units` come from systemd.
     """
     state = sight.state
     live = state if sight.is_live else None
@@ -136,6 +143,7 @@ def compose(
         sensors=stored.sensors if live is None else tuple(from_recorder(live, boottime=boottime)),
         alarms=stored.alarms,
         problems=problems if live is None else tuple(live.problems),
+        outputs=outputs,
         failed_units=failed_units,
         restless=crash_loops.find_crash_loops(args.run, clock=boottime),
         boot=bootstate.read(args.run),
@@ -191,6 +199,13 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
     return tuple(map(str, check_pair(args.config, args.sensors, check_recordings=False).problems))
 
 
+def outputs_of(args: Namespace) -> tuple[str, ...]:
+    """Return the ids of the configured outputs, used while the lights daemon does not run."""
+    from services.config.configured_outputs import configured_outputs
+
+    return tuple(output.id for output in configured_outputs(args.config, args.sensors, args.data))
+
+
 def as_json(facts: StatusFacts, todo: str | None) -> "Status":
     """Return the status as an object for JSON output. `todo` is the most urgent advice."""
     from services.schemas.status import AlarmCounts, Status, StatusLines, StoreSize
@@ -210,6 +225,7 @@ def as_json(facts: StatusFacts, todo: str | None) -> "Status":
         ),
         faulty=[sensor.sensor for sensor in facts.sensors if sensor.is_faulty],
         failed_units=facts.failed_units,
+        mute_outputs=mute_outputs(facts.lights_sight, facts.outputs),
         restless=[str(each) for each in facts.restless],
         problems=facts.problems,
         boot=facts.boot,

@@ -117,3 +117,46 @@ def test_last_good_outputs_are_listed_if_the_file_is_wrong(logboat: Appliance) -
     load_or_last_good(logboat.root / "logboat.toml", sensors, logboat.data)
     sensors.write_text("[[sensor")
     assert [each["output"] for each in logboat("outputs", "--json").json["outputs"]] == ["siren"]
+
+
+def daemons_line(appliance: Appliance) -> str:
+    return str(appliance("status", "--json").json["lines"]["daemons"])
+
+
+def test_status_after_a_clean_stop_says_that_alarms_cannot_sound(logboat: Appliance) -> None:
+    logboat.live()
+    assert daemons_line(logboat) == "good; no lights in use"
+    (logboat.root / "sensors.toml").write_text(OUTPUTS)
+    assert daemons_line(logboat).startswith("ALARMS CANNOT SOUND on siren: the lights daemon is not running")
+    status = logboat("status", "--json").json
+    assert status["muteOutputs"] == ["siren"]
+    assert status["toDo"].startswith(
+        "start the lights daemon, so that alarms sound on siren: systemctl restart logboat-lights"
+    )
+
+
+def test_status_after_a_kill_says_that_alarms_cannot_sound(logboat: Appliance) -> None:
+    logboat.live()
+    (logboat.root / "sensors.toml").write_text(OUTPUTS)
+    drive(logboat, build.live_output())
+    assert daemons_line(logboat) == "good"
+    logboat.living.remove(4712)
+    logboat.mesh(pid=4711)
+    assert daemons_line(logboat).startswith(
+        "ALARMS CANNOT SOUND on siren: the lights daemon is not running ("
+    )
+
+
+def test_status_names_the_output_whose_pin_fails(logboat: Appliance) -> None:
+    logboat.live()
+    drive(logboat, build.live_output(), build.live_output("horn", fault="pin 24 is on, but was turned off"))
+    assert daemons_line(logboat) == "ALARMS CANNOT SOUND on horn: pin 24 is on, but was turned off"
+    todo = "check output horn: pin 24 is on, but was turned off; then: logboat outputs test horn"
+    assert logboat("status", "--json").json["toDo"] == todo
+
+
+def test_another_fault_does_not_hide_that_alarms_cannot_sound(logboat: Appliance) -> None:
+    logboat.live()
+    (logboat.root / "sensors.toml").write_text(OUTPUTS)
+    logboat.failed = ["logboat-gnss.service"]
+    assert daemons_line(logboat).startswith("FAILED: logboat-gnss.service; ALARMS CANNOT SOUND on siren: ")

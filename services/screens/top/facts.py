@@ -132,6 +132,7 @@ class TopFactsCollector:
             boottime=now,
             utc=utc,
             problems=kept.problems,
+            outputs=kept.outputs,
             failed_units=failed_units(lambda: kept.units),
             place=kept.zone,
         )

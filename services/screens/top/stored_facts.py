@@ -18,7 +18,7 @@ from services.console.stores import STORE, configured_vessel, reading_store, zon
 from services.documents import models
 from services.history.current import CurrentValue, from_documents
 from services.screens.status_lines import StoreFacts
-from services.screens.status_view import problems_of, store_facts, vessel_of
+from services.screens.status_view import outputs_of, problems_of, store_facts, vessel_of
 from services.state import recorder_state
 from services.state.recorder_state import Sight
 from services.system.systemd import list_failed
@@ -60,6 +60,8 @@ class StoredFacts:
     zone: tzinfo = UTC
     problems: tuple[str, ...] = ()
     """Problems in the configuration, used if no recorder reports them."""
+    outputs: tuple[str, ...] = ()
+    """Ids of the configured outputs, used while the lights daemon does not run."""
     units: str = ""
     """systemd's list of failed units."""
     fault: str = ""
@@ -147,6 +149,7 @@ class FactsReader:
                 zone=zone(args),
                 vessel=kept.vessel or ("" if vessel is None else vessel.id),
                 problems=() if sight.is_live else problems_of(args),
+                outputs=outputs_of(args),
             )
         except (CommandError, OSError) as error:
             return replace(kept, problems=(str(error),))
