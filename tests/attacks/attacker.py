@@ -1,4 +1,4 @@
-"""Runs an attack in a separate process, so that the attack's work does not slow the well-behaved client."""
+"""Runs an attack in a separate process, so that its work does not slow down the well-behaved client."""
 
 import asyncio
 import multiprocessing
@@ -13,7 +13,7 @@ from typing import Any
 from sync.net.tls_identity import TLSIdentity
 
 Facts = dict[str, Any]
-"""Observations that an attack reports for the test's assertions, by name."""
+"""Observations, by name, that an attack reports to the test."""
 Begun = Callable[[], None]
 """Function that an attack calls when its preparations are complete and the attack begins."""
 
@@ -25,19 +25,19 @@ class Target:
     port: int
     fingerprint: str
     password: str
-    """Password of every user."""
+    """Password of every user of the vessel."""
     vessel: Path
-    """Folder with the identity of another vessel in the fleet: vessel.pem, vessel.key."""
+    """Folder with the identity of another vessel in the fleet (vessel.pem and vessel.key)."""
     host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        """URL at which the vessel's log is replicated."""
+        """URL for replication of the vessel's log."""
         return f"wss://{self.host}:{self.port}/log"
 
     @property
     def identity(self) -> TLSIdentity:
-        """Identity of another vessel in the fleet, which the attacker has stolen."""
+        """TLS identity that the attacker has stolen from another vessel in the fleet."""
         return TLSIdentity.load(self.vessel / "vessel.pem", self.vessel / "vessel.key")
 
 
@@ -53,11 +53,11 @@ class Attacker:
         self.facts: Facts = {}
 
     def fileno(self) -> int:
-        """Return the file descriptor that becomes readable when the attack has sent a message."""
+        """Return the file descriptor that becomes readable when the attacker's process has sent a message."""
         return self._pipe.fileno()
 
     def hear(self) -> None:
-        """Process the attack's pending messages. Raise AssertionError if the attack has failed."""
+        """Process pending messages from the attacker's process. Raise AssertionError if the attack failed."""
         while self._pipe.poll():
             try:
                 word, what = self._pipe.recv()
@@ -75,7 +75,7 @@ class Attacker:
 
 @contextmanager
 def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
-    """Start an attack, and stop it at the end of the block if it is still running."""
+    """Run an attack in a separate process, which is killed at the end of the block."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()

@@ -1,4 +1,4 @@
-"""Fixtures for attacks: a vessel for each test, and an attack's size (small or full)."""
+"""Fixtures of the attack tests: a vessel to attack, and the size of the attack (small or full)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from .siege import Siege, Size, besieged
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Increase the time limit of these tests, which run several processes on a machine that may be busy."""
+    """Set a longer time limit for these tests, because they run several processes on a busy machine."""
     for item in items:
         if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))

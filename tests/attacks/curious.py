@@ -1,4 +1,4 @@
-"""Connection of a user who follows the BLIP protocol, but requests documents that the user must not see."""
+"""Connection of a user who follows the BLIP protocol, but requests documents without permission."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,9 +19,9 @@ Reply = ResponseReceived | ErrorReceived
 
 
 class Curious:
-    """Connection of the curious user, as a `sync.net.transport.FrameReceiver`.
+    """Connection of a user who requests documents without permission. It is a `FrameReceiver`.
 
-    The connection answers the vessel's requests only when the test calls `answer` or `refuse`.
+    Requests from the vessel are answered only when the test calls `answer` or `refuse`.
     """
 
     def __init__(self, transport: WebSocketTransport) -> None:
@@ -30,11 +30,11 @@ class Curious:
         self._changed = asyncio.Event()
         self.replies: dict[int, Reply] = {}
         self.requests: list[RequestReceived] = []
-        """Requests that the vessel has sent."""
+        """Requests from the vessel that the test has not yet taken."""
         self.is_over = False
 
     def post(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> int:
-        """Send a request, and return its number."""
+        """Send a request to the vessel, and return the request's number."""
         if isinstance(message, EncodedMessage):
             number = self._connection.send_request(message.properties, message.body)
         else:
@@ -43,17 +43,17 @@ class Curious:
         return number
 
     async def ask(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> Reply:
-        """Send a request, and wait for its reply."""
+        """Send a request to the vessel, and return the reply."""
         number = self.post(message, body)
         return await self.reply_to(number)
 
     async def reply_to(self, number: int) -> Reply:
-        """Wait for the reply to a request."""
+        """Wait for the reply to a request, and return the reply."""
         await self._until(lambda: number in self.replies)
         return self.replies.pop(number)
 
     async def asked(self, profile: str) -> RequestReceived:
-        """Wait until the vessel sends a request with this profile, and return it."""
+        """Wait until the vessel sends a request of this message type, and return the request."""
         await self._until(lambda: any(event.profile == profile for event in self.requests))
         found = next(event for event in self.requests if event.profile == profile)
         self.requests.remove(found)
@@ -106,7 +106,7 @@ class Curious:
 
 @asynccontextmanager
 async def curious(target: Target, who: str) -> AsyncIterator[Curious]:
-    """Connect as a user for the duration of the block."""
+    """Connect to the vessel as the user `who` for the duration of the block."""
     tls = client_context(pinned=target.fingerprint)
     headers = list(BasicAuthenticator(who, target.password).headers().items())
     made: list[Curious] = []

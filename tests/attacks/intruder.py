@@ -1,4 +1,4 @@
-"""Connection of an attacker whom the listener has accepted. It sends arbitrary frames and counts replies."""
+"""Connection of an attacker who has logged in. It can send arbitrary frames, and records the replies."""
 
 import asyncio
 import ssl
@@ -23,7 +23,7 @@ _ENOUGH = 64 * 1024 * 1024
 
 
 class Intruder:
-    """Connection of the attacker, as a `sync.net.transport.FrameReceiver`. It answers no requests."""
+    """Connection of an attacker who has logged in, as a `FrameReceiver`. It answers no requests."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self.transport = transport
@@ -31,11 +31,11 @@ class Intruder:
         self.asked = 0
         """Number of the last request that was sent."""
         self.replies: dict[int, FrameKind] = {}
-        """Kind of each complete reply, by the number of the request that it answers."""
+        """Kind of each complete reply (response or error), by request number."""
         self.bodies: dict[int, bytes] = {}
-        """Undecoded properties and body of each reply, by the number of the request that it answers."""
+        """Encoded properties and body of each reply, by request number."""
         self.requests = 0
-        """Number of request frames that have arrived from the vessel."""
+        """Number of request frames received from the vessel."""
         self.problem: Problem | None = None
         self.is_over = False
         self._decoder = Decoder(_ENOUGH)
@@ -44,7 +44,7 @@ class Intruder:
 
     @classmethod
     async def enter(cls, target: Target, who: str | None = None, **how: Any) -> "Intruder":
-        """Connect as a user, or with another vessel's certificate if `who` is None."""
+        """Connect as the user `who`, or with another vessel's certificate if `who` is None."""
         identity = target.identity if who is None else None
         tls = client_context(pinned=target.fingerprint, identity=identity)
         headers = [] if who is None else list(BasicAuthenticator(who, target.password).headers().items())
@@ -70,18 +70,18 @@ class Intruder:
         compressed: bool = False,
         no_reply: bool = False,
     ) -> bytes:
-        """Return the next request as a single frame."""
+        """Return a frame that contains a complete request with the next request number."""
         self.asked += 1
         flags = (COMPRESSED if compressed else 0) | (NO_REPLY if no_reply else 0)
         return self.maker.frame(self.asked, content(body, properties), flags=flags)
 
     def ask(self, properties: Mapping[str, str], body: bytes = b"", *, compressed: bool = False) -> int:
-        """Send a request in one frame, even if the request is large, and return its number."""
+        """Send a request of any size in a single frame, and return the request's number."""
         self.write(self.frame(properties, body, compressed=compressed))
         return self.asked
 
     def write(self, *frames: bytes) -> None:
-        """Send complete frames without changing them."""
+        """Send encoded frames unchanged."""
         for frame in frames:
             self.transport.send(frame)
         self.transport.flush()
@@ -95,21 +95,21 @@ class Intruder:
         await self.until(lambda: self.transport.is_writable)
 
     async def answered(self, number: int) -> None:
-        """Wait for the reply to a request or for the end of the connection."""
+        """Wait until a request has been answered, or until the connection has ended."""
         await self.until(lambda: number in self.replies)
 
     async def until(self, holds: Any) -> None:
-        """Wait until received data makes `holds` return True, or until the connection has ended."""
+        """Wait until `holds` returns True after data was received, or until the connection has ended."""
         while not (self.is_over or holds()):
             self._changed.clear()
             await self._changed.wait()
 
     def speaks(self, connection: BlipConnection, hear: Callable[[Event], None]) -> None:
-        """Use a BLIP connection for sending and receiving from now on. Its events are passed to `hear`."""
+        """From now on, pass received frames to a BLIP connection, and the connection's events to `hear`."""
         self._speech = connection, hear
 
     async def spoken(self) -> None:
-        """Send the frames that the BLIP connection has queued, and let the event loop receive data."""
+        """Send the frames that are queued in the BLIP connection, and let the event loop receive data."""
         assert self._speech is not None
         connection, _ = self._speech
         while not self.is_over and (frame := connection.next_frame()) is not None:
@@ -118,7 +118,7 @@ class Intruder:
         await asyncio.sleep(0)
 
     def leave(self) -> None:
-        """Abort the connection at once."""
+        """Abort the connection without a closing handshake."""
         self.transport.abort()
 
     # Methods of FrameReceiver
@@ -154,7 +154,7 @@ class Intruder:
 
 
 async def entered(target: Target, who: str | None = None, **how: Any) -> Intruder | None:
-    """Connect, and return the connection, or None if it was refused."""
+    """Connect as the user `who` or as another vessel. Return None if the connection was refused."""
     try:
         return await Intruder.enter(target, who, **how)
     except (ProblemError, ssl.SSLError, OSError):

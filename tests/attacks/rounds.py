@@ -1,8 +1,8 @@
-"""The well-behaved client: one device writes a note, and another device of the same user receives the note.
+"""The well-behaved client. One device writes notes, and another device of the same user receives them.
 
-A round lasts from the moment when the note is written until the other device has the note. The note is pushed
-to the vessel, made durable there, announced to the other device, requested, and stored. A round therefore
-includes all the work that the sync daemon does for an ordinary client.
+A round lasts from the moment when the first device writes a note until the second device has stored the note.
+In between, the note is pushed to the vessel, made durable, announced to the second device, and requested. A
+round therefore includes all the work that the sync daemon does for an ordinary client.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Times:
-    """Durations of rounds in seconds."""
+    """Durations of the client's rounds, in seconds."""
 
     each: list[float] = field(default_factory=list)
 
@@ -48,7 +48,7 @@ class Times:
 
 
 class GoodClient:
-    """Two connected devices of one user."""
+    """Two devices of a well-behaved user, with a connection to the vessel each."""
 
     def __init__(self, writer: Database, reader: Database, target: Target, user: str) -> None:
         self.writer = writer
@@ -70,7 +70,7 @@ class GoodClient:
         await asyncio.gather(self._reader.stop(grace=1.0), self._writer.stop(grace=1.0))
 
     async def round(self) -> float:
-        """Write a note, wait until the other device has received it, and return the duration in seconds."""
+        """Write a note, wait until the second device has received it, and return the duration in seconds."""
         note = documents.note_id("argo", f"{next(_numbers):026}")
         began = time.perf_counter()
         self.writer.put(note, {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]})
@@ -91,7 +91,7 @@ class GoodClient:
 
 @asynccontextmanager
 async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[GoodClient]:
-    """Connect two devices of a user, with their stores in the given folder."""
+    """Connect two devices of a user to the vessel for the duration of the block."""
     async with AsyncExitStack() as stack:
         writer = stack.enter_context(Database.open(folder / "writer.db"))
         reader = stack.enter_context(Database.open(folder / "reader.db"))
@@ -103,7 +103,7 @@ async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[
 
 
 async def arrive(folder: Path, target: Target, user: str) -> float:
-    """Connect a new device, push a note, disconnect, and return the duration in seconds."""
+    """Connect a device to the vessel, push a note, disconnect, and return the duration in seconds."""
     note = documents.note_id("argo", f"{next(_numbers):026}")
     with Database.open(folder / "arriving.db") as database:
         database.put(note, {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]})

@@ -1,7 +1,7 @@
-"""A vessel under attack, with a real recorder and sync daemon, and the limits that it must not exceed.
+"""A vessel under attack, with a real recorder and sync daemon, and the limits that they must not exceed.
 
-Small attacks have generous limits, because they run in parallel with other tests on few processors. Full
-attacks run alone, with the limits that Logboat's documentation states.
+The limits for small attacks are generous, because small attacks run in parallel with other tests on few
+processors. Full attacks run alone. Their limits are those in Logboat's documentation.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ from .attacker import Attack, Attacker, Facts, Target, attacker
 from .rounds import Times
 
 MEMORY_MIB: Final = 120
-"""Maximum memory, in MiB, that the sync daemon may use at any time."""
+"""Limit for the peak memory of the sync daemon, in MiB."""
 PACE_S: Final = 0.6
-"""Pause in seconds after each connection, because a user may write only two checkpoints a second."""
+"""Pause in seconds after each round of connecting, because a user may store only two checkpoints a second."""
 UNPACED: Final = USER_REVISIONS // 2
-"""Number of rounds without a pause, so that a long attack does not use up the client's daily quota."""
+"""Number of rounds without pauses. Later pauses ensure that the client stays within its daily quota."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
-"""Name of the well-behaved client, a user with the crew's rights to read and write."""
+"""Name of the well-behaved user, who has the crew's rights to read and write."""
 CREW: Final = "mate"
-"""Name of the attacking user, who has the same rights as the well-behaved client."""
+"""Name of an attacking user, who has the same rights as the well-behaved user."""
 GUEST: Final = "guest"
 """Name of a user who may read only alarms."""
 FRIENDS: Final = (CREW, "cook", "boy")
-"""Names of users with the crew's rights, for attacks by several users."""
+"""Names of the users with the crew's rights who take part in attacks by several users."""
 
 T = TypeVar("T")
 
@@ -50,36 +50,36 @@ class Size:
     is_full: bool
 
     def pick(self, small: T, full: T) -> T:
-        """Return `small` for a small attack, and `full` for a full attack."""
+        """Return the argument for this size: `small` for a small attack, or `full` for a full attack."""
         return full if self.is_full else small
 
     @property
     def worst_s(self) -> float:
-        """Maximum duration of a round of the well-behaved client, in seconds."""
+        """Time limit for each round of the well-behaved client, in seconds."""
         return 0.5 if self.is_full else 5.0
 
     @property
     def commit_ms(self) -> float:
-        """Time in milliseconds within which 99.9 % of the recorder's commits must be durable."""
+        """Limit for the 99.9th percentile of the duration of the recorder's commits, in milliseconds."""
         return 100.0 if self.is_full else 5_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Measurements from a vessel during an attack."""
+    """Measurements of a vessel during an attack."""
 
     times: Times
-    """Durations of the client's rounds, from the beginning of the attack until the rounds after its end."""
+    """Durations of the client's rounds during the attack and shortly after."""
     most_mib: float
     """Peak memory of the sync daemon since its start, in MiB (VmHWM)."""
     left_mib: float
-    """Memory of the sync daemon at the end, in MiB (VmRSS)."""
+    """Memory of the sync daemon after the attack, in MiB (VmRSS)."""
     before_mib: float
     """Memory of the sync daemon before the attack, in MiB."""
     commit: dict[str, float]
     """Statistics of the recorder's commits: `count`, and `median`, `p999` and `longest` in milliseconds."""
     facts: Facts
-    """Observations that the attack returned."""
+    """Observations that the attack reported."""
 
     def __str__(self) -> str:
         return (
@@ -89,14 +89,14 @@ class Report:
         )
 
     def assert_held(self, size: Size) -> None:
-        """Raise AssertionError if the client's rounds, the commits or the memory exceed their limits."""
+        """Assert that the client's rounds, the recorder's commits and the memory are within their limits."""
         assert self.most_mib <= MEMORY_MIB, str(self)
         assert self.times.worst <= size.worst_s, str(self)
         assert self.commit["p999"] <= size.commit_ms, str(self)
 
 
 class Siege:
-    """Vessel argo with its running daemons, for the duration of a test."""
+    """The vessel argo under attack, with its running daemons."""
 
     def __init__(self, folder: Path, sync: SyncProcess, recorder: RecorderProcess, target: Target) -> None:
         self.folder, self.sync, self.recorder, self.target = folder, sync, recorder, target
@@ -112,14 +112,14 @@ class Siege:
         arrivals: bool = False,
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> Report:
-        """Run an attack, and time the client's rounds until the attack is over.
+        """Run an attack, measure the client's rounds until the attack has ended, and return the measurements.
 
         Args:
-            attack: the attack to run.
-            least: minimum number of rounds from the beginning of the attack.
-            after: minimum number of rounds after the end of the attack.
-            arrivals: True to include connecting in each round, instead of using open connections.
-            meanwhile: coroutine function that runs at the same time, and is cancelled after the last round.
+            attack: Attack to run.
+            least: Minimum number of rounds, counted from the beginning of the attack.
+            after: Minimum number of rounds after the end of the attack.
+            arrivals: True to open a new connection in each round instead of using open connections.
+            meanwhile: Coroutine function that runs at the same time, and is cancelled after the last round.
         """
         report = asyncio.run(self._under(attack, least, after, arrivals, meanwhile))
         print(f"\n  {report}", flush=True)
@@ -127,7 +127,7 @@ class Siege:
         return report
 
     def assert_sound(self) -> None:
-        """Raise AssertionError if a daemon has stopped, or the sync daemon has logged a traceback."""
+        """Assert that both daemons are still running, and that the sync daemon has logged no traceback."""
         assert self.sync.pid == self._pid
         assert self.sync.is_running, self.sync.log[-3000:]
         assert "Traceback" not in self.sync.log, self.sync.log[-3000:]
@@ -179,7 +179,7 @@ class Siege:
 
 @contextmanager
 def _heard(running: Attacker) -> Iterator[None]:
-    """Receive the attacker's messages as they arrive. If the attack failed, raise its error at the end."""
+    """Receive the attacker's messages during the block. At its end, raise an error if the attack failed."""
     loop = asyncio.get_running_loop()
     failed: list[AssertionError] = []
 
@@ -202,7 +202,7 @@ def _heard(running: Attacker) -> Iterator[None]:
 
 
 def user(name: str, *more: str) -> str:
-    """Return a user's table for `logboat.toml`."""
+    """Return the `[[user]]` table of a user for `logboat.toml`."""
     stored = users.make_hash(PASSWORD, os.urandom(16))
     return "\n".join([f"[[user]]\nname = '{name}'\npassword_hash = '{stored}'", *more, ""])
 
@@ -211,10 +211,10 @@ def user(name: str, *more: str) -> str:
 def besieged(
     folder: Path, *, toml: str = "", prepare: Callable[[Path], Any] | None = None
 ) -> Iterator[Siege]:
-    """Yield a vessel whose recorder and sync daemon are running.
+    """Yield the vessel argo with a running recorder and sync daemon.
 
-    `prepare` is called with the data folder before the daemons start. The users GOOD, CREW, GUEST and FRIENDS
-    exist. The vessel brigid exists too, and attackers have its identity.
+    `prepare` is called with the data folder before the daemons start. The vessel has the users GOOD, GUEST
+    and FRIENDS. The fleet has a second vessel, brigid, whose identity the attackers have stolen.
     """
     fleet, home = Fleet(), folder / "argo"
     everybody = dict.fromkeys((GOOD, CREW, GUEST, *FRIENDS))

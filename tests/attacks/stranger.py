@@ -1,9 +1,9 @@
-"""A peer that sends well-formed but wrong messages, so that its session continues and reaches unusual states.
+"""A hostile peer that sends well-formed but wrong messages, which lead a session into unusual states.
 
-The peer follows the BLIP protocol. It keeps track of documents, revisions, and unanswered requests. Most of
-its messages are correct except for one detail. It acts in both roles: it proposes and requests like an active
-peer, and answers and announces like a passive peer. It has no socket. The caller transfers the frames of
-`connection`, and passes the connection's events to `hear`.
+The peer follows the BLIP protocol, and keeps track of documents, revisions and unanswered requests. Most of
+its messages are correct except for one detail. It proposes and requests like an active peer, and it answers
+and announces like a passive peer. It has no socket. The caller transfers the frames of `connection`, and
+passes the connection's events to `hear`.
 """
 
 import random
@@ -19,11 +19,11 @@ DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 """Digest of the empty blob."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
-"""Profiles for which a wrong answer may end the session. Such answers are sent only rarely."""
+"""Types of requests for which a wrong answer may end the session. They are rarely answered wrongly."""
 SPARED: Final = "kept-"
-"""Prefix of the ids of documents that the peer never mentions."""
+"""Prefix of the ids of documents that the hostile peer never mentions."""
 _WAITING: Final = 200
-"""Maximum number of requests that wait for a delayed answer. Older requests are never answered."""
+"""Maximum number of requests that wait for an answer. Beyond it, the oldest requests are never answered."""
 _LARGEST: Final = 2**31 - 1
 
 
@@ -32,24 +32,24 @@ def _json(value: Any) -> bytes:
 
 
 class Stranger:
-    """Peer of the session under test."""
+    """Hostile peer, which sends wrong messages to the session under test."""
 
     def __init__(
         self, rng: random.Random, names: Sequence[str], connection: BlipConnection | None = None
     ) -> None:
-        """Set up a peer that mentions the documents in `names`, and can mention invented ones."""
+        """Create a peer whose messages mention the documents in `names` and invented documents."""
         self.connection = connection or BlipConnection()
         self.said: Counter[str] = Counter()
-        """Number of messages sent, by profile. `reply` and `error` are the numbers of answers."""
+        """Number of messages sent, by message type. Answers have the types `reply` and `error`."""
         self.heard: Counter[str] = Counter()
-        """Number of messages received, by profile. `response` and `error` are the numbers of answers."""
+        """Number of messages received, by message type. Answers have the types `response` and `error`."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
-        """Revisions received or invented for each document, oldest first."""
+        """Received and invented revisions of each document, oldest first."""
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
         """Revisions that the peer under test has requested, as (document, revision)."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
-        """Profile and content of unanswered `changes` and `proposeChanges` messages, by request number."""
+        """Type and content of each unanswered `changes` or `proposeChanges` message, by request number."""
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)
         self._sequence = 0
         self._moves: list[tuple[Callable[[], None], int]] = [
@@ -73,7 +73,7 @@ class Stranger:
         self._rng.choices(moves, weights)[0]()
 
     def hear(self, event: Event) -> None:
-        """Process an event of the connection."""
+        """Process an event of the BLIP connection."""
         if isinstance(event, RequestReceived):
             self.heard[event.profile] += 1
             self._learn(event)
@@ -134,7 +134,7 @@ class Stranger:
         )
 
     def _revision(self, document: str, *, after: str | None = None) -> str:
-        """Return a revision id, usually of the generation that follows `after`."""
+        """Return a known or invented revision id, usually with the generation that follows `after`."""
         rng = self._rng
         known = self._revisions.get(document, [])
         if after is None and known and rng.random() < 0.3:
@@ -367,7 +367,7 @@ class Stranger:
         )
 
     def _answer(self) -> None:
-        """Answer one of the waiting requests, usually the oldest one, and usually correctly."""
+        """Answer one of the requests that wait for an answer, usually the oldest, and usually correctly."""
         if not self._waiting:
             return
         rng = self._rng

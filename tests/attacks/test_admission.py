@@ -1,4 +1,4 @@
-"""Attacks on the limits for connections: clients that never authenticate, and users who occupy all slots."""
+"""Attacks on the connection limits by clients that never authenticate and by users who take all slots."""
 
 import asyncio
 import ssl
@@ -14,7 +14,7 @@ HEAD = b"GET /log/_blipsync HTTP/1.1\r\nHost: boat\r\n"
 
 
 async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWriter | None:
-    """Connect from an address, and stop at the given stage. Return None if the connection was refused."""
+    """Connect from an address, and stop at this stage of the handshake. Return None if refused."""
     tls = client_context(pinned=target.fingerprint).context if stage in ("http", "head") else None
     try:
         reader, writer = await asyncio.open_connection(
@@ -36,7 +36,7 @@ async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWrite
 
 
 async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, seconds: float) -> Facts:
-    """Keep many connections open from several addresses, each at a stage before the first message."""
+    """Keep many unauthenticated connections open from several addresses, at various stages."""
     stages = ("tcp", "hello", "http", "head")
     most = 0
 
@@ -65,7 +65,7 @@ async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, sec
 
 
 async def occupy(target: Target, begun: Begun, *, each: int) -> Facts:
-    """Let several users occupy as many connection slots as they can, then connect twice as another vessel."""
+    """Open as many connections as possible as several users, and then two as another vessel."""
     begun()
     intruders = []
     for number in range(each * (len(FRIENDS) + 1)):

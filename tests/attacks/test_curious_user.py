@@ -1,4 +1,4 @@
-"""A user who may read only notes cannot obtain information about other documents from the daemon."""
+"""A user who may read only notes cannot obtain information about other documents from the sync daemon."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ OWN = documents.note_id("argo", "01JXXXXXXXXXXXXXXXXXXXXXXX")
 
 @contextmanager
 def vessel(folder: Path) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a document that the user must not see, the digest of its blob, and its revision."""
+    """Yield a vessel with a document that the user may not read, the digest of its blob, and its revision."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -55,7 +55,7 @@ def note(digest: str) -> bytes:
 
 
 def said(reply: Reply, name: str) -> tuple[Any, ...]:
-    """Return the content of a reply, with the document's id masked."""
+    """Return the content of a reply, with the document id replaced in error messages."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message.replace(name, "…")
     return "reply", dict(reply.properties), reply.body
@@ -70,7 +70,7 @@ def test_spy_cannot_get_a_blob_with_a_proof_from_the_vessel_itself(tmp_path: Pat
             for asker, named in ((spy, None), (spy, OWN), (spy, HERE), (accomplice, HERE)):
                 reply = await asker.ask(ProveAttachment(digest, nonce, named).encode())
                 assert isinstance(reply, ErrorReceived), "the vessel has answered its own question"
-            async with curious(siege.target, GOOD) as friend:  # may see the blob, but cannot relay the proof
+            async with curious(siege.target, GOOD) as friend:  # may read the blob, but not relay this proof
                 reply = await friend.ask(ProveAttachment(digest, nonce, HERE).encode())
                 assert isinstance(reply, ErrorReceived)
             spy.answer(question, b"sha1-" + b"A" * 27 + b"=")
@@ -88,7 +88,7 @@ def test_spy_cannot_get_a_blob_with_a_proof_from_the_vessel_itself(tmp_path: Pat
 
 
 async def everything(spy: Curious, name: str, revision: str) -> list[tuple[Any, ...]]:
-    """Request a document with each kind of message, and return the replies."""
+    """Send messages of every type about a document, and return the replies."""
     found = []
     for offered, parent in ((revision, None), ("1-ff", None), ("2-ff", revision), ("9-ff", "8-ff")):
         proposals = ProposeChanges((Proposal(name, offered, parent),), conflict_includes_revision=True)

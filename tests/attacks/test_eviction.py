@@ -1,4 +1,4 @@
-"""Checkpoints and notes from guests and crew never cause the vessel's history to be removed."""
+"""Checkpoints and notes of guests and crew never cause the removal of a vessel's readings."""
 
 import json
 from functools import partial
@@ -22,7 +22,7 @@ READINGS = 300
 
 
 def filled(data: Path) -> None:
-    """Store readings of the vessel from a log that was recorded on an earlier card."""
+    """Store readings of the vessel from an earlier log."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", policy=POLICY) as database, database.transaction():
         build.write(database, build.boot(1, log=OLD))
@@ -37,7 +37,7 @@ def kept(data: Path) -> int:
 
 
 async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a guest store many large checkpoints, and a crew member many large notes."""
+    """Store many large checkpoints as a guest, and many large notes as a crew member."""
     guest, crew = await Intruder.enter(target, GUEST), await Intruder.enter(target, CREW)
     begun()
     sizes = (256 * 1024 - 100, LARGEST - 100)
@@ -94,7 +94,7 @@ def test_checkpoints_of_a_user_can_be_listed_and_dropped(tmp_path: Path) -> None
 
 
 async def flood(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a crew member send notes that compress very well, and one note that exceeds the size limit."""
+    """Send notes that compress very well, and one note above the size limit, as a crew member."""
     crew = await Intruder.enter(target, CREW)
     begun()
     text = b"x" * 250_000
@@ -121,7 +121,7 @@ def _body(text: bytes) -> bytes:
 
 
 def test_user_is_limited_to_a_daily_quota_and_named_in_the_status(tmp_path: Path, size: Size) -> None:
-    """Without the daily limit, 148 kB of compressed messages would fill 150 MB on every card in the fleet."""
+    """Without a quota, 148 kB of compressed messages would use 150 MB on every card in the fleet."""
     count = size.pick(40, 600)
     with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n") as siege:
         report = siege.under(partial(flood, count=count))

@@ -1,4 +1,7 @@
-"""Small requests that are expensive to answer: proofs of large blobs, and deltas of large documents."""
+"""Attacks with requests for large blobs and their proofs, and with deltas of large documents.
+
+Such requests are small but expensive to process.
+"""
 
 import asyncio
 import json
@@ -20,15 +23,14 @@ from .intruder import Intruder
 from .siege import CREW, Siege, Size, besieged
 
 PICTURED = documents.equipment_id("brigid", "engine")
-"""Id of a document in a channel that the well-behaved client does not pull, because its blob is large.
-"""
+"""Id of the document with the large blob, in a channel that the well-behaved client does not pull."""
 LARGE = documents.note_id("argo", "01JYYYYYYYYYYYYYYYYYYYYYYY")
 MIB = 1024 * 1024
 
 
 @contextmanager
 def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a large blob and a large document, the digest of the blob, and the revision id."""
+    """Yield a vessel with a large blob and document, the digest of the blob, and the document's revision."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -50,7 +52,7 @@ def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
 async def questions(
     target: Target, begun: Begun, *, profile: str, digest: str, count: int, seconds: float
 ) -> Facts:
-    """Request a blob or a proof of it `count` times without waiting for the answers."""
+    """Request a blob, or a proof of its possession, `count` times without waiting for answers."""
     intruder = await Intruder.enter(target, CREW)
     begun()
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Small compressed messages that inflate to large ones are rejected before they are processed."""
+"""Attacks with small compressed messages that inflate to very large ones. They are rejected early."""
 
 import asyncio
 from functools import partial
@@ -13,7 +13,7 @@ NOTE = "note:argo:01J0000000000000000000000"
 
 
 async def empty_objects(target: Target, begun: Begun, *, connections: int, each: int, count: int) -> Facts:
-    """Send revisions of a few kilobytes that each inflate to `count` empty objects, in parallel."""
+    """Send revisions of a few kilobytes, each of which inflates to `count` empty JSON objects."""
     body = b'{"type":"note","vessel":"argo","channels":["notes"],"a":[' + b",".join([b"{}"] * count) + b"]}"
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]
     begun()
@@ -35,9 +35,9 @@ def test_millions_of_empty_objects_are_refused(siege: Siege, size: Size) -> None
 
 
 async def long_messages(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
-    """Send messages that exceed the size limit, in compressed frames that each inflate to megabytes.
+    """Send messages that inflate to more than the size limit, and then one message of a valid size.
 
-    A message of a valid size follows each of them.
+    This happens on several connections in parallel.
     """
     body = bytes(12_000_000)
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]

@@ -1,4 +1,7 @@
-"""Lookups for long `changes` messages are divided into short steps, with other work in between."""
+"""Attacks with long `proposeChanges` messages. They are rejected, or processed in short steps.
+
+Between the steps, the sync daemon serves other clients.
+"""
 
 import asyncio
 import json
@@ -13,7 +16,7 @@ from .siege import CREW, GUEST, Siege, Size
 
 
 def proposals(count: int, number: int = 0) -> bytes:
-    """Return the body of a proposeChanges message for `count` unknown documents."""
+    """Return the body of a `proposeChanges` message for `count` unknown documents."""
     return json.dumps([[f"d{number:04d}{item:08d}", "1-abc"] for item in range(count)]).encode()
 
 

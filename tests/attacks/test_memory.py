@@ -1,4 +1,7 @@
-"""Unfinished messages, unread replies and many connections do not make the sync daemon exceed its memory."""
+"""Attacks on memory with unfinished messages, unread replies and many connections.
+
+The sync daemon stays below its memory limit.
+"""
 
 import asyncio
 from functools import partial
@@ -22,7 +25,7 @@ ALARM = {"type": "alarm", "channels": ["alarms"], "text": "x" * 250_000}
 async def unfinished(
     target: Target, begun: Begun, *, connections: int, messages: int, size: int, who: str = GUEST
 ) -> Facts:
-    """Start many messages on each of many connections, without finishing them."""
+    """Send the beginnings of many messages on each of many connections."""
     intruders = [found for _ in range(connections) if (found := await entered(target, who))]
     begun()
 
@@ -43,13 +46,13 @@ async def unfinished(
 
 
 async def unread(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
-    """Request documents, and never read the replies."""
+    """Request documents on many connections, and never read the replies."""
     intruders = [found for _ in range(connections) if (found := await entered(target, GUEST))]
     stranger = await Intruder.enter(target, CREW)
     await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     longest = len(stranger.bodies[1])
     begun()
-    for intruder in [found for found in intruders if not found.is_over]:  # a client has at most sixteen
+    for intruder in [found for found in intruders if not found.is_over]:  # sixteen at most for one user
         for _ in range(each):
             intruder.ask({"Profile": "getRev", "id": LONG_ID})
         intruder.deaf()
@@ -60,7 +63,7 @@ async def unread(target: Target, begun: Begun, *, connections: int, each: int) -
 
 
 async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
-    """Open many connections, as other vessels and as several users, until no slots remain."""
+    """Open many connections as another vessel and as several users, until no slots remain."""
     begun()
     names = [None, *FRIENDS, GUEST]
     intruders: list[Intruder] = []
@@ -76,7 +79,7 @@ async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
 
 
 def with_long_alarm(data: Path) -> None:
-    """Store a document of 250 kB that a guest may read."""
+    """Store an alarm of 250 kB that a guest may read."""
     data.mkdir(parents=True)
     with Database.open(data / "log.db", policy=documents.POLICY) as database:
         database.put(LONG_ID, ALARM)

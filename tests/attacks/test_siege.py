@@ -1,4 +1,4 @@
-"""Tests of the class `Siege`: its measurements are correct, and an error in an attack fails the test."""
+"""Tests of the class `Siege`. Its measurements are plausible, and an error in an attack fails the test."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Well-formed but wrong messages cause no fault, at any stage of a session, in either role.
+"""Well-formed but wrong messages from a peer cause no fault, at any stage of a session and in either role.
 
 Each of the following is a fault:
 
@@ -40,7 +40,7 @@ from .stranger import SPARED, Stranger
 MOVES = 400
 """Maximum number of messages that the hostile peer sends in a session."""
 GROWTH_MIB = 24.0
-"""Growth of resident memory, in MiB, that is too large to be measurement noise."""
+"""Limit for the growth of resident memory, in MiB, which allows for measurement noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}
 NAMES = [f"shared-{number}" for number in range(20)]
 
@@ -64,7 +64,7 @@ ROLES: dict[str, Callable[[Database, Clock], Script]] = {
 
 @dataclass
 class Outcome:
-    """Combined results of several sessions."""
+    """Combined results of several sessions with a hostile peer."""
 
     sessions: int = 0
     moves: int = 0
@@ -73,10 +73,10 @@ class Outcome:
     ends: Counter[str] = field(default_factory=Counter)
     """Number of sessions that ended early, by the first words of the reason."""
     taken: int = 0
-    """Number of documents in the stores at the end, without those that existed at the beginning."""
+    """Number of documents in the stores at the end that the hostile peer may mention."""
     resident_mib: list[float] = field(default_factory=list)
     held: weakref.WeakSet[Session] = field(default_factory=weakref.WeakSet)
-    """Sessions that have ended, but are still referenced and therefore use memory."""
+    """Ended sessions that are still referenced and therefore use memory."""
 
     def __str__(self) -> str:
         depth, first, last = self.moves / max(1, self.sessions), self.resident_mib[0], self.resident_mib[-1]
@@ -94,14 +94,17 @@ def edit(database: Database, rng: random.Random) -> None:
     found = database.get(name)
     parent = None if found is None or found.deleted else found.rev
     body = {"n": rng.randrange(99), "channels": [rng.choice(["notes", "crew"])]}
-    with suppress(DocumentError):  # a stranger may have used the highest generation
+    with suppress(DocumentError):  # the hostile peer may have used the highest generation
         database.put(name, body, parent=parent)
 
 
 def converse(
     make: Callable[[Database, Clock], Script], database: Database, seed: int, outcome: Outcome
 ) -> None:
-    """Run one session to its end. Raise AssertionError, or an exception that the peer does not handle."""
+    """Run one session with a hostile peer, and add the results to `outcome`.
+
+    Exceptions that the peer under test does not handle are raised.
+    """
     rng, clock = random.Random(seed), Clock()
     script = make(database, clock)
     stranger = Stranger(rng, NAMES, script.connection)
@@ -135,7 +138,7 @@ def converse(
 
 
 def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
-    """Run sessions as long as `goes_on` returns True, three on each store."""
+    """Run sessions with a hostile peer, three on each store, as long as `goes_on` returns True."""
     outcome = Outcome()
     while goes_on(outcome):
         with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
@@ -178,7 +181,7 @@ def test_wrong_messages_deep_in_a_session_cause_no_fault(role: str) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
 def test_half_an_hour_of_wrong_messages_causes_no_fault_and_no_memory_growth(role: str) -> None:
-    """The environment variable LOGBOAT_FUZZ_S sets the total duration of the test in seconds."""
+    """The environment variable LOGBOAT_FUZZ_S overrides the total duration for all roles, in seconds."""
     seconds = float(os.environ.get("LOGBOAT_FUZZ_S", "1800")) / len(ROLES)
     end = time.monotonic() + seconds
     outcome = fuzz(role, random.randrange(10**9), lambda _: time.monotonic() < end)
@@ -191,7 +194,7 @@ def test_half_an_hour_of_wrong_messages_causes_no_fault_and_no_memory_growth(rol
 
 
 async def talk(target: Target, begun: Begun, *, who: str, seconds: float, seed: int) -> Facts:
-    """Run sessions with the daemon, one after another."""
+    """Send wrong messages to the sync daemon in one session after another."""
     rng, said, sessions = random.Random(seed), 0, 0
     begun()
     end = time.monotonic() + seconds

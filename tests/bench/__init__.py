@@ -1,1 +1,1 @@
-"""Benchmarks, which print results and assert nothing: `make bench`. Each module's `main` prints a table."""
+"""Benchmarks, which `make bench` runs. The function `main` of each module measures and prints a table."""

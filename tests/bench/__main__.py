@@ -1,7 +1,7 @@
-"""All benchmarks, one after another: `make bench`.
+"""Runs all benchmarks one after another, for `make bench`.
 
-`ARGS=quick` runs shorter benchmarks. `ARGS=status` runs a single benchmark, and `ARGS="status 100000"` runs
-it with another size (number of documents in the store, or of bytes in a recording).
+`make bench ARGS=quick` runs shorter benchmarks. `ARGS=status` runs a single benchmark. `ARGS="status 100000"`
+runs it with a different number of documents. For other benchmarks, the number is one of bytes or seconds.
 """
 
 import sys
@@ -12,7 +12,7 @@ from . import delay, gateway, lights, recorder, recordings, replication, status,
 
 
 def main(arguments: list[str]) -> int:
-    """Print the tables. Return 1 if a time limit was exceeded, and 2 if the arguments are wrong."""
+    """Run the benchmarks. Return 1 if a time limit was exceeded, or 2 if the arguments are invalid."""
     if arguments and arguments != ["quick"]:
         return one(arguments[0], arguments[1:])
     quick = bool(arguments)
@@ -29,7 +29,10 @@ def main(arguments: list[str]) -> int:
 
 
 def one(name: str, figures: list[str]) -> int:
-    """Run one benchmark with the given number of seconds, documents or bytes, and return the exit status."""
+    """Run the benchmark `name`, and return the exit status.
+
+    `figures` may contain a number of seconds, documents or bytes.
+    """
     figure = float(figures[0]) if figures else None
     match name:
         case "status":

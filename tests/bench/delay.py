@@ -1,8 +1,8 @@
-"""Delay of the recorder's commits while another process writes 5,000 documents/s into the same store.
+"""Measures the delay of the recorder's commits while another process writes 5,000 documents/s to the store.
 
-Promise: no use of the document store delays the recorder. On a disk that is otherwise idle, 99.9 % of batches
-are durable less than 100 ms after their commit was due. Alarms that are raised and cleared continuously cause
-additional commits, so that there are enough commits to measure.
+Logboat guarantees that no use of the document store delays the recorder. On a disk that is otherwise idle,
+99.9 % of batches are durable less than 100 ms after their commit was due. A sensor that raises and clears
+alarms continuously causes additional commits, so that there are enough commits to measure.
 """
 
 import subprocess
@@ -39,7 +39,7 @@ with Database.open(Path(sys.argv[1]), policy=documents.POLICY) as database:
 
 
 def main(seconds: float = 60.0) -> int:
-    """Print the figures. Return 1 if the promise is broken."""
+    """Print the delays with and without the other process. Return 1 if the guarantee is not met."""
     print(
         f"commits of the recorder, from when they are due until they are durable, {seconds:g} s each: "
         "50 sensors at 1 Hz, and one at 40 Hz that raises alarms"

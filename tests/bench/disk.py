@@ -1,6 +1,6 @@
-"""A separate file system for a benchmark, to count the bytes that reach the block device.
+"""A separate file system for benchmarks, which counts the bytes that reach the block device.
 
-If no file system can be mounted, the benchmark uses the process's own counter of written bytes.
+If no file system can be mounted, the kernel's counter of the bytes that a process has written is used.
 """
 
 import contextlib
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECTOR = 512
-"""Bytes in a sector of /sys/block/*/stat, on every device (kernel, Documentation/block/stat.rst)."""
+"""Sector size in /sys/block/*/stat, in bytes, for every device (kernel, Documentation/block/stat.rst)."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Folder to write to, with a counter of the bytes written to it."""
+    """Folder for the files of a benchmark, with a counter of the bytes written."""
 
     folder: Path
     what: str
     """Description of the counted bytes, for the printed table."""
     written: Callable[[int], int]
-    """Function that returns the number of bytes written so far. Its argument is a process id."""
+    """Function that returns the number of bytes that a process, given by its id, has written so far."""
 
 
 def bytes_of_process(pid: int) -> int:
@@ -42,7 +42,7 @@ def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
     with image.open("wb") as file:
         file.truncate(megabytes * 1_000_000)
     subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", str(image)], check=True)
-    # The options are noatime and the default commit interval of 5 s, as on the card's data partition.
+    # As on the card's data partition, the options are noatime and the default commit interval of 5 s.
     done = subprocess.run(
         ["mount", "-o", "loop,noatime", str(image), str(mounted)], check=False, capture_output=True
     )

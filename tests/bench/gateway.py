@@ -1,4 +1,4 @@
-"""Forwarding rates in documents/s, to a real mosquitto broker at QoS 1 and to a Couchbase gateway."""
+"""Measures forwarding rates, in documents/s, to a mosquitto broker at QoS 1 and to a Couchbase gateway."""
 
 import asyncio
 import shutil
@@ -28,14 +28,14 @@ from tests.services.test_gateways import Shore
 
 DOCUMENTS: Final = 20_000
 SAMPLES: Final = 12
-"""Number of samples in a reading. A reading of 12 samples has about 300 bytes."""
+"""Number of samples in a reading, which then has about 300 bytes."""
 TURNS: Final = 3
-"""Number of times that the gateway and the baseline are measured, alternately."""
+"""Number of measurements each of the gateway and of the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Elapsed time, and processor time of this process, in seconds."""
+    """Elapsed time and processor time of this process, in seconds."""
 
     seconds: float
     cpu: float
@@ -46,13 +46,13 @@ class Spent:
         return cls(time.monotonic(), time.process_time())
 
     def until_now(self) -> "Spent":
-        """Return the time spent since these values were taken."""
+        """Return the time spent since these clock values were read."""
         now = Spent.now()
         return Spent(now.seconds - self.seconds, now.cpu - self.cpu)
 
 
 def main(*, quick: bool = False) -> None:
-    """Print the rates of both gateways."""
+    """Measure and print the rates of both gateways."""
     count = DOCUMENTS // 4 if quick else DOCUMENTS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -69,7 +69,7 @@ def main(*, quick: bool = False) -> None:
 
 
 def _to_mosquitto(path: Path, database: Database, count: int) -> None:
-    """Print the median rates to mosquitto.
+    """Measure and print the median rates to mosquitto.
 
     The gateway and the baseline are measured alternately, so that other load affects both.
     """
@@ -78,7 +78,7 @@ def _to_mosquitto(path: Path, database: Database, count: int) -> None:
     ours, bare = [], []
     try:
         for turn in range(TURNS):
-            name = f"club-{turn}"  # each run has its own cursor, so it begins with the first document
+            name = f"club-{turn}"  # without a cursor, so that forwarding begins with the first document
 
             def is_done(key: str = local_key(name)) -> bool:
                 kept = database.get_local(key)
@@ -136,14 +136,14 @@ async def _spent(make: Callable[[], Gateway], is_done: Callable[[], bool]) -> Sp
 
 
 async def _bare(port: int, payloads: Sequence[bytes]) -> Spent:
-    """Return the time that aiomqtt alone takes with the same window.
+    """Return the time that aiomqtt alone needs for the same messages with the same window.
 
-    The measurement includes no store, cursor or check of answers.
+    Unlike the gateway, this baseline uses no store and no cursor, and checks no answers.
     """
     began = Spent.now()
     left = iter(payloads)
     async with aiomqtt.Client(
-        # The default of paho is only 20 messages in flight.
+        # By default, paho permits only 20 messages in flight.
         "127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V5, max_inflight_messages=0
     ) as client:  # fmt: skip
         client.pending_calls_threshold = 2 * WINDOW_MESSAGES

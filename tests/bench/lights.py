@@ -1,7 +1,7 @@
-"""The cost of `logboat lights` while nothing happens, next to a recorder with 50 sensors.
+"""Measures processor time and memory of an idle `logboat lights` beside a recorder with 50 sensors.
 
-The daemon drives five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including
-systemd's list of failed units if systemd is running.
+The daemon drives five LEDs on gpiozero's mock pins. In all other respects it runs as on an appliance. If
+systemd is running, the daemon also queries systemd's failed units.
 """
 
 import os
@@ -25,17 +25,17 @@ from services.cli.main import main
 sys.exit(main(["lights", *sys.argv[1:]]))
 """
 SETTLED_S = 8.0
-"""Seconds after the start until the lamp test is over and the recorder has committed."""
+"""Time in seconds after which the lamp test has ended and the recorder has committed samples."""
 
 
 def with_children(pid: int) -> float:
-    """Return the processor time in seconds of a process and its ended children (proc(5), fields 14 to 17)."""
+    """Return the processor time of a process and its ended children in seconds (proc(5), fields 14 to 17)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def main(seconds: float = 30.0) -> None:
-    """Measure for `seconds`, and print the result."""
+    """Measure the lights daemon for `seconds`, and print the result."""
     print(f"lights, beside a recorder of {SENSORS} sensors at 1 Hz, {seconds:g} s")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)

@@ -1,4 +1,4 @@
-"""Rates of the real Couchbase Lite for Java with Logboat's listener, over TLS, with the same documents."""
+"""Measures the replication rates of Couchbase Lite for Java with Logboat's listener, for comparison."""
 
 import time
 from pathlib import Path
@@ -11,13 +11,13 @@ from .serving import LOOK_EVERY, Steady, reading_id, served
 from .store import body
 
 AT_ONCE: Final = 1_000
-"""Number of documents that are sent to the program in one line."""
+"""Number of documents that are passed to the Java program in one line of input."""
 WARM_UP: Final = 500
-"""Number of documents that are transferred each way before measuring, so that Java compiles its hot code."""
+"""Number of documents transferred each way before the measurement, so that Java compiles its hot code."""
 
 
 def measure(runtime: Runtime, folder: Path, source: Path, count: int) -> dict[Kind, Steady]:
-    """Push `count` documents, then pull `count` documents from `source`, a store that contains them."""
+    """Push `count` documents, and then pull as many from the store `source`. Return both measurements."""
     found = {}
     with CouchbaseLite(runtime, folder / "couchbase-lite", log_level="ERROR") as program:
         with served(folder / "lite-warm.db") as other:

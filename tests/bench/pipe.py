@@ -1,9 +1,8 @@
 """A bare pipe, which does only the minimum work of a replication between two Python processes.
 
-The pipe uses Logboat's WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum). Documents
-are parsed as JSON and inserted into a SQLite table, 200 in a transaction, as durably as in the document
-store. Each document gets a reply. There are no revisions, proposals or checkpoints, and nothing is read from
-a store.
+The pipe uses Logboat's WebSocket transport with TLS, and BLIP frames with checksums and compression. The
+receiver parses documents as JSON, inserts them durably into a SQLite table, 200 in a transaction, and replies
+to each. There are no revisions, proposals or checkpoints, and the sender does not read from a store.
 """
 
 import asyncio
@@ -27,13 +26,13 @@ from .serving import Steady, reading_id, served, until_told
 from .store import BATCH, body
 
 AWAITING: Final = 5 * BATCH
-"""Largest number of outstanding replies. Replication has the same limit."""
+"""Maximum number of documents that wait for a reply. Replication has the same limit."""
 FLUSH_EVERY: Final = 100
 MOST: Final = 1024 * 1024
 
 
 class _Passive:
-    """Receiver that inserts documents and replies to each."""
+    """Receiver of the pipe, which inserts documents into a table and replies to each."""
 
     def __init__(self, transport: Transport, path: Path) -> None:
         self._transport = transport
@@ -71,7 +70,7 @@ class _Passive:
 
 
 class _Active:
-    """Sender that counts the replies."""
+    """Sender of the pipe, which counts the replies."""
 
     def __init__(self, transport: Transport, contents: list[bytes]) -> None:
         self._transport, self._contents = transport, contents
@@ -101,7 +100,7 @@ class _Active:
 
 
 def listen(path: Path, pipe: Connection) -> None:
-    """Run the pipe's passive process."""
+    """Run the pipe's receiving process."""
 
     async def decide(_: ws_server.Request) -> ws_server.Accept:
         return ws_server.Accept(lambda transport: _Passive(transport, path), ws_client.SUBPROTOCOLS[0])
@@ -117,7 +116,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 def measure(folder: Path, count: int) -> Steady:
-    """Send `count` documents, and return the measurement. `count` must be a multiple of BATCH."""
+    """Send `count` documents through the pipe, and return the rate. `count` must be a multiple of BATCH."""
     contents = [
         reading_id(number).encode() + b"\n" + msgspec.json.encode(body(number)) for number in range(count)
     ]

@@ -1,7 +1,8 @@
-"""The recorder under load: processor time, bytes written, memory, and time to the first durable reading.
+"""Measures the recorder's processor time, written bytes, memory, and time to the first durable reading.
 
-Aims: at 1,000 samples/s, at most 25 % of one core. At 50 samples/s, at most 400 bytes written to storage for
-each sample, including the journal, documents and file system. At most 60 MiB of resident memory.
+At 1,000 samples/s, the recorder should use at most 25 % of one core. At 50 samples/s, it should write at most
+400 bytes per sample to storage, including the journal, the documents and the file system's own data. It
+should use at most 60 MiB of resident memory.
 """
 
 import os
@@ -24,7 +25,7 @@ MODELS = (
 
 
 def configure(folder: Path, rate_hz: float) -> None:
-    """Configure 50 simulated sensors with the given rate, and with windows that end within a run."""
+    """Write a configuration of 50 simulated sensors with this rate, and with windows shorter than a run."""
     tables = []
     for number in range(SENSORS):
         model, path = MODELS[number % len(MODELS)]
@@ -37,7 +38,7 @@ def configure(folder: Path, rate_hz: float) -> None:
 
 
 def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
-    """Run the recorder once, and print a line with the results."""
+    """Run the recorder at one sampling rate, and print a line with the results."""
     configure(folder, rate_hz)
     data = target.folder / f"data-{rate_hz:g}"
     theirs, ours = os.pipe()
@@ -58,7 +59,7 @@ def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
             now = time.monotonic()
             if not first:
                 first = now - began
-            # Files and the first documents are created in the first seconds, so measuring begins later.
+            # The first seconds are not measured, because the recorder creates its files then.
             if start is None and now - began >= 5:
                 start, samples = (now, cpu_seconds(process.pid), target.written(process.pid)), 0
             samples += 1
@@ -82,7 +83,7 @@ def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return user and system time of a process in seconds (proc(5), fields 14 and 15)."""
+    """Return the user and system time of a process in seconds (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -96,7 +97,7 @@ def resident_kib(pid: int) -> tuple[int, int]:
 
 
 def main(seconds: float = 60.0) -> None:
-    """Measure the recorder at both rates, for `seconds` each."""
+    """Measure the recorder at two sampling rates for `seconds` each, and print the results."""
     print(f"recorder, {SENSORS} simulated sensors, {seconds:g} s each")
     with tempfile.TemporaryDirectory() as work, disk(Path(work)) as target:
         print(f"  ({target.what})")

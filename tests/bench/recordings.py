@@ -1,7 +1,7 @@
 """Measures the duration of commands on a vessel whose 50 sensors replay one large recording.
 
-The aim is that `config check` takes at most 10 s with a recording of 60 MB, and at most 1 s without
-recordings. `status` does not read recordings, so it takes at most 1 s. `doctor` reads a recording once.
+With a recording of 60 MB, `config check` should take at most 10 s, and at most 1 s without recordings.
+`status` should take at most 1 s, because it does not read recordings. `doctor` reads the recording once.
 """
 
 import sys
@@ -16,15 +16,15 @@ from typing import Final
 BYTES: Final = 60_000_000
 SENSORS: Final = 50
 MOST_S: Final = {"config check": 10.0, "import --check": 15.0, "status": 1.0, "doctor": 15.0}
-"""Maximum duration of each command with a 60 MB recording, in seconds."""
+"""Time limit for each command with a 60 MB recording, in seconds."""
 MOST_WITHOUT_S: Final = 1.0
-"""Maximum duration of `config check` without recordings, in seconds."""
+"""Time limit for `config check` without recordings, in seconds."""
 _REPLAY: Final = 'kind = "replay"\nfile = "rec.csv"\n'
 _SIMULATED: Final = 'kind = "simulated"\nmodel = "battery"\n'
 
 
 def rows(total: int) -> Iterator[str]:
-    """Yield the lines of a recording of `total` bytes, in which each path has a value every 100 ms."""
+    """Yield the lines of a recording of `total` bytes, which has a value of each path every 100 ms."""
     head = "time,path,value\n"
     yield head
     size, number, begin = len(head), 0, datetime(2024, 6, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ def rows(total: int) -> Iterator[str]:
 
 
 def described(kind: str) -> str:
-    """Return a `sensors.toml` with 50 sensors of a kind."""
+    """Return a `sensors.toml` with 50 sensors. `kind` contains the keys that all of them have."""
     return "".join(
         f'[[sensor]]\nid = "v{number}"\n{kind}path = "electrical.batteries.{number}.voltage"\n'
         for number in range(SENSORS)
@@ -45,14 +45,14 @@ def described(kind: str) -> str:
 
 
 def timed(words: list[str]) -> float:
-    """Return the duration of a command in seconds, from the start to the end of its process."""
+    """Run a `logboat` command, and return the duration of its process in seconds."""
     began = time.perf_counter()
     run([str(Path(sys.executable).with_name("logboat")), *words], check=False, stdout=DEVNULL, stderr=DEVNULL)
     return time.perf_counter() - began
 
 
 def main(total: int = BYTES) -> int:
-    """Print the durations. Return 1 if one of them exceeds its limit."""
+    """Measure and print the durations of all commands. Return 1 if one of them exceeds its limit."""
     print(f"{SENSORS} sensors that replay one recording of {total / 1e6:.0f} MB; seconds of each process")
     late = 0
     with tempfile.TemporaryDirectory() as work:
@@ -82,7 +82,7 @@ def main(total: int = BYTES) -> int:
 
 
 def shown(what: str, seconds: float, most: float) -> int:
-    """Print a line of the table, and return 1 if the duration is above the limit."""
+    """Print a duration as a line of the table, and return 1 if it is above the limit, otherwise 0."""
     late = seconds > most
     print(f"  {what:<40} {seconds:6.2f}   at most {most:g}{'   TOO SLOW' if late else ''}")
     return int(late)

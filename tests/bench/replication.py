@@ -1,8 +1,9 @@
-"""Replication between two processes over loopback TLS: documents/s, bytes on the wire, cost of one change.
+"""Measures replication between two processes over TLS on loopback.
 
-Targets: in steady state, replication in one direction transfers 15,000 documents/s. It reaches at least half
-the rate of a bare pipe, and is faster than Couchbase Lite. An update of one field takes at most 300 bytes.
-The cost of one change grows by a factor of at most 1.2 as the store grows. Resident memory is at most 60 MiB.
+In steady state, replication in one direction should transfer 15,000 documents/s. It should reach at least
+half the rate of a bare pipe, and be faster than Couchbase Lite. An update of one field should need at most
+300 bytes. The time to replicate one change should grow by a factor of at most 1.2 as the store grows. Each
+process should use at most 60 MiB of resident memory.
 """
 
 import asyncio
@@ -34,14 +35,14 @@ FLAT: Final = 1.2
 RESIDENT_MIB: Final = 60
 
 TIMES: Final = 25
-"""Number of timed changes on new connections, and on an open connection."""
+"""Number of timed changes, both on new connections and on an open connection."""
 
 
 # Rates
 
 
 def rates(folder: Path, count: int) -> None:
-    """Print documents/s each way, processor time on both sides, bytes per document, and two baselines."""
+    """Measure and print the rates of push and pull, with their costs, and the rates of two baselines."""
     print(
         f"replication between two processes over loopback TLS, {count:,} documents of "
         f"{len(json.dumps(body(1)))} bytes each way, the first {WARM_UP:.0%} not counted; "
@@ -52,7 +53,7 @@ def rates(folder: Path, count: int) -> None:
     )
     push, of_push = carry(folder, count, push=True)
     pull, of_pull = carry(folder, count, push=False)
-    bare = pipe.measure(folder, max(count, 20_000))  # the pipe is fast, so fewer documents would end too soon
+    bare = pipe.measure(folder, max(count, 20_000))  # fewer documents would take too little time to measure
     _row("push", push, f">= {AIM:,}", of_push)
     _row("pull", pull, f">= {AIM:,}", of_pull)
     _row("bare pipe", bare, "possible")
@@ -74,7 +75,7 @@ def rates(folder: Path, count: int) -> None:
 
 
 def carry(folder: Path, count: int, *, push: bool) -> tuple[Steady, str]:
-    """Push or pull `count` documents. Return the rates, and a string that states bytes and memory."""
+    """Push or pull `count` documents. Return the rates, and the bytes and memory used as printable text."""
     way = "push" if push else "pull"
     here, there = folder / f"{way}-here.db", folder / f"{way}-there.db"
     fill(here if push else there, count)
@@ -113,9 +114,9 @@ def _ratio(name: str, ratio: float, aim: str) -> None:
 
 
 def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
-    """Print the time that one changed document takes, with increasing numbers of documents on both sides.
+    """Measure and print the time to replicate one changed document, for stores of increasing size.
 
-    The sizes are measured alternately, so that other load on the machine affects all of them.
+    The stores are measured alternately, so that other load on the machine affects all of them.
     """
     print(f"one changed document, both ways, median of {TIMES}; times the smallest store's: aim <= {FLAT}")
     print(f"  {'stored':>8}  {'connect, replicate, checkpoint':<34}put until it is durable there")
@@ -142,7 +143,7 @@ def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
 
 
 async def _in_turns(each: list[Callable[[int], Awaitable[None]]]) -> list[float]:
-    """Return the median duration in seconds of each operation. The operations are run alternately."""
+    """Run several operations alternately, and return the median duration of each in seconds."""
     found: list[list[float]] = [[] for _ in each]
     for number in range(TIMES):
         for once, times in zip(each, found, strict=True):
@@ -191,7 +192,7 @@ async def _on_one_connection(pairs: list[tuple[Database, Other]]) -> list[float]
 
 
 def main(*, quick: bool = False) -> None:
-    """Print the tables of all replication benchmarks."""
+    """Run all replication benchmarks, and print their tables."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         rates(folder, 5_000 if quick else 20_000)

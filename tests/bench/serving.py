@@ -1,4 +1,4 @@
-"""A store that another process serves, replication with it, and rates on both sides in steady state."""
+"""A store that is served by another process, replicators for this store, and measurement of their rates."""
 
 import asyncio
 import multiprocessing
@@ -22,24 +22,27 @@ from .recorder import cpu_seconds, resident_kib
 from .store import BATCH, body
 
 WARM_UP: Final = 0.1
-"""Share of a run that is not measured, because the processes are still connecting and filling caches."""
+"""Fraction of a run that is not measured, because the processes are still connecting and filling caches."""
 LOOK_EVERY: Final = 0.005
-"""Pause in seconds between two checks of the progress."""
+"""Interval at which progress is polled, in seconds."""
 PATIENCE: Final = 60.0
 """Time limit in seconds for one document to be replicated or recorded."""
 
 Server = Callable[[Path, Connection], None]
-"""Function that serves a file. It sends its URL, fingerprint and PEM certificate, and ends at any message."""
+"""Function that serves a file in another process.
+
+It sends its URL, fingerprint and PEM certificate through the pipe, and returns when it receives any message.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Process that serves a file."""
+    """Process that serves a file over TLS."""
 
     url: str
     fingerprint: str
     certificate: str
-    """Certificate in PEM format."""
+    """Server certificate in PEM format."""
     pid: int
 
     @property
@@ -50,9 +53,9 @@ class Other:
 
 @contextmanager
 def served(path: Path, by: Server | None = None) -> Iterator[Other]:
-    """Start another process that serves a file over TLS.
+    """Serve a file over TLS in another process for the duration of the block.
 
-    By default, the file is a store with Logboat's listener.
+    By default, the process serves a document store with Logboat's listener.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -89,7 +92,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 async def until_told(pipe: Connection, url: str, identity: TLSIdentity) -> None:
-    """Send this process's URL and certificate, then wait for a message to end."""
+    """Send the URL and the certificate of this process through the pipe, and wait for any message."""
     pipe.send((url, identity.fingerprint, identity.chain_pem().decode()))
     await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
 
@@ -100,7 +103,7 @@ def open_store(path: Path) -> Database:
 
 
 def fill(path: Path, count: int) -> None:
-    """Add readings to a store until the store contains `count` documents."""
+    """Add readings to a document store until it contains `count` documents."""
     with open_store(path) as database:
         for start in range(database.count(), count, BATCH):
             with database.transaction():
@@ -109,7 +112,7 @@ def fill(path: Path, count: int) -> None:
 
 
 def reading_id(number: int) -> str:
-    """Return the id of the reading with this number. Numbers start at 0."""
+    """Return the document id of the reading with this number, counted from 0."""
     return documents.reading_id("bench", "s", "abcdef", number + 1)
 
 
@@ -119,7 +122,10 @@ def replicator(
     on_documents: Callable[[list[DocumentEnded]], None] | None = None,
     **options: Any,
 ) -> Replicator:
-    """Return a replicator between a local store and the served one, whose certificate is pinned."""
+    """Return a replicator for a local store and the store that another process serves.
+
+    The replicator accepts only the certificate of that process.
+    """
     configuration = ReplicatorConfiguration(
         database, URLEndpoint(other.url), pinned_server_certificate=other.fingerprint, **options
     )
@@ -136,16 +142,16 @@ async def pushed(count: int, done: asyncio.Event, running: Replicator) -> None:
 
 
 class Steady:
-    """Rate in documents/s and processor time on both sides, measured after the warm-up."""
+    """Measurement of a replication's rate and of both processes' processor time, after the warm-up."""
 
     def __init__(self, count: int, *, active: int, passive: int) -> None:
-        """Measure the processes with the ids `active` and `passive`."""
+        """Prepare to measure a transfer of `count` documents between the processes `active` and `passive`."""
         self._count, self._pids = count, (active, passive)
         self._began: tuple[float, ...] = ()
         self._ended: tuple[float, ...] = ()
 
     def look(self, done: int) -> bool:
-        """Record that `done` documents have been transferred. Return True if all have been.
+        """Record that `done` documents have been transferred so far. Return True if these are all.
 
         This method must be called every few milliseconds.
         """
@@ -157,9 +163,9 @@ class Steady:
         return True
 
     async def follow(self, done: Callable[[], int], run: "asyncio.Task[object]") -> None:
-        """Poll the progress until `run` has transferred all documents.
+        """Poll `done` until the task `run` has transferred all documents.
 
-        Raise the exception of `run`, or RuntimeError if `run` ends early.
+        Raise the exception of the task, or RuntimeError if the task ends early.
         """
         while not self.look(done()):
             if run.done():
@@ -174,7 +180,7 @@ class Steady:
 
     @property
     def cpu_us(self) -> tuple[float, float]:
-        """Microseconds of processor time per document, on the active and on the passive side."""
+        """Processor time of the active and of the passive process, in microseconds per document."""
         return 1e6 * self._each(1), 1e6 * self._each(2)
 
     def _sample(self, done: int) -> tuple[float, ...]:

@@ -1,6 +1,7 @@
-"""Duration of `logboat status` with many documents, in total and by step.
+"""Measures the duration of `logboat status` with many documents, in total and for each step.
 
-Aim: under 300 ms with a million documents, including Python's start, and no increase with more documents.
+With a million documents, the command should take less than 300 ms, including the start of Python. The
+duration should not increase with the number of documents.
 """
 
 import os
@@ -30,14 +31,14 @@ New = tuple[str, str, bytes, bool]
 
 
 def made(document_id: str, raw: bytes) -> New:
-    """Return a document in the form that `insert_new` accepts."""
+    """Return a new document in the form that `Database.insert_new` accepts."""
     return document_id, revisions.make(None, deleted=False, body=raw), raw, False
 
 
 def fleet(total: int) -> Iterator[New]:
-    """Yield `total` documents of four vessels: readings, and an occasional alarm or boot.
+    """Yield `total` documents of four vessels. Most are readings, and some are alarms and boots.
 
-    All alarms except a few are over and acknowledged.
+    All alarms have been cleared, and all except `OPEN_ALARMS` of them have been acknowledged.
     """
     import msgspec
 
@@ -66,7 +67,7 @@ def fleet(total: int) -> Iterator[New]:
 
 
 def fill(path: Path, total: int) -> float:
-    """Fill a store, and return the rate in documents per second."""
+    """Write `total` documents to a new store, and return the rate in documents per second."""
     began = time.perf_counter()
     with Database.open(path, policy=documents.POLICY) as database:
         batch: list[New] = []
@@ -86,7 +87,7 @@ def fill(path: Path, total: int) -> float:
 
 
 def live(run: Path) -> None:
-    """Write the live states of a recorder and of a sync daemon, with this process's id in both."""
+    """Write the live state files of a recorder and of a sync daemon that seem to be running."""
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     stamp = {"clock": clock, "utc": utc}
     sensors = {f"s{number:02}": build.live_sensor(clock=clock, utc=utc) for number in range(SENSORS)}
@@ -101,19 +102,19 @@ def live(run: Path) -> None:
 
 
 def timed(command: list[str]) -> float:
-    """Return the duration of a process in milliseconds, from its start to its end."""
+    """Run a command, and return the duration of its process in milliseconds."""
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return 1000 * (time.perf_counter() - began)
 
 
 def shown(what: str, times: list[float]) -> str:
-    """Return a line of the table."""
+    """Return a line of the table, with the minimum, median and maximum of `times`."""
     return f"  {what:<48} {min(times):6.0f} {median(times):6.0f} {max(times):6.0f}"
 
 
 def main(total: int = 1_000_000) -> None:
-    """Fill a store, then measure `logboat status` with it."""
+    """Fill a store, measure `logboat status` with this store, and print the table."""
     print(f"logboat status, {total:,} documents on record; ms from start to end of the process, {RUNS} runs")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -155,7 +156,7 @@ def main(total: int = 1_000_000) -> None:
 
 
 def asked(folder: Path) -> float:
-    """Return the duration in milliseconds of the queries that `logboat status` makes."""
+    """Make the queries that `logboat status` makes, and return their duration in milliseconds."""
     from services.history.current import from_documents
     from services.history.open_alarms import open_alarms
 

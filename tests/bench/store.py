@@ -1,4 +1,4 @@
-"""The document store: documents/s written and read, and the cost of a change as the store grows."""
+"""Measures the rates of writing and reading documents, and the cost of a change as the store grows."""
 
 import json
 import random
@@ -14,7 +14,7 @@ BATCH = 200
 
 
 def body(number: int) -> dict[str, object]:
-    """Return a body of about 300 bytes of JSON."""
+    """Return the body of a reading, which has about 300 bytes as JSON."""
     chance = random.Random(number)
     return {
         "type": "reading",
@@ -27,14 +27,14 @@ def body(number: int) -> dict[str, object]:
 
 
 def timed(work: Callable[[], int]) -> float:
-    """Return the number of operations per second. `work` returns the number of operations that it did."""
+    """Call `work`, which returns its number of operations, and return the operations per second."""
     began = time.perf_counter()
     done = work()
     return done / (time.perf_counter() - began)
 
 
 def main(sizes: tuple[int, ...] = (1_000, 10_000, 100_000)) -> None:
-    """Fill a store step by step, and print the cost of single changes at each size."""
+    """Fill a store in steps, and print the rates and the cost of a single change at each size."""
     print(f"document store, documents of {len(json.dumps(body(1)))} bytes, {BATCH} a transaction")
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "log.db"

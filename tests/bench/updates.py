@@ -1,4 +1,7 @@
-"""Bytes on the wire for a small update: proposal, revision and both replies, with and without a delta."""
+"""Measures the bytes sent for a small update with and without a delta.
+
+They include the proposal, the revision and both replies.
+"""
 
 import asyncio
 import json
@@ -26,14 +29,14 @@ EQUIPMENT: Final[dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Conditions under which a document is updated."""
+    """Conditions under which the updates of a document are measured."""
 
     name: str
     deltas: bool
     rests: bool = True
-    """True to update the document only when the store has recorded that the peer has the previous revision.
+    """True to wait before each update until the store has recorded that the peer has the previous revision.
 
-    Deltas can then be made, because the store keeps the previous body.
+    The store then keeps the previous body, so that it can make a delta.
     """
     between: int = 0
     """Number of other documents that are replicated between two updates."""
@@ -49,12 +52,13 @@ CASES: Final = (
 )
 """Cases to measure.
 
-Without other documents in between, the deflate context of the connection still contains the previous update.
+If no other documents are sent between two updates, the previous update is still in the connection's
+compression window.
 """
 
 
 def measure(folder: Path, times: int) -> None:
-    """Print the number of bytes that replicating one changed field takes on an open connection."""
+    """Measure and print the number of bytes sent to replicate one changed field on an open connection."""
     size = len(json.dumps(EQUIPMENT))
     print(f"one field of a document of {size} bytes changed, bytes of WebSocket payload, median of {times}")
     for case in CASES:
@@ -68,7 +72,10 @@ def measure(folder: Path, times: int) -> None:
 
 
 async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[float, float, int]:
-    """Return the median bytes sent and received per update, and the number of updates sent as deltas."""
+    """Return the median bytes sent and received per update, and the number of updates sent as deltas.
+
+    `times` updates of one field are replicated to the other process.
+    """
     done = asyncio.Event()
     name, value = documents.equipment_id("bench", "main-rpm"), dict(EQUIPMENT)
     peer = URLEndpoint(other.url).peer
@@ -107,7 +114,7 @@ async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[flo
 
 
 async def _comes(expected: object, found: Callable[[], object]) -> None:
-    """Wait for a value by polling, because its change causes no notification."""
+    """Poll a value until it has changed as expected, because the change causes no notification."""
     for _ in range(round(PATIENCE / LOOK_EVERY)):
         if found() == expected:
             return

@@ -1,4 +1,4 @@
-"""Acknowledgements of frames, and the pause in sending while acknowledgements are missing."""
+"""Received frames are acknowledged, and sending pauses while too many acknowledgements are missing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Any input from a peer is accepted, or rejected with a specific error, without stalling or memory growth."""
+"""Any input from a peer is either accepted or rejected with a specific error, and memory stays bounded."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ LIMITS = ConnectionLimits(
 
 
 def in_conversation() -> BlipConnection:
-    """Return a connection with requests of every kind in flight."""
+    """Return a connection with several kinds of unanswered requests."""
     connection = BlipConnection(LIMITS)
     connection.send_request({}, text(5000))
     connection.send_request(in_parts=True)
@@ -33,7 +33,7 @@ def in_conversation() -> BlipConnection:
 
 
 def take(connection: BlipConnection, frame: bytes) -> bool:
-    """Receive a frame, answer the requests in it, and return True if the connection continues."""
+    """Let a connection receive a frame and answer urgent requests. Return False if the frame is rejected."""
     try:
         events: list[Event] = connection.receive(frame)
     except ViolationError:

@@ -1,4 +1,4 @@
-"""Input that just keeps or just exceeds each limit, and frames that a state does not allow."""
+"""Input at each limit is accepted, input just above it is rejected, and so are frames in the wrong state."""
 
 import tracemalloc
 import zlib
@@ -39,7 +39,7 @@ Frames = Callable[[Maker], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Sequence of frames of which only the last is rejected, and the error that it causes."""
+    """Sequence of frames of which only the last is rejected, and the error that is raised."""
 
     name: str
     limits: ConnectionLimits
@@ -179,7 +179,7 @@ def test_message_in_parts_may_exceed_the_size_limit() -> None:
     assert total == 51
 
 
-# Frames that the state of a message allows or refuses, as in the tables
+# Frames that are allowed or rejected in each state of a message, as in the tables of `sync.blip.states`
 
 
 def request_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:

@@ -1,4 +1,4 @@
-"""The choice of the message that sends the next frame."""
+"""Tests of the order in which messages that are sent at the same time send their frames."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from tests.blip.wire import Wire, feed, look, noise, pull
 
 
 def turns(connection: BlipConnection, most: int | None = None) -> list[int]:
-    """Return the number of each message that sends one of the next frames, in order."""
+    """Return the message numbers of the next frames that a connection sends, in order."""
     return [look(frame).number for frame in pull(connection, most)]
 
 

@@ -1,4 +1,4 @@
-"""Builders for the BLIP tests: two connections linked in memory, and a peer with hand-made frames."""
+"""Builders for BLIP tests, such as two connections linked in memory and a peer that makes single frames."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -24,18 +24,18 @@ from sync.blip.varint import encode
 
 
 def noise(size: int, seed: int = 1) -> bytes:
-    """Return bytes that deflate cannot shrink. The same seed returns the same bytes."""
+    """Return pseudorandom bytes, which deflate cannot compress. The same seed produces the same bytes."""
     return random.Random(seed).randbytes(size)
 
 
 def text(size: int) -> bytes:
-    """Return bytes that deflate shrinks well, but not to almost nothing."""
+    """Return text that deflate compresses well, but less than constant bytes."""
     return b"".join(b"%d litres of fuel\n" % line for line in range(size // 10 + 1))[:size]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Header fields of a frame, for comparisons."""
+    """Header fields and size of a frame, for comparisons."""
 
     kind: FrameKind
     number: int
@@ -46,7 +46,7 @@ class Seen:
 
 
 def look(frame: bytes) -> Seen:
-    """Return the header fields of a frame."""
+    """Return the header fields and the size of a frame."""
     number, flags, _ = decode_header(frame)
     return Seen(
         FrameKind(flags & KIND_MASK),
@@ -59,7 +59,7 @@ def look(frame: bytes) -> Seen:
 
 
 def pull(connection: BlipConnection, most: int | None = None) -> list[bytes]:
-    """Return the next frames that a connection has to send, at most `most` of them."""
+    """Return the next frames that a connection is ready to send, at most `most` of them."""
     frames: list[bytes] = []
     while most is None or len(frames) < most:
         frame = connection.next_frame()
@@ -70,12 +70,12 @@ def pull(connection: BlipConnection, most: int | None = None) -> list[bytes]:
 
 
 def feed(connection: BlipConnection, frames: Iterable[bytes]) -> list[Event]:
-    """Pass frames to a connection, and return all events."""
+    """Let a connection receive frames, and return all resulting events."""
     return [event for frame in frames for event in connection.receive(frame)]
 
 
 class Wire:
-    """Two connections linked in memory, with a record of every frame that each sent."""
+    """Two BLIP connections linked in memory, with a record of every frame that each of them sent."""
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         self.left = BlipConnection(limits)
@@ -84,7 +84,7 @@ class Wire:
         self.from_right: list[Seen] = []
 
     def carry(self) -> tuple[list[Event], list[Event]]:
-        """Carry frames both ways, alternately, until none are left. Return the events on both sides."""
+        """Deliver frames in both directions until none are left. Return the events of both connections."""
         at_left: list[Event] = []
         at_right: list[Event] = []
         moved = True
@@ -102,27 +102,27 @@ class Wire:
 
 
 def content(body: bytes = b"", properties: Mapping[str, str] | None = None) -> bytes:
-    """Return the content of a message: its properties and body."""
+    """Return the encoded content of a message, which consists of the properties and the body."""
     return properties_form.encode(properties or {}, ConnectionLimits()) + body
 
 
 class Maker:
-    """Peer that makes single frames, valid or not, with a correct running checksum."""
+    """Peer that makes single frames, valid or invalid, with correct running checksums."""
 
     def __init__(self) -> None:
         self._encoder = Encoder(level=9)
 
     def frame(self, number: int, content: bytes, *, kind: int = FrameKind.REQUEST, flags: int = 0) -> bytes:
-        """Return the next frame, sealed with its checksum."""
+        """Return a frame with this content, followed by the running checksum."""
         return self._encoder.seal(number, kind | flags, content)
 
     def acknowledgement(self, number: int, frame_bytes: int, *, kind: int = FrameKind.ACK_REQUEST) -> bytes:
-        """Return an acknowledgement frame for a message."""
+        """Return a frame that acknowledges `frame_bytes` received bytes of a message."""
         return encode_header(number, kind) + encode(frame_bytes)
 
 
 def assert_ends(connection: BlipConnection, frame: bytes, error: type[ViolationError]) -> None:
-    """Assert that a frame ends the connection with exactly this error, and that nothing more is sent."""
+    """Assert that receiving a frame ends the connection with exactly this error, and sends nothing."""
     with pytest.raises(ViolationError) as raised:
         connection.receive(frame)
     assert raised.type is error
@@ -135,5 +135,5 @@ def assert_ends(connection: BlipConnection, frame: bytes, error: type[ViolationE
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
-"""Strings that are valid as a property's name or value."""
+"""Strings that are valid as the name or value of a message property."""
 property_maps = st.dictionaries(names, names, max_size=6)

@@ -1,4 +1,4 @@
-"""Tests of creating and applying deltas: each rule of the format, and properties that hold for any JSON."""
+"""Tests of creating and applying deltas, with each rule of the format and with arbitrary JSON."""
 
 import copy
 from typing import Any

@@ -1,17 +1,17 @@
-"""Logboat's deltas are compared with the deltas made by Fleece, the library inside Couchbase Lite.
+"""Tests that compare Logboat's deltas with those of Fleece, the library that Couchbase Lite uses.
 
 The files in this folder were recorded with Fleece's own functions (couchbase/fleece at 2383b99, which
 Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSONDelta::apply`:
 
-- `fleece_pairs.jsonl`: documents `old` and `new`. `theirs` contains the deltas that Fleece made, with its
-  usual minimum length for patching strings, and with a minimum of 8 bytes. `ours` is the delta that Logboat
-  made. Fleece applied `ours` to `old` and got `new`.
-- `fleece_verdicts.jsonl`: correct and incorrect deltas, with Fleece's result for each. `new` is a valid
-  result. `lax` is a result that is not JSON or cannot have been intended. If Fleece rejected the delta,
+- `fleece_pairs.jsonl` contains pairs of documents, `old` and `new`. `theirs` contains two deltas that Fleece
+  made. For one of them, strings of at least 8 bytes were patched, and for the other only strings of Fleece's
+  usual minimum length. `ours` is the delta that Logboat made. Fleece applied `ours` to `old` and got `new`.
+- `fleece_verdicts.jsonl` contains correct and incorrect deltas, with Fleece's result for each. `new` is a
+  valid result. `lax` is a result that is not JSON or cannot have been intended. If Fleece rejected the delta,
   neither member is present.
 
-Sync Gateway's implementation is closed (its module `go-fleecedelta` is in a private repository). Only the
-deltas that Sync Gateway's public tests expect are known. The last test in this module checks them.
+Sync Gateway's own implementation, `go-fleecedelta`, is not public. Only the deltas that Sync Gateway's public
+tests expect are known, and the last test in this module checks them.
 """
 
 import json
@@ -56,7 +56,7 @@ def test_deltas_made_by_fleece_produce_the_new_document(pair: dict[str, Any]) ->
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_deltas_made_here_are_those_that_fleece_applied(pair: dict[str, Any]) -> None:
-    """If this test fails because deltas were improved, record new files with Fleece."""
+    """If this test fails because Logboat now makes better deltas, record new files with Fleece."""
     assert delta.make(pair["old"], pair["new"]) == pair["ours"]
 
 

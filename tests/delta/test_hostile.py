@@ -1,4 +1,4 @@
-"""A malicious delta causes either a DeltaError that names the position, or a result within the limits."""
+"""A malicious delta is either rejected with a DeltaError that names the position, or has a bounded result."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,7 +29,7 @@ likely = st.recursive(
     lambda inner: st.dictionaries(indices, inner, max_size=4) | st.lists(inner, max_size=4),
     max_leaves=12,
 )
-"""Values that look like deltas, so that many of them are partly processed before they are rejected."""
+"""Values that resemble deltas, so that many of them are partly processed before they are rejected."""
 bases = trees(scalars | st.sampled_from(("abc", "é水🛶")), 12)
 
 
@@ -96,7 +96,7 @@ def test_error_stays_short_however_long_the_keys_are() -> None:
 
 
 def test_deletion_of_an_empty_key_is_refused() -> None:
-    """Couchbase Lite's delta from {"":1,"a":1} to {"":1,"a":2} wrongly deletes the empty key."""
+    """Couchbase Lite's delta from {"":1,"a":1} to {"":1,"a":2} deletes the empty key by mistake."""
     with pytest.raises(DeltaError, match="empty key"):
         delta.apply_json(b'{"":1,"a":1}', b'{"":1,"a":2,"":[]}')
 
@@ -133,7 +133,7 @@ def test_deep_nesting_causes_no_recursion_error(depth: int, nest: Callable[[Any]
 def test_deep_json_text_is_a_delta_error_or_a_document(depth: int) -> None:
     raw = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
     with suppress(DeltaError):
-        # The outermost brackets wrap the value.
+        # The outermost brackets belong to the delta format, and the rest is the new value.
         assert delta.apply_json(b"{}", raw) == raw.replace(b"[]", b"")
 
 
@@ -161,10 +161,10 @@ SIZE = 300_000
 def test_large_values_are_compared_in_time_proportional_to_their_size(
     old: Callable[[], Any], new: Callable[[], Any]
 ) -> None:
-    """An operation whose cost grows with the square of the size would exceed the test's time limit.
+    """An algorithm with quadratic cost would exceed the time limit of the test.
 
     The values are created inside the test. As parameters, they would occupy memory in every test worker until
-    the worker ends.
+    that worker ends.
     """
     wrapped = {"a": old()}, {"a": new()}
     made = delta.make(*wrapped)

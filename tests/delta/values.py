@@ -1,4 +1,4 @@
-"""Helpers for tests of deltas: strategies for JSON values and edited documents, and exact comparison."""
+"""Hypothesis strategies for JSON values and edited documents, and an exact comparison of JSON values."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 MARKERS = ("", "0", "1", "0-", "1-", "2-", "-", "[]", "+", "3=", "_id", "01", "a/b")
-"""Object keys that have, or seem to have, a meaning in the delta of an array or a string."""
+"""Object keys that have, or resemble keys that have, a special meaning in deltas of arrays and strings."""
 
 LONG = "The engine was started at the quay, warmed up for ten minutes and left running at idle — 水 🛶 é."
 
@@ -34,7 +34,7 @@ documents = st.dictionaries(keys, values, max_size=8)
 
 
 def exact(value: Any) -> str:
-    """Return a string that is equal for two JSON values only if all types, signs and digits are equal."""
+    """Return a string that is equal for two JSON values only if their types, signs and digits are equal."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -42,7 +42,7 @@ def exact(value: Any) -> str:
 def edited(
     draw: st.DrawFn, originals: st.SearchStrategy[Any], leaves: st.SearchStrategy[Any] = values
 ) -> tuple[Any, Any]:
-    """Return a value, and the same value after one to three small edits at any depth."""
+    """Draw a JSON value, and the same value after one to three small edits at any depth."""
     old = draw(originals)
     new = old
     for _ in range(draw(st.integers(1, 3))):

@@ -1,4 +1,4 @@
-"""Builds a BLIP peer with Couchbase's own Go library, from `main.go` in this folder."""
+"""Builds the BLIP peer in `main.go`, which uses Couchbase's own Go library."""
 
 from pathlib import Path
 from typing import Final
@@ -7,12 +7,12 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 300
-"""Time limit in seconds. The build includes the standard library, and the machine may be busy with tests."""
+"""Time limit for the build in seconds. The build includes Go's standard library, and other tests may run."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
 def go_peer(cache: Path = builds.CACHE) -> Path:
-    """Return the path of the peer program. Build the program if it does not exist yet.
+    """Return the path of the Go peer program. Build the program if it does not exist yet.
 
     Raises:
         MissingError: Go is not installed, or the build failed.

@@ -1,4 +1,4 @@
-"""BLIP over a real WebSocket: a thin shell around `BlipConnection`, with the answers for the tests."""
+"""A BLIP peer on a real WebSocket, which sends and answers the requests of the interoperability tests."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ Reply = ResponseReceived | ErrorReceived
 
 
 def pattern(kind: str, size: int) -> bytes:
-    """Return the same bytes as the Go peer's `pattern` function."""
+    """Return `size` bytes, the same as the `pattern` function of the Go peer returns."""
     if kind == "blank":
         return bytes(size)
     out = bytearray()
@@ -44,7 +44,7 @@ def pattern(kind: str, size: int) -> bytes:
 
 @dataclass
 class Talker:
-    """Peer that makes and answers requests over one WebSocket."""
+    """BLIP peer that sends and answers requests over one WebSocket."""
 
     socket: WebSocket
     connection: BlipConnection = field(default_factory=BlipConnection)

@@ -41,7 +41,7 @@ def talk(port: int, conversation: Callable[[Talker], Awaitable[None]]) -> None:
         async with (
             asyncio.timeout(WAIT),
             connect(url, subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST) as socket,
-            asyncio.TaskGroup() as tasks,  # an error while reading ends the conversation too
+            asyncio.TaskGroup() as tasks,  # an error while reading must also end the conversation
         ):
             assert socket.subprotocol == SUBPROTOCOL
             talker = Talker(socket)
@@ -129,7 +129,7 @@ def test_requests_without_a_reply_arrive(go_port: int) -> None:
             talker.note(pattern("text", place * 100), compressed=place % 2 == 0)
         assert isinstance(before, ResponseReceived)
         wanted = str(int(before.body) + 300).encode()
-        # The Go library starts a goroutine for each request, so its count may lag behind.
+        # The Go library processes each request in a goroutine, so its count may not be complete yet.
         while True:
             after = await talker.ask("notes")
             assert isinstance(after, ResponseReceived)
