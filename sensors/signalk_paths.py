@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from .units import close
@@ -267,6 +268,7 @@ def is_temperature_difference(path: str) -> bool:
     return path.casefold().endswith("temperaturedifference")
 
 
+@lru_cache(maxsize=1024)
 def similar(path: str) -> str:
     """Return the known path that was probably meant, or an empty string if none is similar.
 
@@ -275,16 +277,25 @@ def similar(path: str) -> str:
     """
     parts = path.split(".")
     candidates = []
+    groups = (group for first, group in _by_first_name().items() if close(parts[0], [first]))
+    for names in chain.from_iterable(groups):
+        own = parts
+        if len(names) == len(parts) + 1 and "*" in names:
+            own = [*parts[: names.index("*")], _USUAL_NAME, *parts[names.index("*") :]]
+        if len(own) == len(names):
+            filled = (mine if name == "*" else name for name, mine in zip(names, own, strict=True))
+            candidates.append(".".join(filled))
+    return close(path, candidates)
+
+
+@lru_cache(maxsize=1)
+def _by_first_name() -> dict[str, list[list[str]]]:
+    """Return the names of each path of `TABLE`, grouped by the first name, which is then compared once."""
+    groups: dict[str, list[list[str]]] = {}
     for pattern in TABLE:
         names = pattern.split(".")
-        if close(parts[0], names[:1]):
-            own = parts
-            if len(names) == len(parts) + 1 and "*" in names:
-                own = [*parts[: names.index("*")], _USUAL_NAME, *parts[names.index("*") :]]
-            if len(own) == len(names):
-                filled = (mine if name == "*" else name for name, mine in zip(names, own, strict=True))
-                candidates.append(".".join(filled))
-    return close(path, candidates)
+        groups.setdefault(names[0], []).append(names)
+    return groups
 
 
 _USUAL_NAME: Final = "main"
