@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from sensors.toml import syntax_errors
+from sensors.toml.toml_file import FileProblem
 from services.config.check import check
 
 from . import alarms, analog, derived, expander, folders, inventory, outputs, sensors, syntax, vessel, wifi
@@ -57,9 +58,19 @@ WITHOUT_CASE: Final = {
 """Texts of messages that the content of a configuration file cannot cause."""
 
 
+_REFUSALS: Final[dict[int, FileProblem]] = {}
+"""Problems that were reported, by the identity of the case. They save `messages` a second check."""
+
+
+def refusal(case: Case | FolderCase, folder: Path) -> FileProblem:
+    """Return the first problem that is reported for a case, and keep it for `messages`."""
+    problem = _REFUSALS[id(case)] = case.refusal(folder)
+    return problem
+
+
 @pytest.mark.parametrize("case", LINES, ids=lambda case: case.what)
 def test_lines_are_good_after_the_remedy_in_the_message(case: Case, tmp_path: Path) -> None:
-    problem = case.refusal(tmp_path)
+    problem = refusal(case, tmp_path)
     message = str(problem)
     assert problem.remedy
     assert _is_at_the_slip(case, problem.line), message
@@ -89,7 +100,7 @@ def _is_at_the_slip(case: Case, line: int | None) -> bool:
 
 @pytest.mark.parametrize("case", FOLDERS, ids=lambda case: case.what)
 def test_files_are_good_after_the_remedy_in_the_message(case: FolderCase, tmp_path: Path) -> None:
-    problem = case.refusal(tmp_path)
+    problem = refusal(case, tmp_path)
     assert problem.remedy
     write(tmp_path, case.after)
     assert check(tmp_path / case.name).good, f"{problem}\n{check(tmp_path / case.name).text}"
@@ -99,7 +110,10 @@ def test_files_are_good_after_the_remedy_in_the_message(case: FolderCase, tmp_pa
 def messages() -> str:
     """Return the messages of all cases, one per line."""
     with TemporaryDirectory() as folder:
-        problems = [case.refusal(Path(folder, f"{number}")) for number, case in enumerate(ALL)]
+        problems = [
+            _REFUSALS.get(id(case)) or refusal(case, Path(folder, f"{number}"))
+            for number, case in enumerate(ALL)
+        ]
     return "\n".join(f"{problem.text}. {problem.remedy}" for problem in problems)
 
 
