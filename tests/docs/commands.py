@@ -1,6 +1,6 @@
 """Generates the pages docs/commands-*.md from the commands' argument parsers.
 
-python -m tests.docs.commands
+Run `python -m tests.docs.commands` to update the pages.
 """
 
 from argparse import SUPPRESS, Action, ArgumentParser, _SubParsersAction
@@ -20,7 +20,7 @@ WIDTH: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page that describes a group of commands."""
+    """Documentation page that describes a group of commands."""
 
     name: str
     group: str
@@ -56,7 +56,7 @@ PAGES: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each page, by file name."""
+    """Return the text of each page about commands, by file name."""
     return {f"commands-{page.name}.md": _text(page) for page in PAGES}
 
 
@@ -74,7 +74,7 @@ def _text(page: Page) -> str:
 
 
 def _walk(words: str, parser: ArgumentParser, about: str) -> Iterator[tuple[str, ArgumentParser, str]]:
-    """Yield a command, or each of its actions, with its argument parser and its description."""
+    """Yield the words, the argument parser and the description of a command or of each of its actions."""
     choices = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
     if not any(action.required for action in choices):
         yield words, parser, about
@@ -96,7 +96,7 @@ def _command(words: str, parser: ArgumentParser, about: str) -> Iterator[str]:
 
 
 def _usage(words: str, parser: ArgumentParser, arguments: Sequence[Action]) -> str:
-    """Return a command's usage, wrapped to the page width. Mutually exclusive options are kept together."""
+    """Return a command's usage, wrapped to the page width, with mutually exclusive options kept together."""
     parts, done = [f"logboat {words}"], set[str]()
     for action in sorted(arguments, key=lambda each: bool(each.option_strings)):
         if action.help is SUPPRESS or action.dest in done:

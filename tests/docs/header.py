@@ -1,6 +1,6 @@
-"""Generates the table on docs/pins.md, which shows the use of each pin of the header.
+"""Generates the table in docs/pins.md, which shows the use of each pin of the 40-pin header.
 
-python -m tests.docs.header
+Run `python -m tests.docs.header` to update the page.
 """
 
 import re
@@ -21,22 +21,22 @@ POWER: Final[Mapping[str, tuple[int, ...]]] = {
     "5 V": (2, 4),
     "ground": (6, 9, 14, 20, 25, 30, 34, 39),
 }
-"""Numbers of the supply and ground pins (Raspberry Pi documentation, "GPIO and the 40-pin header")."""
+"""Pin numbers of each supply and of ground (Raspberry Pi documentation, "GPIO and the 40-pin header")."""
 CONSOLE_PINS: Final = (14, 15)
-"""GPIO lines of the serial console, which `image/boot/config.txt` enables."""
+"""BCM numbers of the pins of the serial console, which `image/boot/config.txt` enables."""
 BUSES: Final[Mapping[str, str]] = {"i2c-1": "I2C", "spi-0": "SPI", "spi-1": "SPI bus 1", "w1": "1-wire"}
-"""Display name of each bus."""
+"""Name of each bus in the table."""
 TABLE: Final = re.compile(r"^\| use \|.*\n(?:\|.*\n)+", re.MULTILINE)
 
 
 def free_pins() -> list[int]:
-    """Return the BCM numbers of the pins that the default configuration does not use."""
+    """Return the BCM numbers of the recommended pins that the default configuration leaves free."""
     lights = reserved_pins(Configuration())
     return [pin for pin in PROPOSED_PINS if pin not in lights]
 
 
 def use(pin: int) -> str:
-    """Return the use of the GPIO line with this BCM number. The text for a free pin is bold."""
+    """Return the text that describes the use of the pin with this BCM number. Free pins are in bold."""
     light = reserved_pins(Configuration()).get(pin)
     if light is not None:
         return f"{light} light"
@@ -51,7 +51,7 @@ def use(pin: int) -> str:
 
 
 def table() -> str:
-    """Return the table: each row is a pair of neighbouring pins, as on the header."""
+    """Return the table in Markdown. Each row describes two neighbouring pins, as on the header."""
     pins = {position: ("-", name) for name, positions in POWER.items() for position in positions}
     pins |= {
         PINS[name]: (name, use(int(name.removeprefix("GPIO")))) for name in PINS if name.startswith("GPIO")
@@ -65,7 +65,7 @@ def table() -> str:
 
 
 def page() -> str:
-    """Return the text of the page with an updated table."""
+    """Return the text of docs/pins.md with an updated table."""
     text, count = TABLE.subn(lambda _found: table(), PAGE.read_text(encoding="utf-8"))
     assert count == 1, f"{PAGE} has {count} tables of the header"
     return text

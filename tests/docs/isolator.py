@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/opto-isolator.md.
+"""Draws the pictures in docs/opto-isolator.md.
 
-python -m tests.docs.isolator
+Run `python -m tests.docs.isolator` to update the pictures.
 """
 
 from collections.abc import Mapping
@@ -42,11 +42,11 @@ CIRCUITS: Final[Mapping[str, Picture]] = {
         ),
     ),
 }
-"""Circuits, by the name of the picture."""
+"""Opto-isolator circuits, by the name of their picture."""
 
 
 def files() -> dict[Path, str]:
-    """Return the content of each picture."""
+    """Return the SVG text of each picture, by path."""
     return {DOCS / f"pictures/{name}.svg": drawing(circuit) for name, circuit in CIRCUITS.items()}
 
 

@@ -1,6 +1,6 @@
-"""Generates the pages docs/keys-*.md from the declarations of the keys.
+"""Generates the pages docs/keys-*.md from the declarations of the configuration keys.
 
-python -m tests.docs.keys
+Run `python -m tests.docs.keys` to update the pages.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _EXPLANATION: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each page, by file name."""
+    """Return the text of each page about keys, by file name."""
     others = [row for row in describe(Configuration) if row.section is not GatewaySection]
     gateways = [row for row in describe(Configuration) if row.section is GatewaySection]
     return {
@@ -61,7 +61,7 @@ def _page(title: str, words: str, rows: list[KeyDescription], *more: str) -> str
 
 
 def _sections(rows: list[KeyDescription], outer: tuple[KeyDescription, ...]) -> Iterator[str]:
-    """Yield the sections of a page: first the keys that are not tables, then each table with its keys."""
+    """Yield the parts of a page. Simple keys come first, and then each table with its keys."""
     if outer:
         yield f"## {_heading(outer)}"
         yield outer[-1].meaning
@@ -75,7 +75,7 @@ def _sections(rows: list[KeyDescription], outer: tuple[KeyDescription, ...]) -> 
 
 
 def _heading(path: tuple[KeyDescription, ...]) -> str:
-    """Return the heading of a table. A table within a section is named after the section."""
+    """Return the heading for a table of the configuration, which begins with the name of its section."""
     section = f"[[{path[0].name}]]" if path[0].is_list else f"[{path[0].name}]"
     return " ".join([section, *(row.name for row in path[1:])])
 

@@ -1,6 +1,6 @@
-"""Generates docs/kinds/*.md, their pictures and the lists of kinds from the modules in `sensors/kinds`.
+"""Generates the pages, the pictures and the lists of sensor kinds from the modules in `sensors/kinds`.
 
-python -m tests.docs.kinds
+Run `python -m tests.docs.kinds` to update the files.
 """
 
 import re
@@ -27,7 +27,7 @@ _NAVIGATION: Final = re.compile(
 
 
 def files() -> dict[Path, str]:
-    """Return the content of each file that is generated from the kinds."""
+    """Return the content of each file that is generated from the sensor kinds, by path."""
     kinds = all_kinds()
     made = {}
     for name, kind in kinds.items():
@@ -45,7 +45,7 @@ def files() -> dict[Path, str]:
 
 
 def _replaced(pattern: re.Pattern[str], path: Path, text: str) -> str:
-    """Return the content of a file, with its generated section replaced."""
+    """Return the content of a file with its generated section, which `pattern` matches, replaced."""
     content, count = pattern.subn(lambda _found: text, path.read_text(encoding="utf-8"))
     assert count == 1, f"{path} has {count} generated parts"
     return content
@@ -142,7 +142,7 @@ def _pace(kind: SensorKind) -> str:
 
 
 def _pin_overlay(kind: SensorKind) -> str:
-    """Return the overlay for the pin in the example of a kind."""
+    """Return the device-tree overlay for the pin in the kind's example configuration."""
     assert kind.pin_overlay is not None
     table = tomllib.loads(kind.example)["sensor"][0]
     values = {name: table.get(name) for name in kind.schema}

@@ -1,4 +1,4 @@
-"""Finds the pages of the documentation, and the code blocks on them."""
+"""Finds the pages of the documentation and the code blocks on the pages."""
 
 import re
 from collections.abc import Iterator
@@ -14,34 +14,34 @@ PAGES: Final = (
     *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
     *sorted(DOCS.rglob("*.md")),
 )
-"""Pages for readers: README, the pages of the site, and the pages that the site includes."""
+"""All documentation pages, including README and other pages outside `docs/`."""
 
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Code block on a page."""
+    """Code block on a documentation page."""
 
     page: Path
     line: int
-    """Number of the block's first line on the page, counted from 1."""
+    """Line number of the block's first line on the page, counted from 1."""
     language: str
     text: str
 
     @property
     def place(self) -> str:
-        """Page and line number, for a test's report."""
+        """Page and line number of the block, for test reports."""
         return f"{name_of(self.page)}, line {self.line}"
 
 
 def name_of(page: Path) -> str:
-    """Return the path of a page in the repository."""
+    """Return the path of a page, relative to the repository."""
     return page.relative_to(ROOT).as_posix()
 
 
 def blocks(*pages: Path, language: str | None = None) -> Iterator[Block]:
-    """Yield the code blocks of pages, in order. If `language` is set, yield only blocks in that language."""
+    """Yield the code blocks on pages, in order, or only those in `language` if it is set."""
     for page in pages:
         text = page.read_text(encoding="utf-8")
         for found in _BLOCK.finditer(text):
@@ -50,5 +50,5 @@ def blocks(*pages: Path, language: str | None = None) -> Iterator[Block]:
 
 
 def words(text: str) -> int:
-    """Return the number of words in a text, ignoring the bars of tables and the lines of drawings."""
+    """Return the number of words in a text. Table bars and lines of drawings do not count."""
     return sum(1 for word in text.split() if re.search(r"\w", word))

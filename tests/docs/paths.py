@@ -1,6 +1,6 @@
-"""Generates docs/paths.md, the list of the paths that Logboat knows.
+"""Generates docs/paths.md, the list of the Signal K paths that Logboat knows.
 
-python -m tests.docs.paths
+Run `python -m tests.docs.paths` to update the page.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _TITLES: Final = {
     "security": "Doors, hatches and detectors",
     "notifications": "Other warnings",
 }
-"""Heading of each section, by the first name of its paths, in the order of the page."""
+"""Heading of each section of the page, in order, by the first component of the section's paths."""
 
 
 def page() -> str:

@@ -1,7 +1,7 @@
 """Generates docs/pictures/top.svg from the screen of a vessel in the demo.
 
-logboat demo --for 120 --keep /tmp/fleet &        then, after 90 seconds:
-python -m tests.docs.pictures /tmp/fleet/brigid
+Start the demo with `logboat demo --for 120 --keep /tmp/fleet &`, wait for 90 seconds, and then run
+`python -m tests.docs.pictures /tmp/fleet/brigid`.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ SIZE: Final = (100, 28)
 
 
 async def picture_of_top(vessel: Path) -> str:
-    """Return an SVG of the current screen of `logboat top` for a vessel of the demo."""
+    """Return a picture of the current `logboat top` screen of a vessel in the demo, as SVG."""
     places = {
         "config": vessel / "logboat.toml",
         "sensors": vessel / "sensors.toml",
@@ -33,7 +33,7 @@ async def picture_of_top(vessel: Path) -> str:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         made = app.export_screenshot(title=f"logboat top, aboard SY {vessel.name.title()}")
-    # Without this change, every viewer would fetch a font, although any monospaced font is suitable.
+    # Remove the reference to a web font, which every viewer would download. Any monospaced font is suitable.
     return re.sub(r"@font-face \{.*?\}\n", "", made, flags=re.DOTALL).replace("Fira Code, ", "")
 
 

@@ -1,6 +1,6 @@
-"""Checks the built site: every link has a target, and no page loads anything from another site.
+"""Checks the built documentation site for dead links, and for content that is loaded from other sites.
 
-`make docs` runs this check. To run it by hand: python -m tests.docs.site build/site
+`make docs` runs this check. The command for the check alone is `python -m tests.docs.site build/site`.
 """
 
 import re
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from .pages import DOCS
 
 _LOADING: Final = {"src", "srcset", "data", "poster", "action", "xlink:href"}
-"""Attributes whose targets a page loads automatically, unlike the targets of links."""
+"""HTML attributes whose targets a browser loads automatically, unlike the targets of links."""
 _LINKS_THAT_LOAD: Final = {
     "stylesheet",
     "icon",
@@ -28,7 +28,7 @@ _IN_STYLES: Final = re.compile(r"url\(\s*['\"]?(?!data:|#)([^'\")]+)|@import\s+[
 
 
 class Page(HTMLParser):
-    """References (loaded content and links) and anchors of one page."""
+    """Parsed page of the site, with its links, its anchors, and the references to content that it loads."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect the references and anchors of an element."""
+        """Collect the links, anchors and loaded content of an element."""
         values = {name: value or "" for name, value in attrs}
         self._in_style = tag == "style"
         self.anchors |= {values[name] for name in ("id", "name") if name in values}
@@ -51,13 +51,13 @@ class Page(HTMLParser):
             self.links.append(values["href"])
 
     def handle_data(self, data: str) -> None:
-        """Collect the references of a style sheet in the page."""
+        """Collect the content that an embedded style sheet loads."""
         if self._in_style:
             self.loads += _of_style(data)
 
 
 def faults(site: Path) -> Iterator[str]:
-    """Yield a description of each dead link, and of each reference that loads content from another site."""
+    """Yield a message for each dead link, and for each reference that loads content from another site."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(site)
@@ -66,7 +66,7 @@ def faults(site: Path) -> Iterator[str]:
                 yield f"{name}: loads {target} from outside"
             elif target and path.name != "404.html" and not (path.parent / _file(target)).exists():
                 yield f"{name}: {target} is not in the site"
-        if path.name == "404.html":  # a server shows this page at any address, so its links begin at the root
+        if path.name == "404.html":  # shown at any address, so its links are relative to the root
             continue
         for target in page.links:
             if _is_outside(target) or target.startswith("mailto:"):
@@ -86,7 +86,7 @@ def faults(site: Path) -> Iterator[str]:
 
 
 def lost_pictures(site: Path, docs: Path) -> Iterator[str]:
-    """Yield a description of each page that contains fewer pictures than its Markdown file."""
+    """Yield a message for each page that contains fewer pictures than its Markdown file."""
     for source in sorted(docs.rglob("*.md")):
         page = (site / source.relative_to(docs)).with_suffix(".html")
         expected = len(re.findall(r"^!\[", source.read_text(encoding="utf-8"), re.MULTILINE))
@@ -108,7 +108,7 @@ def _of_style(text: str) -> list[str]:
 
 
 def main(site: Path, docs: Path = DOCS) -> int:
-    """Print the errors found in the site, and return the exit status."""
+    """Check the site, print the errors found, and return the exit status."""
     pages = len(list(site.rglob("*.html")))
     if not pages:
         print(f"{site}: no page; run make docs")

@@ -1,6 +1,7 @@
-"""Generates the files in provisioning/templates from the declarations of the keys and the kinds' examples.
+"""Generates the configuration templates in provisioning/templates.
 
-python -m tests.docs.starter
+The templates consist of the declared keys and the examples of the sensor kinds. Run
+`python -m tests.docs.starter` to update them.
 """
 
 import re
@@ -21,14 +22,14 @@ _WIDTH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Section of vessel.toml, with the keys that most vessels use."""
+    """Section in the template of vessel.toml, with the keys that most vessels use."""
 
     name: str
     keys: tuple[str, ...]
     words: str = ""
-    """Sentences to add to the declared description of the section."""
+    """Sentences that follow the declared description of the section."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """Values to show instead of the declared examples, as written in a file."""
+    """Values in TOML to show instead of the declared examples, by key."""
     shows_defaults: bool = False
     """True to show the defaults of the keys instead of the declared examples."""
 
@@ -63,7 +64,7 @@ VESSEL: Final = (
     Part("retention", ("budget",)),
 )
 KINDS: Final = ("switch", "ds18b20", "pulse", "runtime", "analog", "ina226", "manual")
-"""Kinds of sensors that most vessels have."""
+"""Kinds of sensors that most vessels have, in the order of the template."""
 
 _VESSEL_HEAD: Final = """\
 # The configuration of a vessel: its name, networks, gateways, users and lights.
@@ -92,7 +93,7 @@ no_sensors = true               # nothing is recorded; remove this line when you
 
 
 def templates() -> dict[str, str]:
-    """Return the text of each template, by file name."""
+    """Return the text of each configuration template, by file name."""
     sections = {row.name: row for row in describe(Configuration)}
     vessel = ["\n".join(_part(part, sections[part.name])) for part in VESSEL]
     sensors = [
@@ -111,7 +112,7 @@ def templates() -> dict[str, str]:
 
 
 def _as_comment(example: str) -> Iterator[str]:
-    """Yield the lines of an example as comments, with one key per line."""
+    """Yield the lines of a kind's example as comments, with one key per line."""
     for line in re.sub(r"\n +", " ", example).splitlines():
         yield line if line.startswith("#") else f"#{line}"
 
@@ -120,7 +121,7 @@ def _part(part: Part, section: KeyDescription) -> Iterator[str]:
     assert section.section is not None
     yield from _comment(f"{section.meaning} {part.words}".rstrip())
     heading = f"[[{section.name}]]" if section.is_list else f"[{section.name}]"
-    # A vessel's file always has an id, so this section applies.
+    # A vessel.toml always contains an id, so this section is not commented out.
     yield heading if section.name == "vessel" else f"#{heading}"
     rows = {row.name: row for row in describe(section.section)}
     for key in part.keys:
@@ -132,11 +133,11 @@ def _part(part: Part, section: KeyDescription) -> Iterator[str]:
 
 
 def _example(row: KeyDescription) -> str:
-    """Return a key's example. For a table, return an inline table with its most important keys."""
+    """Return the example value of a key. A table's example is an inline table with its main keys."""
     if row.section is None:
         return row.example
     rows = list(describe(row.section))
-    # A password is optional, since there are open networks, but people should see it.
+    # The password is optional, because some networks are open, but most people need this key.
     needed = [each for each in rows if each.is_required or each.name == "password"] or rows
     keys = ", ".join(f"{each.name} = {_example(each)}" for each in needed)
     return f"[{{ {keys} }}]" if row.is_list else f"{{ {keys} }}"

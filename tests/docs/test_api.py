@@ -1,4 +1,4 @@
-"""Tests of the public interface, the names that applications import from `sync.api`."""
+"""Tests of the public API, which consists of the names that applications import from `sync.api`."""
 
 import subprocess
 import sys

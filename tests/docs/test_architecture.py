@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and the glossary match the repository: paths, names and the order of folders."""
+"""ARCHITECTURE.md and the glossary match the paths, names and order of folders in the repository."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ def test_path_in_the_documents_exists(path: str) -> None:
 
 
 def folders(container: str) -> list[list[str]]:
-    """Return the folders on each level of a container's table, from the highest level to the lowest."""
+    """Return the subfolders of a folder by level, highest level first, as listed in ARCHITECTURE.md."""
     table = ARCHITECTURE.partition(f"| level | `{container}/` | content |\n")[2].partition("\n\n")[0]
     levels = dict[int, list[str]]()
     for level, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", table, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""The page about cards lists every version of a bundle that Logboat can read."""
+"""The page about cards lists every version of the bundle format that Logboat can read."""
 
 import re
 

@@ -14,7 +14,7 @@ from .pages import PAGES, ROOT, Block, blocks
 
 EXAMPLES = list(blocks(*PAGES, language="toml"))
 GATEWAY = '[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://host/fleet"\n'
-"""Table of a gateway, to which the tests add examples of single keys."""
+"""Configuration of a gateway, to which the tests add the examples of single keys."""
 
 
 def test_there_are_examples_of_every_file() -> None:

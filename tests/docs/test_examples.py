@@ -1,4 +1,4 @@
-"""`logboat config check` accepts the examples, and their list is complete."""
+"""`logboat config check` accepts the files in `examples/`, and the list of examples is complete."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page about satellite receivers states the faults and the periods that the software has."""
+"""The fault messages and time limits on the page about satellite receivers match the code."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page about the header's pins matches the pins that Logboat reserves."""
+"""The page about the pins of the header matches the pins that Logboat reserves."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The help of each command fits into 80 columns, and the documentation mentions only commands that exist."""
+"""Each command's help fits into 80 columns, and the documentation mentions only commands that exist."""
 
 import re
 import shlex
@@ -17,7 +17,10 @@ from .pages import DOCS, PAGES, blocks, name_of
 PARSERS = every_parser()
 INTERNAL = {name for name, command in COMMANDS.items() if command.is_internal}
 UNTYPED = {"ack", "demo"} | INTERNAL
-"""Commands that pages show in another form (`alarms | ack ID`, `make demo`), or that only systemd runs."""
+"""Commands that need not appear on pages.
+
+Pages show some of them in another form (`alarms | ack ID`, `make demo`). Only systemd runs the others.
+"""
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS, *sorted(PARSERS.keys() - COMMANDS.keys())])
@@ -45,7 +48,7 @@ def test_command_and_all_its_arguments_have_help_texts(words: str) -> None:
 
 
 def typed(page: Path) -> Iterator[str]:
-    """Yield the `logboat` commands that a page shows in code blocks and between backticks."""
+    """Yield the `logboat` commands that a page shows in code blocks and as inline code."""
     for block in blocks(page):
         for line in block.text.splitlines():
             found = re.match(r"(?:\$ )?(?:sudo )?(logboat .*)", line)
@@ -75,7 +78,7 @@ def test_command_in_the_documentation_exists(page: str, line: str) -> None:
 
 
 def _path(words: list[str]) -> str:
-    """Return the name of the command, with its action if it has one."""
+    """Return the name of a command, followed by the name of its action if it has actions."""
     actions = {known.split()[1] for known in PARSERS if known.startswith(f"{words[0]} ")}
     if not actions or len(words) < 2 or words[1] not in actions:
         return words[0]

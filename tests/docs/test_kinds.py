@@ -1,4 +1,4 @@
-"""The pages about kinds of sensors match the kinds, and the examples of the kinds are valid."""
+"""The pages about sensor kinds match the modules of the kinds, and all example configurations are valid."""
 
 import ast
 import shutil
@@ -40,12 +40,12 @@ def test_example_of_a_kind_is_valid_and_makes_its_driver(name: str, tmp_path: Pa
     assert not examined.warnings
     settings = examined.sensors[-1]
     assert settings.kind == name
-    assert len(examined.sensors) == 1 or name == "derived"  # which needs other sensors
+    assert len(examined.sensors) == 1 or name == "derived"  # includes its source sensors
     make_driver(settings, context=DriverContext(FakeClock(), root=tmp_path)).close()
 
 
 def messages_of_sensors() -> set[str]:
-    """Return the texts in the source of sensors, with `…` for each value that is filled in."""
+    """Return all strings in the source of `sensors/`, with `…` for each value that is filled in."""
     files = set((ROOT / "sensors").rglob("*.py")) - {Path(fault_tables.__file__)}
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
     tables = {

@@ -1,4 +1,4 @@
-"""The programs in docs/library.md run unchanged if joined to one program, and import only `sync.api`."""
+"""The programs in docs/library.md run if they are joined into one program, and import only `sync.api`."""
 
 import ast
 import asyncio

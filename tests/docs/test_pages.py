@@ -1,4 +1,4 @@
-"""Pages are short, are in the site's navigation, and name only files and make targets that exist."""
+"""Documentation pages are short, are in the site's navigation, and name only existing files and targets."""
 
 import re
 from itertools import pairwise
@@ -12,7 +12,7 @@ README_WORDS = 900
 PAGE_WORDS = 1_500
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 RUN_BY_TESTS = {"json.md", "library.md"}
-"""Pages whose Python programs are run by separate tests, in addition to `replication*.md`."""
+"""Pages whose Python programs are run by other tests, in addition to `replication*.md`."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -1,4 +1,4 @@
-"""The page of paths matches the table of paths."""
+"""The page about Signal K paths matches the table of paths in the code."""
 
 from sensors.signalk_paths import TABLE
 

@@ -27,7 +27,7 @@ LOGBOAT = "from services.cli.main import main; raise SystemExit(main())"
 
 
 def programs() -> Iterator[Any]:
-    """Yield each program with its line number, which appears in the test report."""
+    """Yield the programs on the pages. Their line numbers in error messages are those on the page."""
     for block in blocks(*PAGES, language="python"):
         yield pytest.param(block.page, "\n" * (block.line - 1) + block.text, id=block.place)
 
@@ -37,7 +37,7 @@ def test_all_programs_of_the_pages_are_run() -> None:
 
 
 OF_LOGBOAT = {"sync.documents", "sync.fleet.conflict_resolvers"}
-"""Modules that a program may import to handle Logboat's own documents."""
+"""Internal modules that the programs on the pages may import to handle Logboat's own documents."""
 
 
 def test_programs_import_only_the_public_interface() -> None:
@@ -63,7 +63,7 @@ def test_program_runs_unchanged(page: Path, program: str, tmp_path: Path) -> Non
 
 @contextmanager
 def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run a command from the page, and stop it with SIGINT, as Ctrl-C does."""
+    """Run a `logboat` command line from a page, and stop it with SIGINT, as Ctrl-C does."""
     name, *arguments = shlex.split(line, comments=True)
     assert name == "logboat"
     command = [sys.executable, "-c", LOGBOAT, *arguments, *more]
@@ -80,7 +80,7 @@ def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[s
 
 
 def answer(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """Return the text that a pattern matches in a command's output, as soon as the text appears."""
+    """Read a command's output until a pattern matches, and return the matched text."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:

@@ -1,4 +1,4 @@
-"""Each threat in docs/security-*.md refers to tests that exist."""
+"""Every threat in docs/security-*.md refers to existing tests."""
 
 import ast
 import re

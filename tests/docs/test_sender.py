@@ -1,4 +1,4 @@
-"""The page about senders shows what `logboat config sender` prints."""
+"""The page about tank senders shows the actual output of `logboat config sender`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The simulated vessel in docs/demo.md records, using the files and commands exactly as on the page."""
+"""The simulated vessel in docs/demo.md records samples with exactly the files and commands on the page."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""The site checker reports dead links, missing pictures, and content that is loaded from other sites."""
+"""The checker of the site reports dead links, missing pictures, and content loaded from other sites."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """The screens in README and docs/troubleshooting.md match the output of the commands.
 
-The vessel is at sea. A wire is broken, there is water in the bilge, and another vessel has been refused.
+They show a vessel at sea with a broken wire and water in the bilge, which has refused another vessel.
 """
 
 from contextlib import redirect_stdout
@@ -25,7 +25,7 @@ DETAIL = "2.97 V is above 2.5 V"
 
 
 def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Create all data that the screens show."""
+    """Create the live state and the documents that the screens show."""
     sensors = {
         "bilge-float": build.live_sensor(
             True,
@@ -104,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """Return the text of all screens, in the format of the page."""
+    """Return all commands and their output, in the format of the page."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()

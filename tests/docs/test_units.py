@@ -1,4 +1,4 @@
-"""The page of units matches the table of units."""
+"""The page about units matches the table of units in the code."""
 
 from . import units
 

@@ -1,6 +1,6 @@
 """Generates docs/units.md, the list of the units that can be used in configuration files.
 
-python -m tests.docs.units
+Run `python -m tests.docs.units` to update the page.
 """
 
 from collections.abc import Iterable

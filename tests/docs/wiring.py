@@ -1,4 +1,4 @@
-"""Draws the wiring of a sensor as an SVG picture, from the data in the module of its kind."""
+"""Draws the wiring of a sensor as an SVG picture, from the data in the module of the sensor's kind."""
 
 from html import escape
 from itertools import chain
@@ -14,8 +14,7 @@ PINS: Final = {
     "GND": 9,
     **{f"GPIO{bcm}": pin for bcm, pin in HEADER_PINS.items()},
 }
-"""Pin numbers on the 40-pin header. For 3.3 V, 5 V and ground, only one of several pins is listed.
-"""
+"""Position of each pin on the 40-pin header. For 3.3 V, 5 V and ground, this is one of several pins."""
 ROW: Final = 34
 GAP: Final = 120
 LETTER: Final = 7.5
@@ -23,7 +22,7 @@ INK: Final = "#37474f"
 
 
 def on_header(start: str) -> str:
-    """Return the name and number of a header pin, such as `GPIO17 (pin 11)`."""
+    """Return the name and position of a pin on the header, such as `GPIO17 (pin 11)`."""
     name, _, use = start.partition(" ")
     words = f"{use.strip('()')}, " if use else ""
     return f"{name} ({words}pin {PINS[name]})"
@@ -32,7 +31,7 @@ def on_header(start: str) -> str:
 def stages(picture: Picture) -> list[tuple[str, str, tuple[Wire, ...]]]:
     """Return each pair of neighbouring devices with the wires between them, beginning at the header.
 
-    The names of wires that begin at the header include the pin numbers.
+    The start of each wire at the header includes the pin's position.
     """
     wires = tuple(wire._replace(start=on_header(wire.start)) for wire in picture.wires)
     found, last = [(HEADER, picture.device, wires)], picture
@@ -43,7 +42,7 @@ def stages(picture: Picture) -> list[tuple[str, str, tuple[Wire, ...]]]:
 
 
 def drawing(picture: Picture) -> str:
-    """Return the picture as a self-contained SVG document."""
+    """Return a picture of the wiring as a self-contained SVG document."""
     parts: list[str] = []
     left, x = HEADER, 10.0
     bottom = 0.0
@@ -106,7 +105,7 @@ def _part(x: float, y: float, name: str) -> str:
 
 def _wire(x: float, row: int, wire: Wire) -> list[str]:
     y, middle = 53.5 + row * ROW, x + GAP / 2
-    # a bridge is on the side of the device from which the wire comes, so that a part is in series with it
+    # A bridge is drawn near the start of the wire. The part between bridge and end is then in series.
     part, bridge = (x + 0.76 * GAP, x + 0.24 * GAP) if wire.part and wire.bridge else (middle, middle)
     parts = [_line(x, y, x + GAP if wire.end else middle, y)]
     if wire.part:

@@ -1,4 +1,4 @@
-"""Builders for a fleet: its CA, the identities of vessels, documents, and the leaf revisions in a store."""
+"""Builders of the parts of a fleet, such as its CA, the identities of its vessels, and documents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ WHEN = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def authority(fleet: str = FLEET) -> CA:
-    """Return the CA of a fleet. Each CA is created only once, because generating keys takes time."""
+    """Return the CA of a fleet. Each fleet's CA is created only once, because key generation takes time."""
     return _authority(fleet)
 
 
 def vessel(name: str, *, fleet: str = FLEET, number: int = 1) -> TLSIdentity:
-    """Return the identity of a vessel. Each `number` gives a different certificate for the same vessel."""
+    """Return the identity of a vessel. Different values of `number` return different certificates."""
     return _vessel(name, fleet, number)
 
 
@@ -84,7 +84,7 @@ def document(
     deleted: bool = False,
     closing: bool = False,
 ) -> Document:
-    """Return a revision in the form in which a peer would send it."""
+    """Return a revision of a document as it would be received from a peer."""
     raw = bodies.to_canonical(document_id, content if content is not None or deleted else body(document_id))
     rev = revisions.make(parent, deleted=deleted, body=raw, closing=closing)
     return Document(document_id, rev, 0, deleted, False, raw)
@@ -92,7 +92,7 @@ def document(
 
 @dataclass
 class Here:
-    """Simulated content of a store: documents with one leaf revision each."""
+    """Simulated document store, in which each document has a single leaf revision."""
 
     found: dict[str, Document] = field(default_factory=dict)
 

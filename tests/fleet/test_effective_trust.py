@@ -1,4 +1,4 @@
-"""The signed statement with the highest number applies, whether it is in a file or in the store."""
+"""The signed statement with the highest number applies, from the identity files or from the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def stated(number: int, fleet: str = "north") -> dict[str, object]:
 
 
 def identity(number: int) -> FleetIdentity:
-    """Return argo's identity, whose files contain revocations with this number."""
+    """Return argo's identity, whose files contain a revocation statement with this number."""
     return FleetIdentity("argo", "north", vessel("argo"), trust(Revocations(number, NOW)), stated(number))
 
 

@@ -1,4 +1,4 @@
-"""Limits on the generation of revisions that another vessel sends."""
+"""Tests of the limits for the generations of revisions that another vessel sends."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,10 @@ def rights(here: Here, revocations: Revocations | None = None, *, store: str = "
 
 
 def at(document_id: str, generation: int, *, signer: Any = None, **more: Any) -> Document:
-    """Return a document with this generation, signed by argo or by `signer` if its type must be signed."""
+    """Return a document with this generation.
+
+    Types of documents that must be signed are signed by argo, unless `signer` names another vessel.
+    """
     content = {"type": document_id} if document_id == "shopping" else body(document_id, **more)
     if signer is None and document_id in (ABOUT, BOOT):
         signer = "argo"
@@ -169,7 +172,7 @@ def test_forwarded_document_is_passed_on_only_with_its_vessels_signature() -> No
 def test_unsigned_forwarded_document_is_refused_once_its_vessel_has_vouched(
     later: dict[str, int], tmp_path: Path
 ) -> None:
-    """The unsigned revision may be from an earlier version on argo, or an old one that was passed on."""
+    """An unsigned revision may come from an earlier software version or be an old one that was passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
         unvouched_revisions.remove_unvouched_of(careen, generations_of(careen), ["argo"])
@@ -225,7 +228,7 @@ kinds = st.sampled_from([EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE])
 def test_next_revision_of_a_vessel_is_accepted_despite_revisions_from_others(
     document_id: str, attempts: list[int], known: int, vouches: bool
 ) -> None:
-    """Careen and argo receive arbitrary revisions of argo's document from brigid.
+    """Brigid sends arbitrary revisions of argo's document to careen and argo.
 
     Argo then writes a new revision, which careen must accept.
     """
@@ -324,7 +327,7 @@ def test_revision_vouched_for_by_a_revoked_certificate_is_removed(opened: Callab
 
 
 def test_old_vouching_document_passed_on_as_new_removes_nothing(opened: Callable[[], Database]) -> None:
-    """An attacker can pass on an old `vessel` document, because its signature is still valid."""
+    """An attacker can send an old `vessel` document as a new revision, because its signature is valid."""
     old, new = {MEMBER: STEP}, {MEMBER: 10 * STEP}
     with opened() as store:
         judge = generations_of(store)

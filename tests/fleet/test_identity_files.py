@@ -1,4 +1,4 @@
-"""The identity folder of a vessel is loaded, or rejected with an error that names the remedy."""
+"""A vessel's identity folder is either loaded or rejected with an error message that says what to do."""
 
 import grp
 import json
@@ -18,7 +18,7 @@ from .builders import authority, revoked, vessel
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return brigid's identity folder, in which argo is revoked."""
+    """Return an identity folder of the vessel brigid, with a revocation of the vessel argo."""
     folder = tmp_path / "identity"
     folder.mkdir()
     ca = authority()

@@ -1,4 +1,4 @@
-"""Rights to write to argo's store, while argo's recorder writes the log `newlog`."""
+"""Tests of the rights to write to argo's store while argo's recorder writes the log `newlog`."""
 
 from pathlib import Path
 from typing import Any
@@ -237,7 +237,7 @@ def revocations(number: int, **more: str) -> Document:
 def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
     here = holding(revocations(3))
     assert objection(BRIGID, revocations(4), here) is None
-    assert objection(BRIGID, revocations(3), here) is None  # identical: both revisions may exist in the fleet
+    assert objection(BRIGID, revocations(3), here) is None  # two revisions may have identical content
     assert objection(BRIGID, revocations(2), here) == "number 2 is outdated; number 3 is stored here"
     assert objection(BRIGID, revocations(3, note="x"), here) == (
         "a different document with the same number 3 is stored here"
@@ -263,7 +263,7 @@ def test_radio_key_needs_the_cas_signature_and_a_higher_number() -> None:
     assert objection(BRIGID, stated(9, "south")) == "not signed by the fleet's CA"
     here = holding(stated(3))
     assert objection(BRIGID, stated(4), here) is None
-    assert objection(BRIGID, stated(3), here) is None  # identical: both revisions may exist in the fleet
+    assert objection(BRIGID, stated(3), here) is None  # two revisions may have identical content
     assert objection(BRIGID, stated(2), here) == "number 2 is outdated; number 3 is stored here"
     malformed = document(RADIO_KEY, signatures.seal(RADIO_KEY, {"number": 0}, authority().key))
     assert "in an unknown format" in (objection(BRIGID, malformed, here) or "")

@@ -1,4 +1,4 @@
-"""Peers that check each other's access rights still reach the same documents, and resolve all conflicts."""
+"""Peers that check each other's rights still end up with the same documents, and resolve all conflicts."""
 
 import base64
 import itertools
@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid", "careen")
 
 
 class Meeting:
-    """Vessels with one store each, which exchange the documents that their rights allow."""
+    """Vessels with one store each, which exchange those documents that their rights permit."""
 
     def __init__(self, stores: list[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=False))
@@ -60,7 +60,7 @@ class Meeting:
     def all_meet(self) -> None:
         """Replicate each pair of vessels four times.
 
-        The vessel with the smaller id connects, so the vessel with the largest id never resolves conflicts.
+        The vessel with the smaller id is always the active peer, which resolves conflicts.
         """
         for _ in range(4):
             for active, passive in itertools.combinations(self.stores, 2):
@@ -98,7 +98,7 @@ def test_vessels_converge_on_alarms_and_revocations(steps: list[tuple[str, tuple
                 fleet.change(
                     "argo", lambda found: found | {"cleared": {"boot": 1, "clock": 2}, "history": [1, 2]}
                 )
-            else:  # the operator copies the CA's latest statement to two vessels
+            else:  # as if the operator had copied the CA's latest statement to two vessels
                 number += 1
                 said = to_body(Revocations(number, NOW), fleet="north", key=authority().key)
                 for vessel in (first, second):
@@ -140,7 +140,7 @@ def test_crew_app_can_add_its_acknowledgement_and_nothing_else(tmp_path: Path) -
 
 
 def test_passive_vessel_also_receives_the_losing_branch(tmp_path: Path) -> None:
-    """Either branch may win, so brigid, to which argo connects, must receive both."""
+    """Brigid, to which argo connects, must receive both branches, because either may win."""
     for number in range(6):
         (tmp_path / str(number)).mkdir()
         with databases(tmp_path / str(number), "argo", "brigid") as stores:
@@ -162,7 +162,7 @@ def test_passive_vessel_also_receives_the_losing_branch(tmp_path: Path) -> None:
 def test_forged_tombstone_deletes_no_undeletable_document(
     tmp_path: Path, document_id: str, rogue_dials: bool, form: str
 ) -> None:
-    """If the revocations were deleted, a vessel would trust revoked vessels again after its next start."""
+    """If the revocations were deleted, a vessel would trust revoked vessels again after a restart."""
     said = alarm()
     if document_id == REVOCATIONS:
         said = to_body(Revocations(3, NOW, ()), fleet=trust().fleet, key=authority().key)
@@ -186,7 +186,7 @@ def test_forged_tombstone_deletes_no_undeletable_document(
 
 @pytest.mark.parametrize("newer", ["argo", "brigid"])
 def test_newer_revocations_replace_older_ones_from_another_source(tmp_path: Path, newer: str) -> None:
-    """The result must not depend on which side connects. In this test, argo always connects."""
+    """Argo is the active peer. `newer` selects the vessel that has the newer revocations."""
     with databases(tmp_path, "argo", "brigid") as stores:
         fleet = Meeting(stores)
         older = "brigid" if newer == "argo" else "argo"

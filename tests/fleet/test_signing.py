@@ -1,4 +1,4 @@
-"""Only the vessel or the fleet's CA can create or change the documents that it signs."""
+"""Signed documents can be created and changed only by the vessel or the CA that signs them."""
 
 import base64
 import copy

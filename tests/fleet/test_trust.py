@@ -1,4 +1,4 @@
-"""The vessel that a certificate names, and the reasons to refuse a certificate."""
+"""The name of a vessel is read from its certificate, and invalid certificates are refused with a reason."""
 
 from datetime import UTC, datetime, timedelta
 

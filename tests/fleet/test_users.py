@@ -1,4 +1,4 @@
-"""The crew's passwords are hashed and checked, and never shown."""
+"""Passwords of the crew are stored as hashes, are checked correctly, and are never shown."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A real mosquitto on a free loopback port, and a client that subscribes to it."""
+"""A real mosquitto broker on a free loopback port, and a client that subscribes to its messages."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 def program() -> str:
-    """Return the path of mosquitto. If it is not installed, skip the test, or fail it if `CI` is set."""
+    """Return the path of the mosquitto program. If it is not installed, skip the test, or fail it in CI."""
     found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         if os.environ.get("CI"):
@@ -33,7 +33,7 @@ def program() -> str:
 
 
 class Broker:
-    """A mosquitto process that a test can start and stop repeatedly on the same port."""
+    """Mosquitto process that a test can start and stop repeatedly on the same port."""
 
     def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
         self.folder, self.port = folder, free_port()
@@ -102,7 +102,10 @@ class Heard:
 
 @dataclass
 class Listener:
-    """MQTT client that subscribes to all topics in a separate thread, within its context."""
+    """MQTT client that records received messages in a separate thread, as a context manager.
+
+    By default, the client subscribes to all topics.
+    """
 
     port: int
     user: str | None = None
@@ -110,7 +113,7 @@ class Listener:
     filters: tuple[str, ...] = ("#",)
     heard: list[Heard] = field(default_factory=list)
     subscribed: int = 0
-    """Number of times that the broker has accepted the subscription."""
+    """Number of times that the broker has accepted the client's subscription."""
 
     def __post_init__(self) -> None:
         self._subscribed = threading.Event()
@@ -135,7 +138,7 @@ class Listener:
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
-        """Publish a message as an independent client."""
+        """Publish a message, and wait for the broker's acknowledgement."""
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE)
 
     def _connected(self, *_: object) -> None:
@@ -153,22 +156,22 @@ class Listener:
         self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
 
     def on(self, ending: str) -> list[Heard]:
-        """Return the messages on topics with this ending, in the order of arrival."""
+        """Return the received messages whose topic has this ending, in the order of arrival."""
         return [each for each in list(self.heard) if each.topic.endswith(ending)]
 
 
 def retained(port: int) -> dict[str, bytes]:
-    """Return every retained message by topic, as a late subscriber receives it."""
+    """Return the payloads of all retained messages, by topic, as a new subscriber receives them."""
     probe = f"probe/{secrets.token_hex(8)}"
     with Listener(port) as late:
-        # The probe arrives after all retained messages, which are in the broker's queue.
+        # The broker delivers the probe after all retained messages, which are already in its queue.
         late.publish(probe, b"", retain=False)
         wait_until(lambda: late.on(probe), "what is retained has come")
         return {each.topic: each.payload for each in late.heard if each.is_retained}
 
 
 def passwords(folder: Path, users: Iterable[tuple[str, str]]) -> Path:
-    """Create a password file for mosquitto, and return its path."""
+    """Create a password file for mosquitto from (user, password) pairs, and return its path."""
     path = folder / "passwords"
     path.touch(mode=0o644)
     for user, password in users:

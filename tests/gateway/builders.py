@@ -1,4 +1,4 @@
-"""Builders for a store with a fleet's documents, in the form in which recorders write them."""
+"""Builders of a document store with a fleet's documents, in the form in which recorders write them."""
 
 import json
 import random
@@ -26,7 +26,7 @@ def write_vessel(
     logs: Iterable[str] = (LOG,),
     **more: Any,
 ) -> None:
-    """Write the document of a vessel. `more` is added to the properties of each sensor."""
+    """Write the `vessel` document of a vessel. `more` contains further properties of every sensor."""
     name = documents.vessel_id(vessel)
     found = {
         sensor: {
@@ -60,9 +60,9 @@ def write_readings(
 
 
 def write_windows(database: Database, vessel: str, sensor: str, count: int) -> None:
-    """Write readings of 150 s each, with one sample per second.
+    """Write `count` readings of 150 s each, with one sample per second.
 
-    The readings are the same in every store.
+    Calls with the same arguments write the same readings to any store.
     """
     chance = random.Random(count)
     with database.transaction():
@@ -107,10 +107,10 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 
 
 def write_notes(database: Database, vessel: str, count: int) -> None:
-    """Write notes that are newer than all other documents.
+    """Write `count` notes, which are then newer than all other documents.
 
-    After a broker has lost its data, the gateway always sends the latest hundred documents again. If all of
-    these are notes, other documents are sent again only if the gateway detects the loss.
+    If the broker has lost the gateway's session, the gateway sends the latest hundred documents again. If
+    these are all notes, the gateway sends other documents again only if it detects that they are missing.
     """
     with database.transaction():
         for number in range(count):
@@ -119,5 +119,5 @@ def write_notes(database: Database, vessel: str, count: int) -> None:
 
 
 def first_numbers(payloads: Iterable[bytes]) -> list[int]:
-    """Return the first sequence number of each reading."""
+    """Return the first sequence number in each payload of a reading."""
     return [json.loads(each)["first"] for each in payloads]

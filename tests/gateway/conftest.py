@@ -1,4 +1,4 @@
-"""Support for tests in this folder that are coroutines. Each has its own event loop."""
+"""Support for tests in this folder that are coroutine functions. Each test runs in its own event loop."""
 
 import asyncio
 import inspect

@@ -1,15 +1,15 @@
-"""Relays between a gateway and its broker, on loopback."""
+"""TCP relays between a gateway and its broker, which simulate faulty connections and other brokers."""
 
 import asyncio
 import contextlib
 from typing import Final, Self
 
 PUBACK: Final = 0x40
-"""First byte of an acknowledgement of one message (MQTT 5, section 3.4.1)."""
+"""First byte of a PUBACK packet, which acknowledges a single message (MQTT 5, section 3.4.1)."""
 
 
 class Relay:
-    """Relay of bytes in both directions. At the end of its context, all connections are closed."""
+    """TCP relay to a port on loopback, as a context manager that closes all connections at its end."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -62,22 +62,22 @@ class Relay:
         self._writers.discard(writer)
 
     async def lets_in(self, first: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Return True if a connection that begins with these bytes is to be relayed."""
+        """Return True to relay a connection on which the client has sent these first bytes."""
         del first, writer
         return True
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay the client's data to the broker until the connection is to be closed."""
+        """Relay data from the client to the broker until either side closes the connection."""
         await _pass(reader, writer)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay the broker's data to the client until the connection is to be closed."""
+        """Relay data from the broker to the client until the connection ends, and then close it."""
         await _pass(reader, writer)
         writer.close()
 
 
 class Cutting(Relay):
-    """Relay that cuts each connection after a limited number of bytes from the broker."""
+    """Relay that cuts each connection after a given number of bytes from the broker."""
 
     def __init__(self, port: int, after: list[int]) -> None:
         super().__init__(port)
@@ -97,14 +97,14 @@ class Cutting(Relay):
 
 
 class Withholding(Relay):
-    """Relay that discards the broker's answers while `holds` is set, like a one-way link."""
+    """Relay that discards all data from the broker while `holds` is True, like a link that works one way."""
 
     holds = False
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.told = bytearray()
-        """Bytes that were relayed to the broker."""
+        """Data that was relayed to the broker."""
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -119,7 +119,7 @@ class Withholding(Relay):
 
 
 class Garbling(Relay):
-    """Relay that sends `packet` to the client once, before the broker's first PUBACK."""
+    """Relay that sends the client one additional packet before the broker's first PUBACK."""
 
     def __init__(self, port: int, packet: bytes) -> None:
         super().__init__(port)

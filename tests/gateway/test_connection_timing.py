@@ -1,4 +1,4 @@
-"""A gateway's replications connect in order: the first connects first, and all share one back-off."""
+"""A gateway's replications connect in their order of priority, and share a single back-off."""
 
 import random
 from dataclasses import dataclass

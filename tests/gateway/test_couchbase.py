@@ -1,4 +1,4 @@
-"""The Couchbase gateway forwards to Logboat's own listener, over real sockets and TLS on loopback."""
+"""The Couchbase gateway forwards documents to Logboat's own listener, over TLS on loopback."""
 
 import asyncio
 import contextlib
@@ -129,7 +129,7 @@ async def test_second_vessel_with_the_same_documents_sends_little(
         spent = sorted(gateway.transferred[0] for gateway in both)
     assert shore.count() == 5_000
     assert shore.conflicts() == []
-    # The number of documents sent before the first answer depends on the machine. On an idle one it is 3 %.
+    # How many documents are sent before the first answer depends on the machine. On an idle machine, 3 % are.
     assert spent[0] <= 0.1 * spent[1], f"{spent[0]:,} of {spent[1]:,} bytes"
     print(f"\n  two at once, the same 5,000 documents: the second spends {spent[0] / spent[1]:.1%}")
 
@@ -146,7 +146,7 @@ async def test_second_vessel_does_not_propose_documents_recorded_as_forwarded(
             first = gateway.transferred[0]
         noted = argo.get("forwarded:office:argo")
         assert noted is not None
-        brigid.insert(noted.id, noted.rev, [], noted.raw)  # as when the document arrives from another vessel
+        brigid.insert(noted.id, noted.rev, [], noted.raw)  # as if replicated from argo
         builders.write_readings(brigid, "argo", "main", range(5_001, 5_011))
         async with forwarding(brigid, url(listener), "brigid") as gateway:
             await until(lambda: is_done(gateway, shore), "the rest is ashore")
@@ -181,7 +181,7 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
 async def test_office_restored_from_a_backup_gets_the_lost_documents_again(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
-    """The backup also contains the checkpoint that the office had stored at the time of the backup."""
+    """The backup also contains the checkpoint of that time, which does not cover the lost documents."""
     argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
@@ -236,7 +236,7 @@ async def test_other_vessels_check_again_when_one_has_detected_an_empty_gateway(
 async def test_document_rewritten_a_thousand_times_arrives_in_its_latest_revision(
     stores: dict[str, Database],
 ) -> None:
-    """A vessel can forward a document even after its store has pruned the revision that the office has."""
+    """The document is forwarded even if the vessel's store has pruned the revision that the office has."""
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
     builders.write_equipment(argo, "argo", "main", 0, 0.0)
     port = free_port()
@@ -283,10 +283,7 @@ async def test_alarm_is_sent_before_history(stores: dict[str, Database]) -> None
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_alarm_is_sent_before_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
-    """The test checks the order in which documents are sent.
-
-    If the replications had separate back-offs, a reading would be first in half of the runs.
-    """
+    """If the replications had separate back-offs, a reading would be sent first in half of the runs."""
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [PolicyEntry(("alarms",)), PolicyEntry(("readings",))]
     came: list[str] = []

@@ -1,4 +1,4 @@
-"""The record of forwarded documents never advances past a document that is not acknowledged."""
+"""The record of forwarded documents never advances past a document that has not been acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path

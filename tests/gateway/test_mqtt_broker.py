@@ -1,4 +1,4 @@
-"""The MQTT gateway loses no document with a real mosquitto, even if the gateway or the broker fails."""
+"""The MQTT gateway forwards every document to a real mosquitto, even if the gateway or the broker fails."""
 
 import asyncio
 import contextlib
@@ -36,9 +36,9 @@ QUICK = Timeouts(
     connect=5, acknowledgement=5, echo=3, save=0.5, refusal=0.2, retry=0.1, longest=0.5, probe=2, stop=3
 )
 WINDOW = WINDOW_MESSAGES + SAVE_DOCUMENTS
-"""Maximum number of messages that are repeated after a connection breaks.
+"""Maximum number of messages that the gateway repeats after a connection breaks.
 
-These are the messages in flight, and those whose acknowledgement has not been recorded yet.
+These are the messages in flight, and messages whose acknowledgement it has not recorded yet.
 """
 
 
@@ -79,7 +79,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def assert_complete(listener: Listener, numbers: range, *, twice: int) -> None:
-    """Assert that each number arrived, in order except for up to `twice` repetitions after breaks."""
+    """Assert that all readings arrived in order, apart from at most `twice` repeated messages."""
     came = builders.first_numbers(each.payload for each in listener.on("/reading"))
     assert sorted(set(came)) == list(numbers)
     assert len(came) - len(numbers) <= twice, f"{len(came) - len(numbers)} came twice"
@@ -204,7 +204,7 @@ async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Br
             builders.write_readings(database, "argo", "main", [sequence])
         async with forwarding(own, broker.url) as gateway:
             await until(lambda: is_ashore(gateway), "its own gateway is done")
-        # Another vessel received this value a week ago, and forwards it late.
+        # Another vessel, which has older values of argo, now forwards to the same broker.
         async with forwarding(other, broker.url, vessel="brigid") as gateway:
             await until(lambda: is_ashore(gateway), "the other gateway is done")
         with Listener(broker.port) as late:
@@ -234,7 +234,7 @@ async def test_no_document_is_lost_when_the_broker_is_killed_repeatedly(
     kills = 3
 
     def keeps_up(wanted: int) -> bool:
-        """Return True while the listener keeps up. A killed broker loses its queue for a slow client."""
+        """Return True if the listener is up to date. A killed broker loses the messages queued for it."""
         heard = len({each.payload for each in listener.on("/reading")})
         return heard >= wanted and documents - gateway.report().backlog_documents - heard < TRAIL // 2
 
@@ -254,7 +254,7 @@ async def test_no_document_is_lost_when_the_broker_is_killed_repeatedly(
                 relay.close()
                 await until(lambda: gateway.report().state is GatewayState.CONNECTING, "it notices")
                 await asyncio.to_thread(broker.start)
-                # A killed broker forgets its clients, and only a subscribed client can count messages.
+                # A killed broker loses all subscriptions, so the listener must subscribe again first.
                 await until(partial(is_back, subscribed), "the listener is back")
                 relay.open()
             await until(lambda: is_ashore(gateway), "all is ashore")
@@ -298,7 +298,7 @@ async def test_killed_daemon_continues_after_the_last_acknowledged_document(
         gateway.start()
         await until(lambda: len(listener.on("/reading")) > 500, "some come")
         assert gateway._task is not None
-        monkeypatch.setattr(gateway, "_save", lambda _outbox: None)  # a killed process writes nothing more
+        monkeypatch.setattr(gateway, "_save", lambda _outbox: None)  # a killed process saves nothing
         gateway._task.cancel()
         await asyncio.gather(gateway._task, return_exceptions=True)
         async with forwarding(database, broker.url) as second:
@@ -538,7 +538,7 @@ async def test_broker_is_found_soon_after_a_long_absence(database: Database, tmp
 async def test_outage_of_days_uses_no_memory_and_alarms_are_sent_first(
     tmp_path: Path, database: Database, days: int
 ) -> None:
-    """The vessel has 50 sensors with 5-minute windows, which produce 288 readings per sensor and day."""
+    """The vessel has 50 sensors with windows of 5 minutes, so each produces 288 readings per day."""
     windows = 288 * days // (10 if days < 30 else 1)
     sensors = [f"s{number}" for number in range(50)]
     broker = Broker(tmp_path / "broker")
@@ -583,9 +583,9 @@ async def test_outage_of_days_uses_no_memory_and_alarms_are_sent_first(
 
 
 def tls_broker(folder: Path, ca: CA, identity: Any, *, asks: bool = False) -> tuple[Broker, int]:
-    """Return a broker that presents this TLS identity, and its TLS port.
+    """Return a broker that uses this TLS identity, and its TLS port.
 
-    If `asks` is True, the broker requires a client certificate that the CA has issued.
+    If `asks` is True, the broker requires a client certificate issued by the CA.
     """
     (folder / "ca.pem").write_bytes(ca.certificate.public_bytes(Encoding.PEM))
     identity.save(folder / "broker.pem", folder / "broker.key")

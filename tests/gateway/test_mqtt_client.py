@@ -1,4 +1,4 @@
-"""The MQTT client ends a connection at once, and reports the reason, when paho or the broker ends it."""
+"""If the broker or the paho library ends a connection, the MQTT client reports the reason at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +16,7 @@ from tests.gateway.broker import Broker
 from tests.gateway.relays import Garbling, Relay
 
 _SOON = 10.0
-"""Seconds after which a test fails. The client's own timeouts are much longer."""
+"""Time limit for a test, in seconds. The client's own timeouts are much longer."""
 _TIMEOUTS = Timeouts(connect=60, acknowledgement=60)
 
 
@@ -33,7 +33,7 @@ def client_of(url: str) -> Client:
 
 @asynccontextmanager
 async def hanging_up() -> AsyncIterator[str]:
-    """Run a server that reads the client's first packet and closes the connection. Yield its URL."""
+    """Run a server that closes each connection after the client's first packet, and yield its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(4096)

@@ -1,4 +1,4 @@
-"""Home Assistant acknowledges alarms through a broker, if the gateway allows it."""
+"""Home Assistant can acknowledge alarms through a broker if the gateway's configuration permits this."""
 
 import logging
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Discovery messages contain only what Home Assistant's documentation of MQTT allows.
+"""Discovery messages contain only keys that Home Assistant's MQTT documentation allows.
 
-`tests/homeassistant` shows the same with a real Home Assistant, whose installation takes minutes.
+`tests/homeassistant` tests the messages with a real Home Assistant, which takes minutes to install.
 """
 
 import json
@@ -53,7 +53,7 @@ OBJECT_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def sensors() -> tuple[SensorFacts, ...]:
-    """Return a sensor for each known path."""
+    """Return one sensor for each known Signal K path."""
     return tuple(
         SensorFacts(
             f"s{number}",

@@ -1,4 +1,4 @@
-"""Documents as MQTT messages: topics, payloads, retained messages, and additional messages."""
+"""Tests of the MQTT messages for each type of document, such as their topics and payloads."""
 
 import json
 from dataclasses import replace
@@ -231,7 +231,7 @@ def test_older_alarm_is_published_and_older_state_is_not() -> None:
 
 
 def test_notification_of_an_older_alarm_is_not_published() -> None:
-    """An acknowledgement of yesterday's alarm does not end the notification of today's."""
+    """For example, an acknowledgement of yesterday's alarm does not end the notification of today's alarm."""
     standings = RetainedMessages()
     delta = Message(
         "t/signalk", b"{}", RetainRule.PASSING_IF_LATEST, MessageAge("aaaaaa", 5), ranked_by="t/alarm"

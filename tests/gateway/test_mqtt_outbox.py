@@ -1,4 +1,4 @@
-"""The outbox eventually forwards all documents in order, despite failures of the broker and the network."""
+"""The outbox of an MQTT gateway forwards all documents in order, even if the broker and the network fail."""
 
 import random
 from collections import Counter
@@ -35,7 +35,7 @@ def outbox(database: Database, *, now: float = 0.0, limit: float | None = None) 
 
 
 class Sea:
-    """Simulated broker and network, which fail at random."""
+    """Simulated broker and network, which the tests let fail at random."""
 
     def __init__(self, box: Outbox, chance: random.Random, *, echoes: bool) -> None:
         self.box, self.chance, self.echoes = box, chance, echoes
@@ -82,7 +82,7 @@ class Sea:
         self.breaks += 1
         for number, ready in self.line[: self.chance.randrange(len(self.line) + 1)]:
             del number
-            self.ashore.append(ready.message.payload)  # the message arrived, but its acknowledgement did not
+            self.ashore.append(ready.message.payload)  # arrives, although its acknowledgement is lost
         self.connect()
 
 
@@ -117,13 +117,13 @@ def test_all_documents_are_forwarded_in_order_despite_failures(
         assert sea.box.refusal is None
     counted = Counter(sea.ashore)
     assert len(counted) == 11 * len(SENSORS) + 1
-    # Messages in flight are repeated after a break, and after a refusal, when the lane starts again.
+    # The messages in flight are repeated after a broken connection and after a refusal.
     assert sum(counted.values()) - len(counted) <= 8 * (sea.breaks + sea.refusals)
     for sensor in SENSORS:
         readings = [each for each in sea.ashore if f'"_id":"reading:argo:{sensor}:'.encode() in each]
         came = builders.first_numbers(readings)
         assert list(dict.fromkeys(reversed(came))) == list(range(11, 0, -1)), "the last of each are in order"
-        if not sea.refusals:  # messages in flight behind a refused one may be accepted before it
+        if not sea.refusals:  # later messages in flight may be accepted before a refused one is repeated
             assert list(dict.fromkeys(came)) == list(range(1, 12))
 
 

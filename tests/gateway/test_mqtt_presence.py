@@ -1,4 +1,4 @@
-"""Presence messages depend on this vessel's recorder, and on the documents of other vessels."""
+"""A gateway publishes the presence of its own vessel, and that of other vessels based on their documents."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 class Broker:
-    """Simulated broker with retained presence messages, to which one vessel's gateway is connected."""
+    """Simulated broker that retains presence messages, with the gateway of one vessel as its client."""
 
     def __init__(self, own: str = "argo", **more: Any) -> None:
         self.presence = Presence(own, now=0.0, **more)
@@ -72,7 +72,7 @@ def test_vessel_that_publishes_its_own_presence_is_not_contradicted() -> None:
     broker.presence.bring("brigid")
     broker.presence.sign("brigid", 600, 10)
     broker.look(10)
-    broker.other_says("brigid", OFFLINE, 20)  # as after a kill of its recorder
+    broker.other_says("brigid", OFFLINE, 20)  # as if its recorder had been killed
     assert broker.look(21) == []
     broker.presence.sign("brigid", 600, 30)
     assert broker.look(30) == [("brigid", ONLINE)]

@@ -1,4 +1,4 @@
-"""A broker eventually retains the store's content, even if it loses messages and sensors change."""
+"""A broker eventually retains the content of the store, even if it loses messages or sensors change."""
 
 import json
 import random
@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid")
 
 
 class CountingFeed(LaneFeed):
-    """Feed that records the ids of the documents from which messages were built."""
+    """Feed of a lane that records the ids of all documents from which it builds messages."""
 
     built: list[str]
 
@@ -40,7 +40,7 @@ class CountingFeed(LaneFeed):
 
 
 class Forwarder:
-    """Simulated gateway of a vessel: an outbox without a socket."""
+    """Simulated gateway of a vessel, which passes the messages of its outbox to a simulated broker."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Forwarder:
 
 
 class Broker:
-    """Simulated broker, which retains messages and sends each of them to all forwarders except its sender."""
+    """Simulated broker, which retains messages and passes them on to all gateways except the sender."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
@@ -143,7 +143,7 @@ class Broker:
                 )
 
     def leave(self, topic: str, payload: bytes) -> None:
-        """Retain a message from an unknown client, and send it to all forwarders."""
+        """Retain a message from an unknown client, and send it to all gateways."""
         if payload:
             self.retained[topic] = payload
         else:
@@ -155,7 +155,7 @@ class Broker:
 
 
 class Fleet:
-    """Two vessels that write their own documents, and receive each other's documents later, in order."""
+    """Two vessels that write documents, and receive each other's documents later and in order."""
 
     def __init__(self, stores: Iterable[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=True))
@@ -181,7 +181,7 @@ class Fleet:
             self.meet(vessel)
 
     def meet(self, vessel: str) -> None:
-        """Copy all new documents of this vessel to the other vessel."""
+        """Copy all new documents of this vessel to the other vessel's store."""
         source, target = self.stores[vessel], self.stores[VESSELS[1 - VESSELS.index(vessel)]]
         for change in source.changes(self.copied[vessel]):
             self.copied[vessel] = change.sequence
@@ -192,7 +192,7 @@ class Fleet:
                 target.insert(document.id, document.rev, revision.history, document.raw)
 
     def expected(self) -> dict[str, Any]:
-        """Return the expected retained messages by topic, each with a value that identifies its document."""
+        """Return the topics of all messages to be retained, each with a value that identifies a document."""
         found: dict[str, Any] = {}
         for vessel, store in self.stores.items():
             about = store.get(f"vessel:{vessel}")

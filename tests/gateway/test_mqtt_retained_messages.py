@@ -1,4 +1,4 @@
-"""A real mosquitto retains the store's content, even if messages are lost or overwritten."""
+"""A real mosquitto retains the content of the store, even if retained messages are lost or overwritten."""
 
 import asyncio
 import contextlib
@@ -85,7 +85,7 @@ async def forwarding(
 
 
 async def comes_to_retain(broker: Broker, wanted: Any, what: str) -> dict[str, bytes]:
-    """Wait until a new subscriber receives the expected retained messages, and return all of them."""
+    """Wait until `wanted` returns True for the broker's retained messages, and return these messages."""
     found: dict[str, bytes] = {}
 
     async def is_wanted() -> bool:
@@ -107,7 +107,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def write_fleet(database: Database) -> None:
-    """Write documents of argo and brigid, and more notes than a gateway sends again to a new broker."""
+    """Write documents of argo and brigid, and more notes than a gateway sends again after a lost session."""
     for vessel in ("argo", "brigid"):
         builders.write_vessel(database, vessel, ["main", "aft"])
         builders.write_equipment(database, vessel, "main", 1, 0.25, time=NOW.isoformat())
@@ -173,7 +173,7 @@ async def test_broker_that_lost_its_messages_while_the_daemon_was_off_gets_them_
 async def test_broker_that_returns_to_an_earlier_state_is_corrected(
     database: Database, broker: Broker
 ) -> None:
-    """The broker still has the gateway's session, as if killed half an hour after it saved its state."""
+    """The broker still has the gateway's session, as after a kill long after it last saved its state."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with forwarding(database, broker.url) as gateway:
@@ -196,7 +196,7 @@ async def test_broker_that_returns_to_an_earlier_state_is_corrected(
 async def test_older_value_published_by_another_client_is_corrected_at_once(
     database: Database, broker: Broker, version: str
 ) -> None:
-    """The message arrives while the gateway is connected, as if from a second gateway with older data."""
+    """The older value arrives while the gateway is connected, as if from a gateway with outdated data."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with (
@@ -237,7 +237,7 @@ async def test_repeated_messages_count_in_the_backlog(database: Database, broker
 async def test_restoring_missing_messages_keeps_newer_ones_of_another_vessel(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
-    """Two vessels forward to the same broker, which restarts. Each has a document that the other lacks."""
+    """Two vessels forward to the same broker, which restarts without data. Each vessel has newer values."""
     write_fleet(database)
     with builders.store(tmp_path / "other.db") as other:
         for vessel in ("argo", "brigid"):
@@ -451,7 +451,7 @@ async def test_messages_with_former_prefixes_are_cleared(database: Database, bro
 async def test_web_address_of_the_vessel_is_announced_when_it_is_set(
     database: Database, broker: Broker
 ) -> None:
-    """Only the vessel that runs the gateway has the address, not the vessels whose documents it forwards."""
+    """The address is announced only for the vessel that runs the gateway, not for other vessels."""
     write_sensors(database)
     builders.write_vessel(database, "brigid", ["main"])
     for address in ("", "https://club.example.org/argo", ""):

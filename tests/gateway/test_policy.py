@@ -1,4 +1,4 @@
-"""A policy assigns each document to one of its parts. Conditions decide when a part is forwarded."""
+"""A forwarding policy assigns each document to one of its parts, and conditions select the active parts."""
 
 import pytest
 from hypothesis import given

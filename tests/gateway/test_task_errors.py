@@ -1,4 +1,4 @@
-"""A gateway's task logs errors in single documents and iterations, and continues."""
+"""The background task of a gateway logs an error in a document or an iteration, and continues."""
 
 import logging
 import random

@@ -1,1 +1,1 @@
-"""A real Home Assistant, with its MQTT integration, shows a vessel of real daemons and a real broker."""
+"""Tests with a real Home Assistant, which shows the data of a real vessel's daemons through a real broker."""

@@ -1,9 +1,9 @@
-"""Runs Home Assistant with its MQTT integration. Home Assistant's own Python runs this module, as a script.
+"""Script that runs Home Assistant with its MQTT integration, in the environment of Home Assistant.
 
     python assistant.py FOLDER BROKER_PORT HTTP_PORT
 
-Each line on standard input is a command in JSON, and is answered by one line of JSON on standard output:
-`{"do": "states"}`, `{"do": "press", "entity": ID}`, or `{"do": "stop"}`.
+The script reads commands from standard input, one JSON object per line. The commands are `{"do": "states"}`,
+`{"do": "press", "entity": ID}` and `{"do": "stop"}`. Each is answered by one line of JSON on standard output.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ async def begin(folder: str, broker: int, http: int) -> HomeAssistant:
 
 
 def entities(hass: HomeAssistant) -> dict[str, object]:
-    """Return the entities and devices that Home Assistant has."""
+    """Return the state and the device of every entity in Home Assistant, by entity id."""
     registry, devices = entity_registry.async_get(hass), device_registry.async_get(hass)
     found: dict[str, object] = {}
     for entry in registry.entities.values():

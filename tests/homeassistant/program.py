@@ -1,7 +1,7 @@
-"""Installs Home Assistant in a virtual environment of its own, and runs it.
+"""Installs Home Assistant in a separate virtual environment, and runs it.
 
-Home Assistant needs a newer Python than Logboat's tests. A few of its patch releases are enough for what is
-used here, so the version that its package requires is ignored.
+Home Assistant needs a newer Python than Logboat. Its package requires a recent patch release of that Python,
+but this requirement is ignored, because older patch releases are sufficient for the tests.
 """
 
 import json
@@ -27,7 +27,7 @@ _RUNNER: Final = Path(__file__).with_name("assistant.py")
 
 
 def _python() -> str:
-    """Return the path of a Python 3.13. Raises MissingError if there is none."""
+    """Return the path of a Python 3.13 interpreter, or raise MissingError if none is installed."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     built = [str(path) for path in sorted(versions.glob("3.13*/bin/python3"), reverse=True)]
     for path in (*built, shutil.which("python3.13")):
@@ -42,10 +42,12 @@ def _makes_environments(python: str) -> bool:
 
 
 def home_assistant() -> Path:
-    """Return the Python in whose environment Home Assistant is installed, once for this machine.
+    """Return the Python interpreter of Home Assistant's virtual environment.
+
+    Home Assistant is installed if it is not yet installed on this machine.
 
     Raises:
-        MissingError: there is no Python 3.13, or the installation failed.
+        MissingError: Python 3.13 is not installed, or the installation of Home Assistant failed.
     """
 
     def make(folder: Path) -> None:
@@ -62,7 +64,7 @@ def is_installed() -> bool:
 
 
 class Assistant:
-    """A running Home Assistant that is connected to a broker. Its state is kept in a folder."""
+    """Home Assistant process that is connected to a broker and keeps its data in a folder."""
 
     def __init__(self, folder: Path, broker_port: int) -> None:
         self._folder, self._broker = folder, broker_port
@@ -98,7 +100,7 @@ class Assistant:
         return json.loads(line)
 
     def ask(self, **command: str) -> Any:
-        """Send a command, and return the answer."""
+        """Send a command to Home Assistant's process, and return the decoded answer."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
@@ -106,7 +108,7 @@ class Assistant:
         return self._answer()
 
     def entities(self) -> Mapping[str, Any]:
-        """Return all entities of MQTT by their ids."""
+        """Return the state and the device of every MQTT entity, by entity id."""
         found: Mapping[str, Any] = self.ask(do="states")
         return found
 

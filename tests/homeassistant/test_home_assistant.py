@@ -86,7 +86,7 @@ path = "environment.wind.directionTrue"
 """
 ADDRESS = "https://club.example.org/argo"
 ANNOUNCED: Mapping[str, tuple[str | None, str | None, str | None]] = {
-    # device class, state class and unit of each entity
+    # Device class, state class and unit of each entity.
     "binary_sensor.argo_recorder": ("connectivity", None, None),
     "binary_sensor.argo_bilge": ("moisture", None, None),
     "binary_sensor.argo_hatch": ("opening", None, None),
@@ -148,7 +148,7 @@ def states(assistant: Assistant) -> dict[str, str]:
 
 
 def is_complete(assistant: Assistant) -> Mapping[str, Any] | None:
-    """Return the entities if Home Assistant has all, with the states that they must have."""
+    """Return Home Assistant's entities if all expected entities and states are present, otherwise None."""
     found = assistant.entities()
     if set(found) != set(ANNOUNCED):
         return None
