@@ -1,1 +1,1 @@
-"""The phases of alarms, and which alarms are audible."""
+"""The phases of alarms, their silences, and which alarms are audible."""

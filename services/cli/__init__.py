@@ -2,7 +2,7 @@
 
 - `options`: options that every command accepts
 - `status`, `sensors`, `peers`: the current state; `top`: a live view of everything
-- `log/`, `alarms`, `notes`, `verify`: recorded data
+- `log/`, `alarms`, `silence`, `notes`, `verify`: recorded data
 - `config`, `boot`, `daemons`: configuration, an appliance's boot, the daemons
 - `db/`: operations on any document store, and its replication over the network
 - `maintenance`: makes an appliance's root file system writable temporarily

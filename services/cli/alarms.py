@@ -11,6 +11,7 @@ from services.console.stores import chosen_vessel, reading_store, zone
 from services.screens.alarm_list import NONE_OPEN, acknowledged, acknowledged_words, as_json, lines, words
 from services.terminal.present import screen
 
+ID_HELP: Final = "alarm as shown by `logboat alarms`: any unique ending of its id"
 LISTED: Final = 10
 """Maximum number of alarms that `logboat ack` without an id lists."""
 
@@ -52,18 +53,14 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
 def ack_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat ack [ID] [--by WHO]`."""
     parser.add_argument(
-        "id",
-        nargs="?",
-        metavar="ID",
-        help="alarm as shown by `logboat alarms`: any unique ending of its id; may be omitted if only one "
-        "alarm is not acknowledged",
+        "id", nargs="?", metavar="ID", help=f"{ID_HELP}; may be omitted if only one alarm is not acknowledged"
     )
     parser.add_argument("--by", metavar="WHO", help="name of the person who acknowledges it (you)")
 
 
 def ack(args: Namespace, world: Environment) -> int:
     """Record that a user has acknowledged an alarm. Return 0."""
-    who = acknowledger_name(args, world)
+    who = acting_person(args, world)
     name = _only_alarm(args) if args.id is None else args.id
     document_id, added = acknowledged(args, world, name, who=who)
     if args.json:
@@ -100,8 +97,8 @@ def _only_alarm(args: Namespace) -> str:
     raise UsageError(f"{len(waiting)} alarms are not acknowledged; choose one:\n{choices}{more}")
 
 
-def acknowledger_name(args: Namespace, world: Environment) -> str:
-    """Return the name of the user who acknowledges an alarm: that given with `--by`, or the login name.
+def acting_person(args: Namespace, world: Environment) -> str:
+    """Return the name of the user who acknowledges or silences: that given with `--by`, or the login name.
 
     Raise UsageError if the name is blank.
     """

@@ -57,6 +57,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("log", "log.command", "show a sensor's readings, or add one by hand"),
         Command("alarms", "alarms", "list alarms, current and past"),
         Command("ack", "alarms", "acknowledge an alarm"),
+        Command("silence", "silence", "stop the sound of alarms for some minutes"),
         Command("note", "notes", "write a note to the log, or read the notes"),
         Command("verify", "verify", "check that every sensor's log is complete"),
     ),

@@ -12,6 +12,8 @@ from services.console.output import print_json, tell
 from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
 from services.terminal.present import time_text
 
+from .alarms import acting_person
+
 LONGEST: Final = 10_000
 """Maximum length of a note in characters: a few pages.
 
@@ -42,9 +44,7 @@ def note(args: Namespace, world: Environment) -> int:
         raise UsageError("the note is empty")
     if len(text) > LONGEST:
         raise UsageError(f"the note is too long: {len(text)} characters, at most {LONGEST} are allowed")
-    who = (args.by if args.by is not None else world.user()).strip()
-    if not who:
-        raise UsageError("--by must not be empty")
+    who = acting_person(args, world)
     from services.documents import builders
     from services.system.ulid import ulid
     from sync.documents import note_id

@@ -12,7 +12,7 @@ from services.console.output import say
 from services.console.stores import configured_vessel
 from services.terminal.present import screen
 
-from .alarms import acknowledger_name
+from .alarms import acting_person
 from .options import identity_option
 
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
@@ -66,7 +66,7 @@ def top(args: Namespace, world: Environment) -> int:
     if every is not None and not LEAST_S <= every <= MOST_S:
         raise UsageError(f"--every must be from {LEAST_S:g} to {MOST_S:g} seconds")
     if args.by is not None:
-        acknowledger_name(args, world)
+        acting_person(args, world)
     configured_vessel(args)  # so that a missing --config file is a usage error, as in other commands
     from services.screens.top import plain
     from services.screens.top.facts import TopFactsCollector
@@ -84,9 +84,7 @@ def top(args: Namespace, world: Environment) -> int:
         return plain.follow(looker, look, args, world, where)
     from services.screens.top.app import Top
 
-    app = Top(
-        looker, look, every=args.every, who=partial(acknowledger_name, args, world), unicode=where.unicode
-    )
+    app = Top(looker, look, every=args.every, who=partial(acting_person, args, world), unicode=where.unicode)
     return app.show()
 
 

@@ -23,6 +23,16 @@ def login_name() -> str:
         return f"user {os.getuid()}"
 
 
+def is_clock_synced() -> bool:
+    """Return True if the system clock was set by the network, a satellite receiver or a clock chip."""
+    from services.clocks.clock_quality import system_quality
+
+    try:
+        return system_quality().is_synced
+    except OSError:
+        return False
+
+
 def ask_secret(prompt: str) -> str:
     """Prompt for a secret at the terminal, without showing what is typed.
 
@@ -66,6 +76,8 @@ class Environment:
     alive: Callable[[int], bool] = is_alive
     failed_units: Callable[[], Sequence[str]] = failed_units
     """Function that returns Logboat's units that systemd lists as failed."""
+    is_clock_synced: Callable[[], bool] = is_clock_synced
+    """Function that returns True if the system clock was set by a reliable source."""
     user: Callable[[], str] = login_name
     secret: Callable[[str], str] = ask_secret
     ask: Callable[[str], str] = ask_person

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from sensors.outputs import OutputSettings
 from sensors.severity import Severity
 from services.alarms.audible import AlarmFact, audible
+from services.alarms.silences import Silence, SilenceTimer
 from services.outputs.machine import OFF as NOT_ON
 from services.outputs.machine import OutputMachine, Shown, SilenceDetector
 from services.outputs.pins import OutputPins
@@ -32,6 +33,9 @@ class Feed(Protocol):
 
     def alarms(self, now: float, *, look: bool) -> tuple[AlarmFact, ...] | None:
         """Return the active alarms; None if they are not known."""
+
+    def silences(self) -> tuple[Silence, ...]:
+        """Return the silences of the active alarms, also those that have ended."""
 
     def close(self) -> None:
         """Stop following the alarms."""
@@ -58,7 +62,8 @@ class OutputPanel:
         self._detector = SilenceDetector(boottime)
         self._is_silent = False
         self._live: tuple[AlarmFact, ...] = ()
-        self._utc = 0.0
+        self._timer = SilenceTimer()
+        self._utc, self._boottime = 0.0, boottime
         self._is_delayed = False
         self.shown: dict[str, Shown] = {output.id: NOT_ON for output in outputs}
 
@@ -67,7 +72,7 @@ class OutputPanel:
         state = facts.recorder.state
         stored = None if state is None or state.last_durable is None else state.last_durable.clock
         self._is_silent = self._detector.is_silent(stored, facts.boottime)
-        self._utc = facts.utc
+        self._utc, self._boottime = facts.utc, facts.boottime
         self._is_delayed = facts.live is not None and facts.live.documents is not None
         self._live = tuple(_live_alarms(facts, self._vessel))
         self._pins.check()
@@ -83,7 +88,8 @@ class OutputPanel:
         if stored is not None and self._is_delayed:
             recorded = {alarm.sensor for alarm in stored if alarm.vessel == self._vessel}
             known = (*stored, *(alarm for alarm in self._live if alarm.sensor not in recorded))
-        alarms = audible(known, (), utc=self._utc)
+        silences = self._timer.in_effect(self.feed.silences(), utc=self._utc, boottime=self._boottime)
+        alarms = audible(known, silences)
         lit = dict[str, bool]()
         changes = list[float | None]()
         for machine in self._machines:
@@ -125,6 +131,7 @@ class OutputPanel:
                 "pin": machine.settings.pin,
                 "on": self.shown[machine.settings.id].sounds,
                 "why": self.shown[machine.settings.id].why,
+                "neighbours": machine.settings.neighbours,
                 "readBack": self._pins.read_back.get(machine.settings.id),
                 "fault": self._pins.faults.get(machine.settings.id),
             }

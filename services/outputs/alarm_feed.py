@@ -1,7 +1,7 @@
-"""The active alarms of all vessels in the document store, followed by the store's sequence numbers.
+"""The active alarms of all vessels in the document store, and their silences.
 
-Only documents that have changed are read. The store is never written. While it cannot be read, the caller
-gets None and uses the recorder's live state instead.
+They are followed by the store's sequence numbers, so only documents that have changed are read. The store is
+never written. While it cannot be read, the caller gets None and uses the recorder's live state instead.
 """
 
 import contextlib
@@ -9,17 +9,19 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from sensors.severity import Severity
 from services.alarms.audible import AlarmFact
+from services.alarms.silences import Silence
 from services.documents import models
 from services.documents.models import AlarmDocument, ShapeError
-from sync.documents import POLICY, DocumentType
+from services.history.silences import alarm_fact, silence_of
+from sync.documents import POLICY, DocumentType, silence_id, silenced_alarm
 from sync.store import ChangeWatcher, Database, Document, StoreError
 
 log = logging.getLogger(__name__)
 
 RETRY_EVERY_S: Final = 5.0
 _ALARM: Final = f"{DocumentType.ALARM}:"
+_SILENCE: Final = f"{DocumentType.SILENCE}:"
 _PAGE: Final = 500
 
 
@@ -34,6 +36,8 @@ class AlarmFeed:
         self._inode = 0
         self._since = 0
         self._active: dict[str, AlarmFact] = {}
+        self._silences: dict[str, Silence] = {}
+        """Last silence of each active alarm, by the alarm's id, also if it has ended."""
         self._again_at = 0.0
         self._fault: str | None = None
 
@@ -64,6 +68,10 @@ class AlarmFeed:
             return None
         return tuple(self._active.values())
 
+    def silences(self) -> tuple[Silence, ...]:
+        """Return the last silence of each active alarm that `alarms` has found, also if it has ended."""
+        return tuple(self._silences.values())
+
     def close(self) -> None:
         """Close the store and stop watching it."""
         with contextlib.suppress(StoreError, OSError):
@@ -82,9 +90,9 @@ class AlarmFeed:
                 self._path, policy=POLICY, announce=self._run / "watchers", checkpoint_pages=0, create=False
             )
             self._watcher = self._database.watch()
-            self._active, self._since = {}, self._database.last_sequence
+            self._active, self._silences, self._since = {}, {}, self._database.last_sequence
             for document in self._database.documents(_ALARM):
-                self._note(document.id, document)
+                self._note_alarm(self._database, document.id, document)
             self._read(self._database)
         except FileNotFoundError:  # the recorder has not created it yet
             self.close()
@@ -98,36 +106,31 @@ class AlarmFeed:
         while page := database.changes(self._since, limit=_PAGE):
             for change in page:
                 if change.id.startswith(_ALARM):
-                    self._note(change.id, database.get(change.id))
+                    self._note_alarm(database, change.id, database.get(change.id))
+                elif change.id.startswith(_SILENCE):
+                    self._note_silence(database, silenced_alarm(change.id))
             self._since = page[-1].sequence
 
-    def _note(self, document_id: str, document: Document | None) -> None:
+    def _note_alarm(self, database: Database, document_id: str, document: Document | None) -> None:
         self._active.pop(document_id, None)
+        self._silences.pop(document_id, None)
         if document is None or document.deleted:
             return
         with contextlib.suppress(ShapeError):  # `logboat alarms` reports the invalid document
             alarm = models.read(document, AlarmDocument)
             if alarm.cleared is None:
-                self._active[document_id] = _fact(document_id, alarm)
+                self._active[document_id] = alarm_fact(document_id, alarm)
+                self._note_silence(database, document_id)
+
+    def _note_silence(self, database: Database, alarm: str) -> None:
+        """Read the silence of an alarm, if the alarm is active."""
+        self._silences.pop(alarm, None)
+        document = database.get(silence_id(alarm)) if alarm in self._active else None
+        silence = None if document is None else silence_of(document)
+        if silence is not None:
+            self._silences[alarm] = silence
 
     def _report(self, fault: str) -> None:
         if fault != self._fault:
             log.warning("alarms are read from the recorder's state: %s", fault)
         self._fault = fault
-
-
-def _fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
-    try:
-        severity = Severity(alarm.severity)
-    except ValueError:  # of a later version
-        severity = Severity.EMERGENCY
-    raised = 0.0 if alarm.raised.utc is None else models.seconds_of(alarm.raised.utc)
-    return AlarmFact(
-        id=document_id,
-        vessel=alarm.vessel,
-        sensor=alarm.sensor,
-        severity=severity,
-        raised_utc=raised,
-        acknowledged=bool(alarm.acks),
-        text=alarm.text,
-    )

@@ -56,6 +56,7 @@ VERSIONS: Final = {
     "output-test": 1,
     "peers": 1,
     "sensors": 1,
+    "silence": 1,
     "status": 1,
     "store-check": 1,
     "top": 1,

@@ -231,6 +231,23 @@ class Alarms(Output, frozen=True, kw_only=True, tag=format_of("alarms")):
     faults: Annotated[Sequence[str], described("Descriptions of invalid documents that were skipped.")]
 
 
+class Silenced(Output, frozen=True, kw_only=True, tag=format_of("silence")):
+    """Confirmation that alarms have been silenced."""
+
+    command: ClassVar[str] = "logboat silence --json"
+
+    alarms: Annotated[Sequence[str], described("Ids of the documents of the alarms that were silenced.")]
+    who: Annotated[str, described("Name of the person who silenced the alarms.")]
+    until: Annotated[
+        str,
+        described(
+            "Time at which the alarms sound again, in UTC, ISO 8601 to the millisecond.", format="date-time"
+        ),
+    ]
+    seconds: Annotated[float, described("Duration of the silence, in seconds.")]
+    audible: Annotated[Sequence[str], described("Ids of the documents of the alarms that are still audible.")]
+
+
 class Acknowledgement(Output, frozen=True, kw_only=True, tag=format_of("acknowledgement")):
     """Confirmation that an alarm has been acknowledged."""
 

@@ -27,6 +27,8 @@ class LiveOutput(Shape, frozen=True, kw_only=True):
     pin: int
     on: bool
     why: str
+    neighbours: bool = False
+    """True if alarms of other vessels turn the output on, too."""
     read_back: bool | None = None
     """State that was last read back from the pin: True is on. None if it cannot be read."""
     fault: str | None = None

@@ -59,6 +59,7 @@ class Appliance:
     failed: list[str] = field(default_factory=list)
     """Units that systemd reports as failed."""
     sleep: Callable[[float], None] = lambda _: None
+    is_clock_synced: bool = True
     user: str = "anna"
     secrets: list[str] = field(default_factory=list)
     """Answers to prompts for a secret; empty if there is no terminal."""
@@ -117,6 +118,7 @@ class Appliance:
             sleep=self.sleep,
             alive=lambda pid: pid in self.living,
             failed_units=lambda: self.failed,
+            is_clock_synced=lambda: self.is_clock_synced,
             user=lambda: self.user,
             **({"secret": lambda _: self.secrets.pop(0)} if self.secrets else {}),
         )

@@ -303,6 +303,13 @@ def _alarms(stage: Stage) -> Iterator[str]:
     yield stage.told("alarms")
 
 
+@prints("silence", "silence")
+def _silence(stage: Stage) -> Iterator[str]:
+    stage.logboat.put(build.alarm(1), build.alarm(2, sensor="oil", severity="emergency"))
+    yield stage.told("silence", "1")
+    yield stage.told("silence")
+
+
 @prints("ack", "acknowledgement")
 def _ack(stage: Stage) -> Iterator[str]:
     record(stage.logboat)

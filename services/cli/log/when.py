@@ -4,23 +4,11 @@ import re
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Final
 
+from services.cli.durations import parse_duration
 from services.console.errors import UsageError
 
 FORMS: Final = "`30m`, `1 hour` or `2 d` (ago), `today`, `yesterday`, `12:08`, 2025-10-09 or 2025-10-09T08:00"
 """Forms of a time, for messages and for the help."""
-_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-_UNITS: Final = {
-    "s": {"s", "sec", "secs", "second", "seconds"},
-    "m": {"m", "min", "mins", "minute", "minutes"},
-    "h": {"h", "hr", "hrs", "hour", "hours"},
-    "d": {"d", "day", "days"},
-    "w": {"w", "week", "weeks"},
-}
-"""Names of each unit of time. `m` means minutes."""
-_FACTORS: Final = {word: _SECONDS[unit] for unit, words in _UNITS.items() for word in words}
-_PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)")
-_LONGEST_S: Final = 1e11
-"""Longest accepted duration, in seconds: about 3,000 years, so that the result is a valid date."""
 
 
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
@@ -31,7 +19,7 @@ def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
     """
     typed = text.strip()
     word = typed.casefold()
-    ago = _duration(word.removesuffix("ago").rstrip())
+    ago = parse_duration(word.removesuffix("ago").rstrip())
     if ago is not None:
         return now - ago
     present = datetime.fromtimestamp(now, tz=zone)
@@ -48,19 +36,6 @@ def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is not a valid time; write {FORMS}") from error
-
-
-def _duration(word: str) -> float | None:
-    """Return a duration such as `1h 30m` in seconds; None if the text is not a duration."""
-    position, total = 0, 0.0
-    while position < len(word):
-        part = _PART.match(word, position)
-        factor = None if part is None else _FACTORS.get(part[2])
-        if part is None or factor is None:
-            return None
-        total += float(part[1]) * factor
-        position = part.end()
-    return total if position and total <= _LONGEST_S else None
 
 
 def _clock(text: str) -> time | None:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.severity import ALARM_SEVERITIES, Severity
-from services.alarms.audible import LONGEST_SILENCE_S, AlarmFact, Silence, audible
+from services.alarms.audible import AlarmFact, audible
 from services.alarms.phases import Phase, phase_of
+from services.alarms.silences import LONGEST_S, Silence, current
 
 UTC = 1_790_000_000.0
 FLOOD = AlarmFact("alarm:argo:bilge:qwerty:000000000001", "argo", "bilge", Severity.WARN, UTC - 60)
@@ -49,39 +50,39 @@ def test_phase_follows_from_the_document(*, cleared: bool, acknowledged: bool, p
 
 
 def test_active_alarm_is_audible_until_it_is_acknowledged_or_cleared() -> None:
-    assert audible([FLOOD], [], utc=UTC) == (FLOOD,)
-    assert audible([replace(FLOOD, acknowledged=True)], [], utc=UTC) == ()
-    assert audible([replace(FLOOD, cleared=True)], [], utc=UTC) == ()
+    assert audible([FLOOD], []) == (FLOOD,)
+    assert audible([replace(FLOOD, acknowledged=True)], []) == ()
+    assert audible([replace(FLOOD, cleared=True)], []) == ()
 
 
 def test_silence_ends_by_itself() -> None:
-    assert audible([FLOOD], [HUSH], utc=UTC) == ()
-    assert audible([FLOOD], [HUSH], utc=HUSH.ends) == (FLOOD,)
+    assert audible([FLOOD], current([HUSH], utc=UTC)) == ()
+    assert audible([FLOOD], current([HUSH], utc=HUSH.ends)) == (FLOOD,)
 
 
 def test_alarm_raised_after_the_silence_is_audible() -> None:
     later = replace(FLOOD, id="alarm:argo:bilge:qwerty:000000000002")
-    assert audible([FLOOD, later], [HUSH], utc=UTC) == (later,)
+    assert audible([FLOOD, later], current([HUSH], utc=UTC)) == (later,)
 
 
 def test_silenced_alarm_that_becomes_an_emergency_is_audible() -> None:
     worse = replace(FLOOD, severity=Severity.EMERGENCY)
-    assert audible([worse], [HUSH], utc=UTC) == (worse,)
+    assert audible([worse], current([HUSH], utc=UTC)) == (worse,)
 
 
 @pytest.mark.parametrize("utc", [0.0, UTC - 86_400, UTC + 86_400])
 def test_alarm_sounds_if_the_clock_was_set_after_the_silence(utc: float) -> None:
-    assert audible([FLOOD], [HUSH], utc=utc) == (FLOOD,)
+    assert audible([FLOOD], current([HUSH], utc=utc)) == (FLOOD,)
 
 
 def test_silence_that_is_too_long_has_no_effect() -> None:
-    assert audible([FLOOD], [replace(HUSH, ends=HUSH.begins + LONGEST_SILENCE_S + 1)], utc=UTC) == (FLOOD,)
+    assert audible([FLOOD], current([replace(HUSH, ends=HUSH.begins + LONGEST_S + 1)], utc=UTC)) == (FLOOD,)
 
 
 @given(st.lists(alarms), st.lists(silences), times)
 def test_order_of_documents_does_not_matter(some: list[AlarmFact], hushes: list[Silence], utc: float) -> None:
-    found = audible(some, hushes, utc=utc)
-    assert set(audible(some[::-1], hushes[::-1], utc=utc)) == set(found)
+    found = audible(some, current(hushes, utc=utc))
+    assert set(audible(some[::-1], current(hushes[::-1], utc=utc))) == set(found)
     assert [alarm.severity.rank for alarm in found] == sorted((a.severity.rank for a in found), reverse=True)
 
 
@@ -90,7 +91,7 @@ def test_lesser_silence_never_mutes_an_emergency(
     some: list[AlarmFact], hushes: list[Silence], utc: float
 ) -> None:
     lesser = [each for each in hushes if each.severity is not Severity.EMERGENCY]
-    found = audible(some, lesser, utc=utc)
+    found = audible(some, current(lesser, utc=utc))
     for alarm in some:
         if alarm.severity is Severity.EMERGENCY and alarm.phase is Phase.UNACKNOWLEDGED:
             assert alarm in found

@@ -8,6 +8,7 @@ import pytest
 
 from sensors.outputs import OutputSettings
 from sensors.severity import Severity
+from services.documents.reading_window import iso
 from services.lights.daemon import LightsDaemon
 from services.lights.output_panel import OutputPanel, pattern_named
 from services.lights.panel import DarkPanel
@@ -21,6 +22,7 @@ from tests.sensors.gpio import Board, board
 from tests.services.lights.builders import NOW, facts, recorder
 
 ALARM = "alarm:argo:bilge:qwerty:000000000001"
+UTC = 1_790_000_000.0
 
 
 @pytest.fixture
@@ -80,6 +82,104 @@ def test_alarm_in_the_store_sounds_and_its_acknowledgement_ends_it(
     store.put(ALARM, alarm(acks=acks), parent=made)
     panel.turn(0.2)
     assert not pi.line(23).level
+    panel.close()
+
+
+SILENCE = "silence:argo:bilge:qwerty:000000000001"
+MUTED_S = 60.0
+
+
+def silence(**more: Any) -> dict[str, Any]:
+    """Return the body of a silence of one minute, which begins at the time `UTC`."""
+    times = {"begins": iso(UTC), "ends": iso(UTC + MUTED_S), "for": MUTED_S, "severity": "alarm"}
+    return {"vessel": "argo", "sensor": "bilge", "log": "qwerty", "sequence": 1, **times, **more}
+
+
+def is_on(pi: Board, panel: OutputPanel, second: float, *, ahead: float = 0.0) -> bool:
+    """Return the siren's state at a time after the silence began, with the clock set `ahead`."""
+    panel.look(facts(boottime=NOW + second, utc=UTC + second + ahead))
+    panel.turn(second, look=True)
+    return bool(pi.line(23).level)
+
+
+def test_silence_stops_the_siren_until_it_ends(pi: Board, store: Database, tmp_path: Path) -> None:
+    store.put(ALARM, alarm())
+    panel = panel_of(pi, tmp_path, siren())
+    assert is_on(pi, panel, 0.0)
+    store.put(SILENCE, silence())
+    assert [is_on(pi, panel, second) for second in (0.1, 30.0, 59.9, 60.0, 61.0)] == [False] * 3 + [True] * 2
+    panel.close()
+
+
+def test_silence_that_was_written_before_the_start_counts(pi: Board, store: Database, tmp_path: Path) -> None:
+    store.put(ALARM, alarm())
+    store.put(SILENCE, silence())
+    panel = panel_of(pi, tmp_path, siren())
+    assert [is_on(pi, panel, second) for second in (50.0, 60.0)] == [False, True]
+    panel.close()
+
+
+@pytest.mark.parametrize("ahead", [-1e8, -3600.0, 3600.0, 1e8])
+def test_clock_that_is_set_during_a_silence_neither_extends_nor_ends_it(
+    pi: Board, store: Database, tmp_path: Path, ahead: float
+) -> None:
+    store.put(ALARM, alarm())
+    store.put(SILENCE, silence())
+    panel = panel_of(pi, tmp_path, siren())
+    assert not is_on(pi, panel, 1.0)
+    assert [is_on(pi, panel, second, ahead=ahead) for second in (59.0, 60.0)] == [False, True]
+    panel.close()
+
+
+def test_silence_that_arrives_from_another_vessel_counts(pi: Board, store: Database, tmp_path: Path) -> None:
+    panel = panel_of(pi, tmp_path, siren())
+    assert not is_on(pi, panel, 0.0)
+    with Database.open(tmp_path / "other.db", policy=POLICY) as other:
+        for document_id, body in ((SILENCE, silence()), (ALARM, alarm())):
+            made = other.put(document_id, body)
+            store.insert(document_id, made, (), body)
+            level = is_on(pi, panel, 1.0)
+    assert not level
+    assert is_on(pi, panel, 60.0)
+    panel.close()
+
+
+def test_silence_concerns_only_its_alarm_and_severity(pi: Board, store: Database, tmp_path: Path) -> None:
+    made = store.put(ALARM, alarm())
+    store.put(SILENCE, silence())
+    panel = panel_of(pi, tmp_path, siren(on=(Severity.ALARM, Severity.EMERGENCY)))
+    assert not is_on(pi, panel, 1.0)
+    made = store.put(ALARM, alarm(severity="emergency"), parent=made)
+    assert is_on(pi, panel, 2.0), "it became an emergency"
+    store.put(ALARM, alarm(cleared={"clock": 2.0, "boot": 1}), parent=made)
+    assert not is_on(pi, panel, 3.0)
+    store.put(ALARM.replace("1", "2"), alarm(sequence=2))
+    assert is_on(pi, panel, 4.0), "another alarm was raised"
+    panel.close()
+
+
+def test_silence_that_is_shortened_ends_sooner(pi: Board, store: Database, tmp_path: Path) -> None:
+    store.put(ALARM, alarm())
+    made = store.put(SILENCE, silence())
+    panel = panel_of(pi, tmp_path, siren())
+    assert not is_on(pi, panel, 10.0)
+    shorter = silence(begins=iso(UTC + 10), ends=iso(UTC + 11)) | {"for": 1}
+    store.put(SILENCE, shorter, parent=made)
+    assert [is_on(pi, panel, second) for second in (10.5, 11.0)] == [False, True]
+    panel.close()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"for": 1e9, "ends": "2126-01-01T00:00:00Z"}, {"for": "long"}, {"severity": "loud"}, {"begins": None}],
+)
+def test_invalid_silence_has_no_effect(
+    pi: Board, store: Database, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    store.put(ALARM, alarm())
+    store.put(SILENCE, silence(**more))
+    panel = panel_of(pi, tmp_path, siren())
+    assert is_on(pi, panel, 1.0)
     panel.close()
 
 

@@ -1,0 +1,82 @@
+"""Recorded silences of alarms: reading, and writing durably."""
+
+from collections.abc import Iterable
+
+from sensors.severity import Severity
+from services.alarms.audible import AlarmFact
+from services.alarms.silences import Silence
+from services.documents import builders, models
+from services.documents.models import (
+    AlarmDocument,
+    DocumentSource,
+    ShapeError,
+    SilenceDocument,
+    StoredDocument,
+)
+from sync import documents
+from sync.store import Database
+
+
+def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
+    """Return the facts in an alarm's document. A severity of a later version counts as an emergency."""
+    raised = 0.0 if alarm.raised.utc is None else models.seconds_of(alarm.raised.utc)
+    return AlarmFact(
+        id=document_id,
+        vessel=alarm.vessel,
+        sensor=alarm.sensor,
+        severity=_severity(alarm.severity) or Severity.EMERGENCY,
+        raised_utc=raised,
+        cleared=alarm.cleared is not None,
+        acknowledged=bool(alarm.acks),
+        text=alarm.text,
+    )
+
+
+def silence_of(document: StoredDocument) -> Silence | None:
+    """Return the silence in a document, or None if the document is invalid or of a later version."""
+    try:
+        found = models.read(document, SilenceDocument)
+    except ShapeError:
+        return None
+    severity = _severity(found.severity)
+    if severity is None:
+        return None
+    begins = models.seconds_of(found.begins)
+    ends = min(models.seconds_of(found.ends), begins + found.duration)
+    return Silence(documents.silenced_alarm(document.id), severity, begins, ends, found.who)
+
+
+def silences_of(source: DocumentSource, alarms: Iterable[str]) -> list[Silence]:
+    """Return the last silence of each of the alarms with these ids, also if it has ended."""
+    stored = (source.get(documents.silence_id(alarm)) for alarm in alarms)
+    found = (silence_of(document) for document in stored if document is not None)
+    return [silence for silence in found if silence is not None]
+
+
+def silence(
+    database: Database,
+    alarms: Iterable[AlarmFact],
+    *,
+    who: str,
+    utc: float,
+    duration_s: float,
+    trust: str,
+) -> None:
+    """Record durably that `who` silences alarms from the time `utc` for `duration_s` seconds.
+
+    `trust` states whether `utc` is synced. Raise StoreError if the store fails.
+    """
+    with database.transaction():
+        for alarm in alarms:
+            document_id, body = builders.silence(
+                alarm.id, alarm.severity.value, who=who, utc=utc, duration_s=duration_s, trust=trust
+            )
+            stored = database.get(document_id)
+            database.put(document_id, body, parent=None if stored is None else stored.rev)
+
+
+def _severity(text: str) -> Severity | None:
+    try:
+        return Severity(text)
+    except ValueError:
+        return None
