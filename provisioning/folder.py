@@ -28,7 +28,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -94,6 +94,8 @@ class EnrolledVessel:
     """Certificates of the vessel: the current one first, then the others from the latest to the earliest."""
     has_readable_file: bool = True
     """False if its vessel.toml, which people edit, cannot be read, so that name and MMSI are unknown."""
+    fault: str | None = None
+    """Reason why there is no current certificate, if its file is missing or damaged."""
 
     @property
     def current(self) -> IssuedCertificate | None:
@@ -302,7 +304,6 @@ class FleetFolder:
                 described = starter_files.vessel_file(vessel, name=name, mmsi=mmsi)
                 files.write(temporary / ABOUT, described.encode())
                 files.write(temporary / SENSORS, starter_files.starter_file(SENSORS).encode())
-                (temporary / CERTIFICATES).mkdir(mode=files.FOLDER)
                 self._issue(authority, vessel, temporary, temporary / IDENTITY, now=now, valid_for=valid_for)
                 files.rename(temporary, place)
             finally:
@@ -343,7 +344,8 @@ class FleetFolder:
                 if issued.revoked is None
             )
             if not added:
-                text = f"{vessel}: all its certificates are already revoked"
+                what = "all its certificates are already revoked" if known.issued else "it has no certificate"
+                text = f"{vessel}: {what}"
                 raise FolderError(text)
             after = Revocations(before.number + 1, now, before.entries + added)
             files.write(self.path / REVOCATIONS, _json(authority.state(after)))
@@ -376,11 +378,16 @@ class FleetFolder:
 
     def _vessel(self, vessel: str, revocations: Revocations) -> EnrolledVessel:
         place = self._at(vessel)
+        current: x509.Certificate | None = None
+        fault: str | None = None
         try:
             [current, *_] = certificates.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
+        except ProblemError as error:
+            fault = error.problem.text
+        try:
             every = [certificates.load_certificates(path)[0] for path in (place / CERTIFICATES).glob("*.pem")]
         except ProblemError as error:
-            text = f"{error.problem.text}; restore the file from a backup, or run `logboat fleet renew`"
+            text = f"{error.problem.text}; restore the file from a backup of the fleet's folder"
             raise FolderError(text) from error
         about_or_none = fleet_duplicates.described(place)
         about = about_or_none or {}
@@ -403,6 +410,7 @@ class FleetFolder:
             mmsi if isinstance(mmsi, int) else None,
             tuple(issued),
             has_readable_file=about_or_none is not None,
+            fault=fault,
         )
 
     def _carded(self, vessel: str) -> dict[str, Any]:
@@ -429,6 +437,7 @@ class FleetFolder:
         """
         tls_identity = authority.issue(vessel, now=now, valid_for=valid_for)
         serial = serial_text(tls_identity.certificate.serial_number)
+        (place / CERTIFICATES).mkdir(mode=files.FOLDER, exist_ok=True)
         files.write(place / CERTIFICATES / f"{serial}.pem", tls_identity.chain_pem())
         shutil.rmtree(identity, ignore_errors=True)
         identity.mkdir(mode=files.FOLDER)
@@ -527,14 +536,16 @@ class FleetFolder:
         """Replace the identity folder with the prepared one, so that key and certificate change together."""
         old = place / _REPLACED
         shutil.rmtree(old, ignore_errors=True)
-        (place / IDENTITY).rename(old)
+        with suppress(FileNotFoundError):
+            (place / IDENTITY).rename(old)
         files.rename(prepared, place / IDENTITY)
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
 
     def _copy_statements(self) -> None:
         """Copy the last signed statements and the fleet's radio key to every vessel's identity folder.
 
-        A vessel whose certificate is revoked does not receive new keys.
+        A vessel whose certificate is revoked does not receive new keys. A vessel without an identity folder
+        receives the statements when its certificate is renewed.
         """
         revoked = self._revoked()
         shared = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
@@ -546,6 +557,8 @@ class FleetFolder:
                 if name == RADIO_KEY and vessel in revoked:
                     continue
                 path = self.identity(vessel) / name
+                if not path.parent.exists():
+                    continue
                 if not path.exists() or path.read_bytes() != content:
                     files.write(path, content, mode=mode)
 

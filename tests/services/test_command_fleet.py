@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -289,3 +290,40 @@ def test_interrupted_removal_is_completed_by_the_same_command(
     assert (north / "vessels/argo/vessel.toml").is_file()
     assert run(logboat, "remove", north, "argo", "--yes").status == 0
     assert logboat("fleet", "list", str(north), "--json").json["vessels"] == []
+
+
+def _lose(north: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        path = north / "vessels/argo" / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@pytest.mark.parametrize("lost", [("identity/vessel.pem",), ("identity", "certificates")])
+def test_vessel_without_a_certificate_does_not_hide_the_others_and_can_be_renewed(
+    logboat: Appliance, north: Path, lost: tuple[str, ...]
+) -> None:
+    for vessel in ("argo", "brigid"):
+        assert run(logboat, "add", north, vessel).status == 0
+    _lose(north, lost)
+    listed = logboat("fleet", "list", str(north))
+    assert "issue a new certificate with `logboat fleet renew`" in listed.out
+    assert "brigid" in listed.out
+    assert "not finished" not in listed.out
+    assert run(logboat, "add", north, "cygnet").status == 0
+    assert run(logboat, "revoke", north, "cygnet").status == 0
+    assert run(logboat, "renew", north, "argo").status == 0
+    listed = logboat("fleet", "list", str(north))
+    assert listed.out.count("valid for") == 2
+    current = identity_files.load(north / "vessels/argo/identity")
+    assert current.trust.revocations.number == 1
+
+
+def test_vessel_without_a_certificate_is_removed(logboat: Appliance, north: Path) -> None:
+    assert run(logboat, "add", north, "argo").status == 0
+    _lose(north, ("identity", "certificates"))
+    assert "argo: it has no certificate" in run(logboat, "revoke", north, "argo").err
+    assert run(logboat, "remove", north, "argo", "--yes").status == 0
+    assert "no vessels yet" in logboat("fleet", "list", str(north)).out

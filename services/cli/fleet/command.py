@@ -31,7 +31,7 @@ from .remove import remove, remove_arguments
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority
-    from provisioning.folder import EnrolledVessel, FleetFolder, IssuedCertificate, WrittenCard
+    from provisioning.folder import EnrolledVessel, FleetFolder, WrittenCard
     from services.schemas.fleet import FleetVessel
 
 SOON_DAYS: Final = 180
@@ -309,7 +309,7 @@ def _list(args: Namespace, world: Environment) -> int:
             vessel.name,
             "-" if vessel.mmsi is None else str(vessel.mmsi),
             "-" if vessel.current is None else _day(vessel.current.ends),
-            _certificate_status(vessel.current, now),
+            _certificate_status(vessel, now),
             _card_words(folder, vessel),
         )
         for vessel in vessels
@@ -327,7 +327,8 @@ def _list(args: Namespace, world: Environment) -> int:
 def _card_words(folder: "FleetFolder", vessel: "EnrolledVessel") -> str:
     carded = folder.carded(vessel.id)
     serial = None if vessel.current is None else vessel.current.serial
-    unfinished = "; a new card was not finished" if serial == folder.unwritten(vessel.id) else ""
+    is_unfinished = serial is not None and serial == folder.unwritten(vessel.id)
+    unfinished = "; a new card was not finished" if is_unfinished else ""
     if carded is None:
         return f"none yet{unfinished}"
     older = "" if serial == carded.serial else ", with an older certificate"
@@ -341,7 +342,7 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard |
         id=vessel.id,
         name=vessel.name,
         mmsi=vessel.mmsi,
-        standing=_certificate_status(vessel.current, now),
+        standing=_certificate_status(vessel, now),
         card=None
         if carded is None
         else VesselCard(serial=carded.serial, when=_day(carded.when), where=carded.where),
@@ -359,7 +360,10 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard |
     )
 
 
-def _certificate_status(issued: "IssuedCertificate | None", now: datetime) -> str:
+def _certificate_status(vessel: "EnrolledVessel", now: datetime) -> str:
+    issued = vessel.current
+    if vessel.fault is not None:
+        return f"{vessel.fault}; issue a new certificate with `logboat fleet renew`"
     if issued is None:
         return "not issued by this fleet; issue a new certificate with `logboat fleet renew`"
     if issued.revoked is not None:
