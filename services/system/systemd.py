@@ -45,6 +45,10 @@ class Notifier:
         """Reset the watchdog timer of the daemon's unit."""
         self._send("WATCHDOG=1")
 
+    def set_watchdog(self, seconds: float) -> None:
+        """Replace the watchdog's time limit of the daemon's unit until the daemon ends."""
+        self._send(f"WATCHDOG_USEC={round(seconds * 1e6)}")
+
     def progress(self) -> None:
         """Report that startup is progressing, so that systemd waits another `MORE_S` seconds from now on.
 

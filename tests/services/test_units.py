@@ -104,6 +104,14 @@ def test_daemon_is_restarted_indefinitely(unit: str) -> None:
     assert int(values(unit, "WatchdogSec")[0]) >= 30
 
 
+def test_killed_lights_daemon_turns_lights_and_outputs_off() -> None:
+    """Test only the unit; `tests.services.outputs.test_driving` tests the command `lights off`."""
+    after = values("logboat-lights.service", "ExecStopPost")
+    assert any(
+        "$$SERVICE_RESULT" in command and "/usr/bin/logboat lights off" in command for command in after
+    )
+
+
 def test_recording_has_priority_when_the_machine_starts() -> None:
     assert "logboat-recorder.service" in values("logboat-sync.service", "After")[0].split()
     nice = {

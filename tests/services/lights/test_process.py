@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from services.lights.daemon import OUTPUTS_WATCHDOG_S
 from services.state import state_file
 
 PATIENCE_S = 60.0
@@ -40,11 +41,13 @@ def lights_on_pins(tmp_path: Path, systemd: socket.socket) -> Iterator[subproces
 
 
 @contextlib.contextmanager
-def daemon(tmp_path: Path, configuration: str) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(
+    tmp_path: Path, configuration: str, *, sensors: str = "no_sensors = true\n"
+) -> Iterator[subprocess.Popen[bytes]]:
     for name in ("data", "run", "identity"):
         (tmp_path / name).mkdir()
     (tmp_path / "logboat.toml").write_text(configuration)
-    (tmp_path / "sensors.toml").write_text("no_sensors = true\n")
+    (tmp_path / "sensors.toml").write_text(sensors)
     command = [sys.executable, "-m", "services", "lights", "--identity", str(tmp_path / "identity")]
     for option in ("config", "sensors", "data", "run"):
         place = f"{'logboat' if option == 'config' else option}.toml"
@@ -67,6 +70,15 @@ def test_missing_header_is_reported_and_the_daemon_continues(
     assert told["lights"]["record"]["means"] == "NOTHING IS RECORDED"
     lights_on_pins.send_signal(signal.SIGTERM)
     assert lights_on_pins.wait(PATIENCE_S) == 0
+
+
+def test_watchdog_is_shorter_if_a_hung_daemon_could_leave_a_siren_on(
+    tmp_path: Path, systemd: socket.socket
+) -> None:
+    siren = '[[output]]\nid = "siren"\npin = 23\non = ["alarm"]\n'
+    with daemon(tmp_path, DARK, sensors=f"no_sensors = true\n{siren}"):
+        until(systemd, "READY=1")
+        assert systemd.recv(4096).decode() == f"WATCHDOG_USEC={OUTPUTS_WATCHDOG_S * 1e6:.0f}"
 
 
 def until(systemd: socket.socket, word: str) -> None:

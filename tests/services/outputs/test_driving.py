@@ -1,0 +1,70 @@
+"""Real daemons drive a siren on a simulated GPIO header, and turn it off when they are killed."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .vessel import OUTPUT, Vessel
+
+WITHIN_S = 15.0
+"""Maximum time in seconds until a silent recorder turns on the siren."""
+
+
+@pytest.fixture
+def vessel(tmp_path: Path) -> Iterator[Vessel]:
+    with Vessel(tmp_path / "v", output=f"{OUTPUT}when_silent = true\n") as made:
+        made.start_recorder()
+        made.start_lights()
+        yield made
+
+
+def test_contact_sounds_the_siren_until_someone_acknowledges_the_alarm(vessel: Vessel) -> None:
+    assert not vessel.sounds
+    vessel.flood(True)
+    vessel.wait_for_siren(True)
+    vessel.run("ack", "--by", "anna")
+    vessel.wait_for_siren(False)
+
+
+def test_killed_lights_daemon_leaves_a_pin_on_which_its_unit_turns_off(vessel: Vessel) -> None:
+    """`logboat lights off` is the unit's ExecStopPost. Afterwards status says that alarms cannot sound."""
+    vessel.flood(True)
+    vessel.wait_for_siren(True)
+    vessel.kill_lights()
+    assert vessel.sounds, "the level of a real pin stays too"
+    vessel.run("lights", "off")
+    assert not vessel.sounds
+    assert "ALARMS CANNOT SOUND on siren: the lights daemon is not running" in " ".join(
+        vessel.run("status").split()
+    )
+    vessel.start_lights()
+    vessel.wait_for_siren(True)
+
+
+def test_command_tests_the_siren_of_a_running_daemon(vessel: Vessel) -> None:
+    said = vessel.run("outputs", "test", "siren", "--for", "1s")
+    assert said == "siren is on for 1 s: pin 23; its level was read back and is correct\n"
+    vessel.wait_for_siren(False)
+
+
+def test_wall_clock_silent_recorder_sounds_the_siren_within_15_s(vessel: Vessel) -> None:
+    """The recorder is killed (SIGKILL), and then stopped without being ended (SIGSTOP)."""
+    killed = time.monotonic()
+    vessel.recorder.kill()
+    vessel.wait_for_siren(True)
+    assert time.monotonic() - killed <= WITHIN_S
+    vessel.start_recorder()
+    vessel.wait_for_siren(False)
+    pid = vessel.recorder.wait_for_state(lambda _: True)["pid"]
+    stopped = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        vessel.wait_for_siren(True)
+        assert time.monotonic() - stopped <= WITHIN_S
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    vessel.wait_for_siren(False)
