@@ -1,4 +1,4 @@
-"""CAs, valid and invalid certificates, and connections that use them, for tests."""
+"""Builders of CAs and of valid and invalid certificates, and test connections that use them."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ PURPOSES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 
 @dataclass(frozen=True)
 class CA:
-    """Certificate authority of a fleet."""
+    """Certificate authority for tests, with its certificate and key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -72,7 +72,7 @@ def _builder(
 
 
 def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
-    """Return an identity with extensions that OpenSSL accepts but `cryptography` cannot read."""
+    """Return an identity with a certificate extension that OpenSSL accepts but `cryptography` rejects."""
     x400 = bytes.fromhex("3004a3023000")  # a subject alternative name of the form x400Address
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(name, key, BEGIN, END, ca).add_extension(
@@ -82,7 +82,7 @@ def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
 
 
 def of_unknown_version(certificate: x509.Certificate) -> bytes:
-    """Return the certificate in DER format with version 10, which also invalidates its signature."""
+    """Return a certificate in DER format with its version changed to 10, which invalidates its signature."""
     third, tenth = bytes.fromhex("a003020102"), bytes.fromhex("a003020109")
     return certificate.public_bytes(Encoding.DER).replace(third, tenth, 1)
 
@@ -93,12 +93,12 @@ def self_signed(name: str = "argo", *, hosts: Sequence[str] = ()) -> TLSIdentity
 
 @dataclass(frozen=True)
 class Meeting:
-    """Outcome of one TLS connection, as seen by the client and by the server."""
+    """Outcome of a TLS connection, as observed by the client and the server."""
 
     echoed: bytes | Exception
-    """Data that the client received back, or the exception that it raised."""
+    """Data that the client received back, or the exception that ended the client's connection."""
     seen: x509.Certificate | Exception | None
-    """Client certificate that the server saw, or the exception that ended the server's handshake."""
+    """Client certificate that the server received, or the exception that ended its handshake."""
     received: bytes
     """Data that the server's application received from the client."""
 
@@ -114,7 +114,7 @@ async def meet(
     *,
     host: str = "localhost",
 ) -> Meeting:
-    """Connect over loopback with a handshake and a check, and then send data, which the server echoes."""
+    """Connect a TLS client to an echo server on loopback, call `check` in the client, and send data."""
     seen: asyncio.Future[x509.Certificate | Exception | None] = asyncio.get_running_loop().create_future()
     received = bytearray()
     done = asyncio.Event()
@@ -170,10 +170,9 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 def shake_hands(
     server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> tuple[ssl.SSLObject, ssl.SSLObject, dict[str, ssl.SSLError]]:
-    """Perform a handshake in memory, and return client, server, and the error of each side.
+    """Perform a TLS handshake in memory. Return the client, the server, and each side's error, if any.
 
-    Every alert arrives. In asyncio, some alerts were lost before
-    https://github.com/python/cpython/issues/98078 was fixed.
+    Unlike in asyncio before https://github.com/python/cpython/issues/98078 was fixed, no alert is lost.
     """
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(down, up, server_hostname="localhost", session=session)
@@ -182,7 +181,7 @@ def shake_hands(
     for side, name in ((here, "client"), (there, "server")) * 4:
         try:
             side.do_handshake()
-            side.read(1)  # In TLS 1.3 a refused client completes its handshake; the alert comes later.
+            side.read(1)  # In TLS 1.3, a client learns only after its handshake that it was refused.
         except ssl.SSLWantReadError:
             continue
         except ssl.SSLError as error:

@@ -20,7 +20,7 @@ class Way(Enum):
 
 
 class Place(Enum):
-    """Position in a stream of WebSocket frames, each carrying a BLIP frame that ends in a checksum."""
+    """Position in a stream of WebSocket frames that contain one BLIP frame with a checksum each."""
 
     IN_HANDSHAKE = "in the handshake"
     AFTER_HANDSHAKE = "after the handshake"
@@ -32,22 +32,22 @@ class Place(Enum):
 
 
 class How(Enum):
-    """Kind of fault that the proxy causes at a position in the stream."""
+    """Kind of connection fault that the proxy causes at a position in the stream."""
 
     RESET = "reset"
     CLOSE = "close"
     HALF_OPEN = "half open"
-    """The client is disconnected, and the server does not detect this.
+    """Disconnection of the client that the server does not detect.
 
     Data that the client had already sent reaches the server only after the client has connected again.
     """
     STALL = "stall"
-    """No data is passed on until `Proxy.resume`."""
+    """Pause in which the proxy forwards no data until `Proxy.resume` is called."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault that the proxy causes on one connection."""
+    """Fault that the proxy causes on one connection, and its position in the stream."""
 
     how: How
     way: Way
@@ -57,11 +57,11 @@ class Fault:
 
 @dataclass
 class Stream:
-    """Bytes of a connection in one direction, divided into a handshake and frames."""
+    """Data of a connection in one direction, divided into the HTTP handshake and WebSocket frames."""
 
     buffer: bytearray = field(default_factory=bytearray)
     frames: list[tuple[int, int, int]] = field(default_factory=list)
-    """Start, end of the header and end of each frame seen so far, as offsets."""
+    """Offsets of the start, the end of the header, and the end of each frame found so far."""
     handshake_end: int | None = None
 
     def feed(self, data: bytes) -> None:
@@ -81,7 +81,7 @@ class Stream:
         return self.frames[-1][2] if self.frames else self.handshake_end
 
     def offset(self, place: Place, number: int) -> int | None:
-        """Return the offset of a position in the frame with this number, or None while it is not known."""
+        """Return the offset of a position in the frame with this number, or None if it is not yet known."""
         if place is Place.IN_HANDSHAKE:
             return 20
         if self.handshake_end is None:
@@ -116,18 +116,18 @@ class Stream:
 
 @dataclass
 class _Passing:
-    """Connection from a client through the proxy to the server."""
+    """Connection of a client to the server through the proxy."""
 
     fault: Fault | None
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     held: bytearray = field(default_factory=bytearray)
-    """Bytes for the server that must be delivered late."""
+    """Data for the server that the proxy withholds in order to deliver it late."""
     is_cut: bool = False
 
 
 class Proxy:
-    """Context manager that relays connections from one port of 127.0.0.1 to another."""
+    """Faulty TCP proxy between two ports of 127.0.0.1, as a context manager."""
 
     def __init__(
         self,
@@ -137,10 +137,10 @@ class Proxy:
         slow: random.Random | None = None,
         most: int = _CHUNK,
     ) -> None:
-        """Set up the faults of the first connections, in order. Later connections have none.
+        """Create a proxy that causes `faults` on the first connections, in order, and none on later ones.
 
-        `slow` is the random generator for delays of up to some milliseconds. `most` is the largest number of
-        bytes that are passed on at a time.
+        If `slow` is given, it generates random delays of some milliseconds. `most` is the maximum number of
+        bytes to forward at a time.
         """
         self._target, self._slow, self._most = port, slow, most
         self._faults = list(faults)
@@ -150,7 +150,7 @@ class Proxy:
         self.stalled = asyncio.Event()
         self.connections = self.faults_met = 0
         self.late_bytes = 0
-        """Number of bytes from half-open connections that were delivered late."""
+        """Number of bytes of half-open connections that were delivered late."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
@@ -167,11 +167,11 @@ class Proxy:
         await asyncio.sleep(0)  # allow transports to close their sockets
 
     def resume(self) -> None:
-        """Forward the data of stalled connections."""
+        """Resume forwarding on stalled connections."""
         self._resumed.set()
 
     def drop_half_open(self) -> None:
-        """Abort the server's side of all half-open connections, so that the server notices their end."""
+        """Abort the server's side of all half-open connections, so that the server detects their end."""
         for passing in self._half_open:
             passing.server.transport.abort()
 
@@ -251,7 +251,7 @@ class Proxy:
                 writer.close()
 
     def _deliver_late(self) -> None:
-        """Deliver the withheld data of half-open connections, after the client has connected again."""
+        """Deliver the withheld data of half-open connections to the server."""
         for passing in self._half_open:
             self.late_bytes += len(passing.held)
             if passing.held and not passing.server.is_closing():

@@ -1,4 +1,4 @@
-"""A listener allocates its connection slots fairly, and drops a connection when all slots are taken."""
+"""A listener allocates its connection slots fairly. If all are taken, the largest user loses a connection."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_when_all_slots_are_taken_the_client_with_most_connections_loses_one() -
     places.arrive("f", "quay")
     assert places.enter("f", "bridge") == "A"
     places.arrive("g", "quay")
-    with pytest.raises(NoFreeSlotError):  # the new client would have as many as the others
+    with pytest.raises(NoFreeSlotError):  # no other client has more slots than the new one would have
         places.enter("g", "bridge")
 
 

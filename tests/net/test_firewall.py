@@ -1,4 +1,4 @@
-"""The SD card's firewall, loaded unchanged on a simulated host, limits the connections from one address."""
+"""The appliance's firewall rules, loaded on a simulated host, limit the connections from one address."""
 
 import sys
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def hosts() -> Iterator[tuple[Host, Host, Host]]:
-    """Yield argo with its firewall and a listener, and two neighbouring hosts."""
+    """Yield a simulated host with the firewall and a listener, and two other hosts on its network."""
     with Network.for_test() as network:
         argo, greedy, modest = network.hosts("argo", "greedy", "modest")
         network.segment("quay", argo, greedy, modest)
@@ -49,7 +49,7 @@ def hosts() -> Iterator[tuple[Host, Host, Host]]:
 
 
 def call(host: Host, address: str, count: int) -> int:
-    """Try to open `count` connections from a host, keep them open, and return the number that succeeded."""
+    """Open up to `count` connections from a host, keep them open, and return the number that succeeded."""
     caller = host.popen([sys.executable, "-c", _CALLER, address, str(count)], stdin=-1, stdout=-1, text=True)
     assert caller.stdout is not None
     with caller.stdout as told:
@@ -63,7 +63,7 @@ def test_connections_from_one_address_are_limited_and_other_addresses_are_not_af
     assert call(greedy, "10.77.1.1", MOST + 8) == MOST
     assert call(modest, "10.77.1.1", 2) == 2
     address = argo.link_local("eth0")
-    assert call(greedy, f"{address}%eth0", 2) == 2  # with IPv6 the host has another address
+    assert call(greedy, f"{address}%eth0", 2) == 2  # IPv6 connections have a different source address
 
 
 def test_connections_of_an_ended_process_are_not_counted(hosts: tuple[Host, Host, Host]) -> None:

@@ -1,4 +1,4 @@
-"""A peer that stops answering pings is considered lost after a set time; tested on a simulated clock."""
+"""A peer that stops answering pings is considered lost after a set time, on a simulated clock."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sync.net.heartbeat import Heartbeat
 
 
 class Loop:
-    """Event loop with timers and a clock that the test advances."""
+    """Simulated event loop with timers, whose clock the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -41,7 +41,7 @@ class Loop:
 
 
 class Rig:
-    """Heartbeat under test, with a peer that answers until it falls silent."""
+    """Heartbeat under test, and a simulated peer that answers pings until a set time."""
 
     def __init__(self, *, interval: float, grace: float, silent_from: float = float("inf")) -> None:
         self.loop = Loop()

@@ -1,4 +1,4 @@
-"""The addresses from which users logged in are remembered for a limited time."""
+"""A listener remembers the addresses from which users have logged in, for a limited time."""
 
 import json
 

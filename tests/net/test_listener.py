@@ -1,4 +1,4 @@
-"""Tests of a listener's answers to clients, and of the clients that it admits."""
+"""Tests of a listener's HTTP answers, of the clients that it admits, and of its shutdown."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ Open = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def ask(listener: URLEndpointListener, path: str, *, password: str | None = None) -> tuple[int, str]:
-    """Send a plain HTTP request, and return status and body."""
+    """Send a plain HTTP request to a listener, and return the status and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     credentials = "" if password is None else base64.b64encode(f"shore:{password}".encode()).decode()
     authorization = f"Authorization: Basic {credentials}\r\n" if credentials else ""
@@ -125,7 +125,7 @@ async def connected(port: int) -> Open:
 
 
 async def said_hello(port: int) -> Open:
-    """Begin a TLS handshake, receive the listener's answer, and leave the handshake incomplete."""
+    """Connect, begin a TLS handshake, and leave it incomplete after the listener's first answer."""
     reader, writer = await connected(port)
     outgoing = ssl.MemoryBIO()
     client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)
@@ -143,13 +143,13 @@ async def began_to_say_hello(port: int) -> Open:
 
 
 async def shook_hands(port: int) -> Open:
-    """Complete a TLS handshake, and send no request."""
+    """Connect, complete a TLS handshake, and send no request."""
     context = client_context(pinned=IDENTITY.fingerprint).context
     return await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
 async def was_refused(port: int) -> Open:
-    """Send a bad request, after which the listener waits for the client to close TLS."""
+    """Connect and send an invalid request, so that the listener waits for the client to close TLS."""
     reader, writer = await shook_hands(port)
     writer.write(b"GET /other HTTP/1.1\r\nHost: boat\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
@@ -176,7 +176,7 @@ def test_listener_stops_promptly_at_whatever_stage_a_silent_client_is(
             async with listening({"log": store}) as listener:
                 assert listener.port is not None
                 _, writer = await client(listener.port)
-                async with asyncio.timeout(5):  # A handshake has ten seconds, and so has a closing handshake.
+                async with asyncio.timeout(5):  # less than the 10 s limit for a TLS or closing handshake
                     await listener.stop(grace=0.1)
                 writer.transport.abort()
 
@@ -214,7 +214,7 @@ def test_both_sides_report_that_a_certificate_was_revoked(
 
 
 async def shown(port: int, identity: TLSIdentity, address: str = "127.0.0.1") -> Open:
-    """Complete a TLS handshake with a client certificate, and send no request."""
+    """Connect, complete a TLS handshake with a client certificate, and send no request."""
     context = client_context(pinned=IDENTITY.fingerprint, identity=identity).context
     return await asyncio.open_connection("127.0.0.1", port, ssl=context, local_addr=(address, 0))
 

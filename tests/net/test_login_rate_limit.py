@@ -1,4 +1,4 @@
-"""Password attempts are limited: the listener computes no hash for a client that exceeds the limit."""
+"""The listener limits password attempts, and computes no password hash for clients above the limit."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""All connections share one memory budget. When it is exceeded, the client that uses most is disconnected."""
+"""All connections share a memory budget. If they exceed it, the client that uses most is disconnected."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Connections that an application provides transport messages, or bytes over a pty, pipe or socket."""
+"""Replication over connections that an application provides, which carry messages or a stream of bytes."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ from tests.net.wire import HASTE, Recorder, run
 
 
 class Paired:
-    """Connection in memory, paired with a second one, that preserves the boundaries of messages."""
+    """In-memory connection that carries whole messages to and from a second one."""
 
     def __init__(self) -> None:
         self.other: Paired | None = None

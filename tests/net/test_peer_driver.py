@@ -1,4 +1,7 @@
-"""The store wakes a peer on a transport, a full buffer pauses the peer, and an error ends only this peer."""
+"""A driver runs a peer on a transport, and wakes the peer when the store changes.
+
+A full transport buffer pauses the peer, and an error ends only this peer.
+"""
 
 import asyncio
 import logging
@@ -24,7 +27,7 @@ from tests.peer.rig import databases
 
 
 class Memory:
-    """Transport in memory, connected to a second one."""
+    """In-memory transport that is connected to a second one."""
 
     remote = "memory"
     silence = 0.0
@@ -82,7 +85,7 @@ class Memory:
 
 
 class Pair:
-    """An active and a passive peer, connected to each other."""
+    """Active and passive peer with their drivers, connected by in-memory transports."""
 
     def __init__(self, ours: Database, theirs: Database, *, continuous: bool = True) -> None:
         clock = asyncio.get_running_loop().time
@@ -114,7 +117,7 @@ class Pair:
 
 
 async def until(database: Database, condition: Callable[[], bool]) -> None:
-    """Wait until a change in the store makes the condition true."""
+    """Check a condition after each change in the store, and wait until it is true."""
     changed = asyncio.Event()
     end = watch(database, changed, changed.set)
     try:

@@ -1,4 +1,4 @@
-"""A replicator and a listener connected by a bad network end up with the same documents."""
+"""A replicator and a listener that are connected through a faulty proxy end up with the same documents."""
 
 import asyncio
 import random
@@ -48,7 +48,7 @@ def contents(database: Database) -> dict[str, tuple[str, bool]]:
 
 @dataclass
 class Pair:
-    """Two stores, and the proxy through which one replicates continuously with the other."""
+    """Two stores that replicate continuously with each other through a faulty proxy."""
 
     ours: Database
     theirs: Database

@@ -48,7 +48,7 @@ def url(listener: URLEndpointListener, name: str = "log") -> URLEndpoint:
 
 
 class Followed:
-    """A replicator, and all its reports."""
+    """Replicator under test, with all statuses and documents that it has reported."""
 
     def __init__(self, database: Database, endpoint: Any, **options: Any) -> None:
         self.statuses: list[Status] = []
@@ -87,7 +87,7 @@ async def once(database: Database, endpoint: Any, **options: Any) -> Status:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    """Poll for an action on the other side of a socket, which sends no notification."""
+    """Poll until a condition is true that depends on the other side of a socket."""
     for _ in range(5000):
         if condition():
             return
@@ -208,7 +208,7 @@ def test_stop_stores_the_checkpoint(tmp_path: Path) -> None:
                 await followed.replicator.stop()
                 again = await once(ours, url(listener), continuous=False)
                 assert (again.progress.pushed, again.progress.pulled, again.progress.failed) == (0, 0, 0)
-                assert again.progress.total <= 1  # our last document is delivered, so our checkpoint advances
+                assert again.progress.total <= 1  # the checkpoint covers all acknowledged documents
                 anew = Followed(ours, url(listener))
                 await anew.replicator.run(reset_checkpoint=True)
                 assert anew.replicator.status.progress.total > 0
@@ -488,7 +488,7 @@ def test_replication_is_tried_again_when_the_store_fails_while_connecting(
 def test_peer_that_never_stores_the_checkpoint_does_not_delay_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # the peer never answers the request
+    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # the peer never answers setCheckpoint
 
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):

@@ -1,4 +1,4 @@
-"""Attempts are repeated after transient problems, with increasing waits, and not after permanent ones."""
+"""Connecting is retried after transient problems, with increasing waits, but not after permanent ones."""
 
 import errno
 import random
@@ -28,14 +28,14 @@ def problem(domain: Domain, code: int = 0) -> Problem:
 
 
 class Highest(random.Random):
-    """Random number generator that always returns the value with which waits are shortest."""
+    """Random number generator that always returns its highest value, which makes waits shortest."""
 
     def random(self) -> float:
         return 1 - 2**-53
 
 
 class Lowest(random.Random):
-    """Random number generator that always returns the value with which waits are longest."""
+    """Random number generator that always returns its lowest value, which makes waits longest."""
 
     def random(self) -> float:
         return 0.0

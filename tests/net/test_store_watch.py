@@ -1,4 +1,4 @@
-"""A process has one watcher for each store, shared by all its replicators."""
+"""All replicators of a process share a single watcher for each store."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Woken:
-    """Callback that counts notifications."""
+    """Callback that counts its calls."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -56,7 +56,7 @@ def test_watcher_ends_with_its_last_subscriber(store: Database) -> None:
         assert one.times == 0
         end_two()
         assert store not in store_watch._watches
-        end_two()  # calling it more than once does no harm
+        end_two()  # a second call has no effect
         again = Woken()
         end_again = watch(store, again, again)
         end_two()

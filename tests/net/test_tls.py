@@ -1,4 +1,4 @@
-"""Certificates are validated by fingerprint, dates, names and signature."""
+"""Tests of the validation of certificates by fingerprint, dates, names and signature."""
 
 import base64
 from datetime import timedelta

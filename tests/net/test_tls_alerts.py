@@ -23,7 +23,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 @dataclass(frozen=True)
 class Told:
-    """Errors that both sides of a failed connection report."""
+    """Errors that the client and the listener report after a failed connection."""
 
     client: Problem
     listener: str
@@ -102,7 +102,7 @@ def test_listener_reports_that_the_client_disconnected_after_seeing_the_certific
 
 def test_connection_that_ends_without_an_alert_is_explained_and_retried() -> None:
     async def main() -> None:
-        shown = listener(required=True)  # plain asyncio, unlike our own listener, loses the alerts
+        shown = listener(required=True)  # unlike Logboat's listener, a plain asyncio server loses alerts
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=shown)
         async with server:
             port = server.sockets[0].getsockname()[1]

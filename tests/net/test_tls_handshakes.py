@@ -28,7 +28,7 @@ def connect(server: ssl.SSLContext, client: ClientTLS, host: str = "localhost") 
 
 
 def refusal(meeting: Meeting) -> str:
-    """Return the reason why the client's `check` refused the server before anything was sent."""
+    """Return the reason why the client refused the server, and assert that the client sent no data."""
     assert isinstance(meeting.echoed, ProblemError), meeting
     assert meeting.echoed.problem.domain is Domain.TLS
     assert meeting.received == b""
@@ -36,7 +36,7 @@ def refusal(meeting: Meeting) -> str:
 
 
 def failure(error: object) -> str:
-    """Return Logboat's explanation of a failed handshake."""
+    """Return Logboat's error message for a failed TLS handshake."""
     assert isinstance(error, ssl.SSLError), error
     return certificates.explain(error)
 
@@ -322,7 +322,7 @@ def test_server_without_tls_is_distinguished_from_a_bad_certificate() -> None:
     assert "does not use TLS" in failure(asyncio.run(call()))
 
 
-# Meaningless combinations
+# Contradictory options
 
 
 def test_contradictory_options_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Identities are created, saved and loaded, and the faults of invalid identities are explained."""
+"""TLS identities are created, saved and loaded, and errors explain why an identity is invalid."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Documents too large for the receiver's memory are rejected individually; all others are replicated."""
+"""Documents that are too large for the receiver are rejected individually. All others are replicated."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Connections receive time slices of limited length in a fair order."""
+"""The connections of a process receive time slices of limited length in a fair order."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from .wire import run
 
 
 class Worker:
-    """Worker that has a number of tasks, and runs as many as fit into each time slice."""
+    """Simulated connection that has a number of tasks, and runs as many as fit into each time slice."""
 
     def __init__(self, name: str, done: list[str], pieces: int, piece: Callable[[], None]) -> None:
         self.owner = ConnectionOwner(name)
@@ -27,7 +27,7 @@ class Worker:
 
 
 async def passes(holds: Callable[[], object]) -> None:
-    """Let other tasks of the event loop run until the condition is true."""
+    """Let the event loop run until a condition is true."""
     for _ in range(10_000):
         if holds():
             return
@@ -36,7 +36,7 @@ async def passes(holds: Callable[[], object]) -> None:
 
 
 def busy() -> None:
-    """Keep the processor busy for slightly longer than a time slice."""
+    """Use the processor for slightly longer than a time slice."""
     loop = asyncio.get_running_loop()
     until = loop.time() + 1.1 * TURN_S
     while loop.time() < until:

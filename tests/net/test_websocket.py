@@ -1,4 +1,4 @@
-"""An open WebSocket transfers frames, applies back-pressure, sends heartbeats and closes, on real sockets."""
+"""Tests of open WebSockets on real sockets, with their back-pressure, heartbeats and closing."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ def message(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) ->
 
 
 async def pump(side: Side, frames: list[bytes]) -> None:
-    """Send all frames as fast as the peer accepts them."""
+    """Send all frames as fast as the WebSocket accepts them."""
     for at, frame in enumerate(frames):
         side.transport.send(frame)
         if at % 50 == 49:
@@ -163,8 +163,8 @@ def test_a_receiver_that_pauses_stops_the_sender_and_nothing_is_lost(tls: Tls) -
                     sent += 1
                 here.transport.flush()
                 await asyncio.sleep(0)
-            # The system's buffers and ours are full. Ours are bounded, and no peer has received more than was
-            # in flight.
+            # The buffers of the operating system and of the transport are full. The transport's buffer is
+            # bounded, and the other side has received only a part of the data.
             assert here.transport._pipe.get_write_buffer_size() <= HASTE.buffer_bytes + 20 * 620
             taken = len(guest.recorder.got)
             assert taken < sent

@@ -1,4 +1,4 @@
-"""Our framing and the package `websockets` produce the same messages and close codes for any input."""
+"""For any input, Logboat's framing returns the same messages and close codes as the `websockets` package."""
 
 import importlib
 import itertools
@@ -59,7 +59,7 @@ odd_bytes = st.one_of(
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[Side, bytes, list[int]]:
-    """Draw the receiving side, the data that it receives, and the positions at which the data is split."""
+    """Draw the receiving side, the data that it receives, and the offsets at which the data is split."""
     side = draw(sides)
     masks = side is Side.SERVER
     frames = [f for group in draw(st.lists(good_frames, max_size=8)) for f in group]
@@ -80,9 +80,9 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def by_package(side: Side, parts: list[bytes]) -> tuple[list[bytes], object]:
-    """Return the messages and the close code of the `websockets` package.
+    """Return the messages and the close code with which the `websockets` package reacts to received data.
 
-    A text message results in code 1003.
+    For a text message, return close code 1003, because BLIP uses only binary messages.
     """
     protocol = Protocol(side, max_size=LIMIT)
     messages: list[bytes] = []

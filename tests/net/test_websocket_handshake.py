@@ -1,4 +1,4 @@
-"""Errors of a client that opens a WebSocket, and requests that the listener refuses."""
+"""Tests of opening a WebSocket, with the errors of the client and the requests that the listener refuses."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from tests.ports import free_port
 
 
 async def refused(url: str, **options: Any) -> Problem:
-    """Return the problem with which an attempt to connect fails."""
+    """Try to open a WebSocket, which must fail, and return the problem."""
     with pytest.raises(ProblemError) as caught:
         await dial(url, **options)
     return caught.value.problem
@@ -223,7 +223,7 @@ def test_refused_connection_is_reported_with_errno_and_address() -> None:
 
 def test_unresolvable_name_is_reported_as_such() -> None:
     async def main() -> None:
-        # The label is too long, so no resolver is queried.
+        # The host name's label is too long, so no name server is queried.
         problem = await refused(f"ws://{'x' * 64}.invalid/db")
         assert problem.domain is Domain.DNS
 
@@ -286,7 +286,7 @@ def test_frames_in_the_same_segment_as_the_answer_are_received() -> None:
 def test_next_address_is_tried_when_nobody_listens_on_the_first() -> None:
     async def main() -> None:
         async with host() as there:
-            # If localhost resolves to ::1 first, that address refuses: the listener is only on 127.0.0.1.
+            # localhost may resolve to ::1 first, where the connection is refused.
             here = await dial(there.url.replace("127.0.0.1", "localhost"))
             here.transport.close()
             await here.recorder.over()
@@ -430,7 +430,7 @@ def test_request_without_an_upgrade_is_answered_without_a_decision(
             raw = await Raw.dial(there.server.port)
             raw.writer.write(request_bytes)
             answer = await raw.rest()
-            assert answer[9:12] == status or answer == b""  # A reset may arrive before an answer.
+            assert answer[9:12] == status or answer == b""  # a reset may discard the answer
             assert there.requests == []
             await raw.close()
 

@@ -1,4 +1,4 @@
-"""Helpers for tests of transports, such as a recording receiver and a listener that admits everyone."""
+"""Helpers for tests of transports, such as a recording receiver and a listener that admits all clients."""
 
 import asyncio
 import datetime
@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 @dataclass
 class Recorder:
-    """Frame receiver that records the calls of its methods."""
+    """Frame receiver that records the calls of its methods and can echo frames."""
 
     transport: Transport
     is_echoing: bool = False
@@ -68,7 +68,7 @@ class Recorder:
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until one of the calls makes the condition true."""
+        """Check a condition after each call of a method, and wait until it is true."""
         while not condition():
             self._changed.clear()
             await self._changed.wait()
@@ -84,7 +84,7 @@ class Recorder:
 
 @dataclass
 class Side:
-    """Client's or server's side of an open connection."""
+    """Client's or server's side of an open WebSocket connection."""
 
     transport: WebSocketTransport
     recorder: Recorder
@@ -92,7 +92,7 @@ class Side:
 
 @dataclass
 class Host:
-    """Listener with the clients that are connected to it."""
+    """WebSocket server, with the clients that have connected and their requests."""
 
     server: Server
     url: str
@@ -118,7 +118,7 @@ async def host(
     tuning: Tuning = HASTE,
     **options: Any,
 ) -> AsyncIterator[Host]:
-    """Yield a listener on 127.0.0.1, and close it and all its connections at the end."""
+    """Run a WebSocket server on 127.0.0.1, and close the server and all its connections at the end."""
     guests: list[Recorder] = []
     requests: list[Request] = []
     has_come = asyncio.Event()
@@ -144,7 +144,7 @@ async def host(
 
 
 async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **options: Any) -> Side:
-    """Connect as a client."""
+    """Open a WebSocket as a client, and return the client's side."""
     made: list[Recorder] = []
 
     def receive(transport: WebSocketTransport) -> Recorder:
@@ -156,7 +156,7 @@ async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **
 
 
 class Raw:
-    """Client or server that writes and reads raw bytes on a connection."""
+    """Client or server that writes and reads raw bytes on a TCP connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -167,7 +167,7 @@ class Raw:
 
     @classmethod
     async def shaken(cls, port: int, behind: bytes = b"") -> "Raw":
-        """Return a client that has completed the handshake, and sent the bytes `behind` right after it."""
+        """Return a client that has completed the WebSocket handshake. It sends `behind` with its request."""
         raw = await cls.dial(port)
         raw.writer.write(REQUEST + behind)
         head = await raw.reader.readuntil(b"\r\n\r\n")
@@ -175,7 +175,7 @@ class Raw:
         return raw
 
     async def rest(self) -> bytes:
-        """Return all bytes up to the end of the connection."""
+        """Read and return all bytes up to the end of the connection."""
         try:
             return await self.reader.read()
         except OSError:
@@ -192,12 +192,12 @@ REQUEST = (
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Protocol: " + ", ".join(SUBPROTOCOLS).encode() + b"\r\n\r\n"
 )
-"""A valid request to upgrade to a WebSocket."""
+"""Valid HTTP request to upgrade to a WebSocket."""
 
 
 @asynccontextmanager
 async def raw_host(talk: Callable[[Raw], Coroutine[Any, Any, None]]) -> AsyncIterator[str]:
-    """Yield the URL of a server that runs `talk` for each connection."""
+    """Run a TCP server that calls `talk` for each connection, and yield its URL."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -222,7 +222,7 @@ async def raw_host(talk: Callable[[Raw], Coroutine[Any, Any, None]]) -> AsyncIte
 
 
 def make_certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return TLS contexts for server and client with a self-signed certificate for 127.0.0.1."""
+    """Create a self-signed certificate for 127.0.0.1, and return TLS contexts for server and client."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "boat")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""Builders of revision ids, histories, bodies and processes for the store's tests."""
+"""Builders of revision ids, histories, documents and processes for the tests of the store."""
 
 import random
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rev(generation: int, digest: str = "a") -> str:
-    """Return a revision id in the form that other implementations may use."""
+    """Return a revision id with a short digest, as another implementation could create it."""
     return f"{generation}-{digest}"
 
 
@@ -25,12 +25,12 @@ def history(generation: int, digest: str = "a", *, down_to: int = 1) -> list[str
 
 
 def note(number: int) -> dict[str, Any]:
-    """Return a small body that contains its number."""
+    """Return the body of a small note that contains `number`."""
     return {"type": "note", "n": number}
 
 
 def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:", seed: int = 1) -> None:
-    """Store documents of very different sizes. Some share a database page, and some need overflow pages."""
+    """Store documents of very different sizes, so that some share a page and some need overflow pages."""
     sizes = random.Random(seed)
     with store.transaction():
         for number in range(count):
@@ -39,12 +39,12 @@ def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:
 
 
 def everything(store: Database) -> dict[str, tuple[str, bytes]]:
-    """Return the revision and the body of every document, by its id."""
+    """Return the revision and the body of every document, including deleted ones, by document id."""
     return {document.id: (document.rev, document.raw) for document in store.documents(deleted=True)}
 
 
 def program(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    """Start a Python process that runs this code."""
+    """Start a Python process that runs `code`."""
     return processes.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,

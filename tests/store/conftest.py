@@ -1,4 +1,4 @@
-"""Stores in a temporary folder for the tests of the store."""
+"""Fixtures of the store tests, which provide document stores in a temporary folder."""
 
 from collections.abc import Iterator
 from pathlib import Path

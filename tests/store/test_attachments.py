@@ -1,4 +1,4 @@
-"""Attachments created through Sync Gateway, and their content, are kept as long as their document."""
+"""Attachments created through Sync Gateway are stored with their content as long as their document exists."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bodies are validated before they are stored, and have a canonical form."""
+"""Document bodies are validated before they are stored, and have a canonical form."""
 
 import json
 import math

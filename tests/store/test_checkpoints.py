@@ -1,4 +1,4 @@
-"""Checkpoints that peers save in the store are limited per owner, and dropped when no longer used."""
+"""The checkpoints that peers save in the store are limited per owner, and unused ones are removed."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_checkpoint_that_is_too_large_is_refused(store: Database) -> None:
 def test_number_of_an_owners_checkpoints_is_limited_and_the_oldest_are_dropped_first(store: Database) -> None:
     fill(store, 1, owner="user:bridge")
     fill(store, MOST)
-    store.checkpoints.put(GUEST, "cp-0", BODY, parent="0-1")  # the checkpoint is used
+    store.checkpoints.put(GUEST, "cp-0", BODY, parent="0-1")  # counts as a use of the checkpoint
     fill(store, 1, owner="")
     store.checkpoints.put(GUEST, "new", BODY, parent=None)
     assert names(store) == [*(f"cp-{number}" for number in range(2, MOST)), "cp-0", "new"]
@@ -119,7 +119,7 @@ def test_remote_revisions_of_a_peer_are_dropped_with_its_checkpoint(store: Datab
 
 
 def as_before(path: Path, *sizes: int) -> None:
-    """Create a store as an older version of Logboat does, with checkpoints of these sizes in bytes."""
+    """Create a store in the format of an older Logboat, with checkpoints of about these sizes in bytes."""
     with Database.open(path) as store:
         for number, size in enumerate(sizes):
             store.put_local(f"peer-checkpoint:old-{number}", BODY[:-1] + b" " * size + b"}")

@@ -1,4 +1,4 @@
-"""Damaged pages are found, and every document outside them is saved."""
+"""Damaged pages of a store are found, and every document that is not on a damaged page is saved."""
 
 import shutil
 from collections.abc import Callable
@@ -19,7 +19,7 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of an undamaged store with all types of content. Tests must not write to it."""
+    """Return the path of an undamaged store with all types of content, which tests must not modify."""
     path = tmp_path_factory.mktemp("sound") / "log.db"
     with Database.open(path) as store:
         fill(store, COUNT)
@@ -71,7 +71,7 @@ class Holed(Pages):
 
 
 def on_page(path: Path, number: int) -> set[str]:
-    """Return the ids of the documents whose rows are at least partly on a page, including overflow pages."""
+    """Return the ids of the documents whose rows are at least partly on this page."""
     with Holed(path) as pages:
         whole = {str(record.values[1]) for record in pages.rows() if len(record.values) == 8}
         pages.hole = number
@@ -127,7 +127,7 @@ PAGES = sorted({1, 2, 3, 4, 5, 6, *Random(20260101).sample(range(7, 215), 18)})
 @pytest.mark.parametrize("number", PAGES)
 @pytest.mark.parametrize("kind", ["noise", "zeroes"])
 def test_document_that_is_not_on_the_damaged_page_is_saved(damaged: Path, number: int, kind: str) -> None:
-    """SQLite itself finds few documents or none if the damaged page is the first, a root or an inner page."""
+    """If the first page, a root page or an inner page is damaged, SQLite itself finds few or no documents."""
     before = content(damaged)
     assert number <= damaged.stat().st_size // PAGE
     lost = on_page(damaged, number)
@@ -145,12 +145,12 @@ def test_document_that_is_not_on_the_damaged_page_is_saved(damaged: Path, number
         k: after[k] for k in after if k not in purged
     }
     assert lost <= set(saved.lost_ids) | purged
-    assert not purged or number == 1  # the list of free pages begins on the first page
+    assert not purged or number == 1  # without the first page, the free list is lost
     assert findings(new) == []
 
 
 def test_changed_digit_in_a_body_is_found_and_never_returned(damaged: Path) -> None:
-    """SQLite's own integrity check does not notice such damage."""
+    """SQLite's own integrity check does not detect such damage."""
     body = b'{"n":2,"type":"note"}'
     offset = damaged.read_bytes().index(body)
     rot(damaged, offset, body.replace(b"2", b"3"))
@@ -227,7 +227,7 @@ def test_truncated_file_yields_its_remaining_documents(damaged: Path) -> None:
 
 
 def test_commits_that_are_only_in_the_write_ahead_log_are_saved_too(path: Path, tmp_path: Path) -> None:
-    """A power cut can leave the newest commits only in the write-ahead log, with the last one incomplete."""
+    """After a power cut, the write-ahead log may contain the newest commits, with the last one incomplete."""
     into = tmp_path / "cut"
     into.mkdir()
     with Database.open(path, checkpoint_pages=0) as store:
@@ -280,8 +280,8 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
     first = store.put("y", note(1))
     store.put("y", note(2), parent=first)
     rows = [
-        ("y", "2-0", None),  # not the revision in the document's tree
-        ("x", "1-0", b"\x93"),  # not a tree
+        ("y", "2-0", None),  # the row's revision differs from the one in its tree
+        ("x", "1-0", b"\x93"),  # the encoded tree is invalid
     ]
     from sync.store.rows import DocumentRow
 
@@ -304,7 +304,7 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
 
 
 def test_salvage_removes_a_leaf_whose_body_is_missing(store: Database, tmp_path: Path) -> None:
-    """Earlier versions could store such a leaf if a received history contradicted the revision tree."""
+    """Earlier versions could store such a leaf if a received history contradicted the document's tree."""
     first = store.put("x", note(1))
     second = store.put("x", note(2), parent=first)
     with store._engine.writing:

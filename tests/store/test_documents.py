@@ -1,4 +1,4 @@
-"""Documents can be put, read, listed, deleted and exported."""
+"""Documents can be stored, read, listed, deleted and exported."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""If the SD card fails during operation, the write fails, and older data is kept."""
+"""If writing to the SD card fails, an error is raised, and data committed earlier is kept."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ KINDS = {"full": (apsw.FullError, FullError), "error": (apsw.IOError, InputOutpu
 
 
 class FailingFile(apsw.VFSFile):
-    """File whose writes and syncs fail when the card is set to fail."""
+    """File on a simulated SD card, whose writes and syncs fail at random."""
 
     def __init__(self, card: "FailingCard", name: "str | apsw.URIFilename | None", flags: list[int]) -> None:
         super().__init__("", name, flags)
@@ -32,7 +32,7 @@ class FailingFile(apsw.VFSFile):
 
 
 class FailingCard(apsw.VFS):
-    """SD card on which each write fails with this probability."""
+    """Simulated SD card, as an SQLite VFS, on which each write and sync fails with a set probability."""
 
     def __init__(self, name: str, seed: int, kind: type[apsw.Error]) -> None:
         super().__init__(name, "")
@@ -58,9 +58,9 @@ def card(request: pytest.FixtureRequest) -> Iterator[FailingCard]:
 
 
 def test_failed_write_is_reported_and_does_not_harm_committed_data(path: Path, card: FailingCard) -> None:
-    """A document whose write returned is in the store.
+    """If a transaction succeeds, all its documents are in the store.
 
-    A document whose write raised an exception is absent, or complete if its commit was interrupted.
+    If it raises an exception, its documents are absent, or all present if the commit itself was interrupted.
     """
     expected: dict[str, tuple[str, bytes]] = {}
     refused = 0
@@ -110,7 +110,7 @@ def test_failed_checkpoint_loses_nothing_and_can_be_repeated(path: Path, card: F
 
 
 def test_write_to_a_card_that_became_read_only_is_reported(path: Path) -> None:
-    """The file is opened read-only, because root may write even to a file without write permission."""
+    """The test opens the file read-only, because root may write even to files without write permission."""
     Database.open(path).close()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     engine = Engine(connection, path, committed=lambda: None)

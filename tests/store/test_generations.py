@@ -21,7 +21,7 @@ ALARM = "alarm:argo:bilge:abcdef:000000000007"
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Accept any generation within the context, as earlier versions did."""
+    """Let the store accept any generation for the duration of the block, as earlier versions did."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "SOUND_LIMIT", GENERATION_LIMIT)
         yield
@@ -29,7 +29,7 @@ def as_before() -> Iterator[None]:
 
 @contextmanager
 def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Iterator[Database]:
-    """Yield a store of an earlier version, in which these documents have the given high generation."""
+    """Yield a store, as written by an earlier version, in which documents have a very high generation."""
     with Database.open(path, policy=POLICY) as store:
         with as_before():
             for document_id in ids:

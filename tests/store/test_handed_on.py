@@ -1,4 +1,4 @@
-"""Lists of ancestors for a peer have Couchbase Lite's format, and end at the first that the peer has."""
+"""A list of ancestors sent to a peer has no gaps, and ends at the first ancestor that the peer has."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -160,7 +160,7 @@ def test_nonsense_from_a_peer_is_refused(store: Database, revision: str, line: l
 
 
 def conflict(store: Database) -> tuple[str, str]:
-    """Store a document with a conflict, and return the winning and the losing revision."""
+    """Store a document with two conflicting revisions, and return the winning and the losing one."""
     first = store.put(NOTE, {"acks": []})
     store.insert(NOTE, "2-aa", [first], b'{"acks":["ann"]}')
     store.insert(NOTE, "2-bb", [first], b'{"acks":["bob"]}')
@@ -240,7 +240,7 @@ def test_resolution_on_a_branch_too_old_to_win_is_refused(store: Database) -> No
 def test_stores_that_exchange_everything_agree_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, random: Random, deletions: list[bool]
 ) -> None:
-    """Several crews edit a note separately, some a few times and others many times.
+    """Several vessels edit the same note separately, some of them many times.
 
     Two stores then receive all edits, in different orders.
     """

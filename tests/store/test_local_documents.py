@@ -1,4 +1,4 @@
-"""Local documents, such as checkpoints, are stored but never replicated."""
+"""Local documents, such as checkpoints, can be stored and read, but are never replicated."""
 
 from pathlib import Path
 

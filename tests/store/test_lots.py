@@ -1,4 +1,4 @@
-"""Documents that never change can be inserted and removed in bulk."""
+"""Immutable documents can be inserted and removed in bulk."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_lot_with_an_existing_document_is_not_stored_at_all(tmp_path: Path, plac
         before = database.last_sequence
         assert not database.insert_new(made(*names))
         assert (database.count(), database.last_sequence) == (1, before)
-        with database.transaction():  # also within a transaction that continues
+        with database.transaction():  # the outer transaction is not affected
             database.put("z", {})
             assert not database.insert_new(made(*names))
             database.put("y", {})

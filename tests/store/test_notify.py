@@ -1,4 +1,4 @@
-"""Other processes are notified of changes to a store."""
+"""Processes are notified when another process has changed a store."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from sync.store import Database, InputOutputError, StoreError
 from .builders import note, program
 
 WAIT = 30.0
-"""Time limit, in seconds, after which a test fails. A test that passes never waits this long."""
+"""Time limit for a notification, in seconds. A test that passes never waits this long."""
 
 WRITER = """
 import sys

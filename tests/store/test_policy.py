@@ -1,4 +1,4 @@
-"""The store applies the rules that an application's policy defines for the application's documents."""
+"""The store follows the policy that an application defines for its documents."""
 
 from pathlib import Path
 

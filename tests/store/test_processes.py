@@ -98,7 +98,7 @@ with Database.open(Path(sys.argv[1])) as store:
 
 
 def test_writer_that_never_pauses_does_not_starve_others(path: Path) -> None:
-    """The wait is measured in transactions of the busy writer. Only a few of them may be committed."""
+    """While another process waits to write, the busy writer may commit only a few transactions."""
     puts = 25
     passed = 0
     with Database.open(path) as store, program(HOG, path) as hog:

@@ -1,4 +1,4 @@
-"""Documents can be purged or expire, and no sequence number is assigned twice."""
+"""Documents can be purged or can expire, and their sequence numbers are not assigned again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Revision ids are reproducible, and every store selects the same winner."""
+"""Revision ids are reproducible, and every store selects the same winning revision."""
 
 import hashlib
 import re

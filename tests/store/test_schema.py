@@ -1,4 +1,4 @@
-"""The store's file has a version. It is migrated if it is older, and rejected if it is damaged or newer."""
+"""A store file of an older version is migrated. A damaged file or a file of a newer version is rejected."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def test_sqlite_without_that_fault_is_accepted(version: str) -> None:
 
 @pytest.mark.parametrize("left", [b"", None], ids=["empty file", "set up, no tables"])
 def test_file_of_version_zero_becomes_a_store(path: Path, left: bytes | None) -> None:
-    """A power cut while the file is created can leave it empty or without tables."""
+    """A power cut during the creation of a store can leave a file that is empty or has no tables."""
     path.write_bytes(b"")
     if left is None:
         connection = apsw.Connection(str(path))

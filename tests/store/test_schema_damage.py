@@ -1,4 +1,4 @@
-"""A wrong bit in the text of the schema is found, although SQLite considers the file sound."""
+"""A wrong bit in the text of the schema is found, although SQLite considers the file undamaged."""
 
 import os
 import random
@@ -21,7 +21,7 @@ OPTIONAL = ";".join(schema.ADDED.values())
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of a store without a write-ahead log. Tests must not write to it."""
+    """Return the path of an undamaged store without a write-ahead log, which tests must not modify."""
     path = tmp_path_factory.mktemp("sound") / "log.db"
     with Database.open(path) as store:
         fill(store, 20)
@@ -29,7 +29,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def places(path: Path, scratch: Path) -> Iterator[int]:
-    """Yield the offset in the file of each byte of every statement in the schema."""
+    """Yield the file offsets of all bytes of the schema's SQL statements."""
     data = path.read_bytes()
     for text in statements(path):
         at = data.find(text)
@@ -37,7 +37,7 @@ def places(path: Path, scratch: Path) -> Iterator[int]:
             changed = bytearray(data)
             changed[at] ^= 1
             scratch.write_bytes(changed)
-            if text not in statements(scratch):  # otherwise the text is a remnant of a page split
+            if text not in statements(scratch):  # otherwise the text is an unused copy from a page split
                 yield from range(at, at + len(text))
             at = data.find(text, at + 1)
 
@@ -79,7 +79,7 @@ def test_any_bit_in_the_text_of_the_schema_is_found_and_no_document_is_lost(
             with Database.open(into) as store:
                 assert everything(store) == before
         else:
-            silent += 1  # for example, if a line break became a different white-space character
+            silent += 1  # for example, if a line break became another white-space character
             with Database.open(path) as store:
                 fill(store, 1, prefix="new:")
                 assert everything(store).keys() > before.keys()

@@ -1,4 +1,4 @@
-"""The store's file records the number and size of documents by id prefix, whichever process writes."""
+"""The store's file records the number and size of documents for each id prefix, for writes by any process."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def counted(store: Database) -> dict[str, int]:
 
 
 def recount(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Return the recorded counts, and the counts obtained by reading all documents."""
+    """Return the recorded numbers and sizes, and those calculated by reading all documents."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found: list[tuple[Any, ...]] = connection.execute(
         "SELECT part, documents, bytes FROM sizes ORDER BY part"

@@ -1,4 +1,4 @@
-"""Our reader of SQLite's pages returns the same content as SQLite."""
+"""Logboat's own reader of SQLite database pages returns the same content as SQLite."""
 
 import functools
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_every_row_is_read_as_sqlite_wrote_it(
 
 
 def as_stored(value: Any) -> Any:
-    """Return a form of a value that distinguishes floats from integers, and floats by their bits."""
+    """Return a value for comparisons in which integers differ from floats, and floats by their bits."""
     if isinstance(value, tuple):
         return tuple(as_stored(inner) for inner in value)
     return (type(value).__name__, value.hex() if isinstance(value, float) else value)

@@ -1,4 +1,4 @@
-"""The store behaves like a model made of dictionaries, through any sequence of operations and restarts."""
+"""The store behaves like a simple model of dictionaries in any sequence of operations and restarts."""
 
 import copy
 import shutil
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass
 class Model:
-    """Model of the store: the content that the store is expected to have."""
+    """Model of a document store, with the content that the store is expected to have."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     sequence: int = 0
@@ -47,7 +47,7 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """State machine in which each rule applies the same operation to the store and to the model."""
+    """Hypothesis state machine whose rules apply the same operation to the store and to the model."""
 
     @initialize()
     def begin(self) -> None:
@@ -110,7 +110,7 @@ class StoreMachine(RuleBasedStateMachine):
         deleted=st.booleans(),
     )
     def receive(self, document_id: str, raw: bytes, gap: int, deleted: bool) -> None:
-        """Insert a received revision that follows the current one by some generations."""
+        """Insert a received revision that is `gap` generations above the current one."""
         entry = self.model.entries.get(document_id)
         generation = gap + (revisions.generation(entry.rev) if entry else 0)
         revision = f"{generation}-{self.model.sequence:x}"
@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """Restart the store: uncommitted data is lost, and all other data is kept."""
+        """Close the store and open it again. Uncommitted data is lost, and all other data is kept."""
         if self.undo:
             self.model = self.undo[0]
         self.undo, self.scopes = [], []

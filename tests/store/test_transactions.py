@@ -1,4 +1,4 @@
-"""Transactions are atomic, also if nested, in several threads, and on a full SD card."""
+"""Transactions are atomic, including nested ones, those in several threads, and those on a full SD card."""
 
 import threading
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def test_threads_share_a_store_one_transaction_at_a_time(store: Database) -> Non
 
 
 def limit_pages(store: Database, more: int) -> None:
-    """Limit the growth of the store to this many pages, as on an SD card that is almost full."""
+    """Limit the growth of the store to `more` pages, as on an SD card that is almost full."""
     connection = store._engine.connection
     connection.pragma("max_page_count", connection.pragma("page_count") + more)
 
@@ -124,7 +124,7 @@ def test_full_card_fails_the_write_and_keeps_existing_data(store: Database) -> N
 
 
 def test_transaction_that_sqlite_rolled_back_accepts_no_more_writes(store: Database) -> None:
-    """If later writes were accepted, they would be committed without the earlier ones."""
+    """Later writes would otherwise be committed without the earlier writes of the same transaction."""
 
     def work() -> None:
         with store.transaction():

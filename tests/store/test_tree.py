@@ -1,4 +1,4 @@
-"""The revision tree stays a tree after any operations, and every store selects the same winner."""
+"""A revision tree is valid after any operations, and every store selects the same winning revision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from .builders import digests, history, rev
 
 @dataclass
 class World:
-    """Complete history of one document: the edits of all vessels."""
+    """Complete history of one document, with the edits of all vessels."""
 
     parents: dict[str, str | None] = field(default_factory=dict)
     deleted: dict[str, bool] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw edits of one document, which form branches, deletions and long histories."""
+    """Draw the history of one document, with branches, deletions and long sequences of edits."""
     world = World()
     for _ in range(draw(st.integers(1, 6))):
         known = [None, *world.parents]
@@ -65,7 +65,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def replica(world: World, order: Sequence[str], random: Random, *, prune: bool = True) -> RevisionTree:
-    """Return the revision tree of a store that received these revisions in this order."""
+    """Return the revision tree of a store that has received the revisions of a document in this order."""
     tree = RevisionTree()
     for revision in order:
         world.deliver(tree, revision, depth=HORIZON if prune else len(world.parents))
@@ -113,7 +113,7 @@ def test_without_pruning_every_order_yields_the_true_tree(world: World, random: 
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False), st.integers(0, 5))
 def test_histories_with_gaps_are_joined_to_the_true_ancestry(world: World, random: Random, kept: int) -> None:
-    """Every parent in the tree is a true ancestor, namely the nearest one that the tree contains."""
+    """The parent of each revision in the tree is its nearest ancestor that the tree contains."""
     tree = RevisionTree()
     order = list(world.parents)
     random.shuffle(order)
@@ -257,7 +257,7 @@ def test_history_that_contradicts_the_tree_further_down_changes_no_ancestor() ->
 
 @st.composite
 def forged(draw: st.DrawFn) -> list[str]:
-    """Draw a revision and its ancestors, which other draws may contradict."""
+    """Draw a revision and its ancestors, which may contradict the ancestors in other drawn histories."""
     generations = sorted(draw(st.sets(st.integers(1, 8), min_size=1, max_size=5)), reverse=True)
     return [rev(generation, draw(st.sampled_from("ab"))) for generation in generations]
 

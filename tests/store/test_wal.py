@@ -1,4 +1,4 @@
-"""The reader of write-ahead logs finds the frames that SQLite ignores after a damaged page."""
+"""The reader of write-ahead logs finds the frames after a damaged frame, which SQLite ignores."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ COMMITS = 12
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Return a database as a killed process leaves it: its log contains twelve commits of one page each."""
+    """Return the database of a killed process, with twelve one-page commits in its write-ahead log."""
     made, path = tmp_path / "made.db", tmp_path / "left.db"
     connection = apsw.Connection(str(made))
     connection.execute(
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def spoil(database: Path, frame: int, *, at: int = 4_000) -> None:
-    """Overwrite part of a frame at an offset of `at` bytes from the start of the frame's header."""
+    """Damage a frame of the write-ahead log, at `at` bytes from the start of the frame's header."""
     with Path(f"{database}-wal").open("r+b") as file:
         file.seek(wal.length(frame, wal.PAGE) + at)
         file.write(b"rubbish, more than eight bytes")
