@@ -17,13 +17,13 @@ from sensors.sample import Sample, Totals, Value
 from sensors.settings import OtherSensor, SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState, is_fault
+from services.alarms.rules import AlarmState, AlarmWatch
 from services.journal.batch import AlarmRecord, SampleRow
 
-from .alarm_rules import AlarmState, AlarmWatch
 from .rules.history import PastBoot
 
 MOST_CHANGES: Final = 200
-"""Maximum number of changes in severity or condition to store for one alarm episode (see `alarm_rules`).
+"""Maximum number of changes in severity or condition to store for one episode (see `services.alarms.rules`).
 
 This limits the size of the alarm's document if a value fluctuates around a limit for days.
 """

@@ -37,7 +37,7 @@ def test_order_of_folders_is_the_one_that_lint_checks(container: str) -> None:
 
 TASKS = {
     "add a kind of sensor": "sensors/kinds/bme280.py",
-    "change how long an alarm must hold": "services/recorder/alarm_rules.py",
+    "change how long an alarm must hold": "services/alarms/rules.py",
     "add a light": "services/config/model.py",
     "add a state of a light": "services/lights/states.py",
     "add an MQTT topic": "sync/gateway/mqtt/topics.py",

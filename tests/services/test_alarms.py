@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sensors.settings import AlarmRule, AlarmWhen
 from sensors.severity import Severity
-from services.recorder.alarm_rules import AlarmState, AlarmWatch, RuleState, in_words
+from services.alarms.rules import AlarmState, AlarmWatch, RuleState, in_words
 
 from .recorder_builders import above, when_active
 

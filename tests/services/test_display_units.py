@@ -7,8 +7,8 @@ import pytest
 from sensors.config.loader import ConfigurationError, load_sensors
 from sensors.settings import AlarmRule
 from sensors.severity import Severity
+from services.alarms.rules import AlarmWatch, in_words
 from services.documents import builders
-from services.recorder.alarm_rules import AlarmWatch, in_words
 from services.screens.top import page
 from services.state.recorder_state import LiveSensor
 

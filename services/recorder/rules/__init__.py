@@ -1,6 +1,5 @@
-"""The state of alarm rules, and its reconstruction from recorded samples after a restart.
+"""The reconstruction of the state of alarm rules after a restart.
 
-`activity` follows starts, running times and idle times. `rates` follows how fast a number changes. `words`
-formats conditions as text. `history` reads the samples that rules need after a restart, from documents
-and from the journal. `services.recorder.alarm_rules` evaluates the rules.
+`history` reads the samples that the rules need, from documents and from the journal, and `rebuild` replays
+them. `services.alarms.rules` evaluates the rules.
 """

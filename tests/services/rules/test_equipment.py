@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from sensors.sample import Value
-from services.recorder.alarm_rules import AlarmWatch
-from services.recorder.rules.activity import MOST_RUNS, Activity
+from services.alarms.activity import MOST_RUNS, Activity
+from services.alarms.rules import AlarmWatch
 
 from .builders import Aboard, contact, rule
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from sensors.settings import AlarmRule, AlarmWhen, OtherSensor
 from sensors.severity import Severity
+from services.alarms.rates import SLOTS, Rate
+from services.alarms.rules import AlarmWatch, in_words
 from services.journal.journal import Journal
-from services.recorder.alarm_rules import AlarmWatch, in_words
-from services.recorder.rules.rates import SLOTS, Rate
 from tests.services.recorder_builders import FakeClock, journal, recording, sample, settings
 
 from .builders import Pair, rule

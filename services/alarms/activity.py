@@ -1,7 +1,7 @@
 """Starts, running times and idle times of a piece of equipment, as one alarm rule needs them.
 
 The equipment is *active* while its contact is active, or while its pulse rate is above 0. Callers pass times
-in milliseconds on the boot clock; times of earlier boots are below 0 (`history`).
+in milliseconds on the boot clock; times of earlier boots are below 0 (`services.recorder.rules.history`).
 
 Only observed changes and times count. Time is *unknown* during a fault, without power, and if no sample
 arrives for too long. Unknown time is neither running time nor idle time. A change during unknown time does

@@ -16,9 +16,9 @@ Transitions of a rule (rows: state; columns: what the value does):
     leaving   | -> active                         | -> quiet after `clear_for`
 
 The states are a function of the samples and of the time. After a restart, the recorded samples are replayed
-(`rules.history`), and give the same states again. A sample's state lasts until the next sample, but at most
-for the time in which a sample must be recorded (`silence_ms`). After that, and without power, time is
-unknown: delays begin again, and `rules.activity` counts nothing.
+(`services.recorder.rules.history`), and give the same states again. A sample's state lasts until the next
+sample, but at most for the time in which a sample must be recorded (`silence_ms`). After that, and without
+power, time is unknown: delays begin again, and `activity` counts nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,9 +31,9 @@ from sensors.sample import Value
 from sensors.settings import AlarmRule, AlarmWhen, OtherSensor
 from sensors.severity import Severity
 
-from .rules.activity import Activity
-from .rules.rates import Rate
-from .rules.words import in_words
+from .activity import Activity
+from .rates import Rate
+from .words import in_words
 
 __all__ = ["AlarmState", "AlarmWatch", "RuleState", "in_words", "is_met"]
 
