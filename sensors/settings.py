@@ -310,7 +310,7 @@ class SensorSettings:
         only_for="numbers",
         example='"psi"',
         meaning="Unit in which the value is shown by `logboat sensors`, `top`, `log` and `alarms`. Documents"
-        " and programs still get the SI unit.",
+        " and programs still use the SI unit.",
     )
     window_s: float = key(
         quantity("s", "10 s", "1 h"),

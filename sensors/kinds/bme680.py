@@ -95,7 +95,7 @@ therefore raise the temperature that the chip measures, so the default interval 
 
 The chip's pin SDO selects the address: `0x76` if SDO is connected to ground, `0x77` if it is connected to
 3.3 V. The Raspberry Pi itself has the pull-up resistors that I2C needs. Old kernels report the pressure in
-a wrong unit. The pressure is then recorded as `out-of-range`.""",
+the wrong unit. The pressure is then recorded as `out-of-range`.""",
     options=Bme680Options,
     driver=_driver,
     facts=_facts,

@@ -326,14 +326,14 @@ An id can contain hyphens. So write a space on both sides of a minus sign: `a - 
 `a-b` is a sensor with this id.
 
 The units must match. A flow minus a flow is a flow, a voltage times a current is a power, and a flow
-divided by revolutions is a volume per revolution. A file is refused if an expression adds quantities of
+divided by revolutions is a volume per revolution. A file is rejected if an expression adds quantities of
 different dimensions, or if its result does not fit the path. These rules apply to some quantities:
 
 - The difference of two temperatures is not a temperature. Record it with a path whose last component ends in
   `temperatureDifference`, and with `unit = "K"`. Two temperatures cannot be added, but they have a mean.
   `'20 °C'` is a temperature, and `'20 K'` is a difference.
-- Expressions cannot compute with headings, courses and wind angles, because the result would be wrong
-  across north.
+- Expressions cannot contain headings, courses or wind angles, because such angles jump from 360° to 0° at
+  north, and the result would be wrong.
 - A contact has no number. Use its running time, from a sensor of kind `runtime`.
 
 An expression can contain other derived sensors. It then uses the value that the other sensor had at its
@@ -359,10 +359,10 @@ error of 1 %, and the engine burns a tenth of the supply, the consumption has an
 let the same fuel flow through both meters, one behind the other, and correct `pulses_per_unit` until both
 show the same flow.
 
-The rate of a `pulse` sensor holds between two pulses, and falls only as the wait becomes longer than the
-last one. For a slow flow, the difference therefore jumps whenever one of the meters sends a pulse. Set
-`zero_after` of both meters to more than the longest time between two pulses, and `average` of the derived
-sensor to several such times.
+Between two pulses, the rate of a `pulse` sensor stays constant. It falls only when the time since the last
+pulse exceeds the previous time between pulses. For a slow flow, the difference therefore jumps whenever one
+of the meters sends a pulse. Set `zero_after` of both meters to more than the longest time between two pulses,
+and `average` of the derived sensor to several such times.
 
 ## Power from a voltage and a current
 

@@ -169,7 +169,7 @@ sensor can use this pin.
 The chip is simple, and some of its readings fail, for example while the Raspberry Pi is busy. Failed readings
 are skipped. A value that differs from the previous one by more than 5 K or 15 % is skipped too, until the
 next reading confirms it. If there is no good reading for 30 s, or for three intervals, the sensor is
-`failed`. The chip measures every 2 s at most. For a long cable, or in a place where a value must
+`failed`. The chip measures at most once every 2 s. For a long cable, or in a place where a value must
 not be missing, use a `bme280` or `sht3x` instead.
 
 Many boards have the resistor from `DATA` to 3.3 V already. Connect the supply to 3.3 V and not to 5 V: a

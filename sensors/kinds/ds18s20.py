@@ -39,7 +39,7 @@ KIND: Final = SensorKind(
     measures="temperatures from -55 to 125 °C",
     description="""\
 A DS18S20 is a thermometer on the 1-wire bus, the successor of the DS1820. It looks like a DS18B20, but has
-other data. Its address shows which of them you have.
+sends different data. Its address shows which of the two you have.
 
 Several thermometers can share the three wires, and each of them then needs an `address`. Thermometers of
 other families can be on the same bus. To find the address of a thermometer, connect it alone, and list

@@ -36,7 +36,7 @@ KIND: Final = SensorKind(
     description="""\
 An INA226 measures the voltage across a shunt, which is proportional to the current, and the voltage between
 its terminal `VBUS` and ground. It measures up to 36 V to ground, and up to 81.9 mV across the shunt, so a
-shunt for 75 mV is suitable. Write one `[[sensor]]` for each quantity; they can all refer to the same chip.
+75 mV shunt is suitable. Write one `[[sensor]]` for each quantity; they can all refer to the same chip.
 
 Write `shunt` as it is printed on your shunt: the current, and the voltage at that current, such as
 `"100 A / 75 mV"`. The resistance is also accepted: `"750 uohm"` is the same shunt. `logboat config check`

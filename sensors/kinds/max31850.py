@@ -55,7 +55,7 @@ an `address`. To find it, connect the chip alone, and list `/sys/bus/w1/devices`
 
 A broken thermocouple is recorded as `open`, and a wire that touches the supply or ground as `short`. Use a
 thermocouple that is insulated from the engine. Logboat computes the temperature from the bytes of the chip,
-because some kernels convert them wrongly. Readings with a wrong checksum are skipped. The thermometers of
+because some kernels convert them incorrectly. Readings with a wrong checksum are skipped. The thermometers of
 this family report 85 °C after a loss of power, and the data sheet does not exclude this for a MAX31850. So a
 reading of exactly 85 °C is skipped, unless another reading in the last 10 minutes was within 5 K of it. If
 there is no good reading for 10 s, or for three intervals, the sensor is `failed`.

@@ -103,9 +103,9 @@ def _facts(settings: SensorSettings, _written: Mapping[str, Any]) -> Iterator[Fa
 KIND: Final = SensorKind(
     name="max6675",
     title="Thermocouple: MAX6675",
-    measures="high temperatures up to 1023.5 °C with a thermocouple of type K",
+    measures="high temperatures up to 1023.5 °C with a type K thermocouple",
     description="""\
-A MAX6675 amplifies the voltage of a thermocouple of type K, and compensates for the temperature of the cold
+A MAX6675 amplifies the voltage of a type K thermocouple, and compensates for the temperature of the cold
 junction. It measures 0.25 to 1023.5 °C. At 0 °C and below, the chip sends only zeros, and so does a chip
 without supply. Both are recorded as `out-of-range`.
 
@@ -129,7 +129,7 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
         ),
         (
             "the chip sends only zeros",
-            "Check the supply and the SPI wires. In frost, the message is normal.",
+            "Check the supply and the SPI wires. Below 0 °C, the message is normal.",
         ),
         (
             "the kernel takes the chip for a MAX31855 or MAX31856",

@@ -244,10 +244,10 @@ KIND: Final = SensorKind(
     title="Pulses: tachometer, flow meter, anemometer",
     measures="revolutions and flow from pulses, or their total",
     description="""\
-A sensor with a Hall switch or a contact gives a fixed number of pulses per unit: per revolution of a shaft,
+A sensor with a Hall switch or a contact sends a fixed number of pulses per unit: per revolution of a shaft,
 or per cubic metre of fuel. `pulses_per_unit` is that number. With `measure = "rate"` the value is in units
 per second, such as Hz for revolutions. With `measure = "total"` the value is the number of units since the
-sensor was fitted. The kernel numbers the pulses and gives each a time stamp. So the count is right even if
+sensor was fitted. The kernel numbers the pulses and adds a time stamp. So the count is correct even if
 pulses are lost between the kernel and the recorder. Pulse rates up to 20 kHz are possible.
 
 If the next pulse is late, the reported rate decreases: it is at most one pulse in the time since the last
@@ -255,9 +255,9 @@ pulse. When no pulse has arrived for `zero_after` (2 s), the rate is 0. So if th
 apart, the rate drops to 0 between them. In this case, set `zero_after` to more than the longest time
 between two pulses.
 
-A flow meter gives the flow and the volume on one pin, and terminal W gives the revolutions and their total:
-write two sensors with the same `pin`, one with `measure = "rate"` and one with `measure = "total"`. They
-must have the same `pull` and `active`, and the same `debounce` if it is 10 ms or more.
+To record both the flow and the volume from a flow meter, or both the revolutions and their total from
+terminal W, write two sensors with the same `pin`: one with `measure = "rate"` and one with `measure =
+"total"`. They must have the same `pull` and `active`, and the same `debounce` if it is 10 ms or more.
 
 A Hall sensor usually has an open-collector output, for which the pull-up resistor inside the Raspberry Pi
 is sufficient. The supply of the Hall sensor can be 5 V, but the signal must not exceed 3.3 V. Connect an

@@ -248,7 +248,7 @@ file with the columns `time`, `path` and `value` (in SI units). One file can con
 sensors that replay the file stay synchronised. Logboat includes a recording of a real yacht, in
 `sensors/recordings/`.
 
-These shapes of file can be replayed:
+Files in these formats can be replayed:
 
 - the columns `time`, `path` and `value`, in any order, in upper or lower case
 - the output of `logboat log SENSOR --csv`, which any path can replay; a fault is replayed as the same fault
@@ -258,7 +258,7 @@ These shapes of file can be replayed:
 Columns are separated by commas, semicolons or tabs. With semicolons or tabs, values can have a decimal
 comma. A time is an ISO 8601 date, a number of seconds, or a number of milliseconds, microseconds or
 nanoseconds since 1970. A time of eight digits such as `20240601` is a
-date, unless the file begins with other numbers of seconds. `True` and `False` are 1 and 0.
+date, unless earlier times in the file are numbers of seconds. `True` and `False` are 1 and 0.
 
 An empty value, `-` or `NaN` is replayed as a fault (`failed`). A value that the quantity cannot have, such as
 a level of 4000 %, is replayed as a fault too (`out-of-range`). Rows that are up to 5 s earlier than the row
@@ -266,7 +266,8 @@ before are sorted. A larger step back is rejected, and so are times of a clock t
 names all rejected lines of the sensor's path. Rows of other paths are not rejected. If the time of a reading
 is unknown, `logboat log --csv` writes no time, and the row is not replayed.
 
-`logboat import --check yacht.csv` shows how a file is understood: its shape and its times, the values of each
+`logboat import --check yacht.csv` shows how a file is understood: its format and its times, the values of
+each
 path, and every rejected line. It also prints the `[[sensor]]` tables that replay the file.""",
     options=ReplayOptions,
     driver=lambda settings, context: ReplayDriver(settings, context.recordings),

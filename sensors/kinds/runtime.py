@@ -90,10 +90,10 @@ a pump. For contacts that carry 12 V or 24 V, [12 V and 24 V signals](../opto-is
 circuit.
 
 With `measure = "starts"` the value is the number of times that the contact became active. A bilge pump
-that starts more often than usual shows that water comes in.
+that starts more often than usual is a sign that water is coming in.
 
-A pump's contact gives all three values on one pin: write a sensor of kind `switch` for its state, and two of
-kind `runtime`. Sensors on one pin must have the same `pull`, `active` and `debounce`:
+To record all three values of a pump's contact from one pin, write a sensor of kind `switch` for its state,
+and two of kind `runtime`. Sensors on one pin must have the same `pull`, `active` and `debounce`:
 
 ```toml
 [[sensor]]

@@ -286,19 +286,19 @@ open contact, and is recorded as the fault `open`.
 - `in_series` is a second resistor, in series with the contact. With it, a short circuit of the cable differs
   from a closed contact, and is recorded as the fault `short`. Without it, the contact connects the two wires
   directly.
-- `pull_up` is the resistor from the input of the converter to its supply of 3.3 V.
+- `pull_up` is the resistor from the input of the converter to its 3.3 V supply.
 
 With 10 kΩ, 2.2 kΩ and 10 kΩ, as in the example, the voltages are: 0 V for a short circuit, 0.5 V for a closed
-contact, 1.65 V for an open contact, and 3.3 V for a cut cable. The limits are in the geometric middle between
-the resistances. `logboat config check` shows them. If two voltages are too close to each other, the file is
-refused.
+contact, 1.65 V for an open contact, and 3.3 V for a cut cable. The limits are between
+these values, and `logboat config check` shows them. If two voltages are too close to each other, the file
+is rejected.
 
-Solder the resistors to the terminals of the contact, not to a terminal strip on the way: only the part of
-the cable between the converter and the resistors is supervised. A wet plug or salt water between the wires
+Solder the resistors to the terminals of the contact, not to a terminal strip along the cable: only the part
+of the cable between the converter and the resistors is supervised. A wet plug or salt water between the wires
 lowers the resistance. For a damp place, use smaller resistors: 1 kΩ, 220 Ω and 1 kΩ.
 
 For a smoke detector with a normally closed relay contact, write `active = "open"`: the contact opens when
-the detector alarms. The detector's own supply is separate from this contact.
+the detector raises an alarm. The detector's own supply is separate from this contact.
 
 A bilge float, whose cable is often damaged, closes when the water is high:
 

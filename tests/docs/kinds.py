@@ -107,7 +107,7 @@ def _bridges(kind: SensorKind) -> Iterator[str]:
     for left, right, wires in stages(kind.wiring):
         for wire, below in pairwise(wires):
             if wire.bridge:
-                yield f"A resistor of {wire.bridge} connects {left} {wire.start} and {right} {below.end}."
+                yield f"A {wire.bridge} resistor connects {left} {wire.start} to {right} {below.end}."
 
 
 def _value(kind: SensorKind, row: KeyDescription) -> str:
