@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def or_skip(prepare: Callable[[], T]) -> T:
-    """Return the result of `prepare`. If something is missing, skip the test, or fail it if `CI` is set."""
+    """Return the result of `prepare`. If it raises MissingError, skip the test, or fail the test in CI."""
     try:
         return prepare()
     except MissingError as missing:

@@ -1,11 +1,11 @@
-"""Builds the real peer programs with which tests communicate. Each is built once per machine.
+"""Builds the peer programs with which tests communicate, such as Sync Gateway, once per machine.
 
-A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. A change to a source
-therefore causes a new build, and another checkout of the same sources does not. Processes that need the same
-build at the same time wait for the process that makes it.
+Each build is stored in a folder of `CACHE` whose name contains a digest of the inputs. A change to an input
+therefore causes a new build, but another checkout of the same sources does not. Processes that need the same
+build at the same time wait for the one that makes it.
 
-`make test` runs `python3 -m tests.interop.builds` before the virtual environment exists. This module, and the
-modules with the recipes, therefore import only the standard library.
+`make test` runs `python3 -m tests.interop.builds` before the virtual environment exists. This module and the
+modules that build single peers therefore import only the standard library.
 """
 
 import fcntl
@@ -24,18 +24,18 @@ CACHE: Final = Path(
     os.environ.get("LOGBOAT_PEERS_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logboat-peers"
 )
-"""Folder outside the checkout, which `make clean` does not remove, because building takes minutes."""
+"""Folder for builds. It is outside the checkout, so that `make clean` does not remove the builds."""
 
 
 class MissingError(Exception):
-    """A peer cannot be built or run on this machine. The message says what is missing."""
+    """Error raised if a peer cannot be built or run on this machine. The message says what is missing."""
 
 
 def tool(name: str, *, hint: str) -> str:
     """Return the path of an installed program.
 
     Raises:
-        MissingError: the program is not installed. The message ends with `hint`, which says what to install.
+        MissingError: The program is not installed. The message ends with `hint`, which says what to install.
     """
     path = shutil.which(name)
     if path is None:
@@ -46,10 +46,10 @@ def tool(name: str, *, hint: str) -> str:
 def run(
     command: Sequence[str], *, seconds: int, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run one step of a build.
+    """Run a command that is one step of a build.
 
     Raises:
-        MissingError: the step failed or took longer than `seconds`. The message ends with the last output.
+        MissingError: The command failed or took longer than `seconds`. The message includes its last output.
     """
     name = Path(command[0]).name
     try:
@@ -63,7 +63,7 @@ def run(
 
 
 def go_build(sources: Path, program: Path, *, seconds: int) -> None:
-    """Build the Go program in `sources`, without debugging information.
+    """Build the Go program in the folder `sources`, without debugging information.
 
     Raises:
         MissingError: Go is not installed, or the build failed.
@@ -80,14 +80,14 @@ def go_build(sources: Path, program: Path, *, seconds: int) -> None:
 
 
 def place(name: str, inputs: bytes, *, cache: Path = CACHE) -> Path:
-    """Return the folder of the cache in which a build with these inputs is kept. It may not exist yet."""
+    """Return the folder in the cache for a build with these inputs, whether or not the folder exists."""
     return cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
 
 
 def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path = CACHE) -> Path:
-    """Return the folder `<name>-<digest>` of the cache. If it does not exist, `make` fills it.
+    """Return the folder in the cache with a finished build. If it does not exist, call `make` to build it.
 
-    `make` is called with an empty folder, which is renamed once `make` has returned. An interrupted build
+    `make` is called with an empty folder, which is renamed after `make` has returned. An interrupted build
     therefore leaves no folder that looks like a finished build.
     """
     folder = place(name, inputs, cache=cache)
@@ -107,16 +107,16 @@ def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path
 
 
 def contents(*paths: Path) -> bytes:
-    """Return the names and the content of a build's input files, for the digest."""
+    """Return the names and contents of input files as bytes, of which `built` calculates the digest."""
     return b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths)
 
 
 def main() -> int:
-    """Build all peers.
+    """Build all peers, and return the exit status.
 
-    Builds that wait for the network run in parallel with the build that needs the processors.
+    Builds that mostly wait for downloads run in parallel with the build that needs the most processor time.
     """
-    # These modules import this one.
+    # Imported here, because these modules import this module.
     from tests.blip.interop.go_peer import go_peer
     from tests.interop.couchbase_lite.runtime import prepare
     from tests.interop.sync_gateway.program import sync_gateway

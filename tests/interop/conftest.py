@@ -1,4 +1,4 @@
-"""Fixtures for the real peers, which each pytest worker starts once. Each test uses databases of its own."""
+"""Fixtures for the peers, which each pytest worker starts once. Each test uses separate databases."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -25,5 +25,5 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[int]:
-    """Return a counter for database names, which must be unique within one program."""
+    """Return a counter for database names, which must be unique within one peer program."""
     return count()

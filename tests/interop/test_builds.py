@@ -1,4 +1,7 @@
-"""A peer program is built once per set of inputs, by the first process that needs it, and never partially."""
+"""A peer program is built once for the same inputs, by the first process that needs the program.
+
+An interrupted build leaves no partial result.
+"""
 
 import multiprocessing
 from pathlib import Path

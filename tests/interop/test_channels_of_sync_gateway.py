@@ -1,4 +1,4 @@
-"""A vessel with access to some channels of a real Sync Gateway receives removals and deletions."""
+"""A vessel that may read some channels of a real Sync Gateway is notified of removals and deletions."""
 
 import asyncio
 import itertools
@@ -41,7 +41,7 @@ def allow(ashore: GatewayDatabase, *channels: str) -> None:
 
 
 def replicate(ours: Database, ashore: GatewayDatabase, **options: Any) -> list[DocumentEnded]:
-    """Replicate once without an error, and return the outcome for each document."""
+    """Replicate once, assert that there was no error, and return the outcome for each document."""
     told: list[DocumentEnded] = []
 
     async def main() -> None:

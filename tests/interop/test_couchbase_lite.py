@@ -1,4 +1,4 @@
-"""A real Couchbase Lite replicates with Logboat's listener."""
+"""Tests of replication between a real Couchbase Lite and Logboat's listener."""
 
 import os
 import time
@@ -53,7 +53,7 @@ def listener(log: Database) -> Iterator[ListenerThread]:
 
 
 def change(log: Database, document: str, **fields: Any) -> str:
-    """Store a document in Logboat's database, or its next revision with these fields changed."""
+    """Change fields of a document in Logboat's database, or store a new document with these fields."""
     before = log.get(document)
     if before is None or before.deleted:
         return log.put(document, fields)
@@ -61,7 +61,7 @@ def change(log: Database, document: str, **fields: Any) -> str:
 
 
 def wait_until(log: Database, happened: Callable[[], bool]) -> None:
-    """Wait until a change in Logboat's database makes the condition true."""
+    """Check a condition after each change in Logboat's database, and wait until it is true."""
     deadline = time.monotonic() + WAIT
     with log.watch() as watcher:
         while not happened():
@@ -90,7 +90,7 @@ def assert_alike(log: Database, app: App) -> None:
 
 
 def replicate(app: App, url: str, **options: Any) -> None:
-    """Replicate once, and assert that no document failed."""
+    """Replicate once from Couchbase Lite, and assert that there was no error."""
     replicator = app.replicator(url, **options)
     status = replicator.run()
     assert status.error is None
@@ -98,7 +98,7 @@ def replicate(app: App, url: str, **options: Any) -> None:
 
 
 def meet(ours: Database, theirs: Database) -> None:
-    """Replicate two of Logboat's own databases with each other."""
+    """Replicate two Logboat databases with each other."""
     wire = Wire(ours, theirs)
     wire.settle()
     assert wire.active.session.problem is None
@@ -268,7 +268,7 @@ def test_document_edited_offline_and_passed_on_by_another_vessel_is_accepted(
 def test_small_change_of_a_long_document_takes_few_bytes_with_deltas(
     log: Database, app: App, kind: Any, deltas: bool
 ) -> None:
-    long = {"noise": os.urandom(10_000).hex(), "n": 0}  # still short enough that the old body is kept
+    long = {"noise": os.urandom(10_000).hex(), "n": 0}  # short enough for the store to keep the old body
     with ListenerThread(log, deltas=deltas) as listener, CountingRelay(listener.port) as relay:
         url = f"ws://127.0.0.1:{relay.port}/log"
         app.put("note:argo:1", long)

@@ -1,4 +1,4 @@
-"""The example program that uses the library replicates recipes with a real Couchbase Lite."""
+"""The library's example program replicates recipes with a real Couchbase Lite."""
 
 import re
 import ssl
@@ -27,7 +27,7 @@ def app(couchbase_lite: CouchbaseLite, numbers: Iterator[int]) -> Iterator[App]:
 
 @contextmanager
 def serving(path: Path) -> Iterator[str]:
-    """Run the example, and yield the URL that it prints."""
+    """Run the example program for the duration of the block, and yield the URL that it prints."""
     command = [sys.executable, str(PROGRAM), str(path), "127.0.0.1", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROGRAM.parents[1]) as process:
         try:
@@ -39,7 +39,7 @@ def serving(path: Path) -> Iterator[str]:
 
 
 def certificate_at(url: str) -> str:
-    """Return a listener's certificate in PEM format, as a user would copy it into an app."""
+    """Connect to a listener, and return its certificate in PEM format."""
     found = re.fullmatch(r"wss://([\d.]+):(\d+)/recipes", url)
     assert found is not None
     return ssl.get_server_certificate((found[1], int(found[2])))

@@ -1,4 +1,4 @@
-"""Documents that a real Sync Gateway rejects are kept, reported, retried, and not counted as sent."""
+"""Documents that a real Sync Gateway rejects are kept, reported and retried, and do not count as sent."""
 
 import itertools
 import json
@@ -42,7 +42,7 @@ def office(gateway: Gateway, tmp_path: Path) -> Iterator[GatewayDatabase]:
 
 @pytest.fixture
 def argo(tmp_path: Path, office: GatewayDatabase) -> Iterator[SyncProcess]:
-    """Yield a vessel with five readings and an alarm. Its gateway is the Sync Gateway of an office ashore."""
+    """Yield a vessel with five readings and an alarm, whose gateway forwards to a Sync Gateway."""
     toml = (
         f'[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "{office.url}"\n'
         'user = "argo"\npassword_file = "office.password"\n'
@@ -109,7 +109,7 @@ def test_refused_document_does_not_count_as_forwarded_and_is_offered_again_after
     assert argo.stop() == 0
     assert bounds(argo) == {"argo:main:qwerty": 2}
     argo.start()
-    argo.until(is_told)  # the daemon still knows that the document is refused
+    argo.until(is_told)  # the daemon has stored that the document was rejected
     assert argo.stop() == 0
     office.set_sync_function(TAKES_ALL)
     argo.start()

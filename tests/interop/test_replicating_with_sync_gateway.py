@@ -1,4 +1,4 @@
-"""Logboat's replicator exchanges documents with a real Sync Gateway, as a vessel's Couchbase gateway does."""
+"""Logboat's replicator and a vessel's Couchbase gateway exchange documents with a real Sync Gateway."""
 
 import asyncio
 import base64
@@ -43,7 +43,7 @@ def ours(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Iterator[Database]:
-    """Yield the database of another vessel that uses the same gateway."""
+    """Yield the database of another vessel that uses the same Sync Gateway."""
     with Database.open(tmp_path / "theirs.db", policy=documents.POLICY) as database:
         yield database
 
@@ -57,7 +57,7 @@ def replicate(
     well: bool = True,
     **options: Any,
 ) -> Status:
-    """Replicate once. Assert that there was no error if `well` is True."""
+    """Replicate once with a Sync Gateway, and return the status. If `well` is True, assert success."""
 
     async def main() -> Status:
         configuration = ReplicatorConfiguration(
@@ -279,7 +279,7 @@ def test_document_deleted_on_board_and_ashore_is_no_conflict(
 def test_edit_that_the_gateway_always_refuses_fails_at_every_run(
     ours: Database, ashore: GatewayDatabase, pull: bool
 ) -> None:
-    """The gateway's conflicting document is in a channel that the vessel cannot read."""
+    """The conflicting document on the gateway is in a channel that the vessel may not read."""
     ashore.add_user("argo", "secret", channels=["notes"])
     ashore.put("note", {"channels": ["office"]})
     change(ours, "note", text="here")
@@ -381,7 +381,7 @@ def test_deletion_is_accepted_although_a_closed_branch_has_a_higher_generation(
 async def forward(
     database: Database, ashore: GatewayDatabase, vessel: str, is_done: Callable[[], bool]
 ) -> int:
-    """Run a vessel's gateway until `is_done` returns True, and return the number of bytes that were sent."""
+    """Run a vessel's Couchbase gateway until `is_done` returns True, and return the number of bytes sent."""
     configuration = CouchbaseGatewayConfiguration("office", ashore.url, authenticator=ARGO)
     gateway = CouchbaseGateway(database, configuration, vessel=vessel, look_every=0.3)
     gateway.start()
@@ -449,7 +449,7 @@ PHOTO = bytes(number * 11 % 251 for number in range(30_000))
 
 
 def attach(ashore: GatewayDatabase, name: str, **body: Any) -> str:
-    """Create a document with an attachment over REST, as an office without Couchbase Lite does."""
+    """Create a document with an attachment on the Sync Gateway over REST, and return the revision id."""
     data = base64.b64encode(PHOTO).decode()
     attachments = {"leak.jpg": {"content_type": "image/jpeg", "data": data}}
     return ashore.put(name, {"channels": ["notes"], **body, "_attachments": attachments})

@@ -1,4 +1,4 @@
-"""`logboat db` replicates with a passive peer that behaves like LiteCore 4, over a real WebSocket."""
+"""`logboat db` replicates with a simulated LiteCore over a real WebSocket."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def edited(path: Path, *names: str, times: int) -> dict[str, str]:
-    """Edit each of the documents `times` times, and return their revisions."""
+    """Write `times` revisions of each document, and return the last ones by document id."""
     with Database.open(path) as database, database.transaction():
         for name in names:
             for number in range(times):
@@ -38,7 +38,7 @@ def edited(path: Path, *names: str, times: int) -> dict[str, str]:
 
 
 def replicate(verb: str, path: Path, server: LiteCoreServer) -> tuple[int, dict[str, Any], str]:
-    """Run the command once. Return its exit status, its JSON output, and all of its output as text."""
+    """Run `logboat db push` or a similar command. Return exit status, JSON result and all output as text."""
     words = [LOGBOAT, "db", verb, str(path), server.url, "--attempts", "1", "--json"]
     done = processes.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
@@ -95,7 +95,7 @@ def test_document_pushed_and_then_edited_many_times_is_accepted(path: Path, serv
 def test_edit_that_cannot_be_pushed_fails_at_every_run(path: Path, server: LiteCoreServer, verb: str) -> None:
     litecore = server.litecore
     litecore.put("bad", "2-cc", "1-cc")
-    # Otherwise the changes feed is empty, like a feed that is limited to some channels.
+    # Without `tells`, LiteCore announces no document, as if the document were in another channel.
     litecore.tells = verb == "push"
     revisions = edited(path, "bad", "good", times=2)
     for _ in range(2):

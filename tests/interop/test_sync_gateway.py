@@ -1,4 +1,4 @@
-"""A real Sync Gateway behaves as the replicator expects; see `sync_gateway/README.md`."""
+"""A real Sync Gateway behaves as Logboat's replicator expects, according to `sync_gateway/README.md`."""
 
 import asyncio
 import base64
@@ -125,7 +125,7 @@ def test_branch_beside_a_tombstone_is_accepted_only_without_the_shared_history(
         with pytest.raises(RefusedError, match="409"):
             await talker.push("note:argo:1", "3-c", "2-c", "1-a")
         await talker.push("note:argo:1", "3-c", "2-c")
-        # Only the newest ancestor that the gateway has matters. The gateway already has that one.
+        # Only the newest known ancestor matters, and the gateway has that ancestor.
         await talker.push("note:argo:1", "4-d", "3-c", "2-c", "1-a")
 
     talk(log, conversation)

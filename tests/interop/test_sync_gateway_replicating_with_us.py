@@ -46,7 +46,7 @@ def listener(ours: Database) -> Iterator[ListenerThread]:
 
 @pytest.fixture(params=[False, True], ids=["no collections", "collections"])
 def options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the options for one of the gateway's replications."""
+    """Return the options for a replication that the gateway runs, with or without collections."""
     if request.param:
         return {**CREDENTIALS, "collections_enabled": True, "collections_local": [DEFAULT]}
     return CREDENTIALS
@@ -61,7 +61,7 @@ def push(ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, A
 
 
 def replicate(ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]) -> None:
-    """Pull and then push, so that the gateway resolves conflicts before it pushes."""
+    """Let the gateway pull and then push, so that it resolves conflicts before it pushes."""
     for status in (pull(ashore, listener, options), push(ashore, listener, options)):
         assert status["status"] == "stopped", status
 
@@ -69,10 +69,10 @@ def replicate(ashore: GatewayDatabase, listener: ListenerThread, options: dict[s
 def settle(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
-    """Replicate until both sides have the same documents.
+    """Let the gateway replicate until both sides have the same documents.
 
-    The gateway does not immediately see a document that it has just stored itself. A changes feed that begins
-    at that moment does not contain the document.
+    Repetitions may be necessary, because the gateway's changes feed does not immediately contain a document
+    that the gateway has just stored.
     """
     for _ in range(AT_MOST):
         replicate(ashore, listener, options)
@@ -225,9 +225,10 @@ def test_restarted_gateway_does_not_list_replicated_documents_again(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
     def ended(checked: int) -> int:
-        """Return the number of changes listed at the end of a run, once it exceeds `checked`.
+        """Return the number of changes that the gateway has listed by the end of a run.
 
-        The run is repeated if it did not yet see the documents that the gateway has just stored.
+        The run is repeated until this number exceeds `checked`, because a run may begin before the gateway's
+        changes feed contains newly stored documents.
         """
 
         def look() -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""Remote control for Couchbase Lite: the commands of `Harness.java` as methods.
+"""Remote control for Couchbase Lite, with the commands of the Java program `Harness.java` as methods.
 
     with CouchbaseLite(prepare(), directory) as couchbase_lite:
         app = couchbase_lite.open("app")
@@ -7,8 +7,8 @@
         replicator.start()
         assert replicator.wait("stopped").error is None
 
-One JVM serves any number of databases and replicators. A failure in the program raises a CouchbaseLiteError
-with the failure's domain and code. The message of a TimeoutError describes the events until the timeout.
+A single Java process serves any number of databases and replicators. If a command fails, a CouchbaseLiteError
+with the failure's domain and code is raised. The message of a TimeoutError lists the preceding events.
 """
 
 import base64
@@ -28,14 +28,14 @@ from typing import Any, Final, Literal, Self
 from tests.interop.couchbase_lite.runtime import Runtime
 
 WAIT: Final = 60.0
-"""Default time limit, in seconds, for an event or an answer."""
+"""Time limit for an event or an answer, in seconds."""
 
 Level = Literal["stopped", "offline", "connecting", "idle", "busy"]
 LOG_FILE: Final = "couchbase-lite.log"
 
 
 class Kind(StrEnum):
-    """Direction in which a replicator transfers documents."""
+    """Direction of a replication, as seen from Couchbase Lite."""
 
     PUSH = "PUSH"
     PULL = "PULL"
@@ -46,14 +46,14 @@ PUSH, PULL, BOTH = Kind.PUSH, Kind.PULL, Kind.BOTH
 
 
 class Resolver(StrEnum):
-    """Rule by which the program resolves conflicts."""
+    """Rule by which the Java program resolves conflicts."""
 
     DEFAULT = "default"
-    """A deletion wins, then the higher generation, then the higher revision id."""
+    """Default rule, by which a deletion wins, then the higher generation, then the higher revision id."""
     LOCAL = "local"
     REMOTE = "remote"
     MERGE = "merge"
-    """The result has the keys of both revisions. For a key that both have, it has the local value."""
+    """Rule that merges both revisions. A key that is in both of them has the local value."""
     DELETE = "delete"
 
 
@@ -67,7 +67,7 @@ class Failure:
 
 
 class CouchbaseLiteError(Exception):
-    """A command failed in the program."""
+    """Error raised if a command fails in the Java program."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.message} ({failure.domain} {failure.code})")
@@ -76,7 +76,7 @@ class CouchbaseLiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Document in the program's database."""
+    """Document in a Couchbase Lite database."""
 
     rev: str
     body: dict[str, Any]
@@ -84,7 +84,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Blob in the program's database. `data` is None if the database has only a reference to the blob."""
+    """Blob in a Couchbase Lite database. `data` is None if the database has only a reference to the blob."""
 
     type: str
     digest: str
@@ -94,7 +94,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Status that a replicator has reported."""
+    """Status reported by a Couchbase Lite replicator."""
 
     level: Level
     completed: int
@@ -104,7 +104,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Report of a pushed or pulled document, or of a failed transfer."""
+    """Report by a Couchbase Lite replicator that a document was transferred or has failed."""
 
     id: str
     pushed: bool
@@ -115,7 +115,7 @@ class Ended:
 
 @dataclass
 class Replicator:
-    """Replicator in the program. `statuses` and `documents` contain its reports, oldest first."""
+    """Couchbase Lite replicator. `statuses` and `documents` contain its reports, oldest first."""
 
     harness: "CouchbaseLite"
     number: int
@@ -123,7 +123,7 @@ class Replicator:
     documents: list[Ended] = field(default_factory=list)
 
     def start(self, *, reset: bool = False) -> None:
-        """Start the replicator. If `reset` is True, it ignores its checkpoint."""
+        """Start the replicator. If `reset` is True, the replicator ignores its checkpoint."""
         with self.harness.told:
             self.statuses.clear()
             self.documents.clear()
@@ -135,11 +135,11 @@ class Replicator:
         return self.wait("stopped")
 
     def run(self, *, reset: bool = False, left: Callable[[], None] | None = None) -> Status:
-        """Run a replicator that is not continuous until it has stopped, and return its final status.
+        """Run a non-continuous replicator until it has stopped, and return its final status.
 
-        `left` must wait until the other side has no connections, and raise an exception on a timeout. If
-        `left` is given, any report of `stopped` is sufficient. The reason is that replicators that resolve
-        conflicts have been seen to report `stopped`, and then `busy` indefinitely.
+        A replicator that resolves conflicts may report `stopped` and then remain `busy` indefinitely. If
+        `left` is given, an earlier report of `stopped` is therefore sufficient. `left` must wait until the
+        other side has no connections, and raise an exception on a timeout.
         """
         self.start(reset=reset)
         try:
@@ -155,11 +155,11 @@ class Replicator:
         return ended
 
     def status(self) -> Status:
-        """Return the replicator's current status."""
+        """Query and return the replicator's current status."""
         return _status(self.harness.ask("status", replicator=self.number))
 
     def pending(self) -> set[str]:
-        """Return the ids of the documents that the replicator has yet to push."""
+        """Return the ids of the documents that the replicator has not pushed yet."""
         return set(self.harness.ask("pending", replicator=self.number))
 
     def certificates(self) -> list[bytes]:
@@ -168,12 +168,12 @@ class Replicator:
         return [base64.b64decode(certificate) for certificate in shown]
 
     def wait(self, *levels: Level) -> Status:
-        """Wait until the replicator has reported one of these levels since its start."""
+        """Wait until the replicator has reported one of these activity levels since its start."""
         try:
             self._wait(f"to be {' or '.join(levels)}", lambda: self._at(levels))
         except TimeoutError:
-            # While conflicts are resolved, the replicator may report that it has stopped and then that it is
-            # busy. Its answer to a query is its real state.
+            # A replicator that resolves conflicts may report `stopped` and then `busy`. Its answer to a query
+            # is reliable.
             now = self.status()
             if now.level not in levels:
                 raise
@@ -182,20 +182,20 @@ class Replicator:
             return self.statuses[-1]
 
     def wait_pushed(self, *ids: str) -> None:
-        """Wait until these documents have been pushed without an error since the replicator's start."""
+        """Wait until the replicator has pushed these documents without an error since its start."""
         self._wait(f"to push {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=True))
 
     def wait_pulled(self, *ids: str) -> None:
-        """Wait until these documents have been pulled without an error since the replicator's start."""
+        """Wait until the replicator has pulled these documents without an error since its start."""
         self._wait(f"to pull {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=False))
 
     def forget(self) -> None:
-        """Forget which documents were transferred, so that a test can wait for them again."""
+        """Discard the reports about documents, so that a test can wait for the same documents again."""
         with self.harness.told:
             self.documents.clear()
 
     def failed(self) -> dict[str, Failure]:
-        """Return the ids of documents that could not be transferred, each with the reason."""
+        """Return the errors of the documents that could not be transferred, by document id."""
         with self.harness.told:
             return {ended.id: ended.error for ended in self.documents if ended.error is not None}
 
@@ -216,13 +216,13 @@ class Replicator:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Database in the running program."""
+    """Couchbase Lite database in the running Java program."""
 
     harness: "CouchbaseLite"
     name: str
 
     def close(self) -> None:
-        """Close the database. Its replicators must have stopped."""
+        """Close the database. All its replicators must have stopped before."""
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:
@@ -249,7 +249,7 @@ class Database:
         self._ask("delete", document=document)
 
     def purge(self, document: str) -> None:
-        """Remove a document without leaving a tombstone."""
+        """Remove a document from the database without leaving a tombstone."""
         self._ask("purge", document=document)
 
     def put_blob(self, document: str, name: str, data: bytes, *, content_type: str = "text/plain") -> str:
@@ -259,7 +259,7 @@ class Database:
         return rev
 
     def get_blob(self, document: str, name: str) -> Blob | None:
-        """Return the blob that is the value of this property, or None if there is none."""
+        """Return the blob that is the value of a document's property, or None if there is no blob."""
         found = self._ask("get_blob", document=document, property=name)
         if found is None:
             return None
@@ -327,16 +327,16 @@ class Database:
 
 
 class CouchbaseLite:
-    """The running program, which ends when its context is left."""
+    """Running Java program with Couchbase Lite, as a context manager that ends the program."""
 
     def __init__(self, runtime: Runtime, directory: Path, *, log_level: str = "INFO") -> None:
-        """Start the program. Its databases and its log are in `directory`.
+        """Start the Java program, which keeps its databases and its log in `directory`.
 
-        At level DEBUG or VERBOSE, the log contains the replicator's messages.
+        At log level DEBUG or VERBOSE, the log contains the replicators' messages.
         """
         self.log: Final = directory / LOG_FILE
         self.told: Final = threading.Condition()
-        """Condition that is notified whenever the program prints output."""
+        """Condition that is notified whenever the Java program prints output."""
         self.is_over: bool = False
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
@@ -364,7 +364,7 @@ class CouchbaseLite:
         self.close()
 
     def close(self) -> None:
-        """End the program, and the thread that reads its output."""
+        """End the Java program and the thread that reads its output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -376,22 +376,22 @@ class CouchbaseLite:
             self._process.stdout.close()
 
     def open(self, name: str) -> Database:
-        """Open a database. If it does not exist, it is created."""
+        """Open a database, and create it if it does not exist."""
         self.ask("open", database=name)
         return Database(self, name)
 
     def replicator(self, number: int) -> Replicator:
-        """Return the replicator with this number."""
+        """Return the replicator to which the Java program has assigned this number."""
         with self.told:
             return self._replicators.setdefault(number, Replicator(self, number))
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """Send one command, and return its result.
+        """Send a command to the Java program, and return the result.
 
         Raises:
-            CouchbaseLiteError: the command failed in the program.
-            TimeoutError: there was no answer in time.
-            EOFError: the program has ended.
+            CouchbaseLiteError: The command failed in the program.
+            TimeoutError: The program did not answer in time.
+            EOFError: The program has ended.
         """
         assert self._process.stdin is not None
         number = next(self._numbers)

@@ -1,4 +1,4 @@
-"""A relay between clients and a port of this machine, which counts bytes and can break connections."""
+"""A TCP relay to a port of this machine, which counts bytes and can break connections."""
 
 import asyncio
 import threading
@@ -7,13 +7,13 @@ from typing import Self
 
 
 class CountingRelay:
-    """Relay from a free port of 127.0.0.1 to `port`, which runs until its context is left."""
+    """TCP relay from a free port of 127.0.0.1 to `port`, as a context manager."""
 
     def __init__(self, port: int) -> None:
         self._to = port
         self.port = 0
         self.there = 0
-        """Number of bytes from clients to the port, on all connections combined."""
+        """Total number of bytes from clients to the port, on all connections."""
         self.back = 0
 
     def __enter__(self) -> Self:
@@ -30,11 +30,11 @@ class CountingRelay:
         self._thread.join()
 
     def reset(self) -> None:
-        """Reset both counters to zero."""
+        """Reset the counters of both directions to zero."""
         self.there = self.back = 0
 
     def cut(self) -> None:
-        """Break all connections without closing them properly."""
+        """Abort all connections without closing them properly."""
         self._loop.call_soon_threadsafe(self._cut)
 
     def _cut(self) -> None:

@@ -60,7 +60,7 @@ def make_listener(
 
 
 class ListenerThread:
-    """Listener that can be stopped and restarted on the same port. A context manager."""
+    """Logboat's listener in a thread, as a context manager. It can be restarted on the same port."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class ListenerThread:
         self._thread: threading.Thread | None = None
         self.port = free_port()
         self.certificate: str | None = None
-        """The listener's certificate in PEM format, which changes with each start, or None without TLS."""
+        """Certificate of the listener in PEM format, which changes at each start, or None without TLS."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -90,11 +90,11 @@ class ListenerThread:
 
     @property
     def url(self) -> str:
-        """URL of the database for replication."""
+        """URL at which clients replicate with the database."""
         return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}/{NAME}"
 
     def start(self) -> None:
-        """Start listening. Raise any exception that the start of the listener raises."""
+        """Start the listener in a thread. Raise any exception that its start raises."""
         started: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="listener")
@@ -107,7 +107,7 @@ class ListenerThread:
             raise
 
     def wait_until_left(self) -> None:
-        """Wait until there are no connections. Raise TimeoutError if a connection stays open."""
+        """Wait until all clients have disconnected. Raise TimeoutError if a connection remains open."""
         asyncio.run_coroutine_threadsafe(self._left(), self._loop).result(WAIT)
 
     async def _left(self) -> None:
@@ -116,7 +116,7 @@ class ListenerThread:
             await self._somebody_left.wait()
 
     def stop(self) -> None:
-        """Close all connections and stop listening. Raise any exception that the listener has raised."""
+        """Stop the listener and close all connections. Raise any exception that the listener has raised."""
         if self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._stopping.set)

@@ -11,9 +11,9 @@ from tests.interop.couchbase_lite.runtime import prepare
 
 @contextmanager
 def running(directory: Path) -> Iterator[CouchbaseLite]:
-    """Yield the running program. Its databases are in `directory`.
+    """Run the Java program with Couchbase Lite for the duration of the block. Its data is in `directory`.
 
-    If the program is missing, the test is skipped, or fails in CI.
+    If the program cannot run on this machine, the test is skipped, or fails in CI.
     """
     with CouchbaseLite(or_skip(prepare), directory) as couchbase_lite:
         yield couchbase_lite

@@ -1,7 +1,7 @@
-"""Provides the files that Couchbase Lite needs to run: jars from Maven, its ICU, and the compiled harness.
+"""Provides the files that Couchbase Lite needs, such as jars from Maven, ICU and the compiled Java program.
 
-This requires a JDK (11 or newer), gcc, Maven for the first time, and an x86-64 machine. The library is not
-available for other processors.
+This requires a JDK (11 or newer), gcc and an x86-64 machine, and Maven for the first download. Couchbase
+Lite's native library is not available for other processors.
 """
 
 import ctypes.util
@@ -25,10 +25,10 @@ JARS: Final = {
     "okhttp-3.14.7.jar": "620d4fa43c5c6a5ef625760204a88799e1e4a65e1c7a1d8da02e061c4cbb8000",
     "okio-1.17.2.jar": "f80ce42d2ffac47ad4c47e1d6f980d604d247ceb1a886705cf4581ab0c9fe2b8",
 }
-"""Jars that Maven fetches for pom.xml, each with its SHA-256 digest."""
+"""SHA-256 digests of the jars that Maven downloads for pom.xml, by file name."""
 
 ICU_WANTED: Final = 54
-"""Version of ICU that the library in the jar requires, according to `readelf -d libLiteCore.so`."""
+"""ICU version that the native library requires, according to `readelf -d libLiteCore.so`."""
 ICU_LIBRARIES: Final = ("libicuuc", "libicui18n", "libicudata")
 
 FETCH_SECONDS: Final = 300
@@ -37,17 +37,17 @@ BUILD_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Command and library path for starting the program."""
+    """Command and library path that start the Java program."""
 
     command: tuple[str, ...]
     library_path: Path
 
 
 def prepare(cache: Path = builds.CACHE) -> Runtime:
-    """Fetch and build all files that do not exist yet.
+    """Download and build all files that do not exist yet, and return how to start the Java program.
 
     Raises:
-        MissingError: a tool, the network or a suitable processor is missing.
+        MissingError: A tool, the network or a suitable processor is missing.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise MissingError("Couchbase Lite's Java edition has a library for Linux on x86-64 only")
@@ -66,7 +66,7 @@ def _fetch(folder: Path) -> None:
     where = f"-DoutputDirectory={folder}"
     try:
         builds.run([maven, "--offline", *arguments, where], seconds=FETCH_SECONDS)
-    except MissingError:  # Some jars have not been fetched yet.
+    except MissingError:  # Some jars have not been downloaded yet.
         builds.run([maven, *arguments, where], seconds=FETCH_SECONDS)
     for name, digest in JARS.items():
         jar = folder / name

@@ -1,7 +1,7 @@
 """A passive peer that sends scripted answers and records all requests.
 
-Tests use it to examine the messages of Couchbase Lite. It requests every document that is pushed. To a client
-that pulls, it sends the revisions in its script.
+Tests use this peer to examine the messages of Couchbase Lite. The peer requests every document that a client
+pushes. To a client that pulls, it sends the revisions in its script.
 """
 
 import json
@@ -23,35 +23,35 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Revision to send to a client that pulls."""
+    """Revision that the scripted peer sends to a client that pulls."""
 
     id: str
     rev: str
     body: JSON
     history: tuple[str, ...] = ()
     delta: tuple[str, Any] | None = None
-    """Base revision and delta. The delta is sent instead of the body if the client accepts deltas."""
+    """Base revision and delta, which is sent instead of the body if the client accepts deltas."""
 
 
 @dataclass
 class ScriptedPeer:
-    """Server on a free port of 127.0.0.1, which runs until its context is left."""
+    """WebSocket server of a scripted peer on a free port of 127.0.0.1, as a context manager."""
 
     offers: tuple[Offered, ...] = ()
     subprotocol: str = "BLIP_3+CBMobile_3"
     deltas: bool = True
-    """True if the peer offers `deltas` in replies and requests."""
+    """True if the peer sets the `deltas` property in replies and requests."""
     blobs: bool = True
-    """True if the peer offers `blobs`, which makes `_attachments` in bodies unnecessary."""
+    """True if the peer sets the `blobs` property, so that clients need not send `_attachments` in bodies."""
     tls: ssl.SSLContext | None = None
     path: str = ""
     headers: Headers = field(default_factory=Headers)
     requests: list[RequestReceived] = field(default_factory=list)
-    """Requests on all connections, in the order of arrival."""
+    """Requests received on all connections, in the order of arrival."""
     replies: list[tuple[str, Event]] = field(default_factory=list)
-    """Profile of each request that this peer sent, with the event that answered it."""
+    """Type of each request that this peer has sent and that was answered, with the answer."""
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    """Revision and body of each checkpoint, by client."""
+    """Revision and body of each stored checkpoint, by client id."""
 
     def __enter__(self) -> Self:
         self._server: Server = serve(
@@ -75,17 +75,17 @@ class ScriptedPeer:
 
     @property
     def url(self) -> str:
-        """URL of the database for replication."""
+        """URL at which clients replicate with the scripted peer."""
         scheme = "wss" if self.tls else "ws"
         return f"{scheme}://127.0.0.1:{self._server.socket.getsockname()[1]}/log"
 
     def hang_up(self, code: int) -> None:
-        """Close all connections with this WebSocket close code."""
+        """Close all WebSocket connections with this close code."""
         for socket in self._sockets:
             socket.close(code)
 
     def asked(self, profile: str) -> list[RequestReceived]:
-        """Return the requests with this profile."""
+        """Return the received requests of this message type."""
         return [request for request in self.requests if request.profile == profile]
 
     def _serve(self, socket: ServerConnection) -> None:

@@ -1,9 +1,9 @@
-"""The messages that Couchbase Lite sends as an active peer, to a peer that follows a script.
+"""Tests of the messages that Couchbase Lite, as the active peer, sends to a scripted peer.
 
-These statements describe Couchbase Lite 3.0.0 (Java, Community Edition). A test below checks each of them:
+The following statements describe Couchbase Lite 3.0.0 (Java, Community Edition). Each is checked by a test:
 
 - It requests `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and offers no
-  WebSocket extension. It has no collections, and no listener.
+  WebSocket extension. It supports no collections, and has no listener.
 - It sends no credentials before a 401 with `WWW-Authenticate: Basic`. It then repeats the request with
   credentials, on a new connection. It encodes them as ISO 8859-1, even if the 401 names another charset. It
   reports HTTP statuses and WebSocket close codes as error codes 10000 + status.
@@ -52,7 +52,7 @@ from tests.interop.couchbase_lite.client import (
 from tests.interop.couchbase_lite.scripted_peer import Offered, ScriptedPeer
 
 WORDS = {f"remark {place}": "topped up the header tank, a litre and a half" for place in range(20)}
-"""Body that is long enough for a delta to be worthwhile."""
+"""Text that makes a body long enough for a delta to be worthwhile."""
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def bodies(requests: Any) -> list[Any]:
     return [json.loads(request.body) for request in requests]
 
 
-# The program without a peer
+# Couchbase Lite without a peer
 
 
 def test_a_document_is_stored_changed_and_deleted(app: Database) -> None:

@@ -1,6 +1,6 @@
-"""A real Sync Gateway, for tests and for manual trials: see README.md in this folder.
+"""A real Sync Gateway for tests and manual trials, described in README.md in this folder.
 
-- `program`: the gateway's program, which is built once from its published Go module
-- `gateway`: a running gateway, with its databases, users, sessions and documents
-- `__main__`: a gateway for manual trials
+- `program`: builds Sync Gateway once from its published Go module
+- `gateway`: runs a gateway, and controls its databases, users, sessions and documents
+- `__main__`: runs a gateway for manual trials
 """

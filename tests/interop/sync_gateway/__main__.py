@@ -1,6 +1,6 @@
-"""Runs a gateway for manual trials: `python -m tests.interop.sync_gateway`.
+"""Runs a Sync Gateway for manual trials, with `python -m tests.interop.sync_gateway`.
 
-The program ends when Enter is pressed or its input ends.
+The program ends when the user presses Enter or when its input ends.
 """
 
 import sys
@@ -11,7 +11,7 @@ from tests.interop.sync_gateway.gateway import running
 
 
 def main() -> None:
-    """Run a gateway with a database `log` and a user `argo` who can read every channel."""
+    """Run a gateway with a database `log` and a user `argo` who may read every channel."""
     with tempfile.TemporaryDirectory(prefix="sync-gateway-") as home, running(Path(home)) as gateway:
         log = gateway.database("log")
         log.add_user("argo", "secret")

@@ -1,4 +1,4 @@
-"""Sends single messages to the gateway, to test the behaviour on which the replicator relies."""
+"""Sends single messages to a Sync Gateway, to test behaviour on which Logboat's replicator relies."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ WAIT = 60
 
 
 class RefusedError(Exception):
-    """The gateway answered with an error that has this status."""
+    """Error raised if the gateway replies with an error. `status` is the code of that error."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status} {text}")
@@ -29,20 +29,20 @@ class RefusedError(Exception):
 
 @dataclass
 class Conversation(Talker):
-    """Client that requests every change that the gateway offers, and supplies blobs on request."""
+    """Client that requests every change that the gateway announces, and sends blobs on request."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
-    """Blobs by their digest."""
+    """Contents of the blobs that the client sends on request, by digest."""
     heard: defaultdict[str, asyncio.Queue[RequestReceived]] = field(
         default_factory=lambda: defaultdict(asyncio.Queue)
     )
-    """Requests received from the gateway, by profile."""
+    """Requests received from the gateway, by message type."""
 
     async def say(self, profile: str, body: Any = None, **properties: str) -> Any:
-        """Send a request, and return the JSON body of the reply, or the reply's properties if it has no body.
+        """Send a request, and return the decoded body of the reply, or its properties if it has no body.
 
         Raises:
-            RefusedError: the gateway answered with an error.
+            RefusedError: The gateway replied with an error.
         """
         sent = b"" if body is None else json.dumps(body).encode()
         reply = await self.ask(profile, sent, properties=properties)
@@ -51,7 +51,7 @@ class Conversation(Talker):
         return json.loads(reply.body) if reply.body else dict(reply.properties)
 
     async def push(self, doc_id: str, rev: str, *history: str, deleted: bool = False, **body: Any) -> None:
-        """Send a revision. Raise RefusedError if the gateway rejects it."""
+        """Send a revision. Raise RefusedError if the gateway rejects the revision."""
         properties = {
             "id": doc_id,
             "rev": rev,
@@ -61,7 +61,7 @@ class Conversation(Talker):
         await self.say("rev", body, **{name: value for name, value in properties.items() if value})
 
     async def propose(self, doc_id: str, rev: str, parent: str = "") -> int:
-        """Propose a revision, and return the gateway's answer, which is 0 if the revision is to be sent."""
+        """Propose a revision, and return the gateway's answer, which is 0 if it requests the revision."""
         statuses = await self.say("proposeChanges", [[doc_id, rev, parent]])
         return int(statuses[0]) if statuses else 0
 
@@ -80,7 +80,7 @@ class Conversation(Talker):
 
 
 def password(user: str, secret: str) -> dict[str, str]:
-    """Return the header for Basic authentication with a password."""
+    """Return the HTTP header for Basic authentication."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
 
 
@@ -88,7 +88,7 @@ def password(user: str, secret: str) -> dict[str, str]:
 async def talking(
     database: GatewayDatabase, headers: Mapping[str, str], *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
 ) -> AsyncIterator[Conversation]:
-    """Yield a connection to this database. Raise InvalidStatus from websockets if the gateway refuses it."""
+    """Connect to a database. Raise `websockets.InvalidStatus` if the gateway refuses the connection."""
     async with (
         asyncio.timeout(WAIT),
         connect(
@@ -98,7 +98,7 @@ async def talking(
             compression=None,
             proxy=None,
         ) as socket,
-        asyncio.TaskGroup() as tasks,  # an error while reading ends the conversation too
+        asyncio.TaskGroup() as tasks,  # an error while reading must also end the conversation
     ):
         conversation = Conversation(socket)
         tasks.create_task(conversation.run())

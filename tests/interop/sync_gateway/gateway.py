@@ -1,4 +1,4 @@
-"""A Sync Gateway on the loopback interface that keeps its buckets in memory.
+"""A Sync Gateway on the loopback interface that stores its documents only in memory.
 
     with running(tmp_path) as gateway:
         log = gateway.database("log")
@@ -31,9 +31,9 @@ START_SECONDS: Final = 60
 STOP_SECONDS: Final = 20
 ASK_SECONDS: Final = 30
 ATTEMPTS: Final = 5
-"""Maximum number of attempts to start the gateway, because another process may take a free port first."""
+"""Maximum number of attempts to start the gateway, because another process may take a port first."""
 LOG_KEYS: Final = ("HTTP", "Sync", "SyncMsg", "WS", "CRUD")
-"""Keys of the gateway's log, so that at level `info` the log contains every message of a replication."""
+"""Keys that make the gateway log every message of a replication at level `info`."""
 
 Json = Any
 T = TypeVar("T")
@@ -42,7 +42,7 @@ _DONE: Final = frozenset({"stopped", "error"})
 
 
 class GatewayError(Exception):
-    """Raised if the gateway does not start, or answers a request with an error."""
+    """Error raised if the gateway does not start, or answers a request with an error."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Session at the gateway, and the name of its cookie."""
+    """User session at the gateway, with the name of its cookie."""
 
     session_id: str
     cookie_name: str
@@ -59,30 +59,30 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class GatewayDatabase:
-    """Database of a gateway, controlled over the REST interface for administrators."""
+    """Database of a gateway, controlled over the gateway's admin API."""
 
     gateway: "Gateway"
     name: str
 
     @property
     def url(self) -> str:
-        """URL to which a replicator connects."""
+        """URL at which replicators connect to the database."""
         return f"ws://{HOST}:{self.gateway.public_port}/{self.name}"
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """Return the answer to a request for `/<database>/<path>`.
+        """Send a request for `/<database>/<path>` to the admin API, and return the decoded response.
 
         Raises:
-            GatewayError: the status is 400 or higher.
+            GatewayError: The status is 400 or higher.
         """
         return self.gateway.admin(method, f"/{self.name}/{path}", body)
 
     def add_user(self, name: str, password: str, *, channels: Iterable[str] = ("*",)) -> None:
-        """Add a user who can read these channels, or replace the user with that name."""
+        """Add a user who may read these channels. An existing user with this name is replaced."""
         self.admin("PUT", f"_user/{quote(name)}", {"password": password, "admin_channels": list(channels)})
 
     def set_sync_function(self, function: str) -> None:
-        """Set the function that validates and routes documents from now on. This closes connections."""
+        """Set the sync function, which validates and routes documents. This closes all connections."""
         self.admin("PUT", "_config", {**self.admin("GET", "_config"), "sync": function})
 
     def remove_user(self, name: str) -> None:
@@ -90,16 +90,16 @@ class GatewayDatabase:
         self.admin("DELETE", f"_user/{quote(name)}")
 
     def session(self, user: str, *, seconds: int = 3600) -> Session:
-        """Start a session for this user."""
+        """Create a session for a user, and return the session."""
         answer = self.admin("POST", "_session", {"name": user, "ttl": seconds})
         return Session(answer["session_id"], answer["cookie_name"])
 
     def end_session(self, session: Session) -> None:
-        """Invalidate the cookie of this session."""
+        """End a session, which invalidates its cookie."""
         self.admin("DELETE", f"_session/{session.session_id}")
 
     def put(self, doc_id: str, body: dict[str, Json], *, rev: str | None = None) -> str:
-        """Store a document, or a new revision based on `rev`, and return the new revision's id."""
+        """Store a new document, or a new revision with the parent `rev`, and return the revision id."""
         return str(self.admin("PUT", _path(doc_id, rev), body)["rev"])
 
     def delete(self, doc_id: str, *, rev: str) -> str:
@@ -107,11 +107,11 @@ class GatewayDatabase:
         return str(self.admin("DELETE", _path(doc_id, rev))["rev"])
 
     def purge(self, doc_id: str) -> None:
-        """Remove a document without leaving a tombstone."""
+        """Remove a document from the database without leaving a tombstone."""
         self.admin("POST", "_purge", {doc_id: ["*"]})
 
     def document(self, doc_id: str, *, rev: str | None = None) -> dict[str, Json] | None:
-        """Return the body of a document with `_id`, `_rev`, `_deleted` and `_revisions`.
+        """Return the body of a document, including `_id`, `_rev`, `_deleted` and `_revisions`.
 
         Return None if the document does not exist.
         """
@@ -125,16 +125,16 @@ class GatewayDatabase:
         return dict(answer)
 
     def raw(self, doc_id: str) -> dict[str, Json]:
-        """Return a document as it is stored, with its whole revision tree under `_sync`."""
+        """Return a document as the gateway stores it, with its whole revision tree under `_sync`."""
         return dict(self.admin("GET", f"_raw/{quote(doc_id, safe='')}"))
 
     def attachment(self, doc_id: str, name: str) -> bytes:
-        """Return the content of a document's attachment, such as `blob_/photo`."""
+        """Return the content of a document's attachment with a name such as `blob_/photo`."""
         path = f"/{self.name}/{quote(doc_id, safe='')}/{quote(name, safe='')}"
         return self.gateway.bytes_of("GET", path)
 
     def start_replication(self, name: str, url: str, **options: Json) -> None:
-        """Let the gateway replicate, as an active peer, with the database at `url` (ws or wss).
+        """Let the gateway replicate, as the active peer, with the database at a `ws` or `wss` URL.
 
         `options` are keys of the gateway's replication configuration, for example `direction="push"` (`pull`,
         `pushAndPull`), `continuous`, `remote_username`, `remote_password` and `collections_enabled`.
@@ -143,34 +143,34 @@ class GatewayDatabase:
         self.admin("PUT", f"_replication/{name}", {"replication_id": name, "remote": remote, **options})
 
     def replication_status(self, name: str) -> dict[str, Json]:
-        """Return the status of a replication of the gateway: `status`, `error_message` and counts."""
+        """Return `status`, `error_message` and counters of a replication that the gateway runs."""
         return dict(self.admin("GET", f"_replicationStatus/{name}"))
 
     def set_replication(self, name: str, action: str) -> None:
-        """Apply the action `start`, `stop` or `reset` to a replication of the gateway."""
+        """Start, stop or reset a replication that the gateway runs. `action` is the name of the action."""
         self.admin("PUT", f"_replicationStatus/{name}?action={action}")
 
     def replicate(self, name: str, url: str, **options: Json) -> dict[str, Json]:
-        """Run a replication with a new name in one direction until it ends, and return its status.
+        """Let the gateway run a replication with a new name until it ends, and return its status.
 
-        With `pushAndPull`, the gateway reports `stopped` when one direction has ended and the other has not
-        begun yet.
+        The direction must not be `pushAndPull`. Otherwise, the gateway may report `stopped` after one
+        direction has ended and before the other has begun.
         """
         self.start_replication(name, url, **options)
         return eventually(lambda: self.replication_status(name), lambda status: status["status"] in _DONE)
 
     def revisions(self) -> dict[str, str]:
-        """Return the current revision of every document that is not deleted."""
+        """Return the current revision of every document that is not deleted, by document id."""
         return {row["id"]: row["value"]["rev"] for row in self.admin("GET", "_all_docs")["rows"]}
 
 
 @dataclass(slots=True)
 class Gateway:
-    """Running gateway. Its documents are only in memory, so they are lost at a restart."""
+    """Running Sync Gateway, whose documents are lost at a restart because they are only in memory."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
-    """The gateway's log, which contains every message of a replication."""
+    """Log file of the gateway, which contains every message of a replication."""
     public_port: int
     admin_port: int
     databases: list[str] = field(default_factory=list)
@@ -187,7 +187,7 @@ class Gateway:
         return GatewayDatabase(self, name)
 
     def drop(self, database: GatewayDatabase) -> None:
-        """Remove a database, even while clients are connected to it."""
+        """Remove a database from the gateway, even if clients are connected to the database."""
         self.admin("DELETE", f"/{database.name}/")
         self.databases.remove(database.name)
 
@@ -208,7 +208,7 @@ class Gateway:
         return content
 
     def stop(self) -> None:
-        """Stop the gateway, which ends all its connections."""
+        """Stop the gateway, which closes all its connections."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
@@ -218,12 +218,12 @@ class Gateway:
 
 
 def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
-    """Repeat the request `ask` until the condition `is_it` is true for the answer, and return that answer.
+    """Repeat the request `ask` until `is_it` returns True for the answer, and return that answer.
 
-    The gateway's REST interface has no notifications.
+    The gateway's admin API must be polled, because it sends no notifications.
 
     Raises:
-        GatewayError: the time limit was reached.
+        GatewayError: `is_it` did not return True in time.
     """
     deadline = time.monotonic() + START_SECONDS
     while not is_it(answer := ask()):
@@ -235,16 +235,16 @@ def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
 
 @contextmanager
 def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator[Gateway]:
-    """Yield a gateway, and stop it at the end of the block. Configuration and log are in `home`.
+    """Run a gateway for the duration of the block. Its configuration and log are in `home`.
 
-    Without `scopes`, the gateway has no databases at first. With `scopes`, it has databases with these names,
-    and can have no others. Their scopes and collections are given as in the gateway's database configuration,
-    for example `{"log": {"fleet": {"collections": {"notes": {}}}}}`.
+    Without `scopes`, the gateway has no databases at first. With `scopes`, it has exactly the databases that
+    are named there. Each has scopes and collections in the form of the gateway's database configuration, for
+    example `{"log": {"fleet": {"collections": {"notes": {}}}}}`.
 
-    If the gateway cannot be built, the test is skipped, or fails if `CI` is set.
+    If the gateway cannot be built, the test is skipped, or fails in CI.
 
     Raises:
-        GatewayError: the gateway does not start.
+        GatewayError: The gateway did not start.
     """
     program = or_skip(sync_gateway)
     gateway = next(filter(None, (_start(program, home, scopes or {}) for _ in range(ATTEMPTS))), None)
@@ -257,7 +257,7 @@ def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator
 
 
 def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | None:
-    """Start a gateway. Return None if another process has taken one of the ports."""
+    """Start a gateway, and return it, or None if another process has taken one of its ports."""
     public, admin, metrics = (free_port() for _ in range(3))
     token = f"started-{secrets.token_hex(8)}"
     config = {
@@ -268,7 +268,8 @@ def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | N
         "admin_interface_authentication": False,
         "metrics_interface_authentication": False,
         "logging": {"console": {"log_level": "info", "log_keys": LOG_KEYS}},
-        # Without a database, the gateway would look for a Couchbase Server. The name identifies this gateway.
+        # Without a database, the gateway would try to connect to a Couchbase Server. The name of the database
+        # identifies this gateway.
         "databases": {token: {**_bucket(token), "users": {"GUEST": {"disabled": True}}}}
         | {
             name: {**_bucket(name), "use_views": False, "guest": {"disabled": True}, "scopes": chosen}
@@ -299,7 +300,7 @@ def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | N
 
 
 def _ready(gateway: Gateway, token: str) -> bool:
-    """Wait until both interfaces answer for the database `token`. Return False if the ports were taken."""
+    """Wait until the public and admin API serve the database `token`. Return False if a port was taken."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if gateway.process.poll() is not None:
@@ -312,12 +313,12 @@ def _ready(gateway: Gateway, token: str) -> bool:
             and _status(gateway.public_port, f"/{token}/") == http.client.UNAUTHORIZED
         ):
             return True
-        time.sleep(0.05)  # the gateway does not report that it is listening
+        time.sleep(0.05)  # the gateway does not report when it is ready
     raise GatewayError(f"Sync Gateway was not ready after {START_SECONDS} s; see {gateway.log}")
 
 
 def _status(port: int, path: str) -> int:
-    """Return the HTTP status of a request, or 0 if it was not answered."""
+    """Send a GET request, and return the HTTP status, or 0 if there was no response."""
     try:
         return _ask(port, "GET", path)[0]
     except (OSError, http.client.HTTPException):
@@ -325,7 +326,7 @@ def _status(port: int, path: str) -> int:
 
 
 def _ask(port: int, method: str, path: str, body: Json = None) -> tuple[int, bytes]:
-    """Send a request, and return the status and the content of the answer."""
+    """Send an HTTP request to the gateway, and return the status and the content of the response."""
     with closing(http.client.HTTPConnection(HOST, port, timeout=ASK_SECONDS)) as connection:
         sent = None if body is None else json.dumps(body).encode()
         connection.request(method, path, sent, {"Content-Type": "application/json"})
@@ -334,12 +335,12 @@ def _ask(port: int, method: str, path: str, body: Json = None) -> tuple[int, byt
 
 
 def _bucket(name: str) -> dict[str, Json]:
-    """Return the part of a database's configuration that keeps its documents in memory."""
+    """Return the part of a database configuration that makes the gateway store documents in memory."""
     return {
         "server": "walrus:",
         "bucket": name,
         "use_views": True,
-        "enable_shared_bucket_access": False,  # there are no extended attributes in memory
+        "enable_shared_bucket_access": False,  # not supported in memory
         "num_index_replicas": 0,
         "allow_conflicts": False,
     }

@@ -7,12 +7,12 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 540
-"""Time limit in seconds: two minutes of processor time, and 100 MB of modules over a slow line."""
+"""Time limit in seconds for two minutes of processor time and a download of 100 MB over a slow line."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
 def sync_gateway(cache: Path = builds.CACHE) -> Path:
-    """Return the path of the program. Build the program if it does not exist yet.
+    """Return the path of the Sync Gateway program. Build the program if it does not exist yet.
 
     Raises:
         MissingError: Go is not installed, or the build failed.
