@@ -8,7 +8,8 @@ import re
 from dataclasses import KW_ONLY
 from typing import Any, Final
 
-from sensors.severity import ALARM_SEVERITIES, Severity
+from sensors.alarm_rules import parse_severity
+from sensors.severity import Severity
 from sensors.toml.declarations import key, section
 from sensors.toml.schema import boolean, choice, identifier, integer, list_of, quantity, text
 from sensors.toml.value_forms import ValueForm, parses
@@ -16,15 +17,6 @@ from sensors.units import InputError, shown
 
 _FLASHES: Final = re.compile(r"([1-9]) flash(es)?")
 MOST_FLASHES: Final = 9
-
-
-@parses(ValueForm("one of", words=ALARM_SEVERITIES))
-def parse_severity(raw: Any) -> Severity:
-    """Parse one of the severities that turn an output on."""
-    return Severity(_SEVERITY_WORD(raw))
-
-
-_SEVERITY_WORD: Final = choice(*ALARM_SEVERITIES)
 
 
 @parses(ValueForm("a BCM pin", limits="2 to 27"))

@@ -10,9 +10,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from sensors.alarm_rules import LONGEST_RATE_PER, AlarmRule, AlarmWhen
 from sensors.kind import SensorDraft, Values
 from sensors.presentation import format_as_written, is_total
-from sensors.settings import LONGEST_RATE_PER, AlarmRule, AlarmWhen
 from sensors.signalk_paths import CONTACT, is_temperature_difference
 from sensors.toml.declarations import from_values, schema_of
 from sensors.toml.schema import Advice, Table

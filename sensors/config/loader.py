@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sensors import signalk_paths
+from sensors.alarm_rules import AlarmRule
 from sensors.csv_recordings.files import RecordingCache
 from sensors.kind import SensorDraft, SensorKind
 from sensors.outputs import OutputSettings
@@ -21,7 +22,6 @@ from sensors.plausibility import limits_of, missing_unit, useless_deadband
 from sensors.presentation import is_total
 from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import (
-    AlarmRule,
     CorrectionKeys,
     SamplingKeys,
     SensorSettings,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from sensors.alarm_rules import AlarmRule, OtherSensor
 from sensors.kind import SensorDraft
 from sensors.plausibility import impossible_value
-from sensors.settings import AlarmRule, OtherSensor
 from sensors.signalk_paths import CONTACT, is_temperature_difference
 from sensors.toml.schema import Table, text
 from sensors.units import DIMENSIONS, InputError, close, parse_value, shown

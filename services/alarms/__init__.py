@@ -5,6 +5,6 @@
 - `phases`: the phase of an alarm
 - `silences` and `audible`: which alarms sound
 
-The keys of a rule in `sensors.toml` are declared in `sensors.settings`. The recorder passes the samples to
+The keys of a rule in `sensors.toml` are declared in `sensors.alarm_rules`. The recorder passes the samples to
 the rules (`services.recorder.acceptance`). `services.outputs` drives sirens and lamps.
 """

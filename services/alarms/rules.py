@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from sensors.alarm_rules import AlarmRule, AlarmWhen, OtherSensor
 from sensors.sample import Value
-from sensors.settings import AlarmRule, AlarmWhen, OtherSensor
 from sensors.severity import Severity
 
 from .activity import Activity

@@ -1,7 +1,7 @@
 """Conditions of alarm rules as text, as shown in alarm documents and lists."""
 
+from sensors.alarm_rules import AlarmRule, AlarmWhen
 from sensors.presentation import format_exactly
-from sensors.settings import AlarmRule, AlarmWhen
 from sensors.units import format_duration
 
 

@@ -63,7 +63,7 @@ def silence(args: Namespace, world: Environment) -> int:
     left = [alarm for alarm in here if alarm.id not in silenced]
     until = utc + duration
     if args.json:
-        from services.documents.reading_window import iso
+        from services.documents.reading_documents import iso
         from services.schemas.recording import Silenced
 
         print_json(

@@ -12,7 +12,7 @@ from provisioning.overlays.clock_chips import CLOCK_CHIPS
 from sensors.toml.declarations import declarations, included, key, section, table, tables
 from sensors.toml.schema import choice, identifier, integer, list_of, quantity, text
 from services.documents.budget import Budget
-from sync.gateway.mqtt.options import MqttOptions
+from sync.gateway.mqtt.keys import MqttOptions
 from sync.gateway.policy import HoursAre
 
 from . import parsers, receiver_parsers

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sensors.alarm_rules import AlarmRule, AlarmWhen
 from sensors.config.loader import ExaminedSensors
 from sensors.csv_recordings.files import RecordingCache
 from sensors.presentation import format_as_written
 from sensors.registry import kind_named
-from sensors.settings import AlarmRule, AlarmWhen, Fact, SensorSettings
+from sensors.settings import Fact, SensorSettings
 from sensors.signalk_paths import CONTACT, unit_words
 from sensors.units import format_duration
 

@@ -52,7 +52,7 @@ def to_json(facts: "Mapping[str, Any] | msgspec.Struct") -> str:
 
 def moment_json(moment: "Moment") -> "parts.Moment":
     """Return a moment in the format used in JSON output."""
-    from services.documents.reading_window import iso
+    from services.documents.reading_documents import iso
     from services.schemas import parts
 
     return parts.Moment(

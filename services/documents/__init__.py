@@ -1,6 +1,6 @@
 """Converts a vessel's samples in the journal to documents in the store.
 
-`documenter` reads new batches from the journal. `reading_window` collects consecutive samples of a sensor,
+`documenter` reads new batches from the journal. `reading_documents` collects consecutive samples of a sensor,
 `builders` builds the documents, and `boot_signing` signs them for the fleet. `models` defines the types with
 which views decode documents. `number_spans` determines which sample numbers a document covers. `budget`,
 `budget_shares` and `retention` decide which documents are removed when the card is full.

@@ -1,6 +1,6 @@
 """Builds the documents that the recorder writes, except readings, and writes them to the store.
 
-`reading_window` builds the readings. Views decode all documents with the types in `models`.
+`reading_documents` builds the readings. Views decode all documents with the types in `models`.
 
 Only the functions `upsert…` have side effects: they read and write inside the caller's transaction.
 """
@@ -17,7 +17,7 @@ from sync import documents
 from sync.documents import DocumentType
 from sync.store import Database
 
-from .reading_window import ClockReading, iso
+from .reading_documents import ClockReading, iso
 
 
 def header(kind: DocumentType, vessel: str) -> dict[str, Any]:

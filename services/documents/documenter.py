@@ -25,7 +25,7 @@ from sync.store import Database, DocumentError
 from . import builders
 from .boot_signing import Sign
 from .number_spans import span_of
-from .reading_window import ClockReading, ReadingWindow, WindowOrigin, reading
+from .reading_documents import ClockReading, ReadingWindow, WindowOrigin, reading
 
 log = logging.getLogger(__name__)
 

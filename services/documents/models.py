@@ -2,7 +2,7 @@
 
 A document may come from another vessel, a newer version of Logboat, or an app of the crew. Unknown fields are
 ignored. A document that does not match its type raises ShapeError, and the view shows the error's message
-instead. The code that writes documents is in `reading_window` (readings) and `builders` (all other
+instead. The code that writes documents is in `reading_documents` (readings) and `builders` (all other
 documents).
 """
 

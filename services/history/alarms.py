@@ -145,7 +145,7 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
 
     Raise AlarmIdError if the alarm does not exist, and StoreError if it cannot be written.
     """
-    from services.documents.reading_window import iso
+    from services.documents.reading_documents import iso
 
     is_new = acknowledgements.acknowledge(database, document_id, who=who, when=iso(utc))
     if is_new is None:

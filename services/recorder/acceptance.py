@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
+from sensors.alarm_rules import OtherSensor
 from sensors.registry import kind_named
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import OtherSensor, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState, is_fault
 from services.alarms.rules import AlarmState, AlarmWatch

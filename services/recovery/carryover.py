@@ -30,7 +30,7 @@ import msgspec
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
 from services.documents import builders
-from services.documents.reading_window import iso
+from services.documents.reading_documents import iso
 from services.journal import totals
 from services.journal.number_witness import GivenNumbers
 from services.journal.totals import Total

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.documents import builders
 from services.documents.number_spans import span_of
-from services.documents.reading_window import ClockReading, ReadingWindow, WindowOrigin, reading
+from services.documents.reading_documents import ClockReading, ReadingWindow, WindowOrigin, reading
 from services.journal.batch import Batch, Identity, NumberGap, SampleRow
 from services.journal.number_witness import GivenNumbers
 from sync import documents

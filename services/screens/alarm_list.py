@@ -78,7 +78,7 @@ def as_json(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: S
 
 def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> "Alarm":
     from services.documents.models import seconds_of
-    from services.documents.reading_window import iso
+    from services.documents.reading_documents import iso
     from services.schemas.recording import Alarm, AlarmAcknowledgement
 
     alarm = episode.alarm

@@ -41,8 +41,8 @@ TASKS = {
     "add a light": "services/config/model.py",
     "add a state of a light": "services/lights/states.py",
     "add an MQTT topic": "sync/gateway/mqtt/topics.py",
-    "add a field to reading documents": "services/documents/reading_window.py",
-    "add an MQTT key of `logboat.toml`": "sync/gateway/mqtt/options.py",
+    "add a field to reading documents": "services/documents/reading_documents.py",
+    "add an MQTT key of `logboat.toml`": "sync/gateway/mqtt/keys.py",
     "add a subcommand": "services/cli/main.py",
     "change the retention order": "services/documents/retention.py",
     "add an overlay for another clock chip": "provisioning/overlays/clock_chips.py",
@@ -61,7 +61,7 @@ NAMES = {
     "services/cli/main.py": "GROUPS",
     "provisioning/overlays/clock_chips.py": "CLOCK_CHIPS",
     "services/doctor/checks.py": "CHECKS",
-    "services/documents/reading_window.py": "reading",
+    "services/documents/reading_documents.py": "reading",
 }
 
 

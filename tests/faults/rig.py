@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from sensors.alarm_rules import AlarmRule
 from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample
-from sensors.settings import AlarmRule, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.severity import Severity
 from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper
 from services.clocks.time_source import TimeSource

@@ -10,8 +10,8 @@ import pytest
 
 from sync.documents import alarm_id
 from sync.gateway.mqtt.commands import MOST_WARNINGS, CommandInbox
+from sync.gateway.mqtt.keys import MqttOptions
 from sync.gateway.mqtt.lanes import DEFAULT, PAST, DocumentLane
-from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.mqtt.topics import DEFAULT as TOPICS
 from sync.store import Database, StoreError
 from tests.polling import until

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes, topics
 from sync.gateway.mqtt.feed import LaneFeed, Wants
+from sync.gateway.mqtt.keys import MqttOptions
 from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Message, Options
-from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
 from sync.gateway.mqtt.retained_messages import RetainedMessages
 from sync.store import Database, Document, Revision

@@ -18,8 +18,8 @@ from sync import documents
 from sync.fleet import acknowledgements
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
+from sync.gateway.mqtt.keys import MqttOptions
 from sync.gateway.mqtt.limits import Timeouts
-from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.report import GatewayState
 from sync.store import Database
 from tests.fleet.builders import body

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensors.alarm_rules import AlarmRule, AlarmWhen
 from sensors.analog.options import AnalogOptions
 from sensors.config.loader import COMMON, load_sensors
 from sensors.gpio.pin_keys import Pull
@@ -22,7 +23,7 @@ from sensors.kinds.simulated import SimulatedOptions
 from sensors.kinds.switch import ContactOptions
 from sensors.kinds.thermocouple import ThermocoupleOptions
 from sensors.registry import all_kinds
-from sensors.settings import AlarmRule, AlarmWhen, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState
 from sensors.toml.toml_file import ConfigurationError

@@ -11,8 +11,8 @@ from sensors.state import SensorState
 from services.clocks.clock_quality import Anchor
 from services.clocks.time_source import TimeSource
 from services.documents import builders
-from services.documents.reading_window import ClockReading, ReadingWindow, WindowOrigin
-from services.documents.reading_window import reading as reading_of
+from services.documents.reading_documents import ClockReading, ReadingWindow, WindowOrigin
+from services.documents.reading_documents import reading as reading_of
 from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from sync import documents
 from sync.store import Database

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensors.alarm_rules import AlarmRule, AlarmWhen
 from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import AlarmRule, AlarmWhen, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState
 from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, AlarmWhen
+from sensors.alarm_rules import AlarmRule, AlarmWhen
 from sensors.severity import Severity
 from services.alarms.rules import AlarmState, AlarmWatch, RuleState, in_words
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sensors.alarm_rules import AlarmRule
 from sensors.config.loader import ConfigurationError, load_sensors
-from sensors.settings import AlarmRule
 from sensors.severity import Severity
 from services.alarms.rules import AlarmWatch, in_words
 from services.documents import builders

@@ -20,7 +20,7 @@ from sensors.state import SensorState
 from services.documents import builders
 from services.documents import documenter as documenter_module
 from services.documents.documenter import Documenter
-from services.documents.reading_window import ReadingWindow
+from services.documents.reading_documents import ReadingWindow
 from services.history.alarms import acknowledge
 from services.journal.batch import Batch, Identity, NumberGap, SampleRow
 from services.journal.journal import Journal, JournalReader

@@ -19,9 +19,9 @@ from services.recovery.rebuild import documented
 from sync.documents import POLICY, DocumentType
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.keys import MqttOptions
 from sync.gateway.mqtt.lanes import DEFAULT, DocumentLane
 from sync.gateway.mqtt.messages import Options
-from sync.gateway.mqtt.options import MqttOptions
 from sync.store import Database
 
 from . import documents as build

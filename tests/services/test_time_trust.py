@@ -12,7 +12,7 @@ from services.clocks.clock_quality import SYNCED, UNSYNCED, Anchor
 from services.clocks.time_source import TimeSource
 from services.documents import builders
 from services.documents.models import ReadingDocument
-from services.documents.reading_window import ClockReading, ReadingWindow, WindowOrigin, reading
+from services.documents.reading_documents import ClockReading, ReadingWindow, WindowOrigin, reading
 from services.history.current import from_documents
 from services.history.timeline import TimeTrust
 from services.journal.batch import AlarmRecord, Batch, Identity, SampleRow

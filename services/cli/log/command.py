@@ -127,7 +127,7 @@ def _last(samples: "Iterator[RecordedSample]", limit: int | None) -> "Iterable[R
 
 
 def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str) -> None:
-    from services.documents.reading_window import iso
+    from services.documents.reading_documents import iso
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS + MORE_COLUMNS if args.wide else COLUMNS)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from sensors.alarm_rules import AlarmRule
 from sensors.sample import Value
-from sensors.settings import AlarmRule, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.state import SensorState
 from services.clocks.clock_quality import Anchor
 from services.documents import models

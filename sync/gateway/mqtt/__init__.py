@@ -1,6 +1,7 @@
 """The MQTT gateway, which publishes the fleet's documents as messages at a broker.
 
-- `configuration`, `options`, `limits`: a gateway's configuration, the options that users set, and constants
+- `keys`: the keys of `logboat.toml` for MQTT gateways
+- `configuration`, `limits`: a validated configuration, and constants
 - `vessels`, `topics`, `messages`, `presentation`, `homeassistant`, `signalk`: conversion of documents to
   messages (no I/O)
 - `feed`, `lanes`, `cursor`: the documents to send, grouped in lanes, their order, and the progress

@@ -4,7 +4,7 @@ A configuration is validated when it is created, so that typing errors are found
 
 On an appliance, `services.syncd.gateways` creates the configuration from a gateway's section of
 `logboat.toml`. The keys of that section are declared in `services.config.model`, except those for MQTT only,
-which are in `options`.
+which are in `keys`.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from sync.gateway.mqtt.feed import Wants
+from sync.gateway.mqtt.keys import DEFAULTS, MqttOptions
 from sync.gateway.mqtt.lanes import DEFAULT, LaneSettings
-from sync.gateway.mqtt.options import DEFAULTS, MqttOptions
 from sync.gateway.mqtt.presentation import ContactClass, Presenter, as_stored, no_class
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}

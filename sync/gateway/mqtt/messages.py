@@ -16,7 +16,7 @@ from sync import documents
 from sync.documents import DocumentName, DocumentType
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.homeassistant import DiscoveryStyle
-from sync.gateway.mqtt.options import DEFAULTS, MqttOptions
+from sync.gateway.mqtt.keys import DEFAULTS, MqttOptions
 from sync.gateway.mqtt.presentation import ContactClass, Presenter, as_stored, no_class
 from sync.gateway.mqtt.topics import Topics
 from sync.gateway.mqtt.vessels import VesselFacts

@@ -8,7 +8,7 @@ import pytest
 
 from sensors.outputs import OutputSettings
 from sensors.severity import Severity
-from services.documents.reading_window import iso
+from services.documents.reading_documents import iso
 from services.lights.daemon import LightsDaemon
 from services.lights.output_panel import OutputPanel, pattern_named
 from services.lights.panel import DarkPanel

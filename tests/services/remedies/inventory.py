@@ -15,6 +15,7 @@ SOURCES: Final = (
     "sensors/toml/*.py",
     "sensors/kinds/*.py",
     "sensors/config/*.py",
+    "sensors/alarm_rules.py",
     "sensors/analog/*.py",
     "sensors/chips/*_keys.py",
     "sensors/derived/*.py",

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from sensors.alarm_rules import AlarmRule
 from sensors.sample import Sample, Value
-from sensors.settings import AlarmRule, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.severity import Severity
 from sensors.state import SensorState
 from services.clocks.clock_quality import Anchor

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, AlarmWhen, OtherSensor
+from sensors.alarm_rules import AlarmRule, AlarmWhen, OtherSensor
 from sensors.severity import Severity
 from services.alarms.rates import SLOTS, Rate
 from services.alarms.rules import AlarmWatch, in_words

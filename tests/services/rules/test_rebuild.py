@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sensors.alarm_rules import OtherSensor
 from sensors.sample import Value
-from sensors.settings import OtherSensor, SensorSettings
+from sensors.settings import SensorSettings
 from services.clocks.clock_quality import Anchor, TimeFloor, Timekeeper
 from services.clocks.time_source import TimeSource
 from services.documents import builders

@@ -1,4 +1,4 @@
-"""The options of an MQTT gateway that users can set, with a description and an example of each.
+"""The keys of an MQTT gateway in `logboat.toml`, with a description and an example of each.
 
 `services.config.model` derives a key of `logboat.toml` from each field. So an option's name, type, default
 and description are stated only here.

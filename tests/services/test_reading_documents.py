@@ -1,7 +1,7 @@
 """Consecutive samples are grouped into reading documents by rules, and each document contains its samples."""
 
 from sensors.state import SensorState
-from services.documents.reading_window import (
+from services.documents.reading_documents import (
     MOST_SAMPLES,
     ClockReading,
     ReadingWindow,
