@@ -36,15 +36,6 @@ from . import limits
 log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
-_SAVE_EVERY: Final = 0.5
-"""Minimum average time, in seconds, between two checkpoints stored for the same owner.
-
-The rate is limited because storing a checkpoint writes to the card. During transfers, Couchbase Lite and
-Logboat save a checkpoint at most every 5 s. The limit is lower because all devices of a user share it.
-"""
-_BURST: Final = 20
-"""Number of an owner's checkpoints that may be stored at once after a pause."""
-_SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
 """Maximum number of consecutive conflicts with another replication's saves before a save is abandoned."""
 _NO_COLLECTIONS: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED})
@@ -216,7 +207,8 @@ class _Pace:
         """
         if now < self.due:
             return False
-        self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
+        burst = limits.PEERS_CHECKPOINTS_AT_ONCE * limits.PEERS_CHECKPOINT_EVERY
+        self.due = max(self.due, now - burst) + limits.PEERS_CHECKPOINT_EVERY
         return True
 
 
@@ -254,7 +246,7 @@ class PeersCheckpoints:
         if len(request.body) > LARGEST:
             text = f"the checkpoint has {len(request.body)} bytes; the limit is {LARGEST}"
             raise MessageError(text, code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if len(self._waiting) >= _SAVES_WAITING:
+        if len(self._waiting) >= limits.PEERS_CHECKPOINTS_WAITING:
             raise MessageError(
                 "too many checkpoints; save them less often", code=HTTPStatus.SERVICE_UNAVAILABLE
             )

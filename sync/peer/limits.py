@@ -188,3 +188,13 @@ FAULTS_MOST: Final = 3
 If a gateway's sync function raises an exception for a revision, it does so at each attempt, and each attempt
 sends the whole body.
 """
+PEERS_CHECKPOINT_EVERY: Final = 0.5
+"""Minimum average time, in seconds, between two checkpoints that peers store here for the same owner.
+
+The rate is limited because storing a checkpoint writes to the card. During transfers, Couchbase Lite and
+Logboat save a checkpoint at most every 5 s. The limit is lower because all devices of a user share it.
+"""
+PEERS_CHECKPOINTS_AT_ONCE: Final = 20
+"""Number of an owner's checkpoints that peers may store here at once after a pause."""
+PEERS_CHECKPOINTS_WAITING: Final = 64
+"""Maximum number of a connection's checkpoints that wait to be stored."""
