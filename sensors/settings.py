@@ -13,6 +13,7 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.alarm_rules import AlarmRule
 from sensors.outputs import OutputSettings
+from sensors.service_settings import ServiceSettings
 from sensors.toml.declarations import key, section, tables
 from sensors.toml.schema import boolean, identifier, positive, quantity, text
 from sensors.toml.value_forms import Parser, ValueForm, parsed_later, parses
@@ -219,6 +220,12 @@ class SensorsFile:
         default=(),
         meaning="Sirens, buzzers, lamps and relays that alarms turn on. [Be woken](alarm-outputs.md) shows"
         " their wiring.",
+    )
+    services: tuple[ServiceSettings, ...] = tables(
+        ServiceSettings,
+        name="service",
+        default=(),
+        meaning="Service that [falls due](service-due.md), such as an oil change.",
     )
     no_sensors: bool = key(
         boolean,

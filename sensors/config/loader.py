@@ -1,9 +1,9 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
 This module checks the keys that sensors of every kind have: id, path and unit, rate, window and deadband.
-`alarms` checks alarm rules, and `outputs` the outputs. The keys of each kind are declared in its module in
-`sensors.kinds`. `conflicts` checks the resources that sensors cannot share. Each recording of a `replay`
-sensor is read once, to check that it can be played. No hardware is accessed.
+`alarms` checks alarm rules, `outputs` the outputs, and `services` the services. The keys of each kind are
+declared in its module in `sensors.kinds`. `conflicts` checks the resources that sensors cannot share. Each
+recording of a `replay` sensor is read once, to check that it can be played. No hardware is accessed.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from sensors.outputs import OutputSettings
 from sensors.plausibility import limits_of, missing_unit, useless_deadband
 from sensors.presentation import is_total
 from sensors.registry import all_kinds, kind_named, kind_names
+from sensors.service_settings import ServiceSettings
 from sensors.settings import (
     CorrectionKeys,
     SamplingKeys,
@@ -46,6 +47,7 @@ from . import conflicts
 from .alarms import in_alarm, read_alarms
 from .outputs import read_outputs
 from .sections import SECTIONS, VESSEL_FILE
+from .services import read_services
 from .values import check_value, parse_difference
 from .while_condition import relate_alarms
 
@@ -78,6 +80,8 @@ class ExaminedSensors:
     """Recordings that the sensors replay; None if they were not read."""
     outputs: tuple[OutputSettings, ...] = ()
     """The outputs, in the file's order."""
+    services: tuple[ServiceSettings, ...] = ()
+    """The services, in the file's order."""
 
 
 def load_sensors(
@@ -139,6 +143,7 @@ def examine_sensors(
     with root.guarded():
         conflicts.check(drafts, reserved)
     outputs = read_outputs(root, drafts, reserved)
+    services = read_services(root, drafts)
     if file.content is not None and not none_ok:
         _check_that_something_is_recorded(root, wants_none=values[NO_SENSORS])
     raise_if_any(root.problems)
@@ -148,7 +153,7 @@ def examine_sensors(
             sensors.append(_settings(draft))
     warnings = raise_if_any(root.problems)
     written = tuple(draft.table.data for draft in drafts)
-    return ExaminedSensors(tuple(sensors), written, warnings, recordings, outputs)
+    return ExaminedSensors(tuple(sensors), written, warnings, recordings, outputs, services)
 
 
 def nothing_described(path: Path) -> FileProblem:

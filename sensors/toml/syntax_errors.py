@@ -18,7 +18,7 @@ UNREADABLE: Final = "\x00"
 
 TOML allows this character only as an escape sequence.
 """
-REPEATABLE: Final = ("sensor", "output", "alarm", "user", "gateway", "wifi", "policy")
+REPEATABLE: Final = ("sensor", "output", "service", "alarm", "user", "gateway", "wifi", "policy")
 """Names of the tables that can occur several times, in any configuration file."""
 
 

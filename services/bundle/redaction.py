@@ -43,6 +43,7 @@ SECTIONS: Final = frozenset(
         "sensor",
         "alarm",
         "output",
+        "service",
     ]
 )
 """Names of tables, and keys whose values are tables. Each key in such a table is checked separately."""
@@ -103,6 +104,8 @@ HARMLESS: Final = frozenset(
         "invert",
         "key",
         "kind",
+        "last_done",
+        "last_hours",
         "limit",
         "loop_resistor",
         "max_peers",
@@ -118,6 +121,7 @@ HARMLESS: Final = frozenset(
         "normally_closed",
         "offset",
         "open_is_high",
+        "or_every",
         "password_file",
         "path",
         "per",
@@ -165,6 +169,7 @@ HARMLESS: Final = frozenset(
         "valid",
         "value",
         "voltage",
+        "warn_before",
         "when",
         "while",
         "window",

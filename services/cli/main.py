@@ -59,6 +59,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("ack", "alarms", "acknowledge an alarm"),
         Command("silence", "silence", "stop the sound of alarms for some minutes"),
         Command("note", "notes", "write a note to the log, or read the notes"),
+        Command("service", "service", "list services and when they are due; record a completed service"),
         Command("verify", "verify", "check that every sensor's log is complete"),
     ),
     "setup and daemons": (

@@ -3,7 +3,7 @@
 from argparse import SUPPRESS, Action, ArgumentParser, HelpFormatter, _MutuallyExclusiveGroup
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from services.console.errors import UsageError
 from services.terminal.present import fold, wrap
@@ -15,6 +15,23 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with the message."""
         raise UsageError(f"{message}\ntry: {self.prog} --help")
+
+
+class MixedParser(Parser):
+    """A Parser that also accepts options between positional arguments, as in `done NAME --at HOURS NOTE`."""
+
+    _is_mixing = False
+
+    # argparse calls this method for the parser of an action, and also from parse_known_intermixed_args.
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the parsed arguments, and the arguments that are not known."""
+        if self._is_mixing:
+            return super().parse_known_args(args, namespace)
+        self._is_mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing = False
 
 
 class Folded(HelpFormatter):
@@ -67,13 +84,14 @@ def common_options(default: str | None) -> ArgumentParser:
 
 
 def actions(
-    parser: ArgumentParser, metavar: str, *, required: bool = True
+    parser: ArgumentParser, metavar: str, *, required: bool = True, made: type[ArgumentParser] = Parser
 ) -> Callable[[str, str], ArgumentParser]:
     """Return a function that adds an action, such as `get` in `db get`, to a command.
 
-    Call the function with the name and help text of each action. It returns the action's parser.
+    Call the function with the name and help text of each action. It returns the action's parser, which is an
+    instance of `made`.
     """
-    added = parser.add_subparsers(dest="action", required=required, metavar=metavar)
+    added = parser.add_subparsers(dest="action", required=required, metavar=metavar, parser_class=made)
 
     def add(name: str, words: str) -> ArgumentParser:
         return added.add_parser(

@@ -27,6 +27,7 @@ from typing import Final
 
 from sensors.config.loader import examine_sensors, nothing_described
 from sensors.outputs import OutputSettings
+from sensors.service_settings import ServiceSettings
 from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
@@ -60,6 +61,8 @@ class Loaded:
     """Mistakes in the files in use for which new files would be rejected."""
     outputs: tuple[OutputSettings, ...] = ()
     """Sirens and other outputs that alarms turn on."""
+    services: tuple[ServiceSettings, ...] = ()
+    """Service that falls due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Pair:
     warnings: tuple[FileProblem, ...] = ()
     """Mistakes for which new files would be rejected."""
     outputs: tuple[OutputSettings, ...] = ()
+    services: tuple[ServiceSettings, ...] = ()
 
     @property
     def recordings(self) -> tuple[Path, ...]:
@@ -110,7 +114,14 @@ def load_or_last_good(
         return keeper.load(error)
     problems = () if pair.describes_sensors else (nothing_described(sensors_path),)
     problems = (*problems, *keeper.keep(pair))
-    return Loaded(pair.configuration, pair.sensors, problems, warnings=pair.warnings, outputs=pair.outputs)
+    return Loaded(
+        pair.configuration,
+        pair.sensors,
+        problems,
+        warnings=pair.warnings,
+        outputs=pair.outputs,
+        services=pair.services,
+    )
 
 
 def _read(
@@ -185,6 +196,7 @@ def _read_both(
         sensors_path.parent,
         examined.warnings,
         outputs=examined.outputs,
+        services=examined.services,
     )
 
 
@@ -237,6 +249,7 @@ class LastGood:
             is_last_good=True,
             warnings=pair.warnings,
             outputs=pair.outputs,
+            services=pair.services,
         )
 
     def keep(self, pair: Pair) -> tuple[FileProblem, ...]:

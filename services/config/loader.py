@@ -62,6 +62,7 @@ def reserved_pins(configuration: Configuration) -> dict[int, str]:
 _OTHER_FILE: Final[Mapping[str, Advice]] = {
     "sensor": ("sensors do not belong in this file", "Move them into sensors.toml."),
     "output": ("outputs do not belong in this file", "Move them into sensors.toml."),
+    "service": ("services do not belong in this file", "Move them into sensors.toml."),
 }
 
 

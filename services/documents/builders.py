@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from sensors.calendar_interval import CalendarInterval
+from sensors.service_settings import ServiceSettings, calendar_of, run_of
 from sensors.settings import SensorSettings
 from services.clocks.clock_quality import Anchor, trust_of
 from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
@@ -157,9 +159,10 @@ def vessel(
     version: str,
     logs: Iterable[str],
     sensors: Iterable[SensorSettings],
+    services: Iterable[ServiceSettings] = (),
 ) -> dict[str, Any]:
-    """Return the document about the vessel and its sensors."""
-    return header(DocumentType.VESSEL, vessel_id) | {
+    """Return the document about the vessel, its sensors and its services."""
+    body = header(DocumentType.VESSEL, vessel_id) | {
         "name": name,
         "mmsi": mmsi,
         "uuid": f"urn:mrn:signalk:uuid:{uuid}",
@@ -182,6 +185,28 @@ def vessel(
             for sensor in sensors
         },
     }
+    planned = {service.id: _service(service) for service in services}
+    return body | {"services": planned} if planned else body
+
+
+def _service(service: ServiceSettings) -> dict[str, Any]:
+    """Return the entry for a service, without the keys that are not set."""
+    values = {
+        "name": service.name,
+        "sensor": service.sensor,
+        "runSeconds": service.run_s,
+        "calendar": _calendar(service.calendar),
+        "warnRunSeconds": run_of(service.warn_before),
+        "warnCalendar": _calendar(calendar_of(service.warn_before)),
+        "lastRunSeconds": service.last_hours_s,
+        "lastDone": None if service.last_done_utc is None else iso(service.last_done_utc),
+        "text": service.text,
+    }
+    return {key: value for key, value in values.items() if value not in (None, "")}
+
+
+def _calendar(interval: CalendarInterval | None) -> dict[str, int] | None:
+    return None if interval is None else {"months": interval.months, "days": interval.days}
 
 
 def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 
+from sensors.calendar_interval import CalendarInterval
 from services.clocks.clock_quality import SYNCED, UNSYNCED, Anchor
 from services.clocks.time_source import TimeSource
 from sync import documents
@@ -248,6 +249,41 @@ class VesselDocument(_Shape, frozen=True, kw_only=True):
     sensors: dict[str, VesselSensor] = {}
 
 
+class ServicePlan(_Shape, frozen=True, kw_only=True):
+    """The entry for one service in a vessel's document: when it falls due."""
+
+    name: str = ""
+    sensor: str = ""
+    run_seconds: Seconds | None = None
+    calendar: CalendarInterval | None = None
+    warn_run_seconds: Seconds | None = None
+    warn_calendar: CalendarInterval | None = None
+    last_run_seconds: Seconds | None = None
+    last_done: datetime | None = None
+    text: str = ""
+
+
+class VesselServices(_Shape, frozen=True, kw_only=True):
+    """The services in a `vessel` document."""
+
+    services: dict[str, ServicePlan] = {}
+
+
+class ServiceDocument(_Shape, frozen=True, kw_only=True):
+    """A `service` document: a record of completed service."""
+
+    service: str
+    sensor: str = ""
+    run_seconds: Seconds | None = None
+    who: str = ""
+    when: datetime | None = None
+    trust: str = ""
+    """Whether `when` is `synced` or `unsynced`."""
+    text: str = ""
+    replaces: list[str] = []
+    """Ids of the records that this record replaces."""
+
+
 _S = TypeVar("_S", bound=_Shape)
 _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
     shape: msgspec.json.Decoder(shape)
@@ -260,6 +296,8 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
         SilenceDocument,
         EquipmentDocument,
         VesselDocument,
+        VesselServices,
+        ServiceDocument,
     )
 }
 

@@ -27,6 +27,7 @@ from sensors.kinds.manual import ManualDriver
 from sensors.registry import make_drivers
 from sensors.sample import Sample
 from sensors.sampling import Sampler
+from sensors.service_settings import ServiceSettings
 from sensors.settings import SensorSettings
 from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper, system_quality
 from services.clocks.time_source import TimeSource
@@ -90,6 +91,7 @@ class Recorder:
         places: RecorderPaths,
         configuration: Configuration,
         sensors: Iterable[SensorSettings],
+        services: Iterable[ServiceSettings] = (),
         problems: Iterable[str] = (),
         warnings: Iterable[str] = (),
         clock: Clock | None = None,
@@ -164,6 +166,7 @@ class Recorder:
         self.library = WriterThread(
             identity=self.identity,
             sensors=settings,
+            services=tuple(services),
             configuration=configuration,
             journal=self.journal,
             previous=self._previous,
@@ -434,6 +437,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
             places=places,
             configuration=loaded.configuration,
             sensors=loaded.sensors,
+            services=loaded.services,
             problems=[str(problem) for problem in loaded.problems],
             warnings=[str(warning) for warning in loaded.warnings],
             ledger=ledger,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensors.clock import Clock
+from sensors.service_settings import ServiceSettings
 from sensors.settings import SensorSettings
 from services.clocks.clock_quality import Anchor
 from services.config.loader import Configuration
@@ -83,6 +84,7 @@ class WriterThread:
         *,
         identity: Identity,
         sensors: Sequence[SensorSettings],
+        services: Sequence[ServiceSettings] = (),
         configuration: Configuration,
         journal: Journal,
         previous: Batch | None,
@@ -107,6 +109,7 @@ class WriterThread:
         self.storage: Storage | None = None
         self._identity = identity
         self._sensors = tuple(sensors)
+        self._services = tuple(services)
         self._configuration = configuration
         self._journal = journal
         self._registered = {name: (record.path, record.unit) for name, record in journal.sensors.items()}
@@ -280,6 +283,7 @@ class WriterThread:
                     version=machine.logboat_version(),
                     logs=logs,
                     sensors=self._sensors,
+                    services=self._services,
                 )
             )
             boot_id = documents.boot_id(self._identity.vessel, self._identity.log, self._identity.boot)

@@ -56,6 +56,8 @@ VERSIONS: Final = {
     "output-test": 1,
     "peers": 1,
     "sensors": 1,
+    "service-added": 1,
+    "services": 1,
     "silence": 1,
     "status": 1,
     "store-check": 1,

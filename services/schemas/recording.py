@@ -8,6 +8,7 @@ import msgspec
 from sensors.sample import Value
 from services.alarms.phases import Phase
 from services.history.timeline import TimeTrust
+from services.maintenance_schedule.due import DueState
 from services.state.described import described
 
 from . import format_of
@@ -301,6 +302,92 @@ class Notes(Output, frozen=True, kw_only=True, tag=format_of("notes")):
             " them."
         ),
     ]
+
+
+class ServicePart(Part, frozen=True, kw_only=True):
+    """State of a service by running hours alone, or by the calendar alone."""
+
+    state: Annotated[DueState, described("State by this interval alone.")]
+    since: Annotated[
+        float | None,
+        described("Seconds of running time, or of the calendar, since the last service; null if unknown."),
+    ]
+    left: Annotated[
+        float | None,
+        described(
+            "Seconds of running time, or of the calendar, until the service is due; negative if it is "
+            "overdue, null if unknown."
+        ),
+    ]
+
+
+class ServiceDone(Part, frozen=True, kw_only=True):
+    """The last time that a service was done."""
+
+    id: Annotated[
+        str | None, described("Id of the record's document; null if the configuration states the service.")
+    ]
+    run_seconds: Annotated[
+        float | None, described("Running time at the service, in seconds; null if unknown.")
+    ]
+    time: Annotated[
+        str | None,
+        described(
+            "Time of the service in UTC, ISO 8601 to the millisecond; null if the clock was not set.",
+            format="date-time",
+        ),
+    ]
+    who: Annotated[str | None, described("Name of the person who recorded the service; null if unknown.")]
+    text: Annotated[str, described("Text of the record; '' if there is none.")]
+
+
+class Service(Part, frozen=True, kw_only=True):
+    """A service that falls due."""
+
+    id: Annotated[str, described("Id of the service.")]
+    name: Annotated[str, described("Name of the service, for people.")]
+    text: Annotated[str, described("Description of the work, as configured; '' if there is none.")]
+    sensor: Annotated[
+        str | None,
+        described("Id of the sensor that counts the running hours; null if only the calendar counts."),
+    ]
+    state: Annotated[
+        DueState, described("State of the service: the more urgent one of `run` and `calendar`.")
+    ]
+    why_unknown: Annotated[str | None, described("The reason why the state is unknown; null if it is known.")]
+    counter: Annotated[
+        float | None,
+        described("Running time now, in seconds; null if it is not known, or does not count."),
+    ]
+    run: Annotated[ServicePart | None, described("State by running hours; null if they do not count.")]
+    calendar: Annotated[ServicePart | None, described("State by the calendar; null if it does not count.")]
+    last: Annotated[ServiceDone | None, described("The last service; null if none is known.")]
+
+
+class Services(Output, frozen=True, kw_only=True, tag=format_of("services")):
+    """The services of a vessel, and when they are due."""
+
+    command: ClassVar[str] = "logboat service --json"
+
+    vessel: Annotated[str, described("Id of the vessel.")]
+    services: Annotated[Sequence[Service], described("The services: the most urgent first, then by name.")]
+    faults: Annotated[Sequence[str], described("Descriptions of invalid documents that were skipped.")]
+
+
+class ServiceAdded(Output, frozen=True, kw_only=True, tag=format_of("service-added")):
+    """Confirmation that a completed service was recorded."""
+
+    command: ClassVar[str] = "logboat service done NAME --json"
+
+    id: Annotated[str, described("Id of the record's document.")]
+    vessel: Annotated[str, described("Id of the vessel.")]
+    service: Annotated[str, described("Id of the service.")]
+    run_seconds: Annotated[
+        float | None,
+        described("Running time at the service, in seconds; null if running hours do not count."),
+    ]
+    who: Annotated[str, described("Name of the person who did the service.")]
+    text: Annotated[str, described("Text of the record; '' if there is none.")]
 
 
 class InvalidDocuments(Part, frozen=True, kw_only=True):

@@ -120,8 +120,9 @@ class Appliance:
             failed_units=lambda: self.failed,
             is_clock_synced=lambda: self.is_clock_synced,
             user=lambda: self.user,
-            **({"secret": lambda _: self.secrets.pop(0)} if self.secrets else {}),
         )
+        if self.secrets:
+            world = replace(world, secret=lambda _: self.secrets.pop(0))
         if self.answers:
             world = replace(world, ask=lambda _: self.answers.pop(0))
         status = main([*arguments, *self.places], world=world)

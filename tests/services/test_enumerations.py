@@ -16,6 +16,7 @@ from services.config.model import LIGHTS
 from services.doctor.findings import CheckStatus
 from services.history.timeline import TimeTrust
 from services.lights.states import TABLE
+from services.maintenance_schedule.due import DueState
 from services.screens.peer_list import NOT_NEAR
 from sync.fleet import conflict_resolvers
 from sync.gateway.report import GatewayState
@@ -37,10 +38,12 @@ LISTS: dict[str, list[str | None]] = {
     "common.json moment trust": values(TimeTrust),
     "log.json samples trust": values(TimeTrust),
     "sensors.json sensors trust": values(TimeTrust),
+    "services.json services state": values(DueState),
     "db-replication.json error domain": values(Domain),
     "peers.json vessels link state": values(LinkState),
     "status.json recorder clock source": values(TimeSource),
     "common.json quota measure": values(Measure),
+    "common.json servicePart state": values(DueState),
     "common.json gateway kind": ["couchbase", "mqtt"],
     "common.json gateway state": values(GatewayState),
     "db-replication.json activity": values(Activity),

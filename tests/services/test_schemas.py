@@ -43,6 +43,7 @@ from . import documents as build
 from .appliance import Appliance, logboat
 from .doctor.test_checks import Rig, healthy
 from .documents import UTC, network, peer, route
+from .maintenance_schedule import builders as serviced
 from .parsers import every_parser
 from .test_boot import Pi, applier
 from .test_command_db_sync import Serve, Start, serve, start
@@ -322,6 +323,23 @@ def _note(stage: Stage) -> Iterator[str]:
     stage.logboat.put(("note:argo:01", {"type": "note", "text": 7}))
     yield stage.told("note", "oil", "changed")
     yield stage.told("note")
+
+
+@prints("service", "services")
+def _service(stage: Stage) -> Iterator[str]:
+    stage.logboat.put(serviced.vessel())
+    yield stage.told("service")
+    stage.logboat.put(serviced.vessel(serviced.OIL, serviced.RIGGING), serviced.hours(300))
+    yield stage.told("service")
+    stage.logboat("service", "done", "engine-oil", "--at", "100", "12 l")
+    yield stage.told("service")
+
+
+@prints("service done", "service-added")
+def _service_done(stage: Stage) -> Iterator[str]:
+    stage.logboat.put(serviced.vessel(serviced.OIL, serviced.RIGGING), serviced.hours(300))
+    yield stage.told("service", "done", "engine-oil", "filter")
+    yield stage.told("service", "done", "rigging")
 
 
 @prints("verify", "verify")

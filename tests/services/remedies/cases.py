@@ -250,7 +250,24 @@ pin = 21
 when_silent = true
 pattern = "3 flashes"
 """
-SENSORS += COMPUTED + OUTPUTS
+SERVICES = """\
+
+[[service]]
+name = "Pump impeller"
+sensor = "pump-hours"
+every = "250 h"
+or_every = "12 months"
+warn_before = "25 h"
+last_hours = "100 h"
+text = "Impeller 09-1027B"
+
+[[service]]
+id = "rigging"
+name = "Standing rigging"
+every = "5 years"
+last_done = 2026-05-14
+"""
+SENSORS += COMPUTED + OUTPUTS + SERVICES
 HASH = "scrypt$8192$8$1$cQv5wvzFlGCK8Rqa9BCF2g$CDaYbf0o/ZuDR4CWzvF/DO4xMz0mhpXv7698J6aktbg"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0Jb9hVVXSPpCqMq2oGq8mJ2Bq7Qx1rWZ7o0i0QmM9k crew@argo"
 VESSEL = f"""\

@@ -23,6 +23,7 @@ SOURCES: Final = (
     "sensors/kind.py",
     "sensors/outputs.py",
     "sensors/plausibility.py",
+    "sensors/service_settings.py",
     "sensors/settings.py",
     "sensors/shunts.py",
     "sensors/units.py",

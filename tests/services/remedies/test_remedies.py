@@ -12,7 +12,20 @@ from sensors.toml import syntax_errors
 from sensors.toml.toml_file import FileProblem
 from services.config.check import check
 
-from . import alarms, analog, derived, expander, folders, inventory, outputs, sensors, syntax, vessel, wifi
+from . import (
+    alarms,
+    analog,
+    derived,
+    expander,
+    folders,
+    inventory,
+    outputs,
+    sensors,
+    services,
+    syntax,
+    vessel,
+    wifi,
+)
 from .cases import Case, FolderCase, write
 
 LINES: Final[tuple[Case, ...]] = (
@@ -31,6 +44,7 @@ LINES: Final[tuple[Case, ...]] = (
     *derived.EXPRESSIONS,
     *derived.DIMENSIONS,
     *outputs.OUTPUTS,
+    *services.SERVICES,
     *vessel.VALUES,
 )
 FOLDERS: Final[tuple[FolderCase, ...]] = (*folders.PLACES, *folders.FILES, *folders.OTHERS, *wifi.FILES)
