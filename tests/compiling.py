@@ -1,8 +1,8 @@
-"""Compile test modules before several workers import them.
+"""Compiles test modules before several workers import them.
 
 Pytest compiles each test module when it is first imported, which takes most of the time of the first
-collection. Workers that start together would each compile every module. So the modules are compiled first,
-each of them once, by one process for each processor.
+collection. Workers that start together would each compile every module. Instead, the modules are compiled in
+advance, once each, by one process per processor.
 """
 
 import os
@@ -27,9 +27,9 @@ def outdated(places: Iterable[Path]) -> list[Path]:
 
 
 def compile_modules(files: Sequence[Path], root: Path) -> None:
-    """Compile test modules by importing them in other processes, which run no test.
+    """Compile test modules by importing them in other processes, which run no tests.
 
-    An error in a module is not reported here: the run that follows imports the module again and reports it.
+    Errors in a module are not reported, because the following test run imports the module again.
     """
     count = min(os.cpu_count() or 1, len(files))
     command = (sys.executable, "-m", "pytest", "-n", "0", "--collect-only", "-qq", "-p", "no:cacheprovider")
@@ -50,7 +50,7 @@ def compile_modules(files: Sequence[Path], root: Path) -> None:
 
 
 def _is_compiled(file: Path) -> bool:
-    """Return True if a compiled form of the module, as pytest names it, is not older than the module."""
+    """Return True if pytest's compiled file for a test module is not older than the module."""
     changed = file.stat().st_mtime
     name = f"{file.stem}.{sys.implementation.cache_tag}-pytest-*.pyc"
     return any(each.stat().st_mtime >= changed for each in (file.parent / "__pycache__").glob(name))

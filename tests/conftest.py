@@ -1,7 +1,8 @@
-"""Select the seed for all randomness in tests, and print it at the head of each run.
+"""Selects the seed for all random numbers in tests, and prints the seed at the beginning of each run.
 
-An ordinary run is reproducible: its seed is fixed, and Hypothesis derives its examples from the tests
-themselves. A run that selects the torture tests uses a new seed. `LOGBOAT_SEED` overrides both.
+An ordinary run is reproducible, because its seed is fixed and Hypothesis derives its examples from the tests
+themselves. A run that selects the torture tests uses a new seed. The environment variable `LOGBOAT_SEED`
+overrides both.
 """
 
 import gc
@@ -27,7 +28,7 @@ for profile, repeats in (("ordinary", True), ("torture", False)):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Select the seed and the profile before the workers start, so that they inherit them."""
+    """Select the seed and Hypothesis's profile before the workers start, so that workers inherit both."""
     torture = asks_for_torture(str(config.getoption("markexpr") or ""))
     fresh = str(random.SystemRandom().randrange(1_000_000))
     os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
@@ -40,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def asks_for_torture(marks: str) -> bool:
-    """Return True if a `-m` expression selects the torture tests."""
+    """Return True if the expression of pytest's `-m` option selects the torture tests."""
     return re.search(r"(?<!not )\btorture\b", marks) is not None
 
 
@@ -52,16 +53,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the tests that a worker has collected. All workers must have the tests in the same order."""
+    """Sort the tests that a worker has collected. The order must be the same in all workers."""
     if hasattr(config, "workerinput"):
         scheduling.order(items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests with garbage collection off.
+    """Collect tests with garbage collection disabled.
 
-    Each garbage collection would examine the many test objects again, although all of them are kept.
+    Each garbage collection would examine all test objects collected so far, although none can be freed.
     """
     gc.disable()
     try:
@@ -71,7 +72,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the collected tests from garbage collection, because all of them stay until the end."""
+    """Exempt the collected tests from garbage collection, because all of them are kept until the end."""
     gc.collect()
     gc.freeze()
 

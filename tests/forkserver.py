@@ -1,13 +1,13 @@
-"""Server that starts Python programs by forking: `python -m tests.forkserver SOCKET`.
+"""Server that starts Python programs by forking, run by `python -m tests.forkserver SOCKET`.
 
-The server has imported Logboat's modules, but has started none of their services. A forked child is in the
-state that a new interpreter reaches after half a second. `tests.processes` requests programs from the server.
-The server prepares each program's files, folder, environment and arguments. When a program ends, the server
-cleans up as an interpreter does.
+The server has imported Logboat's modules, but has not started any of their services. A forked child is in the
+state that a new interpreter reaches only after half a second. `tests.processes` sends the server requests to
+start programs. The child sets up its files, working directory, environment and arguments, and runs the
+program. At the end, it cleans up as an interpreter does.
 
-Each program becomes a child of the process that requested it. The server forks twice, and its own child exits
-at once. The kernel then makes the nearest ancestor that adopts orphans the parent of the program
-(PR_SET_CHILD_SUBREAPER, prctl(2)).
+Each program becomes a child of the process that requested it. To achieve this, the server forks twice, and
+its own child exits at once. The kernel then makes the nearest ancestor that adopts orphans the parent of the
+program (PR_SET_CHILD_SUBREAPER, prctl(2)).
 """
 
 import atexit
@@ -35,9 +35,9 @@ from typing import Any, Final, NoReturn, TextIO
 
 IMPORTED: Final = ("services", "sync", "sensors")
 LEFT_OUT: Final = ("services.screens.top",)
-"""Packages that few programs need and that are slow to import: the screens of `logboat top`."""
+"""Packages that the server does not import, because they are slow to import and few programs need them."""
 LONGEST: Final = 200_000
-"""Largest size in bytes of a request, which contains a program's arguments and environment."""
+"""Maximum size of a request, which contains a program's arguments and environment, in bytes."""
 MOST_FILES: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
 """Option of prctl(2), from <linux/prctl.h>."""
@@ -51,9 +51,9 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Import the modules, then serve requests until the requesting process has ended."""
+    """Import Logboat's modules, and serve requests until the requesting process has ended."""
     asker = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that requests programs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the requesting process
     for name in IMPORTED:
         _import_all(name)
     assert threading.active_count() == 1, "a program would miss the server's threads"
@@ -73,9 +73,9 @@ def _import_all(package: str) -> None:
 
 
 def _start(request: dict[str, Any], files: Sequence[int]) -> int:
-    """Start a program, and return its process id.
+    """Fork a process that runs a program, and return its process id.
 
-    The program waits until it is a child of the process that requested it.
+    The program begins only when the process is a child of the process that requested it.
     """
     told, tell = os.pipe()
     adopted, not_yet = os.pipe()
@@ -121,19 +121,19 @@ def _run(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
 
 
 def _take(files: Sequence[int], numbers: Sequence[int]) -> None:
-    """Move the received files to the numbers that the request names, and close all other descriptors."""
+    """Move received file descriptors to the requested numbers, and close all other descriptors."""
     above = max(numbers) + 1
     held = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in files]
     for descriptor, number in zip(held, numbers, strict=True):
         os.dup2(descriptor, number, inheritable=True)
     for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if number not in numbers:
-            with contextlib.suppress(OSError):  # closed already: it was used to list the folder
+            with contextlib.suppress(OSError):  # descriptor of the listing itself, which is already closed
                 os.close(number)
 
 
 def _enter(namespace: str) -> None:
-    """Enter a network namespace as `ip netns exec` does, including the view of /sys that belongs to it."""
+    """Enter a network namespace as `ip netns exec` does, and mount the /sys that belongs to it."""
     with Path("/run/netns", namespace).open() as entered:
         _call("setns", entered.fileno(), _CLONE_NEWNET)
     _call("unshare", _CLONE_NEWNS)
@@ -149,7 +149,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def _stream(number: int, like: Any) -> TextIO:
-    """Return a standard stream with a new interpreter's settings (see `create_stdio` in `pylifecycle.c`)."""
+    """Return a standard stream as a new interpreter opens it (see `create_stdio` in `pylifecycle.c`)."""
     at_once = like.write_through  # PYTHONUNBUFFERED
     is_input = number == 0
     buffer: Any = builtins.open(  # noqa: SIM115
@@ -167,7 +167,7 @@ def _stream(number: int, like: Any) -> TextIO:
 
 
 def _program(argv: Sequence[str]) -> Callable[[], object]:
-    """Return a function that runs the program as an interpreter with these arguments would."""
+    """Return a function that runs a program as an interpreter with these arguments would."""
     how, what, *arguments = argv
     if how == "-m":
         sys.argv, sys.path[0] = [what, *arguments], str(Path.cwd())
@@ -182,7 +182,7 @@ def _program(argv: Sequence[str]) -> Callable[[], object]:
 
 
 def _ended(program: Callable[[], object]) -> int:
-    """Run the program, clean up as an interpreter does when it exits, and return the exit status."""
+    """Run a program, clean up as an interpreter does at exit, and return the exit status."""
     status = 0
     try:
         program()

@@ -1,4 +1,4 @@
-"""Networks for tests: hosts are network namespaces, segments are bridges. Needs root, iproute2 and nftables.
+"""Simulated networks, in which hosts are network namespaces and Ethernet segments are bridges.
 
     with Network() as network:
         argo, brigid = network.hosts("argo", "brigid")
@@ -6,8 +6,9 @@
         argo.popen([sys.executable, "-m", "tests.mesh.discovering", …])
         quay.cut(argo)
 
-A host's interfaces are `eth0`, `eth1`, … in the order in which the host joined segments. The end of the block
-removes everything, including processes. If a run is killed, the next run removes what it left.
+A host's interfaces are `eth0`, `eth1`, … in the order in which the host joined segments. At the end of the
+block, the whole network is removed and its processes are killed. If a test run is killed, the next run
+removes the remaining namespaces. This requires root, iproute2 and nftables.
 """
 
 import contextlib
@@ -33,24 +34,24 @@ _FAMILY: Final = "logboat"
 _numbers = itertools.count()
 
 _CLONE_NEWNET: Final = 0x40000000
-"""Flag for unshare(2), from linux/sched.h."""
+"""Flag of unshare(2), from <linux/sched.h>."""
 
 DEADLINE: Final = 5.0
-"""Maximum time in seconds for the kernel to apply a change to its network."""
+"""Time limit in seconds for the kernel to apply a change to a simulated network."""
 
 
 class NamespaceError(RuntimeError):
-    """Error from a command for the test network. The message contains the command's output."""
+    """Error raised if a command of a simulated network fails. The message contains the command's output."""
 
 
 class Network:
-    """Hosts and segments that exist until the `with` block ends."""
+    """Simulated network of hosts and segments, as a context manager that removes them at its end."""
 
     def __init__(self, *, settle: bool = False) -> None:
-        """Prepare a network.
+        """Prepare an empty network.
 
-        If `settle` is True, hosts check IPv6 addresses for duplicates, as real machines do. The check takes a
-        second.
+        If `settle` is True, hosts check IPv6 addresses for duplicates, as real machines do, which takes about
+        a second.
         """
         self._settle = settle
         self._prefix = f"{_FAMILY}.{os.getpid()}.{_started(os.getpid())}.{next(_numbers)}"
@@ -60,7 +61,7 @@ class Network:
 
     @classmethod
     def for_test(cls, *, settle: bool = False) -> Self:
-        """Return a network. If this machine cannot provide one, skip the test, or fail it if `CI` is set."""
+        """Return an empty network. If this machine cannot simulate one, skip the test, or fail it in CI."""
         if (lacking := lacks()) is not None:
             if os.environ.get("CI"):
                 pytest.fail(f"CI must run this test, and cannot: {lacking}")
@@ -86,15 +87,15 @@ class Network:
             _run(["ip", "netns", "del", name])
 
     def host(self, name: str) -> "Host":
-        """Add a machine that has only a loopback interface."""
+        """Add a host that has only a loopback interface."""
         return Host(self, name, self._add(name))
 
     def hosts(self, *names: str) -> tuple["Host", ...]:
-        """Add several machines at once."""
+        """Add several hosts that have only a loopback interface each."""
         return tuple(self.host(name) for name in names)
 
     def segment(self, name: str, *hosts: "Host", ipv4: bool = True) -> "Segment":
-        """Add an Ethernet segment with `hosts` on it.
+        """Add an Ethernet segment, and connect `hosts` to it.
 
         If `ipv4` is False, the hosts have only link-local IPv6 addresses.
         """
@@ -115,7 +116,7 @@ class Network:
 
 
 class Host:
-    """A network namespace and the processes in it."""
+    """Simulated host, which is a network namespace with its processes."""
 
     def __init__(self, network: Network, name: str, namespace: str) -> None:
         self._network = network
@@ -124,7 +125,7 @@ class Host:
         self.interfaces = 0
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
-        """Start a process that is killed at the end of the test.
+        """Start a process on the host. It is killed when the network is removed.
 
         The caller must close the process's pipes.
         """
@@ -133,11 +134,11 @@ class Host:
         return process
 
     def run(self, argv: Sequence[str], *, timeout: float = 30.0) -> str:
-        """Run a process until it ends, and return its output. Raise NamespaceError if the process fails."""
+        """Run a command on the host, and return its output. Raise NamespaceError if the command fails."""
         return _run(processes.within(self.namespace, argv), timeout=timeout)
 
     def link_local(self, interface: str) -> str:
-        """Return the link-local address of an interface, without its zone, as soon as it can be used."""
+        """Wait until an interface has a usable link-local address, and return it without its zone."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             for address in self._show("addr", interface).get("addr_info", ()):
@@ -150,7 +151,7 @@ class Host:
         raise NamespaceError(f"{self.name}: {interface} has no link-local address after {DEADLINE:g} s")
 
     def lose(self, interface: str, percent: int) -> None:
-        """Drop a random share of the packets that arrive at an interface. `percent` is from 0 to 99."""
+        """Drop packets that arrive at an interface at random. `percent` is the drop rate, from 0 to 99."""
         self._nft(
             f"add table inet {_FAMILY}; delete table inet {_FAMILY}; add table inet {_FAMILY}; "
             f"add chain inet {_FAMILY} input {{ type filter hook input priority 0; }}; "
@@ -158,16 +159,16 @@ class Host:
         )
 
     def rate(self, interface: str, kilobits: int) -> None:
-        """Limit the rate at which an interface sends. Packets are queued for at most 400 ms."""
+        """Limit the sending rate of an interface in kbit/s. Packets are queued for at most 400 ms."""
         limit = f"rate {kilobits}kbit burst 1540 latency 400ms"
         _run(["tc", "-n", self.namespace, *f"qdisc replace dev {interface} root tbf {limit}".split()])
 
     def set_link(self, interface: str, state: str) -> None:
-        """Set the link to `up` or `down`, as an administrator would."""
+        """Set the administrative state of an interface to `up` or `down`."""
         _run(["ip", "-n", self.namespace, "link", "set", interface, state])
 
     def await_carrier(self, interface: str, *, is_there: bool = True) -> None:
-        """Wait until the interface has a carrier, or has none if `is_there` is False."""
+        """Wait until an interface has a carrier, or until it has none if `is_there` is False."""
         deadline = time.monotonic() + DEADLINE
         while ((state := self._show("link", interface)["operstate"]) == "UP") is not is_there:
             if time.monotonic() > deadline:
@@ -184,7 +185,7 @@ class Host:
 
 
 class Segment:
-    """Bridge in its own namespace. Each host is connected to a bridge port that has the host's name."""
+    """Simulated Ethernet segment, which is a bridge in a separate namespace with one port for each host."""
 
     def __init__(self, namespace: str, network: ipaddress.IPv4Network | None) -> None:
         self._namespace = namespace
@@ -192,13 +193,14 @@ class Segment:
         self._length = 0 if network is None else network.prefixlen
         self._ports: dict[str, str] = {}
         self._mute: set[str] = set()
-        # No snooping: the bridge would learn group members from packets that arrive before the port is up.
+        # Snooping is off, because the bridge would miss group members whose packets arrive before the port is
+        # up.
         self._batch(
             "link add bridge0 type bridge mcast_snooping 0 forward_delay 0 stp_state 0", "link set bridge0 up"
         )
 
     def join(self, host: Host) -> str:
-        """Connect a host, and return the name of its interface."""
+        """Connect a host to the segment, and return the name of the host's new interface."""
         interface = f"eth{host.interfaces}"
         host.interfaces += 1
         self._ports[host.name] = interface
@@ -214,28 +216,28 @@ class Segment:
         return interface
 
     def remove(self, host: Host) -> None:
-        """Remove the host's interface, as when a USB adapter is pulled out."""
+        """Remove a host's interface to the segment, as if a USB adapter were unplugged."""
         self._batch(f"link del {host.name}")
         del self._ports[host.name]
 
     def cut(self, host: Host) -> None:
-        """Unplug the host: its interface loses its carrier."""
+        """Disconnect a host, whose interface loses its carrier, as if its cable were unplugged."""
         self._batch(f"link set {host.name} down")
         host.await_carrier(self._ports[host.name], is_there=False)
 
     def heal(self, host: Host) -> None:
-        """Plug the host in again."""
+        """Reconnect a host that `cut` has disconnected."""
         self._batch(f"link set {host.name} up")
         host.await_carrier(self._ports[host.name])
 
     def flap(self, host: Host, times: int = 3) -> None:
-        """Unplug the host and plug it in again `times` times. At the end, the host is plugged in."""
+        """Disconnect and reconnect a host `times` times."""
         for _ in range(times):
             self.cut(host)
             self.heal(host)
 
     def cut_silently(self, host: Host) -> None:
-        """Drop all packets to and from the host, as when a radio is out of range.
+        """Drop all packets to and from a host, as if its radio were out of range.
 
         No interface loses its carrier.
         """
@@ -243,7 +245,7 @@ class Segment:
         self._drop()
 
     def heal_silently(self, host: Host) -> None:
-        """Stop dropping the host's packets."""
+        """Stop dropping the packets of a host, after `cut_silently`."""
         self._mute.discard(host.name)
         self._drop()
 
@@ -265,7 +267,7 @@ class Segment:
 
 @functools.cache
 def lacks() -> str | None:
-    """Return a description of what this machine lacks for a test network, or None if nothing is missing."""
+    """Return why this machine cannot simulate a network, or None if it can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     for tool, package in (("ip", "iproute2"), ("tc", "iproute2"), ("nft", "nftables")):
@@ -281,9 +283,9 @@ def lacks() -> str | None:
 
 @contextlib.contextmanager
 def own_loopback() -> Iterator[None]:
-    """Move this thread to a separate network that has only a loopback interface and no other process.
+    """Move this thread to a new network namespace, which has only a loopback interface, during the block.
 
-    If that is not possible, the test is skipped or fails, as in `Network.for_test`.
+    If this is not possible, the test is skipped or fails, as in `Network.for_test`.
     """
     Network.for_test()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -308,7 +310,7 @@ def _remove_leftovers() -> None:
 
 
 def _started(pid: int) -> str:
-    """Return a process's start time in kernel ticks, which distinguishes processes with the same id."""
+    """Return the start time of a process in clock ticks, which distinguishes processes with the same id."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -1,7 +1,7 @@
-"""Polling for the effects of other processes and tasks that send no notification.
+"""Polling of conditions that depend on other processes or tasks, which send no notification.
 
-The pause before the next check is proportional to the cost of a check. A check takes processor time, or time
-of the event loop, that the awaited process or task also needs.
+The pause between two checks is proportional to the duration of a check. Checks take processor time, or event
+loop time, that the awaited process or task also needs.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 PATIENCE_S: Final = 60.0
-"""Time in seconds that a condition may take to become true on a busy machine, before the test fails."""
+"""Time limit in seconds for a condition to become true, long enough for a busy machine."""
 LEAST_PAUSE_S: Final = 0.01
 PAUSE_PER_COST: Final = 4
-"""Ratio of the pause to the cost of a check, so that checking takes at most a fifth of the time."""
+"""Ratio of the pause to the duration of a check, so that checks take at most a fifth of the time."""
 
 T = TypeVar("T")
 
@@ -23,13 +23,19 @@ class _Waiting:
         self._what, self._within, self._began = what, within, time.monotonic()
 
     def ask(self, holds: Callable[[], T | None]) -> tuple[T | None, float]:
-        """Return the answer and the pause before the next check. Fail after the time limit."""
+        """Check the condition. Return its value and the pause before the next check in seconds.
+
+        Raise AssertionError if the condition is still false after the time limit.
+        """
         asked = time.monotonic()
         answer = holds()
         return answer, self.pause(answer, asked)
 
     def pause(self, answer: object, asked: float) -> float:
-        """Return the pause after a check that began at `asked`. Fail after the time limit."""
+        """Return the pause in seconds after a check that began at `asked` and returned `answer`.
+
+        Raise AssertionError if the condition is still false after the time limit.
+        """
         if not answer and asked - self._began > self._within:
             what = self._what if isinstance(self._what, str) else self._what()
             raise AssertionError(f"not within {self._within:g} s: {what}")
@@ -39,12 +45,12 @@ class _Waiting:
 def wait_until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Poll a condition until it is true, and return the answer.
+    """Poll a condition until it is true, and return its value.
 
     Args:
-        holds: function that checks the condition and returns the answer.
-        what: description of the condition, or a function that returns a description of the state on timeout.
-        within: seconds after which the test fails if the answer is still not true.
+        holds: Function that returns the value of the condition.
+        what: Description of the condition for the error message, or a function that returns the description.
+        within: Time limit in seconds. If the condition is still false by then, AssertionError is raised.
     """
     waiting = _Waiting(what, within)
     while True:
@@ -57,7 +63,7 @@ def wait_until(
 async def until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Poll a condition until it is true without blocking the event loop, and return the answer.
+    """Poll a condition until it is true, without blocking the event loop, and return its value.
 
     See `wait_until` for the arguments.
     """
@@ -72,7 +78,10 @@ async def until(
 async def until_awaited(
     holds: Callable[[], Awaitable[T | None]], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Poll an awaitable condition until it is true, and return the answer. See `wait_until`."""
+    """Poll a condition that is a coroutine function until it is true, and return its value.
+
+    See `wait_until` for the arguments.
+    """
     waiting = _Waiting(what, within)
     while True:
         asked = time.monotonic()

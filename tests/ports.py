@@ -1,4 +1,4 @@
-"""Ports for servers in tests. Each pytest worker has its own ports, and no outgoing connection uses them."""
+"""Ports for servers in tests. Each pytest worker has its own range, which outgoing connections do not use."""
 
 import functools
 import os
@@ -9,7 +9,7 @@ from typing import Final
 from services.demo.ports import fixed_ports, free_ports
 
 _WORKERS: Final = 16
-"""Number of workers that have ports of their own. Further workers share ports, and may find a port in use."""
+"""Number of workers with a range of their own. Further workers share ranges, and may find a port in use."""
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def _ports() -> Iterator[int]:
     ports = fixed_ports()
     size = len(ports) // _WORKERS
     place = int(number[0]) % _WORKERS if number else _WORKERS - 1
-    # Concurrent runs on one machine begin at different ports. A port is used again only after all others.
+    # Concurrent test runs on one machine begin at different ports. A port is reused only after all others.
     return _endlessly(ports[place * size : (place + 1) * size], first=os.getpid())
 
 

@@ -1,11 +1,11 @@
-"""`Popen` and `run`, like those of `subprocess`, but without the cost of starting an interpreter.
+"""Replacements for `subprocess.Popen` and `subprocess.run` that need not start a new interpreter.
 
-An interpreter takes half a second to import Logboat's modules. `tests.forkserver` has already imported the
-modules, and forks. The new process is a child of this process. It has its own process id, files, signals and
-exit status, and SIGKILL ends it like any other process.
+A new interpreter takes half a second to import Logboat's modules. Instead, the server `tests.forkserver`,
+which has already imported the modules, forks. The new process is a child of the calling process. It has its
+own process id, files, signals and exit status, and SIGKILL ends it like any other process.
 
-`subprocess` starts everything that the server cannot start: other programs, interpreter options or
-environments, and calls with `preexec_fn`. A test that checks how a program starts uses `subprocess` directly.
+Calls that the server does not support are passed to `subprocess`, for example other programs, interpreter
+options, or `preexec_fn`. A test that checks how a program starts uses `subprocess` directly.
 """
 
 import atexit
@@ -27,9 +27,9 @@ from tests.forkserver import LONGEST
 ROOT: Final = Path(__file__).parents[1]
 LOGBOAT: Final = str(Path(sys.executable).with_name("logboat"))
 IN_NAMESPACE: Final = ("ip", "netns", "exec", "", "setpriv", "--pdeathsig", "KILL")
-"""Prefix that runs a command in a network namespace. The empty word is replaced with the namespace's name."""
+"""Prefix that runs a command in a network namespace, whose name replaces the empty argument."""
 _AT_START: Final = re.compile("PYTHON|LD_|LC_|LANG|MALLOC|GLIBC_|OPENSSL|SSL_|NOTIFY_SOCKET$")
-"""Environment variables that an interpreter or a library reads at startup, or that request a notification."""
+"""Environment variables that take effect at startup, or that request a notification."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 """Option of prctl(2), from <linux/prctl.h>."""
 _IMPOSSIBLE: Final = {
@@ -43,11 +43,11 @@ _IMPOSSIBLE: Final = {
     "uid": None,
     "process_group": -1,
 }
-"""Arguments of `subprocess.Popen` that the server does not support, with their default values."""
+"""Default values of arguments to `subprocess.Popen` of which the server supports only the default."""
 
 
 class _Server:
-    """Fork server of this process. The server starts when it is first used."""
+    """Connection to the fork server of this process, which is started at the first request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class _Server:
             raise _NotHereError
         with self._lock:
             asker = self._asker or self._served()
-            # Set only during the request: this process must not adopt the orphans of other processes.
+            # Set only during the request, because this process must not adopt other orphans.
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
                 socket.send_fds(asker, [data], files)
@@ -95,16 +95,16 @@ def at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def within(namespace: str, argv: Sequence[str]) -> list[str]:
-    """Return a command that runs another one in a network namespace and is killed when its parent ends."""
+    """Return a command that runs `argv` in a network namespace, and that is killed when its parent ends."""
     return [word or namespace for word in IN_NAMESPACE] + list(argv)
 
 
 class _NotHereError(Exception):
-    """The fork server cannot start a process that `subprocess` can start."""
+    """Error raised if the fork server does not support a call, so that `subprocess` must be used."""
 
 
 class Popen(subprocess.Popen[Any]):
-    """`subprocess.Popen` that starts the process by forking if that makes no difference to the process."""
+    """Variant of `subprocess.Popen` that lets the fork server start the process if the server supports it."""
 
     is_forked = False
 
@@ -130,7 +130,7 @@ def run(
     input: Any = None,  # noqa: A002
     **how: Any,
 ) -> "subprocess.CompletedProcess[Any]":
-    """Run a command as `subprocess.run` does, but with this module's `Popen`."""
+    """Run a command like `subprocess.run`, but with this module's `Popen`."""
     if input is not None:
         how["stdin"] = subprocess.PIPE
     if capture_output:
@@ -148,10 +148,10 @@ def run(
 
 
 def _ask(how: Mapping[str, Any]) -> int:
-    """Request the process from the server, and return its process id.
+    """Let the fork server start a process, and return its process id.
 
     Raises:
-        _NotHereError: the server cannot start the process.
+        _NotHereError: The server does not support these arguments.
     """
     environment = dict(os.environ if how["env"] is None else how["env"])
     if any(how.get(name, usual) != usual for name, usual in _IMPOSSIBLE.items()):
@@ -173,10 +173,10 @@ def _ask(how: Mapping[str, Any]) -> int:
 
 
 def _program(argv: Sequence[str]) -> dict[str, Any]:
-    """Return the program and the namespace to request from the server.
+    """Return the program and the network namespace of a command, in the form of a request to the server.
 
     Raises:
-        _NotHereError: the server cannot start the program.
+        _NotHereError: The server does not support this command.
     """
     namespace = ""
     if len(argv) > len(IN_NAMESPACE) and argv == within(argv[3], argv[len(IN_NAMESPACE) :]):
@@ -191,7 +191,7 @@ def _program(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _umask() -> int:
-    """Return this process's umask, which os.umask() cannot read without changing it."""
+    """Return the umask of this process. `os.umask()` cannot return it without changing it."""
     text = Path("/proc/self/status").read_text()
     return int(text.partition("\nUmask:")[2].split()[0], 8)
 

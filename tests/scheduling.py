@@ -1,9 +1,9 @@
-"""Assignment of tests to workers: the longest tests first, and tests that share a peer together.
+"""Assignment of tests to pytest workers, which reduces the duration of a run.
 
 A run on several workers ends when its last test ends. Tests that take seconds mostly wait for other
-processes. They are therefore started first, and are assigned one by one. The many quick tests fill the gaps
-afterwards, one file at a time, so that a file's fixtures are made only once. A run without workers keeps the
-order of the files.
+processes, so they are assigned first and one by one. Tests that share a peer program are assigned together.
+The many quick tests follow, one file at a time, so that a file's fixtures are created only once. A run
+without workers keeps the order of the files.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ TOGETHER: Final = {
     "tests/interop/test_refused_by_sync_gateway.py": "Sync Gateway",
     "tests/interop/test_sync_gateway.py": "Sync Gateway",
 }
-"""Files that share a program that takes a second or more to start, each with the name of the program."""
+"""Program that the tests of a file share, by file. Each program takes a second or more to start."""
 
 APART: Final = (
     "tests/services/walk/test_walk.py",
@@ -54,11 +54,11 @@ APART: Final = (
     "tests/services/test_command_db_sync.py",
     "tests/net/test_proxy.py",
 )
-"""Files whose tests take seconds each. The files with the longest tests come first."""
+"""Files whose tests take seconds each, beginning with the longest tests."""
 
 
 def order(items: list[pytest.Item]) -> None:
-    """Sort the tests in place: files that share a peer, then long tests, then all others in the old order."""
+    """Sort tests in place. Files that share a program come first, then long tests, then all others."""
     rank = {file: place for place, file in enumerate((*TOGETHER, *APART))}
     items.sort(key=lambda item: rank.get(_file(item.nodeid), len(rank)))
 
@@ -68,18 +68,18 @@ def _file(nodeid: str) -> str:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Scheduler that assigns the tests of `APART` one by one, and other tests by program or by file."""
+    """Scheduler that assigns the tests of `APART` one by one, and other tests by shared program or file."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
         self.config.option.loadscopereorder = False
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back the tests that a dead worker has not run, and return the test that crashed it, if any.
+        """Reclaim the tests that a crashed worker has not run, and return the test that crashed it, if any.
 
-        The test that crashed the worker has failed, and is not run again. Units without remaining tests are
-        dropped. Otherwise a worker that was assigned an empty unit would wait, because only the end of a test
-        makes the scheduler assign more.
+        The test that crashed the worker has failed, and is not run again. Work units without remaining tests
+        are dropped. Otherwise, a worker that was assigned an empty unit would wait indefinitely, because the
+        scheduler assigns more work only when a test ends.
         """
         crashed = None
         for scope, unit in self.assigned_work.pop(node).items():
@@ -95,10 +95,10 @@ class Scheduling(LoadScopeScheduling):
         return crashed
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Assign more tests to a worker once the worker has reported its collection.
+        """Assign more tests to a worker that has reported its collection.
 
-        A replacement worker reports its collection late. A worker runs a test only when it has been told the
-        next test, or that there is no next test.
+        A replacement worker reports its collection late. A worker runs a test only when it knows which test
+        follows, or that no test follows.
         """
         if node not in self.registered_collections:
             return

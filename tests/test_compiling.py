@@ -1,4 +1,4 @@
-"""Test modules that have changed are compiled once, before the workers import them."""
+"""Changed test modules are compiled once, before pytest's workers import them."""
 
 import os
 from pathlib import Path

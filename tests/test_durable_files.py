@@ -1,4 +1,7 @@
-"""Durable changes to files: the old or the new content, exact modes, and no leftover files."""
+"""After a durable change, a file has either its old or its new content and the right mode.
+
+No temporary files are left.
+"""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The replication library contains no names of Logboat's documents: the appliance passes them in."""
+"""The replication library contains no names of Logboat's documents, because the appliance passes them in."""
 
 import ast
 import re
@@ -17,12 +17,12 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 LIBRARY, FORBIDDEN = CONTRACT["source_modules"], CONTRACT["forbidden_modules"]
 TYPES = "|".join(DocumentType)
 ID = re.compile(rf"\b({TYPES})[:;](?!\s)|\bvessel\.(?:$|\w)")
-"""Prefix of a document id, the end of a range of ids, or a vessel's channel."""
+"""Pattern for the prefix of a document id, the end of a range of ids, or the channel of a vessel."""
 WORDS = {*DocumentType, *CHANNELS.values()}
 
 
 def modules() -> Iterator[Any]:
-    """Yield the path of each module of the library."""
+    """Yield the path of each module of the replication library."""
     for name in LIBRARY:
         path = ROOT / name.replace(".", "/")
         for each in sorted(path.rglob("*.py")) or [path.with_suffix(".py")]:
@@ -30,7 +30,7 @@ def modules() -> Iterator[Any]:
 
 
 def known_documents(source: str) -> list[tuple[int, str]]:
-    """Return the texts in a program that name a document of Logboat, each with its line number."""
+    """Return the line number and the text of each string in a source that names a Logboat document."""
     return [
         (node.lineno, node.value)
         for node in ast.walk(ast.parse(source))

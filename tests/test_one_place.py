@@ -1,4 +1,4 @@
-"""Each fact is defined in one place only, and other modules do not repeat it."""
+"""Facts such as a path or a limit are defined in one module only, and other modules do not repeat them."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FOLDERS = ("sensors", "sync", "services", "provisioning")
 
 @dataclass(frozen=True)
 class OnePlace:
-    """A fact, a pattern that matches code that states the fact, and the modules that may match."""
+    """Fact with a pattern for code that states the fact, and the modules that may contain such code."""
 
     fact: str
     pattern: str

@@ -1,4 +1,4 @@
-"""Polling: a condition is checked until it is true, less often if the check is expensive."""
+"""Polling checks a condition until it is true, and pauses longer between checks that take longer."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests import polling
 
 
 class Clock:
-    """Clock that advances while a condition is checked and during pauses."""
+    """Simulated clock that advances during each check of a condition and during pauses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, cost: float) -> None:
         self.now, self.cost, self.pauses = 0.0, cost, list[float]()

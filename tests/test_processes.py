@@ -1,4 +1,4 @@
-"""A process from the fork server behaves like a process that `subprocess` starts."""
+"""A process that the fork server starts behaves like a process that `subprocess` starts."""
 
 import json
 import os
@@ -40,8 +40,8 @@ def told(start: Any, argv: list[str], **how: Any) -> dict[str, Any]:
 
 
 def both(argv: list[str], **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a program's reports about itself, first from the fork server and then from `subprocess`."""
-    how.setdefault("env", dict(os.environ))  # without readline's COLUMNS, which only exec passes on
+    """Run a program with the fork server and with `subprocess`, and return both of its reports."""
+    how.setdefault("env", dict(os.environ))  # without COLUMNS, which readline sets and only exec passes on
     return told(processes.Popen, argv, **how), told(subprocess.Popen, argv, **how)
 
 

@@ -1,4 +1,4 @@
-"""The scheduler's tables name existing files, and runs end although workers crash."""
+"""The scheduler's tables contain only existing files, and test runs end even if workers crash."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def test_no_file_is_in_both_tables() -> None:
 
 
 def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) -> str:
-    """Run these test files with `tests.scheduling`, and return pytest's output. Fail on a timeout."""
+    """Run test files with the scheduler under test and several workers, and return pytest's output."""
     for name, text in tests.items():
         (folder / name).write_text(text)
     (folder / "conftest.py").write_text(

@@ -1,5 +1,5 @@
-"""Style rules that linters do not check: how docstrings begin, and words that sound translated.
+"""Checks of style rules that linters do not cover, such as how docstrings begin and which words to avoid.
 
-`python -m tests.prose` checks the whole repository and prints each fault with its place. `make
-lint` runs it.
+`python -m tests.prose` checks the whole repository, and prints each violation with its location. `make lint`
+runs this check.
 """

@@ -1,4 +1,4 @@
-"""Checks every Python source and Markdown file of the repository, and exits with 1 if there are faults."""
+"""Checks all Python and Markdown files in the repository, and exits with status 1 if there are violations."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from .rules import Fault, faults_of_python, faults_of_text
 
 EXEMPT = ("tests/prose/rules.py", "tests/docs/test_prose.py")
-"""Files that must quote the words to avoid."""
+"""Files that are not checked, because they must contain the words to avoid."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The language rules, as pure functions that find the faults in a text."""
+"""The style rules, as pure functions that find violations in a text."""
 
 import ast
 import io
@@ -25,7 +25,7 @@ AVOID: Final = {
     r"holds? no longer": "is no longer valid",
     r"not any more": "no longer",
 }
-"""Words and phrases to avoid, as regular expressions, each with a replacement."""
+"""Replacements for words and phrases to avoid, which are regular expressions."""
 
 MIN_WORDS: Final = 4
 """Minimum number of words in a docstring. A shorter docstring only repeats the name."""
@@ -42,17 +42,17 @@ _ADVICE: Final = tuple(AVOID.values())
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A place in a file that breaks a language rule."""
+    """Violation of a style rule in a file."""
 
     line: int
-    """Number of the line, counted from 1."""
+    """Line number, counted from 1."""
     words: str
 
 
 def faults_of_python(text: str, *, checks_strings: bool = True) -> Iterator[Fault]:
-    """Yield the faults in a Python source: in its docstrings, comments and strings.
+    """Yield the style violations in the docstrings, comments and strings of a Python source.
 
-    Without `checks_strings`, only docstrings and comments are checked: strings in tests are often inputs.
+    If `checks_strings` is False, strings are not checked, because strings in tests are often inputs.
     """
     tree = ast.parse(text)
     docstrings = set[int]()
@@ -94,7 +94,7 @@ def _opening(node: ast.AST, docstring: ast.Constant) -> Iterator[Fault]:
 
 
 def _is_attribute_docstring(lines: list[str], token: tokenize.TokenInfo) -> bool:
-    """Return True if a string is a statement of its own."""
+    """Return True if a string token begins its line, as attribute docstrings do."""
     return token.string.startswith('"""') and not lines[token.start[0] - 1][: token.start[1]].strip()
 
 

@@ -1,4 +1,4 @@
-"""A fleet with two vessels, and their bundles, for tests. Keys are generated only once per process."""
+"""A fleet with two vessels and their bundles, for tests. Keys are generated only once per process."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,9 +31,9 @@ def bundle(
     number: int = 1,
     valid_for: timedelta = timedelta(days=1000),
 ) -> Mapping[str, bytes]:
-    """Return the files of a bundle by name, as the fleet's folder contains them.
+    """Return the content of each file in a vessel's bundle, by file name.
 
-    A different `number` selects a different key of the vessel.
+    Different values of `number` return bundles with different keys.
     """
     del number
     with TemporaryDirectory() as place:
@@ -45,7 +45,7 @@ def bundle(
 
 
 def put(folder: Path, found: Mapping[str, bytes]) -> None:
-    """Write the files of a bundle into a folder."""
+    """Write the files of a bundle to a folder."""
     for name, content in found.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 class Card:
-    """Folders of an appliance, and a method that applies the card's files as the appliance does at boot."""
+    """Folders of an appliance's SD card. `start` applies the card's files as the appliance does at boot."""
 
     def __init__(self, root: Path) -> None:
         self.fat, self.etc, self.inbox = root / "logboat", root / "etc", root / "inbox"
@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Content of the configuration files in use, by name. Internal files of the ingest are left out."""
+        """Content of each configuration file in use, by name, without internal files."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -101,11 +101,11 @@ STEPS = ("write", "write_on_fat", "rename", "remove", "overwrite")
 
 
 class Cut(BaseException):
-    """Exception that simulates a power cut at the current operation."""
+    """Exception that simulates a power cut by ending the current operation."""
 
 
 class Cutter:
-    """Simulator of a power cut after a given number of operations that change the file system."""
+    """Simulator of a power cut after a given number of changes to the file system."""
 
     def __init__(self) -> None:
         self.left: int | None = None

@@ -1,12 +1,14 @@
-"""Test of radios without hardware; runs as root in a guest with five radios of mac80211_hwsim.
+"""Radio test without hardware, which runs as root in a virtual machine with five simulated radios.
 
-The guest's card is made from `NETWORK`. The crew's Wi-Fi network and the mesh start although no other radio
-is present. Another vessel with the fleet's key connects over the mesh, and documents are replicated in both
-directions. A radio with another key cannot connect. The test needs the appliance's services, including
-OpenSSH. It prints each step, and its exit status is 0 on success. The appliance uses the radios `wlan0`
-(joins a network), `wlan3` (crew) and `wlan4` (mesh). Other computers use `wlan1` and `wlan2`.
+The virtual machine is an appliance whose configuration contains `NETWORK`. The crew's Wi-Fi network and the
+mesh start although no other radio is in range. Another vessel with the fleet's radio key connects over the
+mesh, and documents are replicated in both directions. A radio with a different key cannot connect.
 
-Its argument is the folder of the other vessel's identity; the id of that vessel is `OTHER`.
+The kernel module mac80211_hwsim simulates the radios. The appliance uses `wlan0` to join a network, `wlan3`
+for the crew and `wlan4` for the mesh. Other computers use `wlan1` and `wlan2`. The test uses the appliance's
+services, including OpenSSH. It prints each step, and exits with status 0 on success.
+
+The argument of the program is the folder with the identity of the other vessel, whose id is `OTHER`.
 """
 
 import re
@@ -40,9 +42,9 @@ LOADED: Final = {
     ("free", "no", "", "", "", "", ""),
     ("office", "no", "", "wpa-eap", "", "argo", " any "),
 }
-"""Expected output of NetworkManager for the configured networks whose names are valid text."""
+"""Fields that NetworkManager should show for the configured networks whose names are valid text."""
 RADIOS: Final = "modules_load=mac80211_hwsim mac80211_hwsim.radios=5"
-"""Kernel command-line arguments that load the radio module before logboat-boot.service starts."""
+"""Kernel command-line arguments that load mac80211_hwsim before logboat-boot.service starts."""
 OTHER: Final = "brigid"
 SENSORS: Final = """
 [[sensor]]
@@ -61,12 +63,12 @@ BEYOND: Final = ("ip", "netns", "exec", "others")
 
 
 def said(*command: str) -> str:
-    """Return a tool's output, or an empty string if the tool fails."""
+    """Run a command, and return its output, whether or not it succeeds."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S) -> None:
-    """Wait until a condition is true, and fail after `within` seconds."""
+    """Wait until a condition is true, and exit with an error after `within` seconds."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
@@ -76,7 +78,7 @@ def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S)
 
 
 def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
-    """Let another computer, simulated by a network namespace, join a network."""
+    """Let the other computer, which a network namespace simulates, join a wireless network."""
     path = Path(f"/run/{interface}.conf")
     path.write_text(configuration)
     return subprocess.Popen(
@@ -85,7 +87,7 @@ def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
 
 
 def reaches(address: str, *, within: float) -> bool:
-    """Return True if the other computer receives the banner of the appliance's SSH server."""
+    """Return True if the other computer can connect to the appliance's SSH server in time."""
     code = "import socket, sys; print(socket.create_connection((sys.argv[1], 22), 5).recv(7))"
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -95,7 +97,7 @@ def reaches(address: str, *, within: float) -> bool:
 
 
 def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]]":
-    """Start the daemons of another vessel with the given identity and default settings."""
+    """Start the daemons of another vessel on the other computer, with the identity in this folder."""
     place.mkdir()
     (place / "logboat.toml").write_text(f'[vessel]\nid = "{OTHER}"\n')
     (place / "sensors.toml").write_text(SENSORS)
@@ -104,7 +106,7 @@ def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]
     for folder in ("data", "run"):
         (place / folder).mkdir()
     command = [*BEYOND, "logboat"]
-    board = [f"--board={OTHER}"]  # otherwise this store would count as a copy of our vessel's card
+    board = [f"--board={OTHER}"]  # otherwise this store would count as a copy of the appliance's card
     return [
         subprocess.Popen([*command, daemon, *options, *more])
         for daemon, more in (("record", []), ("sync", board))
@@ -112,12 +114,12 @@ def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]
 
 
 def readings(store: Path, vessel: str) -> bool:
-    """Return True if a vessel's store contains readings of another vessel."""
+    """Return True if a document store contains readings of this vessel."""
     return f"reading:{vessel}:" in said("logboat", "db", "ls", str(store))
 
 
 def check_networks() -> None:
-    """Check that the running NetworkManager has loaded every network to join."""
+    """Check that NetworkManager has loaded every configured network, or exit with an error."""
     names = [
         name
         for name in said("nmcli", "-g", "NAME", "connection", "show").split()
@@ -132,14 +134,14 @@ def check_networks() -> None:
 
 
 def loaded_network(name: str) -> tuple[str, ...]:
-    """Return the fields of a network as the running NetworkManager has loaded it."""
+    """Return the settings with which NetworkManager has loaded a network, in the order of `_FIELDS`."""
     rows = said("nmcli", "-s", "-t", "-e", "no", "-f", _SETTINGS, "connection", "show", name).splitlines()
     values = dict(row.split(".", 1)[1].split(":", 1) for row in rows if "." in row and ":" in row)
     return tuple(values.get(field, "") for field in _FIELDS)
 
 
 def main(identity: Path) -> None:
-    """Run all steps of the radio test, in the guest."""
+    """Run all steps of the radio test in the virtual machine."""
     until("NetworkManager runs", lambda: "running" in said("nmcli", "-g", "RUNNING", "general"))
     check_networks()
     until("the crew's network is up", lambda: "type AP" in said("iw", "dev", "wlan3", "info"))

@@ -1,4 +1,4 @@
-"""Files that Raspberry Pi Imager 1.8, 1.9 and 2.0 write to a card, and the settings in them."""
+"""Files that Raspberry Pi Imager 1.8, 1.9 and 2.0 write to an SD card, and the settings in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ PSK: Final = "0123456789abcdef" * 4
 
 @dataclass(frozen=True)
 class ImagerCard:
-    """Files on one card, and the settings and problems that must be read from these files."""
+    """Files that Imager wrote to one card, and the settings and problems that Logboat must find in them."""
 
     name: str
     files: Mapping[str, bytes | str]
     asked: Customisation
     notes: tuple[str, ...] = ()
-    """Imager keys that PROBLEMS.txt explains without calling them problems, in the order of the file."""
+    """Imager's keys that PROBLEMS.txt explains, but not as problems, in the order of the file."""
     problems: tuple[str, ...] = ()
-    """Imager keys that are reported as problems, so that their file stays on the card."""
+    """Imager's keys that are reported as problems. The file that contains them stays on the card."""
     contents: Mapping[str, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ _SYS_MODS: Final = "/usr/lib/raspberrypi-sys-mods/imager_custom"
 
 
 def _custom(action: str, otherwise: str, condition: str = "") -> str:
-    """Return shell lines that call imager_custom, or run other lines on systems without this program."""
+    """Return shell lines that run imager_custom if it is installed, and `otherwise` if it is not."""
     test = f"if [ -f {_SYS_MODS} ]{condition}; then\n"
     return f"{test}   {_SYS_MODS} {action}\nelse\n{otherwise}fi\n"
 
@@ -116,7 +116,7 @@ chmod 0440 '/etc/sudoers.d/010_anna-nopasswd'
 
 
 def _wlan(arguments: str, ssid: str, psk: str, *, hidden: bool = False, can_call: str = "") -> str:
-    """Return the lines for a network; `ssid` is as in wpa_supplicant.conf."""
+    """Return the lines of firstrun.sh for a network. `ssid` is written as in wpa_supplicant.conf."""
     secured = f"\tkey_mgmt=WPA-PSK SAE\n\tpsk={psk}\n\tieee80211w=1\n" if psk else "\tkey_mgmt=NONE\n"
     otherwise = (
         "cat >/etc/wpa_supplicant/wpa_supplicant.conf <<'WPAEOF'\ncountry=DE\n"
@@ -171,14 +171,14 @@ CONNECT: Final = (
 
 
 def script(*parts: str, version: int = 2) -> str:
-    """Return `firstrun.sh` of Imager 1 or 2."""
+    """Return a `firstrun.sh` as written by Imager 1 or 2."""
     first = "#!/bin/bash\n\nset +e\n\n" if version == 1 else "#!/bin/sh\n\nset +e\n\n"
     last = "rm -f /boot/firstrun.sh\nsed -i 's| systemd.run.*||g' /boot/cmdline.txt\nexit 0\n"
     return "".join([first, *parts, last])
 
 
 def cmdline(country: str) -> str:
-    """Return `cmdline.txt`, to which Imager adds the country and the command that runs its script."""
+    """Return the text that Imager adds to `cmdline.txt`, which sets the country and runs its script."""
     return (
         f" cfg80211.ieee80211_regdom={country} systemd.run=/boot/firstrun.sh"
         " systemd.run_success_action=reboot systemd.unit=kernel-command-line.target"
@@ -239,7 +239,7 @@ META: Final = "instance-id: rpi-imager-1764700000000\n"
 
 
 def network_config(ssid: str, below: str, *, country: str = "DE") -> str:
-    """Return `network-config` of Imager 2; `ssid` is as written there."""
+    """Return a `network-config` as written by Imager 2. `ssid` is escaped as in that file."""
     return (
         "network:\n  version: 2\n  ethernets:\n    eth0:\n      dhcp4: true\n      dhcp6: true\n"
         "      optional: true\n  wifis:\n    wlan0:\n      dhcp4: true\n"

@@ -1,6 +1,6 @@
-"""Small images with the partitions of an SD card, which are made without mounting file systems.
+"""Small images with the partitions of an SD card, which are created without mounting file systems.
 
-They have an MBR, a FAT partition for the user's files, two partitions for each of two systems, and a data
+An image has an MBR, a FAT partition for the user's files, two partitions for each of two systems, and a data
 partition.
 """
 
@@ -32,7 +32,7 @@ SIZE = 64 * MIB
 
 
 def need_tools() -> None:
-    """Skip the test if tools are missing. If CI is set, fail the test instead."""
+    """Skip the test if tools for creating images are missing. In CI, fail the test instead."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing and os.environ.get("CI"):
@@ -51,7 +51,7 @@ def run(*command: str, given: str = "") -> str:
 
 @cache
 def image() -> Path:
-    """Return the path of the image, which all tests share because none of them writes to it."""
+    """Return the path of a small SD card image, which all tests share and must not modify."""
     need_tools()
     path = Path(mkdtemp(prefix="logboat-image-")) / "logboat.img"
     with path.open("wb") as file:
@@ -60,7 +60,7 @@ def image() -> Path:
     with path.open("rb") as file:
         found = partitions.read(partitions.at(file.fileno()))
     fat, data = found[1], found[7]
-    # made in separate files, because the tools' options for an offset differ between versions
+    # Create each file system in a separate file, because options for an offset differ between versions.
     for partition, command in (
         (fat, ["mkfs.vfat", "-n", "LOGBOAT"]),
         (data, ["mke2fs", "-q", "-t", "ext4", "-L", "logboat-data"]),
@@ -80,19 +80,19 @@ def image() -> Path:
 
 
 def on_fat(path: Path, name: str) -> str:
-    """Return the text of a file on the FAT partition."""
+    """Return the text of a file on the FAT partition of an image."""
     return run("mcopy", "-n", "-i", f"{path}@@{MIB}", f"::{name}", "-")
 
 
 def in_data(path: Path, command: str) -> str:
-    """Return the output of a debugfs command on the data partition."""
+    """Run a debugfs command on the data partition of an image, and return the output."""
     with path.open("rb") as file:
         data = partitions.read(partitions.at(file.fileno()))[7]
     return run("debugfs", "-R", command, f"{path}?offset={data.start}")
 
 
 def into_data(path: Path, source: Path, name: str) -> None:
-    """Write a file to the data partition, and create the folders that it needs."""
+    """Copy a file to the data partition of an image, creating folders as necessary."""
     with path.open("rb") as file:
         data = partitions.read(partitions.at(file.fileno()))[7]
     folders = [f"mkdir {each}" for each in reversed(Path(name).parents) if each != Path("/")]

@@ -1,4 +1,4 @@
-"""Creates SD cards with the command line, as a fleet's operator does, for tests that boot the cards."""
+"""Creates SD cards with `logboat` commands, as a fleet's operator does, for tests that boot the cards."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +18,11 @@ def cards(
     configurations: Mapping[str, str] | None = None,
     sensors: str = "",
 ) -> Mapping[str, Path]:
-    """Create a fleet `north` in `root`, and a card for each vessel from an image; return the cards by vessel.
+    """Create a fleet `north` in `root`, and a card for each vessel from an image.
 
     `configurations` contains a `vessel.toml` for each vessel that needs more settings than its id. `sensors`
-    is the `sensors.toml` of every vessel. The cards have never been booted.
+    is the `sensors.toml` of every vessel. Return the paths of the cards, which have never been booted, by
+    vessel.
     """
     (root / "passphrase").write_text(f"{PASSPHRASE}\n")
     secret = ["--passphrase-file", str(root / "passphrase")]
@@ -40,7 +41,7 @@ def cards(
 
 
 def assert_gone_from_fat(image: Path, fleet: Path, vessel: str) -> None:
-    """Assert that no secret from a vessel's bundle is on the FAT partition, not even in deleted files."""
+    """Assert that the FAT partition contains no secret of a vessel's bundle, not even in deleted files."""
     with image.open("rb") as file:
         fat, _ = partitions.ours(partitions.at(file.fileno()), str(image))
         file.seek(fat.start)

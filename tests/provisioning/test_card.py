@@ -23,7 +23,7 @@ SECRET = bundle()["identity/vessel.key"]
 
 
 def nothing(_what: str, _so_far: int, _total: int | None) -> None:
-    """Ignore the progress of writing."""
+    """Ignore a progress report."""
 
 
 def card(path: Path, image: Path | None = None) -> None:
@@ -155,7 +155,7 @@ def test_file_that_is_not_an_image_is_refused(tmp_path: Path, content: bytes, sa
 
 
 class UsedCard:
-    """File that simulates a device of fixed size, filled with an older card's data."""
+    """File that simulates an SD card of fixed size that contains old data."""
 
     def __init__(self, path: Path, size: int = images.SIZE) -> None:
         self.path = path
@@ -208,7 +208,7 @@ def test_interrupted_card_does_not_boot_and_can_be_written_again(
 
 
 def test_card_that_does_not_store_data_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counterfeit card accepts all data, but returns different data."""
+    """A counterfeit card accepts all data, but returns different data when it is read."""
     used = UsedCard(tmp_path / "used")
     monkeypatch.setattr(image_writing, "_write_at", lambda *_: None)
     with pytest.raises(CardError, match="differs from what was written; use another card"):

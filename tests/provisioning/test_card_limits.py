@@ -1,6 +1,6 @@
 """Cards with too much data, too many files or too deep folders are rejected with a message.
 
-This takes little time and memory, and all files in use remain in use.
+The rejection takes little time and memory, and the configuration in use stays in use.
 """
 
 import math
@@ -23,9 +23,9 @@ from sensors.toml.toml_file import ConfigurationError, parse
 from tests.provisioning.bundles import Card, bundle, put
 
 MOST_MEMORY = 130_000_000
-"""Memory limit in bytes. A board has only 512 MB, and its daemons use a part of it."""
+"""Memory limit in bytes, because a board has only 512 MB, of which its daemons use a part."""
 LONG_S = 20.0
-"""Generous time limit in seconds. Without the limits on cards, a fast machine needs nearly a minute."""
+"""Time limit in seconds. Without limits for cards, processing takes nearly a minute on a fast machine."""
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_key_of_many_parts_costs_little_memory(before: str, line: str) -> None:
     ids=["headers", "tables", "brackets"],
 )
 def test_costliest_permitted_file_fits_in_a_boards_memory(content: str) -> None:
-    with frugal(within=math.inf):  # tracing memory makes this ten times as slow
+    with frugal(within=math.inf):  # memory tracing makes this ten times slower
         parse(Path("vessel.toml"), content.encode())
 
 

@@ -81,7 +81,7 @@ def parse(text: str) -> copyright_files.StatedLicenses:
 
 
 def texts(stated: copyright_files.StatedLicenses) -> list[str]:
-    """Return the licences as text, with a marker on each SPDX identifier."""
+    """Return the licences as text, with SPDX identifiers marked by `SPDX`."""
     return [f"SPDX {each.text}" if each.form == "id" else each.text for each in stated.licenses]
 
 

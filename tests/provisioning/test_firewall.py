@@ -1,4 +1,4 @@
-"""The image's firewall rules, loaded into the kernel, open SSH and the listener on configured interfaces."""
+"""The image's firewall rules open the ports of SSH and of the listener on the configured interfaces only."""
 
 import sys
 from pathlib import Path
@@ -38,7 +38,7 @@ def network() -> Network:
 
 
 def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Path) -> None:
-    """Load the image's rules, and the rules generated from a configuration, in a network namespace."""
+    """Load the image's firewall rules and those generated from a configuration on a simulated host."""
 
     def tool(command: list[str], **_named: object) -> bytes:
         return argo.run(command).encode()
@@ -47,7 +47,7 @@ def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Pa
 
 
 def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
-    """Return the ports that are open to another host in the network behind this interface."""
+    """Return the ports that are open to a guest on the network of this interface."""
     words = argo.run(["ip", "-4", "-brief", "address", "show", interface]).split()
     address = words[2].partition("/")[0]
     found = set()

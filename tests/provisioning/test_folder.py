@@ -1,4 +1,4 @@
-"""A fleet's folder is complete after each command, even an interrupted one, and no file is overwritten."""
+"""A fleet's folder is consistent after each command, even an interrupted one, and no file is overwritten."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ PASSPHRASE = "four words and more"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> FleetFolder:
-    """Return the folder of a fleet `north` without vessels."""
+    """Return the folder of a new fleet `north`, which has no vessels yet."""
     return FleetFolder.create(tmp_path / "north", fleet="north", passphrase=PASSPHRASE, now=NOW)
 
 
@@ -172,7 +172,7 @@ def test_new_radio_key_is_for_all_but_revoked_vessels(folder: FleetFolder, autho
 
 
 def sealed_for(folder: FleetFolder, vessel: str) -> RadioPasswords | None:
-    """Return the radio keys that a vessel can decrypt with the files in its identity folder."""
+    """Return the radio keys that a vessel can decrypt with its identity, or None if there are none."""
     identity = identity_files.load(folder.identity(vessel))
     found = identity_files.load_radio_key(folder.identity(vessel), folder.root)
     if found is None:
@@ -220,7 +220,7 @@ def test_later_radio_key_is_sealed_for_current_and_added_vessels_but_not_for_rev
 
 
 def test_unused_radio_key_is_skipped_by_the_next_one(folder: FleetFolder, authority: Authority) -> None:
-    """In this test, a vessel that already has the next radio key is stolen before the key takes effect."""
+    """A vessel that already has the next radio key is stolen before that key takes effect."""
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo").decode().strip()
@@ -260,7 +260,7 @@ def test_renewed_vessel_with_its_old_card_can_still_open_its_part(
 def test_interrupted_command_leaves_a_complete_folder(
     folder: FleetFolder, authority: Authority, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write fails once, to simulate that the machine stopped at that point."""
+    """Each write fails in turn, as if the machine had stopped at that point."""
     folder.add(authority, "argo", now=NOW)
     folder.add(authority, "brigid", now=NOW)
     write = files.write

@@ -224,7 +224,7 @@ KERNEL = bytes(56) + b"ARM\x64"
 
 
 def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
-    """Return the files of a boot partition and a root partition from which the firmware can boot."""
+    """Return the files of a boot and a root partition from which the firmware can boot."""
     trees = [names[0] for names in firmware.DEVICE_TREES]
     names = [
         "start.elf",

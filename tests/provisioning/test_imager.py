@@ -156,7 +156,7 @@ network:
 
 
 def read(files: Mapping[str, str]) -> ImagerReading:
-    """Read the files as on an appliance that has two system users."""
+    """Read Imager's files as an appliance with two system users does."""
     return read_files({name: text.encode() for name, text in files.items()}, checks({"root", "skipper"}))
 
 
@@ -165,7 +165,7 @@ def told(files: Mapping[str, str]) -> list[str]:
 
 
 def points(text: str) -> str:
-    """Return a `network-config` file whose access points are these lines."""
+    """Return a `network-config` file that contains these lines below `access-points`."""
     below = "".join(f"        {line}\n" for line in text.splitlines())
     return f"network:\n  version: 2\n  wifis:\n    wlan0:\n      access-points:\n{below}"
 

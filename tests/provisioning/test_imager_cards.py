@@ -1,4 +1,4 @@
-"""No setting of Raspberry Pi Imager is ignored silently: each has an effect, needs none, or is reported."""
+"""Every setting of Raspberry Pi Imager has an effect, is already fulfilled by the image, or is reported."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ from .imager_cards import CARDS, ImagerCard
 
 FULFILLED: Final = {
     **dict.fromkeys((*userdata.NO_EFFECT, *networkconfig.NO_EFFECT), None),
-    "packages": None,  # names are announced without avahi-daemon
+    "packages": None,  # avahi-daemon, which is not necessary
     "runcmd": None,  # the commands that enable SSH and Wi-Fi
     "version": None,
     "config_version": None,
@@ -35,9 +35,9 @@ FULFILLED: Final = {
     "password_authentication": "False",
     "password_encrypted": None,  # recognised from the password
     "hidden": "False",
-    "mode": None,  # how Raspberry Pi Connect signs in
+    "mode": None,  # sign-in method of Raspberry Pi Connect
     "token": None,
-    "country": None,  # in cmdline.txt too
+    "country": None,  # also set in cmdline.txt
     "regulatory-domain": None,
     "model": None,
     "layout": None,
@@ -50,7 +50,7 @@ FULFILLED: Final = {
     "ieee80211w": None,
     "regdom": None,
 }
-"""Keys that need no action for this value (None: any value), because the image already behaves so."""
+"""Keys of Imager that need no action if they have this value, or any value if it is None."""
 
 
 def found_in(contents: dict[str, bytes]) -> ImagerReading:
@@ -71,7 +71,7 @@ def test_card_is_read(card: ImagerCard) -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_no_key_of_a_card_is_lost(card: ImagerCard) -> None:
-    """Removing any key must change the settings, the notes or the problems."""
+    """The removal of any key must change the settings, the notes or the problems that Logboat finds."""
     lost = []
     for name, content in card.contents.items():
         for label, value, with_it, without in WITHOUT[name](content.decode()):
@@ -90,7 +90,7 @@ def _facts(found: ImagerReading) -> tuple[object, ...]:
 
 _NOTHING: Final = _facts(found_in({}))
 Removals = Iterator[tuple[str, str, str, str]]
-"""Iterator of (key, value, text with the key, text without the key)."""
+"""Iterator over (key, value, text with the key, text without the key) for the keys of a file."""
 
 
 def _of_tree(parse: Callable[[str], Any], dump: Callable[[Any], str]) -> Callable[[str], Removals]:
@@ -149,7 +149,7 @@ def _of_command_line(text: str) -> Removals:
 
 
 _yaml = _of_tree(
-    lambda text: yaml.load(text, Loader=yaml.BaseLoader),  # every value stays text
+    lambda text: yaml.load(text, Loader=yaml.BaseLoader),  # keeps every value as text
     lambda tree: yaml.safe_dump(tree, allow_unicode=True, width=1000),
 )
 WITHOUT: Final[dict[str, Callable[[str], Removals]]] = {
@@ -161,7 +161,7 @@ WITHOUT: Final[dict[str, Callable[[str], Removals]]] = {
     "custom.toml": _of_tree(tomllib.loads, _toml),
     "rpi-preseed.toml": _of_tree(tomllib.loads, _toml),
 }
-"""Functions that yield each key of a file with the text with and without the key, by file name."""
+"""Functions that return the `Removals` for the text of a file, by file name."""
 
 
 def test_there_are_cards_of_every_format() -> None:

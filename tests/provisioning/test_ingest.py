@@ -324,7 +324,7 @@ def test_second_bundle_on_a_card_is_refused(card: Card) -> None:
 
 
 def test_bundle_on_the_card_has_priority_over_one_in_the_inbox(card: Card) -> None:
-    """The appliance may already have rejected the bundle in the inbox."""
+    """The bundle in the inbox may be one that the appliance has already rejected."""
     put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
     assert card.start().generated
     assert "logboat fleet renew" in card.problems
@@ -440,7 +440,7 @@ def test_unreadable_revocations_are_reported_and_kept(argo: Card) -> None:
 
 
 def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> None:
-    """The test searches for the secrets in the raw image file of a mounted file system."""
+    """The secrets are searched for in the image file of a mounted file system."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()
@@ -471,7 +471,7 @@ def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> Non
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disable fsync, which only takes time here, because these tests do not check the medium itself."""
+    """Disable fsync to save time, because these tests simulate power cuts without a real medium."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -484,7 +484,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Apply a card at boot, and then replace its configuration, sensors, identity and radio key."""
+    """Apply a card at boot, and then replace the configuration, sensors, identity and radio key on it."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))
@@ -523,7 +523,7 @@ def test_power_may_fail_at_each_step(
             break
         cutter.left = None
         held = {**content(card.fat), **card.force, **content(card.etc), **content(root)}
-        assert any(KEY in each for each in held.values())  # the key exists somewhere at all times
+        assert any(KEY in each for each in held.values())  # the key is never lost
         outcome = card.start()
         assert outcome.problems == ()
         assert card.force == new, f"cut at step {steps}"
@@ -534,7 +534,7 @@ def test_power_may_fail_at_each_step(
 
 @pytest.mark.usefixtures("no_waiting")
 def test_change_is_complete_after_a_power_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After recovery, either all files are the old ones or all are the new ones."""
+    """After a power cut, the files in use are either all old or all new."""
     old = argo.force
     (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
     (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))

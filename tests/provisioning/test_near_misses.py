@@ -1,4 +1,4 @@
-"""PROBLEMS.txt lists each file on a card that was probably meant for Logboat but was not used."""
+"""PROBLEMS.txt lists each file on a card that is probably meant for Logboat but is not used."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ RENAMED = (
 
 @pytest.fixture
 def argo(tmp_path: Path) -> Card:
-    """Return argo's card after its first start, in its first partition."""
+    """Return argo's card after its first start. Its first partition is the folder `bootfs`."""
     (tmp_path / "bootfs").mkdir()
     card = Card(tmp_path / "bootfs")
     card.etc, card.inbox = tmp_path / "etc", tmp_path / "inbox"
@@ -210,7 +210,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPeJZTmR1Ka0SbjVXKvnvGmnFm8Wkh2lbpBE
 
 
 def follow(card: Card, problem: FileProblem) -> None:
-    """Do exactly what the remedy in a message says. `…` in a remedy stands for the user's own value."""
+    """Do exactly what a problem's remedy says. `…` in the remedy stands for a value of the user's own."""
     remedy = problem.remedy
     while remedy:
         if match := re.match(r"Move (\S+) to another folder\. ?", remedy):

@@ -119,7 +119,7 @@ UNPACKED = Path(__file__).parents[2] / "build/nmcli"
 
 
 def tool() -> tuple[str, str]:
-    """Return the paths of nmcli and its libraries, installed on this machine or fetched by `make test`."""
+    """Return the path of nmcli and its library path. `make test` downloads nmcli if it is not installed."""
     if (installed := shutil.which("nmcli")) is not None:
         return installed, os.environ.get("LD_LIBRARY_PATH", "")
     unpacked = UNPACKED / "usr/bin/nmcli"
@@ -133,7 +133,7 @@ def tool() -> tuple[str, str]:
 
 
 def reads(profile: profiles.Profile, *fields: str) -> list[str]:
-    """Return fields of a keyfile as NetworkManager's own tool reads them, without the daemon."""
+    """Return fields of a profile as nmcli reads them from its keyfile, without the daemon."""
     nmcli, libraries = tool()
     command = [nmcli, "--offline", "connection", "modify", "connection.lldp", "disable"]
     done = subprocess.run(
@@ -188,7 +188,7 @@ def test_radio_is_configured_for_wpa_supplicant_with_the_fleets_key() -> None:
 
 
 def one(network: Wifi) -> profiles.Profile:
-    """Return the profile of a network to join."""
+    """Return NetworkManager's profile for joining this Wi-Fi network."""
     [profile] = joined.join_all([network], interface=None, folder=FOLDER)
     return profile
 
@@ -267,7 +267,7 @@ KINDS: Mapping[str, tuple[Wifi, Mapping[str, str]]] = {
         },
     ),
 }
-"""Networks of every kind, and what NetworkManager reads from their profiles."""
+"""One network of every kind, with the fields that NetworkManager should read from its profile."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -281,16 +281,16 @@ def test_networks_of_one_name_have_different_profiles() -> None:
     found = joined.join_all(same, interface="wlan0", folder=FOLDER)
     assert len({each.name for each in found}) == len(found)
     assert len({each.sections["connection"]["uuid"] for each in found}) == len(found)
-    assert found[0].name == one(Wifi("a")).name  # the names of earlier releases do not change
+    assert found[0].name == one(Wifi("a")).name  # as in earlier releases
 
 
 SSIDS = st.binary(min_size=1, max_size=32)
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" \\\t"), max_size=63)
-"""Strategy for passwords, user names and paths, without Unicode's line separators."""
+"""Hypothesis strategy for passwords, user names and paths, without Unicode line separators."""
 
 
 def read_by_glib(text: str, section: str, key: str) -> bytes:
-    """Return the value of a key as GLib, whose parser NetworkManager uses, reads it from a keyfile."""
+    """Return the value of a key in a keyfile as read by GLib, whose parser NetworkManager uses."""
     path = ctypes.util.find_library("glib-2.0") or next(
         iter(UNPACKED.glob("usr/lib/*/libglib-2.0.so.0")), None
     )
@@ -338,14 +338,14 @@ def test_networkmanager_reads_any_name_and_any_password(octets: bytes, password:
 
 
 def octets_in(written: str) -> bytes:
-    """Return the bytes of an SSID as NetworkManager writes it: text, or a list of bytes."""
+    """Decode an SSID in the form of NetworkManager's keyfiles, which is text or a list of bytes."""
     if re.fullmatch(r"(\d+;)+", written):
         return bytes(int(each) for each in written.split(";")[:-1])
     return unescaped(written).replace("\\;", ";").encode()
 
 
 def unescaped(written: str) -> str:
-    """Return a value with the escape sequences of GKeyFile decoded."""
+    """Decode the escape sequences of GLib keyfiles in a value."""
     return re.sub(r"\\([sntr\\])", lambda match: ESCAPES[match[1]], written)
 
 

@@ -1,4 +1,4 @@
-"""New lines in config.txt cause one restart, but never a loop of restarts."""
+"""New overlay lines in config.txt cause a single restart of the machine, and never a loop of restarts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A release is rejected until SECURITY.md states where to report a vulnerability."""
+"""No release can be built until SECURITY.md states where to report a vulnerability."""
 
 import subprocess
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_release_without_a_policy_is_refused(tmp_path: Path, text: str | None) -
 
 
 def test_placeholder_is_in_one_file() -> None:
-    """Only one file needs to change if the contact is set."""
+    """Setting the contact requires a change to one file only."""
     command = ["git", "grep", "--name-only", release.PLACEHOLDER]
     found = subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True, text=True).stdout.split()
     assert set(found) - {"provisioning/image/release.py"} <= {"SECURITY.md"}

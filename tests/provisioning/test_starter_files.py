@@ -1,4 +1,4 @@
-"""The starter files are valid, and remain valid when users enable the examples in them."""
+"""The starter files for vessels are valid, and remain valid when users enable the examples in them."""
 
 import re
 from pathlib import Path
