@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sensors.severity import Severity
+from sync.fleet.silences import Silence
 
 from .phases import Phase, phase_of
-from .silences import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,6 @@ def audible(alarms: Iterable[AlarmFact], silences: Iterable[Silence]) -> tuple[A
         alarm
         for alarm in alarms
         if alarm.phase is Phase.UNACKNOWLEDGED
-        and not any(silence.mutes(alarm) for silence in by_alarm.get(alarm.id, ()))
+        and not any(silence.mutes(alarm.id, alarm.severity) for silence in by_alarm.get(alarm.id, ()))
     ]
     return tuple(sorted(found, key=lambda alarm: (-alarm.severity.rank, -alarm.raised_utc, alarm.id)))

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
-from services.alarms.silences import LONGEST_S, SHORTEST_S, USUAL_S
+from services.alarms.silences import SHORTEST_S, USUAL_S
 from services.console.environment import Environment
 from services.console.errors import CommandError, FailedError, UsageError
 from services.console.output import print_json, tell
 from services.console.stores import chosen_vessel, reading_store, zone
 from services.terminal.present import count, time_text
+from sync.fleet.silences import LONGEST_S
 
 from .alarms import ID_HELP, acting_person
 from .durations import parse_duration
 
 if TYPE_CHECKING:
     from services.alarms.audible import AlarmFact
-    from services.alarms.silences import Silence
+    from sync.fleet.silences import Silence
     from sync.store import Database
 
 _USUAL: Final = format_duration(USUAL_S).replace(" min", "m")
@@ -103,8 +104,8 @@ def _audible(args: Namespace, world: Environment, database: "Database") -> "list
     Alarms of other vessels sound here if an output of this vessel sounds for them.
     """
     from services.alarms.audible import audible
-    from services.alarms.silences import current
     from services.state import lights_state
+    from sync.fleet.silences import current
 
     vessel = chosen_vessel(args, database)
     lights = lights_state.read(args.run, boottime=world.boottime, alive=world.alive)

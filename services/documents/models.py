@@ -186,25 +186,6 @@ class AlarmDocument(_Shape, frozen=True, kw_only=True):
     acks: list[AcknowledgementDocument] = []
 
 
-class SilenceDocument(_Shape, frozen=True, kw_only=True):
-    """A `silence` document: a person has stopped the sound of an alarm for some minutes."""
-
-    vessel: str
-    sensor: str
-    log: str
-    sequence: Whole
-    """Number of the sample that raised the alarm, as in the alarm's document."""
-    severity: str
-    """Severity of the alarm when it was silenced."""
-    begins: datetime
-    ends: datetime
-    duration: Seconds = msgspec.field(name="for")
-    """Seconds for which the alarm is silenced, by the boot clock of each vessel."""
-    who: str = ""
-    trust: str = ""
-    """Whether `begins` and `ends` are `synced` or `unsynced`."""
-
-
 class EquipmentDocument(_Shape, frozen=True, kw_only=True):
     """An `equipment` document: the current value and state of a sensor."""
 
@@ -293,7 +274,6 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
         GapDocument,
         BootDocument,
         AlarmDocument,
-        SilenceDocument,
         EquipmentDocument,
         VesselDocument,
         VesselServices,

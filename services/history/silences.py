@@ -4,16 +4,10 @@ from collections.abc import Iterable
 
 from sensors.severity import Severity
 from services.alarms.audible import AlarmFact
-from services.alarms.silences import Silence
 from services.documents import builders, models
-from services.documents.models import (
-    AlarmDocument,
-    DocumentSource,
-    ShapeError,
-    SilenceDocument,
-    StoredDocument,
-)
+from services.documents.models import AlarmDocument
 from sync import documents
+from sync.fleet.silences import Silence, silence_in
 from sync.store import Database
 
 
@@ -24,7 +18,7 @@ def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
         id=document_id,
         vessel=alarm.vessel,
         sensor=alarm.sensor,
-        severity=_severity(alarm.severity) or Severity.EMERGENCY,
+        severity=Severity(alarm.severity) if alarm.severity in list(Severity) else Severity.EMERGENCY,
         raised_utc=raised,
         cleared=alarm.cleared is not None,
         acknowledged=bool(alarm.acks),
@@ -32,24 +26,10 @@ def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
     )
 
 
-def silence_of(document: StoredDocument) -> Silence | None:
-    """Return the silence in a document, or None if the document is invalid or of a later version."""
-    try:
-        found = models.read(document, SilenceDocument)
-    except ShapeError:
-        return None
-    severity = _severity(found.severity)
-    if severity is None:
-        return None
-    begins = models.seconds_of(found.begins)
-    ends = min(models.seconds_of(found.ends), begins + found.duration)
-    return Silence(documents.silenced_alarm(document.id), severity, begins, ends, found.who)
-
-
-def silences_of(source: DocumentSource, alarms: Iterable[str]) -> list[Silence]:
+def silences_of(database: Database, alarms: Iterable[str]) -> list[Silence]:
     """Return the last silence of each of the alarms with these ids, also if it has ended."""
-    stored = (source.get(documents.silence_id(alarm)) for alarm in alarms)
-    found = (silence_of(document) for document in stored if document is not None)
+    stored = (database.get(documents.silence_id(alarm)) for alarm in alarms)
+    found = (silence_in(each.id, each.body) for each in stored if each is not None)
     return [silence for silence in found if silence is not None]
 
 
@@ -73,10 +53,3 @@ def silence(
             )
             stored = database.get(document_id)
             database.put(document_id, body, parent=None if stored is None else stored.rev)
-
-
-def _severity(text: str) -> Severity | None:
-    try:
-        return Severity(text)
-    except ValueError:
-        return None

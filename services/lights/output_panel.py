@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 from sensors.outputs import OutputSettings
 from sensors.severity import Severity
 from services.alarms.audible import AlarmFact, audible
-from services.alarms.silences import Silence, SilenceTimer
 from services.outputs.machine import OFF as NOT_ON
 from services.outputs.machine import OutputMachine, Shown, SilenceDetector
 from services.outputs.pins import OutputPins
+from sync.fleet.silences import Silence, SilenceTimer
 
 from .facts import LightFacts
 from .patterns import FAST, ON, SLOW, Pattern, flashes

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from services.alarms.audible import AlarmFact
-from services.alarms.silences import Silence
 from services.documents import models
 from services.documents.models import AlarmDocument, ShapeError
-from services.history.silences import alarm_fact, silence_of
+from services.history.silences import alarm_fact
 from sync.documents import POLICY, DocumentType, silence_id, silenced_alarm
+from sync.fleet.silences import Silence, silence_in
 from sync.store import ChangeWatcher, Database, Document, StoreError
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class AlarmFeed:
         """Read the silence of an alarm, if the alarm is active."""
         self._silences.pop(alarm, None)
         document = database.get(silence_id(alarm)) if alarm in self._active else None
-        silence = None if document is None else silence_of(document)
+        silence = None if document is None else silence_in(document.id, document.body)
         if silence is not None:
             self._silences[alarm] = silence
 

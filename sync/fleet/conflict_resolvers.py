@@ -103,8 +103,12 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
 
 def _silence_key(body: Mapping[str, Any]) -> tuple[float, float, bytes]:
     """Return the key by which two silences of one alarm are compared; the one with the higher key is kept."""
-    begins, ends = _utc(body.get("begins")), _utc(body.get("ends"))
-    return begins, -ends if ends > -math.inf else -math.inf, _canonical(body)
+    begins, ends = utc_of(body.get("begins")), utc_of(body.get("ends"))
+    return (
+        -math.inf if begins is None else begins,
+        -math.inf if ends is None else -ends,
+        _canonical(body),
+    )
 
 
 _OWN: Final[dict[DocumentType, ConflictResolver]] = {
@@ -119,15 +123,15 @@ def _canonical(value: Any) -> bytes:
     return bodies.canonical("merged", {"value": value})
 
 
-def _utc(value: object) -> float:
-    """Return a time in seconds since 1970. A malformed time precedes all others."""
+def utc_of(value: object) -> float | None:
+    """Return a time in a document in seconds since 1970; None if it is malformed."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
         if moment is None:
-            return -math.inf
+            return None
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return -math.inf
+        return None
 
 
 def _number(value: object) -> float | int | None:

@@ -161,6 +161,16 @@ def test_alarm_is_converted_to_a_signal_k_notification(
     }
 
 
+def test_silenced_alarm_is_shown_without_sound() -> None:
+    def method(**change: Any) -> Any:
+        delta = signalk.notification(UUID, RAISED | change, is_silenced=True)
+        assert delta is not None
+        return delta["updates"][0]["values"][0]["value"]["method"]
+
+    assert method() == ["visual"]
+    assert method(cleared=CLEARED, acks=ACKS) == []
+
+
 def test_alarm_without_a_path_or_a_uuid_is_no_notification() -> None:
     assert signalk.notification(None, RAISED) is None
     assert signalk.notification(UUID, RAISED | {"path": None}) is None

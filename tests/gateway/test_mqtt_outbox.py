@@ -1,22 +1,29 @@
 """The outbox of an MQTT gateway forwards all documents in order, even if the broker and the network fail."""
 
+import json
 import random
 from collections import Counter
+from datetime import UTC as UTC_ZONE
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes
 from sync.gateway.mqtt.broker_errors import BrokerLostError
 from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.keys import MqttOptions
 from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
 from sync.gateway.mqtt.retained_messages import RetainedMessages
+from sync.gateway.mqtt.silence_watch import SilenceWatch
 from sync.gateway.progress import Rate
 from sync.store import Database
+from tests.fleet.builders import body
 
 from . import builders
 
@@ -216,6 +223,109 @@ def test_alarm_does_not_wait_for_restored_messages(tmp_path: Path) -> None:
             if not sea.send():
                 sea.answer()
         assert len(sea.ashore) - before == len(sensors) + 2, "each once"
+
+
+UTC = 1_790_000_000.0
+SILENCE = "silence:argo:main:qwerty:000000000003"
+
+
+def iso(utc: float) -> str:
+    return datetime.fromtimestamp(utc, UTC_ZONE).isoformat()
+
+
+class QuietSea(Sea):
+    """Simulated broker of a gateway that publishes Signal K deltas, with a simulated time of day."""
+
+    def __init__(self, database: Database) -> None:
+        self.ahead = 0.0
+        options = Options("argo", MqttOptions(signalk=True))
+        watch = SilenceWatch(database, utc=lambda: UTC + self.now + self.ahead, boottime=lambda: self.now)
+        feed = LaneFeed(database, options, None, watch)
+        found = [lanes.DocumentLane(settings_) for settings_ in lanes.DEFAULT]
+        box = Outbox(found, feed, RetainedMessages(), limit=None, now=0.0)
+        super().__init__(box, random.Random(1), echoes=False)
+        self.database = database
+        self.number_of_revisions = 0
+
+    def silence(self, seconds: float, severity: str = "alarm") -> None:
+        begins = UTC + self.now + self.ahead
+        times = {"begins": iso(begins), "ends": iso(begins + seconds), "for": seconds}
+        stored = self.database.get(SILENCE)
+        parent = None if stored is None else stored.rev
+        self.database.put(SILENCE, body(SILENCE, severity=severity, **times), parent=parent)
+        self.box.changed()
+
+    def methods(self, until: float) -> list[list[str]]:
+        """Return the `method` of each notification that is published until a time."""
+        before = len(self.ashore)
+        while self.now < until:
+            if not self.send():
+                while self.line:
+                    self.answer()
+        deltas = [json.loads(payload) for payload in self.ashore[before:] if b'"notifications.' in payload]
+        return [delta["updates"][0]["values"][0]["value"]["method"] for delta in deltas]
+
+
+LOUD, QUIET = ["visual", "sound"], ["visual"]
+
+
+@pytest.mark.parametrize("ahead", [0.0, 1e7, -1e7])
+def test_notification_loses_its_sound_while_the_alarm_is_silenced(tmp_path: Path, ahead: float) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_vessel(database, "argo", ["main"])
+        builders.write_alarm(database, "argo", "main", 3, path="tanks.fuel.main.currentLevel")
+        sea = QuietSea(database)
+        sea.connect()
+        assert sea.methods(10.0) == [LOUD]
+        sea.silence(60.0)
+        assert sea.methods(15.0) == [QUIET]
+        sea.ahead = ahead  # the clock is set
+        assert sea.methods(60.0) == []
+        assert sea.methods(80.0) == [LOUD]
+        assert sea.methods(4000.0) == []
+
+
+def test_silence_that_ends_while_the_broker_is_unreachable_is_made_up_for(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_vessel(database, "argo", ["main"])
+        builders.write_alarm(database, "argo", "main", 3, path="tanks.fuel.main.currentLevel")
+        sea = QuietSea(database)
+        sea.silence(60.0)
+        sea.connect()
+        assert set(map(tuple, sea.methods(10.0))) == {tuple(QUIET)}
+        sea.now = 300.0
+        sea.connect()
+        assert sea.methods(330.0) == [LOUD]
+
+
+def test_silence_that_ends_while_the_daemon_is_stopped_is_made_up_for(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_vessel(database, "argo", ["main"])
+        builders.write_alarm(database, "argo", "main", 3, path="tanks.fuel.main.currentLevel")
+        before = QuietSea(database)
+        before.silence(60.0)
+        before.connect()
+        before.methods(10.0)
+        sea = QuietSea(database)
+        sea.box.lanes[0].position = sea.box.lanes[0].scanned = before.box.lanes[0].position
+        sea.now = 300.0
+        sea.connect()
+        assert sea.methods(330.0) == [LOUD]
+
+
+def test_alarm_that_becomes_more_severe_is_published_with_sound(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_vessel(database, "argo", ["main"])
+        name = builders.write_alarm(database, "argo", "main", 3, path="tanks.fuel.main.currentLevel")
+        sea = QuietSea(database)
+        sea.silence(600.0)
+        sea.connect()
+        sea.methods(10.0)
+        stored = database.get(name)
+        assert stored is not None
+        database.put(name, stored.body | {"severity": "emergency"}, parent=stored.rev)
+        sea.box.changed()
+        assert sea.methods(20.0) == [LOUD]
 
 
 def test_rate_limit_is_kept_over_time(tmp_path: Path) -> None:

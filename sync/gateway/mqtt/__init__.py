@@ -5,6 +5,7 @@
 - `vessels`, `topics`, `messages`, `presentation`, `homeassistant`, `signalk`: conversion of documents to
   messages (no I/O)
 - `feed`, `lanes`, `cursor`: the documents to send, grouped in lanes, their order, and the progress
+- `silence_watch`: the alarms that are silenced
 - `retained_messages`, `repairs`: the messages that the broker retains, and their correction
 - `signs_of_life`, `presence`, `presence_publisher`: detection and publication of which sensors and vessels
   are recording

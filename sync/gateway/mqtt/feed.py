@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sync import documents
+from sync.documents import DocumentName, DocumentType
 from sync.gateway.mqtt import limits
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry
-from sync.gateway.mqtt.messages import Message, Options, messages_of
+from sync.gateway.mqtt.messages import Message, Options, RetainRule, messages_of
 from sync.gateway.mqtt.topics import Topics
 from sync.gateway.mqtt.vessels import VesselFacts, facts_of
 from sync.store import Database, Document, DocumentChange, DocumentError, Revision, bodies
 
 from .signs_of_life import SignsOfLife
+from .silence_watch import SilenceWatch
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,15 @@ Wants = Callable[[str, Mapping[str, Any]], bool]
 class LaneFeed:
     """Source of lane entries, read from the store's changes feed."""
 
-    def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        options: Options,
+        wants: Wants | None,
+        silences: SilenceWatch | None = None,
+    ) -> None:
         self.database = database
+        self.silences = silences or SilenceWatch(database)
         self.options = options
         self._wants = wants
         self.signs = SignsOfLife(database)
@@ -139,7 +148,7 @@ class LaneFeed:
     def _entry(self, sequence: int, document: Document | Revision) -> LaneEntry | None:
         name = documents.parse_id(document.id)
         assert name is not None
-        if name.kind is documents.DocumentType.VESSEL:
+        if name.kind is DocumentType.VESSEL:
             self._facts.pop(name.vessel, None)
         messages = self.messages(document)
         return (
@@ -160,16 +169,34 @@ class LaneFeed:
                 document.id, bodies.decode(document.id, document.raw)
             ):
                 return None
-            return messages_of(
+            messages = messages_of(
                 document.id,
                 document.raw,
                 rev=document.rev,
                 deleted=document.deleted,
                 facts=self.facts(name.vessel),
                 options=self.options,
+                is_silenced=self._is_silenced(document, name),
             )
         except DocumentError as error:
             # The store accepts only JSON objects. If a body is nevertheless something else, it must not block
             # the documents after it.
             log.error("not published: %s", error)
             return None
+        if name.kind is DocumentType.SILENCE:
+            messages += self.notifications(documents.silenced_alarm(document.id))
+        return messages
+
+    def notifications(self, alarm: str) -> tuple[Message, ...]:
+        """Return the messages about an alarm that depend on its silence; empty if there are none.
+
+        Raises StoreError if the store fails.
+        """
+        document = self.database.get(alarm) if self.options.mqtt.signalk else None
+        messages = () if document is None else self.messages(document) or ()
+        return tuple(message for message in messages if message.retention is RetainRule.PASSING_IF_LATEST)
+
+    def _is_silenced(self, document: Document | Revision, name: DocumentName) -> bool:
+        if name.kind is not DocumentType.ALARM or not self.options.mqtt.signalk or document.deleted:
+            return False
+        return self.silences.is_silenced(document.id, bodies.decode(document.id, document.raw))

@@ -68,6 +68,8 @@ class RepairReason(Enum):
     """The broker retains a message of a sensor that no longer exists. The topic is cleared."""
     UNKNOWN = "unknown"
     """Home Assistant has started. The discovery messages of a vessel are published."""
+    SILENCE_ENDED = "silence ended"
+    """The silence of an alarm has ended. Its notification is published again, with sound."""
     ELDERLY = "elderly"
     """A current value is unchanged, and would soon expire in Home Assistant. The value is published again."""
 

@@ -157,7 +157,14 @@ def is_published(document_id: str) -> bool:
 
 
 def messages_of(
-    document_id: str, raw: bytes, *, deleted: bool, facts: VesselFacts, options: Options, rev: str = ""
+    document_id: str,
+    raw: bytes,
+    *,
+    deleted: bool,
+    facts: VesselFacts,
+    options: Options,
+    rev: str = "",
+    is_silenced: bool = False,
 ) -> tuple[Message, ...]:
     """Return the messages of a document, in the order of publication; empty if it is not published.
 
@@ -172,6 +179,7 @@ def messages_of(
         facts: facts about the document's vessel.
         options: determines which additional messages to publish.
         rev: the document's revision, which shows which of two versions of a vessel's document is newer.
+        is_silenced: whether the document is an alarm that is silenced now.
 
     Raises:
         DocumentError: the body is not a JSON object.
@@ -189,11 +197,17 @@ def messages_of(
     if name.kind is DocumentType.VESSEL:
         body = {**bodies.decode(document_id, raw), "_rev": rev}
         return _of_vessel(document_id, topic, body, facts, options)
-    return _of_sensor(name, document_id, raw, facts, options)
+    return _of_sensor(name, document_id, raw, facts, options, is_silenced=is_silenced)
 
 
 def _of_sensor(
-    name: DocumentName, document_id: str, raw: bytes, facts: VesselFacts, options: Options
+    name: DocumentName,
+    document_id: str,
+    raw: bytes,
+    facts: VesselFacts,
+    options: Options,
+    *,
+    is_silenced: bool,
 ) -> tuple[Message, ...]:
     is_gone = name.sensor is not None and not facts.may_have(name.sensor)
     if is_gone and name.kind is DocumentType.EQUIPMENT:
@@ -209,7 +223,7 @@ def _of_sensor(
             if delta is not None:
                 messages.append(Message(where, msgspec.json.encode(delta)))
         elif name.kind is DocumentType.ALARM and not is_gone:
-            delta = signalk.notification(facts.uuid, body)
+            delta = signalk.notification(facts.uuid, body, is_silenced=is_silenced)
             if delta is not None:
                 # An earlier alarm of the sensor may be acknowledged later, and must not end a newer one.
                 rule = RetainRule.PASSING_IF_LATEST

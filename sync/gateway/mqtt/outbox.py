@@ -187,6 +187,7 @@ class Outbox:
         self._is_begun = True
         self.standings.begin()
         self._unheard_vessels = repairs.vessels(self._feed.database, self.lanes)
+        self._feed.silences.begin()
         for line in self._lines:
             line.is_read = False
             line.again_at = min(line.again_at, now)
@@ -283,6 +284,11 @@ class Outbox:
 
         Raises StoreError if the store cannot be read.
         """
+        for alarm in self._feed.silences.ended():
+            self._repair(Repair(alarm, RepairReason.SILENCE_ENDED))
+        return self._due(now)
+
+    def _due(self, now: float) -> Due:
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
             return NothingDue(later)  # too many messages are acknowledged, but not read back
@@ -360,7 +366,7 @@ class Outbox:
                 self._set_aside(line, entry, reason)
                 continue
             judged = self.standings.judge(message, self._feed.facts(entry.vessel).logs)
-            if judged is not None and (judged.retention is not RetainRule.NO or entry.repair is None):
+            if judged is not None and (judged.retention is not RetainRule.NO or _may_pass(entry)):
                 return entry, judged
             self._note(lane.skipped())
 
@@ -526,6 +532,11 @@ class Outbox:
 
     def _has_flight(self, line: _LaneTransmission) -> bool:
         return any(flight.line is line for flight in self._flights.values())
+
+
+def _may_pass(entry: LaneEntry) -> bool:
+    """Return True if a message of an entry is useful even if the broker does not retain it."""
+    return entry.repair is None or entry.repair.wrong is RepairReason.SILENCE_ENDED
 
 
 _CURRENT: Final = f"{DocumentType.EQUIPMENT}:"

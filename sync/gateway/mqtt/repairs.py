@@ -131,6 +131,8 @@ def _messages(
     document = feed.database.get(repair.document_id)
     if document is None or _is_to_come(document, lane):
         return ()
+    if repair.wrong is RepairReason.SILENCE_ENDED:
+        return feed.notifications(repair.document_id)
     messages = feed.messages(document) or ()
     if repair.wrong is RepairReason.UNKNOWN:
         return messages[1:]

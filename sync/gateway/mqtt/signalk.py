@@ -44,16 +44,19 @@ def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) 
     return {"context": f"vessels.{uuid}", "updates": [update]}
 
 
-def notification(uuid: str | None, alarm: Mapping[str, Any]) -> dict[str, Any] | None:
+def notification(
+    uuid: str | None, alarm: Mapping[str, Any], *, is_silenced: bool = False
+) -> dict[str, Any] | None:
     """Return the delta of an alarm, or None if the path or the vessel's UUID is missing.
 
     The state is `normal` when the alarm has been cleared. A display shows the notification while `method`
     contains `visual`: until the alarm is cleared and acknowledged. It also sounds while `method` contains
-    `sound`: until the alarm is cleared or acknowledged.
+    `sound`: until the alarm is cleared or acknowledged, except while it is silenced.
 
     Args:
         uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
         alarm: the body of the alarm's document.
+        is_silenced: whether the alarm is silenced now.
     """
     path, sensor = alarm.get("path"), alarm.get("sensor")
     if uuid is None or not isinstance(path, str) or not path:
@@ -64,7 +67,7 @@ def notification(uuid: str | None, alarm: Mapping[str, Any]) -> dict[str, Any] |
     method = []
     if is_active or not is_acknowledged:
         method.append("visual")
-    if is_active and not is_acknowledged:
+    if is_active and not is_acknowledged and not is_silenced:
         method.append("sound")
     texts = [text for text in (alarm.get("text"), alarm.get("condition")) if isinstance(text, str) and text]
     value = {"state": state, "method": method, "message": ": ".join(texts) or path}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sensors.severity import ALARM_SEVERITIES, Severity
 from services.alarms.audible import AlarmFact, audible
 from services.alarms.phases import Phase, phase_of
-from services.alarms.silences import LONGEST_S, Silence, current
+from sync.fleet.silences import LONGEST_S, Silence, current
 
 UTC = 1_790_000_000.0
 FLOOD = AlarmFact("alarm:argo:bilge:qwerty:000000000001", "argo", "bilge", Severity.WARN, UTC - 60)

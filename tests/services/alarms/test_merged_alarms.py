@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sensors.severity import ALARM_SEVERITIES, Severity
 from services.alarms.audible import AlarmFact, audible
 from services.alarms.phases import Phase, phase_of
-from services.alarms.silences import Silence
 from sync.fleet.conflict_resolvers import merge_alarms
+from sync.fleet.silences import Silence
 
 UTC: Final = 1_790_000_000.0
 ID: Final = "alarm:argo:bilge:qwerty:000000000001"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 
 from sensors.severity import Severity
 from services.alarms.audible import AlarmFact
-from services.alarms.silences import (
-    AHEAD_S,
-    LONGEST_S,
-    SHORTEST_S,
-    Silence,
-    SilenceTimer,
-    current,
-    to_silence,
-)
+from services.alarms.silences import SHORTEST_S, to_silence
+from sync.fleet.silences import AHEAD_S, LONGEST_S, Silence, SilenceTimer, current, silence_in
+from tests.store.builders import json_values
 
 UTC: Final = 1_790_000_000.0
 BOOT: Final = 5_000.0
@@ -110,12 +104,31 @@ def test_silence_with_an_impossible_duration_has_no_effect(seconds: float) -> No
     assert not SilenceTimer().in_effect([silence(seconds)], utc=UTC, boottime=BOOT)
 
 
+times = st.sampled_from(["2026-09-21T14:13:20Z", "2026-09-21T14:23:20", "9999-12-31T23:59:59Z"]) | json_values
+bodies = st.fixed_dictionaries(
+    {"begins": times, "ends": times, "for": st.sampled_from([600, 1800.0]) | json_values, "who": json_values},
+    optional={"severity": st.sampled_from(Severity) | json_values},
+)
+
+
+@given(bodies)
+def test_no_document_is_in_effect_for_longer_than_the_maximum(body: dict[str, Any]) -> None:
+    found = silence_in(ALARM.replace("alarm", "silence", 1), body)
+    if found is not None:
+        assert found.alarm == ALARM
+        assert found.duration_s <= LONGEST_S
+        timer = SilenceTimer()
+        timer.in_effect([found], utc=found.begins, boottime=BOOT)
+        assert not timer.in_effect([found], utc=found.begins, boottime=BOOT + LONGEST_S + 1)
+
+
 def test_severity_limits_what_a_silence_mutes() -> None:
     found = silence()
     for severity in Severity:
-        assert found.mutes(fact(1, severity)) == (severity.rank <= Severity.ALARM.rank)
-    assert not found.mutes(fact(2, Severity.WARN))
-    assert replace(found, severity=Severity.EMERGENCY).mutes(fact(1, Severity.EMERGENCY))
+        assert found.mutes(ALARM, severity) == (severity.rank <= Severity.ALARM.rank)
+    assert not found.mutes(fact(2, Severity.WARN).id, Severity.WARN)
+    assert not found.mutes(ALARM, "a severity of a later version")
+    assert replace(found, severity=Severity.EMERGENCY).mutes(ALARM, Severity.EMERGENCY)
 
 
 def test_emergencies_are_silenced_only_when_no_lesser_alarm_is_audible() -> None:

@@ -1,0 +1,86 @@
+"""The silences of the alarms that a gateway publishes, and when they end.
+
+A notification of a silenced alarm does not sound. When the silence ends, the notification is published again,
+because the alarm's document does not change then.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sync import documents
+from sync.documents import DocumentType
+from sync.fleet.silences import LONGEST_S, Silence, SilenceTimer, silence_in
+from sync.store import Database, Document, DocumentError
+
+
+def boot_clock() -> float:
+    """Return the time of the boot clock, in seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+CHECK_EVERY_S: Final = 1.0
+"""Seconds between two checks of whether a silence has ended. Each check looks at all silences."""
+
+
+class SilenceWatch:
+    """The silences in a store that are in effect."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        utc: Callable[[], float] = time.time,
+        boottime: Callable[[], float] = boot_clock,
+    ) -> None:
+        """Watch nothing yet. `utc` returns seconds since 1970, and `boottime` those of the boot clock."""
+        self._database, self._utc, self._boottime = database, utc, boottime
+        self._timer = SilenceTimer()
+        self._quiet: dict[str, Silence] = {}
+        """Silences of the alarms that may have been published without sound, by the alarm's id."""
+        self._again_at = 0.0
+
+    def begin(self) -> None:
+        """Watch the silences in the store that are in effect or have just ended.
+
+        Their alarms may have been published without sound. Raises StoreError if the store fails.
+        """
+        for document in self._database.documents(f"{DocumentType.SILENCE}:"):
+            silence = _read(document)
+            if silence is not None and abs(self._utc() - silence.ends) <= LONGEST_S:
+                self._quiet[silence.alarm] = silence
+
+    def is_silenced(self, alarm: str, body: Mapping[str, Any]) -> bool:
+        """Return True if an alarm is silenced. Raises StoreError if the store fails.
+
+        `alarm` is the id of the alarm's document, and `body` is its body.
+        """
+        document = self._database.get(documents.silence_id(alarm))
+        silence = None if document is None else _read(document)
+        if silence is None:
+            return False
+        if not self._is_in_effect(silence):
+            return False
+        self._quiet[alarm] = silence
+        return silence.mutes(alarm, body.get("severity"))
+
+    def ended(self) -> list[str]:
+        """Return the ids of the alarms whose silences have ended since the last call."""
+        now = self._boottime()
+        if not self._quiet or now < self._again_at:
+            return []
+        self._again_at = now + CHECK_EVERY_S
+        ended = [alarm for alarm, silence in self._quiet.items() if not self._is_in_effect(silence)]
+        for alarm in ended:
+            del self._quiet[alarm]
+        return ended
+
+    def _is_in_effect(self, silence: Silence) -> bool:
+        return self._timer.is_in_effect(silence, utc=self._utc(), boottime=self._boottime())
+
+
+def _read(document: Document) -> Silence | None:
+    try:
+        return silence_in(document.id, document.body)
+    except DocumentError:  # from another vessel, whose document may contain anything
+        return None
