@@ -43,7 +43,7 @@ _IMPOSSIBLE: Final = {
     "uid": None,
     "process_group": -1,
 }
-"""Default values of arguments to `subprocess.Popen` of which the server supports only the default."""
+"""Arguments of `subprocess.Popen` that the server supports only with these default values."""
 
 
 class _Server:

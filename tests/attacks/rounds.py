@@ -48,7 +48,7 @@ class Times:
 
 
 class GoodClient:
-    """Two devices of a well-behaved user, with a connection to the vessel each."""
+    """Two devices of a well-behaved user. Each device has its own connection to the vessel."""
 
     def __init__(self, writer: Database, reader: Database, target: Target, user: str) -> None:
         self.writer = writer

@@ -27,9 +27,9 @@ from .rounds import Times
 MEMORY_MIB: Final = 120
 """Limit for the peak memory of the sync daemon, in MiB."""
 PACE_S: Final = 0.6
-"""Pause in seconds after each round of connecting, because a user may store only two checkpoints a second."""
+"""Pause in seconds after a round with a new connection. A user may store only two checkpoints a second."""
 UNPACED: Final = USER_REVISIONS // 2
-"""Number of rounds without pauses. Later pauses ensure that the client stays within its daily quota."""
+"""Number of rounds after which the client pauses between rounds, to stay within its daily quota."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
 """Name of the well-behaved user, who has the crew's rights to read and write."""

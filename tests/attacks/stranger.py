@@ -23,7 +23,7 @@ _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "get
 SPARED: Final = "kept-"
 """Prefix of the ids of documents that the hostile peer never mentions."""
 _WAITING: Final = 200
-"""Maximum number of requests that wait for an answer. Beyond it, the oldest requests are never answered."""
+"""Maximum number of requests that wait for an answer. If there are more, the oldest are never answered."""
 _LARGEST: Final = 2**31 - 1
 
 

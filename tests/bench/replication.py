@@ -42,7 +42,7 @@ TIMES: Final = 25
 
 
 def rates(folder: Path, count: int) -> None:
-    """Measure and print the rates of push and pull, with their costs, and the rates of two baselines."""
+    """Measure push, pull and two baselines, and print their rates and their processor time per document."""
     print(
         f"replication between two processes over loopback TLS, {count:,} documents of "
         f"{len(json.dumps(body(1)))} bytes each way, the first {WARM_UP:.0%} not counted; "

@@ -1,6 +1,6 @@
-"""Measures the bytes sent for a small update with and without a delta.
+"""Measures how many bytes are sent for a small update, with and without a delta.
 
-They include the proposal, the revision and both replies.
+The proposal, the revision and both replies are counted.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ def unseal(decoder: Decoder, frame: bytes) -> bytes:
 
 
 def sealed_by_hand(plain: bytes, deflated: bytes) -> bytes:
-    """Return a frame, the first of its connection, with the given compressed content and a valid checksum."""
+    """Return the first frame of a connection, with the given compressed content and a valid checksum."""
     return encode_header(1, COMPRESSED) + deflated + zlib.crc32(plain).to_bytes(4, "big")
 
 

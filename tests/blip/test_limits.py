@@ -1,4 +1,7 @@
-"""Input at each limit is accepted, input just above it is rejected, and so are frames in the wrong state."""
+"""Input at each limit is accepted, and input just above the limit is rejected.
+
+Frames that the state of a message does not allow are rejected, too.
+"""
 
 import tracemalloc
 import zlib

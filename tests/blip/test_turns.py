@@ -1,4 +1,4 @@
-"""Tests of the order in which messages that are sent at the same time send their frames."""
+"""Tests of the order in which concurrent messages send their frames."""
 
 from itertools import pairwise
 

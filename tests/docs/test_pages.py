@@ -1,4 +1,4 @@
-"""Documentation pages are short, are in the site's navigation, and name only existing files and targets."""
+"""Documentation pages are short and in the site's navigation, and name only files and targets that exist."""
 
 import re
 from itertools import pairwise

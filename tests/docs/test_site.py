@@ -1,4 +1,4 @@
-"""The checker of the site reports dead links, missing pictures, and content loaded from other sites."""
+"""The checker for the built site reports dead links, lost pictures, and content loaded from other sites."""
 
 from pathlib import Path
 

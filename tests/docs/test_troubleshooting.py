@@ -104,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """Return all commands and their output, in the format of the page."""
+    """Return the commands and their output in the format of the documentation page."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()

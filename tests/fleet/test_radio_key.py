@@ -88,7 +88,7 @@ def test_two_encryptions_of_the_same_key_differ() -> None:
 def test_part_can_be_decrypted_only_for_its_vessel_fleet_and_number(
     who: str, name: str, fleet: str, number: int
 ) -> None:
-    """The part that was encrypted for one vessel is presented as the part for another vessel."""
+    """If a part is presented as the part for a different vessel, that vessel cannot decrypt it."""
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))

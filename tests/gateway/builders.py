@@ -119,5 +119,5 @@ def write_notes(database: Database, vessel: str, count: int) -> None:
 
 
 def first_numbers(payloads: Iterable[bytes]) -> list[int]:
-    """Return the first sequence number in each payload of a reading."""
+    """Return the first sequence number of each reading, from the payloads of the readings."""
     return [json.loads(each)["first"] for each in payloads]

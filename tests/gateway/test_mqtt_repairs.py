@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid")
 
 
 class CountingFeed(LaneFeed):
-    """Feed of a lane that records the ids of all documents from which it builds messages."""
+    """Document feed that records the ids of all documents from which it builds messages."""
 
     built: list[str]
 

@@ -173,7 +173,7 @@ async def test_broker_that_lost_its_messages_while_the_daemon_was_off_gets_them_
 async def test_broker_that_returns_to_an_earlier_state_is_corrected(
     database: Database, broker: Broker
 ) -> None:
-    """The broker still has the gateway's session, as after a kill long after it last saved its state."""
+    """The broker still has the gateway's session, as if killed long after it last saved its state."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with forwarding(database, broker.url) as gateway:

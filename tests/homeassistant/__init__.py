@@ -1,1 +1,1 @@
-"""Tests with a real Home Assistant, which shows the data of a real vessel's daemons through a real broker."""
+"""Tests with a real Home Assistant, which shows data that real daemons publish through a real broker."""

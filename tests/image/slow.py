@@ -58,7 +58,10 @@ def busy_host(processes: int = 2) -> Iterator[None]:
 def slow_guest(
     image: Path, place: Path, key: Path, *, busy: int = 0, nanoseconds: int | None = None
 ) -> Iterator[Guest]:
-    """Yield a slow virtual machine during its first boot. `Guest.nanoseconds` describes `nanoseconds`."""
+    """Yield a slow virtual machine that has just been started for the first time.
+
+    `nanoseconds` is the value of `Guest.nanoseconds`, and `busy` the number of processes on the host.
+    """
     flashed = card.copy(image, place)
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     flashed.put({"vessel.toml": f'[vessel]\nid = "argo"\n\n[network]\nssh_keys = ["{public}"]\n'})

@@ -68,7 +68,7 @@ def test_start_that_hangs_is_ended_and_reported(slow: Guest) -> None:
 
 
 def start(guest: Guest, name: str, program: str) -> None:
-    """Run a program in a unit like Logboat's, with a start timeout that is shorter than the program runs."""
+    """Run a program in a unit like Logboat's, with a start timeout shorter than the program's duration."""
     unit = f"""[Service]
 Type=oneshot
 NotifyAccess=main

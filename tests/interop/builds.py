@@ -2,7 +2,7 @@
 
 Each build is stored in a folder of `CACHE` whose name contains a digest of the inputs. A change to an input
 therefore causes a new build, but another checkout of the same sources does not. Processes that need the same
-build at the same time wait for the one that makes it.
+build at the same time wait for the process that makes it.
 
 `make test` runs `python3 -m tests.interop.builds` before the virtual environment exists. This module and the
 modules that build single peers therefore import only the standard library.

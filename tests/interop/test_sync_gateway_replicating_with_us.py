@@ -1,4 +1,4 @@
-"""A real Sync Gateway as the active peer of Logboat's listener, with and without collections.
+"""Tests of a real Sync Gateway as the active peer of Logboat's listener, with and without collections.
 
 Gateways can replicate with each other, so Sync Gateway is the second real active peer, besides Couchbase
 Lite. Only Sync Gateway has collections (`getCollections`).

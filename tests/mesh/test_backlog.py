@@ -97,7 +97,7 @@ class Link:
             return await self._of(document_id, direction)
 
     async def judge(self, count: int, raised: float, arrived: float) -> None:
-        """Assert that the alarm arrived in time and during the backlog, and that the backlog arrives too."""
+        """Assert that the alarm arrived in time, and before the backlog, which must arrive completely."""
         done = self.done
         assert done < count, "the backlog was over too soon to be one"
         await self._until(count)

@@ -219,7 +219,7 @@ def test_candidate_found_during_a_single_attempt_is_tried() -> None:
 
 
 def test_new_forged_addresses_do_not_prevent_another_attempt_at_a_failed_address() -> None:
-    """A search tries each address only once. So it ends even if new addresses are announced all the time."""
+    """A search tries each address only once, so it ends even if new addresses are announced continuously."""
     candidates = Candidates()
     real = sighting(0)
     candidates.see("brigid", [real], 0.0)

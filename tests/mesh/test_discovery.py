@@ -332,7 +332,7 @@ for line in sys.stdin:
 """Source of a program that announces each of the given names alone, and then with records of several types.
 
 The command `ask` sends a question that no answer can quote. The command `listen` prints the next questions
-from 10.77.1.1, and whether their packet can be parsed completely.
+from the host 10.77.1.1, and whether their packet can be parsed completely.
 """
 
 

@@ -1,4 +1,4 @@
-"""Each pair of vessels ends up with one link, even if both vessels connect. Links follow configured roles."""
+"""Each pair of vessels ends up with one link that matches their roles, even if both vessels connect."""
 
 import asyncio
 import errno

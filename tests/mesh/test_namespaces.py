@@ -1,4 +1,4 @@
-"""The simulated network cuts exactly the intended connections, and leaves no namespaces or processes."""
+"""A simulated network cuts exactly the intended connections, and leaves no namespaces or processes behind."""
 
 import signal
 import subprocess

@@ -206,7 +206,7 @@ def test_revoked_vessel_without_a_checkpoint_is_disconnected_at_once_on_both_str
 def test_all_connections_of_a_vessel_end_with_its_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
-    """Connections of programs that select no stream must end, too."""
+    """Connections of programs that do not select a stream must also end."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
     time = NOW

@@ -1,4 +1,4 @@
-"""A peer that stops answering pings is considered lost after a set time, on a simulated clock."""
+"""On a simulated clock, a peer that stops answering pings is considered lost after a set time."""
 
 import asyncio
 from collections.abc import Callable

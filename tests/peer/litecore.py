@@ -78,10 +78,12 @@ class Tree:
     def insert(
         self, history: list[str], body: Any, *, deleted: bool = False, allow_conflict: bool = False
     ) -> bool:
-        """Insert the first revision of `history`, followed there by its ancestors. Return True if it was new.
+        """Insert a revision and its ancestors, which `history` lists newest first.
+
+        Return True if the revision was new.
 
         Raises:
-            RefusedError: the history is invalid, or the revision conflicts and `allow_conflict` is False.
+            RefusedError: The history is invalid, or the revision conflicts and `allow_conflict` is False.
         """
         parent, above = None, 0
         for index, revision in enumerate(history):
@@ -111,7 +113,7 @@ class LiteCore:
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """True if the peer announces its documents to subscribers; False if it announces none."""
+    """True if LiteCore announces its documents to subscribers, False if its changes feed is empty."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)

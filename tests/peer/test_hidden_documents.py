@@ -179,7 +179,7 @@ def test_delta_from_a_revision_that_was_inaccessible_reveals_nothing(
 
 
 def test_error_for_a_mismatched_delta_does_not_say_where(stores: tuple[Database, Database]) -> None:
-    """The error message does not depend on the mismatch, even for a document that the peer may read."""
+    """The error message is the same for every mismatch, even if the peer may read the document."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -239,7 +239,7 @@ def test_subscription_to_inaccessible_documents_reveals_nothing(stores: tuple[Da
 def test_conflict_reveals_neither_document_nor_revision(
     stores: tuple[Database, Database],
 ) -> None:
-    """The peer learns only that there is a conflict, because it must not overwrite the document."""
+    """The peer learns that there is a conflict, because its revision is rejected, but nothing else."""
     current = fill(stores[0], "theirs")[-1]
     script = passive(stores[0], readable=ALARMS)
     for history in ((), ("3-ff",)):

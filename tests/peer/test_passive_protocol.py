@@ -574,7 +574,7 @@ BAD = {
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
 PHONES = "3-by.a.phone"
-"""Tombstone of `2-live` that a phone has created, with an id that our store would not compute."""
+"""Tombstone of `2-live` that a phone has created. Its id differs from the one that a store computes."""
 
 
 @pytest.mark.parametrize("tombstone", [ENDS, PHONES])

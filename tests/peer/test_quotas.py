@@ -246,9 +246,9 @@ def test_bytes_that_do_not_match_the_blob_are_charged_too(store: Database) -> No
 
 
 def test_refused_document_stays_with_its_sender_and_arrives_the_next_day(tmp_path: Path) -> None:
-    """Both peers are Logboat's.
+    """A failure because of a quota is transient, so the checkpoint does not advance past the document.
 
-    A failure because of a quota is transient, so the checkpoint does not advance past the document.
+    In this test, both peers run Logboat.
     """
     with fleet(tmp_path) as vessels:
         quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
@@ -290,7 +290,7 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_vessel_approaches_its_daily_quota(budget: int) -> None:
-    """The data volume is calculated for 20 vessels that replicate for the first time in a month.
+    """The data volume is calculated for 20 vessels that replicate after a month without contact.
 
     Each vessel has 50 sensors, whose values change every 10 s.
     """

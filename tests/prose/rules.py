@@ -25,7 +25,7 @@ AVOID: Final = {
     r"holds? no longer": "is no longer valid",
     r"not any more": "no longer",
 }
-"""Replacements for words and phrases to avoid, which are regular expressions."""
+"""Regular expressions for words and phrases to avoid, each with its replacement."""
 
 MIN_WORDS: Final = 4
 """Minimum number of words in a docstring. A shorter docstring only repeats the name."""

@@ -21,7 +21,7 @@ class ImagerCard:
     files: Mapping[str, bytes | str]
     asked: Customisation
     notes: tuple[str, ...] = ()
-    """Imager's keys that PROBLEMS.txt explains, but not as problems, in the order of the file."""
+    """Imager's keys for which PROBLEMS.txt contains a note but no problem, in the order of the file."""
     problems: tuple[str, ...] = ()
     """Imager's keys that are reported as problems. The file that contains them stays on the card."""
     contents: Mapping[str, bytes] = field(init=False)

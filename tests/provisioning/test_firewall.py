@@ -47,7 +47,7 @@ def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Pa
 
 
 def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
-    """Return the ports that are open to a guest on the network of this interface."""
+    """Return the ports that are open to another host on the network of this interface."""
     words = argo.run(["ip", "-4", "-brief", "address", "show", interface]).split()
     address = words[2].partition("/")[0]
     found = set()

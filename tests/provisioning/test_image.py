@@ -427,7 +427,7 @@ def test_bill_of_materials_names_every_package_once_and_is_reproducible() -> Non
 
 
 def installed_python(site: Path, metadata: str) -> tuple[sbom.Distribution, ...]:
-    """Return the distributions found in a site-packages folder that contains one package."""
+    """Create a site-packages folder with one package, and return the distributions found in the folder."""
     folder = site / "pump-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text(

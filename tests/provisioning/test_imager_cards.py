@@ -1,4 +1,4 @@
-"""Every setting of Raspberry Pi Imager has an effect, is already fulfilled by the image, or is reported."""
+"""Every setting of Raspberry Pi Imager has an effect, needs no action, or is reported."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ FULFILLED: Final = {
     "ieee80211w": None,
     "regdom": None,
 }
-"""Keys of Imager that need no action if they have this value, or any value if it is None."""
+"""Imager's keys that need no action, each with the value for which this is true, or None for any value."""
 
 
 def found_in(contents: dict[str, bytes]) -> ImagerReading:

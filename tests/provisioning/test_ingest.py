@@ -440,7 +440,7 @@ def test_unreadable_revocations_are_reported_and_kept(argo: Card) -> None:
 
 
 def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> None:
-    """The secrets are searched for in the image file of a mounted file system."""
+    """The test searches the raw image of a file system for secrets that were wiped while it was mounted."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()

@@ -171,7 +171,7 @@ def test_remains_of_a_crash_are_removed_and_files_being_written_are_kept(store: 
 def test_unfinished_blob_can_be_discarded_on_a_full_card(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Closing the file writes the buffered bytes, so it fails like the write before."""
+    """Closing the file writes the buffered bytes, so it fails just as the previous write did."""
     store.blobs.put(b"x")
     monkeypatch.setattr(os, "fdopen", lambda descriptor, mode: full_file(descriptor))
     writer = store.blobs.writer()

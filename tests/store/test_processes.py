@@ -1,4 +1,4 @@
-"""Several real processes write to one store, and some of them are killed."""
+"""A store stays undamaged while several processes write to it and some of them are killed."""
 
 import fcntl
 import signal

@@ -1,4 +1,4 @@
-"""The store's file records the number and size of documents for each id prefix, for writes by any process."""
+"""The store's file records the number and size of documents by id prefix, whichever process writes them."""
 
 from pathlib import Path
 from typing import Any

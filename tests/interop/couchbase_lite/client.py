@@ -222,7 +222,7 @@ class Database:
     name: str
 
     def close(self) -> None:
-        """Close the database. All its replicators must have stopped before."""
+        """Close the database, whose replicators must have stopped."""
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:

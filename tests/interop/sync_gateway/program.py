@@ -7,7 +7,7 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 540
-"""Time limit in seconds for two minutes of processor time and a download of 100 MB over a slow line."""
+"""Time limit for the build, in seconds. The build takes two minutes and downloads 100 MB."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
