@@ -60,12 +60,12 @@ class Curious:
         return found
 
     def answer(self, event: RequestReceived, body: bytes = b"") -> None:
-        """Answer one of the vessel's requests."""
+        """Send a reply to one of the vessel's requests."""
         self._connection.send_response(event.number, {}, body)
         self._write()
 
     def refuse(self, event: RequestReceived, code: int) -> None:
-        """Answer one of the vessel's requests with an error."""
+        """Send an error as the reply to one of the vessel's requests."""
         self._connection.send_error(event.number, code, "no", domain="HTTP")
         self._write()
 

@@ -28,7 +28,7 @@ from tests.services.test_gateways import Shore
 
 DOCUMENTS: Final = 20_000
 SAMPLES: Final = 12
-"""Number of samples in a reading, which then has about 300 bytes."""
+"""Number of samples in each reading. With this number, a reading has about 300 bytes."""
 TURNS: Final = 3
 """Number of measurements each of the gateway and of the baseline."""
 

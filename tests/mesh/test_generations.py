@@ -132,7 +132,7 @@ def test_no_vessel_of_the_fleet_can_freeze_a_document(
 def test_owner_of_a_document_can_exceed_every_permitted_generation(
     tmp_path: Path,
 ) -> None:
-    """Another vessel raises the generations of argo's documents, and argo then writes higher ones."""
+    """After another vessel has raised the generations of argo's documents, argo can write higher ones."""
 
     async def main() -> None:
         fleet = Fleet.new()

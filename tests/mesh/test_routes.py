@@ -1,4 +1,4 @@
-"""A vessel records the route by which each vessel's documents arrive, through any number of vessels."""
+"""A vessel records through which other vessels each vessel's documents arrive."""
 
 from hypothesis import given
 from hypothesis import strategies as st

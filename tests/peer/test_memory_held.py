@@ -239,7 +239,7 @@ def test_memory_used_for_a_peer_is_counted_and_freed_at_the_end(
 def held(script: Script, frames: list[bytes]) -> tuple[int, int, int]:
     """Deliver frames to a peer, and end its session.
 
-    Return the number of bytes that the peer counted for the frames, that it allocated, and that remain
+    Return how many bytes the peer counted for the frames, how many it allocated, and how many remain
     allocated after the end of the session.
     """
     peer = script.peer

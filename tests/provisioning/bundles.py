@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 class Card:
-    """Folders of an appliance's SD card. `start` applies the card's files as the appliance does at boot."""
+    """SD card and configuration folders of an appliance. `start` applies the card's files as at boot."""
 
     def __init__(self, root: Path) -> None:
         self.fat, self.etc, self.inbox = root / "logboat", root / "etc", root / "inbox"
