@@ -37,7 +37,7 @@ class StartRecord:
     shown: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by name, of the files that were last applied from the card or written to it."""
     forced: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256, by name, of the files that were in use at that time."""
+    """SHA-256, by name, of the files that were in use when those files were applied or written."""
     wipe: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by path, of secrets that were applied and still have to be wiped."""
     generated: bool = False

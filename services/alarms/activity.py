@@ -79,7 +79,7 @@ class Activity:
         return len(self._starts) == self._starts.maxlen and self._starts[0] > now_ms - self._per_ms
 
     def starts_end(self, now_ms: int) -> int | None:
-        """Return when `starts_too_often` ends without a further start; None if it is not the case."""
+        """Return when `starts_too_often` becomes False without a further start; None if it is False now."""
         return self._starts[0] + self._per_ms if self.starts_too_often(now_ms) else None
 
     # Running time in the window

@@ -32,7 +32,7 @@ class AlarmFact:
 
 
 def audible(alarms: Iterable[AlarmFact], silences: Iterable[Silence]) -> tuple[AlarmFact, ...]:
-    """Return the audible ones of `alarms`. `silences` are the silences that are in effect now.
+    """Return those of `alarms` that are audible. `silences` are the silences that are in effect now.
 
     The most severe alarms come first, and among these the latest.
     """

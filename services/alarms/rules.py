@@ -16,7 +16,7 @@ Transitions of a rule (rows: state; columns: what the value does):
     leaving   | -> active                         | -> quiet after `clear_for`
 
 The states are a function of the samples and of the time. After a restart, the recorded samples are replayed
-(`services.recorder.rules.history`), and give the same states again. A sample's state lasts until the next
+(`services.recorder.rules.history`), which yields the same states again. A sample's state lasts until the next
 sample, but at most for the time in which a sample must be recorded (`silence_ms`). After that, and without
 power, time is unknown: delays begin again, and `activity` counts nothing.
 """
@@ -66,7 +66,7 @@ def _ms(seconds: float | None) -> int:
 
 @dataclass(slots=True)
 class _Watch:
-    """A rule with its state, and what the rule knows about the sensor and about the other sensor."""
+    """A rule with its state, and the data about the sensor and the other sensor that the rule needs."""
 
     rule: AlarmRule
     state: RuleState = RuleState.QUIET
@@ -97,13 +97,13 @@ class _Watch:
         return self.state in (RuleState.ACTIVE, RuleState.LEAVING)
 
     def take(self, value: Value, now_ms: int, *, faulty: bool) -> None:
-        """Note a sample of the sensor."""
+        """Process a sample of the sensor."""
         self.is_known, self.value, self.faulty = True, value, faulty
         if self.activity is not None:
             self.activity.observe(now_ms, active=None if value is None else value > 0)
 
     def interrupt(self, now_ms: int) -> None:
-        """Note that the time after `now_ms` is unknown until the next sample."""
+        """Record that the time after `now_ms` is unknown until the next sample."""
         self.is_known, self.since_ms = False, None
         if self.activity is not None:
             self.activity.observe(now_ms, active=None)
@@ -242,7 +242,7 @@ class AlarmWatch:
             self._resumed = False
 
     def record(self, value: Value, now_ms: int) -> None:
-        """Note that the value of a sample is recorded."""
+        """Process a value that is recorded."""
         for watch in self._watches:
             if watch.rate is not None and value is not None:
                 watch.rate.record(float(value), now_ms)
@@ -282,7 +282,7 @@ class AlarmWatch:
         return None if due is None or (silent_from is not None and due > silent_from) else due
 
     def end_boot(self, now_ms: int) -> None:
-        """Note that a boot ended at `now_ms`: the time until the next boot is unknown."""
+        """Record that a boot ended at `now_ms`: the time until the next boot is unknown."""
         self.elapse(now_ms)
         silent_from = self._silent_from()
         self._interrupt(now_ms if silent_from is None else min(now_ms, silent_from))
@@ -294,11 +294,11 @@ class AlarmWatch:
 
     @contextmanager
     def replaying(self, *, is_complete: bool) -> Iterator[None]:
-        """Let the block replay samples that were recorded before this start.
+        """Accept samples that were recorded before this start while the context is active.
 
         `is_complete` is True if an episode from before this start was raised during the replayed samples.
-        They then show whether it continues. Otherwise the first new value decides about it, unless a rule is
-        active.
+        They then show whether the episode continues. Otherwise the first new value shows this, unless a rule
+        is active.
         """
         standing, self._resumed = self._resumed, False
         yield

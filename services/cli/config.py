@@ -1,4 +1,4 @@
-"""`logboat config check FILE…` checks files as a card and a boot do; `config apply FILE` applies a file.
+"""`logboat config check FILE…` checks files as each boot does; `config apply FILE` applies a file.
 
 `config sender` computes the configuration keys for an analog sender from its electrical data.
 """

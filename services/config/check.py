@@ -1,4 +1,4 @@
-"""`logboat config check FILE`: checks configuration files as writing a card and booting do.
+"""`logboat config check FILE`: the checks that are also made when a card is written and at each boot.
 
 The type of a file is determined by its name, or else by its content: it is either a `sensors.toml`, or a
 `vessel.toml` or `logboat.toml`. Both files in a folder are checked together, as in `logboat fleet card` and

@@ -167,7 +167,7 @@ def _mistakes_in(path: Path, key: str, gateway: str) -> Iterator[FileProblem]:
 
 
 def is_file(path: Path) -> bool:
-    """Return True if a path is a file, or if that cannot be known."""
+    """Return True if a path is a file, or if that cannot be determined."""
     try:
         return path.is_file()
     except PermissionError:  # only root can see whether the file exists

@@ -1,4 +1,4 @@
-"""The parts of the vessel's fleet identity that the recorder needs.
+"""Loads the vessel's fleet identity for the recorder, and signs boot documents with the identity.
 
 The recorder signs the documents about the vessel and its boots, so that other vessels can pass them on.
 Without a usable identity, documents are not signed. An unusable identity is reported, and recording

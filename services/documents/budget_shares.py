@@ -13,9 +13,9 @@ exceeds its own share. Reasons:
 
 - A vessel's own log is the purpose of the appliance, and no other vessel may have a copy yet.
 - The logs of other vessels are kept as a backup and to be forwarded. Those vessels keep their own logs as
-  well. A third of the card holds several vessels' logs for weeks, which is longer than the transfer ashore
-  takes.
-- Notes are small. 10 % of a 32 GB card's budget holds a thousand photographs.
+  well. A third of the card can store several vessels' logs for weeks, which is longer than the transfer
+  ashore takes.
+- Notes are small. 10 % of a 32 GB card's budget is enough for a thousand photographs.
 
 If less space than the budget is available, because other data fills the card, the shares apply to the space
 that is available.

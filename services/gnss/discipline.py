@@ -1,4 +1,4 @@
-"""Decides when and by how much the clock is corrected. No I/O: callers read the clocks and correct them.
+"""Decides when and by how much the clock is corrected. Does no I/O: callers read and correct the clocks.
 
 The system's time service has priority. While it keeps the clock synchronised, no corrections are made.
 """

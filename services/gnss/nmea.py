@@ -54,7 +54,7 @@ class FixQuality:
 
 @dataclass(frozen=True, slots=True)
 class InView:
-    """Number of satellites in view of one system (GSV)."""
+    """Number of satellites of one system, such as GPS, that are in view (GSV)."""
 
     system: str
     """Talker id, such as GP (GPS) or GL (GLONASS)."""

@@ -1,4 +1,4 @@
-"""Input from a satellite receiver, and counts of recent lines. No I/O: callers pass in bytes and the time."""
+"""Input from a satellite receiver, and counts of recent lines. Callers pass the bytes and the time."""
 
 from collections import deque
 from dataclasses import dataclass

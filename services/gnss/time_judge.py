@@ -1,4 +1,4 @@
-"""Decides whether the time that a satellite receiver reports can be believed. Pure: callers pass all clocks.
+"""Decides whether the time that a satellite receiver reports is trusted. Callers pass the time of all clocks.
 
 The rule: the time is not before the image's date, and not 1024 weeks or more after it. It advances as the
 boot clock does, without an interruption. The further it would move the clock, the longer this must last.
@@ -15,11 +15,11 @@ Receivers derive the date from this number and from the date of their firmware. 
 date that is too early by this period.
 """
 CONFIRMED_AFTER_S: Final = 10.0
-"""Seconds for which a receiver's times must be consistent before they are believed."""
+"""Seconds for which a receiver's times must be consistent before they are trusted."""
 BACKWARD_AFTER_S: Final = 600.0
 """Seconds for which a time must be consistent before the clock is set back.
 
-A clock that is ahead was probably set by something, so two sources contradict each other.
+A clock that is ahead was probably set by another source, so two sources contradict each other.
 """
 BACKWARD_S: Final = 60.0
 """Correction in seconds from which setting the clock back needs the longer period."""
@@ -35,8 +35,8 @@ WINDOW_S: Final = 60.0
 LATE: Final = 3
 """Number of late times within `CONFIRMED_AFTER_S` from which they count as a jump, if they are many.
 
-Few are ignored: on a busy board, the daemon sometimes reads a sentence seconds after its arrival. They are
-many if there is more than one for two that are in time.
+A few late times are ignored: on a busy board, the daemon sometimes reads a sentence seconds after its
+arrival. They count as many if there is more than one late time for every two times that are not late.
 """
 JUMPS: Final = 3
 """Number of jumps within `JUMPING_S` from which the time counts as inconsistent."""
@@ -44,7 +44,7 @@ JUMPING_S: Final = 120.0
 
 
 class Doubt(Enum):
-    """Reason why a receiver's time is not believed."""
+    """Reason why a receiver's time is not trusted."""
 
     ROLLOVER = "rollover"
     """The date is before the image's date, and 1024 weeks later it would not be."""
@@ -60,7 +60,7 @@ class TimeJudge:
     """The times that a receiver has reported, and the difference between UTC and the boot clock."""
 
     def __init__(self, *, image: float) -> None:
-        """Set the image's date, in seconds since 1970. No time before it is believed."""
+        """Set the image's date, in seconds since 1970. An earlier time is never trusted."""
         self._image = image
         self._window: deque[tuple[float, float]] = deque()
         """Arrival times and offsets of the consistent times of the last `WINDOW_S` seconds."""
@@ -101,7 +101,7 @@ class TimeJudge:
         self._doubt = None
 
     def doubt(self, at: float) -> Doubt | None:
-        """Return the reason why the receiver's time is not believed at the boot clock time `at`."""
+        """Return the reason why the receiver's time is not trusted at the boot clock time `at`."""
         while self._jumps and at - self._jumps[0] > JUMPING_S:
             self._jumps.popleft()
         if self._doubt is None and len(self._jumps) >= JUMPS:

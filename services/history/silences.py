@@ -27,7 +27,7 @@ def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
 
 
 def silences_of(database: Database, alarms: Iterable[str]) -> list[Silence]:
-    """Return the last silence of each of the alarms with these ids, also if it has ended."""
+    """Return the last silence of each of the alarms with these ids, even if it has ended."""
     stored = (database.get(documents.silence_id(alarm)) for alarm in alarms)
     found = (silence_in(each.id, each.body) for each in stored if each is not None)
     return [silence for silence in found if silence is not None]

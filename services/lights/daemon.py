@@ -270,7 +270,7 @@ def _serve(
 
 
 def _listen(args: Namespace, tests: OutputTests) -> ControlServer[OutputTest] | None:
-    """Accept requests for tests of outputs. Return None if that is impossible; alarms sound all the same."""
+    """Accept requests for tests of outputs. Return None if that is impossible; alarms still sound."""
     try:
         return ControlServer(args.run / LIGHTS_SOCKET, tests.handle, asked=OutputTest)
     except OSError as error:

@@ -35,7 +35,7 @@ class Feed(Protocol):
         """Return the active alarms; None if they are not known."""
 
     def silences(self) -> tuple[Silence, ...]:
-        """Return the silences of the active alarms, also those that have ended."""
+        """Return the silences of the active alarms, including those that have ended."""
 
     def close(self) -> None:
         """Stop following the alarms."""
@@ -68,7 +68,7 @@ class OutputPanel:
         self.shown: dict[str, Shown] = {output.id: NOT_ON for output in outputs}
 
     def look(self, facts: LightFacts) -> None:
-        """Note the states of the daemons, once a second, and read the pins' levels."""
+        """Process the states of the daemons, and read the pins' levels. This must be called once a second."""
         state = facts.recorder.state
         stored = None if state is None or state.last_durable is None else state.last_durable.clock
         self._is_silent = self._detector.is_silent(stored, facts.boottime)

@@ -37,7 +37,7 @@ class AlarmFeed:
         self._since = 0
         self._active: dict[str, AlarmFact] = {}
         self._silences: dict[str, Silence] = {}
-        """Last silence of each active alarm, by the alarm's id, also if it has ended."""
+        """Last silence of each active alarm, by the alarm's id, even if it has ended."""
         self._again_at = 0.0
         self._fault: str | None = None
 
@@ -69,7 +69,7 @@ class AlarmFeed:
         return tuple(self._active.values())
 
     def silences(self) -> tuple[Silence, ...]:
-        """Return the last silence of each active alarm that `alarms` has found, also if it has ended."""
+        """Return the last silence of each active alarm that `alarms` has found, even if it has ended."""
         return tuple(self._silences.values())
 
     def close(self) -> None:

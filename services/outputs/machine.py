@@ -1,4 +1,4 @@
-"""The state of an output: whether it is on, and why. It has no pins, and its caller passes the time.
+"""The state of an output: whether it is on, and why. Nothing here accesses pins, and callers pass the time.
 
 An output is off until there is a reason for it to be on. The reasons are ids of alarms, and `SILENT` while
 the recorder stores nothing. During a test, it is on without interruption.
@@ -54,9 +54,9 @@ class Shown:
     sounds: bool
     """True if the output shows its pattern; False if it is off."""
     why: str
-    """Reason for which it is on, or has been turned off by `longest`; '' if there is no alarm."""
+    """Reason why the output is on, or would be on without `longest`; '' if there is no alarm."""
     is_steady: bool = False
-    """True if it is on without interruption, whatever its pattern."""
+    """True if the output is on without interruption, regardless of its pattern."""
 
 
 OFF: Final = Shown(sounds=False, why="")

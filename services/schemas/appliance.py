@@ -76,7 +76,7 @@ class UnderstoodSensor(Part, frozen=True, kw_only=True):
 
 
 class CheckedFile(Part, frozen=True, kw_only=True):
-    """Result for one file."""
+    """Result of checking one file."""
 
     file: Annotated[str, described("Path of the file.")]
     good: Annotated[bool, described("True if the file has no mistakes.")]
@@ -173,7 +173,7 @@ class StoreCheck(Output, frozen=True, kw_only=True, tag=format_of("store-check")
 
 
 class CheckResult(Part, frozen=True, kw_only=True):
-    """Result of one check."""
+    """Result of one check of `logboat doctor`."""
 
     name: Annotated[str, described("Name of the check.")]
     verdict: Annotated[
@@ -269,7 +269,7 @@ class Lights(Output, frozen=True, kw_only=True, tag=format_of("lights")):
 
 
 class TableState(Part, frozen=True, kw_only=True):
-    """A state of a light."""
+    """State that a light can show."""
 
     light: Annotated[str, described("Name of the light.", enum=list(LIGHTS))]
     pin: Annotated[int, described("BCM number of the light's pin, unless another is configured.", minimum=0)]

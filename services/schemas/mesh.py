@@ -28,7 +28,7 @@ class VesselRoute(Part, frozen=True, kw_only=True):
 
 
 class VesselRow(Part, frozen=True, kw_only=True):
-    """A vessel in the list."""
+    """A vessel that is nearby, or whose documents have arrived."""
 
     vessel: Annotated[str, described("Id of the vessel.")]
     state: Annotated[

@@ -398,7 +398,7 @@ class InvalidDocuments(Part, frozen=True, kw_only=True):
 
 
 class SensorResult(Part, frozen=True, kw_only=True):
-    """Result for one sensor within one log."""
+    """Completeness of one sensor's samples in one log."""
 
     sensor: Annotated[str, described("Id of the sensor.")]
     log: Annotated[str, described("Name of the log.")]
@@ -440,7 +440,7 @@ class LogResult(Part, frozen=True, kw_only=True):
 
 
 class VesselResult(Part, frozen=True, kw_only=True):
-    """Result for one vessel."""
+    """Completeness of one vessel's logs."""
 
     vessel: Annotated[str, described("Id of the vessel.")]
     complete: Annotated[bool, described("True if all logs of the vessel are complete.")]

@@ -28,7 +28,7 @@ class StoreSize(Part, frozen=True, kw_only=True):
 
 
 class AlarmCounts(Part, frozen=True, kw_only=True):
-    """Alarms that are active or have not been acknowledged."""
+    """Numbers of alarms that are active or have not been acknowledged."""
 
     holding: Annotated[int, described("Number of active alarms.", minimum=0)]
     not_acknowledged: Annotated[int, described("Number of alarms that nobody has acknowledged.", minimum=0)]

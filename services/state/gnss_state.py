@@ -1,6 +1,7 @@
-"""The live state of the daemon that reads the satellite receiver, and the clock's quality that follows.
+"""The live state of the daemon that reads the satellite receiver, and the quality of the system clock.
 
-The kernel only reports that a service synchronises the clock. This state tells whether the receiver does.
+The kernel only reports that some service synchronises the clock. This state shows whether that is the
+receiver.
 """
 
 import dataclasses

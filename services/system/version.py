@@ -3,4 +3,4 @@
 from typing import Final
 
 VERSION: Final = "0.1.0"
-"""The version, which must be the same as in `pyproject.toml`."""
+"""Version of Logboat, which must be the same as in `pyproject.toml`."""

@@ -124,7 +124,7 @@ class SendQueue:
         """Counter for the positions of messages, both waiting and in progress, in the rotation."""
         self._after_urgent = False
         self.held = 0
-        """Memory in bytes of all messages that are not sent completely."""
+        """Memory, in bytes, used by all messages that are not completely sent yet."""
 
     def __len__(self) -> int:
         """Return the number of messages that are not sent completely."""
