@@ -7,7 +7,7 @@ number. A bus with too little time to read all its sensors is reported for its l
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from sensors.chips.sysfs import Wiring
@@ -20,11 +20,14 @@ _ROUNDING: Final = 1e-9
 """Allowance for rounding errors in sums of times and of shares of time."""
 
 
-def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
+def check(
+    drafts: Sequence[SensorDraft], reserved: Mapping[int, str], *, outputs: Container[int] = ()
+) -> None:
     """Report every conflict between sensors, and between a sensor and the user of a reserved pin.
 
     `reserved` maps each pin that something other than a sensor uses to the name of its user: a light under
-    [lights], `pps` or `rtc`.
+    [lights], `pps` or `rtc`. The pins in `outputs` are not proposed; conflicts with them are reported for the
+    outputs.
     """
     unique(
         ((draft.table, draft.valid_value("id")) for draft in drafts),
@@ -32,7 +35,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
         "id of another sensor",
         "Choose another id.",
     )
-    pin_conflicts.check(drafts, reserved)
+    pin_conflicts.check(drafts, reserved, outputs=outputs)
     _check_chips(drafts)
     _check_time(drafts)
 

@@ -45,7 +45,7 @@ from sensors.units import DIMENSIONS, format_duration, parse_unit_name, parse_va
 
 from . import conflicts
 from .alarms import in_alarm, read_alarms
-from .outputs import read_outputs
+from .outputs import pins_of_outputs, read_outputs
 from .sections import SECTIONS, VESSEL_FILE
 from .services import read_services
 from .values import check_value, parse_difference
@@ -141,7 +141,7 @@ def examine_sensors(
         with draft.table.guarded():
             relate_alarms(draft, by_id)
     with root.guarded():
-        conflicts.check(drafts, reserved)
+        conflicts.check(drafts, reserved, outputs=pins_of_outputs(root))
     outputs = read_outputs(root, drafts, reserved)
     services = read_services(root, drafts)
     if file.content is not None and not none_ok:
@@ -163,6 +163,10 @@ def nothing_described(path: Path) -> FileProblem:
 
 _DESCRIBE: Final = f"Add a [[sensor]], or write {NO_SENSORS} = true if nothing is wired."
 
+_DESCRIBE_BESIDE_OUTPUTS: Final = (
+    f"Add a [[sensor]], or write {NO_SENSORS} = true at the top if this vessel has no sensors."
+)
+
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
     """Report a problem if the file describes no sensor and does not contain `no_sensors = true`.
@@ -176,7 +180,12 @@ def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -
             NO_SENSORS, "this key is true, but the file describes sensors", "Remove this key or the sensors."
         )
     elif not has_sensors and not wants_none and not root.problems:
-        root.complain("", "no sensor is described, so nothing would be recorded", _DESCRIBE)
+        if root.data.get("output"):
+            root.complain(
+                "", "only outputs are described, so nothing would be recorded", _DESCRIBE_BESIDE_OUTPUTS
+            )
+        else:
+            root.complain("", "no sensor is described, so nothing would be recorded", _DESCRIBE)
 
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(

@@ -25,6 +25,15 @@ _OF_SENSORS: Final[Mapping[str, Advice]] = {
 }
 
 
+def pins_of_outputs(root: Table) -> frozenset[int]:
+    """Return the pins that the outputs of a file claim, whether or not their tables are valid."""
+    tables = root.data.get("output")
+    pins = (
+        [table.get("pin") for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+    )
+    return frozenset(pin for pin in pins if isinstance(pin, int))
+
+
 def read_outputs(
     root: Table, drafts: Sequence[SensorDraft], reserved: Mapping[int, str]
 ) -> tuple[OutputSettings, ...]:

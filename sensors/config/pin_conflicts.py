@@ -4,7 +4,7 @@ Pins can be used by sensors, buses, lights, the clock and the board. Each confli
 of two sensors, with the line number of the first sensor and a list of free pins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +30,7 @@ class _Claim:
     """True if only a new file is rejected, because files in use may already contain such a conflict."""
 
 
-def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
+def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str], *, outputs: Container[int]) -> None:
     """Report every pin that has two users. The arguments are those of `conflicts.check`."""
     others = {pin: name for pin, name in reserved.items() if name != RTC}
     _check_buses(drafts)
@@ -38,8 +38,9 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
         _check_lights(draft, others)
     claims = _claims(drafts, has_clock_chip=RTC in reserved.values())
     users: dict[int, list[SensorDraft]] = {}
-    pins = {draft.valid_value("pin") for draft in drafts}
-    free = [pin for pin in PROPOSED_PINS if pin not in claims and pin not in others and pin not in pins]
+    pins: Container[int | None] = {draft.valid_value("pin") for draft in drafts}
+    taken = (claims, others, pins, outputs)
+    free = [pin for pin in PROPOSED_PINS if not any(pin in users for users in taken)]
     choose = f"Choose another pin (free: {some(free)})"
     for draft in drafts:
         pin = draft.valid_value("pin")

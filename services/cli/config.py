@@ -141,10 +141,12 @@ def _tell_checked(result: "CheckedFiles") -> None:
     If the files are in several folders, group them by folder.
     """
     from services.config.understood import listing, understood
+    from services.config.understood_outputs import understood_outputs
 
     for each in result.files:
-        if each.examined is not None and each.examined.sensors:
-            tell(f"{each.path.name}, as understood:\n{listing(understood(each.examined))}\n")
+        if each.examined is not None and (each.examined.sensors or each.examined.outputs):
+            facts = listing(understood(each.examined), understood_outputs(each.examined.outputs))
+            tell(f"{each.path.name}, as understood:\n{facts}\n")
     folders: dict[Path, list[Checked]] = {}
     for each in result.files:
         folders.setdefault(each.path.parent, []).append(each)
@@ -158,9 +160,11 @@ def _tell_checked(result: "CheckedFiles") -> None:
 
 def _checked_json(checked: "Checked") -> "CheckedFile":
     from services.config.understood import understood
-    from services.schemas.appliance import CheckedFile, UnderstoodFact, UnderstoodSensor
+    from services.config.understood_outputs import understood_outputs
+    from services.schemas.appliance import CheckedFile, UnderstoodFact, UnderstoodOutput, UnderstoodSensor
 
     sensors = () if checked.examined is None else understood(checked.examined)
+    outputs = () if checked.examined is None else understood_outputs(checked.examined.outputs)
     return CheckedFile(
         file=str(checked.path),
         good=checked.good,
@@ -176,6 +180,15 @@ def _checked_json(checked: "Checked") -> "CheckedFile":
                 facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
             )
             for each in sensors
+        ],
+        outputs=[
+            UnderstoodOutput(
+                output=each.settings.id,
+                name=each.settings.name,
+                pin=each.settings.pin,
+                facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
+            )
+            for each in outputs
         ],
     )
 

@@ -5,6 +5,6 @@ file to settings or into a list of problems with line numbers. `last_good` falls
 configuration when a file is invalid, and `configured_outputs` finds the outputs for commands. `pair_check`
 checks both files together, with `readiness` and `wifi_files` for the files to which they refer.
 `surroundings` adds the rules for their folder. `check` implements `logboat config check` with these modules.
-`summary` and `understood` describe valid files. `example_values` finds values that were copied from the
-documentation.
+`summary`, `understood` and `understood_outputs` describe valid files. `example_values` finds values that were
+copied from the documentation.
 """

@@ -41,7 +41,7 @@ class Checked:
     reminders: tuple[FileProblem, ...] = ()
     """Values in a valid file that were copied from an example, and must be replaced."""
     examined: ExaminedSensors | None = field(default=None, repr=False)
-    """Sensors of a valid `sensors.toml`; None for any other file, and for a file with mistakes."""
+    """Sensors and outputs of a valid `sensors.toml`; None for other files, and for a file with mistakes."""
 
     @property
     def good(self) -> bool:
@@ -221,7 +221,7 @@ def _of_file(path: Path, pair: _Pair, result: PairCheck) -> Checked:
         return Checked(path, text, reminders=reminders)
     assert result.examined is not None
     pins = _pins(pair.config, has_mistakes=result.configuration is None)
-    summary = sensors_summary(result.examined.sensors, pins)
+    summary = sensors_summary(result.examined.sensors, result.examined.outputs, pins)
     return Checked(path, _good(path, summary), examined=result.examined)
 
 
@@ -261,14 +261,14 @@ def _describes_sensors(path: Path) -> bool:
     if path.name.lower() in (CONFIG, VESSEL):
         return False
     file = toml_file.read(path)
-    if not file.data.keys().isdisjoint({"sensor", NO_SENSORS}) or "sensor" in path.stem:
+    if not file.data.keys().isdisjoint({"sensor", "output", NO_SENSORS}) or "sensor" in path.stem:
         return True
     if file.data.keys().isdisjoint(SECTIONS):
         table = Table.root(file)
         table.complain(
             "",
             "this is neither sensors.toml nor the vessel's configuration",
-            f"Add a [[sensor]], or a section such as [{SECTIONS[0]}].",
+            f"Add a [[sensor]] or an [[output]], or a section such as [{SECTIONS[0]}].",
         )
         raise ConfigurationError(table.problems)
     return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sensors.outputs import OutputSettings
 from sensors.plaintext import clean
 from sensors.settings import SensorSettings
 from sensors.signalk_paths import unit_words
@@ -9,23 +10,27 @@ from sensors.units import format_duration
 
 from .loader import reserved_pins
 from .model import LIGHTS, Configuration
+from .understood_outputs import causes
 
 
-def sensors_summary(sensors: Sequence[SensorSettings], pins: str) -> str:
-    """Return a line for each sensor, and a line that states the source of the lights' pins (`pins`)."""
-    if not sensors:
-        return "no sensors are configured, so nothing will be recorded"
-    rows = [_row(sensor) for sensor in sensors]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
+def sensors_summary(sensors: Sequence[SensorSettings], outputs: Sequence[OutputSettings], pins: str) -> str:
+    """Return a line for each sensor and output, and a line with the source of the lights' pins (`pins`)."""
+    lines = [*_columns(list(map(_row, sensors))), *_columns(list(map(_output_row, outputs)))]
+    numbers = ((len(sensors), "sensor"), (len(outputs), "output"))
+    counts = ", ".join(f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in numbers if number)
+    if sensors:
+        return "\n".join([*lines, f"{counts}; pins of lights and clock: {pins}"])
+    nothing = "no sensors are configured, so nothing will be recorded"
+    if not outputs:
+        return nothing
+    return "\n".join([*lines, f"{counts}; pins of lights and clock: {pins}", nothing])
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join(
-        [
-            *lines,
-            f"{len(sensors)} sensor{'s' if len(sensors) != 1 else ''}; pins of lights and clock: {pins}",
-        ]
-    )
 
 
 def _row(sensor: SensorSettings) -> tuple[str, ...]:
@@ -39,6 +44,10 @@ def _row(sensor: SensorSettings) -> tuple[str, ...]:
         f"window {format_duration(sensor.window_s)}",
         f"{alarms} alarm{'s' if alarms > 1 else ''}" if alarms else "",
     )
+
+
+def _output_row(output: OutputSettings) -> tuple[str, ...]:
+    return (output.id, f"output on pin {output.pin}", f"turned on by {causes(output)}")
 
 
 def configuration_summary(configuration: Configuration) -> str:

@@ -16,6 +16,8 @@ from sensors.settings import Fact, SensorSettings
 from sensors.signalk_paths import CONTACT, unit_words
 from sensors.units import format_duration
 
+from .understood_outputs import UnderstoodOutput
+
 _GAP: Final = 2
 """Number of spaces between the longest label and its text."""
 
@@ -36,15 +38,17 @@ def understood(examined: ExaminedSensors) -> tuple[UnderstoodSensor, ...]:
     )
 
 
-def listing(sensors: Sequence[UnderstoodSensor]) -> str:
-    """Return the facts as text: for each sensor a line with its id, and below it a line for each fact."""
+def listing(sensors: Sequence[UnderstoodSensor], outputs: Sequence[UnderstoodOutput] = ()) -> str:
+    """Return the facts as text: for each sensor and output a line with its id, then a line for each fact."""
     lines = list[str]()
-    for sensor in sensors:
-        settings = sensor.settings
+    described: list[UnderstoodSensor | UnderstoodOutput] = [*sensors, *outputs]
+    for each in described:
+        settings = each.settings
         name = "" if settings.name == settings.id else f" ({settings.name})"
-        lines.append(f"{settings.id}{name}, kind {settings.kind}")
-        width = max(len(subject) for subject, _ in sensor.facts) + _GAP
-        lines += [f"  {subject.ljust(width)}{text}" for subject, text in sensor.facts]
+        what = f"kind {each.settings.kind}" if isinstance(each, UnderstoodSensor) else "an output"
+        lines.append(f"{settings.id}{name}, {what}")
+        width = max(len(subject) for subject, _ in each.facts) + _GAP
+        lines += [f"  {subject.ljust(width)}{text}" for subject, text in each.facts]
     return "\n".join(lines)
 
 

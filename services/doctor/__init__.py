@@ -2,6 +2,7 @@
 
 - `findings`: the result of a check
 - `context`: the input for the checks, such as files below a root directory, live states and command output
-- `wiring`, `hardware`, `card`, `network`, `daemons`, `recording`: the checks, one module for each subject
+- `wiring`, `hardware`, `card`, `network`, `daemons`, `outputs`, `recording`: the checks, one module for each
+  subject
 - `checks`: the table of all checks
 """

@@ -9,7 +9,7 @@ from typing import Final
 
 from sensors.toml.toml_file import unforeseen
 
-from . import card, daemons, hardware, network, recording, wiring
+from . import card, daemons, hardware, network, outputs, recording, wiring
 from .context import Appliance
 from .findings import CheckStatus, Finding, skipped, warn
 
@@ -30,6 +30,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("recorder", daemons.recorder, "what is not recorded now is lost permanently"),
     Check("sync", daemons.sync, "nothing is shared or forwarded without the sync daemon"),
     Check("lights", daemons.lights, "the crew notices faults on the lights first"),
+    Check("outputs", outputs.outputs, "alarms sound on outputs, such as sirens"),
     Check(
         "units",
         daemons.failed,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from sensors.config.loader import read_sensors
+from sensors.config.loader import ExaminedSensors, examine_sensors
+from sensors.outputs import OutputSettings
 from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import ConfigurationError
@@ -58,12 +59,21 @@ class Appliance:
     @cached_property
     def sensors(self) -> tuple[SensorSettings, ...]:
         """The configured sensors; empty if the file is invalid. Their recordings are checked separately."""
+        return () if self._examined is None else self._examined.sensors
+
+    @cached_property
+    def outputs(self) -> tuple[OutputSettings, ...]:
+        """The configured outputs, such as sirens; empty if the file is invalid."""
+        return () if self._examined is None else self._examined.outputs
+
+    @cached_property
+    def _examined(self) -> ExaminedSensors | None:
         try:
-            return read_sensors(
+            return examine_sensors(
                 toml_file.read(self.sensors_file, missing_ok=True), reserved={}, check_recordings=False
             )
         except ConfigurationError:
-            return ()
+            return None
 
     @cached_property
     def recorder_sight(self) -> recorder_state.Sight:

@@ -28,8 +28,9 @@ _HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-
 
 
 def pins_of(appliance: Appliance) -> dict[int, str]:
-    """Return the pins that sensors use, each with the sensor's id."""
-    return {pin: sensor.id for sensor in appliance.sensors if (pin := pin_of(sensor)) is not None}
+    """Return the pins that sensors and outputs use, each with the id of its user."""
+    sensors = {pin: sensor.id for sensor in appliance.sensors if (pin := pin_of(sensor)) is not None}
+    return sensors | {output.pin: output.id for output in appliance.outputs}
 
 
 def pin_of(sensor: SensorSettings) -> int | None:
@@ -41,7 +42,7 @@ def pin_of(sensor: SensorSettings) -> int | None:
 def chip(appliance: Appliance) -> Finding:
     """Check that the header's GPIO chip, identified by its label, is present."""
     if not pins_of(appliance):
-        return skipped("no sensor uses a pin")
+        return skipped("no sensor or output uses a pin")
     devices = [path.name for path in appliance.glob("dev/gpiochip*")]
     if not devices:
         return bad(
@@ -59,10 +60,10 @@ def chip(appliance: Appliance) -> Finding:
 
 
 def pins(appliance: Appliance) -> Finding:
-    """Check whether a bus that config.txt enables occupies a sensor's pin."""
+    """Check whether a bus that config.txt enables occupies the pin of a sensor or an output."""
     used = pins_of(appliance)
     if not used:
-        return skipped("no sensor uses a pin")
+        return skipped("no sensor or output uses a pin")
     lines = appliance.config_txt()
     for line, (what, taken) in _SHARED.items():
         if any(each.replace(" ", "").startswith(line) for each in lines):
@@ -70,7 +71,7 @@ def pins(appliance: Appliance) -> Finding:
                 if pin in used:
                     return bad(
                         f"{used[pin]} uses pin {pin}, which also belongs to {what}: {line} in config.txt",
-                        "Move the sensor to another pin, or turn the bus off if it is not used.",
+                        "Choose another pin, or turn the bus off if it is not used.",
                     )
     return good(f"{len(used)} pins used, none of them by a bus")
 

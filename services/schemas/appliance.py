@@ -58,7 +58,7 @@ class ConfigApply(Output, frozen=True, kw_only=True, tag=format_of("config-apply
 
 
 class UnderstoodFact(Part, frozen=True, kw_only=True):
-    """A fact about a sensor in a checked file."""
+    """A fact about a sensor or an output in a checked file."""
 
     subject: Annotated[str, described("Subject of the fact, such as `calibration`, `fault` or `alarm`.")]
     text: Annotated[str, described("The fact in words, with values in the units that the file uses.")]
@@ -75,6 +75,15 @@ class UnderstoodSensor(Part, frozen=True, kw_only=True):
     facts: Annotated[Sequence[UnderstoodFact], described("Facts about the sensor, as the text lists them.")]
 
 
+class UnderstoodOutput(Part, frozen=True, kw_only=True):
+    """An output in a checked file, as it was understood."""
+
+    output: Annotated[str, described("Id of the output.")]
+    name: Annotated[str, described("Display name of the output.")]
+    pin: Annotated[int, described("BCM number of the output's pin.", minimum=0)]
+    facts: Annotated[Sequence[UnderstoodFact], described("Facts about the output, as the text lists them.")]
+
+
 class CheckedFile(Part, frozen=True, kw_only=True):
     """Result of checking one file."""
 
@@ -88,6 +97,10 @@ class CheckedFile(Part, frozen=True, kw_only=True):
     sensors: Annotated[
         Sequence[UnderstoodSensor],
         described("The sensors of a `sensors.toml` without mistakes, as they were understood."),
+    ]
+    outputs: Annotated[
+        Sequence[UnderstoodOutput],
+        described("The outputs of a `sensors.toml` without mistakes, as they were understood."),
     ]
 
 

@@ -95,3 +95,22 @@ def test_second_output_with_the_same_id_and_pin_is_reported(tmp_path: Path) -> N
     with pytest.raises(ConfigurationError) as raised:
         examined(tmp_path, f"{SIREN}[[output]]\n{SIREN}")
     assert [problem.key for problem in raised.value.problems] == ["id", "pin"]
+
+
+def test_pins_of_outputs_are_not_proposed_for_sensors(tmp_path: Path) -> None:
+    text = SENSOR.replace("pin = 17", "pin = 26") + SIREN.replace("23", "5")
+    path = tmp_path / "sensors.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as error:
+        examine_sensors(toml_file.read(path), reserved={26: "fault"})
+    assert "Choose another pin (free: 6, 12, 13 …)" in str(error.value)
+
+
+def test_pins_of_sensors_and_other_outputs_are_not_proposed_for_an_output(tmp_path: Path) -> None:
+    sensor = SENSOR.replace("pin = 17", "pin = 5")
+    horn = '[[output]]\nid = "horn"\npin = 6\non = ["alarm"]\n'
+    path = tmp_path / "sensors.toml"
+    path.write_text(f"{sensor}{SIREN.replace('23', '5')}{horn}")
+    with pytest.raises(ConfigurationError) as error:
+        examine_sensors(toml_file.read(path))
+    assert "Choose another pin (free: 12, 13, 16 …)" in str(error.value)

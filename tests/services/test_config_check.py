@@ -10,6 +10,7 @@ import pytest
 from provisioning.starter_files import VESSEL, starter_file
 from sensors.registry import all_kinds
 from services.boot.check import check as boot_check
+from services.cli.main import main
 from services.config.check import check
 from services.config.readiness import EXAMPLE_HASH, EXAMPLE_SSH_KEY
 
@@ -64,6 +65,47 @@ def test_file_with_no_sensors_true_is_valid(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("no_sensors = true\n")
     assert check(path).text == f"{name}: good\nno sensors are configured, so nothing will be recorded"
+
+
+SIREN = '[[output]]\nid = "siren"\nname = "Horn"\npin = 23\non = ["alarm"]\nwhen_silent = true\n'
+
+
+def test_outputs_are_summarized_beside_the_sensors(tmp_path: Path) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(SENSORS.format(pin=17) + SIREN)
+    lines = check(path).text.splitlines()
+    row = "siren  output on pin 23  turned on by alarms of severity alarm; a recorder that stores nothing"
+    assert lines[-2:] == [
+        row,
+        "1 sensor, 1 output; pins of lights and clock: defaults, because this folder has no vessel.toml",
+    ]
+
+
+def test_file_with_only_outputs_is_told_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "new.toml"
+    path.write_text(SIREN)
+    assert "only outputs are described, so nothing would be recorded" in check(path).text
+    path.write_text(f"no_sensors = true\n{SIREN}")
+    lines = check(path).text.splitlines()
+    assert lines[-2].startswith("1 output; pins of lights and clock: ")
+    assert lines[-1] == "no sensors are configured, so nothing will be recorded"
+
+
+def test_command_lists_outputs_as_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "sensors.toml"
+    path.write_text(f'no_sensors = true\n{SIREN}pattern = "slow"\nlongest = "15 min"\npause = "1 h"\n')
+    assert main(["config", "check", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("sensors.toml, as understood:\nsiren (Horn), an output\n")
+    for fact in (
+        "header pin 16 = GPIO23, on at the high level",
+        "slow (1 Hz)",
+        "after 15 min; on again after 1 h",
+    ):
+        assert fact in shown
+    assert main(["config", "check", "--json", str(path)]) == 0
+    ((siren,),) = (file["outputs"] for file in json.loads(capsys.readouterr().out)["files"])
+    assert (siren["output"], siren["pin"], siren["facts"][0]["subject"]) == ("siren", 23, "pin")
 
 
 def test_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:

@@ -62,6 +62,11 @@ channel = 0
 calibration = [[0.4, 1.0], [1.65, 0.0]]
 valid = [0.3, 3.0]
 path = "tanks.fuel.0.currentLevel"
+
+[[output]]
+id = "siren"
+pin = 23
+on = ["alarm"]
 """
 THERMOMETER = """
 [[sensor]]
@@ -115,7 +120,7 @@ class Rig:
             builders.write_vessel(database, "argo", ["main"])
         self.recorder()
         self.sync()
-        self.live("lights", {"pid": 1, "updated": {"clock": NOW, "utc": UTC}})
+        self.lights()
         self.gnss()
 
     def put(self, path: str, text: str) -> None:
@@ -124,6 +129,11 @@ class Rig:
 
     def live(self, daemon: str, state: dict[str, Any]) -> None:
         state_file.write(state_file.path(self.root / "run", daemon), state)
+
+    def lights(self, *, clock: float = NOW, **siren: Any) -> None:
+        """Write the state of a lights daemon with a siren, which has these changes."""
+        stamp = {"clock": clock, "utc": UTC}
+        self.live("lights", build.lights_state(build.live_output(**siren), pid=1, updated=stamp))
 
     def recorder(self, **more: Any) -> None:
         self.live("recorder", msgspec.to_builtins(recorder(**{"started_clock": NOW - 600, **more})))
@@ -206,6 +216,11 @@ def lose_reading(rig: Rig) -> None:
             database.put(*build.reading(1.0, 2.0, first=first))
 
 
+def move_siren_to_serial_console(rig: Rig) -> None:
+    rig.put("etc/sensors.toml", SENSORS.replace("pin = 23", "pin = 14"))
+    rig.put("fw/config.txt", f"{CONFIG_TXT}enable_uart=1\n")
+
+
 def end_often(rig: Rig, clock: float) -> None:
     for second in range(6):
         crash_loops.record_exit(rig.root / "run", "sync", "exit status 1", clock=clock - 60 + second)
@@ -237,6 +252,19 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
         "lights",
         lambda r: r.live("lights", {"pid": 1, "updated": {"clock": NOW - 60, "utc": UTC}}),
         "the lights show an old state",
+    ),
+    (
+        "outputs",
+        lambda r: r.remove("run/lights.json"),
+        "run/lights.json does not exist): alarms cannot sound on siren",
+    ),
+    ("outputs", lambda r: r.lights(clock=NOW - 60), "no update for 1 min: alarms cannot sound on siren"),
+    ("outputs", lambda r: r.lights(fault="pin 23 is on, but was turned off"), "siren: pin 23 is on, but was"),
+    ("outputs", lambda r: r.lights(id="horn"), "the lights daemon does not drive siren"),
+    (
+        "pins",
+        move_siren_to_serial_console,
+        "siren uses pin 14, which also belongs to the serial console",
     ),
     (
         "units",
@@ -428,6 +456,15 @@ def test_store_of_another_program_is_found(rig: Rig) -> None:
     assert check("store").ask(rig.appliance()).verdict is CheckStatus.BAD
 
 
+def test_outputs_are_skipped_if_there_are_none_and_unreadable_levels_are_named(rig: Rig) -> None:
+    rig.lights(readBack=None)
+    finding = check("outputs").ask(rig.appliance())
+    assert finding.seen == "1 output driven, but the levels of siren cannot be read back"
+    rig.put("etc/sensors.toml", SENSORS.partition("[[output]]")[0])
+    rig.remove("run/lights.json")
+    assert check("outputs").ask(rig.appliance()).verdict is CheckStatus.SKIPPED
+
+
 def test_check_that_cannot_run_is_skipped(rig: Rig) -> None:
     def fail(_patient: Appliance) -> Any:
         raise PermissionError(13, "Permission denied")
@@ -439,6 +476,7 @@ def test_check_that_cannot_run_is_skipped(rig: Rig) -> None:
 
 def test_warnings_do_not_count_as_faults(rig: Rig) -> None:
     rig.remove("run/lights.json")
+    rig.put("etc/sensors.toml", SENSORS.partition("[[output]]")[0])
     assert is_well(list(examine(rig.appliance())))
     rig.remove("run/recorder.json")
     assert not is_well(list(examine(rig.appliance())))

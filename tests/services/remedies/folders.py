@@ -53,6 +53,8 @@ WIFI = '[[network.wifi]]\nssid = "marina"\n'
 LOG = "time,seq,value,unit,quality\n2024-06-01T00:00:00Z,1,12.8,V,good\n2024-06-01T00:00:01Z,2,12.7,V,good\n"
 NO_LIGHT = "[lights]\npower = 0\n"
 
+SIREN = '[[output]]\nid = "siren"\npin = 23\nwhen_silent = true\n'
+
 
 def sensors(what: str, before: str | bytes, after: str | bytes) -> FolderCase:
     """Return a case with only a `sensors.toml`, before and after the remedy."""
@@ -112,6 +114,7 @@ FILES = [
     sensors("empty file", "", CONTACT),
     vessel("empty vessel.toml", "\n", "# empty on purpose\n"),
     sensors("no sensor", "# nothing yet\n", "no_sensors = true\n"),
+    sensors("only outputs", SIREN, f"no_sensors = true\n{SIREN}"),
     sensors("sensors although there are none", f"no_sensors = true\n{CONTACT}", CONTACT),
     sensors("single brackets", SENSORS.replace("[[", "[").replace("]]", "]", 1), SENSORS),
     sensors("one pair of single brackets", CONTACT.replace("[[", "[").replace("]]", "]"), CONTACT),
