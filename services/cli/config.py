@@ -142,10 +142,16 @@ def _tell_checked(result: "CheckedFiles") -> None:
     """
     from services.config.understood import listing, understood
     from services.config.understood_outputs import understood_outputs
+    from services.config.understood_services import understood_services
 
     for each in result.files:
-        if each.examined is not None and (each.examined.sensors or each.examined.outputs):
-            facts = listing(understood(each.examined), understood_outputs(each.examined.outputs))
+        examined = each.examined
+        if examined is not None and (examined.sensors or examined.outputs or examined.services):
+            facts = listing(
+                understood(examined),
+                understood_outputs(examined.outputs),
+                understood_services(examined.services),
+            )
             tell(f"{each.path.name}, as understood:\n{facts}\n")
     folders: dict[Path, list[Checked]] = {}
     for each in result.files:
@@ -161,10 +167,18 @@ def _tell_checked(result: "CheckedFiles") -> None:
 def _checked_json(checked: "Checked") -> "CheckedFile":
     from services.config.understood import understood
     from services.config.understood_outputs import understood_outputs
-    from services.schemas.appliance import CheckedFile, UnderstoodFact, UnderstoodOutput, UnderstoodSensor
+    from services.config.understood_services import understood_services
+    from services.schemas.appliance import (
+        CheckedFile,
+        UnderstoodFact,
+        UnderstoodOutput,
+        UnderstoodSensor,
+        UnderstoodService,
+    )
 
     sensors = () if checked.examined is None else understood(checked.examined)
     outputs = () if checked.examined is None else understood_outputs(checked.examined.outputs)
+    services = () if checked.examined is None else understood_services(checked.examined.services)
     return CheckedFile(
         file=str(checked.path),
         good=checked.good,
@@ -189,6 +203,14 @@ def _checked_json(checked: "Checked") -> "CheckedFile":
                 facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
             )
             for each in outputs
+        ],
+        services=[
+            UnderstoodService(
+                service=each.settings.id,
+                name=each.settings.name,
+                facts=[UnderstoodFact(subject=subject, text=text) for subject, text in each.facts],
+            )
+            for each in services
         ],
     )
 

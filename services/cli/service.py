@@ -10,7 +10,7 @@ from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, tell
 from services.console.stores import chosen_vessel, reading_store, zone
-from services.screens.service_list import NONE_PLANNED, as_json, hours, lines
+from services.screens.service_list import NONE_PLANNED, as_json, hours, lines, trusted_utc
 from services.terminal.present import screen
 
 from .alarms import acting_person
@@ -68,8 +68,7 @@ def _overview(args: Namespace, world: Environment, database: "Database", vessel:
     from services.maintenance_schedule.overview import overview
 
     live = _live(args, world)
-    is_set = world.is_clock_synced() if live is None else live.clock.is_known
-    return overview(database, vessel, live=live, utc=world.utc if is_set else None)
+    return overview(database, vessel, live=live, utc=trusted_utc(live, world))
 
 
 def _live(args: Namespace, world: Environment) -> "LiveState | None":
@@ -91,7 +90,7 @@ def _done(args: Namespace, world: Environment) -> int:
         shown = _overview(args, world, database, vessel)
         found = _named(shown.services, args.name)
         run_s = _running_time(args.at, found)
-        live = _live(args, world)
+        is_synced = trusted_utc(_live(args, world), world) is not None
         document_id = write(
             database,
             vessel,
@@ -99,7 +98,7 @@ def _done(args: Namespace, world: Environment) -> int:
             run_s=run_s,
             who=who,
             utc=world.utc,
-            is_synced=world.is_clock_synced() if live is None else live.clock.is_known,
+            is_synced=is_synced,
             text=text,
         )
     if args.json:

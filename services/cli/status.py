@@ -36,7 +36,8 @@ def status(args: Namespace, world: Environment) -> int:
     for line in wrap(title(facts, "" if configured is None else configured.name), shown.width):
         print(paint(line, Style.TITLE, shown))
     for label, words in LINES:
-        print("\n".join(styled_lines(label, words(facts), shown)))
+        if text := words(facts):
+            print("\n".join(styled_lines(label, text, shown)))
     if todo is not None:
         _tell_todo(todo, shown)
     return 0

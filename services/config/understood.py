@@ -17,6 +17,7 @@ from sensors.signalk_paths import CONTACT, unit_words
 from sensors.units import format_duration
 
 from .understood_outputs import UnderstoodOutput
+from .understood_services import UnderstoodService
 
 _GAP: Final = 2
 """Number of spaces between the longest label and its text."""
@@ -38,14 +39,21 @@ def understood(examined: ExaminedSensors) -> tuple[UnderstoodSensor, ...]:
     )
 
 
-def listing(sensors: Sequence[UnderstoodSensor], outputs: Sequence[UnderstoodOutput] = ()) -> str:
-    """Return the facts as text: for each sensor and output a line with its id, then a line for each fact."""
+def listing(
+    sensors: Sequence[UnderstoodSensor],
+    outputs: Sequence[UnderstoodOutput] = (),
+    services: Sequence[UnderstoodService] = (),
+) -> str:
+    """Return the facts as text: for each sensor, output and service its id, then a line for each fact."""
     lines = list[str]()
-    described: list[UnderstoodSensor | UnderstoodOutput] = [*sensors, *outputs]
-    for each in described:
+    described: list[tuple[UnderstoodSensor | UnderstoodOutput | UnderstoodService, str]] = [
+        *((each, f"kind {each.settings.kind}") for each in sensors),
+        *((each, "an output") for each in outputs),
+        *((each, "a service") for each in services),
+    ]
+    for each, what in described:
         settings = each.settings
         name = "" if settings.name == settings.id else f" ({settings.name})"
-        what = f"kind {each.settings.kind}" if isinstance(each, UnderstoodSensor) else "an output"
         lines.append(f"{settings.id}{name}, {what}")
         width = max(len(subject) for subject, _ in each.facts) + _GAP
         lines += [f"  {subject.ljust(width)}{text}" for subject, text in each.facts]

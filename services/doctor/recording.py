@@ -1,4 +1,4 @@
-"""Recording checks: configuration files, stores, completeness."""
+"""Recording checks: configuration files, stores, completeness, service that is due."""
 
 from typing import Final
 
@@ -6,7 +6,10 @@ from sensors.config.loader import nothing_described
 from services.config.pair_check import check_pair
 from services.history import completeness
 from services.history.completeness import VesselReport
+from services.maintenance_schedule.due import DueState, Unknown
+from services.maintenance_schedule.overview import overview
 from services.recovery import store_check
+from services.screens.service_list import pressing_words, summary, why_unknown
 from services.terminal.present import count
 from sync.documents import POLICY
 from sync.store import Database, StoreError
@@ -100,15 +103,47 @@ def gaps(appliance: Appliance) -> Finding:
     return good(f"{count(sum(sensor.samples for sensor in report.sensors), 'sample')}, none missing")
 
 
+def service(appliance: Appliance) -> Finding:
+    """Check whether a service of this vessel is overdue."""
+    if not (appliance.data / _STORE).exists():
+        return skipped("no document store yet")
+    live = appliance.recorder
+    utc = appliance.utc if live is not None and live.clock.is_known else None
+    try:
+        with _open(appliance) as database:
+            found = overview(database, _vessel(appliance), live=live, utc=utc)
+    except StoreError:
+        return skipped("the document store cannot be read")  # the check `store` reports this
+    overdue = [each for each in found.services if each.state is DueState.OVERDUE]
+    if overdue:
+        words = "; ".join(map(pressing_words, overdue))
+        return warn(words, f"Do the service, then run `logboat service done {overdue[0].plan.id}`.")
+    unknown = [
+        each
+        for each in found.services
+        if each.state is DueState.UNKNOWN
+        and each.reasons != (Unknown.NO_CLOCK,)  # the check `clock` reports it
+    ]
+    if unknown:
+        return warn(
+            f"{unknown[0].plan.name}: it is not known whether it is due: {why_unknown(unknown[0])}",
+            "Run `logboat service`, which says how to record the last service.",
+        )
+    return good(summary(found)) if found.services else skipped("no service is described in sensors.toml")
+
+
+def _vessel(appliance: Appliance) -> str:
+    live = appliance.recorder
+    return live.vessel if live is not None else appliance.configuration.vessel.id
+
+
 def _report(appliance: Appliance) -> VesselReport | None:
     if not (appliance.data / _STORE).exists():
         return None
-    vessel = (
-        appliance.recorder.vessel if appliance.recorder is not None else appliance.configuration.vessel.id
-    )
     try:
         with _open(appliance) as database:
-            return next((each for each in completeness.verify(database, [vessel]) if each.sensors), None)
+            reports = completeness.verify(database, [_vessel(appliance)])
+            return next((each for each in reports if each.sensors), None)
     except StoreError:
         return None  # the check `store` reports this
 

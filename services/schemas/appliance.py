@@ -58,7 +58,7 @@ class ConfigApply(Output, frozen=True, kw_only=True, tag=format_of("config-apply
 
 
 class UnderstoodFact(Part, frozen=True, kw_only=True):
-    """A fact about a sensor or an output in a checked file."""
+    """A fact about a sensor, an output or a service in a checked file."""
 
     subject: Annotated[str, described("Subject of the fact, such as `calibration`, `fault` or `alarm`.")]
     text: Annotated[str, described("The fact in words, with values in the units that the file uses.")]
@@ -84,6 +84,14 @@ class UnderstoodOutput(Part, frozen=True, kw_only=True):
     facts: Annotated[Sequence[UnderstoodFact], described("Facts about the output, as the text lists them.")]
 
 
+class UnderstoodService(Part, frozen=True, kw_only=True):
+    """A service in a checked file, as it was understood."""
+
+    service: Annotated[str, described("Id of the service.")]
+    name: Annotated[str, described("Name of the service.")]
+    facts: Annotated[Sequence[UnderstoodFact], described("Facts about the service, as the text lists them.")]
+
+
 class CheckedFile(Part, frozen=True, kw_only=True):
     """Result of checking one file."""
 
@@ -101,6 +109,10 @@ class CheckedFile(Part, frozen=True, kw_only=True):
     outputs: Annotated[
         Sequence[UnderstoodOutput],
         described("The outputs of a `sensors.toml` without mistakes, as they were understood."),
+    ]
+    services: Annotated[
+        Sequence[UnderstoodService],
+        described("The services of a `sensors.toml` without mistakes, as they were understood."),
     ]
 
 

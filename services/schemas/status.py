@@ -41,6 +41,9 @@ class StatusLines(Part, frozen=True, kw_only=True):
     recording: Annotated[str, described("Whether samples are being recorded now, and if not, why.")]
     alarms: Annotated[str, described("The most severe alarm, and how many there are.")]
     sensors: Annotated[str, described("Number of sensors, and which of them have faults.")]
+    service: Annotated[
+        str, described("Number of services that are due, and the most urgent one; '' if none is described.")
+    ]
     clock: Annotated[str, described("Source and uncertainty of the system clock.")]
     store: Annotated[str, described("The document store, and samples that are not in it yet.")]
     card: Annotated[str, described("Space for history on the card.")]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 from sensors.plaintext import clean
 from sensors.service_settings import id_of_name
 from sensors.units import NO_VALUE, format_duration
+from services.console.environment import Environment
 from services.maintenance_schedule.due import Due, DueState, Part, Record, Unknown
 from services.maintenance_schedule.overview import Overview
+from services.state.recorder_state import LiveState
 from services.terminal.present import Screen, Style, count, paint, time_text, wrap
 from services.terminal.table import fitted
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
 
 NONE_PLANNED: Final = "no service is described; add a [[service]] to sensors.toml"
 _STYLES: Final = {DueState.OVERDUE: Style.BAD, DueState.SOON: Style.WARN, DueState.UNKNOWN: Style.WARN}
+
+
+def trusted_utc(live: LiveState | None, world: Environment) -> float | None:
+    """Return the time in seconds since 1970; None if the clock is not set.
+
+    `live` is the recorder's state; None if it is not running.
+    """
+    is_set = world.is_clock_synced() if live is None else live.clock.is_known
+    return world.utc if is_set else None
 
 
 def lines(shown: Overview, where: Screen) -> Iterator[str]:
@@ -119,10 +130,10 @@ def pressing_words(service: Due) -> str:
 
 
 def summary(services: Overview) -> str:
-    """Return a line about the services: how many are due, and the most urgent one."""
+    """Return a line about the services: how many are due, and the most urgent one; '' if there are none."""
     every = services.services
     if not every:
-        return "none described"
+        return ""
     counts = {state: sum(each.state is state for each in every) for state in DueState}
     parts = [
         f"{counts[state]} {state.value}" for state in DueState if counts[state] and state is not DueState.OK

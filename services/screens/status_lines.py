@@ -14,6 +14,9 @@ from sensors.units import format_bytes, format_duration
 from services.clocks.time_source import TimeSource
 from services.history.alarms import AlarmEpisode
 from services.history.current import CurrentValue
+from services.maintenance_schedule.due import DueState
+from services.maintenance_schedule.overview import NONE, Overview
+from services.screens import service_list
 from services.screens.lights_words import cannot_sound, lights_advice, lights_daemon, sound_advice
 from services.state import gnss_state, lights_state, sync_state
 from services.state.boot_state import BootState
@@ -79,6 +82,8 @@ class StatusFacts:
     boot: BootState = field(default_factory=BootState)
     """Result of the last boot."""
     zone: tzinfo = UTC
+    services: Overview = NONE
+    """The services, and when they are due."""
     gnss_sight: gnss_state.Sight = gnss_state.NOT_CONFIGURED
 
     @property
@@ -211,6 +216,11 @@ def alarms(facts: StatusFacts) -> str:
     return f"{holding} active, {waiting} not acknowledged; most severe: {_alarm(worst, facts.zone)}"
 
 
+def service(facts: StatusFacts) -> str:
+    """Count the services that are due, and name the most urgent one. Return '' if no service is described."""
+    return service_list.summary(facts.services)
+
+
 def configuration(facts: StatusFacts) -> str:
     """Report whether the configuration files are valid, and name the first problem."""
     problems = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
@@ -341,6 +351,7 @@ LINES: Final[tuple[tuple[str, Callable[[StatusFacts], str]], ...]] = (
     ("recording", recording),
     ("alarms", alarms),
     ("sensors", sensors),
+    ("service", service),
     ("clock", clock),
     ("store", store),
     ("card", card),
@@ -497,6 +508,14 @@ def _unseen(facts: StatusFacts) -> str | None:
     return f"check {count(len(waiting), 'alarm')}: logboat alarms" if waiting else None
 
 
+def _overdue(facts: StatusFacts) -> str | None:
+    first = next(iter(facts.services.services), None)
+    if first is None or first.state is not DueState.OVERDUE:
+        return None
+    words = service_list.pressing_words(first)
+    return f"do the service: {words}; then run: logboat service done {first.plan.id}"
+
+
 def _time(facts: StatusFacts) -> str | None:
     state = facts.gnss_sight.state
     if facts.gnss_sight.is_live and state is not None and state.fault is not None:
@@ -602,6 +621,7 @@ ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (
     _refused,
     _gateway,
     _time,
+    _overdue,
     _unnamed,
     _network,
     _membership,

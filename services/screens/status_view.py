@@ -11,7 +11,9 @@ from services.console.environment import Environment
 from services.console.errors import CommandError, FailedError
 from services.console.stores import own_vessel, reading_store, zone_for
 from services.history.current import CurrentValue, from_documents, from_recorder
+from services.maintenance_schedule.overview import NONE, Overview, overview
 from services.screens.lights_words import mute_outputs
+from services.screens.service_list import trusted_utc
 from services.screens.status_lines import LINES, StatusFacts, StoreFacts
 from services.state import boot_state as bootstate
 from services.state import crash_loops, gnss_state, lights_state, sync_state
@@ -36,7 +38,7 @@ MARKS: Final = (
     (
         re.compile(
             r"\b(NOT|REFUSED|REJECTED|DUPLICATE|EXPIRED|NEARLY FULL)\b"
-            r"|[1-9][0-9]* (faulty|not acknowledged|refused|rejected)"
+            r"|[1-9][0-9]* (faulty|overdue|due soon|not acknowledged|refused|rejected)"
         ),
         Style.WARN,
     ),
@@ -78,6 +80,7 @@ class FromStore:
     fault: str = ""
     alarms: "tuple[AlarmEpisode, ...]" = ()
     sensors: tuple[CurrentValue, ...] = ()
+    services: Overview = NONE
 
 
 def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
@@ -148,6 +151,7 @@ def compose(
         restless=crash_loops.find_crash_loops(args.run, clock=boottime),
         boot=bootstate.read(args.run),
         zone=place,
+        services=stored.services,
     )
 
 
@@ -171,7 +175,9 @@ def _read(args: Namespace, world: Environment, sight: Sight, database: "Database
         return FromStore(store=facts)
     alarms = open_alarms(database, vessel, args.run)
     sensors = () if sight.is_live else tuple(from_documents(database, vessel, utc=world.utc)[0])
-    return FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=sensors)
+    live = sight.state if sight.is_live else None
+    services = overview(database, vessel, live=live, utc=trusted_utc(live, world))
+    return FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=sensors, services=services)
 
 
 def store_facts(database: "Database") -> StoreFacts:

@@ -12,7 +12,7 @@ from typing import Final
 from sensors.plaintext import clean
 from sensors.units import format_duration
 from services.config.model import LIGHTS
-from services.screens import alarm_list, peer_list, sensor_list
+from services.screens import alarm_list, peer_list, sensor_list, service_list
 from services.screens.status_lines import card, clock, committed, configuration, daemons, identity, mesh
 from services.terminal.present import count, spelt
 
@@ -51,7 +51,7 @@ class FactSentence:
 
 def facts(look: TopFacts) -> list[FactSentence]:
     """Return all facts as sentences."""
-    return [*_alarms(look), *_machine(look), *_shared(look), *_sensors(look)]
+    return [*_alarms(look), *_machine(look), *_services(look), *_shared(look), *_sensors(look)]
 
 
 def _told(subject: str, words: str, rank: Rank, news: str | None = None, gone: str = "") -> FactSentence:
@@ -97,6 +97,18 @@ def _machine(look: TopFacts) -> Iterator[FactSentence]:
     for light in LIGHTS:
         state = look.lights[light]
         yield _told(f"light {light}", f"Light {light}: {state.pattern}, {state.means}", Rank.STATE)
+
+
+def _services(look: TopFacts) -> Iterator[FactSentence]:
+    """Yield a sentence about each service that is due. It is not repeated while the hours pass."""
+    for each in look.facts.services.pressing:
+        yield _told(
+            f"service {each.plan.id}",
+            f"Service: {service_list.pressing_words(each)}",
+            Rank.STATE,
+            news=each.state,
+            gone=f"Service: {each.plan.name} is no longer due",
+        )
 
 
 def _shared(look: TopFacts) -> Iterator[FactSentence]:

@@ -121,6 +121,7 @@ class TopFactsCollector:
             fault=self._fault(kept),
             alarms=tuple(episode for episode in kept.alarms if episode.alarm.vessel == vessel),
             sensors=sensors,
+            services=kept.services,
         )
         facts = status_view.compose(
             args,

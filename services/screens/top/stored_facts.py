@@ -17,6 +17,8 @@ from services.console.errors import CommandError
 from services.console.stores import STORE, configured_vessel, reading_store, zone
 from services.documents import models
 from services.history.current import CurrentValue, from_documents
+from services.maintenance_schedule.overview import NONE, Overview, overview
+from services.screens.service_list import trusted_utc
 from services.screens.status_lines import StoreFacts
 from services.screens.status_view import outputs_of, problems_of, store_facts, vessel_of
 from services.state import recorder_state
@@ -69,6 +71,8 @@ class StoredFacts:
     read_at: float | None = None
     """Boot clock time at which the store was last read successfully, in seconds; None if it never was."""
     store: StoreFacts | None = None
+    services: Overview = NONE
+    """The services, and when they are due."""
     alarms: "tuple[AlarmEpisode, ...]" = ()
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -177,11 +181,17 @@ class FactsReader:
             kept = replace(kept, vessel=vessel or kept.vessel, fault="", read_at=self._world.boottime)
             if self._alarms_changed(database, now):
                 kept = _alarms(kept, database)
-            kept = replace(kept, store=store_facts(database))
+            kept = replace(
+                kept, store=store_facts(database), services=self._services(database, vessel, sight)
+            )
             kept = self._sensors(kept, sight, database, now)
             kept = _past(kept, sight, database, self._world.boottime)
             self._store_of = now
             return kept
+
+    def _services(self, database: "Database", vessel: str, sight: Sight) -> Overview:
+        live = sight.state if sight.is_live else None
+        return overview(database, vessel, live=live, utc=trusted_utc(live, self._world)) if vessel else NONE
 
     def _alarms_changed(self, database: "Database", now: tuple[str, int]) -> bool:
         before = self._store_of

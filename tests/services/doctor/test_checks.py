@@ -17,6 +17,7 @@ from services.doctor.context import Appliance
 from services.doctor.findings import CheckStatus
 from services.logs.error_log import ErrorLog
 from services.logs.lines import LogLine
+from services.maintenance_schedule import records
 from services.recovery import store_check
 from services.state import crash_loops, state_file
 from services.state.boot_state import BootState
@@ -28,6 +29,7 @@ from sync.mesh.interfaces import MULTICAST, RUNNING, UP, Interface
 from tests.gateway import builders
 from tests.services import documents as build
 from tests.services.lights.builders import NOW, UTC, gateway, mesh, recorder
+from tests.services.maintenance_schedule import builders as serviced
 from tests.services.syncing import Fleet
 
 BITE = LiveQuota(owner="user:guest", measure="bytes", limit=4_000_000, refused=17, until=UTC + 7_200)
@@ -197,7 +199,7 @@ def check(name: str) -> Check:
 
 @pytest.mark.parametrize("name", [each.name for each in CHECKS])
 def test_healthy_appliance_has_no_findings(rig: Rig, name: str) -> None:
-    if name in ("gaps", "name"):
+    if name in ("gaps", "name", "service"):
         finding = check(name).ask(rig.appliance())
         assert finding.verdict in (CheckStatus.GOOD, CheckStatus.SKIPPED)
         return
@@ -219,6 +221,15 @@ def lose_reading(rig: Rig) -> None:
 def move_siren_to_serial_console(rig: Rig) -> None:
     rig.put("etc/sensors.toml", SENSORS.replace("pin = 23", "pin = 14"))
     rig.put("fw/config.txt", f"{CONFIG_TXT}enable_uart=1\n")
+
+
+def neglect(rig: Rig) -> None:
+    with builders.store(rig.root / "data/log.db") as database:
+        build.write(database, serviced.vessel(serviced.OIL), serviced.hours(300))
+        plan = records.plans(database, "argo")[0][0]
+        records.write(
+            database, "argo", plan, run_s=40 * 3600.0, who="anna", utc=UTC - 864_000, is_synced=True
+        )
 
 
 def end_often(rig: Rig, clock: float) -> None:
@@ -364,6 +375,7 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("store", damage, "found damage"),
     ("copies", lambda r: r.recorder(copies="no room"), "no room"),
     ("gaps", lose_reading, "6 samples missing"),
+    ("service", neglect, "Engine oil is overdue by 10.0 running hours"),
     ("interfaces", lambda r: r.put("sys/class/net/eth0/operstate", "down"), "no network interface"),
     ("radio", lambda r: r.put("sys/class/rfkill/rfkill0/soft", "1"), "blocked"),
     ("signal", lambda r: r.put("proc/net/wireless", "h\nh\n wlan0: 0 20.  -88.  -256 0\n"), "-88 dBm"),

@@ -188,3 +188,56 @@ def test_confirmation_is_json(logboat: Appliance) -> None:
     added = logboat("service", "done", "engine-oil", "new filter", "--json").json
     assert added["format"] == "logboat.service-added/1"
     assert (added["vessel"], added["service"], added["runSeconds"]) == ("argo", "engine-oil", 300 * H)
+
+
+def test_status_and_top_show_what_is_due_and_what_to_do(logboat: Appliance) -> None:
+    logboat.put(vessel())
+    logboat.live(sensors=live_hours(100))
+    assert not any(line.startswith("  service") for line in logboat("status").lines)
+    logboat.put(vessel(OIL, RIGGING))
+    logboat("service", "done", "engine-oil", "--at", "100")
+    logboat("service", "done", "rigging")
+    assert status_line(logboat) == "2 services, none due"
+    logboat.live(sensors=live_hours(345))
+    assert status_line(logboat) == ("1 due soon of 2 services; Engine oil is due in 5.0 running hours")
+    logboat.live(sensors=live_hours(360))
+    assert status_line(logboat) == ("1 overdue of 2 services; Engine oil is overdue by 10.0 running hours")
+    words = "Engine oil is overdue by 10.0 running hours"
+    advice = f"do the service: {words}; then run: logboat service done engine-oil"
+    assert f"to do: {advice}" in " ".join(logboat("status").out.split())
+    plain = " ".join(logboat("top", "--plain", "--once").out.split())
+    assert f"Service: {words}." in plain
+    assert f"To do: {advice}." in plain
+    assert "overdue by 10.0" in logboat("status", "--json").json["lines"]["service"]
+
+
+def status_line(boat: Appliance) -> str:
+    """Return the line about services in the output of `logboat status`, without its label."""
+    [line] = [line for line in boat("status").lines if line.startswith("  service ")]
+    return line.removeprefix("  service").strip()
+
+
+def test_config_check_shows_how_services_were_understood(logboat: Appliance) -> None:
+    path = logboat.root / "sensors.toml"
+    path.write_text(
+        '[[sensor]]\nid = "main-hours"\nkind = "runtime"\npin = 22\npath = "propulsion.main.runTime"\n'
+        '[[service]]\nname = "Engine oil"\nsensor = "main-hours"\nevery = "250 h"\nor_every = "1 year"\n'
+        'last_hours = "1180.5 h"\nlast_done = 2026-03-20\n'
+        '[[service]]\nid = "raft"\nname = "Liferaft"\nevery = "90 days"\nwarn_before = "2 weeks"\n'
+    )
+    outcome = logboat("config", "check", str(path))
+    assert (
+        """
+engine-oil (Engine oil), a service
+  due         every 250 h of main-hours, or every 12 months, whichever comes first
+  due soon    in the last tenth of the interval
+  last hours  1180.5 h, until the first record
+  last done   2026-03-20, until the first record
+raft (Liferaft), a service
+  due       every 90 days
+  due soon  in the last 14 days of the interval
+"""
+        in outcome.out
+    )
+    [file] = logboat("config", "check", str(path), "--json").json["files"]
+    assert [each["service"] for each in file["services"]] == ["engine-oil", "raft"]
