@@ -12,7 +12,7 @@
 - `rights`: the rules of who may write which document
 - `unvouched_revisions`: removal of stored revisions whose generation is too high
 - `conflict_resolvers`: resolution of conflicts between revisions of Logboat's documents
-- `acknowledgements`, `silences`: what people do about alarms
+- `acknowledgements`, `silences`: what people do about alarms; `severities`: how severe an alarm is
 - `users`: the crew's passwords
 - `errors`: the exceptions of these modules
 """

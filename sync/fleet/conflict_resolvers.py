@@ -9,15 +9,13 @@ Every vessel resolves conflicts itself, and all vessels must arrive at the same 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sync.documents import CA_STATEMENTS, DocumentType, parse_id
+from sync.fleet.severities import SEVERITIES
+from sync.fleet.silences import utc_of
 from sync.peer.conflicts import Conflict, ConflictResolver, Keep, Merge, Resolution, default_resolver
 from sync.store import Document, bodies
-
-SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
-"""Signal K's alarm states, in ascending order of severity."""
 
 
 def resolve_alarm(conflict: Conflict) -> Resolution:
@@ -121,17 +119,6 @@ _OWN: Final[dict[DocumentType, ConflictResolver]] = {
 def _canonical(value: Any) -> bytes:
     """Return a sort key for a JSON value. It does not depend on the order of the value's members."""
     return bodies.canonical("merged", {"value": value})
-
-
-def utc_of(value: object) -> float | None:
-    """Return a time in a document in seconds since 1970; None if it is malformed."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is None:
-            return None
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _number(value: object) -> float | int | None:

@@ -7,10 +7,11 @@ and a process that follows it measures the duration by the boot clock, whatever 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sync import documents
-from sync.fleet.conflict_resolvers import SEVERITIES, utc_of
+from sync.fleet.severities import SEVERITIES
 
 LONGEST_S: Final = 1800.0
 """Maximum duration of a silence, in seconds. A silence that claims to be longer has no effect.
@@ -119,6 +120,17 @@ class SilenceTimer:
             countdown.end = min(countdown.end, boottime + silence.ends - utc)
             countdown.is_certain = True
         return countdown.is_certain and boottime < countdown.end
+
+
+def utc_of(value: object) -> float | None:
+    """Return a time in a document in seconds since 1970; None if it is malformed."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is None:
+            return None
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _rank(severity: object) -> int:

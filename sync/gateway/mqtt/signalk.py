@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sync.fleet.conflict_resolvers import SEVERITIES
+from sync.fleet.severities import SEVERITIES
 from sync.gateway.mqtt.presentation import Presenter
 
 _NO_UNIT: Final = frozenset({"", "bool"})
