@@ -115,6 +115,7 @@ def main(arguments: list[str]) -> int:
     defaults["make_factory"] = opened
     if arguments[0] == "record":
         threading.Thread(target=follow, args=(machine, folder / "edges"), daemon=True).start()
+        arguments = [*arguments, "--identity", str(folder.parent / "identity")]
     else:
         from services.lights import daemon
 

@@ -53,6 +53,7 @@ def test_command_tests_the_siren_of_a_running_daemon(vessel: Vessel) -> None:
     vessel.wait_for_siren(False)
 
 
+@pytest.mark.wall_clock
 def test_wall_clock_silent_recorder_sounds_the_siren(vessel: Vessel) -> None:
     """The recorder is killed (SIGKILL), and then stopped without being ended (SIGSTOP)."""
     killed = time.monotonic()
