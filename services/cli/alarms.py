@@ -12,6 +12,8 @@ from services.screens.alarm_list import NONE_OPEN, acknowledged, acknowledged_wo
 from services.terminal.present import screen
 
 ID_HELP: Final = "alarm as shown by `logboat alarms`: any unique ending of its id"
+MOST_SHOWN: Final = 100
+"""Maximum number of alarms that `logboat alarms` without --all lists. It counts the others."""
 LISTED: Final = 10
 """Maximum number of alarms that `logboat ack` without an id lists."""
 
@@ -26,7 +28,7 @@ def alarms_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
+def alarms(args: Namespace, world: Environment) -> int:
     """List the active alarms, then unacknowledged ones and, with --all, all other alarms. Return 0."""
     from services.history.alarms import episodes, short_ids
 
@@ -42,11 +44,12 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     for fault in faults:
         say(f"skipped: {clean(fault)}")
     if args.json:
-        print_json(as_json(shown, names, faults))
+        print_json(as_json(shown, names, faults, utc=world.utc))
     elif not shown:
         tell("no alarms in the log" if args.all or not every else NONE_OPEN)
     else:
-        print("\n".join(lines(shown, names, screen(zone=zone(args)))))
+        most = None if args.all else MOST_SHOWN
+        print("\n".join(lines(shown, names, screen(zone=zone(args)), utc=world.utc, most=most)))
     return 0
 
 

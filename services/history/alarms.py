@@ -10,9 +10,11 @@ from services.documents import models
 from services.documents.models import AlarmDocument, BootMoment, DocumentSource, ShapeError
 from sync.documents import DocumentType
 from sync.fleet import acknowledgements
+from sync.fleet.silences import Silence
 from sync.store import Database
 
 from .boots import boots_of
+from .silences import silence_of
 from .timeline import Moment, Timeline
 
 
@@ -31,6 +33,8 @@ class AlarmEpisode:
     """Time at which the alarm was cleared; None if it is active."""
     display: str = ""
     """Unit in which the sensor's values are shown; '' for the usual one."""
+    silence: Silence | None = None
+    """Last silence of an alarm that is active and not acknowledged, also if it has ended; else None."""
 
     @property
     def is_acknowledged(self) -> bool:
@@ -41,6 +45,21 @@ class AlarmEpisode:
     def phase(self) -> Phase:
         """Phase of the alarm, which follows from its document alone."""
         return phase_of(cleared=self.cleared is not None, acknowledged=self.is_acknowledged)
+
+    def silenced_until(self, utc: float) -> float | None:
+        """Return the end of the silence that is in effect at a time, or None if the alarm is not silenced.
+
+        Both times are in seconds since 1970.
+        """
+        silence = self.silence
+        if silence is None or self.phase is not Phase.UNACKNOWLEDGED:
+            return None
+        is_silenced = silence.is_current(utc) and silence.mutes(self.id, self.alarm.severity)
+        return silence.ends if is_silenced else None
+
+    def is_audible(self, utc: float) -> bool:
+        """Return True if the alarm is audible at a time, in seconds since 1970."""
+        return self.phase is Phase.UNACKNOWLEDGED and self.silenced_until(utc) is None
 
     @property
     def is_open(self) -> bool:
@@ -81,8 +100,14 @@ def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[Al
         timeline = timelines[alarm.vessel]
         cleared = None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared)
         raised, display = moment(timeline, alarm, alarm.raised), shown_in[alarm.vessel].get(alarm.sensor, "")
-        shown.append(AlarmEpisode(document.id, alarm, raised, cleared, display))
+        silence = silence_if_needed(source, document.id, alarm)
+        shown.append(AlarmEpisode(document.id, alarm, raised, cleared, display, silence))
     return in_order(shown), faults
+
+
+def silence_if_needed(source: DocumentSource, document_id: str, alarm: AlarmDocument) -> Silence | None:
+    """Return the last silence of an alarm that is active and not acknowledged; None for any other alarm."""
+    return silence_of(source, document_id) if alarm.cleared is None and not alarm.acks else None
 
 
 def in_order(alarm_episodes: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:

@@ -16,7 +16,7 @@ from services.state import state_file
 from sync.documents import DocumentType
 from sync.store import Database
 
-from .alarms import AlarmEpisode, in_order, moment
+from .alarms import AlarmEpisode, in_order, moment, silence_if_needed
 from .boots import timeline_around
 
 NAME: Final = "open-alarms"
@@ -66,6 +66,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
             moment(timeline, alarm, alarm.raised),
             None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared),
             shown_in.get(alarm.sensor, ""),
+            silence_if_needed(database, document_id, alarm),
         )
         for document_id, alarm in alarms.items()
     )

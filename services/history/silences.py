@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from sensors.severity import Severity
 from services.alarms.audible import AlarmFact
 from services.documents import builders, models
-from services.documents.models import AlarmDocument
+from services.documents.models import AlarmDocument, DocumentSource
 from sync import documents
 from sync.fleet.silences import Silence, silence_in
-from sync.store import Database
+from sync.store import Database, bodies
 
 
 def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
@@ -26,10 +26,15 @@ def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
     )
 
 
-def silences_of(database: Database, alarms: Iterable[str]) -> list[Silence]:
+def silence_of(source: DocumentSource, alarm: str) -> Silence | None:
+    """Return the last silence of the alarm with this id, even if it has ended; None if there is none."""
+    document = source.get(documents.silence_id(alarm))
+    return None if document is None else silence_in(document.id, bodies.decode(document.id, document.raw))
+
+
+def silences_of(source: DocumentSource, alarms: Iterable[str]) -> list[Silence]:
     """Return the last silence of each of the alarms with these ids, even if it has ended."""
-    stored = (database.get(documents.silence_id(alarm)) for alarm in alarms)
-    found = (silence_in(each.id, each.body) for each in stored if each is not None)
+    found = (silence_of(source, alarm) for alarm in alarms)
     return [silence for silence in found if silence is not None]
 
 

@@ -216,6 +216,14 @@ class Alarm(Part, frozen=True, kw_only=True):
         Phase,
         described("Phase of the alarm, a state of IEC 62923-1. `normal` means cleared and acknowledged."),
     ]
+    silenced_until: Annotated[
+        str | None,
+        described(
+            "Time at which a silenced alarm sounds again, in UTC, ISO 8601 to the millisecond; null if the "
+            "alarm is not silenced.",
+            format="date-time",
+        ),
+    ]
     raised: Annotated[Moment, described("Time at which the alarm was raised.")]
     cleared: Annotated[Moment | None, described("Time at which the alarm was cleared; null if it is active.")]
     acks: Annotated[Sequence[AlarmAcknowledgement], described("Acknowledgements of the alarm.")]

@@ -32,6 +32,10 @@ class AlarmCounts(Part, frozen=True, kw_only=True):
 
     holding: Annotated[int, described("Number of active alarms.", minimum=0)]
     not_acknowledged: Annotated[int, described("Number of alarms that nobody has acknowledged.", minimum=0)]
+    audible: Annotated[
+        int, described("Number of active alarms that are neither acknowledged nor silenced.", minimum=0)
+    ]
+    silenced: Annotated[int, described("Number of active alarms that are silenced now.", minimum=0)]
     ids: Annotated[Sequence[str], described("Ids of the alarms' documents, most severe first.")]
 
 

@@ -17,6 +17,7 @@ from services.history.current import CurrentValue
 from services.maintenance_schedule.due import DueState
 from services.maintenance_schedule.overview import NONE, Overview
 from services.screens import service_list
+from services.screens.alarm_list import silenced_words
 from services.screens.lights_words import cannot_sound, lights_advice, lights_daemon, sound_advice
 from services.state import gnss_state, lights_state, sync_state
 from services.state.boot_state import BootState
@@ -213,7 +214,9 @@ def alarms(facts: StatusFacts) -> str:
     worst = facts.alarms[0]
     holding = sum(alarm.cleared is None for alarm in facts.alarms)
     waiting = sum(not alarm.is_acknowledged for alarm in facts.alarms)
-    return f"{holding} active, {waiting} not acknowledged; most severe: {_alarm(worst, facts.zone)}"
+    silenced = silenced_words(facts.alarms, facts.utc, facts.zone)
+    counts = f"{holding} active, {waiting} not acknowledged{', ' if silenced else ''}{silenced}"
+    return f"{counts}; most severe: {_alarm(worst, facts.zone)}"
 
 
 def service(facts: StatusFacts) -> str:

@@ -227,6 +227,8 @@ def as_json(facts: StatusFacts, todo: str | None) -> "Status":
         alarms=AlarmCounts(
             holding=sum(alarm.cleared is None for alarm in facts.alarms),
             not_acknowledged=sum(not alarm.is_acknowledged for alarm in facts.alarms),
+            audible=sum(alarm.is_audible(facts.utc) for alarm in facts.alarms),
+            silenced=sum(alarm.silenced_until(facts.utc) is not None for alarm in facts.alarms),
             ids=[alarm.id for alarm in facts.alarms],
         ),
         faulty=[sensor.sensor for sensor in facts.sensors if sensor.is_faulty],

@@ -190,3 +190,56 @@ def test_silence_states_whether_the_clock_is_set(logboat: Appliance) -> None:
     for logboat.is_clock_synced, trust in ((True, "synced"), (False, "unsynced")):
         logboat("silence", "17")
         assert silences(logboat)[0]["trust"] == trust
+
+
+def unfolded(text: str) -> str:
+    """Return a text without its line breaks."""
+    return " ".join(text.split())
+
+
+def test_list_of_alarms_says_which_are_silenced_and_until_when(logboat: Appliance) -> None:
+    logboat.put(SYNCED, build.alarm(1), build.alarm(2, sensor="oil"), build.alarm(3, sensor="water"))
+    logboat("silence", "1", "--for", "5m")
+    done = logboat("alarms")
+    (row,) = [line for line in done.lines if "silenced until" in line and line.startswith("1 ")]
+    assert "ACTIVE, silenced until 2025-10-10 12:45:00Z" in row
+    assert done.lines[-2] == "2 audible, 1 silenced until 2025-10-10 12:45:00Z"
+    found = {alarm["short"]: alarm["silencedUntil"] for alarm in logboat("alarms", "--json").json["alarms"]}
+    assert found == {"1": "2025-10-10T12:45:00.200Z", "2": None, "3": None}
+    logboat.clock.utc += 300
+    assert "silenced" not in logboat("alarms").out
+
+
+def test_status_counts_audible_and_silenced_alarms(logboat: Appliance) -> None:
+    logboat.put(SYNCED, build.alarm(1), build.alarm(2, sensor="oil"), build.alarm(3, sensor="water"))
+    logboat.live()
+    logboat("silence", "1", "--for", "5m")
+    logboat("silence", "2", "--for", "6m")
+    silenced = "2 silenced, the first until 2025-10-10 12:45:00Z"
+    assert f"3 active, 3 not acknowledged, 1 audible, {silenced}; most" in unfolded(logboat("status").out)
+    counts = logboat("status", "--json").json["alarms"]
+    assert (counts["audible"], counts["silenced"]) == (1, 2)
+    logboat.clock.utc += 360
+    counts = logboat("status", "--json").json["alarms"]
+    assert (counts["audible"], counts["silenced"]) == (3, 0)
+
+
+def test_top_says_which_alarms_are_silenced(logboat: Appliance) -> None:
+    logboat.put(SYNCED, build.alarm(1), build.alarm(2, sensor="oil"))
+    logboat.live()
+    logboat("silence", "1", "--for", "5m")
+    done = logboat("top", "--plain", "--once")
+    assert "is ACTIVE and silenced until 2025-10-10 12:45:00Z" in unfolded(done.out)
+
+
+def test_flood_of_alarms_is_counted_and_not_listed(logboat: Appliance) -> None:
+    logboat.put(SYNCED, *(build.alarm(1, sensor=f"s{number}") for number in range(1000)))
+    logboat.live()
+    done = logboat("alarms")
+    assert len(done.lines) < 110
+    assert "and 900 more alarms: logboat alarms --all" in done.lines
+    assert len(logboat("alarms", "--all").lines) > 1000
+    assert len(logboat("alarms", "--json").json["alarms"]) == 1000
+    assert "1000 active, 1000 not acknowledged" in unfolded(logboat("status").out)
+    logboat("silence")
+    assert "0 audible, 1 000 silenced until 2025-10-10 12:50:00Z" in unfolded(logboat("status").out)

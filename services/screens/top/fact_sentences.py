@@ -71,7 +71,8 @@ def _alarms(look: TopFacts) -> Iterator[FactSentence]:
     for episode in look.alarms:
         alarm = episode.alarm
         who = ", ".join(ack.who for ack in alarm.acks)
-        stands = "is ACTIVE" if episode.cleared is None else "is cleared"
+        active = alarm_list.state_words(episode, look.utc, look.facts.zone).replace(",", " and")
+        stands = f"is {active}" if episode.cleared is None else "is cleared"
         acknowledgement = f"acknowledged by {who}" if who else "not acknowledged"
         sentence = (
             f"Alarm {look.names[episode.id]} {stands}, {alarm.severity}: {alarm_list.words(episode)}, of"

@@ -172,7 +172,7 @@ class TopFactsCollector:
         return Top(
             status=status_view.as_json(look.facts, look.todo),
             sensors=sensor_list.as_json(look.sensors),
-            alarms=alarm_list.as_json(look.alarms, look.names, look.passed_over),
+            alarms=alarm_list.as_json(look.alarms, look.names, look.passed_over, utc=look.utc),
             peers=peer_list.as_json(look.facts.mesh_sight, None, self._world),
             lights=explain.as_json(look.lights),
         )

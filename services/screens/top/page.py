@@ -86,7 +86,9 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
         head = f"alarms: {holding}{at_least} active, {waiting}{at_least} to ack, {age}"
     else:
         more = " of the most severe" if look.more_alarms else ""
-        head = f"alarms: {holding} active, {waiting} not acknowledged{more}, {age}"
+        silenced = alarm_list.silenced_words(look.alarms, look.utc, look.facts.zone)
+        counts = f"{holding} active, {waiting} not acknowledged{more}{', ' if silenced else ''}{silenced}"
+        head = f"alarms: {counts}, {age}"
     items = []
     if look.facts.store_fault:
         items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
@@ -122,10 +124,11 @@ def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
     alarm = episode.alarm
     who = ", ".join(ack.who for ack in alarm.acks)
     since = episode.raised.utc
+    active = alarm_list.state_words(episode, look.utc, look.facts.zone)
     return (
         look.names[episode.id],
         alarm.severity,
-        "ACTIVE" if episode.cleared is None else "cleared",
+        active if episode.cleared is None else "cleared",
         "-" if since is None else _duration(max(look.utc - since, 0.0)),
         f"acknowledged by {who}" if who else "not acknowledged",
         f"{alarm.vessel} {alarm.sensor}",

@@ -197,7 +197,7 @@ class FactsReader:
         before = self._store_of
         if before is None or before[0] != now[0]:
             return True
-        kinds = (f"{DocumentType.ALARM}:", f"{DocumentType.BOOT}:")
+        kinds = (f"{DocumentType.ALARM}:", f"{DocumentType.SILENCE}:", f"{DocumentType.BOOT}:")
         return now != before and any(change.id.startswith(kinds) for change in database.changes(before[1]))
 
     def _sensors(

@@ -208,6 +208,19 @@ def test_without_a_store_the_recorders_state_counts(pi: Board, tmp_path: Path) -
     panel.close()
 
 
+def test_flood_of_alarms_sounds_once_and_is_counted(pi: Board, store: Database, tmp_path: Path) -> None:
+    panel = panel_of(pi, tmp_path, siren())
+    levels = [is_on(pi, panel, 0.0)]
+    with store.transaction():
+        for number in range(1000):
+            name = f"s{number}"
+            store.put(ALARM.replace("bilge", name), alarm(sensor=name))
+    levels += [is_on(pi, panel, second / 10) for second in range(1, 50)]
+    assert levels == [False] + [True] * 49
+    assert panel.report()[0]["why"].endswith(" and 999 more")
+    panel.close()
+
+
 def test_neighbours_alarm_sounds(pi: Board, store: Database, tmp_path: Path) -> None:
     store.put(ALARM.replace("argo", "brigid"), alarm("brigid"))
     panel = panel_of(pi, tmp_path, siren(neighbours=True), siren(id="horn", pin=24))
