@@ -158,10 +158,12 @@ class GroupCommitter:
             self._declined[sample.sensor] = (first, number)
             return
         now = self._now(sample.boottime_ns // 1_000_000)
+        self._elapse_before(intake, now.clock_ms)
         row, episode = intake.offer(sample, now)
         self._take(intake, row, episode)
         for dependent in self._dependents.get(sample.sensor, ()):
             if dependent.settings.id not in self._declined:
+                self._elapse_before(dependent, now.clock_ms)
                 self._take(dependent, *dependent.offer_other(sample, now))
         if urgent:
             self._hurry()
@@ -175,6 +177,15 @@ class GroupCommitter:
             if name not in self._declined:
                 row, episode = intake.elapse(now)
                 self._take(intake, row, episode)
+
+    def _elapse_before(self, intake: SensorIntake, clock_ms: int) -> None:
+        """Evaluate the alarm delays that expired before a sample.
+
+        After a slow commit, samples are accepted late. Without this step, the sample that ends a condition
+        would hide that the condition has lasted long enough.
+        """
+        while (due := intake.deadline()) is not None and due <= clock_ms:
+            self._take(intake, *intake.elapse(self._now(due)))
 
     def alarm_due_ms(self) -> int | None:
         """Return the boot clock time in ms at which the next alarm delay expires and `elapse` is due.
