@@ -215,7 +215,7 @@ class SensorIntake:
             if episode is None:
                 return None
             self.episode = None
-            return _cleared(episode, now)
+            return cleared(episode, now)
         if episode is None:
             value = None if self.row is None else self.row.value
             self.episode, self._named = _raised(self.last, standing, value, now), self.last
@@ -279,7 +279,8 @@ def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, floa
     )
 
 
-def _cleared(episode: AlarmRecord, now: ClockMoment) -> AlarmRecord:
+def cleared(episode: AlarmRecord, now: ClockMoment) -> AlarmRecord:
+    """Return an alarm that has been cleared at a moment."""
     return msgspec.structs.replace(
         episode,
         cleared_ms=now.clock_ms,

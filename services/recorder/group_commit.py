@@ -25,7 +25,7 @@ from services.journal.schema import (
     JournalUnavailableError,
 )
 
-from .acceptance import ClockMoment, SensorIntake
+from .acceptance import ClockMoment, SensorIntake, cleared
 from .rules.history import PastBoot
 
 log = logging.getLogger(__name__)
@@ -110,6 +110,17 @@ class GroupCommitter:
             for rule in intake.settings.alarms:
                 if rule.other is not None and rule.other.sensor in self.intakes:
                     self.intakes[rule.other.sensor].watch_for(rule.other)
+
+        self._clear_alarms_of_removed_sensors()
+
+    def _clear_alarms_of_removed_sensors(self) -> None:
+        """Clear the alarms of sensors that are no longer configured, because no sample can clear them."""
+        for name, record in self._journal.sensors.items():
+            episode = record.episode
+            if name not in self.intakes and episode is not None and episode.cleared_ms is None:
+                self._episodes[name, episode.sequence] = cleared(episode, self._now(self.now_ms()))
+                log.info("the alarm of %s is cleared, because the sensor is no longer configured", name)
+                self._hurry()
 
     def resume(self) -> Mapping[str, Totals]:
         """Return the totals from which counting sensors must continue, by sensor id."""

@@ -20,7 +20,7 @@ from services.recorder.rules.history import PowerOff
 from services.recorder.rules.rebuild import rebuild
 from sync import documents
 from sync.store import Database
-from tests.services.recorder_builders import SYNCED, UTC, FakeClock, sample, settings
+from tests.services.recorder_builders import SYNCED, UTC, FakeClock, above, sample, settings
 
 from .builders import contact, rule
 
@@ -325,3 +325,18 @@ def test_store_that_cannot_be_read_does_not_prevent_recording(
     (opened.folder / "kept.db").replace(opened.folder / "log.db")
     opened.start()
     assert opened.clock.utc > UTC
+
+
+@pytest.mark.parametrize("opened", [[settings(alarms=[above(5.0)]), settings("oil")]], indirect=True)
+def test_alarm_of_a_removed_sensor_is_cleared_at_the_next_start(opened: Appliance) -> None:
+    """A sensor with another id does not know the alarm of the sensor that it replaces."""
+    opened.accept(6.0, sensor="rpm")
+    assert opened.is_raised
+    opened.sensors = opened.sensors[1:]
+    opened.restart()
+    opened.wait(MINUTE)
+    (alarm,) = opened.database.documents("alarm:")
+    assert alarm.body["cleared"]["clock"] == 102.0
+    opened.restart()
+    opened.wait(MINUTE)
+    assert opened.database.get(alarm.id) == alarm
