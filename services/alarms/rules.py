@@ -208,6 +208,8 @@ class AlarmWatch:
         self._watches = [_Watch(rule) for rule in rules]
         self._unit, self._path, self._shown_in = unit, path, shown_in
         self._resumed = standing
+        self._has_decided = False
+        """True if a value has arrived that can decide whether a resumed episode continues."""
         self._silence_ms = silence_ms
         self._last_ms: int | None = None
         self._clock_ms = _LONG_AGO
@@ -238,8 +240,9 @@ class AlarmWatch:
         for watch in self._watches:
             watch.take(value, now_ms, faulty=value is None if faulty is None else faulty)
             watch.evaluate(now_ms, resumed=self._resumed)
-        if value is not None:
-            self._resumed = False
+        if value is not None and self._resumed:
+            self._has_decided = True
+        self._end_resumption()
 
     def record(self, value: Value, now_ms: int) -> None:
         """Process a value that is recorded."""
@@ -255,8 +258,9 @@ class AlarmWatch:
             other = watch.rule.other
             if other is not None and other.sensor == sensor:
                 watch.other_met = None if value is None else other.is_met(value)
-                if not self._resumed:
-                    watch.evaluate(now_ms)
+                if self._has_decided or not self._resumed:
+                    watch.evaluate(now_ms, resumed=self._resumed)
+        self._end_resumption()
 
     def elapse(self, now_ms: int) -> None:
         """Apply the transitions that are due by `now_ms` without a sample."""
@@ -310,6 +314,17 @@ class AlarmWatch:
             if watch.activity is not None:
                 watch.activity.move_back(gap_ms)
 
+    def _end_resumption(self) -> None:
+        """Let the rules decide about a resumed episode as soon as they know enough.
+
+        A rule whose other sensor is not known yet may be the one that raised the episode.
+        """
+        if self._has_decided and (
+            any(watch.is_met for watch in self._watches)
+            or not any(watch.rule.other is not None and watch.other_met is None for watch in self._watches)
+        ):
+            self._resumed = self._has_decided = False
+
     def _interrupt(self, now_ms: int) -> None:
         for watch in self._watches:
             watch.interrupt(now_ms)
@@ -339,7 +354,10 @@ class AlarmWatch:
 
     @property
     def is_unknown(self) -> bool:
-        """True while an alarm from before a restart continues, until the sensor's first value arrives."""
+        """True while an alarm from before a restart continues, until values decide about it.
+
+        These are the sensor's first value, and one of each sensor in `while`.
+        """
         return self._resumed
 
     def signature(self) -> tuple[object, ...]:

@@ -75,6 +75,26 @@ def test_conditions_are_described_in_words() -> None:
     assert in_words(LOW_OIL, "Pa") == "below 100000 Pa while rpm above 500 rpm"
 
 
+@pytest.mark.parametrize(("rpm", "stands"), [(20.0, True), (0.0, False)])
+def test_alarm_from_before_a_restart_stands_until_the_other_sensor_is_known_too(
+    rpm: float, *, stands: bool
+) -> None:
+    """Nothing else is known, for example because retention has removed the samples."""
+    watch = AlarmWatch([LOW_OIL], standing=True)
+    watch.observe(0.0, 0)
+    assert watch.is_unknown
+    watch.observe_other("rpm", None, 1)
+    assert watch.is_unknown
+    watch.observe_other("rpm", rpm, 2)
+    assert (watch.is_unknown, raised(watch)) == (False, stands)
+
+
+def test_other_rule_can_continue_an_alarm_whatever_the_other_sensor_does() -> None:
+    watch = AlarmWatch([LOW_OIL, rule(below=2e5)], standing=True)
+    watch.observe(0.0, 0)
+    assert (watch.is_unknown, raised(watch)) == (False, True)
+
+
 def test_low_oil_pressure_raises_an_alarm_only_while_the_engine_runs() -> None:
     watch = AlarmWatch([LOW_OIL])
     watch.observe(0.0, 0)
