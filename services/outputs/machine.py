@@ -1,7 +1,7 @@
 """The state of an output: whether it is on, and why. Nothing here accesses pins, and callers pass the time.
 
-An output is off until there is a reason for it to be on. The reasons are ids of alarms, and `SILENT` while
-the recorder stores nothing. During a test, it is on without interruption.
+An output is off until there is a reason for it to be on. The reasons are alarms with their severities, and
+`SILENT` while the recorder stores nothing. During a test, it is on without interruption.
 """
 
 import math
@@ -92,7 +92,8 @@ class OutputMachine:
 
     def _turn(self, alarms: Iterable[AlarmFact], now: float, *, is_silent: bool) -> Shown:
         causes = [alarm for alarm in alarms if self._concerns(alarm)]
-        reasons = frozenset(alarm.id for alarm in causes)
+        # An alarm that has become more severe is a new reason.
+        reasons = frozenset(f"{alarm.id} {alarm.severity}" for alarm in causes)
         if is_silent and self.settings.when_silent:
             reasons |= {SILENT}
         if reasons - self._reasons:

@@ -50,6 +50,14 @@ def test_alarm_of_another_vessel_sounds_only_with_neighbours() -> None:
     assert sounds(siren(neighbours=True), 0.0, alarm(vessel="brigid"))
 
 
+def test_alarm_that_becomes_more_severe_sounds_again_after_longest() -> None:
+    machine = siren(longest_s=60.0)
+    assert sounds(machine, 100.0, alarm())
+    assert not sounds(machine, 160.0, alarm())
+    assert sounds(machine, 200.0, alarm(severity=Severity.EMERGENCY))
+    assert not sounds(machine, 260.0, alarm(severity=Severity.EMERGENCY))
+
+
 def test_output_goes_off_after_longest_until_a_new_alarm() -> None:
     machine = siren(longest_s=60.0)
     assert sounds(machine, 100.0, alarm(1))
