@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from typing import Any, Final, Protocol, runtime_checkable
 
 from sensors.outputs import OutputSettings
@@ -78,8 +79,8 @@ class OutputPins:
         """Turn all outputs off, and release their pins."""
         for name, device in list(self._devices.items()):
             try:
-                device.off()
-                device.close()
+                with closing(device):  # without a level, the device is off on most boards
+                    device.off()
             except Exception as error:  # noqa: BLE001  # the other outputs must be turned off
                 log.error("output %s cannot be turned off: %s", name, str(error))
         self._devices.clear()
@@ -119,7 +120,8 @@ class OutputPins:
         self.read_back.pop(output.id, None)
         device = self._devices.pop(output.id, None)
         if device is not None:
-            device.close()
+            with suppress(Exception):  # the pin is already known to be broken
+                device.close()
         if self.faults.get(output.id) != error:
             log.error(
                 "output %s on pin %d: %s; trying again every %g s", output.id, output.pin, error, TRY_EVERY_S
