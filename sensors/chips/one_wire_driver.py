@@ -107,8 +107,8 @@ class ThermometerDriver(DropoutDriver):
         limit_ns = max(self.REPEATED_NS, self._patience_ns)
         if now_ns - self._previous_ns > limit_ns:
             raise DriverError(
-                f"exactly 85 °C for more than {format_duration(limit_ns / 1e9)}, which is the value of a"
-                " sensor that lost its supply; check its supply wire"
+                f"exactly 85 °C for more than {format_duration(limit_ns / 1e9)}; this is the sensor's"
+                " power-on value, so it has probably lost its supply; check its supply wire"
             )
 
 

@@ -164,8 +164,8 @@ def _check_time(drafts: Iterable[SensorDraft]) -> None:
         least_s = math.ceil(sum(kind.read_s for _, kind in those) - _ROUNDING)
         draft.table.warn(
             next((key for key in ("every", "rate") if key in draft.table.data), ""),
-            f"{chip.wiring.title} bus {lane} is too slow: the readings of its {len(those)} sensors in"
-            f" {available_s:.4g} s would take {busy * available_s:.4g} s, because it reads them one after"
-            f" another ({kind.read_s:g} s each)",
+            f"{chip.wiring.title} bus {lane} is too slow. It reads its {len(those)} sensors one after another"
+            f" ({kind.read_s:g} s each), so the readings that are due every {available_s:.4g} s would take"
+            f" {busy * available_s:.4g} s",
             f'Write every = "{least_s} s" or more for each sensor on this bus, or remove sensors.',
         )

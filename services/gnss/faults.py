@@ -100,7 +100,7 @@ JUMPS: Final = Fault(
 NOT_ALLOWED: Final = Fault(
     "not-allowed",
     "the clock cannot be set: {reason}",
-    "Start the daemon as the unit logboat-gnss, which has the right to set the clock.",
+    "Start the daemon as the unit logboat-gnss, which has permission to set the clock.",
 )
 DIFFERS: Final = Fault(
     "differs",

@@ -210,7 +210,7 @@ class Mesh:
         self._wake.set()
 
     async def stop(self) -> None:
-        """Stop the mesh: close all links, and store the table of routes."""
+        """Stop the mesh: close all links, and store the routing table."""
         if self._main is not None:
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)

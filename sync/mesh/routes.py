@@ -80,7 +80,7 @@ class Routes:
         return {vessel: route.path for vessel, route in self._routes.items()}
 
     def encode(self) -> bytes:
-        """Encode the table of routes for storage."""
+        """Encode the routing table for storage."""
         return msgspec.json.encode({"routes": self._routes})
 
     def load(self, stored: bytes) -> None:

@@ -1,6 +1,6 @@
 """Records of the documents that arrive over links: their routes, and the number of rejected documents.
 
-This module maintains the table of routes, announces it to neighbours, and receives their announcements.
+This module maintains the routing table, announces it to neighbours, and receives their announcements.
 """
 
 import logging
@@ -42,17 +42,17 @@ class Traffic:
         self._logged: Counter[str] = Counter()
         self._logged_since = 0.0
 
-    # Table of routes
+    # Routing table
 
     def load(self) -> None:
-        """Load the stored table of routes. Raises StoreError if it cannot be read."""
+        """Load the stored routing table. Raises StoreError if it cannot be read."""
         document = self._database.get_local(_KEPT_AS)
         if document is not None:
             self.routes.load(document.raw)
         self._stored_version = self.routes.version
 
     def store_routes(self, *, anyway: bool = False) -> None:
-        """Store the table of routes if it has changed. With `anyway`, store it even if it has not."""
+        """Store the routing table if it has changed. With `anyway`, store it even if it has not."""
         if self.routes.version == self._stored_version and not anyway:
             return
         try:
@@ -62,7 +62,7 @@ class Traffic:
             )
             self._stored_version = self.routes.version
         except StoreError as error:
-            log.warning("the table of routes cannot be stored: %s", error)
+            log.warning("cannot store the routing table: %s", error)
 
     @property
     def has_news(self) -> bool:

@@ -243,7 +243,7 @@ class RevisionWriter:
         if self.hidden([document_id]):
             # The peer cannot pull the conflicting revision, and its id must not be revealed.
             return MessageError(
-                f"{document_id}: you do not have the right to write this document", code=HTTPStatus.FORBIDDEN
+                f"{document_id}: you do not have permission to write this document", code=HTTPStatus.FORBIDDEN
             )
         return MessageError(str(error), code=HTTPStatus.CONFLICT)
 

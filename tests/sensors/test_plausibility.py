@@ -299,8 +299,8 @@ def test_one_wire_bus_that_cannot_keep_up_is_reported_and_the_remedy_is_accepted
     [problem] = problems(tmp_path, thermometers(number, more))
     assert problem.table == f'sensor "t{number - 1}"'
     assert problem.text == (
-        f"1-wire bus w1 is too slow: the readings of its {number} sensors in {available} would take {needed},"
-        " because it reads them one after another (0.8 s each)"
+        f"1-wire bus w1 is too slow. It reads its {number} sensors one after another (0.8 s each),"
+        f" so the readings that are due every {available} would take {needed}"
     )
     assert problem.remedy.startswith(f'Write every = "{least} s" or more')
     assert problems(tmp_path, thermometers(number, f'every = "{least} s"\n')) == ()
@@ -312,7 +312,7 @@ def test_one_wire_bus_with_different_intervals_is_busy_for_the_sum_of_their_shar
     assert problems(tmp_path, slow) == ()
     assert problems(tmp_path, fast) == ()
     [problem] = problems(tmp_path, slow.replace('every = "100 s"', 'every = "1 s"', 2))
-    assert "the readings of its 20 sensors in 100 s would take 174.4 s" in problem.text
+    assert "the readings that are due every 100 s would take 174.4 s" in problem.text
 
 
 def test_one_wire_bus_with_twelve_thermometers_keeps_up(tmp_path: Path) -> None:
