@@ -203,7 +203,7 @@ class TestPowerUp:
     ) -> None:
         bench = Bench(sysfs, kind, interval_s=10.0)
         bench.read(SENT[kind](84))
-        with pytest.raises(DriverError, match=r"exactly 85 °C for more than 10 min, .* lost its supply"):
+        with pytest.raises(DriverError, match=r"exactly 85 °C for more than 10 min; .* lost its supply"):
             bench.read(SENT[kind](85), times=70)
         assert len(bench.said) == 61
 
