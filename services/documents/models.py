@@ -251,7 +251,7 @@ class VesselServices(_Shape, frozen=True, kw_only=True):
 
 
 class ServiceDocument(_Shape, frozen=True, kw_only=True):
-    """A `service` document: a record of completed service."""
+    """A `service` document: a service record."""
 
     service: str
     sensor: str = ""

@@ -1,4 +1,4 @@
-"""Decides whether a service is due, from its plan, the records of completed service, and the running hours.
+"""Decides whether a service is due, from its plan, the service records, and the running hours.
 
 The result depends only on the set of records, not on the order in which they arrived. So vessels that have
 the same records agree. Several crews may record the same service while their vessels are apart. A record
@@ -89,7 +89,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of completed service."""
+    """A service record."""
 
     id: str
     sensor: str = ""

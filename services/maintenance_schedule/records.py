@@ -1,4 +1,4 @@
-"""The documents with records of completed service, and the plans in the document of a vessel.
+"""The documents with service records, and the plans in the document of a vessel.
 
 Each completed service is a document of its own, which is never changed. So records that several crews write
 while their vessels are apart cannot conflict.
@@ -99,7 +99,7 @@ def body(
     text: str,
     replaces: Iterable[str],
 ) -> dict[str, Any]:
-    """Return the body of a record of completed service.
+    """Return the body of a service record.
 
     `run_s` is the running time at the service, in seconds; None if it does not count. `utc` is the time in
     seconds since 1970, and `is_synced` is True if the clock was set.
@@ -127,7 +127,7 @@ def write(
     is_synced: bool,
     text: str = "",
 ) -> str:
-    """Store a record of completed service, which replaces all known ones, and return its id.
+    """Store a service record, which replaces all known ones, and return its id.
 
     The arguments have the same meaning as for `body`.
     """

@@ -15,6 +15,7 @@ from . import documents as build
 from .syncing import Fleet, SyncProcess
 
 NOTE = "note:argo:01J00000000000000000000000"
+SERVICE = "service:argo:01J00000000000000000000000"
 PASSWORD = "correct horse"
 
 
@@ -70,6 +71,23 @@ def test_user_reads_and_writes_what_the_crew_may(argo: SyncProcess, tmp_path: Pa
         *("alarm", "fleet", "note", "reading", "vessel")
     }
     assert NOTE in content(argo.folder / "data" / "log.db")
+
+
+def test_user_records_service_but_cannot_change_a_record(argo: SyncProcess, tmp_path: Path) -> None:
+    own = argo.folder / "data" / "log.db"
+    body = {"type": "service", "vessel": "argo", "channels": ["notes", "vessel.argo"], "service": "oil"}
+    build.store(tmp_path / "app.db", (SERVICE, body))
+    assert sync(argo, tmp_path / "app.db", "bridge").startswith("0\n")
+    assert SERVICE in content(own)
+    with open_store(tmp_path / "app.db") as database:
+        stored = database.get(SERVICE)
+        assert stored is not None
+        database.put(SERVICE, body | {"runSeconds": 9e9}, parent=stored.rev)
+    assert "service records cannot be changed" in sync(argo, tmp_path / "app.db", "bridge")
+    with open_store(own) as database:
+        kept = database.get(SERVICE)
+        assert kept is not None
+        assert "runSeconds" not in kept.body
 
 
 def test_user_may_not_write_as_the_vessel(argo: SyncProcess, tmp_path: Path) -> None:
