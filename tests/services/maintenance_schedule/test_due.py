@@ -141,6 +141,15 @@ def test_correction_replaces_a_record_with_too_many_hours() -> None:
     assert current([at(900), at(90, "b", replaces="a")]) == (at(90, "b", replaces="a"),)
 
 
+def test_most_hours_and_latest_date_of_concurrent_records_count() -> None:
+    found = due(
+        OIL, [at(110, utc=NOW - 40 * DAY), at(100, "b", utc=NOW - 30 * DAY)], counter_s=120 * H, utc=NOW
+    )
+    assert found.run is not None
+    assert found.calendar is not None
+    assert (found.run.since_s, found.calendar.since_s) == (10 * H, 30 * DAY)
+
+
 # Merging -------------------------------------------------------------------------------------------
 
 
