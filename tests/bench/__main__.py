@@ -1,14 +1,15 @@
 """Runs all benchmarks one after another, for `make bench`.
 
 `make bench ARGS=quick` runs shorter benchmarks. `ARGS=status` runs a single benchmark. `ARGS="status 100000"`
-runs it with a different number of documents. For other benchmarks, the number is one of bytes or seconds.
+runs it with a different number of documents. For other benchmarks, the number is one of bytes, seconds or
+alarms.
 """
 
 import sys
 
 from tests.mesh import traffic
 
-from . import delay, gateway, lights, recorder, recordings, replication, status, store
+from . import delay, gateway, lights, outputs, recorder, recordings, replication, status, store
 
 
 def main(arguments: list[str]) -> int:
@@ -19,6 +20,7 @@ def main(arguments: list[str]) -> int:
     seconds = 10.0 if quick else 60.0
     recorder.main(seconds)
     lights.main(seconds / 2)
+    outputs.main(20 if quick else outputs.EDGES)
     store.main()
     status.main(50_000 if quick else 1_000_000)
     slow = recordings.main(6_000_000 if quick else recordings.BYTES)
@@ -39,6 +41,8 @@ def one(name: str, figures: list[str]) -> int:
             status.main(1_000_000 if figure is None else int(figure))
         case "lights":
             lights.main(figure or 30.0)
+        case "outputs":
+            outputs.main(outputs.EDGES if figure is None else int(figure))
         case "recorder":
             recorder.main(figure or 60.0)
         case "delay":
