@@ -246,7 +246,7 @@ def _is_measurable(draft: SensorDraft, options: AnalogOptions, found: Conversion
         most = math.floor(last_v * 100) / 100
         table.warn(
             key,
-            f"{high} includes the chip's highest code, so a wiring fault would look like a value",
+            f"{high} includes the chip's highest code, so a wiring fault could be mistaken for a value",
             f"Write less than {most:g} V as the upper voltage."
             if keys.unit == "V" and key == "valid"
             else _remedy(options, found, keys, last_v, key=key),
@@ -285,8 +285,8 @@ def _detects_open(draft: SensorDraft, options: AnalogOptions, found: Conversion)
     if supply_v > most_v + _MARGIN_V * options.divider:
         draft.table.warn(
             "supply",
-            f"if a wire breaks, the whole supply of {supply_v:g} V is at the input, but the {title} tolerates"
-            f" only {most_v:.3g} V",
+            f"if a wire breaks, the full supply of {supply_v:g} V reaches the input, but the {title}"
+            f" tolerates only {most_v:.3g} V",
             "Connect pull_up to the reference of the converter, or use a voltage divider.",
         )
         return False
@@ -295,7 +295,7 @@ def _detects_open(draft: SensorDraft, options: AnalogOptions, found: Conversion)
         draft.table.warn(
             "pull_up",
             f"{written(found.valid[1], 'ohm')} ({high_v:.3g} V) is so close to the supply ({supply_v:g} V)"
-            " that a broken wire would look like a value",
+            " that a broken wire could be mistaken for a value",
             "Use a larger pull_up.",
         )
         return False

@@ -138,7 +138,7 @@ class Expander:
             return self._failure(self._silent())
         if error.errno in _GONE:
             return self._failure(
-                f"the kernel has removed the {self._title}; check the messages of the kernel, and restart"
+                f"the kernel has removed the {self._title}; check the kernel's messages, and restart"
             )
         if error.errno in (errno.EACCES, errno.EPERM):
             return self._failure(f"the {self._title} cannot be used: the user must be in the group gpio")

@@ -63,7 +63,7 @@ class AnalogDriver(KernelDriver):
                 remedy = f"restart, so that the chip's line in config.txt takes effect ({full})"
             raise DriverError(
                 f"{self._chip.title} measures up to {full_v:.4g} V, but a working sender can have up to"
-                f" {high_v:.4g} V, so a broken wire would look like a value; {remedy}"
+                f" {high_v:.4g} V, so a broken wire could be mistaken for a value; {remedy}"
             )
         return found.attribute.parent
 

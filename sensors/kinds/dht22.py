@@ -127,7 +127,8 @@ class Dht22Driver(DropoutDriver):
         for name, step in LARGEST_STEPS.items():
             if previous and abs(values[name] - previous[name]) > step:
                 raise DriverError(
-                    f"{name} differs much from one reading to the next; check the data wire, and shorten it"
+                    f"{name} differs too much from one reading to the next; check the data wire, and"
+                    " shorten it"
                 )
         return readings[self._options.measure]
 
@@ -195,7 +196,7 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
         ),
         ("only zeros were read", "Check the data wire and its resistor."),
         (
-            "… differs much from one reading to the next",
+            "… differs too much from one reading to the next",
             "The readings never agree. Shorten the cable; if this does not help, replace the chip.",
         ),
     ),

@@ -64,7 +64,7 @@ class Max6675Driver(ChipDriver):
         """Return a temperature in kelvin, or the fault of the thermocouple's wires."""
         if (directory / AMBIENT).exists():
             raise DriverError(
-                "the kernel takes the chip for a MAX31855 or MAX31856; if the chip is one, write"
+                "the kernel treats the chip as a MAX31855 or MAX31856; if the chip is one, write"
                 ' kind = "thermocouple", and otherwise remove the other line with maxtherm from'
                 " /boot/firmware/config.txt"
             )
@@ -132,7 +132,7 @@ Logboat was tested with a simulation of this chip, not yet with a real one.""",
             "Check the supply and the SPI wires. Below 0 °C, the message is normal.",
         ),
         (
-            "the kernel takes the chip for a MAX31855 or MAX31856",
+            "the kernel treats the chip as a MAX31855 or MAX31856",
             "Write the kind for your chip, or remove your own line with `maxtherm` from `config.txt`.",
         ),
     ),

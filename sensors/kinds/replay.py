@@ -189,7 +189,7 @@ def _check(draft: SensorDraft) -> None:
             "file",
             f"{file.name} contains values in {unit_words(others[0])}, but {draft.values['path']} is in"
             f" {unit_words(draft.unit)}",
-            "Name another file or path.",
+            "Choose another file or path.",
         )
 
 

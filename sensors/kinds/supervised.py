@@ -230,7 +230,7 @@ class SupervisedDriver(KernelDriver):
             full_scale_v = ads_full_scale(options.circuit.supply_v)
             raise DriverError(
                 f"{self._chip.title} measures up to {found.full_v:.4g} V, so a cut cable, with more than"
-                f" {cut_v:.3g} V, would look like a contact; set the channel's gain in its overlay"
+                f" {cut_v:.3g} V, could be mistaken for a contact; set the channel's gain in its overlay"
                 f" (…_gain={ads_gain(full_scale_v)} is {full_scale_v} V)"
             )
         return found.attribute.parent

@@ -66,7 +66,7 @@ class ThermocoupleDriver(ChipDriver):
                 raise
             return fault
         if raw == 0 and _sends_only_zeros(directory):
-            raise DriverError("the chip answers with zeros only; check the SPI wires and the supply")
+            raise DriverError("the chip sends only zeros; check the SPI wires and the supply")
         millidegrees = raw * read_number(directory / "in_temp_scale")
         return self.RANGE.reading(millidegrees / 1000 + ZERO_CELSIUS)
 

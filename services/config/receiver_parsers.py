@@ -32,6 +32,6 @@ def baud(raw: Any) -> int:
     rate: int = integer(1, 10_000_000)(raw)
     if rate not in BAUDS:
         raise InputError(
-            f"{rate} is not a baud rate of receivers", f"Write one of {', '.join(map(str, sorted(BAUDS)))}."
+            f"{rate} is not a supported baud rate", f"Write one of {', '.join(map(str, sorted(BAUDS)))}."
         )
     return rate

@@ -58,7 +58,7 @@ def receiver(appliance: Appliance) -> Finding:
         )
     if state.device != device:
         return warn(
-            f"the daemon still reads {state.device} instead of {device}",
+            f"logboat-gnss still reads {state.device} instead of {device}",
             "Run `systemctl restart logboat-gnss`.",
         )
     consoles = (appliance.text("sys/class/tty/console/active") or "").split()

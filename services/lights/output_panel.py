@@ -112,7 +112,7 @@ class OutputPanel:
         if machine is None:
             known = ", ".join(self.shown)
             raise OutputError(f"the lights daemon has no output {name!r}; its outputs: {known}")
-        log.info("output %s is tested for %g s", name, seconds)
+        log.info("testing output %s for %g s", name, seconds)
         machine.test(seconds, now)
         self._pins.retry(name)
         self.turn(now)

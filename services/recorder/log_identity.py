@@ -138,7 +138,8 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
         return None if note is None else note.words
     if not peer_ahead.may_believe(data, log, utc):
         logger.warning(
-            "%s. This report is ignored: it is unsigned, and only one unsigned report a day can end a log",
+            "%s. This report is ignored: it is unsigned, and only one unsigned report a day can cause a new"
+            " log",
             note.words,
         )
         return None

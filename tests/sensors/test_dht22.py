@@ -194,7 +194,7 @@ class TestFaults:
         bench.poll()
         for millipercent in (10_000, 90_000, 30_000):
             bench.read(20_000, millipercent)
-        with pytest.raises(DriverError, match=r"relativeHumidity differs much .*; check the data wire"):
+        with pytest.raises(DriverError, match=r"relativeHumidity differs too much .*; check the data wire"):
             bench.read(20_000, 70_000)
         assert bench.said.values == [0.6]
 

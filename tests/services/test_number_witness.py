@@ -199,7 +199,8 @@ def test_unsigned_report_ends_a_log_at_most_once_a_day_across_restarts(
     assert after(0)
     assert [after(1), after(23), after(-23)] == [signed] * 3
     assert (
-        caplog.text.count("ignored: it is unsigned, and only one unsigned report a day can end a log") == 3
+        caplog.text.count("ignored: it is unsigned, and only one unsigned report a day can cause a new log")
+        == 3
     ) is not signed
     assert after(25)
     assert after(24.5) is signed

@@ -75,5 +75,5 @@ def rebuild(
                 replay(settings.id, past.boots(settings, found, raised=raised.get(settings.id, 0)))
             return times
     except (StoreError, JournalError, OSError) as error:
-        log.warning("alarm rules begin without what was recorded before: %s", error)
+        log.warning("alarm rules start without the samples recorded before: %s", error)
         return None

@@ -320,7 +320,7 @@ def test_store_that_cannot_be_read_does_not_prevent_recording(
     opened.clock.advance(2_000)
     with pytest.raises(Exception, match="store"):
         opened.start()
-    assert "alarm rules begin without what was recorded before" in caplog.text
+    assert "alarm rules start without the samples recorded before" in caplog.text
     opened.journal.close()
     (opened.folder / "kept.db").replace(opened.folder / "log.db")
     opened.start()
