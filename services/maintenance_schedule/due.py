@@ -89,7 +89,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A service record."""
+    """A service record: one occasion on which a service was done."""
 
     id: str
     sensor: str = ""
