@@ -1,16 +1,16 @@
 """The outputs in the lights daemon: turns sirens, lamps and relays on and off as alarms require.
 
-The active alarms come from the document store. If it cannot be read or written, they come from the
-recorder's live state, which does not say whether they are acknowledged.
+The active alarms come from the document store. While it cannot be read or written, the recorder's live state
+counts too (`services.outputs.known_alarms`).
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from sensors.outputs import OutputSettings
-from sensors.severity import Severity
 from services.alarms.audible import AlarmFact, audible
+from services.outputs.known_alarms import known_alarms, live_alarms
 from services.outputs.machine import OFF as NOT_ON
 from services.outputs.machine import OutputMachine, Shown, SilenceDetector
 from services.outputs.pins import OutputPins
@@ -31,8 +31,11 @@ class OutputError(Exception):
 class Feed(Protocol):
     """Source of the active alarms."""
 
-    def alarms(self, now: float, *, look: bool) -> tuple[AlarmFact, ...] | None:
-        """Return the active alarms; None if they are not known."""
+    def follow(self, now: float, *, look: bool) -> bool:
+        """Read what has changed. Return False if the alarms cannot be read now."""
+
+    def alarms(self) -> tuple[AlarmFact, ...]:
+        """Return the active alarms, as they were last read."""
 
     def silences(self) -> tuple[Silence, ...]:
         """Return the silences of the active alarms, including those that have ended."""
@@ -61,7 +64,7 @@ class OutputPanel:
         self._vessel, self._pins, self.feed = vessel, pins, feed
         self._detector = SilenceDetector(boottime)
         self._is_silent = False
-        self._live: tuple[AlarmFact, ...] = ()
+        self._live: dict[str, AlarmFact] | None = None
         self._timer = SilenceTimer()
         self._utc, self._boottime = 0.0, boottime
         self._is_delayed = False
@@ -74,7 +77,7 @@ class OutputPanel:
         self._is_silent = self._detector.is_silent(stored, facts.boottime)
         self._utc, self._boottime = facts.utc, facts.boottime
         self._is_delayed = facts.live is not None and facts.live.documents is not None
-        self._live = tuple(_live_alarms(facts, self._vessel))
+        self._live = live_alarms(facts.live, self._vessel)
         self._pins.check()
 
     def turn(self, now: float, *, look: bool = False) -> float | None:
@@ -83,11 +86,10 @@ class OutputPanel:
         Return the seconds until a pattern changes; None if none does. With `look`, changes of the store by
         processes that send no hints are detected too.
         """
-        stored = self.feed.alarms(now, look=look)
-        known = self._live if stored is None else stored
-        if stored is not None and self._is_delayed:
-            recorded = {alarm.sensor for alarm in stored if alarm.vessel == self._vessel}
-            known = (*stored, *(alarm for alarm in self._live if alarm.sensor not in recorded))
+        is_readable = self.feed.follow(now, look=look)
+        known = self.feed.alarms()
+        if self._is_delayed or not is_readable:
+            known = known_alarms(self._vessel, known, self._live)
         silences = self._timer.in_effect(self.feed.silences(), utc=self._utc, boottime=self._boottime)
         alarms = audible(known, silences)
         lit = dict[str, bool]()
@@ -147,12 +149,3 @@ class OutputPanel:
 def pattern_named(name: str) -> Pattern:
     """Return the pattern with a name from `sensors.toml`, such as `slow` or `3 flashes`."""
     return _NAMED[name] if name in _NAMED else flashes(int(name.split(maxsplit=1)[0]))
-
-
-def _live_alarms(facts: LightFacts, vessel: str) -> Iterable[AlarmFact]:
-    """Yield the active alarms in the recorder's state, one for each sensor."""
-    sensors: Mapping[str, Any] = {} if facts.live is None else facts.live.sensors
-    for name, sensor in sensors.items():
-        if sensor.alarm is not None:
-            severity = Severity(sensor.alarm) if sensor.alarm in list(Severity) else Severity.EMERGENCY
-            yield AlarmFact(f"live:{name}", vessel, name, severity, raised_utc=0.0)

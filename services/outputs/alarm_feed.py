@@ -1,7 +1,7 @@
 """The active alarms of all vessels in the document store, and their silences.
 
 They are followed by the store's sequence numbers, so only documents that have changed are read. The store is
-never written. While it cannot be read, the caller gets None and uses the recorder's live state instead.
+never written. While it cannot be read, the alarms that were last read remain known.
 """
 
 import contextlib
@@ -45,8 +45,8 @@ class AlarmFeed:
         """Return a descriptor that is readable after a change of the store; None if it is not open."""
         return None if self._watcher is None else self._watcher.fileno()
 
-    def alarms(self, now: float, *, look: bool) -> tuple[AlarmFact, ...] | None:
-        """Return the active alarms, or None if the store cannot be read.
+    def follow(self, now: float, *, look: bool) -> bool:
+        """Read the alarms that have changed. Return False if the store cannot be read.
 
         `now` is the time of a monotonic clock, in seconds. With `look`, changes by processes that send no
         hints are detected too.
@@ -54,7 +54,7 @@ class AlarmFeed:
         if self._database is None and now >= self._again_at:
             self._open(now)
         if self._database is None or self._watcher is None:
-            return None
+            return False
         try:
             if look and self._path.stat().st_ino != self._inode:
                 raise StoreError(f"{self._path} was replaced")
@@ -65,11 +65,15 @@ class AlarmFeed:
             self._report(str(error))
             self.close()
             self._again_at = now
-            return None
+            return False
+        return True
+
+    def alarms(self) -> tuple[AlarmFact, ...]:
+        """Return the active alarms that `follow` has found."""
         return tuple(self._active.values())
 
     def silences(self) -> tuple[Silence, ...]:
-        """Return the last silence of each active alarm that `alarms` has found, even if it has ended."""
+        """Return the last silence of each active alarm that `follow` has found, even if it has ended."""
         return tuple(self._silences.values())
 
     def close(self) -> None:
@@ -83,6 +87,7 @@ class AlarmFeed:
 
     def _open(self, now: float) -> None:
         self._again_at = now + RETRY_EVERY_S
+        before = self._active, self._silences
         try:
             self._inode = self._path.stat().st_ino
             # checkpoint_pages=0: only the sync daemon moves the write-ahead log into the file
@@ -101,6 +106,8 @@ class AlarmFeed:
             self.close()
         else:
             self._fault = None
+            return
+        self._active, self._silences = before
 
     def _read(self, database: Database) -> None:
         while page := database.changes(self._since, limit=_PAGE):

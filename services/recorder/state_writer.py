@@ -12,7 +12,7 @@ Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     documents, copies        null, or why they cannot be written now
     storage                  {free, total, budget, used} in bytes, or null
     sensors                  id -> {name, path, unit, kind, value, state, detail, clock, utc, sequence, rate,
-                             alarm}
+                             alarm, alarmSequence}
 """
 
 import os
@@ -121,6 +121,7 @@ class PublishedState:
             "sequence": intake.last,
             "rate": self._rates.get(sensor.id),
             "alarm": None if intake.episode is None else intake.episode.severity,
+            "alarmSequence": None if intake.episode is None else intake.episode.sequence,
             "value": None,
             "state": None,
             "detail": "",

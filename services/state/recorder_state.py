@@ -52,6 +52,10 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
     alarm: Annotated[
         str | None, described("Severity of the sensor's active alarm; null if there is none.")
     ] = None
+    alarm_sequence: Annotated[
+        int | None,
+        described("Number of the sample that raised the active alarm; null if there is none.", minimum=0),
+    ] = None
 
     @property
     def is_faulty(self) -> bool:

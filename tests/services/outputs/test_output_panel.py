@@ -221,6 +221,37 @@ def test_flood_of_alarms_sounds_once_and_is_counted(pi: Board, store: Database, 
     panel.close()
 
 
+def test_store_that_can_no_longer_be_read_changes_no_output(
+    pi: Board, store: Database, tmp_path: Path
+) -> None:
+    """An acknowledged alarm stays silent, and an alarm of another vessel goes on."""
+    store.put(ALARM, alarm(acks=[{"who": "anna"}]))
+    store.put(ALARM.replace("argo", "brigid"), alarm("brigid"))
+    panel = panel_of(pi, tmp_path, siren(neighbours=True), siren(id="horn", pin=24))
+    bilge = LiveSensor(state="good", alarm="alarm", alarm_sequence=1)
+    panel.look(facts(recorder_is=recorder(sensors={"bilge": bilge})))
+    for second in range(3):
+        panel.turn(float(second), look=True)
+        assert (pi.line(23).level, pi.line(24).level) == (True, False)
+        (tmp_path / "log.db").unlink(missing_ok=True)
+        (tmp_path / "log.db").write_bytes(b"no store" * 100)
+    panel.close()
+
+
+def test_siren_stops_with_its_alarm_although_documents_are_delayed(
+    pi: Board, store: Database, tmp_path: Path
+) -> None:
+    store.put(ALARM, alarm())
+    panel = panel_of(pi, tmp_path, siren())
+    bilge = LiveSensor(state="good", alarm="alarm", alarm_sequence=1)
+    for sensor, level in ((bilge, True), (LiveSensor(state="good"), False)):
+        state = recorder(sensors={"bilge": sensor}, documents="the card is full")
+        panel.look(facts(recorder_is=state))
+        panel.turn(0.0, look=True)
+        assert pi.line(23).level is level
+    panel.close()
+
+
 def test_neighbours_alarm_sounds(pi: Board, store: Database, tmp_path: Path) -> None:
     store.put(ALARM.replace("argo", "brigid"), alarm("brigid"))
     panel = panel_of(pi, tmp_path, siren(neighbours=True), siren(id="horn", pin=24))
