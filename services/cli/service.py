@@ -58,7 +58,7 @@ def _list(args: Namespace, world: Environment) -> int:
     if args.json:
         print_json(as_json(shown, vessel))
     elif not shown.services:
-        tell(NONE_PLANNED)
+        tell(NONE_PLANNED if args.vessel is None else f"{vessel} describes no service")
     else:
         print("\n".join(lines(shown, screen(zone=zone(args)))))
     return 0

@@ -56,9 +56,21 @@ def hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def _days(seconds: float) -> str:
+    """Return a time of the calendar in whole days, or in smaller units if it is short."""
+    if abs(seconds) < _WHOLE_DAYS * _DAY_S:
+        return format_duration(round(seconds))
+    return f"{int(seconds / _DAY_S)} d"
+
+
+_DAY_S: Final = 86_400.0
+_WHOLE_DAYS: Final = 3
+"""Number of days from which only whole days are shown."""
+
+
 def _left(service: Due, part: Part) -> str:
     seconds = part.left_s or 0.0
-    return hours(seconds) if part is service.run else format_duration(round(seconds))
+    return hours(seconds) if part is service.run else _days(seconds)
 
 
 def _last(record: Record | None, zone: tzinfo) -> str:
@@ -119,9 +131,7 @@ def pressing_words(service: Due) -> str:
     """Return a clause about a service that is due, such as `Engine oil is overdue by 12.5 running hours`."""
     word = "overdue by" if service.state is DueState.OVERDUE else "due in"
     parts = [
-        f"{abs(part.left_s) / 3600:.1f} running hours"
-        if part is service.run
-        else format_duration(round(abs(part.left_s)))
+        f"{abs(part.left_s) / 3600:.1f} running hours" if part is service.run else _days(abs(part.left_s))
         for part in service.parts
         if part.state is service.state and part.left_s is not None
     ]

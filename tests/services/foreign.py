@@ -51,7 +51,7 @@ ODD_IDS: Final = (
 def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
     """Yield one document for each possible error; `log` is the log in documents that name one."""
     place = 1
-    for make in (_reading, _gap, _alarm, _boot, _equipment, _vessel, _note, _forwarded):
+    for make in (_reading, _gap, _alarm, _boot, _equipment, _vessel, _note, _service, _forwarded):
         for wrong in _wrongs(make(vessel, log, 0)[1]):
             document_id, body = make(vessel, log, place)
             place += 10
@@ -114,7 +114,11 @@ def _equipment(vessel: str, log: str, place: int) -> Built:
 
 
 def _vessel(vessel: str, log: str, place: int) -> Built:
-    return build.vessel(f"{vessel}-{place}", logs=(log,))
+    document_id, body = build.vessel(f"{vessel}-{place}", logs=(log,))
+    every = {"months": 12, "days": 0}
+    plan = {"name": "Oil", "sensor": "rpm", "runSeconds": 900_000.0, "calendar": every, "warnCalendar": every}
+    last = {"lastRunSeconds": 1.0, "lastDone": "2025-10-09T10:00:00Z"}
+    return document_id, body | {"services": {"oil": plan | last}}
 
 
 def _note(vessel: str, log: str, place: int) -> Built:
@@ -125,6 +129,23 @@ def _note(vessel: str, log: str, place: int) -> Built:
     }
     body = head | {"text": f"of {log}", "who": "anna", "when": "2025-10-09T10:00:00Z"}
     return documents.note_id(vessel, f"{place:026d}"), body
+
+
+def _service(vessel: str, log: str, place: int) -> Built:
+    body = {
+        "type": DocumentType.SERVICE.value,
+        "vessel": vessel,
+        "channels": documents.channels(DocumentType.SERVICE, vessel),
+        "service": "engine-oil",
+        "sensor": "main-hours",
+        "runSeconds": 3_600.0,
+        "who": "anna",
+        "when": "2025-10-09T10:00:00Z",
+        "trust": "synced",
+        "text": f"of {log}",
+        "replaces": [documents.service_id(vessel, f"{place + 1:026d}")],
+    }
+    return documents.service_id(vessel, f"{place:026d}"), body
 
 
 def _forwarded(vessel: str, log: str, place: int) -> Built:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from services.documents import retention
+from services.documents import models, retention
+from services.maintenance_schedule.due import DueState
+from services.maintenance_schedule.overview import overview
 from services.mirror import restore
 from services.mirror.mirror import CopyWriter
 from services.recovery.rebuild import documented
@@ -28,6 +30,7 @@ from . import documents as build
 from . import foreign
 from .appliance import Appliance, logboat
 from .documents import UTC, network
+from .maintenance_schedule import builders as serviced
 
 __all__ = ["logboat"]
 
@@ -39,7 +42,8 @@ def flawed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         document
         for vessel in ("argo", "brigid")
         for document in (
-            build.vessel(vessel),
+            serviced.planned(build.vessel(vessel), serviced.OIL, serviced.RIGGING),
+            serviced.hours(300, vessel=vessel),
             build.boot(1, network(0, UTC), vessel=vessel),
             build.reading(1.5, 2.5, vessel=vessel),
             build.equipment(31.25, vessel=vessel),
@@ -71,6 +75,8 @@ def database(flawed: Path, tmp_path: Path) -> Database:
         ("log rpm --since 2025-10-01", "150 rpm"),
         ("note", "of foreig"),
         ("note --json --vessel brigid --limit 1000", "of foreig"),
+        ("service", "Engine oil"),
+        ("service done engine-oil --vessel brigid", "done at 300.0 h"),
         ("verify --json", '"brigid"'),
         ("top --plain --once", "Overspeed at sea"),
         ("doctor --json", "{"),
@@ -84,6 +90,17 @@ def test_every_command_shows_the_valid_documents(
     done = logboat(*command.split())
     assert shown in done.out
     assert "\x1b[2J" not in done.out + done.err
+
+
+def test_services_of_every_vessel_have_a_state(database: Database) -> None:
+    with database:
+        found = {
+            vessel: overview(database, vessel, live=None, utc=UTC) for vessel in models.vessels(database)
+        }
+    assert len(found) > 500
+    assert sum(bool(each.faults) for each in found.values()) > 50
+    states = {service.state for each in found.values() for service in each.services}
+    assert DueState.UNKNOWN in states
 
 
 def test_history_is_removed_to_the_last_reading_and_alarm(database: Database) -> None:

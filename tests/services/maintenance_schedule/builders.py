@@ -33,6 +33,12 @@ def vessel(*services: ServiceSettings, name: str = build.VESSEL) -> build.Built:
     return documents.vessel_id(name), body
 
 
+def planned(built: build.Built, *services: ServiceSettings) -> build.Built:
+    """Return the document of a vessel, with services added to it."""
+    document_id, body = built
+    return document_id, {**body, "services": vessel(*services)[1]["services"]}
+
+
 def hours(value: float, **changes: Any) -> build.Built:
     """Return the document with the running hours of the main engine."""
     return build.equipment(value * H, sensor=COUNTER, path=PATH, unit="s", **changes)
