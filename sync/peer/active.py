@@ -6,7 +6,7 @@ The states of one connection::
 
     start ── getCheckpoint ──► reconciled ──► sender, subscription ──► idle ⇄ busy ──► checkpoint ──► over
 
-The owner of an active peer connects and reconnects.
+An active peer does not open connections. Its caller connects, and reconnects after a failure.
 """
 
 import logging
@@ -44,7 +44,7 @@ from .sender_types import Acknowledged, SendOptions
 log = logging.getLogger(__name__)
 
 _NOT_THAT_FEED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED})
-"""HTTP statuses with which a peer rejects a kind of subscription that it does not support."""
+"""HTTP status codes with which a peer rejects a subscription of a kind that it does not support."""
 
 
 class Activity(Enum):
@@ -61,7 +61,7 @@ class Activity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveOptions:
-    """The options of a replication, independent of the connection."""
+    """Options of a replication. They stay the same when the replication reconnects."""
 
     peer: PeerName
     push: bool = True
@@ -74,17 +74,17 @@ class ActiveOptions:
     push_selection: Selection = EVERYTHING
     """Selection of the documents to push."""
     filter_name: str | None = None
-    """Name of the application's filters. Replications with different names use different checkpoints."""
+    """Name of the application's filters. If the name changes, the replication uses a new checkpoint."""
     stream: Stream | None = None
     """Stream to push and pull, which the peer must also have; None for all documents."""
     push_stream: Stream | None = None
-    """Stream to push instead of `stream`; None for all documents. The peer need not define this stream."""
+    """Stream to push if `stream` is None; None for all documents. The peer need not define this stream."""
     acknowledged: Acknowledged | None = None
-    """Function called for each change that the peer has confirmed."""
+    """Function to call for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
-    """Function called once the checkpoint is known, with the progress from which pushing continues.
+    """Function to call once the checkpoint is known, before any change is selected for sending.
 
-    It is called before any change is selected for sending.
+    Its argument is the progress from which pushing continues.
     """
     pull_rule: Rule | None = None
     """Function that decides which received documents are rejected."""
@@ -103,7 +103,7 @@ class ActiveOptions:
     reset_checkpoint: bool = False
     """True to ignore the stored checkpoint on the next connection, and replicate from the beginning."""
     names_collection: bool = False
-    """True if the connection begins with getCollections, as in protocol CBMobile_3 and later."""
+    """True to begin the connection with a getCollections request, as CBMobile_3 and later require."""
 
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:
@@ -120,7 +120,7 @@ class ActiveOptions:
 
     @property
     def pushed(self) -> Selection:
-        """The selection of documents to push. The peer may also read the blobs of these documents."""
+        """Selection of the documents to push. The peer may also read the blobs of these documents."""
         return replace(self.push_selection, stream=self.stream or self.push_stream)
 
     @property
@@ -160,7 +160,7 @@ class ActivePeer(PeerBase):
         self._push: PushProgress | None = None
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
-        """Problem for which the peer rejected the pull, if pushing continues without it; None otherwise."""
+        """Reason why the peer rejected the pull, if the push continues nevertheless; None otherwise."""
         self._inquiry: MissingRevisionFetch | None = None
         self._offered: list[str] = []
         """Ids of documents to offer again as soon as the sender has been created."""
@@ -177,11 +177,11 @@ class ActivePeer(PeerBase):
         self._checkpoint.load(self._begin, names_collection=self._options.names_collection)
 
     def stop(self) -> None:
-        """Store the checkpoint, then stop. Documents still in flight are sent by the next replication."""
+        """Store the checkpoint, then stop. Documents that are still in flight are sent again next time."""
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents again that the peer has rejected before.
+        """Propose documents again that the peer has previously rejected.
 
         If the sender does not exist yet, the documents are proposed as soon as the sender is created.
         """
@@ -202,12 +202,12 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Problem for which the peer rejected the pull, if pushing continues without it; None otherwise."""
+        """Reason why the peer rejected the pull, if the push continues nevertheless; None otherwise."""
         return self._unfed
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily and must be retried by the next replication."""
+        """Number of documents that failed temporarily and that the next replication must retry."""
         unsent = 0 if self.sender is None else self.sender.failed_for_now
         return unsent + (0 if self.receiver is None else self.receiver.failed_for_now)
 
@@ -218,7 +218,7 @@ class ActivePeer(PeerBase):
 
     @property
     def pushed(self) -> PushProgress | None:
-        """Progress of pushing; None if nothing is pushed, or until the checkpoint is known."""
+        """Progress of the push; None if the replication does not push, or until the checkpoint is known."""
         return self._push
 
     def is_pending(self, sequence: int) -> bool:
@@ -299,7 +299,7 @@ class ActivePeer(PeerBase):
             self.sender.tell_again(document_id)
 
     def _resolve_open(self) -> None:
-        """Resolve conflicts that remained unresolved after a crash or a failure of the resolver."""
+        """Resolve conflicts that are still unresolved after a crash or a failure of the resolver."""
         for document_id in self.database.conflicts():
             result = conflicts.resolve(self.database, document_id, self._options.conflict_resolver)
             if isinstance(result, Problem):

@@ -2,9 +2,9 @@
 
 A solution is one way to offer the rejected revision again, for example with a different parent.
 
-The size of the record is limited in two ways, because a peer could reject any number of times. The record has
-at most `revisions` entries; the oldest entry is dropped to make room for a new one. At most `ways` solutions
-are tried for one revision. The owner calls `forget` when a revision needs no more attempts.
+A peer could reject revisions any number of times, so the size of the record is limited in two ways. The
+record has at most `revisions` entries; the oldest entry is dropped to make room for a new one. At most `ways`
+solutions are tried for one revision. The caller calls `forget` when a revision needs no more attempts.
 """
 
 from typing import Final
@@ -17,20 +17,20 @@ class Attempts:
     """Record of the solutions tried for each rejected revision: the ways in which it was offered again."""
 
     def __init__(self, *, revisions: int, ways: int) -> None:
-        """Create an empty record of at most `revisions` entries, with at most `ways` solutions each."""
+        """Create an empty record for at most `revisions` revisions, and at most `ways` solutions for each."""
         self._revisions: Final = revisions
         self._ways: Final = ways
         self._tried: dict[_Key, list[str]] = {}
 
     def __len__(self) -> int:
-        """Return the number of revisions for which tried solutions are recorded."""
+        """Return the number of revisions for which at least one tried solution is recorded."""
         return len(self._tried)
 
     def is_first(self, document_id: str, revision: str, solution: str) -> bool:
-        """Return True, and record the solution, if it may be tried for a revision. Otherwise return False.
+        """Return True if a solution may be tried for a rejected revision, and record it as tried.
 
-        A solution may be tried if it is not recorded yet, and if fewer than `ways` solutions are recorded for
-        the revision.
+        The result is False if the solution was tried before, or if `ways` solutions were already tried for
+        the revision. In that case, nothing is recorded.
         """
         key = (document_id, revision)
         tried = self._tried.get(key)
@@ -44,9 +44,9 @@ class Attempts:
         return True
 
     def was_tried(self, document_id: str, revision: str, solution: str) -> bool:
-        """Return True if a solution is recorded for a revision."""
+        """Return True if a solution is recorded as tried for a rejected revision."""
         return solution in self._tried.get((document_id, revision), ())
 
     def forget(self, document_id: str, revision: str) -> None:
-        """Remove all solutions recorded for a revision."""
+        """Remove the record of all solutions tried for a revision."""
         self._tried.pop((document_id, revision), None)

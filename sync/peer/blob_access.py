@@ -2,13 +2,14 @@
 
 A request for a blob names a document that refers to the blob. A request without a document is granted while a
 revision that refers to the blob is being sent to the peer. Gateways name no document when they request a
-proof, and older gateways name none in any request. A tombstone grants no access to blobs, because its blobs
-are neither fetched nor proven before it is stored.
+proof of possession, and older gateways name none in any request. A tombstone grants no access to blobs: it is
+stored without fetching its blobs and without requesting proofs of them.
 
 To prove that it has a blob, a peer sends a hash of the blob's bytes and of the nonce in our request. While we
-wait for such a proof, we send the same proof to no peer on any connection. Otherwise a peer without the blob
-could obtain the proof from us and return it as its own. Requests with other nonces are still answered. So a
-peer that never answers our request cannot prevent other peers from requesting a proof of the same blob.
+wait for such a proof, we never send the same proof to any peer, on any connection. Otherwise a peer without
+the blob could obtain the proof from us and return it as its own. Requests with other nonces are still
+answered. So a peer that never answers our request cannot prevent other peers from requesting a proof of the
+same blob.
 """
 
 from collections import Counter
@@ -37,10 +38,10 @@ class BlobAccess:
         return not self._readable.is_everything
 
     def send(self, raw: bytes) -> tuple[str, ...]:
-        """Record that a body is being sent, so that the peer may fetch its blobs.
+        """Record that a document body is being sent, so that the peer may fetch the body's blobs.
 
-        Return the digests of these blobs, to be passed to `sent`. The result is empty if the peer may read
-        every document.
+        Returns:
+            The digests of these blobs, to be passed to `sent`; empty if the peer may read every document.
         """
         if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
             return ()
@@ -49,7 +50,7 @@ class BlobAccess:
         return digests
 
     def sent(self, digests: Iterable[str]) -> None:
-        """Record that the peer has replied to a sent body.
+        """Record that the peer has replied to a document body that was sent.
 
         `digests` is the result of `send` for that body.
         """
@@ -61,7 +62,7 @@ class BlobAccess:
     def check(self, digest: str, document_id: str | None) -> None:
         """Raise MessageError (403) if the peer may not fetch a blob.
 
-        `document_id` is the document that the peer has named, or None.
+        `document_id` is the id of the document that the peer's request names, or None if it names none.
         """
         if not self.is_limited or digest in self._on_the_way:
             return
@@ -77,11 +78,11 @@ class BlobAccess:
             )
 
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
-        """Check whether a peer's request for proof of a blob may be answered.
+        """Check that we may answer a peer's request to prove that we have a blob.
 
         Raises:
-            MessageError: 403 if the peer may not fetch the blob; 503 if we are waiting for a proof with this
-                nonce ourselves.
+            MessageError: 403 if the peer may not fetch the blob; 503 if we have sent a request with the same
+                nonce and are waiting for the proof ourselves.
         """
         self.check(digest, document_id)
         if nonce in self._open:
@@ -95,7 +96,7 @@ _open: WeakKeyDictionary[Database, set[bytes]] = WeakKeyDictionary()
 
 
 def open_nonces(database: Database) -> set[bytes]:
-    """Return the nonces of our unanswered requests for proof, on all connections to a store."""
+    """Return the nonces of our unanswered requests for proof of possession, on all connections of a store."""
     nonces = _open.get(database)
     if nonces is None:
         nonces = _open[database] = set()

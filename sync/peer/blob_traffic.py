@@ -1,12 +1,14 @@
 """Blob transfers: fetches the blobs of a received document before it is stored, and serves blobs to the peer.
 
 Each blob is stored as soon as it is complete, and is never fetched again. So after an interruption, only the
-missing blobs of a document are fetched. A peer that pushes a document which refers to a blob stored here must
-prove that it has the blob too, once on each connection. Otherwise anyone who knows the digest of a blob could
-read the blob through a document of their own. Documents wait for proofs as long as the peer keeps sending
-proofs. If no proof arrives for a minute after the request, these documents fail temporarily.
+missing blobs of a document are fetched.
 
-Blobs are hashed as jobs of the session's `work`: in slices, and within the limits of the connection.
+If a peer pushes a document that refers to a blob stored here, the peer must prove that it has the blob too.
+One proof for each blob and connection is enough. Otherwise anyone who knows the digest of a blob could read
+the blob through a document of their own. A document waits for its proof as long as the peer keeps sending
+other proofs. If no proof arrives for a minute, the waiting documents fail temporarily.
+
+Blobs are hashed as jobs in the queue `Session.work`: in slices, and within the limits of the connection.
 """
 
 import logging
@@ -42,11 +44,11 @@ log = logging.getLogger(__name__)
 NONCE_BYTES: Final = 20
 
 Fetched = Callable[[MessageError | None, Any], None]
-"""Function called when all blobs of a document are stored (with None), or one failed (with its error)."""
+"""Function to call with None when all blobs of a document are stored, or with the error if one failed."""
 
 
 class _Waiting:
-    """A received document that waits for its blobs or for proofs."""
+    """A received document that waits until its blobs are fetched or proofs of them have arrived."""
 
     __slots__ = ("given", "left", "then")
 
@@ -54,7 +56,7 @@ class _Waiting:
         self.left, self.then, self.given = left, then, context
 
     def one_less(self, error: MessageError | None) -> None:
-        """Count one more blob as arrived or failed. Only the first of several errors is reported."""
+        """Record that one more blob of the document has arrived or failed. Only the first error counts."""
         if self.left <= 0:
             return
         self.left = 0 if error is not None else self.left - 1
@@ -109,22 +111,22 @@ class BlobFetcher:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump`; None if all requests for proof are answered."""
+        """Time at which to call `pump`; None if the peer has answered all requests for proof."""
         return None if not self._unanswered else self._due(next(iter(self._unanswered)))
 
     def _due(self, digest: str) -> float:
-        """Return the time at which an unanswered request for proof fails.
+        """Return the time at which an unanswered request for proof of a blob fails.
 
-        Each received proof postpones this time.
+        Each proof received from the peer, for any blob, postpones this time.
         """
         return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
-        """Report a temporary failure of each document for which a proof is overdue."""
+        """Report a temporary failure of each document with an overdue proof, and start further fetches."""
         now = self._session.clock()
         for digest in list(self._unanswered):
             if digest not in self._unanswered:
-                continue  # A document that failed because of another blob has ended the session.
+                continue  # A document failed because of another blob, and its callback ended the session.
             if now < self._due(digest):
                 return
             self._ask_no_more(digest)
@@ -135,10 +137,10 @@ class BlobFetcher:
             self._judged(digest, MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, context: Any) -> None:
-        """Fetch the missing blobs of a document, and request proofs for blobs that are already stored.
+        """Fetch the missing blobs of a document, and request proofs for blobs that are already stored here.
 
-        `then` is called afterwards, or at once if there is nothing to do. Its arguments are the error (None
-        if there was none) and `context`.
+        When this is done, `then` is called with the error, or None if there was none, and with `context`. If
+        there is nothing to fetch or to prove, `then` is called at once.
         """
         store = self._database.blobs
         missing: list[str] = []
@@ -172,7 +174,7 @@ class BlobFetcher:
     ) -> MessageError | None:
         quota = self._quota()
         lengths = [blobs[digest].length for digest in missing]
-        size = sum(length or 0 for length in lengths)  # a blob without a length is charged as it arrives
+        size = sum(length or 0 for length in lengths)  # a blob of unknown length is charged as it arrives
         return None if quota is None or not missing else quota.blob_objection(document_id, size)
 
     def _begin(self) -> None:
@@ -245,19 +247,19 @@ class BlobFetcher:
         self._begin()
 
     def _charge(self, transfer: _Transfer) -> None:
-        """Charge the received bytes of a blob to the quota.
+        """Charge the received bytes of a blob to the peer's quota.
 
-        Bytes of an invalid blob are charged too, because writing them wears out the card.
+        The bytes of an invalid blob are charged too, because writing them to the card causes wear.
         """
         left, transfer.charged = transfer.arrived - transfer.charged, transfer.arrived
         if left and (quota := self._quota()) is not None:
             quota.charge(left, revisions=0)
 
     def _has_room(self, transfer: _Transfer, size: int) -> bool:
-        """Return True if a received piece may be written.
+        """Return True if the quota allows a received piece of a blob to be written.
 
-        If the blob's length is unknown, its pieces are charged as they arrive. So all transfers of an owner
-        combined stay within the daily allowance.
+        If the blob's length is unknown, its pieces are charged to the quota as they arrive. So the combined
+        transfers of an owner stay within the daily allowance.
         """
         if transfer.info.length is not None or (quota := self._quota()) is None:
             return True
@@ -270,7 +272,7 @@ class BlobFetcher:
         quota = self._quota()
         objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
         if objection is not None:
-            return objection  # it is None if the quota's next day has begun in the meantime
+            return objection  # None means that the quota's next day has begun in the meantime
         text = f"{transfer.document_id}: the document's blob is larger than the limit"
         return MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -306,7 +308,10 @@ class BlobFetcher:
             self._judged(digest, error)
 
     def _comparing(self, received: str, digest: str, nonce: bytes) -> Generator[int, None, None]:
-        """Compute the expected proof of a stored blob and compare it with the received one, as a job."""
+        """Compute the expected proof of a stored blob, and compare the received proof with it.
+
+        This runs as a job.
+        """
         expected, error = Proof(nonce), None
         try:
             for piece in self._database.blobs.pieces(digest, limits.WORK_SLICE // 2):
@@ -343,10 +348,10 @@ class BlobFetcher:
 
 
 class BlobServer:
-    """Handler of a peer's requests for blobs and proofs."""
+    """Handler of a peer's requests for blobs, and for proofs that we have a blob."""
 
     def __init__(self, session: Session, database: Database, *, ledger: Ledger, access: BlobAccess) -> None:
-        """Handle the peer's requests for blobs and proofs. `access` decides which blobs it may fetch."""
+        """Register the handlers for the peer's requests. `access` decides which blobs the peer may fetch."""
         self._session, self._database, self._ledger = session, database, ledger
         self._access = access
         self._open: set[_File] = set()
@@ -369,7 +374,7 @@ class BlobServer:
         self._opening += 1
 
     def _sending(self, request: GetAttachment, event: RequestReceived) -> Generator[int, None, None]:
-        """Check the digest of a blob, then send the blob, as a job."""
+        """Check the digest of a stored blob, then send the blob. This runs as a job."""
         try:
             for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE):
                 yield len(piece)
@@ -387,7 +392,7 @@ class BlobServer:
         self._session.work.add(self._proving(request, event))
 
     def _proving(self, request: ProveAttachment, event: RequestReceived) -> Generator[int, None, None]:
-        """Compute the proof that we have a blob, as a job."""
+        """Compute the proof that we have a blob, then send it. This runs as a job."""
         proof = Proof(request.nonce)
         try:
             for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE // 2):
@@ -396,13 +401,16 @@ class BlobServer:
             self._access.check_proof(request.digest, request.document_id, request.nonce)
         except BlobError as error:
             self._session.refuse(event, self._missing(request.digest, error))
-        except MessageError as error:  # access was lost, or we have requested the same proof ourselves
+        except MessageError as error:  # the peer lost access, or we have requested the same proof ourselves
             self._session.refuse(event, error)
         else:
             self._session.respond(event, ProveAttachmentReply(str(proof)).encode())
 
     def _missing(self, digest: str, error: BlobError) -> MessageError:
-        """Return the error to send for a missing or damaged blob, which does not reveal the local path."""
+        """Return the error to send to the peer for a missing or damaged blob.
+
+        The error does not reveal the blob's local path.
+        """
         if self._database.blobs.has(digest):
             log.warning("%s", error)
         return MessageError(f"blob {digest} is not stored here", code=HTTPStatus.NOT_FOUND)
@@ -413,7 +421,7 @@ class BlobServer:
 
 
 class _File:
-    """An open blob file that closes itself once it has been read to its end."""
+    """An open blob file that is closed automatically once it has been read to its end."""
 
     def __init__(self, file: BinaryIO, among: "set[_File]") -> None:
         self._file, self._among = file, among

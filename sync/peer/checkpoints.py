@@ -1,7 +1,7 @@
 """Replication checkpoints: our own, of which the peer stores a second copy, and those that peers store here.
 
-A save of our own checkpoint stores the peer's copy first, then the local copy. If only the first step
-succeeds, `reconcile` finds the last position on which both copies agree.
+When our own checkpoint is saved, the peer's copy is stored first, and then the local copy. If only the first
+step succeeds, `reconcile` finds the last position on which both copies agree.
 """
 
 import logging
@@ -37,9 +37,12 @@ log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
 _CONFLICTS_MOST: Final = 3
-"""Maximum number of consecutive conflicts with another replication's saves before a save is abandoned."""
+"""Maximum number of consecutive conflicts with saves of another replication before a save is abandoned."""
 _NO_COLLECTIONS: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED})
-"""Statuses with which peers report that they do not support collections, at all or on this connection."""
+"""HTTP status codes with which peers report that they do not support collections.
+
+Some peers support no collections at all, and others do not support them on the current connection.
+"""
 _DEFAULT_COLLECTION: Final = "_default"
 DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
 
@@ -48,14 +51,17 @@ class OwnCheckpoint:
     """The checkpoint of one of our own replications, stored here and at the peer."""
 
     def __init__(self, session: Session, database: Database, name: str) -> None:
-        """Create a checkpoint. `name` comes from `sync.replication.checkpoint_id`."""
+        """Create a checkpoint. `name` is a result of `sync.replication.checkpoint_id`."""
         self._session, self._database, self._name = session, database, name
         self._revision: str | None = None
         self._saved: Checkpoint | None = None
         self._saving: Checkpoint | None = None
         self._conflicts = 0
         self.saved_at: float = session.clock()
-        """Time, by the session's clock, at which the last save ended or the checkpoint was created."""
+        """Time, by the session's clock, at which the last save ended.
+
+        Until the first save ends, this is the time at which the object was created.
+        """
 
     @property
     def is_saving(self) -> bool:
@@ -63,7 +69,7 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Return True if both stored copies equal this checkpoint, shortened to the maximum size."""
+        """Return True if both stored copies equal this checkpoint, as shortened to the maximum size."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
@@ -108,7 +114,7 @@ class OwnCheckpoint:
         self._reconcile(None if checkpoint.body == b"{}" else checkpoint.body, then)
 
     def forget(self) -> None:
-        """Delete our own copy, so that the replication starts from the beginning."""
+        """Delete our own copy of the checkpoint, so that the replication starts from the beginning."""
         document = self._database.get_local(_OWN + self._name)
         if document is not None:
             self._database.delete_local(document.key, parent=document.rev)
@@ -168,7 +174,7 @@ class OwnCheckpoint:
                 self._saving = saving
             else:
                 log.warning("the peer refuses to store our checkpoint: %s", failure.text or failure.code)
-                self._saved = saving  # no more attempts until the checkpoint has advanced
+                self._saved = saving  # do not try again until the checkpoint has advanced
             return
         self._conflicts = 0
         self._revision = SetCheckpointReply.decode(reply, self._session.limits).revision
@@ -201,10 +207,7 @@ class _Pace:
     """Earliest time, by the sessions' clock, at which the next checkpoint may be stored."""
 
     def allows(self, now: float) -> bool:
-        """Return True, and count a checkpoint as stored, if one may be stored at time `now`.
-
-        Otherwise return False.
-        """
+        """Return True if a checkpoint may be stored at time `now`, and count it as stored."""
         if now < self.due:
             return False
         burst = limits.PEERS_CHECKPOINTS_AT_ONCE * limits.PEERS_CHECKPOINT_EVERY
@@ -216,12 +219,12 @@ _paces: Final[WeakKeyDictionary[Database, dict[str, _Pace]]] = WeakKeyDictionary
 
 
 class PeersCheckpoints:
-    """Handler of a peer's requests to read its checkpoints, and to store them here."""
+    """Handler of a peer's requests to store its checkpoints here, and to read them."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
-        """Handle requests for checkpoints of `owner`.
+        """Register the handlers of requests for the checkpoints of `owner`.
 
-        `sync.store.checkpoints` describes the form of owners.
+        `sync.store.checkpoints` describes the format of `owner`.
         """
         self._session, self._database, self._owner = session, database, owner
         self._pace = _paces.setdefault(database, {}).setdefault(owner, _Pace())
@@ -255,7 +258,7 @@ class PeersCheckpoints:
 
     @property
     def bytes_held(self) -> int:
-        """Memory, in bytes, of the checkpoints that wait to be stored."""
+        """Memory, in bytes, used by the checkpoints that wait to be stored."""
         return sum(len(request.body) for request, _ in self._waiting)
 
     @property
@@ -302,7 +305,10 @@ class PeersCheckpoints:
         self._session.respond(event, GetCollectionsReply(tuple(checkpoints)).encode())
 
     def _recognise(self, client: str) -> None:
-        """Identify a peer without a name by the id of its checkpoint, which is unique to its store."""
+        """Use the id of a peer's checkpoint, which is unique to the peer's store, as the name of the peer.
+
+        This applies only to a peer without a name.
+        """
         self._session.remote = self._session.remote or unnamed(self._owner, client)
 
 

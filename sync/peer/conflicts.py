@@ -2,19 +2,21 @@
 
     outcome = resolve(database, "pancakes", resolver)
 
-Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
+Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver does not learn
 which revision is local. It receives two revisions, ordered by the store's ranking. If more than two revisions
-conflict, the result for the first two is resolved with the third, and so on. The final result is always
+conflict, the result for the first two is resolved against the third, and so on. The final result is always
 stored on the branch that the store ranks first. If it were stored on another branch, the new revision would
-not outrank the revisions that it replaces. If that branch already has the result, it stays unchanged.
+not outrank the revisions that it replaces. If the first branch already has the result as its current body, no
+revision is created.
 
-Peers that exchange revisions in a different order resolve different pairs. All of them reach the same result
-if the resolver meets one of two conditions. Either its decision is an idempotent, commutative and associative
+Peers that receive revisions in different orders resolve different pairs. All of them reach the same result if
+the resolver meets one of two conditions. Either its decision is an idempotent, commutative and associative
 function of the two bodies, such as a maximum or a union: `f(a, a) == a`, `f(a, b) == f(b, a)`,
 `f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the winning revision, as the default resolver does.
 
-In the store, a live branch wins over a deleted one, because a losing branch ends in a tombstone too. To
-include an intended deletion in a conflict, find it with `deletion_in` and pass it to `resolve`.
+In the store, a live branch always wins over a deleted one, because the losing branch of a resolved conflict
+also ends in a tombstone. To include an intended deletion in a conflict, find it with `deletion_in` and pass
+it to `resolve`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,9 +28,9 @@ from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
 _DELETED: Final = b'{"deleted":true}'
-"""Body of the tombstone that is created if a resolver returns `Delete` without a body.
+"""Body of the tombstone that is created if a conflict is resolved as a deletion with an empty body.
 
-It is not empty, so that the tombstone differs from that of a losing branch.
+It is not empty, because the tombstone of a losing branch has an empty body.
 """
 _ATTEMPTS: Final = 5
 
@@ -45,24 +47,24 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """The decision to keep one of the two revisions unchanged."""
+    """A resolver's decision to keep one of the two revisions unchanged."""
 
     document: Document
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The decision to replace the document's body."""
+    """A resolver's decision to replace the document's body."""
 
     body: Mapping[str, Any] | bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The decision to delete the document."""
+    """A resolver's decision to delete the document."""
 
     body: Mapping[str, Any] | bytes | None = None
-    """Body of the tombstone; None for an empty one."""
+    """Body of the tombstone. If it is None or empty, the tombstone has the body `{"deleted":true}`."""
 
 
 Resolution = Keep | Merge | Delete
@@ -82,16 +84,19 @@ class Resolved:
 
 
 def default_resolver(conflict: Conflict) -> Resolution:
-    """Resolve as Couchbase Lite does: a deletion wins, then the higher generation, then the higher digest."""
+    """Resolve a conflict as Couchbase Lite does.
+
+    A deletion wins over a live revision. Otherwise the higher generation wins, and then the higher digest.
+    """
     if conflict.losing.deleted:
         return Delete(conflict.losing.raw)
     return Keep(conflict.winning)
 
 
 def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: InsertOutcome) -> str | None:
-    """Return the id of the deletion that conflicts with a live branch after a peer's revision was inserted.
+    """Return the id of a deletion that conflicts with a live branch, after a peer's revision was inserted.
 
-    The store itself does not count a deletion and a live branch as a conflict.
+    The store itself does not treat a deletion and a live branch as a conflict.
 
     Args:
         before: the document's current revision before `insert`.
@@ -108,7 +113,7 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
 
 
 def intended_deletion(database: Database, deletions: Iterable[Document]) -> str | None:
-    """Return the id of the highest-ranked deletion that was certainly intended, or None if there is none.
+    """Return the revision id of the highest-ranked deletion that was certainly intended, or None.
 
     A deletion that may be the tombstone of a losing branch does not count as intended.
     """
@@ -130,15 +135,16 @@ def resolve(
 ) -> Resolved | Problem | None:
     """Resolve a document's conflict.
 
-    The resolver may be application code. If it raises an exception or returns an invalid result, only this
-    conflict remains unresolved. It is called outside a transaction, unless the caller has begun one.
+    The resolver may be application code. If it raises an exception or returns an invalid result, the conflict
+    remains unresolved, and a Problem is returned. The resolver is called outside a transaction, unless the
+    caller has begun one.
 
     Args:
         database: the store.
         document_id: the document's id.
         resolver: decides between two revisions.
-        deletion: a deleted leaf that takes part in the conflict; see `deletion_in`. It is ignored if it may
-            be a losing branch's tombstone.
+        deletion: revision id of a deleted leaf that takes part in the conflict (see `deletion_in`), or None.
+            It is ignored if it may be the tombstone of a losing branch.
 
     Returns:
         The outcome; a Problem if the conflict remains unresolved; None if there is no conflict.
@@ -171,9 +177,9 @@ class _ResolverError(Exception):
 
 
 def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
-    """Return the document that results from resolving the conflict between `parties`.
+    """Return the document that results from resolving the conflict between the revisions in `parties`.
 
-    The returned document may differ from all parties. Only its body and its deletion flag are valid.
+    The result may differ from all of these revisions. Only its body and its deletion flag are valid.
     """
     decided, *others = [replace(party, raw=bodies.recanonical(party.id, party.raw)) for party in parties]
     for other in others:
@@ -230,7 +236,7 @@ def _settle(database: Database, live: list[Document], decided: Document) -> Reso
 
 
 def _is_intended(database: Database, leaf: Document) -> bool:
-    """Return True if a leaf is a deletion, and certainly not a losing branch's tombstone."""
+    """Return True if a leaf is a deletion, and certainly not the tombstone of a losing branch."""
     if not leaf.deleted:
         return False
     if leaf.raw != bodies.EMPTY:

@@ -1,10 +1,10 @@
 """Received tombstones of current branches, held in memory until the replacing revisions arrive.
 
-An active peer sends the result of a conflict that it has resolved in two parts. The first is the tombstone of
+When an active peer has resolved a conflict, it sends the result in two parts. The first is the tombstone of
 the branch that is current here. The second is the replacing revision, which the peer had proposed before and
 which was rejected as a conflict. If the tombstone were stored alone, the document would appear deleted
-although nobody has deleted it. If the connection broke at this point, that could last a long time. So the
-tombstone is held, and stored together with the replacing revision.
+although nobody has deleted it. If the connection then broke, this state could last a long time. So the
+tombstone is held in memory, and stored together with the replacing revision.
 
 The tombstone is acknowledged before it is durable, but no data can be lost. Until the replacing revision is
 acknowledged, the peer proposes it again on every connection, and sends both parts again.
@@ -21,13 +21,13 @@ from . import conflicts, limits
 
 T = TypeVar("T")
 _REFUSED = 350
-"""Approximate memory used by a rejected proposal, in bytes: two strings and a dictionary entry."""
+"""Approximate memory, in bytes, used by a rejected proposal: two strings and a dictionary entry."""
 
 
 class DeferredTombstones(Generic[T]):
     """Tombstones from one peer that are held until the revisions that replace their branches arrive.
 
-    `T` is the owner's type for a received revision.
+    `T` is the caller's type for a received revision.
     """
 
     def __init__(self, database: Database) -> None:
@@ -44,13 +44,13 @@ class DeferredTombstones(Generic[T]):
         return self._deferred_bytes + _REFUSED * len(self._refused)
 
     def clear(self) -> None:
-        """Discard all held tombstones and recorded proposals, because the session is over."""
+        """Discard all held tombstones and rejected proposals, because the session is over."""
         self._refused.clear()
         self._deferred.clear()
         self._deferred_bytes = 0
 
     def record_verdicts(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
-        """Record which of the peer's proposals are rejected as conflicts."""
+        """Record which of the peer's proposals were rejected as conflicts."""
         refused = self._refused
         for proposal, verdict in judged:
             self._pop(proposal.id)
@@ -65,7 +65,7 @@ class DeferredTombstones(Generic[T]):
     def is_deferred(self, rev: Rev, raw: bytes) -> bool:
         """Return True if a received revision must be held until the revision that replaces it arrives.
 
-        This is the case for a tombstone that closes the branch that is current here.
+        This applies to a tombstone that closes the current branch of the document here.
         """
         if not rev.deleted or raw != bodies.EMPTY:
             return False
@@ -90,10 +90,10 @@ class DeferredTombstones(Generic[T]):
         return self._pop(rev.id) if self._refused.get(rev.id) == rev.revision else None
 
     def named_by(self, rev: Rev) -> Rev | None:
-        """Return a tombstone for the current branch if the peer says that `rev` replaces that branch.
+        """Create a tombstone for the current branch if the peer states that `rev` replaces that branch.
 
-        Otherwise return None. The tombstone has the id that our own resolutions would give it, because the
-        peer's own tombstone would look like an intended deletion.
+        Otherwise return None. The tombstone has the revision id that our own conflict resolution would give
+        it, because the peer's tombstone would look like an intended deletion.
         """
         if not rev.deleted_branch:
             return None

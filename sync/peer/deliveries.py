@@ -22,16 +22,16 @@ from .sender_types import ChangeInFlight, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
-"""Number of bytes that a delta adds to its message, because the message must name the base revision."""
+"""Additional message size, in bytes, if a delta is sent: the message must name the delta's base revision."""
 _LARGEST: Final = 20 * 1024 * 1024
-"""Maximum size of a body to send, in bytes.
+"""Maximum size, in bytes, of a document body that is sent.
 
 This is Sync Gateway's limit, which is lower than our own limit on BLIP messages.
 """
 _DELTA_REFUSED: Final = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
-"""Statuses with which peers report that they lack the base revision or cannot apply the delta."""
+"""HTTP status codes with which a peer reports that it lacks a delta's base or cannot apply the delta."""
 
 
 class Deliveries:
@@ -64,11 +64,11 @@ class Deliveries:
         self._contested, self._follow = contested, follow
         self._wanted: deque[ChangeInFlight] = deque()
         self._ahead: dict[int, Revision] = {}
-        """Revisions that were read from the store in advance, by sequence."""
+        """Revisions read from the store before they are sent, by local sequence."""
         self._in_flight = 0
         self._bytes = 0
         self.bytes_held = 0
-        """Memory, in bytes, used by queued revisions and revisions in flight, with their known ancestors."""
+        """Memory, in bytes, used by the records of queued revisions and of revisions in flight."""
         self._terms = DeliveryTerms(deltas=False)
 
     @property
@@ -87,20 +87,20 @@ class Deliveries:
         return not (self._wanted or self._in_flight)
 
     def apply_terms(self, terms: DeliveryTerms) -> None:
-        """Apply the peer's delivery terms.
+        """Apply the delivery terms that the peer has stated.
 
-        If the terms do not mention deltas, the setting for deltas stays unchanged.
+        If the terms do not mention deltas, the previous setting for deltas remains in effect.
         """
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
 
     def want(self, sending: ChangeInFlight) -> None:
-        """Queue a revision for sending."""
+        """Queue a revision that the peer has requested."""
         self._wanted.append(sending)
         self.bytes_held += sending.bytes_held
 
     def forget_wanted(self) -> list[ChangeInFlight]:
-        """Clear the queue, and return the revisions that were not sent."""
+        """Clear the queue, and return the requested revisions that were not sent."""
         wanted = list(self._wanted)
         self._wanted.clear()
         self.bytes_held -= sum(sending.bytes_held for sending in wanted)
@@ -114,7 +114,7 @@ class Deliveries:
         self.bytes_held = 0
 
     def pump(self) -> None:
-        """Send queued revisions, up to the limits on data in flight."""
+        """Send queued revisions until a limit on data in flight is reached or the time is up."""
         connection, sent = self._session.connection, False
         while (
             self._wanted
@@ -134,7 +134,7 @@ class Deliveries:
         replaced = None
         if revision is None:
             if sending.then is not None:
-                # The document has changed in the meantime, and the feed will contain that change.
+                # The document has changed since the request, and the feed will contain the new change.
                 self._outcomes.done(change)
                 return
             revision = self._replacement(sending)
@@ -183,10 +183,10 @@ class Deliveries:
         )
 
     def _read(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the revision to send, and read the revisions that follow in the feed in advance.
+        """Return the revision to send, and prefetch the revisions that follow it in the feed.
 
-        Only documents with a single revision are read in advance, all in one query. With one query per
-        document, most of the time would be spent on finding the documents.
+        Only documents with a single revision are prefetched, all in one query. With one query per document,
+        most of the time would be spent on finding the documents. Return None if the revision is not stored.
         """
         change = sending.change
         revision = self._ahead.pop(change.sequence, None)
@@ -207,13 +207,16 @@ class Deliveries:
         return self._revision(change.id, change.rev, sending)
 
     def _revision(self, document_id: str, revision: str, sending: ChangeInFlight) -> Revision | None:
-        """Read a revision with its ancestors, down to one that the peer has or to the maximum number."""
+        """Read a revision and its ancestors from the store; None if the revision is not stored.
+
+        The list of ancestors ends with the first one that the peer has, or at the maximum number.
+        """
         known = () if sending.is_guess else sending.ancestors
         return self._database.revision(document_id, revision, ancestors=known, limit=self._depth)
 
     @property
     def _depth(self) -> int:
-        """Maximum number of ancestors to send: the depth of the peer's revision trees, or a default."""
+        """Maximum number of ancestors to send with a revision, as stated by the peer or by default."""
         most = self._terms.max_history
         return limits.DEPTH if most is None else min(most, limits.DEPTH_MOST)
 
@@ -230,7 +233,7 @@ class Deliveries:
         return revisions.handed_on(revision.rev, history, known=known, depth=self._depth)
 
     def _onto(self, revision: Revision, sending: ChangeInFlight) -> str | None:
-        """Return the peer's revision that ours replaces, if it is not an ancestor of ours; otherwise None."""
+        """Return the peer's revision that our revision replaces without being its descendant, or None."""
         if (
             sending.onto is not None
             or not sending.ancestors
@@ -239,7 +242,7 @@ class Deliveries:
             return sending.onto
         if any(ancestor in revision.history for ancestor in sending.ancestors):
             return None
-        # In a document with a single writer, every older revision is an ancestor that was pruned here.
+        # If a document has a single writer, every older revision is an ancestor, and was pruned here.
         older = [known for known in sending.ancestors if revisions.newer(revision.rev, known)]
         newest = max(older, key=revisions.split, default=None)
         if newest is None or revisions.generation(newest) == revisions.generation(revision.rev):
@@ -247,9 +250,9 @@ class Deliveries:
         return newest
 
     def _replacement(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the current revision to send instead of a requested one that is no longer stored.
+        """Return the document's current revision, to be sent if the requested one is no longer stored.
 
-        If the peer accepts no replacement, inform the peer that nothing will be sent, and return None.
+        If no replacement may be sent, inform the peer that nothing will be sent, and return None.
         """
         change = sending.change
         if not self._options.proposes:
@@ -280,7 +283,7 @@ class Deliveries:
             if max(len(base.raw), len(revision.raw)) > limits.DELTA_BYTES:
                 break
             old, new = base.raw, revision.raw
-            if not blobs:  # the peer has stored the converted form of the base, so the delta must match it
+            if not blobs:  # the peer has stored the converted base revision, so the delta must apply to that
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
                 new = wire_bodies.to_gateway(new, revisions.generation(revision.rev))
             difference = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)

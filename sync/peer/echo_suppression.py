@@ -1,22 +1,23 @@
 """Suppression of echoes: revisions that a peer has sent or offered are not sent back to that peer.
 
-The receiver of a session records these revisions. The sender of the same session skips and removes them.
+The receiver of a session records these revisions. The sender of the same session skips each recorded revision
+once, and then removes it from the record.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
 _ENTRY: Final = 300
-"""Approximate memory used by an entry, in bytes: two strings and a dictionary entry."""
+"""Approximate memory, in bytes, used by one recorded revision: two strings and a dictionary entry."""
 _MOST: Final = 10_000
-"""Maximum number of entries, to limit memory.
+"""Maximum number of recorded revisions, to limit memory.
 
 Revisions beyond this number are offered to the peer, although the peer already has them.
 """
 
 
 class EchoSuppression:
-    """Record, by document, of the revisions that the sender skips because the peer already has them."""
+    """Record of the revisions, one for each document, that the sender skips because the peer has them."""
 
     __slots__ = ("_held", "read")
 
@@ -42,9 +43,9 @@ class EchoSuppression:
         """Record revisions that the peer has offered and that are already stored here.
 
         Args:
-            offered: the revisions, as (id, revision).
-            last: the highest local sequence of these revisions. If the sender has already read up to this
-                sequence, nothing is recorded.
+            offered: pairs of document id and revision id.
+            last: the highest local sequence of these revisions. If the sender has already read the feed up
+                to this sequence, nothing is recorded.
         """
         if last > self.read and len(self._held) < _MOST:
             self._held.update(offered)
@@ -54,9 +55,9 @@ class EchoSuppression:
         return self._held.pop(document_id, None)
 
     def read_through(self, sequence: int, *, is_all: bool) -> None:
-        """Record the sequence up to which the sender has read the feed.
+        """Record the local sequence up to which the sender has read the feed.
 
-        With `is_all`, the sender has read the whole feed, and all recorded revisions are removed.
+        If `is_all` is True, the sender has read the whole feed, and all recorded revisions are removed.
         """
         self.read = sequence
         if is_all:

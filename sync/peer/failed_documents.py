@@ -1,16 +1,15 @@
 """Durable list of the documents that a replication could not transfer.
 
-A document that either side rejects does not stop a replication. The checkpoint moves past such a document,
-and this list records the document. An entry is removed when the document is replicated, or when the document
-no longer exists. The list is one local document in the store, so it survives a restart and is never
-replicated.
+If either side rejects a document, the replication continues. The checkpoint moves past the document, and the
+document is added to this list. It is removed from the list when it has been replicated, or when it no longer
+exists. The list is stored as one local document, so it survives a restart and is never replicated.
 
     failed = FailedDocuments(database, "failed:cp-…")
     failed.note(Direction.PUSH, "pancakes", "3-cd…", problem)
     failed.save()
 
-At most `MOST` documents are listed. If more documents fail, `has_overflowed` is True. The unlisted documents
-can only be found again by reading the whole feed.
+At most `MOST` documents are listed. If more documents fail, `has_overflowed` is True. The documents that are
+not listed can be found again only by reading the whole feed.
 """
 
 import time
@@ -24,9 +23,9 @@ from sync.peer.progress import Direction
 from sync.store import Database
 
 MOST: Final = 10_000
-"""Maximum number of listed documents. A list of this length takes 1.5 MB in the store.
+"""Maximum number of documents in the list. A list of this length takes 1.5 MB in the store.
 
-If every reading of one sensor fails, one every five minutes, the list is full after a month.
+The list is full after a month if all readings of a sensor fail that is read every five minutes.
 """
 _LONGEST_REASON: Final = 300
 """Maximum length, in characters, of a stored reason. A peer may send a reason of any length."""
@@ -47,7 +46,7 @@ class FailedDocument(msgspec.Struct, frozen=True):
 
     @property
     def problem(self) -> Problem:
-        """The problem that the entry describes."""
+        """Reason why the document could not be replicated."""
         return Problem(self.domain, self.code, f"{self.id}: {self.reason}")
 
 
@@ -83,7 +82,7 @@ class FailedDocuments:
         self._is_new = False
         stored = self._read()
         self.has_overflowed = stored.overflowed
-        """True if more documents have failed than the list can contain."""
+        """True if documents have failed that were not added because the list was full."""
         for document in stored.documents:
             self._documents[_Key(document.direction, document.id)] = document
 
@@ -99,7 +98,7 @@ class FailedDocuments:
         return self._documents.get(_Key(direction, document_id))
 
     def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
-        """Return the ids of the documents that failed in a direction, for any reason or only for `reason`."""
+        """Return the ids of the documents that failed in a direction; with `reason`, only for that reason."""
         return [
             document.id
             for document in self._documents.values()
@@ -107,9 +106,9 @@ class FailedDocuments:
         ]
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Record that documents are offered to the peer again.
+        """Record that listed documents are offered to the peer again.
 
-        `unanswered` contains each of them until its outcome is known.
+        `unanswered` returns the id of each of these documents until its outcome is known.
         """
         known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
         self._offered |= dict.fromkeys(known)
@@ -124,7 +123,7 @@ class FailedDocuments:
         return (each for each in reversed(list(self)) if each.direction is direction)
 
     def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Add a document to the list, or replace the document's entry."""
+        """Add a failed document to the list, or replace the document's existing entry."""
         key = _Key(direction, document_id)
         self._answered(key)
         reason = problem.text.removeprefix(f"{document_id}: ")[:_LONGEST_REASON]

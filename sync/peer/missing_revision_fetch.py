@@ -1,10 +1,11 @@
 """Requests for individual documents whose revision at the peer does not arrive with the peer's feed.
 
-When a peer rejects a change as a conflict, it has a different revision. Normally our own pull receives that
-revision, or has received it before. But a revision that was announced before the checkpoint may be unknown
-here, for one of two reasons. Either it was purged here. Or the peer was restored to an earlier state, and the
-revision is a distant ancestor that was pruned here. When the pull is complete, each revision that is still
-unknown is requested individually. It arrives without its history, and is resolved like any conflict.
+When a peer rejects a change as a conflict, the peer has a different revision of the document. Normally our
+own pull receives that revision, or has received it before. But a revision that was announced before the
+checkpoint may be unknown here, for one of two reasons. Either it was purged here. Or the peer was restored to
+an earlier state, and the revision is a distant ancestor that was pruned here. When the pull is complete, each
+revision that is still unknown is requested individually. It arrives without its history. The conflict is then
+resolved like any other.
 """
 
 from collections import deque
@@ -35,7 +36,7 @@ class _Question:
 class MissingRevisionFetch:
     """Queue of one session's requests for missing revisions.
 
-    At most one request is made for each document, because a peer could report another revision each time.
+    At most one request is made for each document, because a peer could report a different revision each time.
     """
 
     def __init__(
@@ -43,8 +44,8 @@ class MissingRevisionFetch:
     ) -> None:
         """Create an empty queue of requests.
 
-        `patience` is the number of seconds to wait until a revision that the peer has just stored appears in
-        the feed.
+        `patience` is a time in seconds. A revision that the peer has just stored is not requested before this
+        time has passed, because the revision may still appear in the feed.
         """
         self._session, self._database, self._receiver = session, database, receiver
         self._patience = patience
@@ -62,14 +63,14 @@ class MissingRevisionFetch:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump` even if no message arrives; None if no call is needed."""
+        """Time at which to call `pump` if no message arrives before; None if no call is needed."""
         return self._waiting[0].due if self._waiting and self._may_ask else None
 
     @property
     def _may_ask(self) -> bool:
-        """True if a missing revision can no longer arrive with data in flight, so that it may be requested.
+        """True if a missing revision may be requested, because it can no longer arrive with data in flight.
 
-        This is checked again whenever a revision arrives.
+        The condition is checked again whenever a revision arrives.
         """
         receiver = self._receiver
         return self._open < limits.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
@@ -81,12 +82,12 @@ class MissingRevisionFetch:
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Request the peer's revision of a document, unless it is stored here or will arrive with the feed.
+        """Request the peer's revision of a document, unless it is stored here or arrives with the feed.
 
         Args:
             document_id: the document's id.
             revision: the peer's revision; None if the peer has not reported it.
-            answered: called with the revision once it is stored here.
+            answered: called with the revision id once the revision is stored here.
             failed: called with the reason if the revision cannot be obtained.
         """
         if self._given_up is not None:
@@ -100,11 +101,11 @@ class MissingRevisionFetch:
         self._waiting.append(_Question(document_id, revision, due, answered, failed))
 
     def forget(self, document_id: str) -> None:
-        """Allow a document to be requested again."""
+        """Allow a document to be requested again, although it was requested before."""
         self._asked.pop(document_id, None)
 
     def give_up(self, failure: Failure) -> None:
-        """Fail all waiting requests, and all later ones, with this reason."""
+        """Report `failure` as the outcome of all waiting requests, and of all later ones."""
         self._given_up = failure
         waiting, self._waiting = self._waiting, deque()
         for question in waiting:

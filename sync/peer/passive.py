@@ -47,26 +47,26 @@ _KNOWN: Final = 304
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassiveOptions:
-    """The options of a passive peer: what the other side may read and write."""
+    """The options of a passive peer, which determine what the other side may read and write."""
 
     read_only: bool = False
     readable: Selection = EVERYTHING
-    """Selection of the documents that the peer may read. Only its `within` and `filter` may be set."""
+    """Selection of the documents that the peer may read. Set only its attributes `within` and `filter`."""
     rule: Rule | None = None
     """Function that returns the reason to reject a pushed document, or None to accept it."""
     id_rule: IdRule | None = None
-    """Function that rejects documents by their ids alone, before a body is read."""
+    """Function that may reject a document because of its id alone, before the body is read."""
     deltas: bool = True
     remote: str | None = None
-    """Name under which the peer's revisions are recorded; None to derive it from the peer's checkpoint."""
+    """Name under which the peer's revisions are recorded; None to use the id of the peer's checkpoint."""
     owner: str = ""
     """Owner of the peer's checkpoints, for example `user:<name>`; empty if the owner has no name."""
     quota: Quota | None = None
     """Quota for the documents that the peer pushes; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for a document id if the peer's revision of that document is recorded."""
+    """Function that returns True if the peer's revision of the document with the given id is recorded."""
     conflict_resolver: ConflictResolver = default_resolver
-    """Resolver of conflicts between an edit and a deletion; other conflicts are rejected."""
+    """Resolver of conflicts between an edit and a deletion. Revisions with other conflicts are rejected."""
     streams: tuple[Stream, ...] = ()
     """Streams to which the peer may subscribe by name."""
     write_only: bool = False
@@ -134,7 +134,7 @@ class PassivePeer(PeerBase):
         last = database.last_sequence
         since = last if request.future else _number(request.since)
         if since > last:
-            since = 0  # the store was restored to an earlier state after it sent this sequence
+            since = 0  # our store was restored to an earlier state after it had sent this sequence
         self._is_subscribed = True
         self.session.respond(event)
         self.sender = FeedSender(
@@ -231,14 +231,14 @@ class PassivePeer(PeerBase):
 
 
 class _UnrecordedProgress:
-    """Progress of a subscription that is not recorded here, because the peer records it."""
+    """Stand-in for the progress of a peer's subscription, which the peer records itself."""
 
     def is_complete(self, sequence: int) -> bool:  # noqa: ARG002
         """Return False, because nothing is recorded."""
         return False
 
     def scanned(self, through: int, pending: list[int]) -> None:
-        """Ignore how far the feed was read."""
+        """Ignore the sequence up to which the feed was read."""
 
     def complete(self, sequence: int) -> None:
         """Ignore that a change is complete."""
@@ -248,7 +248,7 @@ class _UnrecordedProgress:
 
 
 def _number(since: str | None) -> int:
-    """Return the sequence after which a peer asks to continue. An invalid one becomes 0, the beginning."""
+    """Return the sequence after which a peer asks to continue, or 0 (the beginning) if it is invalid."""
     if since is None:
         return 0
     try:

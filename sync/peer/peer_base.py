@@ -1,4 +1,4 @@
-"""The interface through which an owner with a transport and a clock drives an active or passive peer."""
+"""The interface through which a caller with a transport and a clock drives an active or passive peer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from sync.store import Database, StoreError
 class PeerBase(ABC):
     """The state of one side of a connection, either active or passive.
 
-    The owner passes received frames to `receive`. It then calls `turn`, and calls `next_frame` until there
-    are no frames or the transport is full. It calls `turn` again when the transport has room, when the store
-    has changed (after `wake`), and at `deadline`. The owner closes the transport when `session.is_over` is
-    True. To limit the time of one call, the owner sets `session.until`, and calls again while
-    `session.is_interrupted` is True.
+    The caller passes received frames to `receive`. It then calls `turn`, and calls `next_frame` until no
+    frame is left or the transport is full. It calls `turn` again when the transport has room, when the store
+    has changed (after `wake`), and at `deadline`. The caller closes the transport when `session.is_over` is
+    True. To limit the duration of a call, the caller sets `session.until`. If `session.is_interrupted` is
+    True afterwards, the caller must call again.
     """
 
     def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:
@@ -28,11 +28,14 @@ class PeerBase(ABC):
         self.receiver: ChangeReceiver | None = None
 
     def receive(self, frames: Sequence[bytes]) -> int:
-        """Process frames until `session.until`. Return the number processed; see `Session.receive`."""
+        """Process frames until the time `session.until`, and return the number of frames processed.
+
+        `Session.receive` describes how to continue.
+        """
         return self.session.receive(frames)
 
     def next_frame(self) -> bytes | None:
-        """Return the next frame to write; None if there is none."""
+        """Return the next frame to write to the transport; None if there is none."""
         return self.session.next_frame()
 
     def turn(self) -> None:
@@ -56,15 +59,15 @@ class PeerBase(ABC):
         self.ledger.flush()
 
     def wake(self) -> None:
-        """Record that the store has changed; the next `turn` sends the changes."""
+        """Record that the store has changed. The next call of `turn` sends the changes."""
         if self.sender is not None:
             self.sender.wake()
 
     @property
     def deadline(self) -> float | None:
-        """Time, by the session's clock, at which to call `turn` even if no message arrives.
+        """Time, by the session's clock, at which to call `turn` if no message arrives before.
 
-        None if no call is needed.
+        It is None if no call is needed.
         """
         if self.session.is_over:
             return None
@@ -88,7 +91,7 @@ class PeerBase(ABC):
 
     @abstractmethod
     def _advance(self) -> None:
-        """Do the work that is specific to this role."""
+        """Do the work that is specific to the role: active or passive."""
 
     def _own_deadline(self) -> float | None:
         return None

@@ -15,7 +15,10 @@ class Domain(StrEnum):
     DNS = "DNS"
     """Domain of `socket.EAI_…` values, for a host name that could not be resolved."""
     TLS = "TLS"
-    """Domain without codes; the message describes what is wrong with the handshake or the certificate."""
+    """Domain of TLS problems, which have no codes.
+
+    The message describes what is wrong with the handshake or the certificate.
+    """
     WEBSOCKET = "WebSocket"
     """Domain of WebSocket close codes, and of the HTTP status codes (below 1000) of handshakes and messages.
 
@@ -24,13 +27,13 @@ class Domain(StrEnum):
     LITECORE = "LiteCore"
     """Domain of `sync.replication.LiteCoreCode` values."""
     BLIP = "BLIP"
-    """Domain of the peer's violations of the BLIP protocol or its limits."""
+    """Domain of violations of the BLIP protocol, or of its limits, by the peer."""
     CONFIGURATION = "Configuration"
-    """Domain without codes, for an unusable file named in the configuration."""
+    """Domain of problems with files that the configuration names. These problems have no codes."""
     STORE = "Store"
     """Domain of errors from our own store, which may be full, busy, read-only or damaged.
 
-    A busy store has the code 503; other errors have none.
+    The error of a busy store has the code 503. All other errors have no code.
     """
 
 
@@ -48,7 +51,7 @@ class Problem:
 
 
 class ProblemError(Exception):
-    """A problem prevents a connection from being opened, or has ended an open connection."""
+    """An error that prevents a connection from being opened, or has ended an open connection."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))

@@ -1,4 +1,4 @@
-"""Events of a replication for observers: counts, and the outcome of each document."""
+"""Counters and events that report a replication's progress, including the outcome for each document."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,22 +57,22 @@ class Progress:
     """Counters of one replication since its start."""
 
     pushed: int = 0
-    """Number of revisions sent that were new at the peer."""
+    """Number of revisions sent that the peer did not have before."""
     pulled: int = 0
-    """Number of revisions received that were new here."""
+    """Number of revisions received that were not stored here before."""
     failed: int = 0
     """Number of documents that could not be replicated and will not be retried automatically."""
     body_bytes_pushed: int = 0
-    """Total size, in bytes, of the bodies as sent. If a delta was sent, its size is counted."""
+    """Total size, in bytes, of the document bodies sent. If a body was sent as a delta, the delta counts."""
     body_bytes_pulled: int = 0
     deltas_pushed: int = 0
     deltas_pulled: int = 0
     blobs_pushed: int = 0
     blobs_pulled: int = 0
     completed: int = 0
-    """Number of changes found by this replication that need no more work."""
+    """Number of changes that this replication has found and that need no more work."""
     total: int = 0
-    """Number of changes found by this replication."""
+    """Number of changes that this replication has found, whether or not they are replicated yet."""
 
 
 class Ledger:
@@ -98,7 +98,7 @@ class Ledger:
         return self._listener is not None or bool(self.failed)
 
     def tell(self, ended: DocumentEnded) -> None:
-        """Report the outcome of a document."""
+        """Report the outcome of a document to the listener, and update the list of failed documents."""
         if ended.problem is not None:
             if not ended.is_transient:
                 self.progress.failed += 1
@@ -117,7 +117,7 @@ class Ledger:
             self.failed.note(direction, document_id, revision, problem)
 
     def settled(self, direction: Direction, document_id: str) -> None:
-        """Record that a document was replicated, or needs no replication."""
+        """Record that a document was replicated or needs no replication, so it has not failed."""
         if self.failures:
             self.failures.pop(document_id, None)
         if self.failed:

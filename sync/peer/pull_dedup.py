@@ -1,19 +1,19 @@
-"""Claims on revisions, so that only one of many neighbours sends each revision.
+"""Claims on revisions, so that a revision offered by many neighbours is requested from only one of them.
 
-In a dense mesh, every neighbour offers a new revision within moments. A claim records that a session has
-requested a revision. All sessions of a process on one store share their claims. If a peer offers a revision
-that another session has claimed, the peer's `changes` message stays unanswered until the revision arrives or
-takes too long. Then the message is checked again, and usually no revision is left to request.
+In a dense mesh, all neighbours offer a new revision at nearly the same time. A claim records that a session
+has requested a revision. All sessions of a process on one store share their claims. If a peer offers a
+revision that another session has claimed, the peer's `changes` message stays unanswered until the revision
+arrives or takes too long. Then the message is checked again, and usually no revision is left to request.
 
     claims.claim(keys, session) ──► arrived(key)              it is stored
                                 ├► fails(key, session)       it will not arrive on this session
                                 ├► remove_session(session)   the session is over
-                                └► is_claimed_elsewhere(…)   is False if it takes too long
+                                └► is_claimed_elsewhere(…)   is False after it has taken too long
 
-A revision normally takes too long if it has not arrived after one second. The limit is ten seconds if the
-peer keeps sending data, because its link is slow or it must send many revisions. So a slow or unresponsive
-peer delays the other sessions only once. A `changes` message that is left unanswered claims no revisions, so
-no session waits for a session that is itself waiting.
+A revision normally takes too long if it has not arrived after one second. If the peer keeps sending data, the
+limit is ten seconds, because the link may be slow, or the peer may have to send many revisions. So a slow or
+unresponsive peer delays the other sessions only once. A `changes` message that is left unanswered claims no
+revisions, so no session waits for a session that is itself waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,16 +28,16 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds within which a claimed revision must arrive: several round trips over a poor radio link."""
+"""Seconds within which a claimed revision must arrive: enough for several round trips over a poor link."""
 LONGEST: Final = 10.0
-"""Seconds within which a claimed revision must arrive while other data arrives from the same peer.
+"""Seconds within which a claimed revision must arrive if other data keeps arriving from the same peer.
 
-All revisions that may be requested at once (REVISIONS_WANTED) take this long over a 50 kB/s link.
+Over a 50 kB/s link, all revisions that may be requested at once (REVISIONS_WANTED) take this long.
 """
 SLOWEST: Final = 16 * 1024
-"""Minimum rate, in bytes per second, at which a peer must send for its claims to be respected after PATIENCE.
+"""Minimum receiving rate, in bytes per second, at which a session's claims stay valid after PATIENCE seconds.
 
-Below this rate, another peer is probably faster.
+At a lower rate, another peer is probably faster.
 """
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
 """Maximum number of claims of one session, to limit memory.
@@ -46,7 +46,7 @@ Revisions beyond this number may be requested from several peers.
 """
 
 _CLAIM: Final = 350
-"""Approximate memory used by a claim, in bytes: a key of two strings, and its dictionary entry."""
+"""Approximate memory, in bytes, used by a claim: a key of two strings, and its dictionary entry."""
 
 Key = tuple[str, str]
 """Document id and revision id."""
@@ -80,7 +80,7 @@ class Claims:
         return _CLAIM * self._counts.get(session, 0)
 
     def claim(self, keys: Iterable[Key], session: Session) -> None:
-        """Record that these revisions are now requested on this session, instead of on any other session."""
+        """Record that a session has requested these revisions. A claim of another session is replaced."""
         now = session.clock()
         asked = _RequestedRevisions(session, now, now, session.received)
         mine = self._counts.get(session, 0)
@@ -100,14 +100,14 @@ class Claims:
         self._counts[session] = mine
 
     def claimed_elsewhere(self, keys: Iterable[Key], session: Session) -> list[Key]:
-        """Return the keys of the revisions that another session has claimed and can deliver soon."""
+        """Return those of the keys whose revisions another session has claimed and can deliver soon."""
         if len(self._asked) == self._counts.get(session, 0):
             return []
         now = session.clock()
         return [key for key in keys if key in self._asked and self.is_claimed_elsewhere(key, session, now)]
 
     def is_claimed_elsewhere(self, key: Key, session: Session, now: float) -> bool:
-        """Return True if another session has claimed a revision and can deliver it soon."""
+        """Return True if a session other than `session` has claimed a revision and can deliver it soon."""
         asked = self._asked.get(key)
         if asked is None or asked.session is session:
             return False
@@ -125,7 +125,7 @@ class Claims:
         return None if asked is None else asked.looked + PATIENCE
 
     def wait(self, key: Key, session: Session) -> None:
-        """Register a session to be woken when the claim on this revision ends."""
+        """Register a session to be woken when the claim on a revision ends."""
         self._waiting.setdefault(key, set()).add(session)
 
     def wait_no_more(self, key: Key, session: Session) -> None:
@@ -137,7 +137,7 @@ class Claims:
                 del self._waiting[key]
 
     def arrived(self, key: Key) -> None:
-        """End the claim on a revision that has arrived from any peer."""
+        """End the claim on a revision that has arrived, from whichever peer."""
         asked = self._asked.pop(key, None)
         if asked is not None:
             self._counts[asked.session] -= 1
@@ -158,9 +158,9 @@ class Claims:
         self._counts.pop(session, None)
 
     def _forget_old(self, session: Session, now: float) -> None:
-        """End the claims of a session that are older than LONGEST.
+        """End those claims of a session that are older than LONGEST seconds.
 
-        A claimed revision never arrives if the peer replaced it before sending it.
+        A claimed revision never arrives if it was replaced at the peer before it was sent.
         """
         for key, asked in list(self._asked.items()):
             if asked.session is session and now >= asked.since + LONGEST:
@@ -172,7 +172,7 @@ class Claims:
 
 
 class AnswerTurn:
-    """Decides when a session may answer the first of its unanswered `changes` messages."""
+    """Arbiter that decides when a session may answer the first of its unanswered `changes` messages."""
 
     def __init__(self, claims: Claims, session: Session) -> None:
         self._claims, self._session = claims, session
@@ -183,14 +183,14 @@ class AnswerTurn:
 
     @property
     def deadline(self) -> float | None:
-        """Time of the next check even if no message arrives; None if no message is left unanswered."""
+        """Time of the next check if no message arrives before; None if no message is unanswered."""
         if not self._blockers or self._since is None:
             return None
         until = self._claims.until(self._blockers[-1])
         return self._since if until is None else min(until, self._since + LONGEST)
 
     def is_due(self) -> bool:
-        """Return True if the first message is new, or if no claim of another session prevents its answer."""
+        """Return True if the first waiting message is new, or if no other session's claim blocks it."""
         if not self._blockers:
             return True
         now, claims, session = self._session.clock(), self._claims, self._session
@@ -205,9 +205,9 @@ class AnswerTurn:
         return True
 
     def try_claim(self, keys: Sequence[Key]) -> bool:
-        """Return True, and claim the revisions in the first waiting message, if it may be answered now.
+        """Return True if the first waiting message may be answered now, and claim the revisions `keys` in it.
 
-        Otherwise return False. If the result is True, the caller removes the message from the queue.
+        If the result is True, the caller must remove the message from the queue.
         """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:

@@ -1,14 +1,14 @@
 """Handling of changes that the peer rejects as conflicts (409).
 
-    rejected ──► our branch includes the peer's revision      ──► proposed again, as its successor
-            ──► the peer is on a branch that was closed here ──► proposed again, sent with its tombstone
+    rejected ──► our branch includes the peer's revision      ──► propose the change again, as its successor
+            ──► the peer is on a branch that was closed here ──► propose it again, and send a tombstone first
             ──► the same replication pulls                   ──► wait for the peer's revision, and resolve
-            ──► none of these                                ──► the document is reported as failed
+            ──► none of these                                ──► report the document as failed
 
 A revision is sent only immediately after the peer has requested it. Couchbase Lite closes the connection
-(4002) if it receives a revision that it has not requested. So each solution begins with a new proposal, and
-no solution is tried twice for the same revision at the peer (`attempts`). A change for which no solution
-works is reported as failed. A continuous replication proposes it again later, and may then try every solution
+(4002) if it receives a revision that it has not requested. So each solution begins with a new proposal. No
+solution is tried twice for the same revision of the peer (`attempts`). If no solution works, the change is
+reported as failed. A continuous replication proposes the change again later, and may then try every solution
 again.
 """
 
@@ -37,7 +37,7 @@ _AGAIN: Final = "again"
 
 
 class PushConflicts:
-    """Handler of one feed's changes that the peer rejects as conflicts."""
+    """Handler of those changes in one feed that the peer rejects as conflicts."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class PushConflicts:
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
         self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
-        """Revisions that were proposed twice, because the peer is on a branch that was closed here."""
+        """Changes that were proposed twice, because the peer is on a branch that was closed here."""
         self._given_up: Problem | None = None
         """Reason why the pull cannot resolve conflicts; None while conflicts wait for the pull."""
         self.asking = 0
-        """Number of requests for the peer's current revisions that are not answered yet."""
+        """Number of unanswered requests for the peer's current revision of a document."""
 
     def give_up(self, options: SendOptions, problem: Problem) -> None:
         """Stop waiting for the pull to receive the peer's revisions. Waiting changes fail with `problem`."""
@@ -79,7 +79,7 @@ class PushConflicts:
             inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
 
     def forget(self, change: model.DocumentChange) -> None:
-        """Forget which solutions were tried for a rejected change, so that all of them may be tried again."""
+        """Remove the record of the solutions tried for a change, so that all of them may be tried again."""
         self._attempts.forget(change.id, change.rev)
         if self._options.inquirer is not None:
             self._options.inquirer.forget(change.id)
@@ -87,7 +87,7 @@ class PushConflicts:
     def again(self, change: model.DocumentChange) -> None:
         """Propose a change a second time, because the peer is still on a branch that was closed here.
 
-        If the change was already proposed a second time, record it as done.
+        If the change has already been proposed a second time, record it as done.
         """
         if self._told_again.is_first(change.id, change.rev, _AGAIN):
             self._propose(self._offer(change))
@@ -113,7 +113,7 @@ class PushConflicts:
             return
         revision = self._database.revision(change.id, change.rev, ancestors=(current,))
         if revision is None:
-            # The change was replaced in the meantime, and the feed contains its replacement.
+            # A newer change has replaced this one, and the feed contains the newer change.
             self._outcomes.done(change)
         elif current in revision.history:
             self._try(OfferedChange(change, current), current)
@@ -131,7 +131,7 @@ class PushConflicts:
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
             self._outcomes.done(change)  # the document is already deleted at the peer
         elif self._replaces(sending, change, parent):
-            # The peer does not support tombstones of branches, so the revision must replace the peer's own.
+            # The peer does not support tombstones of branches, so our revision must replace the peer's.
             assert parent is not None
             plan = ChangeInFlight(change, (parent,), size=change.size, onto=parent)
             self._try(OfferedChange(change, parent, plan=plan), _ONTO + parent)
@@ -141,14 +141,14 @@ class PushConflicts:
             )
             self._propose(OfferedChange(change, parent, plan=plan))
         elif self._is_first(change, _ARRIVED):
-            self._propose(self._offer(change))  # the peer's document has changed in the meantime
+            self._propose(self._offer(change))  # the peer's document has changed since the request
         else:
             self._conflict(change, None)
 
     # Solutions
 
     def _replaces(self, sending: ChangeInFlight, change: model.DocumentChange, parent: str | None) -> bool:
-        """Return True if a revision rejected on arrival can be sent as a successor of the peer's revision."""
+        """Return True if a revision that was rejected on arrival can be sent as the successor of `parent`."""
         is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 
@@ -167,8 +167,8 @@ class PushConflicts:
     def _overtake(self, change: model.DocumentChange, current: str) -> None:
         """Propose to replace the peer's revision of a single-writer document, if that revision is older.
 
-        Such a document has no branches, so the peer's revision is either older or newer than the proposed
-        one. If it is newer, the change is done.
+        A single-writer document has no branches, so the peer's revision is either older or newer than ours.
+        If the peer's revision is newer, the change is recorded as done.
         """
         if revisions.newer(change.rev, current):
             plan = ChangeInFlight(change, (current,), size=change.size, onto=current)
@@ -227,10 +227,10 @@ class PushConflicts:
             self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
 
     def _revision_arrived(self, change: model.DocumentChange, current: str | None) -> None:
-        """Continue after the peer's revision was stored here."""
+        """Continue with a rejected change after the peer's revision was stored here."""
         document = self._database.get(change.id)
         if document is None or document.sequence != change.sequence:
-            self._outcomes.done(change)  # the conflict was resolved, and the resolution is another change
+            self._outcomes.done(change)  # the conflict was resolved, and the result is another change
             return
         revision = None
         if current is not None:
@@ -248,7 +248,7 @@ class PushConflicts:
             )
 
     def _current_received(self, reply: Reply, change: model.DocumentChange) -> None:
-        """Process the reply to a request for the peer's revision of a document that is deleted here."""
+        """Process the peer's reply, which contains its revision of a document that is deleted here."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):
             self._revision_withheld(change, Failure.decode(reply))
@@ -257,7 +257,7 @@ class PushConflicts:
             self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
 
     def _revision_withheld(self, change: model.DocumentChange, failure: Failure) -> None:
-        """Continue after the peer's revision could not be obtained."""
+        """Continue with a rejected change after the peer's revision could not be obtained."""
         is_missing = change.deleted and failure.status == HTTPStatus.NOT_FOUND
         if not self._is_current(change):
             self._outcomes.done(change)
@@ -283,7 +283,7 @@ class PushConflicts:
             self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
 
     def _is_deletion(self, document_id: str, revision: str | None) -> bool:
-        """Return True if a revision is known here as a deleted leaf."""
+        """Return True if a revision is stored here as a deleted leaf."""
         return any(leaf.rev == revision and leaf.deleted for leaf in self._database.leaves(document_id))
 
     def _is_current(self, change: model.DocumentChange) -> bool:
@@ -292,7 +292,7 @@ class PushConflicts:
 
 
 def _main(change: model.DocumentChange, plan: ChangeInFlight | None) -> model.DocumentChange:
-    """Return the change to propose after a branch's tombstone; for any other change, return that change."""
+    """Return the change to propose after a branch's tombstone; for any other change, the change itself."""
     return change if plan is None or plan.then is None else plan.then.change
 
 

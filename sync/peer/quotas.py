@@ -1,15 +1,16 @@
-"""Quotas: the amount of data that each owner may send in a day, and the maximum size of a document.
+"""Quotas: the amount of data that each owner may send per day, and the maximum size of a document.
 
     quotas = Quotas(lambda owner: Allowance(bytes=4_000_000, revisions=20_000), clock=time.monotonic)
     quota = quotas.quota_of("user:bridge")
     quota.objection("pancakes", 300)      # None: the document is allowed
     quota.charge(300)                     # the document was stored
 
-A document that is too large is rejected permanently (413). Its sender keeps the document and reports the
-failure. A document that exceeds the daily allowance is rejected temporarily (429). Peers treat this status as
-a temporary failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
+An owner is a user or a vessel. A document that is too large is rejected permanently (413). Its sender keeps
+the document and reports the failure. A document that exceeds the daily allowance is rejected temporarily
+(429). Peers treat status 429 as a temporary failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the
+document and send it later.
 
-A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So a change of the
+A day begins when an owner first sends something, and lasts 24 hours by a monotonic clock. So a change of the
 system clock does not end the day. The counters start from zero when the daemon restarts.
 """
 
@@ -26,14 +27,14 @@ log = logging.getLogger(__name__)
 
 DAY_S: Final = 86_400.0
 LARGEST: Final = 256 * 1024
-"""Maximum size in bytes of a document's body.
+"""Maximum size of a document's body, in bytes.
 
 A document usually has a few hundred bytes. Larger data belongs in blobs.
 """
 
 
 class Measure(Enum):
-    """The quantity that an allowance limits."""
+    """The quantity that a daily allowance limits."""
 
     BYTES = "bytes"
     REVISIONS = "revisions"
@@ -41,10 +42,10 @@ class Measure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The amount of data that one owner may send in a day."""
+    """The amount of data that one owner may send per day."""
 
     bytes: int
-    """Maximum total size, in bytes, of the bodies and blobs that the owner may send in a day."""
+    """Maximum total size, in bytes, of the document bodies and blobs that the owner may send per day."""
     revisions: int
 
 
@@ -56,11 +57,11 @@ class ExhaustedAllowance:
     """Name of the owner: `user:<name>`, or another name that the application chooses."""
     measure: Measure
     limit: int
-    """Maximum number of bytes or revisions in a day, depending on `measure`."""
+    """The daily allowance, as a number of bytes or of revisions, depending on `measure`."""
     seconds: float
     """Seconds until the next day begins."""
     refused: int
-    """Number of documents rejected on the current day because of the allowance."""
+    """Number of documents rejected during the current day because of the allowance."""
 
 
 class Quota:
@@ -88,7 +89,7 @@ class Quota:
         self._bytes = self._revisions = self._refused = 0
 
     def objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return the error with which to reject a document of this size; None if it is allowed."""
+        """Return the error with which to reject a document of `size` bytes; None if it is allowed."""
         most = self._largest(document_id)
         if size > most:
             text = f"{document_id}: the document has {size} bytes; the limit is {most}"
@@ -96,7 +97,7 @@ class Quota:
         return self.blob_objection(document_id, 0)
 
     def blob_objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return the error with which to reject blobs of this total size; None if they are allowed."""
+        """Return the error with which to reject blobs of `size` bytes in total; None if they are allowed."""
         if size > self.allowance.bytes:
             text = (
                 f"{document_id}: the size is {size} bytes, more than {self.owner} may send in a day"
@@ -124,7 +125,7 @@ class Quota:
         return max(self.allowance.bytes - self._bytes, 0)
 
     def charge(self, size: int, revisions: int = 1) -> None:
-        """Count stored bytes and revisions towards the daily allowance."""
+        """Charge stored bytes and revisions to the daily allowance."""
         self._look()
         if self._began is None:
             self._began = self._clock()
@@ -138,7 +139,7 @@ class Quota:
 
     @property
     def bite(self) -> ExhaustedAllowance | None:
-        """The allowance, if it is used up and documents were rejected because of it; otherwise None."""
+        """The daily allowance if it is used up and documents were rejected because of it; otherwise None."""
         self._look()
         measure = self._used_up() or Measure.BYTES
         limit = self.allowance.bytes if measure is Measure.BYTES else self.allowance.revisions
@@ -194,6 +195,6 @@ class Quotas:
 
     @property
     def bites(self) -> list[ExhaustedAllowance]:
-        """Allowances that are used up and have led to rejections, sorted by owner."""
+        """Daily allowances that are used up and because of which documents were rejected, sorted by owner."""
         exhausted = (self._quotas[owner].bite for owner in sorted(self._quotas))
         return [bite for bite in exhausted if bite is not None]

@@ -1,7 +1,7 @@
-"""Application of received deltas, within the connection's work limit and without revealing hidden documents.
+"""Applies received deltas, within the connection's work limit and without revealing hidden documents.
 
-A delta that cannot be applied is answered with status 422, and the peer then sends the whole body. The answer
-does not say which part of the delta does not match, because that would reveal content of the base revision.
+If a delta cannot be applied, the reply is status 422, and the peer then sends the whole body. The reply does
+not say which part of the delta does not match, because that would reveal content of the base revision.
 """
 
 from collections.abc import Callable, Generator
@@ -33,7 +33,7 @@ class ReceivedDeltas:
             session: the session with the peer.
             database: the store.
             arrivals: decides which documents and base revisions the peer may read.
-            patched: called with each revision once its full body or its error is set.
+            patched: called with each revision once its complete body or its error is set.
         """
         self._session, self._database, self._arrivals = session, database, arrivals
         self._patched = patched
@@ -43,7 +43,7 @@ class ReceivedDeltas:
         """Memory, in bytes, used by the revisions whose deltas have not been applied yet."""
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
-        """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""
+        """Queue a received delta, to be applied to the base revision `source` when the work limit allows."""
         arrived.error = self._objection(arrived.rev, source)
         if arrived.error is None:
             self._hold(arrived)
@@ -57,7 +57,7 @@ class ReceivedDeltas:
         self._patched(arrived)
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
-        """Return the error if a delta must be rejected without trying to apply it; otherwise None."""
+        """Return an error if a delta must be rejected without an attempt to apply it; otherwise None."""
         if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):
@@ -71,7 +71,7 @@ class ReceivedDeltas:
         return None
 
     def _patching(self, arrived: ReceivedRevision, source: str) -> Generator[int, None, None]:
-        """Apply a delta to its base revision, as a job of the session's `work`."""
+        """Apply a delta to its base revision `source`. This runs as a job in the queue `Session.work`."""
         self._let_go(arrived)
         rev = arrived.rev
         size = len(rev.body)

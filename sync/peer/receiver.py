@@ -3,9 +3,9 @@
     changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
                                                                          └► conflicts resolved (active only)
 
-A success reply means that a revision is durable, except for a tombstone that waits for the revision replacing
-its branch (`deferred_tombstones`). The active peer accepts conflicts and resolves them. The passive peer
-rejects them, so that each conflict is open on one side only.
+A success reply means that a revision is durable. There is one exception: a tombstone that waits for the
+revision that replaces its branch (`deferred_tombstones`). The active peer accepts conflicts and resolves
+them. The passive peer rejects conflicts, so that each conflict exists on one side only.
 """
 
 from collections import deque
@@ -60,31 +60,31 @@ _KNOWN: Final = ProposalAnswer(304)
 _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
 """Answer to a proposal for a document that the peer may not read. No other session waits for such a document.
 
-This answer equals `SEND`, so it reveals nothing to the peer. Our code distinguishes the two by object
-identity.
+On the wire, this answer is the same as `SEND`, so it reveals nothing to the peer. Our code distinguishes the
+two objects by identity.
 """
 _NONE_SHOWN: Final[list[str]] = []
-"""Empty list of known ancestors, reported to the peer for a document that the peer may not read."""
+"""Empty list of known ancestors, which is reported to a peer for a document that it may not read."""
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _ITEM: Final = 250
-"""Approximate memory used by a decoded item of a message, in bytes: a struct and two or three strings."""
+"""Approximate memory, in bytes, used by a decoded item of a message: a struct and two or three strings."""
 _AWAITED: Final = 600
-"""Approximate memory used by a requested revision, in bytes: a key and a sequence in two dictionaries."""
+"""Approximate memory, in bytes, used by the record of a requested revision: entries in two dictionaries."""
 
 
 class _Expected(msgspec.Struct, gc=False):
     """A revision that we have requested in answer to a `changes` message of our subscription."""
 
     tickets: list[int]
-    """Numbers by which `PullProgress` identifies the changes that announced the revision."""
+    """Tickets: the numbers by which `PullProgress` identifies the changes that announced the revision."""
     sequence: str
 
 
 class _WaitingList:
     """A `changes` or `proposeChanges` message that is not answered yet.
 
-    Decoded items take about seven times the memory of their text. So a message is decoded only while it is
-    answered. Until then it is kept in its encoded form, without its unknown properties.
+    Decoded items use about seven times as much memory as their text. So a message is decoded only when its
+    answer is created. Until then, the message is kept in its encoded form, without unknown properties.
     """
 
     __slots__ = ("_encoded", "_message", "event", "is_empty")
@@ -97,7 +97,7 @@ class _WaitingList:
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory used by the message, in bytes."""
+        """Approximate memory, in bytes, used by the message."""
         message, encoded = self._message, self._encoded
         held = 0 if encoded is None else len(encoded.body)
         if message is not None:
@@ -148,8 +148,8 @@ class ChangeReceiver:
             echo: records the peer's revisions, so that a sender on the same session does not send them back.
             progress: the progress of our own subscription; None if there is none.
             stored: called when received changes have been stored.
-            outdated: called with the id of a document whose current revision at the peer is on a branch that
-                was closed here.
+            outdated: called with the id of a document if the peer's current revision is on a branch that was
+                closed here.
         """
         self._session, self._database, self._ledger = session, database, ledger
         self._options, self._echo, self._progress = options, echo, progress
@@ -162,21 +162,21 @@ class ChangeReceiver:
         self._early: list[_WaitingList] = []
         """`changes` messages that arrived before an earlier request of the peer was complete.
 
-        They must be processed in the order in which the peer began them, because that order shows the
-        position in the feed.
+        `changes` messages must be processed in the order in which the peer began to send them, because that
+        order determines the position in the feed.
         """
         self._looked: list[Any] = []
-        """Results of looking up the items of the first message in the store, as far as this is done."""
+        """Results of looking up items of the first message in the store, for the items looked up so far."""
         self._expected: dict[tuple[str, str], _Expected] = {}
-        """Revisions requested from our subscription but not received yet, by document and revision."""
+        """Revisions requested from our subscription and not received yet, by (document id, revision id)."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._failed: dict[tuple[str, str], list[int]] = {}
-        """Tickets (see `PullProgress`) of revisions that failed temporarily, by document and revision.
+        """Tickets (see `PullProgress`) of revisions that failed temporarily, by document id and revision id.
 
-        A peer that is a vessel sends these revisions again on the same connection.
+        If the peer is a vessel, it sends these revisions again on the same connection.
         """
         self._proposed = 0
-        """Number of revisions that were requested from a pushing peer and have not arrived yet."""
+        """Number of revisions that the peer proposed and we requested, and that have not arrived yet."""
         self._arrivals = RevisionWriter(session, database, options, echo)
         self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
         self._ends = DeferredTombstones[ReceivedRevision](database)
@@ -198,7 +198,7 @@ class ChangeReceiver:
 
     @property
     def is_idle(self) -> bool:
-        """True if every announced revision is stored, is not wanted, or will not arrive."""
+        """True if each announced revision is stored, was not requested, or will not arrive."""
         waiting = self._fetching or self._patches.waiting
         return not (self._lists or self._early or self._expected or self._batch or waiting)
 
@@ -209,7 +209,7 @@ class ChangeReceiver:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump` even if no message arrives; None if no call is needed."""
+        """Time at which to call `pump` if no message arrives before; None if no call is needed."""
         commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)
@@ -231,7 +231,7 @@ class ChangeReceiver:
 
     @property
     def failed_for_now(self) -> int:
-        """Number of documents that the next replication must try again."""
+        """Number of documents that failed temporarily and that the next replication must retry."""
         return self._failed_for_now
 
     # Lists of changes
@@ -251,7 +251,7 @@ class ChangeReceiver:
     def offered(self, message: Changes, event: RequestReceived) -> None:
         """Process a `changes` message from a peer that pushes without proposing its revisions first.
 
-        Such a peer detects conflicts when it pulls.
+        Such a peer detects conflicts only when it pulls.
         """
         self._check_room()
         self._lists.append(_WaitingList(message, event))
@@ -278,7 +278,7 @@ class ChangeReceiver:
             early.pack()
 
     def _answer_lists(self) -> None:
-        """Answer messages in order, up to the first that must wait for revisions claimed elsewhere."""
+        """Answer messages in order, up to the first one that must wait for revisions claimed elsewhere."""
         while (
             self._lists
             and len(self._expected) < limits.REVISIONS_WANTED
@@ -310,7 +310,10 @@ class ChangeReceiver:
     def _look_up(
         self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]
     ) -> list[Any] | None:
-        """Return the results of `look` for all items of the first message; None if the time is up."""
+        """Return the results of `look` for all items of the first message, or None if the time is up.
+
+        In the latter case, the results so far are kept for the next call.
+        """
         looked = self._looked
         while len(looked) < len(items):
             if looked and not self._session.has_time():
@@ -328,7 +331,7 @@ class ChangeReceiver:
         ]
 
     def _answer_changes(self, message: Changes) -> EncodedMessage | None:
-        """Return the answer to a `changes` message, or None if the message must wait."""
+        """Return the answer to a `changes` message, or None if it cannot be answered yet."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
         known = self._look_up(message.changes, self._missing)
@@ -383,11 +386,12 @@ class ChangeReceiver:
         return answers
 
     def _is_taken_away(self, change: AnnouncedChange) -> bool:
-        """Return True if the peer withdraws a document with this change, instead of offering a revision.
+        """Return True if the peer withdraws a document with a change, instead of offering a revision.
 
-        A deletion that has also left the reader's channels is received as a deletion. Sync Gateway announces
-        nearly every deletion in this way, because deletions list no channels. But if access was revoked too,
-        and we purge unreadable documents, the document is withdrawn, as in Couchbase Lite.
+        If a document was deleted and has also left the reader's channels, the change counts as a deletion.
+        Sync Gateway announces nearly every deletion in this way, because deletions list no channels. But if
+        access was revoked too, and we purge unreadable documents, the change counts as a withdrawal, as in
+        Couchbase Lite.
         """
         if self._progress is None:
             return False  # the peer pushes the change, and we read no channels at this peer
@@ -398,14 +402,14 @@ class ChangeReceiver:
         return bool(change.gone & _TAKEN_AWAY)
 
     def _look_for_outdated(self, known: list[AnnouncedChange]) -> None:
-        """Call `outdated` for each of the peer's current revisions whose branch was closed here."""
+        """Call `outdated` for each document whose revision at the peer is on a branch that is closed here."""
         if self._outdated is not None and known:
             ended = self._database.ended([(change.id, change.revision) for change in known])
             for change in compress(known, ended):
                 self._outdated(change.id)
 
     def _answer_proposals(self, message: ProposeChanges) -> EncodedMessage | None:
-        """Return the answer to a `proposeChanges` message, or None if the message must wait."""
+        """Return the answer to a `proposeChanges` message, or None if it cannot be answered yet."""
         verdicts = self._look_up(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
             return None
@@ -448,7 +452,7 @@ class ChangeReceiver:
         ]
 
     def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> ProposalAnswer:
-        """Return the answer to a proposal of a revision of a stored document."""
+        """Return the answer to a peer's proposal to send a revision of a document that is stored here."""
         if deleted or proposal.parent == current or self._database.policy.is_single_writer(proposal.id):
             return SEND
         if not revisions.is_sound(current):
@@ -458,7 +462,7 @@ class ChangeReceiver:
     # Revisions
 
     def rev(self, rev: Rev, event: RequestReceived) -> None:
-        """Process a `rev` message, which contains a revision."""
+        """Process a `rev` message, which contains a requested revision."""
         self._proposed = max(0, self._proposed - 1)
         tickets = None
         if self._progress is not None:
@@ -482,7 +486,7 @@ class ChangeReceiver:
     ) -> None:
         """Process a revision that was requested individually, not in answer to a `changes` message.
 
-        `ended` is called with None when the revision is stored, or with the error.
+        `ended` is called with None when the revision is stored, or with the error if it cannot be stored.
         """
         rev = Rev(document_id, revision, body)
         self._unpack(ReceivedRevision(None, rev, body, None, len(body), ended=ended))
@@ -510,7 +514,7 @@ class ChangeReceiver:
             return
         arrived.end = self._ends.take(rev) or self._named_end(rev)
         if incoming.blobs and not rev.deleted:
-            # Check the rights before fetching blobs or requesting proofs, which is expensive.
+            # Check permissions first, because fetching blobs and requesting proofs is expensive.
             if not self._arrivals.is_allowed(arrived) or not self._has_room(arrived):
                 self._take(arrived)
                 return
@@ -548,7 +552,7 @@ class ChangeReceiver:
             self._take(arrived)
 
     def _has_room(self, arrived: ReceivedRevision) -> bool:
-        """Return True if a revision may wait for its blobs. Otherwise set its error."""
+        """Return True if a revision may wait for its blobs. Otherwise, set the revision's error."""
         waiting = self._fetching_bytes + arrived.bytes_held
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
             text = f"{arrived.rev.id}: too many documents are waiting for their blobs; try again later"
@@ -609,7 +613,7 @@ class ChangeReceiver:
     def pump(self) -> None:
         """Do the work that is due: store the collected revisions, and answer waiting messages.
 
-        Documents whose proofs of blobs are overdue fail temporarily.
+        Documents that wait for an overdue proof of a blob fail temporarily.
         """
         self._blobs.pump()
         if self._batch and (
@@ -623,9 +627,9 @@ class ChangeReceiver:
             self._answer_lists()
 
     def commit(self) -> None:
-        """Store the collected revisions in one transaction, and then reply to the peer about each of them.
+        """Store the collected revisions in one transaction, and then send the peer a reply for each of them.
 
-        If this raises StoreError, none of them is stored.
+        If StoreError is raised, none of the revisions is stored.
         """
         batch, self._batch = self._batch, []
         self._batch_bytes = 0

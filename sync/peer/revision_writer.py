@@ -30,8 +30,8 @@ It is called with an `OfferedRevision` whose sequence is 0.
 IdRule = Callable[[str, str, bool], str | None]
 """Function that returns the reason why a revision must not be stored, regardless of its body.
 
-It is called before any expensive work, with the document's id, the revision, and whether it is a deletion. It
-returns None if the revision may be stored, or if that depends on the body.
+It is called before any expensive work. Its arguments are the document id, the revision id, and True if the
+revision is a deletion. It returns None if the revision may be stored, or if that depends on the body.
 """
 
 
@@ -51,7 +51,7 @@ class OfferedRevision(Document):
     history: tuple[str, ...] = ()
     """The revision's ancestors as the peer has listed them, newest first."""
     is_replaced: bool = False
-    """True if this is a branch's tombstone that is stored together with a live revision replacing it."""
+    """True if this is a branch's tombstone, stored together with a live revision that replaces the branch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +59,30 @@ class ReceiveOptions:
     """The options for received revisions."""
 
     active: bool
-    """True if we have requested the revisions ourselves, so that conflicts are accepted and resolved."""
+    """True on the active side, which accepts and resolves conflicts."""
     deltas: bool = True
     conflict_resolver: ConflictResolver = default_resolver
     rule: Rule | None = None
     id_rule: IdRule | None = None
     readable: Selection = EVERYTHING
-    """Documents that the peer may read. Other documents are treated as nonexistent."""
+    """Selection of the documents that the peer may read. Other documents are treated as nonexistent."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """True to purge local documents that leave the channels that we read at the peer."""
+    """True to purge a local document when it leaves the channels that we read at the peer."""
     prove_blobs: bool = False
-    """True if the peer must prove that it has a stored blob before its documents may refer to that blob."""
+    """True if a peer's document may refer to a blob stored here only after the peer proves that it has it."""
     quota: Callable[[], Quota | None] = lambda: None
-    """Function that returns the peer's quota once the peer is known; None for no limit."""
+    """Function that returns the peer's quota, or None for no limit. Call it when the peer is known."""
 
 
 class ReceivedRevision(msgspec.Struct):
     """A received revision that is not stored yet.
 
-    The garbage collector tracks these objects, because an error or a waiting caller may cause a reference
-    cycle.
+    The garbage collector tracks these objects, because an error or a callback may cause a reference cycle.
     """
 
     event: RequestReceived | None
-    """The request to reply to; None for a revision that was requested individually."""
+    """The peer's request to which to reply; None for a revision that was requested individually."""
     rev: Rev
     raw: bytes
     tickets: list[int] | None
@@ -94,11 +93,11 @@ class ReceivedRevision(msgspec.Struct):
     end: "ReceivedRevision | None" = None
     """The tombstone of the branch that this revision replaces. Either both are stored, or neither."""
     ended: "Callable[[MessageError | None], None] | None" = None
-    """Function called with None when an individually requested revision is stored, or with the error."""
+    """Function to call with None when an individually requested revision is stored, or with the error."""
 
     @property
     def bytes_held(self) -> int:
-        """Approximate memory, in bytes, used by the message, and by the body if that is a separate object."""
+        """Approximate memory, in bytes, used by the message, and by the body if it is a separate object."""
         return self.rev.bytes_held + (0 if self.raw is self.rev.body else len(self.raw))
 
 
@@ -113,13 +112,13 @@ class RevisionWriter:
         self._options, self._echo = options, echo
 
     def objection_to_id(self, rev: Rev) -> MessageError | None:
-        """Return the error if a revision must not be stored, regardless of its body; otherwise None."""
+        """Return an error if a revision must not be stored, regardless of its body; otherwise None."""
         rule = self._options.id_rule
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=HTTPStatus.FORBIDDEN)
 
     def is_allowed(self, arrived: ReceivedRevision) -> bool:
-        """Return True if the rules allow a revision to be stored. Otherwise set its error."""
+        """Return True if the rules allow a revision to be stored. Otherwise, set the revision's error."""
         return arrived.is_removed or self._is_wanted(arrived)
 
     def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
@@ -144,7 +143,7 @@ class RevisionWriter:
         """Store the revisions, and set the outcome or the error of each.
 
         Returns:
-            The ids of documents whose conflict remains open, each with the reason.
+            The id of each document whose conflict remains unresolved, with the reason.
 
         Raises:
             StoreError: the store cannot be written.
@@ -198,9 +197,9 @@ class RevisionWriter:
         return True
 
     def _insert_new(self, wanted: list[ReceivedRevision]) -> bool:
-        """Store the revisions together if all are new documents, which is the most common case.
+        """Store the revisions together if all of them are new documents, which is the most common case.
 
-        Return False, and store nothing, if they must be stored one by one.
+        Return False, and store nothing, if the revisions must be stored one by one.
         """
         ids = {arrived.rev.id for arrived in wanted if not arrived.rev.history}
         if not wanted or len(ids) < len(wanted):
@@ -259,7 +258,7 @@ class RevisionWriter:
         )
 
     def _note(self, rev: Rev, outcome: InsertOutcome) -> None:
-        """Record that the peer has a revision that was just received."""
+        """Record that the peer has a revision that it has just sent."""
         options = self._options
         if self._echo is not None and outcome.stored:
             self._echo.note(rev.id, rev.revision)
@@ -268,7 +267,7 @@ class RevisionWriter:
             self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:
-        """Return the id of the deletion that conflicts with a live branch after `rev` was stored, or None."""
+        """Return the id of a deletion that conflicts with a live branch after `rev` was stored, or None."""
         if rev.deleted:
             return rev.revision
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]

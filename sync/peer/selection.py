@@ -11,7 +11,7 @@ from sync.store.channel_removals import channels_of
 log = logging.getLogger(__name__)
 
 DocumentFilter = Callable[[Document], bool]
-"""Application function that returns True to select a document. It may use the id, deletion flag and body."""
+"""Application function that returns True to select a document by its id, its deletion flag and its body."""
 
 
 def channels(policy: DocumentPolicy, document: Document) -> frozenset[str]:
@@ -41,9 +41,10 @@ class Selection:
     live_only: bool = False
     """True if deleted documents are excluded."""
     within: frozenset[str] = field(default_factory=frozenset)
-    """Channels that the reader is allowed to read, in addition to `channels`; empty for all documents.
+    """Channels that the reader has permission to read; empty for all documents.
 
-    A document is selected only if it is in at least one of them.
+    A document is selected only if it is in at least one of these channels, in addition to the condition
+    `channels`.
     """
     stream: Stream | None = None
     """Stream to which a document must belong; None for all documents."""
@@ -80,15 +81,15 @@ class Selection:
     def has_lost(self, database: Database, change: model.DocumentChange, *, since: int) -> bool:
         """Return True if a reader may still have a document that `wants` no longer selects.
 
-        A reader may have a live document that left the reader's channels after the reader last read the feed.
-        A reader may also have a deleted document that was once in these channels, because most deletions list
-        no channels. If a deletion was received without the document, its channels are unknown. A reader
-        without `within` is then informed, because it may have received the document from another peer.
+        There are two cases. A live document may have left the reader's channels after the reader last read
+        the feed. A deleted document may have been in these channels once, because most deletions list no
+        channels. If only the deletion of a document was received, the document's channels are unknown. The
+        result is then True for a reader without `within`, which may have the document from another peer.
 
         Args:
             database: the store.
             change: the document's last change.
-            since: sequence up to which the reader knows all changes.
+            since: local sequence up to which the reader has received all changes.
         """
         if self.live_only or not (self.channels or self.within):
             return False
@@ -109,7 +110,7 @@ class Selection:
         return lost and (self.filter is None or self._chosen(document))
 
     def _is_about(self, document_id: str, *, deleted: bool) -> bool:
-        """Return False if a document is excluded because of its id or its deletion alone."""
+        """Return False if a document's id or its deletion flag alone excludes the document."""
         return not (
             (self.live_only and deleted)
             or (self.document_ids and document_id not in self.document_ids)
@@ -117,13 +118,13 @@ class Selection:
         )
 
     def _meets(self, channels: frozenset[str]) -> bool:
-        """Return True if a document in these channels meets the conditions `channels` and `within`."""
+        """Return True if a document in the given channels meets the conditions `channels` and `within`."""
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Return True if a requested document is selected.
+        """Return True if a single document that a peer has requested is selected.
 
-        If the filter raises an exception, log it and return False.
+        If the application's filter raises an exception, log the exception and return False.
         """
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
@@ -132,9 +133,9 @@ class Selection:
             return False
 
     def shows_revision(self, policy: DocumentPolicy, document: Document) -> bool:
-        """Return True if a revision is selected because of its own body.
+        """Return True if a revision is selected, judging by its own body.
 
-        The document's current revision is not considered.
+        The document's current revision may have a different body, and is not considered.
         """
         if not self._is_about(document.id, deleted=document.deleted):
             return False
@@ -147,7 +148,7 @@ class Selection:
             return False
 
     def rules_out(self, policy: DocumentPolicy, document_id: str) -> bool:
-        """Return True if no document with this id is ever selected, regardless of its body."""
+        """Return True if a document with this id cannot be selected, regardless of its body."""
         channels = policy.channels_of(document_id)
         return channels is not None and not self._meets(channels)
 
@@ -165,4 +166,4 @@ EVERYTHING: Final = Selection()
 
 
 class FilterError(Exception):
-    """The application's filter raised an exception, so the documents to send are unknown."""
+    """The application's filter raised an exception, so it is unknown which documents to send."""

@@ -1,4 +1,4 @@
-"""Outcomes of sending changes (done, failed, or to be retried), and the revisions known to be at the peer."""
+"""Records the outcomes of sent changes (done, failed, or to be retried), and the peer's known revisions."""
 
 from bisect import insort
 from collections import deque
@@ -18,14 +18,14 @@ from . import limits
 from .sender_types import ChangeInFlight, FeedProgress, SendOptions
 
 _HOLD_FOR: Final = 1.0
-"""Seconds for which the peer's new revisions are kept in memory before they are recorded in the store.
+"""Seconds for which the ids of the peer's new revisions are kept in memory before they are stored.
 
-If this knowledge is lost in a crash, a whole body is sent instead of a delta, or one more proposal is needed.
+If they are lost in a crash, a whole body is sent instead of a delta, or one more proposal is needed.
 """
 
 
 class _Failed(NamedTuple):
-    """The newest change of a document, whose transfer has failed temporarily."""
+    """The newest change of a document whose transfer has failed temporarily."""
 
     sequence: int
     revision: str
@@ -34,7 +34,7 @@ class _Failed(NamedTuple):
 
 
 class SendOutcomes:
-    """Record of the outcomes of one feed's changes, and of the revisions known to be at the peer."""
+    """Record of the outcomes of one feed's changes, and of the revisions that the peer is known to have."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SendOutcomes:
             feed: the progress of the feed.
             options: the options for sending.
             ledger: the counts and events of the replication.
-            attempts: the solutions tried for each revision. A revision's entry is removed when the revision
+            attempts: the solutions tried after conflicts. The record of a revision is removed when its change
                 is done.
         """
         self._session, self._database, self._feed = session, database, feed
@@ -66,23 +66,22 @@ class SendOutcomes:
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
         """Changes to propose again after a conflict, as (time, change) by document id, ordered by time."""
         self._faults: dict[tuple[str, str], int] = {}
-        """Number of HTTP 500 replies to each revision, by document and revision."""
+        """Number of HTTP 500 replies to each revision, by document id and revision id."""
         self._parts: dict[int, int] = {}
-        """Number of revisions not done yet, by sequence, for changes that announce several revisions."""
+        """Number of revisions not done yet, by local sequence, for changes with two or more of them."""
         self._held: dict[str, str] = {}
         self._held_since = 0.0
 
     def expect(self, parts: Mapping[int, int]) -> None:
-        """Set the number of revisions announced for each change.
+        """Set the number of revisions that are announced for each change.
 
-        `parts` contains the numbers by local sequence.
-
-        A change is complete when all its revisions are done.
+        A change is complete when all its revisions are done. `parts` contains the number of revisions of each
+        change, by local sequence.
         """
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
     def done(self, change: model.DocumentChange) -> None:
-        """Record that a change is complete: it was stored by the peer, was not requested, or was replaced."""
+        """Record that a change is done: the peer has stored it or did not request it, or it was replaced."""
         sequence = change.sequence
         self._attempts.forget(change.id, change.rev)
         self._forget_failed(change)
@@ -94,7 +93,7 @@ class SendOutcomes:
             self._feed.complete(sequence)
 
     def confirmed(self, change: model.DocumentChange) -> None:
-        """Record that the peer has confirmed a change."""
+        """Record that the peer has confirmed that it has a change's revision."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
         self._ledger.settled(Direction.PUSH, change.id)
@@ -106,7 +105,7 @@ class SendOutcomes:
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 
     def failed_until_next(self, change: model.DocumentChange, status: int, text: str) -> None:
-        """Report a failure that a user must resolve. It is reported only once while the reason is the same.
+        """Report a failure that a user must resolve. The same reason is reported only once.
 
         A continuous replication retries the change later on this connection (`conflicts_due`). The next
         replication retries it in any case.
@@ -121,7 +120,7 @@ class SendOutcomes:
             self._conflicts[change.id] = (self._session.clock() + limits.RETRY_CONFLICT, change)
 
     def failed_transiently(self, sending: ChangeInFlight, status: int, reason: str) -> None:
-        """Report a temporary failure, to be retried on this connection or by the next replication.
+        """Report a temporary failure of a change. This connection or the next replication retries it.
 
         The checkpoint does not advance past the change.
         """
@@ -140,7 +139,7 @@ class SendOutcomes:
             self._fail_for_now(change, problem)
 
     def _is_hopeless(self, change: model.DocumentChange) -> bool:
-        """Count one more HTTP 500 reply to a revision. Return True if no retry should follow."""
+        """Count one more HTTP 500 reply to a revision. Return True if the revision should not be retried."""
         if self._ledger.failed is None or not self._options.continuous:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
@@ -151,16 +150,16 @@ class SendOutcomes:
         return faults >= limits.FAULTS_MOST
 
     def refused(self, changes: list[model.DocumentChange], status: int, text: str) -> None:
-        """Report changes that the peer does not accept now, and leave them to the next replication."""
+        """Report that the peer does not accept changes now, and leave the changes to the next replication."""
         for change in changes:
             problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
             self._tell(change, problem, is_transient=True)
             self._fail_for_now(change, problem)
 
     def _fail_for_now(self, change: model.DocumentChange, problem: Problem) -> bool:
-        """Leave a change to the next replication.
+        """Record a failed change, so that the next replication retries it.
 
-        Return True if it has already failed for the same reason.
+        Return True if this failure, with the same reason, was recorded before.
         """
         failed = _Failed(change.sequence, change.rev, problem)
         is_same = self._failed_for_now.get(change.id) == failed
@@ -182,7 +181,7 @@ class SendOutcomes:
 
     @property
     def failed_for_now(self) -> int:
-        """Number of documents that the next replication must try again."""
+        """Number of documents that failed temporarily and that the next replication must retry."""
         return len(self._failed_for_now)
 
     @property
@@ -196,7 +195,7 @@ class SendOutcomes:
         return bool(self._later)
 
     def due(self) -> list[ChangeInFlight]:
-        """Remove the changes that are due for a retry from the queue, and return them."""
+        """Remove the changes that must be retried now from the queue, and return them."""
         now = self._session.clock() if self._later else 0.0
         due = []
         while self._later and self._later[0][0] <= now:
@@ -208,8 +207,8 @@ class SendOutcomes:
     def conflicts_due(self, most: int) -> list[model.DocumentChange]:
         """Return up to `most` changes that were rejected as conflicts and must be proposed again now.
 
-        Changes that were replaced in the meantime are recorded as done, because the feed contains their
-        replacements.
+        If a newer change has replaced such a change, it is recorded as done instead, because the feed
+        contains the newer change.
         """
         now = self._session.clock() if self._conflicts else 0.0
         changes: list[model.DocumentChange] = []
@@ -229,7 +228,7 @@ class SendOutcomes:
         return still
 
     def forget_later(self) -> list[ChangeInFlight]:
-        """Cancel all retries. Return the changes that failed temporarily and were to be retried."""
+        """Cancel all retries. Return the changes that failed temporarily and were waiting for a retry."""
         waiting = [sending for _, sending in self._later]
         self._later.clear()
         self._conflicts.clear()
@@ -237,12 +236,12 @@ class SendOutcomes:
 
     @property
     def conflicts_deadline(self) -> float | None:
-        """Time at which `conflicts_due` returns the next change; None if nothing is waiting."""
+        """Time at which `conflicts_due` returns the next change; None if no change is waiting."""
         return next((due for due, _ in self._conflicts.values()), None)
 
     @property
     def deadline(self) -> float | None:
-        """Time of the next retry or write to the store; None if neither is scheduled."""
+        """Time of the next retry, or of the next write to the store; None if neither is scheduled."""
         times = [due for due, _ in islice(self._later, 1)]
         if self._held:
             times.append(self._held_since + _HOLD_FOR)
@@ -251,28 +250,28 @@ class SendOutcomes:
     # The peer's revisions
 
     def hold(self, document_id: str, revision: str) -> None:
-        """Record that the peer has this revision of a document."""
+        """Record that the peer has a certain revision of a document."""
         if self._session.remote is not None and self._options.keeps(document_id):
             if not self._held:
                 self._held_since = self._session.clock()
             self._held[document_id] = revision
 
     def known_revision(self, document_id: str) -> str | None:
-        """Return the revision of a document that the peer is known to have, or None."""
+        """Return the id of the revision of a document that the peer is known to have, or None."""
         remote, known = self._session.remote, self._held.get(document_id)
         if known is None and remote is not None:
             return self._database.remote_revision(document_id, remote)
         return known
 
     def settle_if_due(self) -> None:
-        """Write the peer's known revisions to the store, if there are many or some time has passed."""
+        """Store the ids of the peer's known revisions if there are many of them or some time has passed."""
         if self._held and (
             len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
         ):
             self.settle()
 
     def settle(self) -> None:
-        """Write the revisions known to be at the peer to the store."""
+        """Store the ids of the revisions that the peer is known to have."""
         remote = self._session.remote
         held, self._held = self._held, {}
         if remote is not None and held:

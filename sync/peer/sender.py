@@ -3,8 +3,8 @@
     feed ──lists──► changes / proposeChanges ──replies──► wanted ──► rev ──replies──► done
 
 The active peer proposes its changes. The passive peer announces its changes to a subscriber. A change is done
-when the other side has stored it durably or has not requested it. Only then does it count as complete in the
-feed's progress. `deliveries` sends the revisions, and `send_outcomes` records the results.
+when the other side has stored it durably or has not requested it. It is then counted as complete in the
+feed's progress. `deliveries` sends the revisions, and `send_outcomes` records the outcomes.
 """
 
 from collections import Counter, deque
@@ -49,16 +49,16 @@ from .sender_types import (
 )
 
 _ID: Final = 110
-"""Approximate memory used by a document id in a set, in bytes, in addition to its text."""
+"""Approximate memory, in bytes, used by a document id in a set, in addition to its text."""
 _OFFER: Final = 50
-"""Maximum number of failed documents offered in one message.
+"""Maximum number of previously failed documents that are offered in one message.
 
-It is low because each of these documents must be read completely.
+The number is low because each of these documents must be read completely.
 """
 
 
 class FeedSender:
-    """Sender of one feed on one session."""
+    """Sender of the changes in one feed, on one session."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class FeedSender:
         change.
         """
         self.refused: Problem | None = None
-        """Reason why pushing has stopped while the pull continues; None while changes are pushed."""
+        """Reason why the push has stopped while the pull continues; None while changes are pushed."""
         self._woken = True
         self._told_all = False
         self._has_paused = False
@@ -105,7 +105,7 @@ class FeedSender:
         self._echoed: model.DocumentChange | None = None
         """The last change that came from the peer itself, in the part of the feed that was read last."""
         self._place: tuple[float, model.DocumentChange] | None = None
-        """Time of the scheduled announcement of an echoed change, and that change; None if none is due."""
+        """Scheduled announcement of an echoed change, as (time, change); None if none is scheduled."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         others = replace(options, selection=EVERYTHING)  # only the deliveries need the selection
         self._outcomes = SendOutcomes(
@@ -151,12 +151,12 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Memory, in bytes, used for the peer's selection of documents and for its requested revisions."""
+        """Memory, in bytes, used by the peer's selection of documents and by the records of its requests."""
         return self._selection_bytes + self._deliveries.bytes_held
 
     @property
     def is_idle(self) -> bool:
-        """True if all changes of the store are done or have failed."""
+        """True if each change of the store is done or has failed, and no retry is pending."""
         waits = self._woken or self._offered or self._lists or self._proposals
         open_here = waits or self._contests.asking or self._outcomes.has_retries
         return not open_here and self._deliveries.is_idle
@@ -176,7 +176,7 @@ class FeedSender:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump` even if no message arrives; None if no call is needed."""
+        """Time at which to call `pump` if no message arrives before; None if no call is needed."""
         if self._has_paused:
             return self._session.clock()
         times = [self._outcomes.deadline, None if self._place is None else self._place[0]]
@@ -186,7 +186,7 @@ class FeedSender:
 
     @property
     def failed_for_now(self) -> int:
-        """Number of documents that the next replication must try again."""
+        """Number of documents that failed temporarily and that the next replication must retry."""
         return self._outcomes.failed_for_now
 
     # Work
@@ -219,23 +219,23 @@ class FeedSender:
         self._outcomes.settle_if_due()
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents that the peer has rejected before, after the changes in the feed."""
+        """Propose documents again that the peer has rejected before. The changes in the feed come first."""
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
-        """Record that the peer does not let us pull. Conflicts then fail, because they cannot be resolved."""
+        """Record that the peer does not allow us to pull. Conflicts then fail, as they cannot be resolved."""
         self._options = replace(self._options, inquirer=None)
         self._contests.give_up(self._options, problem)
 
     def settle(self) -> None:
-        """Write the revisions known to be at the peer to the store."""
+        """Store the ids of the revisions that the peer is known to have."""
         self._outcomes.settle()
 
     # The feed
 
     def _scan(self) -> None:
         database, options = self._database, self._options
-        last = database.last_sequence  # read first, so that no change up to it can be missing below
+        last = database.last_sequence  # read first, so that `changes` includes all changes up to `last`
         changes = database.changes(self._scanned, limit=options.batch)
         if len(changes) < options.batch:
             self._woken = False
@@ -285,7 +285,7 @@ class FeedSender:
             self._ledger.settled(Direction.PUSH, document_id)
             return None
         if not self._feed.is_complete(document.sequence):
-            return None  # the document has changed, and the feed contains that change
+            return None  # the document has changed since it failed, and the feed contains the new change
         return model.DocumentChange(
             document.sequence,
             document.id,
@@ -300,7 +300,7 @@ class FeedSender:
             return  # An active Sync Gateway would disconnect at once, before it has processed the messages.
         self._told_all = True
         if self._options.selection.live_only:
-            # From now on, a deleted document is one that the peer has, so deletions must be announced.
+            # A document that is deleted from now on is one that the peer has, so deletions must be announced.
             self._options = replace(
                 self._options, selection=replace(self._options.selection, live_only=False)
             )
@@ -309,7 +309,7 @@ class FeedSender:
     def _to_send(self, change: model.DocumentChange) -> list[model.DocumentChange]:
         """Return the changes to announce for a change in the feed.
 
-        They are the current revision, and for a deletion also the tombstones of the other branches. The list
+        The list contains the current revision and, for a deletion, the tombstones of the other branches. It
         is empty if the change is not selected or came from the peer.
         """
         if self._feed.is_complete(change.sequence):
@@ -335,8 +335,8 @@ class FeedSender:
     def _other_ends(self, change: model.DocumentChange) -> list[model.DocumentChange]:
         """Return the tombstones of a deleted document, except its current revision.
 
-        The peer may know the current revision as the tombstone of a branch that lost long ago, and have a
-        live revision on another branch. The tombstone of that branch is then among the returned ones.
+        The peer may already have the current revision, as the tombstone of a branch that lost long ago, and
+        may have a live revision on another branch. The result then includes the tombstone of that branch.
         """
         ends = self._database.leaves(change.id)
         if not ends or ends[0].rev != change.rev:
@@ -346,7 +346,7 @@ class FeedSender:
     def _move_past_echoes(self, pending: list[model.DocumentChange]) -> None:
         """Schedule an announcement of the last change that came from the peer, if no other change follows it.
 
-        This advances the peer's position in our feed.
+        The announcement advances the peer's position in our feed.
         """
         echoed = self._echoed
         if echoed is None or (pending and pending[-1].sequence >= echoed.sequence):
@@ -422,7 +422,7 @@ class FeedSender:
     def _offer_again(self, due: list[model.DocumentChange]) -> None:
         """Offer again the changes that are due for a retry.
 
-        They are not sent without an offer, because Couchbase Lite would disconnect.
+        Couchbase Lite would disconnect if the revisions were sent without an offer.
         """
         if self.refused is not None:
             return
@@ -437,8 +437,8 @@ class FeedSender:
     def propose_again(self) -> None:
         """Propose rejected changes with a different solution, and retry the conflicts that are due.
 
-        The limit on unanswered messages applies here too, because a peer disconnects if too many arrive at
-        once.
+        The limit on unanswered messages applies to these proposals too, because a peer disconnects if too
+        many messages arrive at once.
         """
         while self._proposals and self._lists < limits.LISTS_AWAITING:
             most = min(len(self._proposals), self._options.batch)
@@ -505,7 +505,7 @@ class FeedSender:
                 self._refused(ChangeInFlight(change, size=change.size), wanted)
 
     def _refused(self, sending: ChangeInFlight, status: int) -> None:
-        """Handle the rejection of one change in a message."""
+        """Handle the peer's rejection of one change in a message."""
         if status in TRANSIENT_STATUSES:
             self._outcomes.failed_transiently(sending, status, "")
         else:
@@ -513,14 +513,14 @@ class FeedSender:
             self._outcomes.failed(change, status, f"{change.id}: the peer rejects the document")
 
     def _withhold(self, change: model.DocumentChange) -> None:
-        """Inform the peer that a requested revision will not be sent, so that the peer stops waiting."""
+        """Inform the peer that a requested revision will not be sent, so that it does not wait for it."""
         norev = NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection)
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[OfferedChange]) -> None:
-        """Handle the rejection of a whole `changes` or `proposeChanges` message.
+        """Handle the peer's rejection of a whole `changes` or `proposeChanges` message.
 
-        If the peer does not allow us to write, the pull continues.
+        If the reason is that we have no permission to write, the pull continues.
         """
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
@@ -544,7 +544,7 @@ class FeedSender:
         """Propose a document's current revision again, because the peer's branch was closed here."""
         document = self._database.get(document_id)
         if document is None or self.refused is not None or not self._feed.is_complete(document.sequence):
-            return  # nothing can be pushed, or the current revision is still to be proposed anyway
+            return  # nothing can be pushed, or the feed will propose the current revision anyway
         if self._options.selection.shows(self._database, document_id, deleted=document.deleted):
             self._ledger.progress.total += 1
             self._feed.reopen(document.sequence)
@@ -561,5 +561,5 @@ class FeedSender:
 
 
 def _main(sending: ChangeInFlight) -> model.DocumentChange:
-    """Return the change to propose after a branch's tombstone; for any other change, return that change."""
+    """Return the change to propose after a branch's tombstone; for any other change, the change itself."""
     return sending.change if sending.then is None else sending.then.change

@@ -1,4 +1,4 @@
-"""Inputs of a sender, and its records of changes in flight."""
+"""Types that a sender uses: its options and callbacks, and its records of offered and requested changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ class MissingRevisionSource(Protocol):
         Args:
             document_id: the document's id.
             revision: the peer's revision; None if the peer has not reported it.
-            answered: called with the revision once it is stored here.
+            answered: called with the revision id once the revision is stored here.
             failed: called with the reason if the revision cannot be obtained.
         """
 
     def forget(self, document_id: str) -> None:
-        """Allow a document to be requested again."""
+        """Allow a document to be requested again, although it was requested before."""
 
     def give_up(self, failure: Failure) -> None:
-        """Fail all waiting requests, and all later ones, with this reason."""
+        """Report `failure` as the outcome of all waiting requests, and of all later ones."""
 
 
 Acknowledged = Callable[[model.DocumentChange], None]
@@ -46,9 +46,9 @@ Acknowledged = Callable[[model.DocumentChange], None]
 
 @dataclass(frozen=True, slots=True)
 class ChannelRemoval(model.DocumentChange):
-    """A change with which a document has left the channels that the peer reads.
+    """A change by which a document has left the channels that the peer reads.
 
-    It is announced without sending a revision.
+    It is announced to the peer, but its revision is not sent.
     """
 
     @classmethod
@@ -58,10 +58,10 @@ class ChannelRemoval(model.DocumentChange):
 
 
 def removal_flags(change: model.DocumentChange) -> RemovalFlags:
-    """Return the flags with which a change is announced to a peer.
+    """Return the flags with which to announce a change to a peer.
 
-    A tombstone is announced only as deleted, even if the document has left the peer's channels too, so that
-    every peer accepts it.
+    A tombstone is announced only as deleted, even if the document has also left the peer's channels.
+    Otherwise some peers would not accept the tombstone.
     """
     if isinstance(change, ChannelRemoval):
         return RemovalFlags.REMOVED
@@ -72,16 +72,19 @@ class FeedProgress(Protocol):
     """The progress of a feed, such as `sync.replication.checkpoint.PushProgress`."""
 
     def is_complete(self, sequence: int) -> bool:
-        """Return True if the change at a sequence need not be sent."""
+        """Return True if the change at a local sequence does not have to be sent."""
 
     def scanned(self, through: int, pending: "list[int]") -> None:
-        """Record the sequence up to which the feed was read, and which of the changes read must be sent."""
+        """Record that the feed was read up to the sequence `through`.
+
+        `pending` contains the sequences of those changes that must be sent.
+        """
 
     def complete(self, sequence: int) -> None:
-        """Record that the change at a sequence is done."""
+        """Record that the change at a local sequence is done."""
 
     def reopen(self, sequence: int) -> None:
-        """Record that the completed change at a sequence is to be sent again."""
+        """Record that the change at a local sequence, although it was done, must be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ class SendOptions:
     batch: int = limits.BATCH
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for a document id if the peer's revision of the document must be recorded.
+    """Function that returns True if the peer's revision of the document with the given id must be recorded.
 
     It returns False for documents that never change.
     """
@@ -107,12 +110,12 @@ class SendOptions:
     insists: bool = False
     """True if the peer is a Sync Gateway that accepts only `changes` messages with the `insists` flag."""
     inquirer: MissingRevisionSource | None = None
-    """Source of the peer's revisions of documents; None unless the same replication also pulls."""
+    """Source from which to obtain the peer's revisions; None if the replication does not also pull."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
-    """Record of the blobs that the peer may fetch. Each body in flight grants access to its blobs."""
+    """Record of the blobs that the peer may fetch, including the blobs of each document in flight."""
     tells_departures: bool = False
-    """True if the peer requests notices of documents that have left the channels that it reads."""
+    """True if the peer has requested to be informed when a document leaves the channels that it reads."""
 
     @property
     def may_be_pulled(self) -> bool:
@@ -121,41 +124,41 @@ class SendOptions:
 
 
 _CHANGE: Final = 400
-"""Approximate memory used by a change in flight, in bytes, without its ancestors."""
+"""Approximate memory, in bytes, used by the record of a change in flight, without its ancestors."""
 _ANCESTOR: Final = 64
-"""Memory used by an ancestor, in bytes, in addition to its text."""
+"""Memory, in bytes, used by the revision id of an ancestor, in addition to its text."""
 
 
 class ChangeInFlight(msgspec.Struct, gc=False):
-    """A change that the peer has requested, with the way in which to send it."""
+    """A change that the peer has requested, and how to send it."""
 
     change: model.DocumentChange
     ancestors: tuple[str, ...] = ()
-    """Ancestors known to be at the peer, nearest first."""
+    """Revision ids of the ancestors that the peer is known to have, nearest first."""
     is_guess: bool = False
-    """True if the peer may not have the ancestor, although it accepted the change as its successor."""
+    """True if the peer may lack the ancestor, although it has accepted the change as its successor."""
     as_delta: bool = True
     attempts: int = 0
     size: int = 0
     then: "ChangeInFlight | None" = None
-    """The change to propose once the peer has received this one, which is a branch's tombstone."""
+    """The change to propose once the peer has received this change, if this is a branch's tombstone."""
     forks: frozenset[str] = frozenset()
-    """Ancestors that the revision shares with a branch that was closed at the peer.
+    """Revision ids of ancestors that the revision shares with a branch that was closed at the peer.
 
-    They are omitted from the history that is sent, so that a Sync Gateway accepts the revision as a separate
-    branch.
+    These ids are omitted from the history that is sent, so that a Sync Gateway accepts the revision as a
+    separate branch.
     """
     onto: str | None = None
-    """The peer's revision on another branch, which this revision replaces.
+    """Id of the peer's revision on another branch, if this revision replaces it.
 
-    The history that is sent ends with the peer's revision.
+    The history that is sent then ends with the peer's revision.
     """
     blobs: tuple[str, ...] = ()
     """Digests of the revision's blobs, while it is in flight to a peer with limited access."""
     closes: tuple[str, ...] = ()
-    """The tombstone that closed the peer's branch here, and its ancestors down to the peer's revision.
+    """Revision ids of the tombstone that closed the peer's branch here, and of its ancestors.
 
-    They are ordered newest first.
+    They are ordered newest first, and end with the peer's revision.
     """
 
     @property
@@ -169,14 +172,14 @@ class OfferedChange(msgspec.Struct, gc=False):
 
     change: model.DocumentChange
     parent: str | None = None
-    """The revision that the proposed one replaces; None for the first revision of a document."""
+    """Id of the revision that the proposed one replaces; None for the first revision of a document."""
     is_guess: bool = False
     """True if the peer is not known to have the revision in `parent`."""
     plan: ChangeInFlight | None = None
-    """The way in which to send the change if it is accepted; None for the usual way."""
+    """How to send the change if the peer accepts it; None for the usual way."""
 
     def sending(self) -> ChangeInFlight:
-        """Return the record of the change in flight, once the peer has accepted the offer."""
+        """Return the record of the change in flight. Call this when the peer has accepted the offer."""
         if self.plan is not None:
             return self.plan
         known = () if self.parent is None else (self.parent,)

@@ -1,8 +1,8 @@
 """A connection between two peers: dispatch of requests and replies, and the end of the connection.
 
-This module does no I/O. The owner of a session passes in frames with `receive`, and obtains frames with
+This module does no I/O. The caller passes received frames to `receive`, and obtains the frames to send from
 `next_frame`. A session works in the same way on the active and the passive side. If an error ends a session,
-the session stores the error in `problem` and raises no exception.
+the session stores the error in `problem`, and raises no exception.
 """
 
 import logging
@@ -46,12 +46,12 @@ log = logging.getLogger(__name__)
 
 Reply = ResponseReceived | ErrorReceived
 Answered = Callable[[Reply, Any], None]
-"""Function called with the reply to a request, and the `context` that was passed to `Session.request`."""
+"""Function to call with the reply to a request, and the `context` that was passed to `Session.request`."""
 R = TypeVar("R")
 
 
 class ExtensionMessage(Protocol):
-    """A request that an application adds to the protocol. It belongs to no collection."""
+    """A kind of request that an application adds to the protocol. It belongs to no collection."""
 
     profile: ClassVar[str]
 
@@ -64,11 +64,11 @@ class ExtensionMessage(Protocol):
 E = TypeVar("E", bound=ExtensionMessage)
 
 _AHEAD: Final = 64
-"""Approximate memory used by a request's number in a set, in bytes."""
+"""Approximate memory, in bytes, used by a request's number in a set."""
 _UNANSWERED: Final = 300
-"""Approximate memory used by an unanswered request, in bytes: its event, and later the queued reply."""
+"""Approximate memory, in bytes, used by an unanswered request: its event, and later the queued reply."""
 _EMPTY: Final = b"{}"
-"""Body that replaces a body that is too large to process."""
+"""Substitute for a received body that is too large to process."""
 
 
 class Session:
@@ -103,11 +103,11 @@ class Session:
         self.work: Final = Work(clock)
         """Queue of long-running jobs, with the limit on such work for the peer."""
         self.nudge: Callable[[], None] = _nothing
-        """Function that asks the owner to process the session again soon; set by the owner."""
+        """Function that requests that the session be processed again soon; set by the code that drives it."""
         self.until = math.inf
-        """Time, by `clock`, at which work must be interrupted; set by the owner."""
+        """Time, by `clock`, at which processing must pause; set by the code that drives the session."""
         self.is_interrupted = False
-        """True if work was interrupted at `until`. The owner then processes the session again later."""
+        """True if processing was interrupted at the time `until`, and must be continued later."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._extensions: dict[str, type[ExtensionMessage]] = {}
@@ -115,9 +115,9 @@ class Session:
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
         self._came_through = 0
-        """Highest request number such that this request of the peer and all earlier ones have arrived."""
+        """Number of the last of the peer's requests up to which all requests have arrived."""
         self._came_ahead: set[int] = set()
-        """Numbers of later requests that have already arrived."""
+        """Numbers of the requests that have arrived before an earlier request."""
 
     # Outgoing requests
 
@@ -154,12 +154,12 @@ class Session:
             self._parts[number] = part
 
     def ask_for_collections(self, message: GetCollections, answered: Answered, context: Any) -> None:
-        """Send getCollections, after which all messages on the connection must name a collection."""
+        """Send a getCollections request. All later messages on the connection must name a collection."""
         self._addressing.admit(message)
         self.request(message.encode(), answered, context)
 
     def forgo_collections(self) -> None:
-        """Continue without collections, because the peer does not support them."""
+        """Stop naming a collection in messages, because the peer does not support collections."""
         self._addressing = Addressing()
 
     # Incoming requests
@@ -167,8 +167,8 @@ class Session:
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
         """Set the handler for one kind of request. The handler may raise MessageError and StoreError.
 
-        The handler receives the decoded message, and the request without its properties and body. So a
-        request that waits for its answer keeps no unused properties in memory.
+        The handler receives the decoded message, and the request without its properties and body. So unused
+        properties do not stay in memory while a request is waiting for its answer.
         """
         self._handlers[kind] = handler
 
@@ -183,12 +183,13 @@ class Session:
     def is_in_order(self, event: RequestReceived) -> bool:
         """Return True if all requests that the peer began before this one have arrived.
 
-        A short request may arrive before a long one that was begun earlier and takes several frames.
+        A short request may arrive before a long one that was begun earlier, because the long one takes
+        several frames.
         """
         return event.number <= self._came_through
 
     def respond(self, event: RequestReceived, message: EncodedMessage | None = None) -> None:
-        """Answer a request, now or later."""
+        """Send the answer to a request. This may be done in the request's handler or later."""
         if self.is_over or event.no_reply:
             return
         if message is None:
@@ -199,7 +200,7 @@ class Session:
         )
 
     def refuse(self, event: RequestReceived, error: MessageError) -> None:
-        """Answer a request with an error, now or later."""
+        """Send an error as the answer to a request. This may be done in the request's handler or later."""
         if not self.is_over and not event.no_reply:
             self.connection.send_error(event.number, error.code, error.text, domain=error.domain)
 
@@ -221,11 +222,11 @@ class Session:
     # Frames
 
     def receive(self, frames: Sequence[bytes]) -> int:
-        """Process frames, and the messages that they complete, until the time is up.
+        """Process received frames, and the messages that they complete, until the time `until`.
 
         Returns:
-            The number of frames processed. Pass the remaining frames again. If the processing of the last
-            frame was interrupted, call this with `[]` to continue.
+            The number of frames processed. Pass the remaining frames in the next call. If the processing of
+            the last frame was interrupted, call this with `[]` to continue.
         """
         taken = 0
         try:
@@ -254,14 +255,14 @@ class Session:
         return len(frames) if self.is_over else taken
 
     def _finish_frame(self) -> None:
-        """Continue to decompress and process a large compressed frame, until the time is up."""
+        """Continue to decompress and process a large compressed frame, until the time `until`."""
         connection = self.connection
         while connection.is_amid and self.has_time():
             for event in connection.go_on():
                 self._happened(event)
 
     def next_frame(self) -> bytes | None:
-        """Return the next frame to write; None if there is none."""
+        """Return the next frame to write to the transport; None if there is none."""
         if self.is_over:
             return None
         try:
@@ -273,7 +274,7 @@ class Session:
     # The end
 
     def end(self, problem: Problem | None = None) -> None:
-        """End the session. Replies that are still pending are never processed."""
+        """End the session. Replies that arrive afterwards are not processed."""
         if self.is_over:
             return
         self.is_over, self.problem = True, problem
@@ -290,7 +291,7 @@ class Session:
         self._at_end.append(let_go)
 
     def fail(self, error: StoreError) -> None:
-        """End the session because our store has raised an error."""
+        """End the session with the problem that our store has reported."""
         self.end(
             Problem(
                 Domain.STORE,

@@ -1,10 +1,12 @@
 """Conversion of bodies between their form in the store and in messages: blobs and reserved keys.
 
 A stored body contains its blobs where the application put them. Its key `_attachments` contains only
-attachments that were created through Sync Gateway's REST interface. These are not blobs within the body. No
-other key begins with `_`. In a body sent to a peer that does not support blobs, `_attachments` also
-represents the body's blobs. Such representations, and all other keys that begin with `_`, are removed from
-received bodies. Most bodies have neither blobs nor such keys, and are passed on unchanged without parsing.
+attachments that were created through Sync Gateway's REST interface, which are not blobs within the body. No
+other key begins with `_`.
+
+If a body is sent to a peer that does not support blobs, `_attachments` also contains an entry for each blob
+of the body. When a body is received, such entries and all other keys that begin with `_` are removed. Most
+bodies have neither blobs nor such keys, and are passed on unchanged without being parsed.
 """
 
 import itertools
@@ -23,12 +25,12 @@ PATH_LIMIT: Final = 512
 
 _STAND_IN: Final = "blob_"
 _CONTENT: Final = frozenset({"data", "follows"})
-"""Fields of an attachment that is sent with its content, not by digest."""
+"""Keys of an attachment that is sent with its content instead of its digest."""
 _ESCAPED: Final = b"\\u00"
-"""Text found in every body that has keys with escaped ASCII characters. A plain search misses such keys."""
+"""Text that every body with escaped ASCII characters contains. A plain search does not find escaped keys."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _Link = tuple[Any, str | int] | None
-"""The path to a value: its container's path, and the key or index in that container; None for the body."""
+"""The path to a value, as (path of its container, key or index in it); None for the whole body."""
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -38,10 +40,13 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
     """A description of a blob that a body refers to."""
 
     length: int | None
-    """Size in bytes as stated in the body; None if it is missing or invalid."""
+    """Size of the blob in bytes, as stated in the body; None if it is missing or invalid."""
     content_type: str | None
     path: str
-    """JSON pointer (RFC 6901) to the first reference in the body; empty if longer than PATH_LIMIT."""
+    """JSON pointer (RFC 6901) to the first reference to the blob in the body; empty if it is too long.
+
+    The maximum length is PATH_LIMIT.
+    """
 
     @property
     def is_compressible(self) -> bool:
@@ -55,17 +60,17 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A received body, converted to the form of the store."""
+    """A received body, converted to the form in which it is stored."""
 
     raw: bytes
     removed: bool = False
-    """True if the document has left all channels that we may read. Then `raw` is not the document's body."""
+    """True if the document has left all channels that we may read. In this case, `raw` is not its body."""
     blobs: dict[str, BlobInfo] = {}
     """All blobs that the body refers to, by digest."""
 
 
 def may_hold_blobs(raw: bytes) -> bool:
-    """Return False if a body certainly refers to no blobs. The body is searched without being parsed."""
+    """Return False if a body certainly refers to no blobs. The body is searched as text, without parsing."""
     return (b'"@type"' in raw and b'"blob"' in raw) or attachments.MARK in raw or _ESCAPED in raw
 
 
@@ -83,10 +88,10 @@ def blobs_in(body: object) -> dict[str, BlobInfo]:
 
 
 def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
-    """Return the form of a stored body for a peer that does not support blobs.
+    """Return a stored body in the form for a peer that does not support blobs.
 
     The body's blobs are added to `_attachments`. Each attachment is marked as new in this revision, so that
-    the peer requests any that it lacks.
+    the peer requests the attachments that it lacks.
 
     Args:
         raw: the stored body.
@@ -114,9 +119,9 @@ def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
 def delta_base(raw: bytes, delta: bytes) -> bytes:
     """Return the body to which a received delta must be applied.
 
-    This is either the stored body `raw`, or its form for a peer that does not support blobs. The delta shows
-    which of the two it is, because only such a peer changes an attachment that represents a blob. Pass the
-    result of applying the delta to `from_peer`, like any received body.
+    The result is either the stored body `raw`, or its form for a peer that does not support blobs. The delta
+    shows which of the two is needed, because only such a peer changes an attachment that represents a blob.
+    Apply the delta to the result, and pass the patched body to `from_peer`, like any received body.
 
     Raises:
         MessageError: the delta is not JSON.
@@ -137,12 +142,12 @@ def delta_base(raw: bytes, delta: bytes) -> bytes:
 
 
 def from_peer(raw: bytes) -> Incoming:
-    """Convert a received body, or the result of a delta, to the form of the store.
+    """Convert a received body, or the result of applying a delta, to the form in which it is stored.
 
-    Entries in `_attachments` that represent blobs of the body are removed. If such an entry has a different
-    digest from the blob, a peer that does not support blobs has changed it, and the blob gets the new digest.
-    Other entries with a digest are kept, because nothing else refers to their blobs. Other reserved keys are
-    removed. The store validates the rest of the body.
+    Entries in `_attachments` that represent blobs of the body are removed. If the digest in such an entry
+    differs from the blob's digest, a peer that does not support blobs has changed the entry, and the blob
+    gets the new digest. Other entries with a digest are kept, because nothing else refers to their blobs.
+    Other reserved keys are removed. All other content is validated by the store.
 
     Raises:
         MessageError: the body is not a JSON object.
@@ -193,8 +198,8 @@ def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
 def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the JSON pointer and the dictionary of each blob, in the order of the body.
 
-    Blobs within blobs are skipped. A pointer longer than PATH_LIMIT is empty. Otherwise a small body with a
-    long key above many blobs would produce a huge amount of data.
+    Blobs within blobs are skipped. For a pointer longer than PATH_LIMIT, the empty string is yielded.
+    Otherwise a small body with many blobs under a long key would produce a huge amount of data.
     """
     waiting: list[tuple[_Link, int, Any]] = [(None, 0, body)]
     while waiting:
@@ -270,7 +275,7 @@ def _replace(blob: dict[str, Any], attachment: dict[str, Any]) -> None:
         if key in attachment:
             blob[key] = attachment[key]
         elif key in ("length", "content_type"):
-            del blob[key]  # this field described the old content
+            del blob[key]  # this key described the old content
 
 
 def _unescaped(pointer: str) -> list[str]:
@@ -278,7 +283,7 @@ def _unescaped(pointer: str) -> list[str]:
 
 
 def _find(pointer: str, members: dict[str, Any], opened: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the blob at a JSON pointer, or None. The member containing it is decoded into `opened`."""
+    """Return the blob at a JSON pointer, or None. The member that contains it is decoded into `opened`."""
     if pointer[:1] != "/" or pointer.count("/") > DEPTH_LIMIT:
         return None
     head, *rest = _unescaped(pointer)

@@ -1,9 +1,9 @@
-"""Long-running jobs, which are done in slices and limited for each connection.
+"""Long-running jobs, which run in slices and within a rate limit per connection.
 
-A message of 100 bytes can request a proof that takes a second of hashing. Such work is a job: a generator
-that does one slice at each step and yields the slice's cost in bytes. One slice is done each time the peer is
-served, so that other connections are served in between. Each connection may cause a limited number of bytes
-of work per second. If a peer requests more, its requests are queued.
+A message of 100 bytes can request a proof that takes a second of hashing. Such work is done by a job: a
+generator that does one slice at each step, and yields the slice's cost in bytes. One slice is done each time
+the peer is served, so that other connections are served in between. The work for each connection is limited
+to a number of bytes per second. If a peer requests more work, its requests are queued.
 
     work.add(self._proving(request, event))     # answers the request when it is done
     …
@@ -21,7 +21,7 @@ from . import limits
 Job = Generator[int, None, None]
 """A generator that does one slice of work at each step, and yields the slice's cost in bytes.
 
-It raises no exception except StoreError.
+The only exception that it may raise is StoreError.
 """
 
 
@@ -39,12 +39,12 @@ class Work:
 
         Args:
             clock: returns monotonic seconds.
-            rate: bytes of work per second.
-            allowance: maximum number of bytes of work done at once after a pause.
+            rate: maximum rate of work, in bytes per second.
+            allowance: maximum burst of work after a pause, in bytes.
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Number of bytes of work that may be done now; negative if the last slice exceeded it."""
+        """Number of bytes of work that may be done now; negative if the last slice exceeded the balance."""
         self._since = clock()
         """Time at which the balance was last updated, by `clock`."""
         self._quick: deque[Job] = deque()
@@ -71,8 +71,11 @@ class Work:
     def begin(self, job: Job) -> None:
         """Do the first step of a quick job now, or as soon as the balance allows it.
 
-        Quick jobs are done before the jobs queued by `add`. Raises MessageError (503) if too many jobs are
-        queued, and StoreError if the job raises it.
+        Quick jobs are done before the jobs queued by `add`.
+
+        Raises:
+            MessageError: 503 if too many jobs are queued.
+            StoreError: raised by the job.
         """
         if not self._quick and self._earned(self._clock()) > 0:
             self._step(job, self._quick)
@@ -80,14 +83,17 @@ class Work:
             self._put(job, self._quick)
 
     def pump(self) -> None:
-        """Do up to WORK_SLICE bytes of work if the balance allows it. Raises StoreError if a job does."""
+        """Do up to WORK_SLICE bytes of work, if the balance allows it.
+
+        Raises StoreError if a job raises it.
+        """
         left = limits.WORK_SLICE
         while left > 0 and not self.is_idle and self._earned(self._clock()) > 0:
             line = self._quick or self._long
             left -= self._step(line.popleft(), line)
 
     def close(self) -> None:
-        """Drop all queued jobs, and every job that is added later."""
+        """Discard all queued jobs, and discard each job that is added later."""
         self._is_closed = True
         for line in (self._quick, self._long):
             while line:
@@ -115,7 +121,7 @@ class Work:
         return cost
 
     def _earned(self, now: float) -> float:
-        """Add the bytes earned since the last update to the balance, and return the balance."""
+        """Add the bytes allowed since the last update to the balance, and return the balance."""
         self._balance = min(self._most, self._balance + self._rate * (now - self._since))
         self._since = now
         return self._balance
