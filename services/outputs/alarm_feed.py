@@ -20,6 +20,11 @@ from sync.store import ChangeWatcher, Database, Document, StoreError
 log = logging.getLogger(__name__)
 
 RETRY_EVERY_S: Final = 5.0
+PURGED_EVERY_S: Final = 60.0
+"""Time in seconds between two checks whether the active alarms are still stored.
+
+Documents that are removed to free space leave no change behind.
+"""
 _ALARM: Final = f"{DocumentType.ALARM}:"
 _SILENCE: Final = f"{DocumentType.SILENCE}:"
 _PAGE: Final = 500
@@ -39,6 +44,7 @@ class AlarmFeed:
         self._silences: dict[str, Silence] = {}
         """Last silence of each active alarm, by the alarm's id, even if it has ended."""
         self._again_at = 0.0
+        self._checked_at = 0.0
         self._fault: str | None = None
 
     def fileno(self) -> int | None:
@@ -61,6 +67,9 @@ class AlarmFeed:
             was_notified = self._watcher.drain()
             if was_notified or (look and self._watcher.ask()):
                 self._read(self._database)
+            if look and now - self._checked_at >= PURGED_EVERY_S:
+                self._checked_at = now
+                self._forget_purged(self._database)
         except (StoreError, OSError) as error:
             self._report(str(error))
             self.close()
@@ -117,6 +126,11 @@ class AlarmFeed:
                 elif change.id.startswith(_SILENCE):
                     self._note_silence(database, silenced_alarm(change.id))
             self._since = page[-1].sequence
+
+    def _forget_purged(self, database: Database) -> None:
+        for document_id in list(self._active):
+            if database.get(document_id) is None:
+                self._note_alarm(database, document_id, None)
 
     def _note_alarm(self, database: Database, document_id: str, document: Document | None) -> None:
         self._active.pop(document_id, None)

@@ -12,7 +12,7 @@ from services.documents.reading_documents import iso
 from services.lights.daemon import LightsDaemon
 from services.lights.output_panel import OutputPanel, pattern_named
 from services.lights.panel import DarkPanel
-from services.outputs.alarm_feed import AlarmFeed
+from services.outputs.alarm_feed import PURGED_EVERY_S, AlarmFeed
 from services.outputs.machine import SILENT_AFTER_S
 from services.outputs.pins import TRY_EVERY_S, OutputPins
 from services.state.recorder_state import LiveSensor
@@ -235,6 +235,18 @@ def test_store_that_can_no_longer_be_read_changes_no_output(
         assert (pi.line(23).level, pi.line(24).level) == (True, False)
         (tmp_path / "log.db").unlink(missing_ok=True)
         (tmp_path / "log.db").write_bytes(b"no store" * 100)
+    panel.close()
+
+
+def test_alarm_that_was_removed_to_free_space_stops_sounding(
+    pi: Board, store: Database, tmp_path: Path
+) -> None:
+    """Nobody could acknowledge it, because it is no longer listed."""
+    store.put(ALARM.replace("argo", "brigid"), alarm("brigid"))
+    panel = panel_of(pi, tmp_path, siren(neighbours=True))
+    assert is_on(pi, panel, 100.0)
+    store.purge([ALARM.replace("argo", "brigid")])
+    assert not is_on(pi, panel, 100.0 + PURGED_EVERY_S)
     panel.close()
 
 
