@@ -22,6 +22,11 @@ FIRST_COMMIT_WITHIN_S: Final = 300.0
 
 It is `TimeoutStartSec` of the recorder's unit.
 """
+MOST_TEXT: Final = 200
+"""Maximum number of characters of an alarm's text to show, as in `sensors.toml`.
+
+A document of another vessel can contain a text of any length.
+"""
 SILENT: Final = "the recorder stores nothing"
 TEST: Final = "test"
 
@@ -115,7 +120,8 @@ class OutputMachine:
 
     def _words(self, alarm: AlarmFact) -> str:
         where = alarm.sensor if alarm.vessel == self._vessel else f"{alarm.sensor} of {alarm.vessel}"
-        return f"{alarm.severity} of {where}" + (f": {alarm.text}" if alarm.text else "")
+        text = alarm.text if len(alarm.text) <= MOST_TEXT else f"{alarm.text[:MOST_TEXT]}…"
+        return f"{alarm.severity} of {where}" + (f": {text}" if text else "")
 
     def _is_exhausted(self, elapsed: float) -> bool:
         longest, pause = self.settings.longest_s, self.settings.pause_s

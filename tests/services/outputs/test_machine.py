@@ -1,5 +1,6 @@
 """An output is on when an audible alarm concerns it, or when the recorder is silent; tested without pins."""
 
+from dataclasses import replace
 from typing import Any
 
 from sensors.outputs import OutputSettings
@@ -7,6 +8,7 @@ from sensors.severity import Severity
 from services.alarms.audible import AlarmFact
 from services.outputs.machine import (
     FIRST_COMMIT_WITHIN_S,
+    MOST_TEXT,
     SILENT_AFTER_S,
     OutputMachine,
     SilenceDetector,
@@ -56,6 +58,12 @@ def test_alarm_that_becomes_more_severe_sounds_again_after_longest() -> None:
     assert not sounds(machine, 160.0, alarm())
     assert sounds(machine, 200.0, alarm(severity=Severity.EMERGENCY))
     assert not sounds(machine, 260.0, alarm(severity=Severity.EMERGENCY))
+
+
+def test_reason_is_short_whatever_the_text_of_another_vessels_alarm() -> None:
+    long = replace(alarm(vessel="brigid"), text="x" * 100_000)
+    why = siren(neighbours=True).turn([long], 0.0, is_silent=False).why
+    assert why == f"alarm of bilge of brigid: {'x' * MOST_TEXT}…"
 
 
 def test_output_goes_off_after_longest_until_a_new_alarm() -> None:
