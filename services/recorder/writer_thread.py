@@ -24,6 +24,7 @@ from services.clocks.clock_quality import Anchor
 from services.config.loader import Configuration
 from services.documents import boot_signing, builders, retention
 from services.documents.documenter import Documenter
+from services.history.timeline import believed
 from services.journal.batch import Batch, Identity
 from services.journal.journal import Journal, JournalReader
 from services.journal.schema import JournalDamagedError, JournalError
@@ -36,6 +37,7 @@ from sync.folders import opener
 from sync.store import DamagedError, Database, FullError, StoreError, wal
 
 from .disk_budget import DiskBudget, disk_budget_of
+from .ended_alarms import EndedAlarms
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +128,7 @@ class WriterThread:
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
         self._shortage = retention.Shortage()
+        self._ended = EndedAlarms(identity)
         self._house_fault = ""
         """The last error from removing history, stored so that it is logged only once."""
         self._laid_out = False
@@ -325,6 +328,12 @@ class WriterThread:
                 log.exception("cannot remove old history; documents are still written")
             self._house_fault = words
 
+    def _clear_ended_alarms(self, database: Database, now_ms: int) -> None:
+        is_synced = bool(believed(self._anchors))
+        utc = self._clock.utc_ns() / 1e9
+        if self._ended.clear(database, clock_s=now_ms / 1000, utc=utc, is_synced=is_synced):
+            log.info("active alarms of earlier logs are cleared")
+
     def _apply_retention(self) -> None:
         """Remove the oldest history if necessary: once a minute, or at once if the card is short of space."""
         assert self._database is not None
@@ -343,6 +352,7 @@ class WriterThread:
                 if record.episode is not None and record.episode.cleared_ms is None
             ]
             self._documenter.reassert(in_progress)
+            self._clear_ended_alarms(self._database, now)
         budget = self._budget()
         if is_short:
             store_repair.delete_set_aside(self._data)
