@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 
 from sensors.alarm_rules import AlarmRule, AlarmWhen, OtherSensor
@@ -80,13 +81,16 @@ class _Watch:
     """Whether the condition on the other sensor is met; None if that is not known."""
     activity: Activity | None = field(init=False, default=None)
     rate: Rate | None = field(init=False, default=None)
+    is_fast: bool = False
+    """True if the rate of change met the condition at the sensor's last sample."""
+    interval_ms: int = 0
 
     def __post_init__(self) -> None:
         rule = self.rule
         if (rule.starts_above, rule.runs_above_s, rule.runs_longer_s, rule.idle_for_s) != (None,) * 4:
             self.activity = Activity(per_ms=_ms(rule.per_s), most_starts=rule.starts_above or 0)
         if rule.rises_faster is not None or rule.falls_faster is not None:
-            self.rate = Rate(_ms(rule.per_s))
+            self.rate = Rate(_ms(rule.per_s), interval_ms=self.interval_ms)
 
     @property
     def is_about_faults(self) -> bool:
@@ -101,12 +105,18 @@ class _Watch:
         self.is_known, self.value, self.faulty = True, value, faulty
         if self.activity is not None:
             self.activity.observe(now_ms, active=None if value is None else value > 0)
+        if self.rate is not None and value is None:
+            self.rate.interrupt()
+        elif self.rate is not None and value is not None:
+            self.is_fast = _is_met_by_rate(self.rule, self.rate, float(value), now_ms)
 
     def interrupt(self, now_ms: int) -> None:
         """Record that the time after `now_ms` is unknown until the next sample."""
         self.is_known, self.since_ms = False, None
         if self.activity is not None:
             self.activity.observe(now_ms, active=None)
+        if self.rate is not None:
+            self.rate.interrupt()
 
     @property
     def is_frozen(self) -> bool:
@@ -126,8 +136,18 @@ class _Watch:
         if self.activity is not None:
             return _is_met_by_activity(self.rule, self.activity, now_ms)
         if self.rate is not None:
-            return _is_met_by_rate(self.rule, self.rate, float(value), now_ms)
+            return self.is_fast
         return is_met(self.rule, value, holding=holding)
+
+    def value_signature(self) -> tuple[bool, ...]:
+        """Return what the rule needs to know of the value when the other sensor meets its condition."""
+        if self.rule.other is None or self.value is None or self.is_about_faults:
+            return ()
+        if self.rate is not None:
+            return (self.is_fast,)
+        if self.activity is not None:
+            return ()
+        return tuple(is_met(self.rule, self.value, holding=holding) for holding in (False, True))
 
     def deadline(self) -> int | None:
         """Return the boot clock time in ms at which the delay ends; None if no delay is running."""
@@ -192,6 +212,7 @@ class AlarmWatch:
         shown_in: str = "",
         standing: bool = False,
         silence_ms: int | None = None,
+        interval_ms: int = 0,
     ) -> None:
         """Set up the rules.
 
@@ -204,8 +225,9 @@ class AlarmWatch:
                 until values clear it, and is not raised again.
             silence_ms: time in ms without a sample after which the sensor's state is unknown; None if the
                 sensor may be silent.
+            interval_ms: time in ms between samples.
         """
-        self._watches = [_Watch(rule) for rule in rules]
+        self._watches = [_Watch(rule, interval_ms=interval_ms) for rule in rules]
         self._unit, self._path, self._shown_in = unit, path, shown_in
         self._resumed = standing
         self._has_decided = False
@@ -313,6 +335,8 @@ class AlarmWatch:
         for watch in self._watches:
             if watch.activity is not None:
                 watch.activity.move_back(gap_ms)
+                if not self._resumed:
+                    watch.evaluate(self._clock_ms)
 
     def _end_resumption(self) -> None:
         """Let the rules decide about a resumed episode as soon as they know enough.
@@ -364,14 +388,16 @@ class AlarmWatch:
         """Return the states of all rules, and of the conditions on this sensor in other sensors' rules.
 
         A sample that changes any of these states is always recorded. So is a sample that shows equipment
-        starting or stopping, so that a replay counts the same starts.
+        starting or stopping, so that a replay counts the same starts, and a sample that will matter when
+        another sensor meets a condition.
         """
         runs = tuple(
             watch.value is not None and watch.value > 0
             for watch in self._watches
             if watch.activity is not None
         )
-        return (*(watch.state for watch in self._watches), *self._met_for_others, *runs)
+        values = chain.from_iterable(watch.value_signature() for watch in self._watches)
+        return (*(watch.state for watch in self._watches), *self._met_for_others, *runs, *values)
 
 
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:

@@ -78,6 +78,7 @@ class SensorIntake:
             shown_in=settings.display,
             standing=self.episode is not None,
             silence_ms=None if settings.kind in GIVEN_KINDS else _silence_ms(settings),
+            interval_ms=round(settings.interval_s * 1000),
         )
         self._speaks_of_changes = kind_named(settings.kind).reports_only_changes or (
             settings.unit == "bool" and settings.kind not in GIVEN_KINDS

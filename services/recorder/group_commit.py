@@ -140,7 +140,10 @@ class GroupCommitter:
         }
 
     def move_back(self, gap_ms: int) -> None:
-        """Move the times of earlier boots back in all rules, because the time without power is now known."""
+        """Move the times of earlier boots back in all rules, because the time without power is now known.
+
+        The next `elapse` raises and clears the alarms that this changes.
+        """
         for intake in self.intakes.values():
             intake.move_back(gap_ms)
 

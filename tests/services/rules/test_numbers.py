@@ -51,20 +51,50 @@ def test_fast_fall_raises_an_alarm() -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 20_000), st.floats(-100, 100)), max_size=80),
     st.integers(1_000, 100_000),
+    st.integers(0, 20_000),
 )
 def test_rate_is_that_of_all_recorded_values_in_the_slots(
-    steps: list[tuple[int, float]], per_ms: int
+    steps: list[tuple[int, float]], per_ms: int, interval_ms: int
 ) -> None:
-    rate, known, now = Rate(per_ms), list[tuple[int, float]](), 0
+    rate, known, now = Rate(per_ms, interval_ms=interval_ms), list[tuple[int, float]](), 0
     slot_ms = max(per_ms // SLOTS, 1)
     for pause, value in steps:
         now += pause
-        window = [old for at, old in known if at // slot_ms > now // slot_ms - SLOTS]
+        ends = [*(at for at, _ in known[1:]), now]
+        window = [
+            old
+            for (at, old), end in zip(known, ends, strict=False)
+            if max(at, end - interval_ms) // slot_ms > now // slot_ms - SLOTS
+        ]
         assert rate.rise(value, now) == value - min(window, default=value)
         assert rate.fall(value, now) == max(window, default=value) - value
         rate.record(value, now)
         known.append((now, value))
         assert len(rate._slots) <= SLOTS
+
+
+def test_value_that_did_not_change_for_long_counts_for_the_next_rise() -> None:
+    sensor = settings("a", kind="analog", unit="K", deadband=1.0, alarms=[rule(rises_faster=5.0, per_s=60.0)])
+    pair = Pair([sensor, settings("b", kind="analog", unit="K")])
+    for second in range(200):
+        pair.offer("a", 300.0, second * 1_000)
+    pair.offer("a", 304.0, 200_000)
+    assert not pair.is_raised
+    pair.restart(200_500)
+    pair.offer("a", 305.5, 201_000)
+    assert pair.is_raised
+
+
+def test_value_before_a_fault_or_before_a_pause_does_not_count_for_a_rise() -> None:
+    for pause in (True, False):
+        watch = AlarmWatch(
+            [rule(rises_faster=5.0, per_s=60.0)], unit="K", silence_ms=300_000, interval_ms=1_000
+        )
+        offer(watch, 300.0, 0)
+        if not pause:
+            watch.observe(None, 200_000)
+        offer(watch, 310.0, 400_000)
+        assert not raised(watch)
 
 
 def test_conditions_are_described_in_words() -> None:
@@ -195,12 +225,8 @@ def test_restarts_change_no_alarm_of_a_number(
 ) -> None:
     """Compare a recorder that is never restarted with one that is restarted at any time."""
     if "per_s" in keys:
-        deadband = 0.0  # the first sample after a restart is always recorded, and so adds to the window
-    sensors = [
-        settings("a", kind="analog", unit="K", deadband=deadband, alarms=[rule(**keys)]),
-        settings("b", kind="analog", unit="K", deadband=deadband),
-    ]
-    steady, restarted, ms = Pair(sensors), Pair(sensors), 1_000
+        deadband = 0.0  # see the next test
+    steady, restarted, ms = pair_with(keys, deadband), pair_with(keys, deadband), 1_000
     for name, pause, value, restarts in steps:
         ms += pause
         if restarts:
@@ -211,9 +237,73 @@ def test_restarts_change_no_alarm_of_a_number(
             assert restarted.is_raised == steady.is_raised
 
 
+def pair_with(keys: dict[str, Any], deadband: float) -> Pair:
+    return Pair(
+        [
+            settings("a", kind="analog", unit="K", deadband=deadband, alarms=[rule(**keys)]),
+            settings("b", kind="analog", unit="K", deadband=deadband),
+        ]
+    )
+
+
+@pytest.mark.parametrize("key", ["rises_faster", "falls_faster"])
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.integers(1, 50_000),
+            st.one_of(st.floats(-20, 20), st.floats(-20, 20), st.none()),
+            st.booleans(),
+        ),
+        max_size=60,
+    ),
+    deadband=st.sampled_from([1.0, 4.0]),
+)
+def test_restarts_change_a_rate_by_less_than_the_deadband(
+    key: str, steps: list[tuple[int, float | None, bool]], deadband: float
+) -> None:
+    """The first value after a restart is recorded despite the deadband, and so counts for the rate, too."""
+    low, restarted, high = (
+        pair_with({key: 15.0 + margin, "per_s": 600.0}, deadband) for margin in (-deadband, 0.0, deadband)
+    )
+    ms = 1_000
+    for pause, value, restarts in steps:
+        ms += pause
+        if restarts:
+            restarted.restart(ms)
+        for each in (low, restarted, high):
+            each.offer("a", value, ms)
+        if restarted.has_value:
+            assert high.is_raised <= restarted.is_raised <= low.is_raised
+
+
 def test_fault_of_the_engine_changes_no_count() -> None:
     watch = AlarmWatch([rule(starts_above=0, per_s=60.0)])
     watch.observe(0.0, 0)
     watch.observe(None, 1)
     watch.observe(10.0, 2)
     assert not raised(watch)
+
+
+def test_value_that_a_deadband_suppressed_is_known_after_a_restart() -> None:
+    """The alarm depends on a value that the deadband would suppress until the other condition is met."""
+    other = OtherSensor("b", "b below 3", below=3.0)
+    pair = Pair(
+        [
+            settings(
+                "a",
+                kind="analog",
+                unit="K",
+                deadband=4.0,
+                alarms=[rule(above=5.0, raise_after_s=60.0, other=other)],
+            ),
+            settings("b", kind="analog", unit="K", deadband=4.0),
+        ]
+    )
+    for name, value, ms in (("b", 4.0, 1_000), ("a", 4.0, 2_000), ("a", 6.0, 3_000), ("b", 2.0, 4_000)):
+        pair.offer(name, value, ms)
+    pair.offer("a", 6.0, 70_000)
+    raised = pair.episode
+    assert raised is not None
+    pair.restart(71_000)
+    pair.offer("a", 6.0, 72_000)
+    assert pair.episode == raised
