@@ -39,7 +39,8 @@ def boot_of(document: StoredDocument) -> RecordedBoot:
         log=facts.log,
         number=facts.number,
         anchors=facts.as_anchors(),
-        previous_end=None if end is None else (end.boot, end.clock),
+        # Earlier versions wrote the boot itself here if the recorder was restarted within seconds.
+        previous_end=None if end is None or end.boot >= facts.number else (end.boot, end.clock),
     )
 
 

@@ -32,7 +32,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import apsw
 import msgspec
@@ -501,6 +501,21 @@ class JournalReader:
         while page := self.batches(after=after, limit=100):
             yield from page
             after = page[-1].number
+
+    def last_of_earlier_boot(self, boot: int) -> Batch | None:
+        """Return the last batch of the boots before `boot`; None if the journal contains none."""
+        with translating(self.path):
+            row = self._connection.execute("SELECT min(number), max(number) FROM batch").fetchone()
+        first, last = cast("tuple[int | None, int | None]", row)
+        found = None
+        while first is not None and last is not None and first <= last:
+            middle = (first + last) // 2
+            (batch,) = self.batches(after=middle - 1, limit=1)
+            if batch.boot < boot:
+                found, first = batch, batch.number + 1
+            else:
+                last = middle - 1
+        return found
 
     def closed(self) -> dict[str, int]:
         """Return, for each sensor, the last sequence number known to be in documents."""

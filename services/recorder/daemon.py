@@ -232,7 +232,6 @@ class Recorder:
             identity=self.identity,
             sensors=self._settings,
             measured_before=self._measured_before,
-            previous=self._previous,
             anchors=self._timekeeper.anchors,
             now_ms=self.recording.now_ms(),
             raised=self.recording.raised,

@@ -302,7 +302,7 @@ class WriterThread:
         body = builders.boot(
             self._identity,
             boot_id=machine.boot_id(),
-            previous=self._previous,
+            previous=self._end_of_previous_boot(),
             anchors=anchors,
             version=machine.logboat_version(),
         )
@@ -315,6 +315,14 @@ class WriterThread:
             body["previousEnd"] = before.get("previousEnd")
         documenter.set_boot(body)
         self._anchors_written = anchors
+
+    def _end_of_previous_boot(self) -> Batch | None:
+        """Return the last batch of the previous boot, also if the recorder was restarted within this boot."""
+        previous, boot = self._previous, self._identity.boot
+        if previous is None or previous.boot < boot or self._boot_before is not None:
+            return previous
+        assert self._reader is not None
+        return self._reader.last_of_earlier_boot(boot)
 
     def _maintain(self) -> None:
         """Do periodic maintenance. Unexpected errors are only logged, so that documents are still written."""

@@ -24,6 +24,8 @@ from services.mirror.segment_file import FileAccess
 from services.recorder.disk_budget import disk_budget_of
 from services.recorder.group_commit import GroupCommitter
 from services.recorder.log_identity import establish
+from services.recorder.rules.history import PowerOff
+from services.recorder.rules.rebuild import rebuild
 from services.recorder.writer_thread import WriterThread
 
 from .loads import ALARM_ABOVE, LOW, VESSEL, WARN_ABOVE
@@ -93,8 +95,10 @@ class Rig:
         ring: int | None = None,
         files: FileAccess | None = None,
         sync: Callable[[int], None] = os.fdatasync,
+        sensors: Sequence[SensorSettings] | None = None,
+        quality: Callable[[], ClockQuality] = lambda: NETWORK,
     ) -> None:
-        """Open the journal and the document store.
+        """Open the journal and the document store, and compute the states of the alarm rules.
 
         Args:
             data: folder with the vessel's data.
@@ -106,31 +110,36 @@ class Rig:
             ring: number of bytes of documented batches that the journal keeps.
             files: file access for the writer of copies.
             sync: function that flushes the number witness to disk, given its file descriptor.
+            sensors: settings of the sensors; None for those of `settings`.
+            quality: function that returns the quality of the clock.
 
         Raises:
             JournalError: the journal cannot be opened.
         """
         self.clock, self._rng = clock, rng
-        sensors = settings()
-        timekeeper = Timekeeper(TimeFloor(image=0.0))
-        timekeeper.observe(clock_s=clock.ms / 1000, utc=clock.utc, quality=NETWORK)
+        sensors = settings() if sensors is None else tuple(sensors)
+        self._quality = quality
+        self._power_off: PowerOff | None = None
+        self._timekeeper = timekeeper = Timekeeper(TimeFloor(image=0.0))
         self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages, ring=ring, sync=sync)
         try:
-            previous = self.journal.last_batch
-            identity = establish(
+            self.previous = self.journal.last_batch
+            """The last batch before this run; None if there is none."""
+            self.identity = identity = establish(
                 self.journal,
                 vessel=VESSEL,
                 board="board",
                 boot_id=f"boot-{clock.boots}",
                 documents=data / "log.db",
             )
+            measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
             self.recording = GroupCommitter(
                 identity=identity,
                 sensors=sensors,
                 journal=self.journal,
                 clock=clock,
                 timekeeper=timekeeper,
-                quality=lambda: NETWORK,
+                quality=quality,
                 ledger=ledger.extend,
             )
             self.library = WriterThread(
@@ -138,7 +147,8 @@ class Rig:
                 sensors=sensors,
                 configuration=Configuration(vessel=VesselSection(id=VESSEL)),
                 journal=self.journal,
-                previous=previous,
+                previous=self.previous,
+                measured_before=measured_before,
                 data=data,
                 announce=data / "watchers",
                 room=disk_budget_of(10**9),
@@ -146,7 +156,20 @@ class Rig:
                 vfs=vfs,
                 files=files,
             )
-            self.library.set_anchors(timekeeper.anchors)
+            self.observe_clock()
+            self._power_off = rebuild(
+                data=data,
+                journal=self.journal.path,
+                vfs=vfs,
+                identity=identity,
+                sensors=sensors,
+                measured_before=measured_before,
+                anchors=timekeeper.anchors,
+                now_ms=self.recording.now_ms(),
+                raised=self.recording.raised,
+                replay=self.recording.replay,
+                progress=lambda: None,
+            )
         except BaseException:
             self.journal.close()
             raise
@@ -157,6 +180,15 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self.library._close()
         self.journal.close()
+
+    def observe_clock(self) -> None:
+        """Take note of the clock, as the recorder does once a minute."""
+        utc, quality = self.clock.utc, self._quality()
+        self._timekeeper.observe(clock_s=self.clock.ms / 1000, utc=utc, quality=quality)
+        self.library.set_anchors(self._timekeeper.anchors)
+        if self._timekeeper.judge(utc, quality).is_synced and self._power_off is not None:
+            times, self._power_off = self._power_off, None
+            self.recording.move_back(times.newly_known_ms(self._timekeeper.anchors))
 
     def second(self, levels: Sequence[float] = (LOW, LOW, 70.0, 90.0)) -> None:
         """Simulate one second: up to four samples of each sensor, commits that are due, and documents."""

@@ -3,30 +3,20 @@
 In the journal and in the store, data that was not flushed to disk may be kept, dropped or torn.
 """
 
-import os
 import random
 from pathlib import Path
 
 import pytest
 
-from services.journal.number_witness import path_in
 from services.recovery import store_check
 
 from . import proof, rig
+from .power import Witness, leave
 from .processes import Line
 from .rig import FakeClock, Rig
 from .vfs import FragileDisk, FragileFiles
 
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
-
-
-def leave(left: dict[Path, bytes | None]) -> None:
-    """Replace the content of each file with the content after the power cut. None means a missing file."""
-    for path, content in left.items():
-        Path(f"{path}-shm").unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        if content is not None:
-            path.write_bytes(content)
 
 
 @pytest.mark.parametrize("vessels", [3, pytest.param(40, marks=TORTURE)])
@@ -47,21 +37,6 @@ def test_samples_in_the_ledger_survive_power_cuts(tmp_path: Path, rng: random.Ra
         assert {log for _, log, _ in ledger} == history.logs
         proof.assert_proved(history)
         proof.assert_alarms_follow_from_samples(history, rig.SENSORS)
-
-
-class Witness:
-    """The file of the number witness, on a disk that may lose data that was not flushed."""
-
-    def __init__(self, data: Path) -> None:
-        self.path = path_in(data)
-        self._durable: bytes | None = None
-
-    def sync(self, descriptor: int) -> None:
-        self._durable = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-
-    def after_cut(self, rng: random.Random) -> bytes | None:
-        """Return one of the possible contents of the file after a power cut at this moment."""
-        return rng.choice((self.path.read_bytes() if self.path.exists() else None, self._durable))
 
 
 def live_through_cuts(

@@ -10,7 +10,7 @@ import itertools
 import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,9 @@ SECTOR: Final = 512
 SQLite relies only on the rule that a write damages no adjacent data ("powersafe overwrite" in its
 documentation).
 """
+
+KEPT: Final = (0.0, 0.1, 0.5, 0.9, 1.0)
+"""Probabilities with which a power cut keeps a change that was not flushed (see `FragileDisk`)."""
 
 _numbers: Final = itertools.count()
 
@@ -154,11 +157,14 @@ class _Content:
             _apply(self.durable, where, data)
         self.since.clear()
 
-    def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
+    def after_cut(self, rng: random.Random, kept: float | None) -> bytes | None:
         """Return the content that a power cut leaves.
 
-        Each change that was not flushed is kept completely with the probability `kept`.
+        Each change that was not flushed is kept completely with the probability `kept`, and may be torn. If
+        `kept` is None, no such change is kept.
         """
+        if kept is None:
+            return None if self.durable is None else bytes(self.durable)
         if (self.durable is None or self.removed) and rng.random() < 0.5:
             return None
         found = bytearray(self.durable or b"")
@@ -187,10 +193,16 @@ class FragileDisk(_Disk):
     later changes are not in the snapshot.
     """
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, *, kept: Sequence[float | None] = KEPT) -> None:
+        """Set up the disk.
+
+        `kept` contains the probabilities, of which each cut takes one, with which a change that was not
+        flushed is kept. None means that only flushed data is kept, and that no write is torn.
+        """
         super().__init__()
         self.left: dict[Path, bytes | None] | None = None
         """Content of each file after the cut, or None for a file that is missing then."""
+        self._kept = kept
         self._rng = rng
         self._files: dict[Path, _Content] = {}
         self._calls = 0
@@ -232,8 +244,13 @@ class FragileDisk(_Disk):
     def count(self) -> None:
         """Count a call that changes the disk, and cut the power if the cut is due."""
         self._calls -= 1
-        if self._calls < 0 and self._cut is not None:
-            kept = self._rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
+        if self._calls < 0:
+            self.cut_now()
+
+    def cut_now(self) -> None:
+        """Cut the power, unless that has been done."""
+        if self._cut is not None:
+            kept = self._rng.choice(self._kept)
             self.left = {path: file.after_cut(self._rng, kept) for path, file in self._files.items()}
             cut, self._cut = self._cut, None
             cut()

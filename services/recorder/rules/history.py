@@ -66,16 +66,21 @@ class PowerOff:
         if boot not in self._offsets:
             gap_ms = self.gap_ms(boot, self.boots)
             end_ms = round(self.ends.get(boot, 0.0) * 1000)
-            self._offsets[boot] = self.offset_ms(boot + 1) - gap_ms - end_ms
+            self._offsets[boot] = self.offset_ms(self._following(boot)) - gap_ms - end_ms
         return self._offsets[boot]
 
+    def _following(self, boot: int) -> int:
+        """Return the number of the next boot in which something was recorded, or of the current boot."""
+        return min((number for number in self.ends if boot < number < self.current), default=self.current)
+
     def gap_ms(self, boot: int, boots: Mapping[int, RecordedBoot]) -> int:
-        """Return the known time without power after a boot; 0 if it is not known."""
-        timeline = Timeline([each for each in boots.values() if each is not None])
-        if boot not in boots or boot + 1 not in boots:
+        """Return the known time between a boot and the next one with records; 0 if it is not known."""
+        following = self._following(boot)
+        if boot not in boots or following not in boots:
             return 0
+        timeline = Timeline(list(boots.values()))
         before = timeline.at(self.log, boot, self.ends.get(boot, 0.0), recorded=None)
-        after = timeline.at(self.log, boot + 1, 0.0, recorded=None)
+        after = timeline.at(self.log, following, 0.0, recorded=None)
         for moment in (before, after):
             if moment.trust not in (TimeTrust.SYNCED, TimeTrust.RTC) or moment.utc is None:
                 return 0
@@ -85,18 +90,22 @@ class PowerOff:
 
     def newly_known_ms(self, anchors: Sequence[Anchor]) -> int:
         """Return by how much the times of earlier boots move back once the current boot has these anchors."""
-        boot = self.current - 1
+        boot = max((number for number in self.ends if number < self.current), default=self.current)
         now = dict(self.boots) | {self.current: RecordedBoot(self.log, self.current, tuple(anchors))}
         return max(self.gap_ms(boot, now) - self.gap_ms(boot, self.boots), 0)
 
 
 def power_off(
-    source: DocumentSource, identity: Identity, *, previous: Batch | None, anchors: Sequence[Anchor]
+    source: DocumentSource,
+    identity: Identity,
+    *,
+    last_before: Callable[[int], Batch | None],
+    anchors: Sequence[Anchor],
 ) -> PowerOff:
     """Return the times of the boots before the current one.
 
-    `previous` is the last batch before this start of the recorder, and `anchors` are those of the current
-    boot.
+    `last_before` returns the last batch before a boot, if the journal still contains it: a boot that lasted
+    only a second has no document. `anchors` are those of the current boot.
     """
     boots: dict[int, RecordedBoot] = {}
     ends: dict[int, float] = {}
@@ -115,12 +124,20 @@ def power_off(
                 None if boot is None else boot.previous_end,
             )
         elif boot is None:
-            break
+            continue
         boots[number] = boot
         if boot.previous_end is not None:
             ends[boot.previous_end[0]] = boot.previous_end[1]
-    if previous is not None and previous.boot < identity.boot:
-        ends[previous.boot] = previous.clock_ms / 1000
+    number = identity.boot
+    while number > identity.boot - MOST_BOOTS:
+        end = boots[number].previous_end if number in boots else None
+        if end is None:
+            batch = last_before(number)
+            if batch is None:
+                break
+            end = batch.boot, batch.clock_ms / 1000
+        number = end[0]
+        ends[number] = end[1]
     return PowerOff(identity.log, identity.boot, boots, ends)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sensors.settings import SensorSettings
 from services.clocks.clock_quality import Anchor
-from services.journal.batch import Batch, Identity
+from services.journal.batch import Identity
 from services.journal.journal import JournalReader
 from services.journal.schema import JournalError
 from sync import documents
@@ -26,7 +26,6 @@ def rebuild(
     identity: Identity,
     sensors: Sequence[SensorSettings],
     measured_before: Mapping[str, tuple[str, str]],
-    previous: Batch | None,
     anchors: Sequence[Anchor],
     now_ms: int,
     raised: Mapping[str, int],
@@ -64,7 +63,7 @@ def rebuild(
             database = stack.enter_context(
                 Database.open(store, policy=documents.POLICY, checkpoint_pages=0, create=False, vfs=vfs)
             )
-            times = power_off(database, identity, previous=previous, anchors=anchors)
+            times = power_off(database, identity, last_before=reader.last_of_earlier_boot, anchors=anchors)
             past = Past(source=database, identity=identity, waiting=waiting, times=times, now_ms=now_ms)
             for settings in needing:
                 progress()

@@ -61,7 +61,6 @@ class Appliance:
             identity=self.identity,
             sensors=self.sensors,
             measured_before=measured_before,
-            previous=previous,
             anchors=self.anchors,
             now_ms=self.clock.ms,
             raised=self.recording.raised,
@@ -199,6 +198,46 @@ def test_starts_before_a_power_cut_count_until_the_clock_is_set(opened: Applianc
     opened.recording.move_back(known_ms)
     opened.run_pump(1)
     assert not opened.is_raised
+
+
+@STARTS
+def test_alarm_clears_when_the_time_without_power_becomes_known(opened: Appliance) -> None:
+    opened.accept(value=False)
+    opened.run_pump(7)
+    opened.cut_power(60 * MINUTE, is_synced=False)
+    opened.accept(value=False)
+    assert opened.is_raised
+    assert opened.power_off is not None
+    anchor = Anchor(opened.clock.ms / 1000, opened.clock.utc, NETWORK, 0.01)
+    opened.recording.move_back(opened.power_off.newly_known_ms([anchor]))
+    opened.work()
+    assert not opened.is_raised
+
+
+@STARTS
+def test_time_without_power_is_known_although_a_boot_in_between_recorded_nothing(opened: Appliance) -> None:
+    opened.accept(value=False)
+    opened.run_pump(6)
+    opened.cut_power(30 * MINUTE)
+    opened.cut_power(30 * MINUTE)
+    opened.accept(value=False)
+    opened.run_pump(1)
+    assert not opened.is_raised
+
+
+@STARTS
+def test_end_of_a_boot_is_known_although_the_next_boot_has_no_document(opened: Appliance) -> None:
+    opened.accept(value=False)
+    opened.wait(4 * MINUTE)
+    end_s = opened.clock.ms / 1000
+    opened.cut_power(MINUTE)
+    opened.recording.accept(sample(value=False, ms=opened.clock.ms, sensor="pump"))
+    opened.recording.commit()
+    opened.cut_power(MINUTE)
+    opened.accept(value=False)
+    opened.cut_power(MINUTE)
+    assert opened.power_off is not None
+    assert opened.power_off.ends[1] == end_s
 
 
 @STARTS
