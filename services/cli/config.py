@@ -291,7 +291,8 @@ def _apply(args: Namespace, world: Environment) -> int:
             else "no change: the file was already applied"
         )
         if outcome.taken:
-            tell("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync logboat-gnss")
+            units = "logboat-boot logboat-recorder logboat-sync logboat-lights logboat-gnss"
+            tell(f"next: sudo systemctl restart {units}")
     return 2 if outcome.problems else 0
 
 

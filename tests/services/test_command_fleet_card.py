@@ -299,6 +299,10 @@ def test_check_of_the_image_is_reported(logboat: Appliance, north: Path) -> None
 def test_card_of_a_vessel_without_sensors_is_reported(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     assert "argo will record nothing: " in card(logboat, north, "--yes").out
+    siren = '[[output]]\nid = "siren"\npin = 23\nwhen_silent = true\n'
+    (north / "vessels/argo/sensors.toml").write_text(f"no_sensors = true\n{siren}")
+    said = card(logboat, north, "--yes", "--again").out
+    assert "argo will record nothing, and only drive 1 output: " in said
     (north / "vessels/argo/sensors.toml").write_text(SENSORS.format(17))
     done = card(logboat, north, "--yes", "--again", "--json")
     assert done.json["noSensors"] is False

@@ -220,9 +220,11 @@ def _told(
 ) -> None:
     from provisioning.bundle.contents import SENSORS
     from sensors.config.loader import NO_SENSORS
+    from services.terminal.present import count
 
     vessel = place.name
-    has_no_sensors = tomllib.loads(bundle.get(SENSORS, b"").decode("utf-8-sig")).get(NO_SENSORS) is True
+    described = tomllib.loads(bundle.get(SENSORS, b"").decode("utf-8-sig"))
+    has_no_sensors = described.get(NO_SENSORS) is True
     if args.json:
         from services.schemas.fleet import FleetCard
 
@@ -243,9 +245,11 @@ def _told(
     else:
         tell(f"{vessel}'s card was written and verified: {target}")
     if has_no_sensors:
+        outputs = len(described.get("output", ()))
+        only = f", and only drive {count(outputs, 'output')}" if outputs else ""
         tell(
-            f"{vessel} will record nothing: {place / SENSORS} contains {NO_SENSORS} = true; describe its "
-            "sensors there, and write the card again"
+            f"{vessel} will record nothing{only}: {place / SENSORS} contains {NO_SENSORS} = true; describe "
+            "its sensors there, and write the card again"
         )
     elif SENSORS not in bundle:
         before = "keeps its present sensors" if args.update else "records only the image's simulated example"
