@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.lights.patterns import FAST, SLOW, Pattern, flashes
+from services.lights.patterns import FAST, OFF, SLOW, Pattern, flashes
 
 TOLD_WITHIN_S: Final = 10.0
 """Maximum seconds from a fault until the lights, `status` and the doctor report it."""
@@ -34,7 +34,7 @@ class CommonFault:
     to_do: str = ""
     """Advice that `status` shows; '' if there is none."""
     seen: str = ""
-    """Description of the lights if they show no pattern; '' otherwise."""
+    """Description of the lights if they show no pattern, or do not change; '' otherwise."""
 
 
 def matches(words: str, text: str) -> bool:
@@ -173,6 +173,17 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         "`systemctl restart logboat-lights`.",
         to_do="restart the lights: systemctl restart logboat-lights; …",
         seen="all are dark",
+    ),
+    CommonFault(
+        "output-fails",
+        "the pin of a siren or another output cannot be used",
+        {"fault": OFF},
+        ("daemons", "ALARMS CANNOT SOUND on …: …"),
+        ("outputs", "…: …"),
+        "Check the wiring, and that no other program uses the pin. The lights daemon tries again every "
+        "10 s. Then run `logboat outputs test` with the id of the output.",
+        to_do="check output …: …; then: logboat outputs test …",
+        seen="unchanged",
     ),
     CommonFault(
         "daemon-restless",

@@ -45,8 +45,21 @@ def put_on(board: Path) -> None:
     driver_context.DriverContext = Context  # type: ignore[assignment,misc]
 
 
+def remove_header() -> None:
+    """Make the lights daemon find no GPIO chip, even if the tests run on a Raspberry Pi."""
+    from sensors.driver import DriverError
+    from services.lights import daemon
+
+    def fail() -> None:
+        raise DriverError("this board has no GPIO chip")
+
+    daemon._factory = fail
+
+
 if __name__ == "__main__":
     put_on(Path(sys.argv[1]))
+    if sys.argv[2] == "lights":
+        remove_header()
 
     from services.cli.main import main
 

@@ -90,6 +90,17 @@ def shorted(scene: Scene) -> Iterator[None]:
     scene.ship.board.set_channel(USUAL)
 
 
+@plant("output-fails")
+def output_fails(scene: Scene) -> Iterator[None]:
+    """Configure a siren on the simulated board, which has no GPIO chip."""
+    siren = '\n[[output]]\nid = "siren"\npin = 23\non = ["alarm"]\n'
+    scene.ship.sensors.write_text(SENSORS + siren)
+    scene.ship.restart("lights")
+    yield
+    scene.ship.sensors.write_text(SENSORS)
+    scene.ship.restart("lights")
+
+
 @plant("clock-wrong")
 def clock_wrong(scene: Scene) -> Iterator[None]:
     scene.ship.board.set_clock(slow=DECADES_S, source="floor")

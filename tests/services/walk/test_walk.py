@@ -44,7 +44,10 @@ AT_SEA = {
         *("daemon-restless", "sensors-toml-broken"),
     ),
     "what hangs": ("recorder-hangs", "sync-hangs", "lights-hang"),
-    "wires, clock, shore": ("sensor-unplugged", "sensor-shorted", "clock-wrong", "gateway-stopped"),
+    "wires, clock, shore": (
+        *("sensor-unplugged", "sensor-shorted", "output-fails"),
+        *("clock-wrong", "gateway-stopped"),
+    ),
     "other vessels": ("peer-cut", "certificate-expired", "vessel-cloned"),
 }
 """Groups of faults. Each group has its own vessel, so that the groups can be tested in parallel."""
