@@ -1,4 +1,4 @@
-"""Intervals of the calendar, such as 12 months or 90 days."""
+"""Calendar intervals, such as 12 months or 90 days."""
 
 import calendar
 import math

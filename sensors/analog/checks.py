@@ -16,7 +16,7 @@ from .key_sets import CALIBRATION, SENDERS, SHUNT, THERMISTOR, KeySet, read_key_
 from .options import LEAST_OPEN, AnalogOptions
 
 _FEWEST_STEPS = 50
-"""Number of steps over the range of values, below which the resolution is poor: each step is above 2 %."""
+"""Minimum number of steps over the range of values. With fewer, each step is more than 2 % of the range."""
 _ADS_MOST_V = 5.5
 """Highest supply of an ADS1115 in volts, which is the highest voltage that its inputs tolerate (SBAS444)."""
 _MARGIN_V = 0.3

@@ -10,6 +10,6 @@ VESSEL_FILE: Final = "vessel.toml (logboat.toml on the appliance)"
 The file is called `vessel.toml` on a card and in a fleet's folder.
 """
 PPS: Final = "pps"
-"""Name of the user of the pin that receives the pulse per second (PPS) of a GNSS receiver."""
+"""Name, in messages, of the pulse per second (PPS) of a GNSS receiver as the user of its pin."""
 RTC: Final = "rtc"
-"""Name of the user of the pins of the clock chip's bus."""
+"""Name, in messages, of the clock chip as the user of its bus pins."""

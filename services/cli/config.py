@@ -57,8 +57,7 @@ def config_arguments(parser: ArgumentParser) -> None:
     )
     sender = add(
         "sender",
-        "compute a calibration in volts for an analog sender; with the keys sender and pull_up or"
-        " loop_resistor, sensors.toml needs no calibration",
+        "compute a calibration in volts for an analog sender that has no key sender in sensors.toml",
     )
     circuit = sender.add_mutually_exclusive_group(required=True)
     circuit.add_argument(

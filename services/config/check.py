@@ -60,7 +60,7 @@ class CheckedFiles:
 
     @property
     def problems(self) -> tuple[FileProblem, ...]:
-        """All mistakes because of which no card would be written."""
+        """All mistakes that prevent a card from being written."""
         return tuple(problem for each in self.files for problem in (*each.problems, *each.warnings))
 
 

@@ -9,7 +9,7 @@ _START = "Run `systemctl restart logboat-lights`. To see why it stopped, run `jo
 
 
 def outputs(appliance: Appliance) -> Finding:
-    """Check that the lights daemon drives all configured outputs, and that their pins follow."""
+    """Check that the lights daemon drives all configured outputs, and sets the right levels on their pins."""
     configured = [output.id for output in appliance.outputs]
     sight = appliance.lights_sight
     driven = sight.state.outputs if sight.is_live and sight.state is not None else []

@@ -2,7 +2,8 @@
 
 A silence concerns one alarm, up to the severity that the alarm had then. So an alarm that is raised later
 sounds, and so does an alarm that has become more severe. A silence ends by itself: its duration is limited,
-and a process that follows it measures the duration by the boot clock, whatever the time of day does.
+and a process that follows it measures the duration by the boot clock, so setting the time of day does not
+change the duration.
 """
 
 from collections.abc import Iterable, Mapping

@@ -463,7 +463,7 @@ class Database:
     def purge_expired(self) -> int:
         """Purge the expired documents. Return the number of documents purged.
 
-        Call this method only if the system clock is known to be right.
+        Call this method only if the system clock is known to be correct.
         """
         return self._retirement.purge_expired(self._clock())
 

@@ -2,7 +2,7 @@
 
 ::
 
-    StoreError                    base class; the message says what, where, and what to do
+    StoreError                    base class; the message names the file, the problem and the remedy
     ├── DocumentError             a document that cannot be stored: not an object, too deep, reserved keys …
     ├── ConflictError             a write on a revision that is not the current one
     ├── BlobError                 a blob that is missing, or whose bytes do not match its digest

@@ -34,7 +34,7 @@ LEFT = 250 * KB
 """Number of bytes that may remain allocated for the store's shared tables and Python's free lists."""
 DIGEST = "sha1-" + "A" * 27 + "="
 JUNK = {"junk": "x" * 40 * KB}
-"""Message property without meaning, almost as long as a frame may be."""
+"""Meaningless message property, almost as long as a frame may be."""
 OLD = 900
 """Generation of a revision with many ancestors."""
 

@@ -33,7 +33,7 @@ class Colour(StrEnum):
 
 @section
 class Rule:
-    """A table in a list."""
+    """Example of a section that describes one table in a list."""
 
     above: float = key(number(0.0, 10.0), example="5", meaning="Limit.")
     hold_s: float = key(

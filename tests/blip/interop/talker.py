@@ -26,7 +26,7 @@ Reply = ResponseReceived | ErrorReceived
 
 
 def pattern(kind: str, size: int) -> bytes:
-    """Return `size` bytes, the same as the `pattern` function of the Go peer returns."""
+    """Return the same `size` bytes as the `pattern` function of the Go peer."""
     if kind == "blank":
         return bytes(size)
     out = bytearray()
