@@ -17,7 +17,7 @@ from sensors.toml import toml_file
 from sensors.toml.toml_file import ConfigurationError, FileProblem
 from services.config.loader import read_configuration
 
-from .remedies.cases import OUTPUTS, SENSORS, VESSEL
+from .remedies.cases import OUTPUTS, SENSORS, SERVICES, VESSEL
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {
@@ -27,13 +27,15 @@ EXAMPLES = {
 }
 RECORDINGS = ROOT / "sensors" / "recordings"
 """Folder that contains the recording for the example sensor of kind `replay`."""
+PUMP_HOURS = next(sensor for sensor in SENSORS.split("\n\n") if 'id = "pump-hours"' in sensor)
 DENSE = [
     *(
         (RECORDINGS / "sensors.toml", f"{sensor}\n".replace("yacht.csv", "yacht-2014-08-15.csv"))
-        for sensor in SENSORS.removesuffix(OUTPUTS).split("\n\n")
+        for sensor in SENSORS.removesuffix(OUTPUTS + SERVICES).split("\n\n")
         if 'kind = "derived"' not in sensor  # the example of this kind contains its inputs too
     ),
     (RECORDINGS / "sensors.toml", f"no_sensors = true\n{OUTPUTS}"),
+    (RECORDINGS / "sensors.toml", f"{PUMP_HOURS}\n{SERVICES}"),
     (RECORDINGS / "vessel.toml", VESSEL),
     *((RECORDINGS / "sensors.toml", kind.example) for kind in all_kinds().values()),
 ]
