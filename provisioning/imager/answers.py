@@ -1,6 +1,6 @@
 """Answers to requests of Raspberry Pi Imager that Logboat understands, but does not fulfil.
 
-The readers of all file formats use the same answers, which then are in PROBLEMS.txt.
+The readers of all file formats use the same answers. Logboat writes the answers to PROBLEMS.txt.
 """
 
 from .requested_settings import SettingsSheet

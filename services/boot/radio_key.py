@@ -146,14 +146,17 @@ class RadioKeyWatch:
             return
         try:
             choice = choose(statement, self._identity, now)
-            why_not = None if choice is not None else "the fleet's new radio key does not include this vessel"
+            why_not = (
+                None if choice is not None else "the fleet's new radio key was not encrypted for this vessel"
+            )
         except RadioKeyError as error:
             choice, why_not = None, str(error)
         when = f"{statement.begins:%Y-%m-%d %H:%M} UTC"
         if why_not is not None:
             self.problems.append(
-                f"{why_not} (number {statement.number}, from {when}), so it cannot reach other vessels by "
-                f"radio; copy its identity folder, or {RADIO_STATEMENT}, from the fleet's folder again"
+                f"{why_not} (number {statement.number}, from {when}), so the vessel cannot reach other "
+                f"vessels by radio; copy its identity folder, or {RADIO_STATEMENT}, from the fleet's folder "
+                "again"
             )
         elif choice is not None and self._is_late(choice.mark):
             self.problems.append(

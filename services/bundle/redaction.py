@@ -214,8 +214,7 @@ class Redacted:
 
     text: str
     secrets: set[str]
-    """Values that were left out, because other files may quote them; both as written in the file and decoded.
-    """
+    """Values that were left out, both as written in the file and decoded. Other files may quote them."""
     values: int = 0
     """Number of values that were left out."""
     comments: int = 0

@@ -186,7 +186,7 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
         )
     if state.radio_key is not None and not state.radio_key.has_part:
         return warn(
-            "the fleet's new radio key does not include this vessel",
+            "the fleet's new radio key was not encrypted for this vessel",
             "Copy the vessel's identity folder to the card again:"
             " `logboat fleet card --bundle-only --update`.",
         )

@@ -165,9 +165,9 @@ def test_statement_copied_to_one_vessel_reaches_the_others_and_each_decrypts_its
     found = careen.until(lambda state: (state.get("radioKey") or {}).get("number") == 1)
     assert not found["radioKey"]["hasPart"]
     assert any(
-        "the fleet's new radio key does not include this vessel" in words for words in found["problems"]
+        "the fleet's new radio key was not encrypted for this vessel" in words for words in found["problems"]
     )
-    assert "the fleet's new radio key does not include this vessel" in careen.logboat("peers").stdout
+    assert "the fleet's new radio key was not encrypted for this vessel" in careen.logboat("peers").stdout
 
 
 def test_absent_vessel_gets_the_statement_over_another_network_and_changes_its_key_permanently(

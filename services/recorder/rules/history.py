@@ -1,8 +1,8 @@
 """The samples that alarm rules need after a restart, read from documents and from the journal.
 
-Reading begins with the newest sample, and ends when all rules of the sensor know enough: a rule about the
-last hour needs one hour. Samples that are not in documents yet come from the journal. Only the current log
-counts, because the rules of a new log start with an unknown state.
+Reading begins with the newest sample, and ends when all rules of the sensor have the samples that they need:
+a rule about the last hour needs those of one hour. Samples that are not in documents yet come from the
+journal. Only the current log counts, because the rules of a new log start with an unknown state.
 
 Times become milliseconds on the clock of the current boot, so times of earlier boots are below 0. The time
 without power between two boots is known if the clocks of both had been set. Otherwise it counts as 0: starts
