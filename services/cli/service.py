@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 LONGEST: Final = 1000
 """Maximum length of the text of a record in characters, because each record is sent to every vessel."""
 _HOUR_S: Final = 3600.0
-_VESSEL: Final = "the service of another vessel (default: this vessel)"
 
 
 def service_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat service [--vessel V] [done NAME [NOTE…]]`."""
-    parser.add_argument("--vessel", metavar="V", help=f"list {_VESSEL}")
+    parser.add_argument(
+        "--vessel", metavar="V", help="list the services of another vessel (default: this vessel)"
+    )
     add = actions(parser, "done", required=False, made=MixedParser)
     done = add("done", "record that a service has been done")
     done.add_argument("name", metavar="NAME", help="name or id of the service, as in `logboat service`")
@@ -41,7 +42,12 @@ def service_arguments(parser: ArgumentParser) -> None:
         help="running hours at the service, such as 1234.5 (default: the running hours now)",
     )
     done.add_argument("--by", metavar="WHO", help="name of the person who did it (you)")
-    done.add_argument("--vessel", metavar="V", default=SUPPRESS, help=f"record {_VESSEL}")
+    done.add_argument(
+        "--vessel",
+        metavar="V",
+        default=SUPPRESS,
+        help="record a service of another vessel (default: this vessel)",
+    )
 
 
 def service(args: Namespace, world: Environment) -> int:

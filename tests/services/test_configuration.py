@@ -234,6 +234,7 @@ def gateway(url: str = "wss://host/db", kind: str = "couchbase", more: str = "")
         ),
         ("[[sensor]]\nid = 'a'\n", "1: sensor: sensors do not belong in this file", "sensors.toml"),
         ("[[output]]\nid = 'a'\n", "1: output: outputs do not belong in this file", "sensors.toml"),
+        ("[[service]]\nid = 'a'\n", "1: service: services do not belong in this file", "sensors.toml"),
         ("vessel = 1\n", "1: vessel: ", "Write: [vessel]"),
         ("[[vessel]]\n", "1: vessel: ", "two brackets"),
         ("[user]\nname = 'a'\n", "1: user: ", "Write: [[user]]"),
