@@ -176,6 +176,33 @@ def test_alarm_without_a_path_or_a_uuid_is_no_notification() -> None:
     assert signalk.notification(UUID, RAISED | {"path": None}) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "cleared", "states"),
+    [
+        ("tanks.fuel.main.currentLevel", None, []),
+        ("tanks.fuel.main.currentLevel", {"clock": 9.0}, ["normal"]),
+        ("bilge.main.highWater", {"clock": 9.0}, []),
+    ],
+    ids=["active", "cleared", "cleared, and the sensor has another id now"],
+)
+def test_notification_of_a_removed_sensor_ends_unless_another_sensor_has_its_path(
+    path: str, cleared: Any, states: list[str]
+) -> None:
+    bilge = SensorFacts("float", "Float", "bilge.main.highWater", "bool", "switch", has_alarms=True)
+    facts = replace(FACTS, sensors=(bilge,), lists_sensors=True)
+    alarm = RAISED | {"vessel": "argo", "path": path, "cleared": cleared}
+    options = replace(PLAIN, mqtt=replace(PLAIN.mqtt, signalk=True))
+    found = messages_of(
+        "alarm:argo:bilge:aaaaaa:000000000005",
+        json.dumps(alarm).encode(),
+        deleted=False,
+        facts=facts,
+        options=options,
+    )
+    deltas = [json.loads(each.payload) for each in found if each.topic.endswith("/signalk")]
+    assert [delta["updates"][0]["values"][0]["value"]["state"] for delta in deltas] == states
+
+
 def test_home_assistant_gets_each_sensor_in_the_units_that_people_use() -> None:
     facts = VesselFacts(
         "argo",

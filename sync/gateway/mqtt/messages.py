@@ -222,7 +222,7 @@ def _of_sensor(
             delta = signalk.delta(facts.uuid, body, options.presenter)
             if delta is not None:
                 messages.append(Message(where, msgspec.json.encode(delta)))
-        elif name.kind is DocumentType.ALARM and not is_gone:
+        elif name.kind is DocumentType.ALARM and (not is_gone or _ends_a_path(body, facts)):
             delta = signalk.notification(facts.uuid, body, is_silenced=is_silenced)
             if delta is not None:
                 # An earlier alarm of the sensor may be acknowledged later, and must not end a newer one.
@@ -230,6 +230,11 @@ def _of_sensor(
                 payload = msgspec.json.encode(delta)
                 messages.append(Message(where, payload, rule, message_age(body), ranked_by=topic))
     return tuple(messages)
+
+
+def _ends_a_path(alarm: Mapping[str, Any], facts: VesselFacts) -> bool:
+    """Return True if an alarm of a removed sensor has been cleared, and no other sensor has its path."""
+    return bool(alarm.get("cleared")) and all(each.path != alarm.get("path") for each in facts.sensors)
 
 
 def _of_vessel(
