@@ -76,7 +76,8 @@ class OutputPanel:
         stored = None if state is None or state.last_durable is None else state.last_durable.clock
         self._is_silent = self._detector.is_silent(stored, facts.boottime)
         self._utc, self._boottime = facts.utc, facts.boottime
-        self._is_delayed = facts.live is not None and facts.live.documents is not None
+        live = facts.live
+        self._is_delayed = live is not None and (live.documents is not None or live.fault is not None)
         self._live = live_alarms(facts.live, self._vessel)
         self._pins.check()
 

@@ -250,17 +250,21 @@ def test_alarm_that_was_removed_to_free_space_stops_sounding(
     panel.close()
 
 
-def test_siren_stops_with_its_alarm_although_documents_are_delayed(
-    pi: Board, store: Database, tmp_path: Path
+@pytest.mark.parametrize("fault", ["fault", "documents"])
+def test_siren_follows_its_alarm_although_nothing_can_be_written(
+    pi: Board, store: Database, tmp_path: Path, fault: str
 ) -> None:
-    store.put(ALARM, alarm())
+    """The journal cannot be written (`fault`), or the document store cannot."""
     panel = panel_of(pi, tmp_path, siren())
-    bilge = LiveSensor(state="good", alarm="alarm", alarm_sequence=1)
-    for sensor, level in ((bilge, True), (LiveSensor(state="good"), False)):
-        state = recorder(sensors={"bilge": sensor}, documents="the card is full")
+    raised = LiveSensor(state="good", alarm="alarm", alarm_sequence=1)
+    quiet = LiveSensor(state="good")
+    for sensor, is_stored in ((quiet, False), (raised, False), (raised, True), (quiet, True)):
+        if is_stored and store.get(ALARM) is None:
+            store.put(ALARM, alarm())
+        state = recorder(sensors={"bilge": sensor}, **{fault: "the card is full"})
         panel.look(facts(recorder_is=state))
         panel.turn(0.0, look=True)
-        assert pi.line(23).level is level
+        assert pi.line(23).level is (sensor is raised)
     panel.close()
 
 
