@@ -171,13 +171,32 @@ class SensorIntake:
         """Return the boot clock time in ms at which an alarm's delay expires; None if no delay is running."""
         return self._watch.deadline()
 
-    def decline(self) -> int:
-        """Assign a number to a sample that cannot be recorded, and return the number.
+    def decline(self, sample: Sample, now: ClockMoment) -> AlarmRecord | None:
+        """Assign a number to a sample that cannot be recorded, and return the changed alarm episode.
 
-        The caller must record a gap for this number.
+        The alarm rules evaluate the sample all the same. The caller must record a gap for the number.
         """
         self.last += 1
-        return self.last
+        clock_ms = sample.boottime_ns // 1_000_000
+        if self.row is not None:
+            clock_ms = max(clock_ms, self.row.clock_ms)
+        self._seen = value, state = admissible(sample.value, sample.state)
+        self.detail = sample.detail
+        self._watch.observe(value, clock_ms, faulty=is_fault(state))
+        return self._judge_unrecorded(dataclasses.replace(now, clock_ms=clock_ms))
+
+    def elapse_unrecorded(self, now: ClockMoment) -> AlarmRecord | None:
+        """Return the changed alarm episode, as `elapse` does, while no sample can be recorded.
+
+        If `last` has changed, the caller must record a gap for the number.
+        """
+        self._watch.elapse(now.clock_ms)
+        return self._judge_unrecorded(now)
+
+    def note_other(self, sample: Sample) -> None:
+        """Process a sample as `offer_other` does, but change no alarm episode until the next own sample."""
+        value, _ = admissible(sample.value, sample.state)
+        self._watch.observe_other(sample.sensor, value, sample.boottime_ns // 1_000_000)
 
     def _is_news(self, value: Value, state: SensorState, clock_ms: int) -> bool:
         last, deadband = self.row, self.settings.deadband
@@ -206,9 +225,20 @@ class SensorIntake:
         standing = self._watch.highest()
         if standing is not None and self.episode is None and self.last == self._named and self._seen:
             row = self._record(*self._seen, now.clock_ms)
-        return row, self._changed_episode(standing, now)
+        return row, self._changed_episode(standing, now, value=self.row.value)
 
-    def _changed_episode(self, standing: AlarmState | None, now: ClockMoment) -> AlarmRecord | None:
+    def _judge_unrecorded(self, now: ClockMoment) -> AlarmRecord | None:
+        """Return the changed alarm episode. If no number is free for a new alarm, assign one."""
+        if self.row is None or self._seen is None:
+            return None
+        standing = self._watch.highest()
+        if standing is not None and self.episode is None and self.last == self._named:
+            self.last += 1
+        return self._changed_episode(standing, now, value=self._seen[0])
+
+    def _changed_episode(
+        self, standing: AlarmState | None, now: ClockMoment, *, value: Value
+    ) -> AlarmRecord | None:
         if self._watch.is_unknown:
             return None
         episode = self.episode
@@ -218,7 +248,6 @@ class SensorIntake:
             self.episode = None
             return cleared(episode, now)
         if episode is None:
-            value = None if self.row is None else self.row.value
             self.episode, self._named = _raised(self.last, standing, value, now), self.last
             return self.episode
         moment = (now.clock_ms, now.utc, standing.severity.value, standing.condition)

@@ -44,7 +44,11 @@ MOST_PENDING: Final = 50_000
 
 This is enough for 1,000 s of samples from 50 sensors at 1 Hz.
 """
+MOST_EPISODES: Final = 5_000
+"""Maximum number of alarms kept in memory while the journal cannot be written: about 5 MB.
 
+If there are more, the oldest ones that have ended are discarded.
+"""
 COMMITS_TIMED: Final = 4_096
 """Number of recent commits whose durations are kept.
 
@@ -167,9 +171,7 @@ class GroupCommitter:
         if len(self._rows) >= MOST_PENDING or sample.sensor in self._declined:
             # Decline all samples until a commit explains the declined numbers, so that the numbers form one
             # range.
-            number = intake.decline()
-            first, _ = self._declined.get(sample.sensor, (number, number))
-            self._declined[sample.sensor] = (first, number)
+            self._decline(intake, sample)
             return
         now = self._now(sample.boottime_ns // 1_000_000)
         self._elapse_before(intake, now.clock_ms)
@@ -184,13 +186,31 @@ class GroupCommitter:
 
     def elapse(self) -> None:
         """Record constant values that are due, and evaluate alarm delays that have expired."""
-        if len(self._rows) >= MOST_PENDING:
-            return
+        is_full = len(self._rows) >= MOST_PENDING
         now = self._now(self.now_ms())
         for name, intake in self.intakes.items():
-            if name not in self._declined:
+            if is_full or name in self._declined:
+                last = intake.last
+                self._take_unrecorded(intake, last, intake.elapse_unrecorded(now))
+            else:
                 row, episode = intake.elapse(now)
                 self._take(intake, row, episode)
+
+    def _decline(self, intake: SensorIntake, sample: Sample) -> None:
+        """Evaluate the alarm rules with a sample that cannot be recorded, so that alarms still sound."""
+        last = intake.last
+        now = self._now(sample.boottime_ns // 1_000_000)
+        self._take_unrecorded(intake, last, intake.decline(sample, now))
+        for dependent in self._dependents.get(sample.sensor, ()):
+            dependent.note_other(sample)
+
+    def _take_unrecorded(self, intake: SensorIntake, last: int, episode: AlarmRecord | None) -> None:
+        """Take over an alarm of a sensor, and the numbers after `last`, which have no samples."""
+        if intake.last > last:
+            name = intake.settings.id
+            first, _ = self._declined.get(name, (last + 1, last + 1))
+            self._declined[name] = (first, intake.last)
+        self._take(intake, None, episode)
 
     def _elapse_before(self, intake: SensorIntake, clock_ms: int) -> None:
         """Evaluate the alarm delays that expired before a sample.
@@ -273,6 +293,9 @@ class GroupCommitter:
             self._totals[name] = self._totals_seen[name] = intake.totals
         if episode is not None:
             self._episodes[name, episode.sequence] = episode
+            if len(self._episodes) > MOST_EPISODES:
+                ended = (key for key, each in self._episodes.items() if each.cleared_ms is not None)
+                self._episodes.pop(next(ended, (name, episode.sequence)))
             self._hurry()
 
     def _hurry(self) -> None:

@@ -115,7 +115,8 @@ def test_faults_and_contacts_are_recorded_when_they_change_despite_a_deadband() 
 
 def test_declined_number_is_not_used_again() -> None:
     made = intake(settings(), last=7)
-    assert made.decline() == 8
+    made.decline(sample(1.0, 0), now(0))
+    assert made.last == 8
     row, _ = offer(made, 1.0, 0)
     assert row is not None
     assert row.sequence == 9
