@@ -9,8 +9,8 @@ Applications use `replicator` with `endpoints` for the active side, `listener` f
 - `transport`: the interface between sockets and everything else
 - `ws_client`, `ws_server`, `handshake`, `happy_eyeballs`, `upgrade_handlers`: opening a WebSocket
 - `websocket`, `framing`, `heartbeat`, `endpoint_pipe`: an open WebSocket
-- `login_rate_limit`: limits on wrong passwords
+- `login_rate_limit`: limits on the number of wrong passwords
 - `known_addresses`: the addresses from which users have logged in before
-- `certificates`, `tls_contexts`: checks of certificates; `tls_alerts`: reporting failures to the other side
+- `certificates`, `tls_contexts`: verification of certificates; `tls_alerts`: TLS alerts to the other side
 - `error_mapping`: conversion of operating system errors to `Problem` objects
 """

@@ -6,8 +6,8 @@ both:
     BasicAuthenticator("bridge", "…").headers()   # {"Authorization": "Basic …"}
 
 A listener has `ListenerAuthenticators`, which authenticate clients by password, by client certificate, or by
-either. They identify a client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal`, which
-describes the response to send.
+either. The result is a `User`, a `CertificateHolder` or `Anonymous` for a client that is admitted, and a
+`Refusal` for a client that is not. The `Refusal` describes the response to send.
 
 No repr, error message or log message contains a password or a session id.
 """
@@ -37,18 +37,18 @@ from . import certificates
 from .login_rate_limit import LoginAttempts
 
 LONGEST_CREDENTIALS: Final = 4096
-"""Maximum length of an Authorization header in characters. User names and passwords are much shorter."""
+"""Maximum length of an Authorization header, in characters. User names and passwords are much shorter."""
 PASSWORDS_AT_ONCE: Final = 2
 """Maximum number of passwords checked at the same time.
 
-A good password hash takes at least 50 ms and much memory. Without this limit, many simultaneous clients could
-use up the memory.
+Checking a password against a good hash takes at least 50 ms and much memory. Without this limit, many
+simultaneous clients could use up the memory.
 """
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]+")
-"""Pattern of valid cookie values (RFC 6265, 4.1.1)."""
+"""Pattern of valid cookie values (RFC 6265, section 4.1.1)."""
 
 
 def secrets_equal(one: str, other: str) -> bool:
@@ -60,10 +60,10 @@ def secrets_equal(one: str, other: str) -> bool:
 
 
 class Authenticator(Protocol):
-    """The credentials that a client presents."""
+    """The credentials that a client presents to a server."""
 
     def headers(self) -> dict[str, str]:
-        """Return the headers to send with the WebSocket handshake."""
+        """Return the HTTP headers to send with the WebSocket handshake."""
 
     @property
     def identity(self) -> TLSIdentity | None:
@@ -76,14 +76,15 @@ class Credentials:
 
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The trusted CAs for the server's certificate; None for the system's CAs."""
+    """The CAs that are trusted to issue the server's certificate; None for the system's CAs."""
 
 
 @dataclass(frozen=True, slots=True)
 class BasicAuthenticator:
-    """A user name and password (RFC 7617). Use it only over TLS, because both are sent in clear text.
+    """Credentials that consist of a user name and a password (RFC 7617).
 
-    Raises ValueError if the name contains a colon, or if the name or password contains control characters.
+    Use them only over TLS, because they are sent in clear text. Raises ValueError if the name contains a
+    colon, or if the name or the password contains control characters.
     """
 
     user: str
@@ -111,9 +112,9 @@ class BasicAuthenticator:
 
 @dataclass(frozen=True, slots=True)
 class SessionAuthenticator:
-    """A session cookie issued by a Sync Gateway.
+    """Credentials that consist of a session cookie issued by a Sync Gateway.
 
-    Raises ValueError if the id or the name is not valid in a cookie.
+    Raises ValueError if the session id or the cookie's name is not valid in a cookie.
     """
 
     session_id: str = field(repr=False)
@@ -139,7 +140,7 @@ class SessionAuthenticator:
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificateAuthenticator:
-    """A client certificate presented in the TLS handshake."""
+    """Credentials that consist of a client certificate, which is presented in the TLS handshake."""
 
     identity: TLSIdentity
 
@@ -172,11 +173,11 @@ class Anonymous:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP response that refuses the WebSocket handshake."""
+    """An HTTP response with which the listener refuses a client's WebSocket handshake."""
 
     status: int
     text: str
-    """Human-readable reason, which must not reveal anything useful to an unauthenticated client."""
+    """Human-readable reason. It must not reveal anything useful to an unauthenticated client."""
     headers: dict[str, str]
 
 
@@ -188,19 +189,20 @@ Client = User | CertificateHolder | Anonymous
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
 """Function that accepts a user name and a password, and returns True if the password is correct."""
 CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
-"""Function that returns True if the holder of the first certificate may connect.
+"""Function that returns True if a client may connect. It receives a list that begins with its certificate.
 
-The other certificates in the list are its issuers, if known. To refuse the client with a reason, the function
-may return a string such as "the certificate of argo was revoked on 2026-11-01". Both sides see this reason.
+The other certificates in the list are those of the issuers, if known. To refuse the client with a reason, the
+function may return a string such as "the certificate of argo was revoked on 2026-11-01". The reason is logged
+here and sent to the client.
 """
 
 
 class ListenerPasswordAuthenticator:
-    """Authenticator of users by name and password.
+    """Authenticator that identifies users by name and password.
 
-    A callback that is not a coroutine function runs in a separate thread, because a good password hash is
-    slow. At most `at_once` callbacks run at the same time; other attempts wait. `ok` propagates exceptions
-    raised by the callback.
+    The callback checks the password. If it is not a coroutine function, it runs in a separate thread, because
+    a good password hash is slow. At most `at_once` callbacks run at the same time, and further attempts wait.
+    `ok` propagates exceptions raised by the callback.
     """
 
     def __init__(
@@ -213,8 +215,8 @@ class ListenerPasswordAuthenticator:
         self._callback = callback
         self.guesses = guesses or LoginAttempts(time.monotonic)
         """Record of login attempts, which limits wrong passwords for each address and each user."""
-        # A pool of our own threads limits the number of callbacks. A semaphore would not limit it: when a
-        # client disconnects, its semaphore is released, but its thread continues.
+        # A separate thread pool limits the number of callbacks. A semaphore would not limit it: when a client
+        # disconnects, its semaphore is released, but its thread continues.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
 
     async def ok(self, user: str, password: str) -> bool:
@@ -227,13 +229,15 @@ class ListenerPasswordAuthenticator:
 
 
 class ListenerCertificateAuthenticator:
-    """Authentication of clients by certificates that chain to one of `roots` and that `callback` accepts.
+    """Authenticator that accepts certificates that chain to one of `roots` and that `callback` accepts.
 
-    A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
-    chains to no root is refused in the TLS handshake, before the callback is called. Roots are required,
-    because Python's `ssl` does not reveal a certificate that it has not verified. Raises ValueError if
-    `roots` is empty. The callback runs in the event loop, so it must be fast or a coroutine function. It is
-    called twice for each connection: after the TLS handshake, and after the client's request.
+    A root may be a CA certificate, or a client's own certificate, even a self-signed one. If a client's
+    certificate does not chain to a root, the client is refused in the TLS handshake, before the callback is
+    called. Roots are required, because Python's `ssl` does not reveal a certificate that it has not verified.
+    Raises ValueError if `roots` is empty.
+
+    The callback runs in the event loop, so it must be fast or a coroutine function. It is called twice for
+    each connection: after the TLS handshake, and after the client's request.
     """
 
     def __init__(
@@ -246,11 +250,12 @@ class ListenerCertificateAuthenticator:
         """Create the authenticator.
 
         Args:
-            callback: decides whether a client may connect; None to accept each certificate that chains to a
+            callback: decides whether a client may connect; None to accept every certificate that chains to a
                 root.
             roots: trusted certificates, at least one.
-            revoked: returns why a certificate was revoked, or None. A client with a revoked certificate is
-                refused after the TLS handshake, and cannot use a password instead.
+            revoked: returns the reason why a certificate was revoked, or None if it was not revoked. A client
+                with a revoked certificate is refused after the TLS handshake, and cannot use a password
+                instead.
         """
         if not roots:
             msg = "no roots given; pass the certificates of trusted CAs, or of trusted clients"
@@ -261,13 +266,13 @@ class ListenerCertificateAuthenticator:
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
-        """Return True if the holder of the first certificate, which TLS has verified, may connect."""
+        """Return True if the holder of the first certificate may connect. TLS must have verified it."""
         return await self.objection(certificates) is None
 
     async def objection(self, certificates: list[x509.Certificate]) -> str | None:
         """Return the reason to refuse the holder of the first certificate; None to admit the client.
 
-        Both sides see the reason.
+        The reason is logged here and sent to the client.
         """
         verdict = True if self._callback is None else self._callback(certificates)
         if inspect.isawaitable(verdict):
@@ -299,8 +304,8 @@ class ListenerAuthenticators:
         Args:
             password: authenticates users by password; None if passwords are not used.
             certificate: authenticates clients by certificate; None if certificates are not used.
-            now: returns an aware datetime for checking the dates of certificates. The result must not be
-                earlier than a time that is known to have passed.
+            now: returns the time at which certificates must be valid, as an aware datetime. The result must
+                not be earlier than a time that is known to have passed.
         """
         self.password = password
         self.certificate = certificate
@@ -308,7 +313,7 @@ class ListenerAuthenticators:
 
     @property
     def client_roots(self) -> tuple[x509.Certificate, ...]:
-        """Roots for the listener's TLS context; empty if certificates are not used."""
+        """Trusted roots for the listener's TLS context; empty if certificates are not used."""
         return self.certificate.roots if self.certificate else ()
 
     @property
@@ -340,14 +345,14 @@ class ListenerAuthenticators:
     ) -> Client | Refusal:
         """Return the identity of a client, or the refusal to send to the client.
 
-        The password is checked only if no certificate of the client is accepted. Exceptions raised by a
-        callback are propagated. The caller must then not admit the client.
+        The password is checked only if the client has no accepted certificate. Exceptions raised by a
+        callback are propagated. In that case, the caller must not admit the client.
 
         Args:
-            authorization: the client's Authorization header; None if it has sent none.
-            peer_certificate: the certificate that the TLS handshake has verified against `client_roots`, or
-                None.
-            address: the client's IP address. If None, wrong passwords are not limited.
+            authorization: the client's Authorization header; None if the client has sent none.
+            peer_certificate: the client's certificate, which the TLS handshake has verified against
+                `client_roots`; None if the client has sent none.
+            address: the client's IP address. If None, the number of wrong passwords is not limited.
         """
         if self.password is None and self.certificate is None:
             return Anonymous()

@@ -1,8 +1,8 @@
 """Retry policy: classification of temporary problems, and the time to wait before a retry.
 
 The classification follows Couchbase Lite, with two additions, because an appliance runs unattended. The
-restart or crash of a peer counts as a temporary problem, and so does an error from our own store, such as a
-full SD card.
+restart or crash of a peer counts as a temporary problem. An error from our own store, such as a full SD card,
+counts as temporary too.
 """
 
 import errno
@@ -34,7 +34,7 @@ _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
             errno.ECONNRESET,
             errno.ETIMEDOUT,
             errno.ECONNREFUSED,
-            errno.EPIPE,  # like ECONNRESET, if the kernel detected it before we wrote
+            errno.EPIPE,  # raised instead of ECONNRESET if the kernel detected the reset before we wrote
         }
     ),
     Domain.WEBSOCKET: frozenset(
@@ -80,20 +80,20 @@ def is_transient(problem: Problem) -> bool:
 
 
 def may_be_network_dependent(problem: Problem) -> bool:
-    """Return True if a problem may disappear when this machine joins another network."""
+    """Return True if a problem may disappear when this machine connects to another network."""
     return problem.domain is Domain.DNS or (problem.domain is Domain.POSIX and problem.code in _NETWORK)
 
 
 def is_worth_retrying(problem: Problem, *, continuous: bool) -> bool:
-    """Return True if a replication must try to connect again after a problem.
+    """Return True if a replication should try to connect again after a problem.
 
-    A continuous replication also retries after problems that may disappear on another network.
+    A continuous replication also tries again after problems that may disappear on another network.
     """
     return is_transient(problem) or (continuous and may_be_network_dependent(problem))
 
 
 class Backoff:
-    """Waiting times between attempts: exponential backoff with jitter.
+    """The waiting times between attempts to connect: exponential backoff with jitter.
 
     The nominal n-th wait is `base_s * 2**(n - 1)`, but at most `max_wait_s`. The actual wait is between half
     of the nominal wait and the whole nominal wait. So until the maximum is reached, no wait is shorter than
@@ -136,7 +136,7 @@ class Backoff:
         return self._failures
 
     def next_delay(self) -> float | None:
-        """Record a failed attempt. Return the seconds to wait before the next one, or None to give up."""
+        """Record a failed attempt. Return the seconds to wait before the next attempt, or None to give up."""
         self._failures += 1
         at_once, self._at_once = self._at_once, False
         if self._max_attempts is not None and self._failures >= self._max_attempts:
@@ -155,8 +155,8 @@ class Backoff:
     def reachability_changed(self) -> None:
         """Reset the count of failures, because the network has changed.
 
-        A caller that is waiting should try again now. If that attempt fails, the next attempt also follows
-        without a wait, because a new network is often not ready at once.
+        A caller that is waiting should try to connect now. If that attempt fails, the next attempt also
+        follows without a wait, because a new network is often not ready immediately.
         """
         self._failures = 0
         self._at_once = True

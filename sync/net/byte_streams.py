@@ -1,4 +1,4 @@
-"""Connections of type `ProtocolType.BYTE_STREAM` over asyncio streams and over file descriptors."""
+"""Connections of the type `ProtocolType.BYTE_STREAM`, over asyncio streams and over file descriptors."""
 
 import asyncio
 import errno
@@ -13,7 +13,7 @@ _READ_BYTES: Final = 64 * 1024
 
 
 class StreamConnection:
-    """A connection over an asyncio reader and writer, which it owns and closes."""
+    """A connection over an asyncio reader and writer. The connection owns both, and closes them."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -30,7 +30,7 @@ class StreamConnection:
         await self._writer.drain()
 
     async def close(self, error: Exception | None) -> None:
-        """Close the reader and the writer. If there is an error, discard unsent data."""
+        """Close the reader and the writer. If `error` is not None, discard unsent data."""
         if self._task is not None:
             self._task.cancel()
         if error is not None:
@@ -54,9 +54,9 @@ class StreamConnection:
 
 
 class DescriptorConnection:
-    """A connection over pollable file descriptors: a serial device or pty in raw mode, a pipe, a socket.
+    """A connection over pollable file descriptors: a serial device or pty in raw mode, a pipe or a socket.
 
-    The connection owns the descriptors and closes them. `write_fd` defaults to `read_fd`.
+    The connection owns the descriptors, and closes them. `write_fd` defaults to `read_fd`.
     """
 
     def __init__(self, read_fd: int, write_fd: int | None = None) -> None:
@@ -72,7 +72,7 @@ class DescriptorConnection:
         self._task = asyncio.create_task(self._read(connection))
 
     async def send(self, data: bytes) -> None:
-        """Write all data, in as many parts as the descriptor accepts."""
+        """Write all data, in several parts if the descriptor does not accept it at once."""
         loop = asyncio.get_running_loop()
         rest = memoryview(data)
         while rest:
@@ -114,7 +114,7 @@ class DescriptorConnection:
 async def _wait(
     add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool], fd: int
 ) -> None:
-    """Wait until the descriptor is ready for reading or writing."""
+    """Wait until a file descriptor is ready for reading or writing."""
     is_due = asyncio.Event()
     add(fd, is_due.set)
     try:

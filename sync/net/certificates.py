@@ -1,7 +1,7 @@
-"""Reads and checks certificates: fingerprints, pins, dates and names. Errors have human-readable messages.
+"""Reads certificates, and checks their fingerprints, dates and names. Errors have human-readable messages.
 
-Dates are not checked in the TLS handshake (see `tls_contexts`), because the clock of a Raspberry Pi may be in
-1970 when it boots. A certificate must not be rejected for that reason. `check_dates` checks the dates after
+Dates are not checked in the TLS handshake (see `tls_contexts`). When a Raspberry Pi boots, its clock may show
+a time in 1970, and certificates must not be rejected for that reason. `check_dates` checks the dates after
 the handshake, against the best known time.
 
 A failed check raises ProblemError with Domain.TLS. For malformed certificates, `cryptography` raises
@@ -25,7 +25,7 @@ from sync.peer.problems import Domain, Problem, ProblemError
 _FINGERPRINT: Final = re.compile(
     r"(?:sha-?256(?:\s*fingerprint)?\s*[=:]\s*)?([0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){31})", re.IGNORECASE
 )
-"""Pattern of a SHA-256 fingerprint, with the prefixes that tools print before it.
+"""Pattern of a SHA-256 fingerprint, including the prefixes that tools print before a fingerprint.
 
 For example, `openssl x509 -fingerprint -sha256` prints `sha256 Fingerprint=AA:BB:…`.
 """
@@ -40,17 +40,18 @@ def tls_error(text: str) -> ProblemError:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """Return the SHA-256 of the certificate's DER form as `AB:CD:…`.
+    """Return the SHA-256 hash of the certificate's DER encoding, in the form `AB:CD:…`.
 
-    `openssl x509 -fingerprint -sha256` prints the fingerprint in the same form.
+    `openssl x509 -fingerprint -sha256` prints fingerprints in the same form.
     """
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def parse_fingerprint(text: str) -> str:
-    """Convert a SHA-256 fingerprint, with or without colons and in any case, to the form of `fingerprint`.
+    """Convert a SHA-256 fingerprint to the form that `fingerprint` returns.
 
-    Raises ValueError if the string is not a fingerprint.
+    The fingerprint may be in upper or lower case, with or without colons. Raises ValueError if the string is
+    not a fingerprint.
     """
     if match := _FINGERPRINT.fullmatch(text.strip()):
         return bytes.fromhex(re.sub("[: -]", "", match[1])).hex(":").upper()
@@ -75,7 +76,7 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     """Return all certificates in the content of a PEM file, at least one.
 
-    Raises ProblemError if the content has no valid certificate. The message names the file `path`.
+    Raises ProblemError if the content has no valid certificate. The message names the file, `path`.
     """
     if b"-----BEGIN CERTIFICATE-----" not in content:
         text = f"{path} contains no certificate in PEM format (beginning with -----BEGIN CERTIFICATE-----)"
@@ -88,7 +89,7 @@ def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
 
 
 def parse_der(encoded: bytes) -> x509.Certificate:
-    """Return a certificate from its DER encoding. Raises ValueError if it is malformed."""
+    """Decode a certificate from its DER encoding. Raises ValueError if the encoding is malformed."""
     try:
         return x509.load_der_x509_certificate(encoded)
     except Exception as error:
@@ -96,9 +97,9 @@ def parse_der(encoded: bytes) -> x509.Certificate:
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """Return the content of a file. `what` describes the file in error messages, such as "certificate".
+    """Return the content of a file. Raises ProblemError if the file cannot be read.
 
-    Raises ProblemError if the file cannot be read.
+    `what` describes the file in error messages, for example "certificate".
     """
     try:
         return path.read_bytes()
@@ -120,9 +121,9 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def subject_uris(certificate: x509.Certificate) -> list[str]:
-    """Return the URIs in the subject's alternative names, which identify the peer.
+    """Return the URIs among a certificate's subject alternative names. They identify the peer.
 
-    The result is empty if there are none, or if the extensions are malformed.
+    The result is empty if there are no URIs, or if the certificate's extensions are malformed.
     """
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -150,7 +151,10 @@ def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket) -> x509.Certific
 
 
 def check_pin(certificate: x509.Certificate, pinned: str) -> None:
-    """Raise ProblemError unless the certificate has this fingerprint, in the form of `fingerprint`."""
+    """Raise ProblemError unless the certificate's fingerprint is `pinned`.
+
+    `pinned` must have the form that `fingerprint` returns.
+    """
     if (actual := fingerprint(certificate)) != pinned:
         text = f"the peer's certificate has fingerprint {actual}, not the pinned {pinned}"
         raise tls_error(text)
@@ -169,7 +173,7 @@ def check_self_signed(certificate: x509.Certificate) -> None:
 
 
 def check_uri(certificate: x509.Certificate, expected: str) -> None:
-    """Raise ProblemError unless the certificate contains the URI `expected`."""
+    """Raise ProblemError unless the certificate's subject alternative names include the URI `expected`."""
     uris = subject_uris(certificate)
     if expected not in uris:
         issued_to = ", ".join(map(repr, uris)) or "no URI"
@@ -213,15 +217,15 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
-"""Suffixes of OpenSSL's reason strings, each with its meaning. The prefixes differ between TLS versions."""
+"""Suffixes of OpenSSL's reason strings, each with its meaning. Prefixes differ between TLS versions."""
 
 
 def explain(error: ssl.SSLError) -> str:
-    """Return a description of a TLS error that occurred during or after the handshake.
+    """Return a human-readable description of a TLS error that occurred during or after the handshake.
 
     In TLS 1.3, a server checks the client's certificate after the client has finished its handshake. So the
-    client detects a refusal only on its first read. If the server sends no alert with the reason (see
-    `tls_alerts`), that read fails with a reset or an end of the stream, and not with an SSLError.
+    client detects a refusal only when it first reads. If the server sends no alert with the reason (see
+    `tls_alerts`), that read fails with a connection reset or an end of the stream, not with an SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"cannot verify the peer's certificate: {error.verify_message}"

@@ -2,11 +2,12 @@
 
 A *stranger* is an unauthenticated client: it has connected and is not admitted yet. Connecting requires no
 credentials, so each address has few slots for strangers. When the slots for strangers are full, the
-longest-waiting stranger from the address with the most strangers is dropped. Some slots for admitted
-connections are reserved for clients whose certificate was accepted, so that users cannot take all slots.
-Until its certificate is accepted, such a client also counts as a stranger, because a certificate that chains
-to one of our roots may have been revoked. When the slots for users are full, the oldest connection of the
-user with the most connections is dropped.
+longest-waiting stranger from the address with the most strangers is dropped.
+
+Some slots for admitted connections are reserved for clients with an accepted certificate, so that users with
+passwords cannot occupy all slots. A client with a certificate also counts as a stranger until its certificate
+is accepted, because a certificate that chains to one of our roots may have been revoked. When the slots for
+users are full, the oldest connection of the user with the most connections is dropped.
 
 This module does no I/O: it returns the connections to drop.
 """
@@ -17,12 +18,12 @@ from typing import Final, Generic, TypeVar
 PER_ADDRESS: Final = 8
 """Maximum number of unauthenticated clients from one address or one IPv6 /64 at the same time.
 
-A peer may open two connections, and a handshake over a poor radio link takes a second.
+A peer may open two connections at once, and a handshake over a poor radio link takes a second.
 """
 STRANGERS: Final = 40
-"""Maximum number of unauthenticated clients in total."""
+"""Maximum number of unauthenticated clients, from all addresses combined."""
 KEPT: Final = 40
-"""Number of slots reserved for clients with a certificate."""
+"""Number of connection slots that are reserved for clients with a certificate."""
 
 K = TypeVar("K")
 
@@ -48,9 +49,9 @@ class ConnectionSlots(Generic[K]):
         self.most, self._reserved = most, min(reserved, most)
         self._per_address, self._most_strangers = per_address, strangers
         self._strangers: dict[K, str] = {}
-        """Address of each unauthenticated client, the longest-waiting first."""
+        """Address or IPv6 /64 of each unauthenticated client, by key, the longest-waiting client first."""
         self._known: set[K] = set()
-        """Clients that are not admitted yet, but whose certificates were accepted."""
+        """Keys of the clients that are not admitted yet, but whose certificates were accepted."""
         self._members: dict[K, None] = {}
         self._others: dict[K, str] = {}
         """Owner of each admitted connection without a certificate, by the connection's key, oldest first."""
@@ -59,9 +60,10 @@ class ConnectionSlots(Generic[K]):
         return len(self._strangers) + len(self._members) + len(self._others)
 
     def arrive(self, who: K, site: str) -> K | None:
-        """Add an unauthenticated client from `site`, an address or IPv6 /64.
+        """Assign a slot to an unauthenticated client from `site`, an address or an IPv6 /64.
 
-        Return another client to drop, or None.
+        Returns:
+            Key of another client, which the caller must drop; None if there is none.
 
         Raises:
             NoFreeSlotError: no slot is free for the client.
@@ -93,7 +95,10 @@ class ConnectionSlots(Generic[K]):
             self._known.add(who)
 
     def enter(self, stranger: K, owner: str = "") -> K | None:
-        """Admit a client that belongs to `owner`. Return another connection to drop, or None.
+        """Admit a client that belongs to `owner`.
+
+        Returns:
+            Key of another connection, which the caller must drop; None if there is none.
 
         Raises:
             NoFreeSlotError: no slot is free for the connection.
@@ -116,11 +121,11 @@ class ConnectionSlots(Generic[K]):
         return dropped
 
     def _most_of_one(self, newcomer: str | None) -> K | None:
-        """Return the oldest connection of the owner with the most connections, to be dropped.
+        """Return the oldest connection of the owner with the most connections, so that it can be dropped.
 
-        Return None if `newcomer`, the owner of the new connection, would then have at least as many
-        connections as that owner had. If `newcomer` is None, the new client has a certificate, and the
-        numbers are not compared.
+        `newcomer` is the owner of the new connection. If that owner, including the new connection, has at
+        least as many connections, the result is None. If `newcomer` is None, the new client has a
+        certificate, and the numbers are not compared.
         """
         by_owner = Counter(self._others.values())
         if not by_owner:

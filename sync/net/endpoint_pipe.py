@@ -10,9 +10,9 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _PIECE: Final = 16 * 1024
-"""Maximum number of bytes passed to the application's connection at once in a byte stream.
+"""Maximum number of bytes of a byte stream that are passed to the application's connection at once.
 
-Sending this many bytes over a slow line takes seconds. With TLS, these bytes form one record.
+Sending this many bytes over a slow line takes seconds. With TLS, they form one record.
 """
 _READY_BYTES: Final = 64 * 1024
 """Number of received but undelivered bytes above which `ready` waits."""
@@ -61,7 +61,7 @@ class EndpointPipe(asyncio.Transport):
     # Calls from the application's connection
 
     def received(self, data: bytes) -> None:
-        """Buffer bytes received by the application's connection until they can be delivered."""
+        """Buffer bytes that the application's connection has received, until they can be delivered."""
         if self._is_closing and self._finisher is not None:
             return
         self._in.append(bytes(data))
@@ -78,7 +78,7 @@ class EndpointPipe(asyncio.Transport):
         await self._ready.wait()
 
     def ended(self, error: Exception | None) -> None:
-        """Handle the end of the connection. If there was no error, deliver the buffered bytes first."""
+        """Handle the end of the connection. If `error` is None, deliver the buffered bytes first."""
         if error is not None:
             self._finish(error)
             return
@@ -93,7 +93,7 @@ class EndpointPipe(asyncio.Transport):
         self._protocol = protocol
 
     def is_closing(self) -> bool:
-        """Return True if the transport is closing, so that no more data can be written."""
+        """Return True if the transport is closing or closed, so that no more data can be written."""
         return self._is_closing
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -102,16 +102,16 @@ class EndpointPipe(asyncio.Transport):
         self._low = self._high // 4 if low is None else low
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of bytes not yet passed to the connection."""
+        """Return the number of written bytes that are not yet passed to the application's connection."""
         return self._out_bytes
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write bytes, in pieces of any size."""
+        """Queue bytes for writing. They may be passed to the connection in pieces of any size."""
         view = memoryview(data)
         self.writelines(bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Write pieces. Each piece is passed to the connection separately."""
+        """Queue several pieces for writing. Each piece is passed to the connection separately."""
         if self._is_closing:
             return
         for piece in list_of_data:
@@ -204,7 +204,7 @@ class EndpointPipe(asyncio.Transport):
 
         Args:
             error: the error to report to the protocol; None for a normal end.
-            reported: the error to pass to the application's connection, instead of `error`.
+            reported: the error to pass to the application's connection; None to pass `error`.
         """
         if self._finisher is not None:
             return

@@ -23,23 +23,26 @@ _ENDPOINT: Final = "/_blipsync"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Credentials of this side, and the checks of the server's certificate."""
+    """Credentials to present to the server, and rules for accepting the server's certificate."""
 
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
-    """The only accepted server certificate, or its SHA-256 fingerprint; None to verify certificates."""
+    """The only server certificate to accept, or its SHA-256 fingerprint; None to verify the certificate."""
     accept_only_self_signed: bool = False
     roots: Sequence[x509.Certificate] | None = None
-    """Trusted roots for the server's certificate; None for the system's roots."""
+    """Trusted roots to which the server's certificate must chain; None for the system's roots."""
     expected_uri: str | None = None
-    """URI that the server's certificate must contain. If it is given, the host name is not checked."""
+    """URI that the server's certificate must contain. If it is set, the host name is not checked."""
     judge: Judge | None = None
-    """Function that checks a certificate that chains to `roots`.
+    """Function that decides whether to accept a certificate that chains to `roots`.
 
-    This function replaces the checks of dates and host name.
+    If it is set, this function replaces the usual checks of dates and host name.
     """
     now: Callable[[], datetime] | None = None
-    """Function that returns an aware datetime for checking certificates; None for the system clock."""
+    """Function that returns the time for checking certificates, as an aware datetime.
+
+    If it is None, the system clock is used.
+    """
 
 
 class Endpoint(Protocol):
@@ -47,11 +50,14 @@ class Endpoint(Protocol):
 
     @property
     def name(self) -> str:
-        """Human-readable name of the endpoint."""
+        """Human-readable name of the endpoint, for messages."""
 
     @property
     def peer(self) -> Peer:
-        """Identity of the peer for the checkpoint, used if the application supplies none."""
+        """Identity of the peer, from which the checkpoint's name is derived.
+
+        It is used only if the application supplies no identity.
+        """
 
     async def connect(
         self,
@@ -65,9 +71,9 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class URLEndpoint:
-    """The URL of a database at a listener or a gateway, such as `wss://host:port/<name>` or `ws://…`.
+    """An endpoint that is reached by URL, such as `wss://host:port/<name>`: a listener or a gateway.
 
-    Raises ValueError if the URL does not have this form.
+    The scheme may also be `ws:`. Raises ValueError if the URL does not have this form.
     """
 
     url: str
@@ -143,10 +149,10 @@ class URLEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class MessageEndpoint:
-    """A peer that is reached over the application's own connection, such as a serial line or a radio."""
+    """An endpoint that is reached over the application's own connection, such as a serial line or a radio."""
 
     uid: str
-    """Unique id of the peer. It also identifies the checkpoint."""
+    """Unique id of the peer. The checkpoint's name is derived from it."""
     open: Callable[[], MessageEndpointConnection]
     """Function that creates a connection. It is called for each attempt to connect."""
     protocol_type: ProtocolType

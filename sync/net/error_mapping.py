@@ -14,8 +14,8 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
     """Convert an error to a `Problem`.
 
     Args:
-        error: the error; None for a connection that has ended without an error.
-        doing: the action that failed, with its target, such as "connecting to boat.local:4984".
+        error: the error; None if a connection has ended without an error.
+        doing: the action that failed and its target, such as "connecting to boat.local:4984".
     """
     if error is None:
         return Problem(
@@ -28,7 +28,7 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
         return Problem(Domain.TLS, 0, f"{doing}: {certificates.explain(error)}")
     if isinstance(error, OSError) and error.errno:
         reason = error.strerror or ""
-        if not reason or reason.startswith("Connect call failed"):  # asyncio's text, which gives no reason
+        if not reason or reason.startswith("Connect call failed"):  # asyncio's text, which states no reason
             reason = os.strerror(error.errno)
         return Problem(Domain.POSIX, error.errno, f"{doing}: {reason}")
     what = str(error) or type(error).__name__

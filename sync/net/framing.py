@@ -1,11 +1,12 @@
-"""WebSocket framing (RFC 6455) without I/O: conversion of bytes to complete binary messages, and vice versa.
+"""WebSocket framing (RFC 6455) without I/O: converts bytes to complete binary messages, and vice versa.
 
 Nearly all traffic consists of unfragmented binary frames within the size limit. This module parses and builds
 such frames itself, because replication sends very many frames of 300 bytes. For each frame, the
-generator-based parser of the `websockets` package takes 5 µs, and the parser in this module takes 0.7 µs. All
-other frames are passed to the package's protocol as their bytes arrive, but without any bytes of the next
-frame. So the package's parser is always at the beginning of a frame when the parser in this module continues.
-Both parsers produce the same messages and the same close codes.
+generator-based parser of the `websockets` package takes 5 µs, and the parser in this module takes 0.7 µs.
+
+All other frames are passed to the package's protocol as their bytes arrive, but without any bytes of the next
+frame. So when the parser in this module continues, the package's parser is always at the beginning of a
+frame. Both parsers produce the same messages and the same close codes.
 """
 
 import logging
@@ -21,7 +22,7 @@ from sync.blip.close_codes import CloseCode
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # built without a compiler: the same result, twenty times slower
+except ImportError:  # `websockets` was built without a compiler; this function is twenty times slower
     from websockets.utils import apply_mask
 
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
@@ -30,15 +31,15 @@ package_log: Final = logging.getLogger(f"{__name__}.websockets")
 """Logger for the `websockets` package's protocols, whose messages are less specific than our own."""
 package_log.setLevel(logging.WARNING)
 
-# RFC 6455, 5.2. The first byte has FIN and the opcode. The second has MASK and the length; 126 and 127 mean
-# that the length follows in two or eight bytes.
+# RFC 6455, 5.2. The first byte contains FIN and the opcode. The second contains MASK and the length. The
+# values 126 and 127 mean that the length follows, in two or eight bytes.
 _WHOLE_BINARY: Final = 0x82
 _KNOWN: Final = frozenset(fin | opcode for fin in (0, 0x80) for opcode in (0, 1, 2, 8, 9, 10))
 _MASK: Final = 0x80
 _HEADER_16: Final = struct.Struct("!BBH").pack
 _HEADER_64: Final = struct.Struct("!BBQ").pack
 _KEY_BYTES: Final = 4
-_KEYS_AT_ONCE: Final = 256  # One system call for many masking keys. A call for each would take 1 µs.
+_KEYS_AT_ONCE: Final = 256  # One system call provides many masking keys. A call for each key would take 1 µs.
 _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame carries 125 bytes, of which the code takes two.
 
 
@@ -51,9 +52,9 @@ class CloseReason:
 
 
 class Framing:
-    """The framing of one connection after its handshake.
+    """The WebSocket framing of one connection after its handshake.
 
-    `protocol` must be open, with a limit for the size of messages and without extensions.
+    `protocol` must be open, with a limit on the size of messages and without extensions.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -128,7 +129,7 @@ class Framing:
         self._collect(self._out)
 
     def close(self, code: int, reason: str) -> None:
-        """Queue a close frame, after which nothing can be sent.
+        """Queue a close frame. Nothing can be sent after a close frame.
 
         Call this only while the connection is open.
         """
@@ -150,9 +151,9 @@ class Framing:
     # Receiving
 
     def receive(self, data: bytes) -> list[bytes]:
-        """Process received bytes, and return the messages that they complete.
+        """Process received bytes, and return the binary messages that they complete.
 
-        Check `failure`, `peer_goodbye` and `has_output` after each call.
+        After each call, the caller must check `failure`, `peer_goodbye` and `has_output`.
         """
         frames: list[bytes] = []
         if self._tail:
@@ -180,8 +181,9 @@ class Framing:
     def _take_apart(self, data: bytes, position: int, frames: list[bytes]) -> int:
         """Append the payload of each complete, unfragmented binary frame to `frames`.
 
-        Return the position after these frames. If another kind of frame follows, `_lent` is set to its
-        length. If an incomplete frame follows, `_needed` is set to the number of bytes required to continue.
+        Return the position after these frames. If a different kind of frame follows, `_lent` is set to the
+        length of that frame. If an incomplete frame follows, `_needed` is set to the number of bytes that are
+        required to continue.
         """
         end, masks, max_size = len(data), self._masks_in, self._max_size
         key_bytes = _KEY_BYTES if masks else 0

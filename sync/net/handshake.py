@@ -1,4 +1,4 @@
-"""Parts of the WebSocket opening handshake that both sides use: addresses, headers, and a buffer."""
+"""Parts of the WebSocket opening handshake that client and server share: addresses, headers, and a buffer."""
 
 import ipaddress
 from typing import Final
@@ -21,7 +21,7 @@ _END: Final = b"\r\n\r\n"
 
 
 class Head:
-    """A buffer that collects an HTTP head, and the bytes that arrive after it."""
+    """A buffer that collects an HTTP head and the bytes that arrive after the head."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -37,7 +37,7 @@ class Head:
 
     @property
     def first(self) -> int | None:
-        """First byte of the head; None if no byte has arrived."""
+        """Value of the first byte of the head; None if no byte has arrived."""
         return self._bytes[0] if self._bytes else None
 
     def add(self, data: bytes) -> None:
@@ -61,10 +61,11 @@ class Head:
 
 
 def joined(headers: Headers) -> Headers:
-    """Return headers in which each name occurs once. Values of a repeated header are joined with commas.
+    """Return headers in which each name occurs once. The values of a repeated header are joined with commas.
 
-    Looking up a repeated name in `Headers` raises an exception, which callers do not expect. Only the values
-    of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
+    Looking up a repeated name in `Headers` raises an exception, which callers do not expect. The only
+    exception is `Set-Cookie`, whose values would change their meaning if they were joined (RFC 9110,
+    section 5.3).
     """
     combined = Headers()
     for name in headers:
@@ -78,7 +79,7 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
     """Parse a WebSocket URL.
 
     Returns:
-        The parsed URL, and the host to connect to. The host includes the zone of a link-local address.
+        The parsed URL, and the host to connect to. If the host is a link-local address, it includes the zone.
 
     Raises:
         ProblemError: the URL is not valid, or contains user information. The message does not quote user
@@ -108,7 +109,7 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
 
 
 def _as_written(url: str, zone: str) -> str:
-    """Return the zone spelt as in the URL, because interface names are case-sensitive."""
+    """Return the zone in the spelling of the URL, because interface names are case-sensitive."""
     at = url.lower().find(zone.lower() + "]")
     return url[at : at + len(zone)] if at >= 0 else zone
 
@@ -127,7 +128,7 @@ def spell_remote(address: object) -> str:
             except ValueError:
                 return f"{host}:{port}"
             if isinstance(parsed, ipaddress.IPv6Address):
-                if parsed.ipv4_mapped is not None:  # an IPv4 address in a socket for both families
+                if parsed.ipv4_mapped is not None:  # an IPv4 client of a socket for both address families
                     return f"{parsed.ipv4_mapped}:{port}"
                 return f"[{bare}{is_scoped}{zone}]:{port}"
             return f"{host}:{port}"

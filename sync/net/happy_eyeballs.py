@@ -1,8 +1,8 @@
-"""Connects a TCP socket to the first address of a host that answers (RFC 8305).
+"""Connects a TCP socket to whichever address of a host answers first (RFC 8305).
 
 The library `aiohappyeyeballs` also connects in this way, but it does not report the error of each attempt. If
-two addresses fail with different errors, such as 111 and 113, version 2.7.1 raises a single `OSError` without
-an `errno`. This module needs the `errno` of each attempt to select the problem to report.
+two addresses fail with different error numbers, such as 111 and 113, version 2.7.1 raises a single `OSError`
+without an `errno`. This module needs the `errno` of each attempt to select the problem to report.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from .error_mapping import problem_of
 
 STAGGER: Final = 0.25
-"""Seconds between the starts of attempts with different addresses (RFC 8305, section 5)."""
+"""Seconds between the starts of connection attempts to different addresses (RFC 8305, section 5)."""
 
 _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
-"""Errors that an unsupported address family causes. Any other error is reported in preference to these."""
+"""Error numbers caused by an unsupported address family. Other errors are reported in preference to these."""
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -30,13 +30,13 @@ _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, b
 async def dial(
     host: str, port: int, *, network_interface: str | None = None, addresses: Sequence[str] = ()
 ) -> socket.socket:
-    """Connect a socket, which the caller must close.
+    """Return a TCP socket that is connected to a host. The caller must close the socket.
 
     Args:
-        host: a name or an address, with its zone if it is link-local (`fe80::1%eth0`).
+        host: a host name, or an address, with its zone if it is link-local (`fe80::1%eth0`).
         port: the TCP port.
         network_interface: the only interface to use, as a name or as an address of this machine.
-        addresses: known addresses of the host, the most likely first. If given, the name is not resolved.
+        addresses: known addresses of the host, the most likely first. If given, `host` is not resolved.
 
     Raises:
         ProblemError: no connection to any address could be made.
@@ -73,7 +73,7 @@ def _spelt(host: str) -> str:
 
 
 def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
-    """Return the addresses with alternating families, so that an unusable family delays only one attempt."""
+    """Return the addresses with IPv4 and IPv6 alternating, so that an unusable family delays one attempt."""
     first = addresses[0][0]
     same = [address for address in addresses if address[0] == first]
     other = [address for address in addresses if address[0] != first]

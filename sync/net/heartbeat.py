@@ -11,9 +11,9 @@ _NEAR: Final = 0.001
 class Heartbeat:
     """A timer that sends pings, and reports a lost connection if no data arrives after a ping.
 
-    It calls `ping` every `interval` seconds, and `lost` once if no data arrives within `grace` seconds of a
-    ping. The owner sets `heard` whenever data arrives, even one byte. The owner sets `is_deaf` while it has
-    paused reading, because missing data is then no sign of a lost connection.
+    It calls `ping` every `interval` seconds. It calls `lost`, once, if no data arrives within `grace` seconds
+    after a ping. The caller sets `heard` whenever data arrives, even one byte. The caller sets `is_deaf`
+    while reading is paused, because missing data is then not a sign of a lost connection.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Heartbeat:
 
     @property
     def silence(self) -> float:
-        """Seconds since the last ping if no data has arrived since then; otherwise 0."""
+        """Seconds since the last ping if no data has arrived after it; otherwise 0."""
         return 0.0 if self.heard or self.is_deaf else self._loop.time() - self._pinged_at
 
     def stop(self) -> None:

@@ -1,7 +1,8 @@
-"""Addresses from which users have logged in before, so that attackers' wrong passwords do not lock users out.
+"""Addresses from which users have logged in before.
 
-A few addresses are kept for each user, for 90 days after their last use. This module does no I/O: the caller
-passes in a clock, and stores the result of `as_json` between two runs.
+`login_rate_limit` treats these addresses separately, so that attackers who send wrong passwords from other
+addresses cannot lock out a user. A few addresses are kept for each user, for 90 days after their last use.
+This module does no I/O: the caller passes in a clock, and stores the result of `as_json` between two runs.
 
     addresses = KnownAddresses(utc=time.time, stored=stored)
     if addresses.note("anna", "192.0.2.7"):    # True if the change must be stored
@@ -18,14 +19,14 @@ ADDRESSES: Final = 8
 This is enough for a phone and a tablet, each on board and on other networks.
 """
 USERS: Final = 128
-"""Maximum number of users whose addresses are kept, more than any crew has.
+"""Maximum number of users whose addresses are kept. No crew has more members.
 
 Only users who have sent the correct password are counted.
 """
 EXPIRES_S: Final = 90 * 86_400.0
 """Seconds for which an unused address is kept: about as long as a boat is laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
-"""Minimum seconds between two updates of the same address, each of which is a write to the card."""
+"""Minimum seconds between two updates of the same address. Each update writes to the card."""
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
@@ -39,10 +40,10 @@ def exact(address: str) -> str:
 
 
 def site_of(address: str) -> str:
-    """Return the site of an address: the address itself, or the /64 of an IPv6 address.
+    """Return the site of an address: the /64 of an IPv6 address, or the IPv4 address itself.
 
-    A link-local address is its own site, because all neighbours on a network share the /64 of link-local
-    addresses. An invalid address is returned unchanged.
+    The site of a link-local IPv6 address is the address itself, because all neighbours on a network share the
+    /64 of link-local addresses. An invalid address is returned unchanged.
     """
     parsed = _parsed(address)
     if parsed is None:
@@ -77,9 +78,10 @@ class KnownAddresses:
 
         Args:
             utc: returns seconds since 1970.
-            stored: the stored result of `as_json`. Malformed entries are ignored. A time in the future, which
-                was recorded while the clock was wrong, is replaced by the current time.
-            expires_s: seconds from an address's last use until its removal.
+            stored: the stored result of `as_json`; None for an empty collection. Malformed entries are
+                ignored. A time in the future, which was recorded while the clock was wrong, is replaced by
+                the current time.
+            expires_s: seconds from the last use of an address until its removal.
             users: maximum number of users.
         """
         self._utc, self._expires_s, self._most = utc, expires_s, users
@@ -93,16 +95,16 @@ class KnownAddresses:
                     self._put(user[:_LONGEST], exact(address), min(float(when), now))
 
     def has(self, user: str, address: str) -> bool:
-        """Return True if this user has logged in from exactly this address."""
+        """Return True if a user has logged in from exactly this address."""
         return exact(address) in self._fresh(user)
 
     def has_site(self, user: str, address: str) -> bool:
-        """Return True if this user has logged in from this address, or from the same IPv6 /64."""
+        """Return True if a user has logged in from this address, or from the same IPv6 /64."""
         site = site_of(address)
         return any(site_of(known) == site for known in self._fresh(user))
 
     def note(self, user: str, address: str) -> bool:
-        """Record that this user has logged in from an address. Return True if the change must be stored."""
+        """Record that a user has logged in from an address. Return True if the change must be stored."""
         now = self._utc()
         before = self._fresh(user).get(exact(address))
         if before is not None and 0 <= now - before < NOTE_EVERY_S:
@@ -111,14 +113,14 @@ class KnownAddresses:
         return True
 
     def forget(self, users: Iterable[str]) -> bool:
-        """Remove the addresses of users whose passwords have changed. Return True if any were stored."""
+        """Remove the addresses of users whose passwords have changed. Return True if any were removed."""
         known = {user[:_LONGEST] for user in users} & self._users.keys()
         for user in known:
             del self._users[user]
         return bool(known)
 
     def as_json(self) -> dict[str, dict[str, float]]:
-        """Return all addresses by user, each with the time of its last use."""
+        """Return all addresses, by user, each with the time of its last use in seconds since 1970."""
         return {user: dict(addresses) for user, addresses in self._users.items()}
 
     def _fresh(self, user: str) -> dict[str, float]:

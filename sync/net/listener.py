@@ -60,9 +60,9 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 """Supported subprotocols, in order of preference."""
 DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
-"""Seconds for which `stop` waits for peers to close their connections.
+"""Seconds for which `stop` waits until peers have closed their connections.
 
-Peers that are out of range never close their connections.
+The time is limited because a peer that is out of range never closes its connection.
 """
 PER_CLIENT: Final = 16
 """Maximum number of connections from one client.
@@ -72,7 +72,7 @@ A device opens one or two connections, and several devices may share a user name
 FIRST_MESSAGE_S: Final = 60.0
 """Seconds within which a peer's first request must arrive.
 
-The peer sends this request immediately after the handshake, but a satellite link may lose it twice.
+The peer sends this request immediately after the handshake, but a satellite link may lose the request twice.
 """
 _ENDPOINT: Final = "_blipsync"
 
@@ -85,13 +85,13 @@ class Visitor:
     database: str
     """Name of the requested database, as in its URL."""
     remote: str
-    """The client's address and port, in readable form."""
+    """The client's address and port, in human-readable form."""
     headers: Mapping[str, str]
-    """Headers of the client's request."""
+    """HTTP headers of the client's request."""
 
 
 Authorizer = Callable[[Visitor], PassiveOptions | Refusal | None]
-"""Function that returns a visitor's rights, a refusal, or None to refuse the visitor without a reason."""
+"""Function that returns a client's permissions, a refusal, or None to refuse the client without a reason."""
 Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator | ListenerAuthenticators
 
 
@@ -100,52 +100,52 @@ class URLEndpointListenerConfiguration:
     """Configuration of a `URLEndpointListener`."""
 
     databases: Mapping[str, Database]
-    """The databases to serve, each by its name in URLs: `wss://host:port/<name>`."""
+    """The databases to serve, by their names in URLs: `wss://host:port/<name>`."""
     port: int = DEFAULT_PORT
     """TCP port to listen on; 0 for any free port."""
     network_interface: str | None = None
-    """Name or address of the only interface to listen on; None for all."""
+    """Name or address of the only network interface to listen on; None for all interfaces."""
     welcomes: Callable[[str], bool] | None = None
-    """Function that returns True to accept a connection that arrived at a local address; None accepts all.
+    """Function that returns True if connections to the given local address are accepted; None accepts all.
 
-    With this function, a listener on all interfaces can accept connections only on some interfaces.
+    With this function, a listener on all interfaces can accept connections on some of the interfaces only.
     """
     disable_tls: bool = False
     tls_identity: TLSIdentity | None = None
-    """TLS identity of the listener; None to create a self-signed one at each start."""
+    """TLS identity of the listener; None to create a self-signed identity at each start."""
     authenticator: Authenticator | None = None
     """Authenticator of clients; None to admit every client."""
     authorize: Authorizer | None = None
-    """Function that returns the rights of each client.
+    """Function that returns the permissions of a client.
 
     If it is None, every client may read, and may write unless `read_only` is set.
     """
     read_only: bool = False
     enable_delta_sync: bool = True
     conflict_resolver: ConflictResolver = default_resolver
-    """Resolver of conflicts between an edit and a deletion, unless `authorize` returns a resolver.
+    """Resolver of conflicts between an edit and a deletion. It is used only if `authorize` is None.
 
-    The listener refuses other conflicts, and the client resolves them.
+    The listener rejects revisions that cause other conflicts, and the client resolves these conflicts.
     """
     heartbeat: float = 300.0
     """Seconds between pings."""
     grace: float = 30.0
-    """Seconds without data after a ping, after which the connection counts as lost."""
+    """Seconds after a ping after which a connection counts as lost if no data arrives."""
     max_connections: int = 100
     strangers_per_address: int = PER_ADDRESS
     """Maximum number of unauthenticated connections from one address."""
     per_client: int = PER_CLIENT
-    """Maximum number of connections of one user or certificate. A new connection replaces the oldest."""
+    """Maximum number of connections per user or certificate. A further connection replaces the oldest one."""
     first_message: float = FIRST_MESSAGE_S
     """Seconds within which an admitted peer must send its first request."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Additional headers in the response to an admitted client."""
+    """Additional HTTP headers in the response to an admitted client."""
     on_connected: "Callable[[PeerConnection], None] | None" = None
-    """Function called at the beginning of each connection."""
+    """Function to call when a peer has connected."""
     on_disconnected: "Callable[[PeerConnection, Problem | None], None] | None" = None
-    """Function called at the end of each connection, with the problem that ended it, or None."""
+    """Function to call when a connection has ended, with the problem that ended it, or None."""
     on_documents: "Callable[[PeerConnection, Sequence[DocumentEnded]], None] | None" = None
-    """Function called with batches of documents that were replicated or failed."""
+    """Function to call with batches of documents that were replicated or failed."""
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
     common_name: str = "logboat"
@@ -160,7 +160,7 @@ class PeerConnection:
     client: Client
     database: str
     headers: Mapping[str, str]
-    """Headers of the peer's request."""
+    """HTTP headers of the peer's request."""
     subprotocol: str
     link: PeerDriver
 
@@ -177,7 +177,7 @@ class PeerConnection:
 
 
 class _Admitted(NamedTuple):
-    """An admitted client, the database that it has requested, and its rights."""
+    """An admitted client, the database that the client has requested, and the client's permissions."""
 
     client: Client
     name: str
@@ -194,7 +194,7 @@ class ConnectionStatus:
 
 
 class URLEndpointListener:
-    """A listener that accepts connections from `start` to `stop`."""
+    """A listener that serves databases to clients. It accepts connections from `start` until `stop`."""
 
     def __init__(self, configuration: URLEndpointListenerConfiguration) -> None:
         self.configuration: Final = configuration
@@ -256,7 +256,7 @@ class URLEndpointListener:
 
     @property
     def urls(self) -> list[str]:
-        """URLs of each database, one for each address of this machine, loopback last."""
+        """URLs of all databases, one for each address of this machine. Loopback addresses come last."""
         if self._server is None:
             return []
         scheme = "ws" if self.configuration.disable_tls else "wss"
@@ -371,7 +371,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close the oldest connection, which was probably lost, of a client that has too many."""
+        """Close a client's oldest connection, which was probably lost, if the client has too many."""
         theirs = [
             connection
             for connection in self._connections
@@ -383,7 +383,7 @@ class URLEndpointListener:
             oldest.link.shed("the same client has opened newer connections")
 
     def _owner(self, client: Client, remote: str) -> ConnectionOwner:
-        """Return the owner to whom the processor time of all the client's connections is charged."""
+        """Return the owner to whom the processor time of all connections of a client is charged."""
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
@@ -405,7 +405,7 @@ class URLEndpointListener:
 
 
 def _account(client: Client, remote: str) -> str:
-    """Return the key that identifies a client in counts: its certificate, user name or address."""
+    """Return the key that identifies a client when connections are counted: fingerprint, user or address."""
     if isinstance(client, CertificateHolder):
         return certificates.fingerprint(client.certificate)
     return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
@@ -417,7 +417,7 @@ def _end_if_mute(connection: PeerConnection) -> None:
 
 
 def describe_client(client: Client) -> str:
-    """Return a description of a client for log messages."""
+    """Return a human-readable description of a client for log messages."""
     if isinstance(client, User):
         return f"user {client.name}"
     if isinstance(client, CertificateHolder):
@@ -426,7 +426,7 @@ def describe_client(client: Client) -> str:
 
 
 def _owner(client: Client) -> str:
-    """Return the owner of a client's checkpoints."""
+    """Return the name of the owner of a client's checkpoints."""
     if isinstance(client, User):
         return f"user:{client.name}"
     return (
@@ -445,7 +445,7 @@ def _combined(authenticator: Authenticator | None) -> ListenerAuthenticators:
 
 
 def _database_name(path: str) -> str | None:
-    """Return the name in `/<name>/_blipsync`, or None if the path has another form."""
+    """Return the database name in a path `/<name>/_blipsync`, or None if the path has a different form."""
     try:
         parts = urlsplit(path).path.split("/")
     except ValueError:
@@ -456,7 +456,7 @@ def _database_name(path: str) -> str | None:
 
 
 def _address(interface: str | None) -> str:
-    """Return the address to bind for an interface's name or address; empty for all interfaces."""
+    """Return the address to bind for an interface, given by name or address; empty for all interfaces."""
     if interface is None:
         return ""
     try:
@@ -472,7 +472,7 @@ def _address(interface: str | None) -> str:
 
 
 def _addresses() -> list[str]:
-    """Return this machine's addresses, except loopback and link-local ones."""
+    """Return this machine's IP addresses, except loopback and link-local addresses."""
     addresses: list[str] = []
     for adapter in ifaddr.get_adapters():
         for entry in adapter.ips:

@@ -1,14 +1,14 @@
-"""Limits on wrong passwords, to prevent password guessing.
+"""Limits on the number of wrong passwords, to prevent password guessing.
 
 This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
-attempts do not exceed the limits. If the password is correct, the attempt is no longer counted. A wrong
-password counts against the sender's address and against the user for some minutes. For an IPv6 address, its
-/64 is counted, because a host with one address in a /64 can use all other addresses of that /64. A client
-that exceeds a limit must wait, and no hash is computed for its attempts.
+attempts do not exceed the limits. If the password is correct, the attempt is no longer counted. For some
+minutes, a wrong password counts against the sender's address and against the user. For an IPv6 address, the
+/64 is counted instead, because a host with one address in a /64 can use all other addresses of that /64. A
+client that has reached a limit must wait, and no hash is computed for its attempts.
 
-The limit for a user does not apply to addresses from which that user has logged in before. Otherwise anyone
-could lock out the user. The limit for the /64 does not apply to exactly such an address either. For such an
-address, only this user's wrong passwords from the same address are counted.
+The limit per user does not apply to an address, or an IPv6 /64, from which that user has logged in before.
+Otherwise anyone could lock out the user. If the user has logged in from exactly the same address, the limit
+per address does not apply either. In that case, only the user's own wrong passwords from this address count.
 """
 
 import math
@@ -20,18 +20,19 @@ from typing import Final
 from .known_addresses import USERS, KnownAddresses, exact, site_of
 
 WINDOW_S: Final = 300.0
-"""Seconds for which a wrong password counts."""
+"""Seconds for which a wrong password is counted."""
 PER_ADDRESS: Final = 10
 """Maximum number of wrong passwords from one address within `WINDOW_S`.
 
-Users rarely mistype a password more often. An attacker is limited to about 3,000 attempts a day.
+Users rarely mistype a password more often. An attacker is limited to about 3,000 attempts per day.
 """
 PER_USER: Final = 50
 """Maximum number of wrong passwords for one user within `WINDOW_S`, from all addresses combined."""
 KEPT: Final = 1024
 """Maximum number of entries of each kind: addresses, users, and pairs of both. They use at most 2 MB.
 
-To displace an entry, an attacker must send wrong passwords for this number of other users or addresses.
+To displace an entry, an attacker must send wrong passwords for this number of other users, or from this
+number of other addresses.
 """
 
 _NAME_CHARACTERS: Final = 100
@@ -56,9 +57,9 @@ class LoginAttempts:
 
         Args:
             clock: returns monotonic seconds.
-            per_address: maximum number of wrong passwords for one address.
+            per_address: maximum number of wrong passwords from one address.
             per_user: maximum number of wrong passwords for one user.
-            window_s: seconds for which a wrong password counts.
+            window_s: seconds for which a wrong password is counted.
             capacity: maximum number of addresses and of users in the record.
             welcome: the addresses from which users have logged in before.
             on_welcome: called when `welcome` has changed and must be stored.
@@ -79,10 +80,10 @@ class LoginAttempts:
         self._on_welcome = on_welcome
 
     def attempt(self, address: str, user: str) -> float:
-        """Count an attempt, before its password is checked.
+        """Count a login attempt. Call this before the password is checked.
 
         Returns:
-            0.0 if the password may be checked. Otherwise the seconds to wait, and the attempt is not counted.
+            0.0 if the password may be checked. Otherwise, the seconds to wait; the attempt is not counted.
         """
         now, site, user = self._clock(), site_of(address), user[:_NAME_CHARACTERS]
         since = now - self._window_s
@@ -108,7 +109,7 @@ class LoginAttempts:
         self._by_user.take_back(user)
 
     def succeeded(self, address: str, user: str) -> None:
-        """Record that the last attempt for a user from an address had the correct password."""
+        """Record that the password in a user's last attempt from an address was correct."""
         self.take_back(address, user)
         if self.welcome.note(user[:_NAME_CHARACTERS], address):
             self._on_welcome()
@@ -119,17 +120,17 @@ def _pair(address: str, user: str) -> str:
 
 
 class _Counts:
-    """The times of the last `most` attempts for each name, for the `capacity` most recent names."""
+    """The times of the last `most` login attempts for each name, for the `capacity` most recent names."""
 
     def __init__(self, most: int, capacity: int) -> None:
         self._most, self._capacity = most, capacity
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def free_at(self, name: str, since: float) -> float:
-        """Return the time of the attempt that must expire before another attempt is allowed for a name.
+        """Return the time of the attempt that must expire before a further attempt is allowed for a name.
 
-        Attempts at or before the time `since` have expired. The result is minus infinity if an attempt is
-        allowed now.
+        Attempts at or before the time `since` have expired. The result is minus infinity if a further attempt
+        is allowed now.
         """
         times = self._times.get(name)
         while times and times[0] <= since:

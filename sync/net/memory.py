@@ -1,11 +1,11 @@
-"""A memory budget for all connections of a process. If it is exceeded, connections are closed.
+"""A memory budget for all connections of a process. If the budget is exceeded, connections are closed.
 
 The memory of each connection is limited (`sync.blip.limits`), but there may be a hundred connections. So this
-module adds up the bytes of all connections. When the total exceeds the budget, it selects the owner whose
-connections use the most bytes, and closes the largest of these connections. The close code requests that the
-peer connect again. Other peers are not affected.
+module adds up the memory that all connections use. When the total exceeds the budget, it selects the owner
+whose connections use the most memory, and closes the one of these connections that uses the most. The close
+code asks the peer to connect again. Other peers are not affected.
 
-    memory().report(link, bytes)      after each scheduler turn
+    memory().report(link, bytes)      after each time slice of a connection
     memory().departed()               when a connection is over, even if it was never admitted
     memory().most = …                 sets the budget, for example on a small machine
 """
@@ -29,25 +29,25 @@ log = logging.getLogger(__name__)
 MOST: Final = 512 * MIB
 """Default maximum memory, in bytes, that all connections combined may use."""
 APPLIANCE_MOST: Final = 28 * MIB
-"""Maximum memory, in bytes, that all connections combined may use on a machine with 512 MiB.
+"""Maximum memory, in bytes, that all connections combined may use on a machine with 512 MiB of RAM.
 
 In addition, the process needs 60 MiB for itself, 16 MiB to check two passwords at once, and about 15 MiB for
-a message that is being decoded. The sum is below the 120 MiB to which the process is limited.
+a message that is being decoded. The sum is below 120 MiB, the memory limit of the process.
 """
 CONNECTION: Final = 220 * KIB
-"""Measured memory use, in bytes, of one open connection's TLS buffers and objects."""
+"""Memory, in bytes, used by the TLS buffers and objects of one open connection, as measured."""
 _READ: Final = 64 * KIB
-"""Size, in bytes, of the read buffer of each TLS connection in asyncio. asyncio's default is 256 KiB."""
+"""Size, in bytes, of asyncio's read buffer for each TLS connection. asyncio's default is 256 KiB."""
 _TRIM_FROM: Final = 4 * MIB
-"""Number of bytes freed by connections after which free memory is returned to the system."""
+"""Number of bytes that connections must have freed before free memory is returned to the system."""
 _DEPARTED: Final = 16
 """Number of ended connections after which Python's garbage collector is run.
 
-asyncio's TLS leaves reference cycles that contain buffers. Python's collector counts objects, not bytes.
-Without this limit, hundreds of these buffers would remain.
+asyncio's TLS code leaves reference cycles that contain buffers. Python's collector counts objects, not bytes,
+so without these additional runs, hundreds of such buffers would remain in memory.
 """
 _COLLECT_AFTER: Final = 0.5
-"""Delay of garbage collection, in seconds, so that it runs less often. Each run takes about 20 ms."""
+"""Delay of a garbage collection, in seconds, so that collections run less often. Each takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
 """Minimum size in bytes of memory blocks that are returned to the system as soon as they are freed.
 
@@ -59,16 +59,16 @@ _M_ARENA_MAX: Final = -8
 
 
 class MemoryHolder(Protocol):
-    """A connection that uses memory for its peer."""
+    """A connection that uses memory for its peer, and that can be closed to free the memory."""
 
     owner: ConnectionOwner
 
     def shed(self) -> int:
-        """Close the connection to free memory. Return the bytes that it still uses."""
+        """Close the connection to free memory. Return the number of bytes that it still uses."""
 
 
 class MemoryBudget:
-    """Memory budget that all connections of one event loop share."""
+    """The memory budget that all connections of one event loop share."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
@@ -84,7 +84,7 @@ class MemoryBudget:
     def report(self, holder: MemoryHolder, held: int) -> None:
         """Record the number of bytes that a connection uses now.
 
-        If the total then exceeds the budget, close connections until the total is within the budget.
+        If the total of all connections then exceeds the budget, close connections until it no longer does.
         """
         self._note(holder, held)
         while self.total > self.most and len(self._held) > len(self._closing):
@@ -135,7 +135,7 @@ _memories: WeakKeyDictionary[asyncio.AbstractEventLoop, MemoryBudget] = WeakKeyD
 
 
 def memory() -> MemoryBudget:
-    """Return the memory budget of the running event loop's connections."""
+    """Return the memory budget for the connections of the running event loop."""
     loop = asyncio.get_running_loop()
     budget = _memories.get(loop)
     if budget is None:

@@ -1,12 +1,12 @@
 """Replication over transports that are not IP networks, such as a serial line, Bluetooth or a radio.
 
-The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`. This object
-passes the received data to a `ReplicatorConnection`. If the application's connection preserves the boundaries
-of messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If the connection carries a
-stream of bytes (`BYTE_STREAM`), each BLIP frame is wrapped in a WebSocket frame, without an HTTP handshake.
-The active side is the WebSocket client.
+The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`, which passes
+the received data to a `ReplicatorConnection`. If the application's connection preserves the boundaries of
+messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If the connection carries a stream
+of bytes (`BYTE_STREAM`), each BLIP frame is wrapped in a WebSocket frame, without an HTTP handshake. The
+active side is the WebSocket client.
 
-`sync.net.byte_streams` has connections for asyncio's streams and for file descriptors.
+`sync.net.byte_streams` contains connections over asyncio streams and over file descriptors.
 """
 
 import asyncio
@@ -40,14 +40,14 @@ class ProtocolType(Enum):
 
 
 class Side(Enum):
-    """Role of this side of a connection. The active side starts the replication."""
+    """Role of one side of a connection. The active side starts the replication."""
 
     ACTIVE = auto()
     PASSIVE = auto()
 
 
 class MessagingError(Exception):
-    """A failure of the application's connection. The connection raises this error or passes it to `close`."""
+    """A failure of the application's connection, which raises this error or passes it to `close`."""
 
     def __init__(self, error: Exception, *, is_recoverable: bool = True) -> None:
         super().__init__(str(error) or type(error).__name__)
@@ -59,7 +59,7 @@ class MessagingError(Exception):
 class ReplicatorConnection:
     """The object to which the application's connection passes received data.
 
-    Use it in the event loop's thread.
+    Call its methods only in the event loop's thread.
     """
 
     def __init__(self, pipe: EndpointPipe) -> None:
@@ -68,7 +68,7 @@ class ReplicatorConnection:
     def receive(self, data: bytes) -> None:
         """Process a received message or received bytes.
 
-        If the caller does not wait for `ready` and the buffer overflows, the connection is closed.
+        If the buffer overflows because the caller does not wait for `ready`, the connection is closed.
         """
         self._pipe.received(data)
 
@@ -86,16 +86,19 @@ class ReplicatorConnection:
 
 
 class MessageEndpointConnection(Protocol):
-    """The interface that the application implements. An exception from any method ends the connection."""
+    """The interface of a connection, which the application implements.
+
+    If any of its methods raises an exception, the connection ends.
+    """
 
     async def open(self, connection: ReplicatorConnection) -> None:
-        """Connect, and pass all data received from then on to `connection`."""
+        """Connect to the other side, and pass all data that is received afterwards to `connection`."""
 
     async def send(self, data: bytes) -> None:
-        """Send a message, or bytes, to the other side. Return when the connection can accept more data."""
+        """Send a message or bytes to the other side. Return when the connection can accept more data."""
 
     async def close(self, error: Exception | None) -> None:
-        """Disconnect after sending all pending data. `error` is the cause; None for a normal close."""
+        """Disconnect after sending all pending data. `error` is the cause, or None for a normal close."""
 
 
 async def open_endpoint(
@@ -111,7 +114,7 @@ async def open_endpoint(
     """Open an application's connection, and return a transport over it.
 
     Args:
-        connection: the application's connection, which is not open yet.
+        connection: the application's connection, which must not be open yet.
         receiver: called with the transport; returns the receiver of its frames.
         protocol_type: the kind of data that the connection carries.
         side: the role of this side.
@@ -156,10 +159,11 @@ def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
 
 
 class MessageTransport(asyncio.Protocol):
-    """A transport that sends each frame as one message. `sync.net.transport.Transport` describes the methods.
+    """A transport that sends each frame as one message over the application's connection.
 
-    There is no closing handshake, so close codes are not sent to the other side. The connection ends normally
-    if the application's connection reports no error.
+    `sync.net.transport.Transport` describes the methods. There is no closing handshake, so close codes are
+    not sent to the other side. Unless the application's connection reports an error, the transport ends
+    normally.
     """
 
     def __init__(self, pipe: EndpointPipe, *, remote: str, tuning: Tuning) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class MessageEndpointListener:
-    """A listener that serves one database over every connection passed to `accept`."""
+    """A listener that serves one database over each connection that is passed to `accept`."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class MessageEndpointListener:
         Args:
             database: the database to serve.
             protocol_type: the kind of data that the connections carry.
-            options: rights and limits of the peers; None to allow everything.
+            options: permissions and limits of the peers; None to allow everything.
             heartbeat: seconds between pings.
         """
         self._database, self._protocol_type = database, protocol_type
@@ -61,8 +61,8 @@ class MessageEndpointListener:
     ) -> PeerDriver:
         """Open `connection`, and serve the peer at its other end.
 
-        `remote` is the peer's name in log messages. This method returns when the connection is open. The peer
-        is served until the connection ends. Raises ProblemError if the connection does not open.
+        `remote` is the peer's name in log messages. This method returns when the connection is open, and the
+        peer is then served until the connection ends. Raises ProblemError if the connection does not open.
         """
         drivers: list[PeerDriver] = []
 

@@ -1,6 +1,6 @@
 """The driver of a peer: passes frames between the peer and a transport, and runs the peer's timers.
 
-The peer does no I/O itself. The driver is the same for both roles and for every transport.
+The peer itself does no I/O. The driver is the same for active and passive peers, and for every transport.
 """
 
 import asyncio
@@ -23,23 +23,26 @@ from .turn_scheduler import TURN_S, ConnectionOwner, turn_scheduler
 log = logging.getLogger(__name__)
 
 _FLUSH_EVERY: Final = 64 * 1024
-"""Number of queued bytes at which frames are written, so that one system call writes many frames."""
+"""Number of queued bytes at which frames are written. One system call then writes many frames."""
 _FRAMES_AT_ONCE: Final = 100
-"""Number of frames processed before replies are sent: enough for half a transaction of small documents."""
+"""Number of received frames that are processed before replies are sent.
+
+This is enough for half a transaction of small documents.
+"""
 INBOUND_MOST: Final = 256 * 1024
 """Number of received but unprocessed bytes above which reading stops."""
 INBOUND_LEAST: Final = 64 * 1024
 """Number of received but unprocessed bytes below which reading resumes."""
 INFLATED_A_SECOND: Final = 32 * 1024 * 1024
-"""Maximum number of bytes per second to which a connection's compressed frames may be decompressed.
+"""Maximum output rate of decompression for one connection, in bytes per second.
 
-After a pause, this number of bytes may be decompressed at once. In measurements, the fastest replication
-decompressed 15 MiB in a second, and text over Wi-Fi half of that.
+After a pause, this number of bytes may be decompressed in one burst. In measurements, the fastest replication
+decompressed 15 MiB per second, and replication of text over Wi-Fi half of that.
 """
 
 
 class PeerDriver:
-    """Driver of one peer: a `sync.net.transport.FrameReceiver` that shares a scheduler with other drivers."""
+    """The driver of one peer: a `FrameReceiver` that works in the time slices of a scheduler."""
 
     def __init__(
         self,
@@ -55,9 +58,9 @@ class PeerDriver:
         Args:
             peer: the peer to drive.
             transport: the transport that carries its frames.
-            over: called once when the transport is closed, with the problem that ended it.
+            over: called once, when the transport is closed, with the problem that ended it, or None.
             turned: called whenever the peer has finished the work that was due.
-            owner: the owner to whom the processor time of this connection is charged; None for a new owner.
+            owner: the party to which this connection's processor time is charged; None to create one.
         """
         self.peer, self.transport = peer, transport
         self.owner = owner or ConnectionOwner(transport.remote)
@@ -73,20 +76,20 @@ class PeerDriver:
         """True while reading is paused because too many received bytes are unprocessed."""
         self._inflation = TokenBucket(INFLATED_A_SECOND, now=self._loop.time())
         self._inflated = 0
-        """Total number of decompressed bytes that are already charged to `_inflation`."""
+        """Total number of decompressed bytes that have been charged to `_inflation`."""
         self._is_closing = False
         self._wake_is_due = self._run_is_due = False
         self._ending: tuple[Problem | None] | None = None
-        """Tuple of the problem that closed the transport, or of None; None while the transport is open."""
+        """One-element tuple of the problem that closed the transport, or None; None while it is open."""
         self.is_closed = False
         peer.session.nudge = self._schedule_turn
-        self._loop.call_soon(self._report)  # Otherwise a peer that never sends data is not counted.
+        self._loop.call_soon(self._report)  # Otherwise a peer that never sends data would not be counted.
         self._unwatch = watch(peer.database, self, self._changed)
 
     # Calls from the transport
 
     def frames(self, frames: list[bytes]) -> None:
-        """Queue received frames, and request a scheduler turn to process them."""
+        """Queue received frames, and request a time slice in which to process them."""
         if self.is_closed or self.peer.session.is_over:
             return
         self._inbound += frames
@@ -102,7 +105,7 @@ class PeerDriver:
         self.run()
 
     def closed(self, problem: Problem | None) -> None:
-        """Record that the transport is closed. Frames received before the end are still processed."""
+        """Record that the transport is closed. Frames that were received before are still processed."""
         if self.is_closed or self._ending is not None:
             return
         self._ending = (problem,)
@@ -126,8 +129,8 @@ class PeerDriver:
         try:
             self.peer.ledger.keep()
         except StoreError as error:
-            # The checkpoint has not advanced past these documents either, so they will be sent and fail
-            # again.
+            # The checkpoint has not advanced past these documents either, so they will be sent again, and
+            # fail again.
             log.warning("%s: the list of failed documents cannot be stored: %s", self.transport.remote, error)
         self.peer.ledger.flush()
         if self._over is not None:
@@ -137,7 +140,7 @@ class PeerDriver:
 
     @property
     def bytes_held(self) -> int:
-        """Memory, in bytes, used for the peer."""
+        """Memory, in bytes, that this connection uses on behalf of its peer."""
         held = CONNECTION + self._inbound_bytes + self.transport.unwritten
         return held if self.peer.session.is_over else held + self.peer.bytes_held
 
@@ -148,7 +151,7 @@ class PeerDriver:
     def shed(self, why: str = "too much memory is used for this peer") -> int:
         """Close the connection to free memory. The close code asks the peer to connect again.
 
-        Return the number of bytes of memory that are still used until the connection is closed.
+        Return the number of bytes that the connection still uses until it is closed.
         """
         if self.is_closed:
             return 0
@@ -167,7 +170,7 @@ class PeerDriver:
     # Turns
 
     def run(self) -> None:
-        """Request a scheduler turn to process and write frames. The turn may start immediately."""
+        """Request a time slice in which to process and write frames. It may start immediately."""
         if not self.is_closed:
             self._turns.request(self)
 
@@ -178,9 +181,9 @@ class PeerDriver:
             self.take_turn(self._loop.time())
 
     def take_turn(self, until: float) -> bool:
-        """Work until the time `until` of the event loop's clock. Return True if there is more work.
+        """Work until the time `until`, by the event loop's clock. Return True if more work is left.
 
-        An internal error ends only this connection.
+        If an internal error occurs, it ends only this connection.
         """
         if self.is_closed:
             return False
@@ -205,16 +208,16 @@ class PeerDriver:
         return has_more
 
     def _work(self) -> bool:
-        """Process frames, and send replies and changes.
+        """Process received frames, and send replies and changes, until the time `until`.
 
-        Return True if work remains at the time `until`.
+        Return True if more work is left.
         """
         session = self.peer.session
         until = session.until
         while True:
             if self._may_take_in():
                 self._take_in()
-                self._report()  # Otherwise all data processed in a turn could exceed the budget.
+                self._report()  # Otherwise the data processed in one time slice could exceed the budget.
                 # Reserve time for sending. Otherwise a peer that sends without pause would get no replies.
                 session.until = max(until, self._loop.time() + TURN_S / 2)
             session.is_interrupted = False
@@ -235,7 +238,7 @@ class PeerDriver:
     def _may_take_in(self) -> bool:
         """Return True if received frames may be processed now.
 
-        After much data has been decompressed, further frames must wait.
+        If a lot of data was decompressed recently, further frames must wait.
         """
         if not self._has_inbound:
             return False
@@ -296,7 +299,7 @@ class PeerDriver:
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
             if deadline is not None and self._due <= deadline:
-                return  # the timer fires before the deadline, and then the next deadline is set
+                return  # the timer fires before the deadline, and is then set to the deadline
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
@@ -308,7 +311,7 @@ class PeerDriver:
         self.run()
 
     def _schedule_turn(self) -> None:
-        """Schedule a turn, because an event in another session may allow the peer to continue."""
+        """Request a time slice soon, because an event in another session may allow the peer to continue."""
         if not (self._run_is_due or self._wake_is_due or self.is_closed):
             self._run_is_due = True
             self._loop.call_soon(self._run_soon)
@@ -318,7 +321,7 @@ class PeerDriver:
         self.run()
 
     def _changed(self) -> None:
-        """Schedule waking the peer after a change of the store, at most once per pass of the event loop."""
+        """Wake the peer soon after a change of the store, at most once per iteration of the event loop."""
         if not self._wake_is_due and not self.is_closed:
             self._wake_is_due = True
             self._loop.call_soon(self._wake)

@@ -3,7 +3,7 @@
     replicator = Replicator(ReplicatorConfiguration(database, URLEndpoint("wss://10.1.2.3:4984/log")))
     status = await replicator.run()
 
-`sync.peer.active` does the work on one connection. This module opens connections, and decides when to connect
+`sync.peer.active` replicates over one connection. This module opens connections, and decides when to connect
 again.
 """
 
@@ -52,9 +52,9 @@ _GATEWAY: Final = "Couchbase Sync Gateway"
 
 
 STOP_GRACE_S: Final = 10.0
-"""Seconds for which `stop` waits for the peer to store the checkpoint: a few satellite round trips.
+"""Seconds for which `stop` waits until the peer has stored the checkpoint: a few satellite round trips.
 
-If the checkpoint is not stored, the next connection repeats some work.
+If the checkpoint is not stored, some work is repeated on the next connection.
 """
 _CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
@@ -80,46 +80,49 @@ class ReplicatorConfiguration:
     pull: bool = True
     continuous: bool = False
     channels: frozenset[str] = frozenset()
-    """Channels whose documents are pulled; empty for all."""
+    """Channels whose documents are pulled; empty for all channels."""
     document_ids: frozenset[str] = frozenset()
-    """Ids of the documents to replicate, in both directions; empty for all."""
+    """Ids of the documents to replicate, in both directions; empty for all documents."""
     push_filter: DocumentFilter | None = None
-    """Function that returns True if a document must be pushed.
+    """Function that returns True if a document is to be pushed.
 
     It is called for each change, so it must be fast.
     """
     pull_filter: DocumentFilter | None = None
     """Function that returns True if a pulled document may be stored."""
     pull_rule: Rule | None = None
-    """Function used instead of `pull_filter`. It returns the reason to reject a pulled document, or None."""
+    """Function used instead of `pull_filter`, which returns the reason to reject a document, or None."""
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for pulled documents; None for no limit."""
     filter_name: str | None = None
-    """Name that stands for both filters. It is part of the checkpoint's name.
+    """Name that identifies the push filter and the pull filter. It is part of the checkpoint's name.
 
-    Change this name when a filter changes. Otherwise documents that the old filter rejected are not offered
+    Change this name when a filter changes. Otherwise, documents that the old filter rejected are not offered
     again.
     """
     conflict_resolver: ConflictResolver = default_resolver
-    """Function that resolves conflicts between our revision and the peer's; see `sync.peer.conflicts`."""
+    """Function that resolves a conflict between our revision and the peer's; see `sync.peer.conflicts`."""
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     credentials: Callable[[], Credentials] | None = None
-    """Function that returns the credentials for each connection attempt.
+    """Function that returns the credentials for a connection attempt. It is called for each attempt.
 
-    This function replaces `authenticator` and `roots`. It is intended for credentials in files that may
-    change. It may raise ProblemError.
+    If it is set, `authenticator` and `roots` are not used. It is intended for credentials in files that may
+    change, and may raise ProblemError.
     """
     expected_uri: str | None = None
-    """URI that the server's certificate must contain. If it is given, the host name is not checked."""
+    """URI that the server's certificate must contain. If it is set, the host name is not checked."""
     now: Callable[[], datetime] | None = None
-    """Function that returns an aware datetime for checking certificates; None for the system clock."""
-    judge: Judge | None = None
-    """Function that checks a certificate that chains to `roots`.
+    """Function that returns the time for checking certificates, as an aware datetime.
 
-    This function replaces the checks of dates and host name.
+    If it is None, the system clock is used.
+    """
+    judge: Judge | None = None
+    """Function that decides whether to accept a certificate that chains to `roots`.
+
+    If it is set, this function replaces the usual checks of dates and host name.
     """
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
@@ -135,38 +138,41 @@ class ReplicatorConfiguration:
     enable_auto_purge: bool = False
     """True to purge a local document that this replication may no longer read at the peer.
 
-    A document becomes unreadable when it leaves the pulled channels, or when access to the channels is lost.
-    By default, the local document is kept. A deletion is not a loss of access, and is always pulled.
+    A document becomes unreadable when it leaves the pulled channels, or when access to these channels is
+    revoked. By default, the local document is kept. A deletion is not a loss of access, and is always pulled.
     """
     stream: Stream | None = None
     """Stream to replicate in both directions, instead of `channels`. The peer must have the same stream."""
     push_stream: Stream | None = None
-    """Stream to push, which the peer need not have. `channels` selects the documents to pull."""
+    """Stream to push. The peer does not have to define it. `channels` selects the documents to pull."""
     acknowledged: Acknowledged | None = None
-    """Function called for each local change that the peer has confirmed, even if the peer already had it."""
+    """Function to call for each local change that the peer has confirmed, even if the peer already had it."""
     begun: Callable[[PushProgress], None] | None = None
-    """Function called on each connection before anything is pushed, with the progress from which to continue.
+    """Function to call on each connection before any change is pushed.
 
-    The progress has `local` 0 if the whole feed will be pushed.
+    Its argument is the progress from which the push continues. The attribute `local` of the progress is 0 if
+    the whole feed will be pushed.
     """
     failed: FailedDocuments | None = None
     """List in which to record documents that fail permanently.
 
-    If this is None, a list with the checkpoint's name is used, provided that the peer is known in advance.
+    If it is None, a list that is named after the checkpoint is used, provided that the identity of the peer
+    is known before connecting.
     """
     bandwidth: TokenBucket | None = None
-    """Limit of the sending rate; None for no limit."""
+    """Limit on the sending rate; None for no limit."""
     peer: Peer | Callable[[Transport], Peer] | None = None
-    """Identity of the peer, for a peer whose address changes; None to derive it from the endpoint.
+    """Identity of the peer, if its address may change; None to derive the identity from the endpoint.
 
-    A function is called with the open connection, and may derive the identity from the peer's certificate.
+    If this is a function, it is called with the open connection, and may derive the identity from the peer's
+    certificate.
     """
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
     on_connected: Callable[[PeerDriver], None] | None = None
-    """Function called with each new connection, before data is sent on it."""
+    """Function to call with each new connection, before data is sent on the connection."""
     replicator_type: ReplicatorType | None = None
-    """Direction of the replication. If given, it sets `push` and `pull`."""
+    """Direction of the replication. If it is set, it determines `push` and `pull`."""
 
     def __post_init__(self) -> None:
         kind = self.replicator_type
@@ -186,14 +192,14 @@ class Status:
     activity: Activity
     progress: Progress
     problem: Problem | None = None
-    """Reason why the replicator has stopped, is not connected, or does not pull; None if there is none."""
+    """Problem that has stopped the replicator, its connection or its pull; None if there is no problem."""
 
 
 StatusListener = Callable[[Status], None]
 
 
 class Replicator:
-    """A replication that runs from `start` until it is complete, stopped, or permanently failed."""
+    """A replication that runs from `start` until it is complete, is stopped, or fails permanently."""
 
     def __init__(
         self,
@@ -209,7 +215,7 @@ class Replicator:
             configuration: the configuration of the replication.
             on_status: called with the new status whenever it changes.
             on_documents: called with batches of documents that were replicated or failed.
-            rng: source of the jitter in waiting times; None for a new one.
+            rng: random source of the jitter in waiting times; None to create one.
         """
         self.configuration: Final = configuration
         self._on_status = on_status
@@ -230,28 +236,31 @@ class Replicator:
         self._resets = False
         self._failed = configuration.failed
         self._has_offered = False
-        """True if the documents that failed in earlier runs were offered to the peer again."""
+        """True once the documents that failed in earlier runs have been offered to the peer again."""
         self.bytes_sent = self.bytes_received = 0
-        """Numbers of payload bytes sent and received on connections that have ended.
+        """Number of payload bytes sent, or received, on connections that have ended.
 
-        `transferred` includes the open connection.
+        `transferred` also includes the open connection.
         """
 
     # Public methods
 
     def start(self, *, reset_checkpoint: bool = False) -> None:
-        """Start in the running event loop. With `reset_checkpoint`, start from the beginning of the feeds."""
+        """Start the replication in the running event loop.
+
+        With `reset_checkpoint`, the changes feeds of both sides are read from the beginning.
+        """
         if self._task is None or self._task.done():
             self._stopping, self._resets = False, reset_checkpoint
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def run(self, *, reset_checkpoint: bool = False) -> Status:
-        """Start, wait for the end, and return the final status."""
+        """Start the replication, wait until it ends, and return its final status."""
         self.start(reset_checkpoint=reset_checkpoint)
         return await self.wait()
 
     async def wait(self) -> Status:
-        """Wait for the end, and return the final status."""
+        """Wait until the replication ends, and return its final status."""
         if self._task is None:
             return self._status
         try:
@@ -264,9 +273,9 @@ class Replicator:
             raise
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> Status:
-        """Store the checkpoint, stop, and return the final status.
+        """Store the checkpoint, stop the replication, and return its final status.
 
-        After `grace` seconds, the connection is closed even if the peer has not answered.
+        After `grace` seconds, the connection is closed even if the peer has not confirmed the checkpoint.
         """
         self._stopping = True
         self._nudge.set()
@@ -280,16 +289,19 @@ class Replicator:
             late.cancel()
 
     def cut(self, problem: Problem | None = None) -> None:
-        """Stop immediately, without storing the checkpoint. `problem` is reported as the cause."""
+        """Stop the replication immediately, without storing the checkpoint.
+
+        `problem` is reported as the cause.
+        """
         self._stopping = True
         self._nudge.set()
         if self._link is not None and not self._link.is_closed:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Retry pushing the given documents, immediately or on the next connection.
+        """Try again to push the given documents, immediately or on the next connection.
 
-        On the first connection, all documents that failed before are retried automatically. Raises
+        On the first connection, all documents that failed in earlier runs are retried automatically. Raises
         StoreError if the store fails.
         """
         failed, offered = self.failed, list(document_ids)
@@ -313,7 +325,7 @@ class Replicator:
 
     @property
     def peer(self) -> ActivePeer | None:
-        """The active peer on the open connection; None without a connection."""
+        """The active peer that replicates over the open connection; None if no connection is open."""
         return None if self._peer is None or self._peer.session.is_over else self._peer
 
     @property
@@ -337,12 +349,12 @@ class Replicator:
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily and must be retried by the next run."""
+        """Number of documents that failed temporarily and that the next run must retry."""
         return 0 if self._peer is None else self._peer.must_be_repeated
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Numbers of payload bytes sent and received on all connections since the replicator was created."""
+        """Total payload bytes sent, and received, on all connections since the replicator was created."""
         sent, received = self.bytes_sent, self.bytes_received
         if self._link is not None and not self._link.is_closed:
             sent += self._link.transport.bytes_sent
@@ -351,14 +363,14 @@ class Replicator:
 
     @property
     def silence(self) -> float | None:
-        """Seconds since the last ping if no data has arrived since, otherwise 0; None if not connected."""
+        """Seconds since the last ping if no data has arrived after it, otherwise 0; None if not connected."""
         return None if self._link is None or self._link.is_closed else self._link.transport.silence
 
     def pending_document_ids(self) -> set[str]:
-        """Return the ids of the selected documents whose last change the peer has not confirmed.
+        """Return the ids of the documents that are to be pushed, and whose last change is not confirmed yet.
 
         Before the first connection, the result is derived from the stored checkpoint. The changes feed is
-        read from the first change that is not pushed.
+        read from the first change that is not pushed yet.
         """
         if not self.configuration.push:
             return set()
@@ -372,14 +384,14 @@ class Replicator:
 
     @property
     def pushed(self) -> PushProgress:
-        """Progress of pushing. Before the first connection, it is derived from the stored checkpoint.
+        """Progress of the push. Before the first connection, it is derived from the stored checkpoint.
 
-        The caller must not modify it.
+        The caller must not modify the returned object.
         """
         return self._pushed()
 
     def is_document_pending(self, document_id: str) -> bool:
-        """Return True if a document is selected, and the peer has not confirmed its last change."""
+        """Return True if a document is to be pushed, and the peer has not confirmed its last change."""
         database = self.configuration.database
         document = database.get(document_id)
         return (
@@ -391,9 +403,9 @@ class Replicator:
 
     @property
     def stored(self) -> PushProgress:
-        """Progress of pushing according to our own copy of the checkpoint, even if the peer's copy differs.
+        """Progress of the push according to our own copy of the checkpoint, even if the peer's copy differs.
 
-        The caller must not modify it.
+        The caller must not modify the returned object.
         """
         return self._stored()
 
@@ -405,7 +417,7 @@ class Replicator:
     def _stored(self) -> PushProgress:
         configuration, checkpoint = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
-        if not (self._resets or callable(peer)):  # A function identifies the peer only on a connection.
+        if not (self._resets or callable(peer)):  # A function can identify the peer only on a connection.
             options = self._options(peer, is_gateway=False)
             checkpoint = stored(configuration.database, options.checkpoint_of(configuration.database))
         return PushProgress(None if checkpoint is None else checkpoint.completed)
@@ -449,7 +461,7 @@ class Replicator:
     async def _once(self) -> Problem | None:
         """Open a connection, and wait until it ends.
 
-        Return the problem that prevented or ended the connection.
+        Return the problem that prevented or ended the connection; None after a normal end.
         """
         configuration = self.configuration
         self._over = asyncio.get_running_loop().create_future()
@@ -525,16 +537,16 @@ class Replicator:
         return self._link
 
     def _begun(self, progress: PushProgress) -> None:
-        """Offer the documents that failed before, and call the configured `begun`."""
+        """Offer the documents again that failed in earlier runs, and call the configured function `begun`."""
         if self._failed is not None and self._peer is not None:
             self._peer.offer(self._failed.unanswered)
         if self.configuration.begun is not None:
             self.configuration.begun(progress)
 
     def _remember(self) -> None:
-        """Load the list of documents that failed before.
+        """Load the list of documents that failed in earlier runs.
 
-        If the list overflowed in the past and has room again, the whole feed is read again.
+        If the list has overflowed in the past and has room again, the whole feed is read again.
         """
         failed = self._ledger.failed = self.failed
         if failed is None:

@@ -1,4 +1,4 @@
-"""Notifies replications of changes to a store. All replications of a store in a process share a watcher."""
+"""Notifies replications of changes to their store. A process has one watcher for each store."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ ASK_EVERY: Final = 0.5
 
 
 class StoreWatch:
-    """Watcher that calls functions when a store has changed. Use the function `watch` instead."""
+    """Watcher that calls functions when a store has changed. To create or share one, use `watch`."""
 
     def __init__(self, database: Database) -> None:
         self._watcher = database.watch()
@@ -45,7 +45,7 @@ class StoreWatch:
         try:
             changed = self._watcher.ask()
         except StoreError:
-            changed = True  # the callbacks will read the store, get the same error, and handle it
+            changed = True  # the callbacks will read the store, encounter the same error, and handle it
         if changed:
             self._tell()
 

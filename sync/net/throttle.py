@@ -1,7 +1,7 @@
 """Limits on the sending rate: a token bucket, and a transport that is limited by it.
 
-Data that must wait stays in the peer's queues, not in the kernel's buffers, so that more urgent data can
-still overtake it.
+Data that must wait stays in the queues of `sync.peer`, not in the kernel's buffers, so that more urgent data
+can still overtake it.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ from sync.blip.close_codes import CloseCode
 from sync.net.transport import Transport
 
 BURST_S: Final = 1.0
-"""Size of the largest burst after a pause, in seconds of sending at the limited rate."""
+"""Size of the largest burst after a pause, given as seconds of sending at the limited rate."""
 LEAST_BURST: Final = 4096
 """Minimum burst in bytes, so that a `changes` message or a revision can be sent at once."""
 
 
 class TokenBucket:
-    """A budget of bytes to send, which grows over time. The caller passes in the current time.
+    """A budget of bytes that may be sent, which grows over time. The caller passes in the current time.
 
-    A frame of any size may be sent when the budget is not negative. The budget may be negative afterwards. So
-    the number of bytes sent in any period is at most `rate` times its duration, plus one burst and one frame.
+    A frame of any size may be sent when the budget is not negative. Sending the frame may make the budget
+    negative. So the number of bytes sent in any period is at most `rate` times the duration of the period,
+    plus one burst and one frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")
@@ -32,8 +33,8 @@ class TokenBucket:
         Args:
             rate: bytes per second, above 0.
             now: the time in seconds of any monotonic clock.
-            lower: a bucket of lower priority, to which all bytes sent through this bucket are charged too. So
-                senders on the lower bucket wait for senders on this bucket, but not vice versa.
+            lower: a bucket of lower priority, to which the bytes charged to this bucket are charged too. So
+                senders that use the lower bucket wait for senders that use this bucket, but not vice versa.
         """
         if not rate > 0:
             raise ValueError(f"{rate} bytes per second is not a valid rate")
@@ -60,7 +61,7 @@ class TokenBucket:
 
 
 class ThrottledTransport:
-    """A transport that sends no faster than a bucket allows. Close frames and pings are not counted."""
+    """A transport that sends no faster than a token bucket allows. Close frames and pings do not count."""
 
     def __init__(self, transport: Transport, bucket: TokenBucket) -> None:
         """Wrap an open transport. The caller must set `has_room` before sending data."""
@@ -71,7 +72,7 @@ class ThrottledTransport:
         self.remote = transport.remote
         self.headers = getattr(transport, "headers", None)
         self.has_room: Callable[[], None] = lambda: None
-        """Function called when frames may be sent again; set by the caller."""
+        """Function to call when frames may be sent again; set by the caller."""
 
     @property
     def bytes_received(self) -> int:
@@ -85,19 +86,19 @@ class ThrottledTransport:
 
     @property
     def unwritten(self) -> int:
-        """Number of sent bytes that the transport has not written yet."""
+        """Number of bytes passed to `send` that the transport has not written yet."""
         return self._transport.unwritten
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping, as reported by the transport."""
+        """Seconds since the last ping if it is unanswered, as reported by the transport; otherwise 0."""
         return self._transport.silence
 
     @property
     def is_writable(self) -> bool:
         """True if the transport has room and the bucket's budget is not negative.
 
-        If the budget is negative, `has_room` is called when the budget has recovered.
+        If the budget is negative, `has_room` is called when it is no longer negative.
         """
         wait = self._bucket.wait(self._loop.time())
         if wait > 0 and self._timer is None and not self._is_over:

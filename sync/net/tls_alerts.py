@@ -1,4 +1,4 @@
-"""A TLS context that sends the alert of a failed handshake to the other side.
+"""A TLS context that sends an alert to the other side if a handshake fails.
 
 When a handshake fails, OpenSSL produces an alert such as "unknown CA", but asyncio closes the connection
 without sending it (https://github.com/python/cpython/issues/98078, not fixed in Python 3.13). The other side
@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 Send = Callable[[bytes], object]
-"""Function that tries to send bytes to the other side at once, without TLS."""
+"""Function that tries to send bytes to the other side immediately, without TLS."""
 
 _send: ContextVar[Send | None] = ContextVar("_send", default=None)
 
 
 @contextmanager
 def alerts_by(send: Send) -> Iterator[None]:
-    """Use `send` to send the alerts of `AlertingContext` handshakes that begin in the `with` block."""
+    """Use `send` for the alerts of all `AlertingContext` handshakes that begin in the `with` block."""
     token = _send.set(send)
     try:
         yield

@@ -4,10 +4,10 @@ The handshake proves that the other side has the private key of its certificate.
 certificate chains to a trusted root, unless the server's certificate is pinned or must be self-signed. The
 handshake ignores dates, for the reason given in `certificates`.
 
-A server with Python's `ssl` can request client certificates only if it also verifies them against roots in
-the handshake. An application cannot accept a certificate that chains to no root. So a server requests
-certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted, even a
-client's own self-signed certificate. In this way, certificates can be accepted individually.
+If a server that uses Python's `ssl` requests client certificates, `ssl` verifies them against roots in the
+handshake. An application cannot accept a certificate that does not chain to a root. So a server requests
+certificates only if it has roots. A root does not have to be a CA certificate: any certificate in the list is
+trusted, even a client's own self-signed certificate. In this way, certificates can be accepted individually.
 """
 
 import os
@@ -35,7 +35,7 @@ Judge = Callable[[x509.Certificate], str | None]
 
 @dataclass(frozen=True, slots=True)
 class ClientTLS:
-    """A TLS context for connecting to a server, and the check to run after the handshake."""
+    """A TLS context for connections to a server, and a check to run after each handshake."""
 
     context: ssl.SSLContext
     check: Callable[[ssl.SSLObject], None]
@@ -51,15 +51,16 @@ def server_context(
     client_roots: Sequence[x509.Certificate] | None = None,
     client_certificate_required: bool = False,
 ) -> ssl.SSLContext:
-    """Return a context for a listener with TLS 1.2 or later, which presents `identity`.
+    """Return a TLS context for a listener. It uses TLS 1.2 or later, and presents `identity`.
 
-    When the roots change, create a new context. A context does not resume sessions of other contexts.
+    When the roots change, create a new context. A context does not resume the sessions of other contexts.
 
     Args:
         identity: the listener's identity.
-        client_roots: the roots for clients' certificates. A client whose certificate chains to none of the
-            roots is refused in the handshake. Without roots, no client certificates are requested.
-        client_certificate_required: whether a client without a certificate is refused in the handshake.
+        client_roots: the trusted roots for clients' certificates. A client whose certificate chains to none
+        of
+            them is refused in the handshake. Without roots, no client certificates are requested.
+        client_certificate_required: True to refuse a client without a certificate in the handshake.
 
     Raises:
         ValueError: a certificate is required, but there are no roots.
@@ -89,16 +90,16 @@ def client_context(
     identity: TLSIdentity | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> ClientTLS:
-    """Return a context for connecting to a server with TLS 1.2 or later, which can present `identity`.
+    """Return a TLS context for connections to a server. It uses TLS 1.2 or later, and can present `identity`.
 
     The server's certificate is checked in one of three ways:
 
     - With `pinned`, it must be this certificate, or the one with this SHA-256 fingerprint (in any usual
-      form). This must be the server's own certificate, not the certificate of an issuer. There are no other
-      checks.
-    - With `accept_only_self_signed`, it must be self-signed. There are no other checks, because no issuer has
+      form). This must be the server's own certificate, not the certificate of an issuer. Nothing else is
+      checked.
+    - With `accept_only_self_signed`, it must be self-signed. Nothing else is checked, because no issuer has
       verified the contents of such a certificate.
-    - Otherwise it must chain to one of `roots` (the system's roots, if None), and be valid at the time
+    - Otherwise, it must chain to one of `roots` (the system's roots, if None), and be valid at the time
       returned by `now`, an aware datetime (by default from the system clock). The certificate must be issued
       to `expected_uri`, or if that is None, to the connection's `server_hostname`. With `judge`, that
       function is called instead of the checks of dates and host name.

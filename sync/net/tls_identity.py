@@ -24,12 +24,12 @@ from . import certificates as tls
 log = logging.getLogger(__name__)
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-"""Types of private keys that TLS supports for signatures."""
+"""The types of private keys that TLS supports for signatures."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""Time by which the start of a certificate's validity is back-dated, in case a peer's clock is slow."""
+"""Time by which a certificate's start of validity precedes its creation, in case a peer's clock is slow."""
 VALID_FOR: Final = timedelta(days=20 * 365)
-"""Validity of a self-signed certificate.
+"""Period of validity of a self-signed certificate.
 
 The period is long, because a pinned certificate must be replaced by hand.
 """
@@ -110,8 +110,8 @@ class TLSIdentity:
     def load(cls, cert_file: Path | str, key_file: Path | str, password: str | bytes | None = None) -> Self:
         """Load an identity from two PEM files, or from one file that contains both.
 
-        The identity's own certificate must come first. If all users of this machine can read the key file,
-        the key is loaded and a warning is logged, so that the listener stays available.
+        The identity's own certificate must come first. If all users of this machine can read the key file, a
+        warning is logged. The key is loaded nevertheless, so that the listener stays available.
 
         Raises:
             ProblemError: a file cannot be read or used. The message names the file and the reason.
@@ -130,8 +130,8 @@ class TLSIdentity:
         """Write the certificates and the key to PEM files.
 
         The key is not encrypted, and only the owner of its file can read it. Each file is replaced atomically
-        and durably, one after the other. After a power cut in between, the two files do not match, and `load`
-        reports an error. To avoid this, use the same path for both. Raises OSError if a file cannot be
+        and durably, one after the other. If the power fails in between, the two files do not match, and
+        `load` reports an error. To avoid this, use the same path for both. Raises OSError if a file cannot be
         written.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
@@ -187,7 +187,7 @@ def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        # A certificate contains the ASCII form of a name.
+        # A certificate contains the ASCII form of an internationalised host name.
         return x509.DNSName(host if host.isascii() else host.encode("idna").decode())
 
 

@@ -26,7 +26,7 @@ class FrameReceiver(Protocol):
 
 
 class Transport(Protocol):
-    """A connection that transports complete frames in both directions, in order."""
+    """A connection that carries complete frames in both directions, in order."""
 
     remote: str
     """Human-readable address and port of the other side, or its name."""
@@ -49,9 +49,9 @@ class Transport(Protocol):
 
     @property
     def silence(self) -> float:
-        """Seconds since the last ping if no byte has arrived since then; otherwise 0.
+        """Seconds since the last ping if no byte has arrived after it; otherwise 0.
 
-        Always 0 if no pings are sent.
+        The value is always 0 if no pings are sent.
         """
 
     def send(self, frame: bytes) -> None:
@@ -67,7 +67,7 @@ class Transport(Protocol):
         """Resume reading after `pause`."""
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Send the queued frames and close. `FrameReceiver.closed` is called when the transport is closed."""
+        """Send the queued frames, and close the transport. `FrameReceiver.closed` is called afterwards."""
 
     def abort(self) -> None:
         """Close immediately, without a close frame."""

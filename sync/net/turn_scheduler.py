@@ -1,11 +1,11 @@
 """Fair scheduler that assigns time slices (turns) of a few milliseconds to the connections of an event loop.
 
 Processing a peer's data can take much more time than the peer needs to send the data. So a connection works
-until its turn is over. The event loop then handles all other events. The next turn goes to the connection
-whose owner has used the least time recently. So an owner with little work waits for at most one turn of
-another owner, even if many owners have a lot of work.
+only until its turn is over. The event loop then handles all other events. The next turn goes to the
+connection whose owner has used the least processor time recently. So an owner with little work waits for at
+most one turn of another owner, even if many owners have a lot of work.
 
-    turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: more work is left
+    turns.request(worker)      soon or immediately ──► worker.take_turn(until) ──► True: more work is left
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Duration of a time slice, in seconds. All other connections wait during that time.
+"""Duration of a time slice, in seconds. All other connections must wait during a time slice.
 
 Switching to another connection takes less than a hundredth of this time.
 """
@@ -50,11 +50,11 @@ class Worker(Protocol):
     owner: ConnectionOwner
 
     def take_turn(self, until: float) -> bool:
-        """Work until `until`, by the event loop's clock. Return True if there is more work."""
+        """Work until the time `until`, by the event loop's clock. Return True if more work is left."""
 
 
 class TurnScheduler:
-    """Scheduler of the turns of all connections of one event loop."""
+    """Scheduler that assigns time slices to all connections of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -66,7 +66,10 @@ class TurnScheduler:
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:
-        """Schedule a turn for a worker. The turn is immediate if no other worker waits and there is time."""
+        """Schedule a time slice for a worker.
+
+        It begins immediately if no other worker is waiting and there is time.
+        """
         if worker in self._ready:
             return
         now = self._loop.time()
@@ -78,7 +81,7 @@ class TurnScheduler:
             self._give(worker)
 
     def forget(self, worker: Worker) -> None:
-        """Cancel the request of a worker that has no more work."""
+        """Cancel the request of a worker that no longer needs a time slice."""
         self._ready.pop(worker, None)
 
     def _begin(self, now: float) -> None:
@@ -91,7 +94,7 @@ class TurnScheduler:
         if self._ready:
             self._begin(now)
         while self._ready and now < self._until:
-            # Among equals, `min` returns the first worker, which has waited longest.
+            # If several workers are equal, `min` returns the first one, which has waited longest.
             worker = min(self._ready, key=self._spent)
             del self._ready[worker]
             self._give(worker)

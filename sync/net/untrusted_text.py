@@ -7,7 +7,7 @@ MOST_SHOWN: Final = 200
 
 
 def plain(text: str) -> str:
-    """Return the printable characters of a text on one line, truncated to `MOST_SHOWN` characters."""
+    """Return a text's printable characters on one line, truncated to `MOST_SHOWN` characters."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 4 * MOST_SHOWN])
     words = " ".join(shown.split())
     return words if len(words) <= MOST_SHOWN else words[: MOST_SHOWN - 1] + "…"

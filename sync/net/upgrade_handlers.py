@@ -1,4 +1,4 @@
-"""HTTP requests that a listener must accept or reject, and the possible answers."""
+"""HTTP requests that a listener must accept or reject, and the answers that it can give."""
 
 import ssl as tls
 from collections.abc import Awaitable, Callable
@@ -26,15 +26,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """The decision to accept a request and open a WebSocket."""
+    """The decision to accept a client's request, and to open a WebSocket."""
 
     receiver: Callable[[WebSocketTransport], FrameReceiver]
     """Function that is called with the open transport, and returns the receiver of its frames."""
     subprotocol: str = ""
-    """Subprotocol selected from the offered ones; empty for none."""
+    """Subprotocol selected from those that the client offers; empty for none."""
     headers: tuple[tuple[str, str], ...] = ()
     owner: str = ""
-    """Owner of the connection.
+    """Name of the connection's owner, for example a user.
 
     When all slots are in use, a connection of the owner with the most connections is closed.
     """
@@ -42,7 +42,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An HTTP response that opens no WebSocket: a rejection, or an answer (even 200) to plain HTTP."""
+    """An HTTP response that opens no WebSocket: a rejection, or the answer to a plain HTTP request."""
 
     status: int
     text: str = ""
@@ -53,10 +53,10 @@ class Reject:
 
 Decide = Callable[[Request], Awaitable[Accept | Reject]]
 Judge = Callable[[tls.SSLObject], Awaitable[bool | Reject]]
-"""Function that checks a client's certificate right after the TLS handshake, which has verified its issuer.
+"""Function that checks a client's certificate after the TLS handshake, which has verified the issuer.
 
 It returns True if the certificate is accepted, False if admission depends on the HTTP request, or a rejection
-to send immediately.
+that is sent immediately.
 """
 Look = Callable[[Request], Awaitable[Reject]]
 """Function that answers an HTTP request that is not a WebSocket upgrade."""

@@ -1,7 +1,7 @@
 """The client side of a WebSocket: connects to a URL, and performs the opening handshake.
 
-The `websockets` package computes the handshake. `sync.net.websocket` explains why its connections are not
-used.
+The `websockets` package creates and parses the handshake messages. `sync.net.websocket` explains why the
+package's connections are not used.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
 """Subprotocols in which no message names a collection."""
 
-# Codes that Couchbase Lite reports for a server with an unexpected answer.
+# Codes that Couchbase Lite reports if a server's answer is unexpected.
 
 _FOR_OUR_CERTIFICATE: Final = (
     "this happened right after the TLS handshake; the peer may not accept our certificate, or may require"
@@ -47,7 +47,7 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
 
 
 class UpgradeRefusedError(ProblemError):
-    """The server has answered the upgrade request with an HTTP status other than 101."""
+    """The server answered the upgrade request with an HTTP status other than 101."""
 
     def __init__(self, problem: Problem, headers: Headers) -> None:
         super().__init__(problem)
@@ -84,10 +84,10 @@ async def connect(
         tuning: limits and timings; None for the defaults.
 
     Raises:
-        ProblemError: the connection cannot be made. The domain is LiteCore for an invalid URL, DNS, POSIX
-            (refused, unreachable, timed out) or TLS. It is WebSocket with code 403 if the server accepts none
-            of `subprotocols`, and with code 1002 if the server does not support the protocol.
-        UpgradeRefusedError: the server has answered with an HTTP status other than 101.
+        ProblemError: the connection cannot be made. The problem's domain is LiteCore for an invalid URL, DNS,
+            POSIX (refused, unreachable, timed out), TLS or WebSocket. In the domain WebSocket, the code is
+            403 if the server accepts none of `subprotocols`, and 1002 if it does not support the protocol.
+        UpgradeRefusedError: the server answered with an HTTP status other than 101.
     """
     uri, host = parse_address(url)
     where = f"{host}:{uri.port}" if ":" not in host else f"[{host}]:{uri.port}"
@@ -174,7 +174,7 @@ def _of_tls(error: OSError, doing: str) -> Problem:
 
 
 class _Handshake(asyncio.Protocol):
-    """The opening handshake on a connection, until a `WebSocketTransport` uses the connection."""
+    """The opening handshake on a connection. A `WebSocketTransport` takes over the connection afterwards."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class _Handshake(asyncio.Protocol):
             return await asyncio.shield(self._done)
         except BaseException:
             if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
-                self._done.result().abort()  # cancelled just after the handshake has succeeded
+                self._done.result().abort()  # the caller was cancelled just after the handshake succeeded
             elif self._pipe is not None:
                 self._done.cancel()
                 self._pipe.abort()
@@ -235,10 +235,10 @@ class _Handshake(asyncio.Protocol):
         transport.write(b"".join(self._protocol.data_to_send()))
 
     def data_received(self, data: bytes) -> None:
-        """Process a part of the server's answer, or the whole answer and the frames after it."""
+        """Process received data, which is part of the server's answer, or a whole answer and later frames."""
         if self._done.done():
             return
-        if self._head is None:  # The head is complete, so this is the body of a refusal.
+        if self._head is None:  # The head is complete, so the data belongs to the body of a refusal.
             self._protocol.receive_data(data)
             self._judge(b"")
             return
@@ -258,13 +258,13 @@ class _Handshake(asyncio.Protocol):
             self._judge(parts[1])
 
     def eof_received(self) -> None:
-        """Process the end of the stream, which may be the end of a refusal's body."""
+        """Process the end of the stream, which may be the end of the body of a refusal."""
         if not self._done.done() and self._head is None:
             self._protocol.receive_eof()
             self._judge(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report a failure if the connection has ended before the answer was complete."""
+        """Report a failure if the connection has ended before the server's answer was complete."""
         self._gone.set_result(None)
         if not self._done.done():
             problem = problem_of(exc, f"{self._where}: while waiting for the server's answer")
@@ -285,9 +285,9 @@ class _Handshake(asyncio.Protocol):
         return ssl_object is not None and ssl_object.version() == "TLSv1.3" and not has_answered
 
     def _judge(self, rest: bytes) -> None:
-        """Complete the handshake, or report its failure, once the `websockets` package has parsed the answer.
+        """Complete the handshake, or report its failure, if the `websockets` package has parsed the answer.
 
-        `rest` contains the bytes after the head of the answer.
+        `rest` contains the bytes that follow the head of the answer.
         """
         protocol = self._protocol
         events = protocol.events_received()
@@ -348,9 +348,9 @@ class _Handshake(asyncio.Protocol):
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
-        """Return the error for an answer that the `websockets` package cannot parse.
+        """Return the error to report if the `websockets` package cannot parse the server's answer.
 
-        The error contains the HTTP status if that is readable.
+        The error contains the HTTP status if the status can be read.
         """
         match = _STATUS.fullmatch(self._status_line)
         if match is None or int(match[1]) == HTTPStatus.SWITCHING_PROTOCOLS:

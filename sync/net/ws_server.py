@@ -1,7 +1,7 @@
 """The server side of a WebSocket: listens, limits pending connections, and performs the opening handshake.
 
-The `websockets` package computes the handshake. `sync.net.websocket` explains why its connections are not
-used.
+The `websockets` package parses and creates the handshake messages. `sync.net.websocket` explains why the
+package's connections are not used.
 """
 
 import asyncio
@@ -48,7 +48,10 @@ _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UPGRADE_REQUIRED}
 )
-"""Statuses of refusals that are logged here only at level INFO: those that the listener logs too, and 426."""
+"""HTTP statuses of refusals that are logged here only at level INFO.
+
+The listener logs such refusals too, except 426.
+"""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -77,13 +80,13 @@ async def serve(
         decide: accepts or rejects each WebSocket request, within a further `handshake_timeout` seconds.
         ssl: the TLS context; None for no TLS.
         check: called after each TLS handshake; raises ProblemError to drop the client.
-        judge: judges each client certificate, within `handshake_timeout`. None accepts every certificate that
-            chains to a root.
-        look: answers HTTP requests that are not WebSocket upgrades. None answers them with 426.
-        welcomes: returns True to accept a connection that arrived at a local address; None accepts all.
+        judge: checks each client certificate, within `handshake_timeout` seconds; None to accept every
+            certificate that chains to a root.
+        look: answers HTTP requests that are not WebSocket upgrades; None to answer them with status 426.
+        welcomes: returns True if connections to the given local address are accepted; None accepts all.
         max_connections: maximum number of admitted connections.
-        reserved_for_certificates: number of these that are reserved for clients with a certificate; see
-            `sync.net.connection_slots`.
+        reserved_for_certificates: number of these connections that are reserved for clients with a
+            certificate; see `sync.net.connection_slots`.
         strangers_per_address: maximum number of unauthenticated connections from one address.
         handshake_timeout: seconds for the handshakes of TLS and HTTP.
         tuning: limits and timings of connections; None for the defaults.
@@ -109,7 +112,7 @@ async def serve(
 
 
 class Server:
-    """A WebSocket server, which listens from `listen` until `close`."""
+    """A WebSocket server. It accepts connections from `listen` until `close`."""
 
     def __init__(
         self,
@@ -175,9 +178,10 @@ class Server:
         self.port = sockets[0].getsockname()[1]
 
     def close(self, *, connections: bool = True) -> None:
-        """Stop listening, and drop pending connections.
+        """Stop listening, and drop the connections whose handshakes are not complete.
 
-        By default, also close all connections, with a close code that asks the peers to connect again.
+        Unless `connections` is False, also close all open connections, with a close code that asks the peers
+        to connect again.
         """
         for listener in self._listeners:
             listener.close()
@@ -201,7 +205,7 @@ class Server:
     # Calls from pending and open connections
 
     def admit(self, guest: "_PendingConnection") -> bool:
-        """Assign a slot to a new connection. Return False if no slot is free."""
+        """Assign a slot to a new connection, and return True. Return False if no slot is free."""
         if not self._listeners:
             return False
         try:
@@ -223,18 +227,18 @@ class Server:
         return True
 
     def show(self, guest: "_PendingConnection") -> None:
-        """Record that a pending connection's certificate was accepted."""
+        """Record that the client certificate of a pending connection was accepted."""
         self._places.show(guest)
 
     def enter(self, guest: "_PendingConnection", owner: str) -> None:
-        """Admit a pending connection of `owner`. Raises NoFreeSlotError if no slot is free."""
+        """Admit a pending connection that belongs to `owner`. Raises NoFreeSlotError if no slot is free."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: the slot is needed for another connection", dropped.remote)
             dropped.close(CloseCode.RECONNECT, "the slot is needed for another connection")
 
     def settle(self, guest: "_PendingConnection", transport: WebSocketTransport) -> None:
-        """Replace an admitted pending connection with its open transport."""
+        """Record that a pending connection, which was admitted, is now the open connection `transport`."""
         self._places.rename(guest, transport)
         self._transports.add(transport)
         self._guests.discard(guest)
@@ -282,7 +286,7 @@ class _PendingConnection(asyncio.Protocol):
             transport.abort()
             return
         if self._server.ssl is not None:
-            transport.pause_reading()  # The data is for TLS, which is not ready yet.
+            transport.pause_reading()  # The received data is for the TLS layer, which is not ready yet.
         self._task = asyncio.get_running_loop().create_task(self._receive())
 
     def _is_welcome(self, came_by: str) -> bool:
@@ -290,7 +294,7 @@ class _PendingConnection(asyncio.Protocol):
         try:
             if welcomes is None or welcomes(came_by):
                 return True
-        except OSError as error:  # an error raised here would leave the connection open forever
+        except OSError as error:  # if this error were raised, the connection would stay open indefinitely
             log.warning(
                 "%s: dropped: the interface of the connection cannot be determined: %s", self.remote, error
             )
@@ -299,7 +303,7 @@ class _PendingConnection(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Buffer the data of the request and of the frames after it."""
+        """Buffer received data, which belongs to the request or to the frames after the request."""
         self._has_spoken = True
         self._head.add(data)
         self._has_come.set()
@@ -314,7 +318,7 @@ class _PendingConnection(asyncio.Protocol):
             self._task.cancel()
         self._server.forget(self)
         if self._transport is not None:
-            # The connection has ended before asyncio's TLS switched to the transport as its protocol.
+            # The connection ended before asyncio's TLS layer switched to the transport as its protocol.
             self._transport.connection_lost(exc)
 
     def drop(self) -> None:
@@ -389,7 +393,7 @@ class _PendingConnection(asyncio.Protocol):
         return ssl_object
 
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
-        """Judge the client's certificate, if it has sent one. Return True if the client was rejected.
+        """Check the client's certificate, if the client has sent one. Return True if it was rejected.
 
         Until the certificate is accepted, the client counts as unauthenticated, because a certificate that
         chains to a root may be revoked.
@@ -410,7 +414,7 @@ class _PendingConnection(asyncio.Protocol):
         return False
 
     async def _read_head(self) -> tuple[HttpRequest, bytes] | None:
-        """Return the request and the bytes after it; None if an invalid request was refused."""
+        """Return the client's request and the bytes after it; None if the request was invalid and refused."""
         head = self._head
         while (parts := head.split()) is None:
             if head.is_too_long:
@@ -527,7 +531,7 @@ class _PendingConnection(asyncio.Protocol):
         self._respond(response)
 
     def _tell_refused(self, status: int, why: str, asked: Request) -> None:
-        """Log a refused handshake, with the requested path and subprotocols, which help to find the cause."""
+        """Log a refused handshake. To help find the cause, include the requested path and subprotocols."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
             "%s: WebSocket handshake rejected with status %d: %s; the client requested %s and offered %s",
@@ -551,7 +555,7 @@ class _PendingConnection(asyncio.Protocol):
 
 
 def _offered(headers: Headers) -> tuple[str, ...]:
-    """Return the subprotocols that a client offers. Malformed header values are included unchanged."""
+    """Return the subprotocols that a client offers. A malformed header value is included unchanged."""
     protocols: list[str] = []
     for value in headers.get_all("Sec-WebSocket-Protocol"):
         try:
