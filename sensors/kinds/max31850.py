@@ -45,9 +45,9 @@ KIND: Final = SensorKind(
     measures="high temperatures, such as those of exhaust gas, on the 1-wire bus",
     description="""\
 A MAX31850 or MAX31851 connects a thermocouple to the 1-wire bus. It measures temperatures that are too high
-for other sensors, such as the temperature of exhaust gas, to 0.25 K, and compensates for the temperature of
-the cold junction. The letter at the end of the chip's name is the type of thermocouple for which it is made,
-such as K.
+for other sensors, such as the temperature of exhaust gas, with a resolution of 0.25 K. It compensates for the
+temperature of the cold junction. The letter at the end of the chip's name is the type of thermocouple for
+which it is made, such as K.
 
 Several chips can share the three wires, also with thermometers of other types, and each of them then needs
 an `address`. To find it, connect the chip alone, and list `/sys/bus/w1/devices`: the address begins with

@@ -56,6 +56,6 @@ class LedgerFile:
             self._end(error.strerror or str(error))
 
     def _end(self, why: str) -> None:
-        log.warning("the durability feed (--ledger) has stopped, recording continues: %s", why)
+        log.warning("the durability feed (--ledger) has stopped, but recording continues: %s", why)
         self._ended = True
         self._waiting.clear()

@@ -87,7 +87,7 @@ class BlobAccess:
         self.check(digest, document_id)
         if nonce in self._open:
             raise MessageError(
-                f"blob {digest}: another proof with the same nonce is in progress here",
+                f"blob {digest}: another request for proof with the same nonce is not answered yet",
                 code=HTTPStatus.SERVICE_UNAVAILABLE,
             )
 
