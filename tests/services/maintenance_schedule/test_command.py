@@ -183,6 +183,16 @@ def test_invalid_records_and_plans_are_skipped_and_reported(logboat: Appliance) 
     assert "skipped: vessel:argo" in logboat("service").err
 
 
+def test_forged_record_is_reported_until_the_service_is_done_again(logboat: Appliance) -> None:
+    forged = {"type": "service", "service": "engine-oil", "sensor": "main-hours", "runSeconds": 1e11}
+    logboat.put(vessel(OIL), hours(300), ("service:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV", forged))
+    oil = services(logboat)["engine-oil"]
+    assert (oil["state"], oil["run"]["state"]) == ("unknown", "unknown")
+    assert "main-hours shows 300.0 h, which is less than at the last service" in oil["whyUnknown"]
+    assert logboat("service", "done", "engine-oil").status == 0
+    assert services(logboat)["engine-oil"]["state"] == "ok"
+
+
 def test_confirmation_is_json(logboat: Appliance) -> None:
     logboat.put(vessel(OIL), hours(300))
     added = logboat("service", "done", "engine-oil", "new filter", "--json").json
