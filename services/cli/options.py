@@ -1,37 +1,60 @@
 """Options that every command accepts, and helpers that build the commands' parsers."""
 
-from argparse import SUPPRESS, Action, ArgumentParser, HelpFormatter, _MutuallyExclusiveGroup
+from argparse import (
+    ONE_OR_MORE,
+    PARSER,
+    REMAINDER,
+    SUPPRESS,
+    ZERO_OR_MORE,
+    Action,
+    ArgumentParser,
+    HelpFormatter,
+    _MutuallyExclusiveGroup,
+)
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from services.console.errors import UsageError
 from services.terminal.present import fold, wrap
 
+_SEVERAL: Final = frozenset({ZERO_OR_MORE, ONE_OR_MORE})
+_REST: Final = frozenset({PARSER, REMAINDER})
+"""Counts of arguments that argparse cannot mix with options."""
+
 
 class Parser(ArgumentParser):
-    """An ArgumentParser that raises each error as a UsageError with the command's name."""
+    """An ArgumentParser that raises each error as a UsageError with the command's name.
 
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError with the message."""
-        raise UsageError(f"{message}\ntry: {self.prog} --help")
-
-
-class MixedParser(Parser):
-    """A Parser that also accepts options between positional arguments, as in `done NAME --at HOURS NOTE`."""
+    It also accepts options between the words of an argument that can have several, as in
+    `done NAME --at HOURS NOTE` and `note TEXT --by WHO TEXT`.
+    """
 
     _is_mixing = False
 
-    # argparse calls this method for the parser of an action, and also from parse_known_intermixed_args.
+    # argparse also calls this method for the parser of an action, and from parse_known_intermixed_args.
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the parsed arguments, and the arguments that are not known."""
-        if self._is_mixing:
+        if self._is_mixing or not self._can_mix():
             return super().parse_known_args(args, namespace)
         self._is_mixing = True
         try:
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_mixing = False
+
+    def _can_mix(self) -> bool:
+        """Return True if an argument can have several words, and argparse can mix these with options.
+
+        If an option is required, argparse would report only that option as missing, and no argument.
+        """
+        counts = {action.nargs for action in self._actions if not action.option_strings}
+        needs_option = any(action.required for action in self._actions if action.option_strings)
+        return not (counts.isdisjoint(_SEVERAL) or counts & _REST or needs_option)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with the message."""
+        raise UsageError(f"{message}\ntry: {self.prog} --help")
 
 
 class Folded(HelpFormatter):
@@ -84,14 +107,13 @@ def common_options(default: str | None) -> ArgumentParser:
 
 
 def actions(
-    parser: ArgumentParser, metavar: str, *, required: bool = True, made: type[ArgumentParser] = Parser
+    parser: ArgumentParser, metavar: str, *, required: bool = True
 ) -> Callable[[str, str], ArgumentParser]:
     """Return a function that adds an action, such as `get` in `db get`, to a command.
 
-    Call the function with the name and help text of each action. It returns the action's parser, which is an
-    instance of `made`.
+    Call the function with the name and help text of each action. It returns the action's parser.
     """
-    added = parser.add_subparsers(dest="action", required=required, metavar=metavar, parser_class=made)
+    added = parser.add_subparsers(dest="action", required=required, metavar=metavar)
 
     def add(name: str, words: str) -> ArgumentParser:
         return added.add_parser(

@@ -14,7 +14,7 @@ from services.screens.service_list import NONE_PLANNED, as_json, hours, lines, t
 from services.terminal.present import screen
 
 from .alarms import acting_person
-from .options import MixedParser, actions
+from .options import actions
 
 if TYPE_CHECKING:
     from services.maintenance_schedule.due import Due
@@ -32,10 +32,12 @@ def service_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--vessel", metavar="V", help="list the services of another vessel (default: this vessel)"
     )
-    add = actions(parser, "done", required=False, made=MixedParser)
+    add = actions(parser, "done", required=False)
     done = add("done", "record that a service has been done")
     done.add_argument("name", metavar="NAME", help="name or id of the service, as in `logboat service`")
-    done.add_argument("note", nargs="*", metavar="NOTE", help="text of the record, such as the parts used")
+    done.add_argument(
+        "note", nargs="*", default=[], metavar="NOTE", help="text of the record, such as the parts used"
+    )
     done.add_argument(
         "--at",
         metavar="HOURS",

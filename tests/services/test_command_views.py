@@ -706,6 +706,11 @@ class TestNotes:
         assert found["when"] == "2025-10-10T12:40:00.200Z"
         assert found["channels"] == ["notes", "vessel.argo"]
 
+    def test_text_may_continue_after_an_option(self, logboat: Appliance) -> None:
+        logboat.put(build.vessel())
+        assert logboat("note", "oil", "--by", "ben", "changed").status == 0
+        assert logboat("note", "--json").json["notes"][0]["text"] == "oil changed"
+
     def test_notes_are_in_the_order_in_which_they_were_made(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         for number in range(3):

@@ -103,7 +103,7 @@ def test_later_record_corrects_a_wrong_one(logboat: Appliance) -> None:
         (["engine-oil", "--by", " "], "--by must not be empty"),
         (["engine-oil", "x" * 1001], "the note is too long"),
         (["engine-oil", "--vessel", "brigid"], "unknown vessel 'brigid'"),
-        ([], "the following arguments are required: NAME"),
+        ([], "the following arguments are required: NAME\ntry: logboat service done --help"),
     ],
 )
 def test_wrong_usage_is_refused_with_a_remedy(logboat: Appliance, arguments: list[str], words: str) -> None:
