@@ -1,6 +1,6 @@
 """The HTTP headers with which appliances describe themselves in the WebSocket handshake.
 
-Their certificates were already exchanged in the TLS handshake.
+At that point, the appliances have already exchanged their certificates in the TLS handshake.
 """
 
 import re
@@ -18,9 +18,9 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class ApplianceHeaders:
-    """The headers with which an appliance describes itself.
+    """The HTTP headers with which an appliance describes itself.
 
-    They prove nothing. Only the certificate proves which vessel the appliance belongs to.
+    Headers can be forged. Only the certificate proves which vessel the appliance belongs to.
     """
 
     store: str
@@ -33,7 +33,7 @@ class ApplianceHeaders:
     """Version of Logboat on the appliance."""
 
     def headers(self) -> dict[str, str]:
-        """Return the headers to send with a request or a response."""
+        """Return the HTTP headers to send with a request or a response."""
         return {
             "Logboat-Store": self.store,
             "Logboat-Board": self.board,
@@ -43,7 +43,7 @@ class ApplianceHeaders:
 
     @classmethod
     def parse(cls, headers: Mapping[str, str]) -> Self | None:
-        """Parse a peer's headers.
+        """Parse the HTTP headers of a peer.
 
         Return None if the peer is not an appliance, or if a required header is malformed.
         """
@@ -60,8 +60,8 @@ class ApplianceHeaders:
 
 
 def vessel_peer(vessel: str, store: str) -> Peer:
-    """Return the peer that represents a vessel's store.
+    """Return the identity under which a vessel's store is treated as a peer.
 
-    A store on a new card has a new UUID, so it is a new peer.
+    A store on a new card has a new UUID, so it counts as a new peer.
     """
     return Peer.member("vessel", vessel, store)

@@ -2,13 +2,13 @@
 
 A candidate endpoint consists of a list of addresses, a port and a database. Anyone on the network can claim
 to be a vessel of the fleet, and only a certificate proves the claim. So each advertised candidate is tried.
-Candidates where the vessel has proved its identity are tried first, and candidates where an attempt has
-failed are tried last. So forged candidates can neither hide the vessel's own endpoint nor displace a proven
-one.
+Candidates where the vessel has proved its identity are called proven, and are tried first. Among the proven
+candidates, and among all others, those where an attempt has failed are tried last. So forged candidates can
+neither hide the vessel's own endpoint nor displace a proven one.
 
 The list of addresses changes when the vessel joins or leaves a network. So the single address at which the
-vessel has answered is stored too. It is tried first among the addresses of its candidate, and a new candidate
-with this address counts as proven.
+vessel has answered is stored too. That address is tried first among the addresses of its candidate. A new
+candidate with this address counts as proven.
 """
 
 import math
@@ -21,9 +21,9 @@ from sync.mesh.sightings import Sighting
 PROVEN_KEPT: Final = 4
 """Maximum number of proven candidates kept for a vessel after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""Seconds for which a candidate without an advertisement is kept after its last successful connection.
+"""Seconds for which a proven candidate is kept after its last use if it is no longer advertised.
 
-By then, a vessel that has sailed on has other addresses.
+A vessel that has sailed on has other addresses by then.
 """
 MOST_ADDRESSES: Final = 8
 """Maximum number of addresses kept for one candidate. No appliance has more addresses."""
@@ -49,23 +49,24 @@ class Candidate:
 
 @dataclass(slots=True)
 class _VesselAddresses:
-    """The known endpoints (candidates) of one vessel, with the outcomes of attempts to reach it there."""
+    """The known endpoints (candidates) of one vessel, with the outcomes of attempts to reach the vessel."""
 
     seen: tuple[Candidate, ...] = ()
     proven: dict[Candidate, float] = field(default_factory=dict)
-    """Time at which the vessel last proved its identity at each candidate."""
+    """For each candidate, the time at which the vessel last proved its identity there."""
     answered: dict[tuple[str, int, str], float] = field(default_factory=dict)
-    """Time at which the vessel last proved its identity at each address, port and database.
+    """For each (address, port, database), the time at which the vessel last proved its identity there.
 
-    Without the database, a forged record of the vessel's own address would count as proven.
+    The key includes the database name. Otherwise, a forged record with the vessel's own address but a wrong
+    database name would count as proven.
     """
     failed: dict[Candidate, float] = field(default_factory=dict)
-    """Time of the last failed attempt at each candidate, unless a later attempt succeeded."""
+    """For each candidate where the last attempt failed, the time of that attempt."""
 
     def proven_at(self, place: Candidate) -> float | None:
-        """Return when the vessel last proved its identity at a candidate or at one of its addresses.
+        """Return the time at which the vessel last proved its identity at a candidate.
 
-        Return None if it never has.
+        A proof at one of the candidate's addresses counts too. The result is None if there was no proof.
         """
         times = [self.answered.get((address, place.port, place.database)) for address in place.addresses]
         return max((at for at in (self.proven.get(place), *times) if at is not None), default=None)
@@ -78,7 +79,7 @@ class Candidates:
         self._vessels: dict[str, _VesselAddresses] = {}
 
     def see(self, vessel: str, sightings: Iterable[Sighting], now: float) -> None:
-        """Set the candidates of a vessel to its advertised endpoints, in the order of their discovery."""
+        """Record the endpoints that a vessel advertises now, in the order of their discovery."""
         if vessel not in self._vessels and len(self._vessels) >= VESSELS_KEPT:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
@@ -112,7 +113,7 @@ class Candidates:
         return min(sightings, key=lambda sighting: order.get(Candidate.from_sighting(sighting), last))
 
     def addresses(self, vessel: str, place: Candidate) -> tuple[str, ...]:
-        """Return the addresses of a candidate, beginning with the one where the vessel last answered."""
+        """Return a candidate's addresses, beginning with the address at which the vessel last answered."""
         answered = self._vessels.get(vessel, _VesselAddresses()).answered
 
         def worth(address: str) -> float:
@@ -121,7 +122,7 @@ class Candidates:
         return tuple(sorted(place.addresses, key=worth))
 
     def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
-        """Record that a vessel has proved its identity at a candidate, and at which address if known."""
+        """Record that a vessel has proved its identity at a candidate, and the address if it is known."""
         known = self._vessels.setdefault(vessel, _VesselAddresses())
         known.failed.pop(place, None)
         known.proven.pop(place, None)
@@ -157,11 +158,11 @@ class VesselCandidates:
         return self._all.order(self._vessel)
 
     def addresses(self, place: Candidate) -> tuple[str, ...]:
-        """Return the addresses of a candidate, beginning with the one where the vessel last answered."""
+        """Return a candidate's addresses, beginning with the address at which the vessel last answered."""
         return self._all.addresses(self._vessel, place)
 
     def proved(self, place: Candidate, *, address: str | None = None) -> None:
-        """Record that the vessel has proved its identity at a candidate, and at which address if known."""
+        """Record that the vessel has proved its identity at a candidate, and the address if it is known."""
         self._all.proved(self._vessel, place, self._clock(), address=address)
 
     def failed(self, place: Candidate) -> None:
@@ -170,7 +171,7 @@ class VesselCandidates:
 
 
 def _is_same(listed: str, address: str | None) -> bool:
-    """Return True if a socket's address equals a listed one.
+    """Return True if the address of a socket equals the listed address of a candidate.
 
     A socket may omit the zone of a link-local address.
     """

@@ -1,21 +1,21 @@
 """Advertising and discovery of vessels, by DNS-SD over multicast (RFC 6762, 6763) with zeroconf.
 
 zeroconf handles packets, names, sockets, answers and a cache. This module adds the following rules. They are
-needed because the interface of a radio mesh is always up. So vessels come into range and leave it without any
-change of the interface.
+needed because the interface of a radio mesh is always up. So vessels come into range, and go out of range,
+without any change of the interface.
 
 - **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
-  `refresh`, then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Every query except
-  the first lists the instances heard recently as known answers. So if no vessel has arrived, a query costs
-  one small packet and receives no answers.
-- **A known instance is queried again** when it has not been heard for `QueryIntervals.stale` seconds. All
-  vessels receive its answer. An answer after more than `QueryIntervals.silent` seconds is reported
+  `refresh`, and then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Every query
+  except the first lists the recently heard instances as known answers. So if no vessel has arrived, a query
+  costs one small packet and receives no answers.
+- **A known instance is queried again** after `QueryIntervals.stale` seconds without a packet from it. All
+  vessels receive its answer. An answer after more than `QueryIntervals.silent` seconds of silence is reported
   (`SightingChangeKind.AGAIN`).
 - **An instance that does not answer is removed** when its address expires, two minutes after its last packet
   (RFC 6762, 10).
 - **A name has one owner.** If our name is taken when we start, or if another instance with our name appears
-  later, one of the two instances continues as `<vessel>-<log>-2`. One or both report this, because the card
-  may have been cloned.
+  later, one of the two instances continues as `<vessel>-<log>-2`. One or both vessels report the conflict,
+  because the card may have been cloned.
 
 Vessels that are out of range for less than two minutes keep each other's addresses. Such a vessel may not be
 reported as found again, so the caller must continue to dial it.
@@ -68,7 +68,7 @@ from .mdns_sources import MdnsSources
 
 log = logging.getLogger(__name__)
 
-# RFC 1035, 3596; class IN; a query is a packet without flags.
+# Record types and flags of RFC 1035 and RFC 3596. The class is IN, and a query is a packet without flags.
 _PTR, _AAAA, _ANY = 12, 28, 255
 _IN: Final = 1
 _QUERY: Final = 0
@@ -81,27 +81,30 @@ _START_JITTER: Final = (0.02, 0.12)
 Without this delay, vessels that are switched on at the same time would all send at once.
 """
 _NEIGHBOURS: Final = 4
-"""Number of known instances up to which each vessel sends queries at full rate.
+"""Maximum number of known instances for which each vessel sends queries at the full rate.
 
-With more instances, each vessel sends fewer queries.
+If there are more instances, each vessel sends fewer queries.
 """
 _AT_MOST: Final = 60.0
 """Maximum seconds between two queries of one vessel, regardless of the number of instances."""
 _POINTERS: Final = 512
-"""Maximum number of names processed at a time, so that a flood of packets causes only limited work."""
+"""Maximum number of instance names processed at a time, so that a flood of packets causes limited work."""
 _OWN_NAME_EVERY: Final = 4
-"""Number of queries of which one omits our own name from the known answers, so that a clone answers."""
+"""Interval, in queries, at which our own name is omitted from the known answers, so that a clone answers."""
 _NAMES_ASKED: Final = 8
-"""Maximum number of instances whose missing records one query requests."""
+"""Maximum number of instances whose missing records are requested in one query."""
 _OWNER_SPEAKS: Final = 1.5
-"""Seconds until the owner of a contested name announces it again, because caches drop it (RFC 6762, 10.2)."""
+"""Seconds after which the owner of a contested name announces the name again.
+
+Caches drop the name's records after a conflict (RFC 6762, 10.2).
+"""
 _BUNDLE: Final = 0.03
-"""Seconds to wait for copies of a packet on other interfaces before all of them are processed together."""
+"""Seconds to wait for copies of a packet from other interfaces, so that all copies are processed together."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
-"""Seconds until the next attempt to open the sockets if they cannot be opened."""
+"""Seconds until the next attempt if the sockets cannot be opened."""
 _LOOK: Final = 60.0
-"""Seconds between checks of the interfaces in the absence of events, because the kernel may drop events."""
+"""Seconds between checks of the interfaces if there are no events. The kernel may drop events."""
 
 
 _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -109,23 +112,23 @@ _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 @dataclass(frozen=True, slots=True)
 class QueryIntervals:
-    """Intervals of the queries that discovery sends, in seconds."""
+    """The intervals, in seconds, at which discovery sends queries and detects silent vessels."""
 
     ask: float = 5.0
     """Seconds between queries for all instances, varied randomly by a fifth."""
     stale: float = 15.0
-    """Seconds without a packet from an instance after which that instance is queried."""
+    """Seconds without a packet from an instance after which the instance is queried."""
     silent: float = 30.0
-    """Seconds of silence after which an instance's next packet is reported.
+    """Seconds of silence after which the next packet from an instance is reported.
 
-    This leaves time for about three queries after `stale`.
+    The time from `stale` to `silent` is sufficient for about three queries.
     """
     forget: float = 120.0
     """Seconds after which other vessels remove a silent vessel: the TTL of its addresses (RFC 6762, 10)."""
 
 
 class Discovery:
-    """Service that advertises this appliance and discovers others, active from `start` to `stop`."""
+    """Service that advertises this appliance and discovers others. It runs from `start` until `stop`."""
 
     def __init__(
         self,
@@ -138,26 +141,26 @@ class Discovery:
         pace: QueryIntervals | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """Create a discovery.
+        """Create the service, which is inactive until `start` is called.
 
         Args:
             advertisement: the content to advertise.
-            interfaces: names of interfaces, in which `*` matches any characters. Loopback must be listed by
-                its full name.
-            is_told: whether to advertise this vessel; False for a vessel that does not listen.
+            interfaces: patterns for names of interfaces, in which `*` matches any characters. The loopback
+                interface must be listed by its full name.
+            is_told: True to advertise this vessel; False for a vessel that does not listen.
             on_change: called in the event loop with the changes of `sightings`.
-            on_name_taken: called with our intended instance name when another appliance uses that name.
+            on_name_taken: called with our intended instance name if another appliance uses that name.
             pace: intervals of queries; None for the defaults.
-            chance: source of the random delays.
+            chance: source of the random delays; None to create one.
         """
         self._advertisement = advertisement
         self._wanted, self._is_told = tuple(interfaces), is_told
         self._on_change = on_change
         self._on_name_taken = on_name_taken
         self._pace = pace or QueryIntervals()
-        self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
+        self._chance = chance or random.Random()  # noqa: S311 -- only distributes packets over time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
-        """Random end of our host name, which distinguishes our records from those of a cloned card."""
+        """Random suffix of our host name. It distinguishes our records from those of a cloned card."""
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
@@ -184,7 +187,7 @@ class Discovery:
         self._asks_all = True
 
         self._handler: _Handler | None = None
-        """Exception handler that the event loop had before `start`."""
+        """Exception handler that the event loop had before `start`; None if it had none."""
         self._complained_of: str | None = None
         self.problem: str | None = None
         """Reason why no vessel can be discovered, and what to do; None if no problem is known."""
@@ -193,7 +196,7 @@ class Discovery:
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The advertisements that were received and have not expired, without our own."""
+        """The received advertisements that have not expired, excluding our own."""
         return tuple(self._table)
 
     @property
@@ -243,13 +246,13 @@ class Discovery:
         self._wake.set()
 
     def refresh(self) -> None:
-        """Query for all instances at once, for example because a link has ended."""
+        """Send a query for all instances at once, for example because a link has ended."""
         self._asks_all = True
         self._intervals = chain(_FIRST_ASKS, self._steady())
         self._later("ask", self._chance.uniform(*_START_JITTER), self._ask)
 
     def _steady(self) -> Iterator[float]:
-        """Yield the seconds between later queries.
+        """Yield the number of seconds until each further query, after the first few queries.
 
         The more vessels there are, the less often each of them sends a query, because all vessels receive the
         answers.
@@ -258,7 +261,7 @@ class Discovery:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle an exception raised in a callback. Some packets cause exceptions in zeroconf's callbacks."""
+        """Handle an exception from a callback. Some packets cause exceptions in zeroconf's callbacks."""
         error = context.get("exception")
         if error is not None and dns_sd_records.is_zeroconf_alone(error):
             kind = type(error).__name__
@@ -304,7 +307,7 @@ class Discovery:
                 for outdated in tuple(self._announcements):
                     outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
-        # This is called every time. It does nothing if all went well, and otherwise tries again.
+        # This is called every time. It does nothing if the last call succeeded, and otherwise tries again.
         await zeroconf.async_update_interfaces(multicast_choice(interfaces))
         if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
@@ -326,7 +329,7 @@ class Discovery:
         except (
             OSError,
             RuntimeError,
-        ) as error:  # zeroconf raises the second error for an address that was just removed
+        ) as error:  # zeroconf raises the second type of error for an address that was just removed
             self._hearing.stop()
             self._report(
                 f"port 5353 for mDNS cannot be opened: {error}; run `ss -lnup sport = 5353` to find out which"
@@ -339,10 +342,10 @@ class Discovery:
         return True
 
     def _forget_zones(self, zeroconf: Zeroconf) -> None:
-        """Remove link-local addresses from the cache that were received on interfaces that no longer exist.
+        """Remove link-local addresses from the cache if their interface no longer exists.
 
-        As long as zeroconf receives an address in any zone, it keeps the zone in which it first received the
-        address.
+        While zeroconf keeps receiving an address on any interface, it keeps the zone with which it first
+        received the address.
         """
         indices = {interface.index for interface in self._interfaces}
         for name in zeroconf.cache.names():
@@ -432,7 +435,7 @@ class Discovery:
     # --- querying
 
     def _ask(self) -> None:
-        """Send a query with the known answers, and remove instances that have expired."""
+        """Send a query that lists the known answers, and remove instances whose records have expired."""
         self._later("ask", next(self._intervals) * self._chance.uniform(0.8, 1.2), self._ask)
         if self._zeroconf is None:
             return
@@ -462,7 +465,7 @@ class Discovery:
         return out
 
     def _pointers(self) -> dict[str, DNSPointer]:
-        """Return the pointer records by name, preferring known instances if there are too many."""
+        """Return the pointer records, by name. If there are too many, known instances take precedence."""
         if self._zeroconf is None:
             return {}
         pointers = dns_sd_records.pointers(self._zeroconf.zeroconf)
@@ -473,9 +476,9 @@ class Discovery:
     # --- receiving
 
     def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
-        """Collect the instance names that a packet contains, and the service records that were received.
+        """Collect the instance names and the service records in a packet, to process them soon.
 
-        This is called while zeroconf processes a packet, so it must not raise an exception.
+        This method is called while zeroconf processes the packet, so it must not raise an exception.
         """
         if not self._heard_names:
             self._later("judge", _BUNDLE, self._judge_heard)
@@ -493,7 +496,7 @@ class Discovery:
         self._judge(names)
 
     def _contest(self, own: ServiceInfo, other: DNSService) -> None:
-        """Resolve a conflict about our name: the instance with the lower host name keeps the name."""
+        """Resolve a conflict about our instance name: the instance with the lower host name keeps it."""
         assert self._zeroconf is not None
         name = instance_of(own.name)
         if (own.server_key or "") < other.server_key:
@@ -502,13 +505,13 @@ class Discovery:
             self._must_announce = True
             self._later("announce", _OWNER_SPEAKS, self._wake.set)
             return
-        # Do not withdraw our records: that would remove the owner's records from every cache too.
+        # Do not withdraw our records. Otherwise, all caches would also remove the owner's records.
         self._zeroconf.zeroconf.registry.async_remove(own)
         self._registered = None
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Prefer an instance to others of its vessel, because the vessel has proved its identity there."""
+        """Prefer an instance to others of the same vessel, because it has proved the vessel's identity."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
@@ -543,7 +546,7 @@ class Discovery:
     def _look_up(self, name: str) -> InstanceRecords | None:
         """Return the cached records of an instance.
 
-        If the records are not those of a vessel, log this and return None.
+        If the records do not belong to a vessel, log this and return None.
         """
         if self._zeroconf is None:
             return None

@@ -1,9 +1,9 @@
 """Parser of untrusted DNS-SD records of our service in zeroconf's cache.
 
-Anyone on the network can put records into the cache. For some records that it has accepted, zeroconf later
-raises exceptions of many types, or sends a packet that nobody can parse. So only names that `is_instance`
-accepts are written into packets. Whatever the records contain, `answer` raises no exception other than
-AdvertisementError.
+Anyone on the network can put records into the cache. zeroconf accepts some records that later cause
+exceptions of many types, or that make it send a packet that cannot be parsed. So only names that
+`is_instance` accepts are written into packets. Regardless of the content of the records, the only exception
+that `answer` raises is AdvertisementError.
 """
 
 import ipaddress
@@ -29,11 +29,11 @@ from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in 
 from sync.mesh.interfaces import Interface, dialable
 from sync.mesh.sightings import SERVICE_TYPE, AdvertisementError, Sighting, is_instance
 
-# RFC 1035, 2782, 3596; class IN.
+# Record types of RFC 1035, RFC 2782 and RFC 3596. The class is IN.
 _A, _TXT, _AAAA, _SRV = 1, 16, 28, 33
 _IN: Final = 1
 _ANY_NAME: Final = f"any.{SERVICE_TYPE}"
-"""Placeholder for an instance's name, which zeroconf might reject. Only the record's content is needed."""
+"""Placeholder for the name of an instance. zeroconf might reject the real name, which is not needed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class InstanceRecords:
 
     sighting: Sighting
     heard: float
-    """Time at which the service record was received, in zeroconf's milliseconds."""
+    """Time at which the service record was received, in milliseconds by zeroconf's clock."""
 
 
 class RecordListener(RecordUpdateListener):
-    """Listener that reports the instance names in received records."""
+    """Listener that reports the instance names in records that zeroconf receives."""
 
     def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class RecordListener(RecordUpdateListener):
 
 
 def is_zeroconf_alone(error: BaseException) -> bool:
-    """Return True if an exception was raised within zeroconf without any of our code in the traceback."""
+    """Return True if an exception was raised within zeroconf and no code of ours is in the traceback."""
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
     return any(name.startswith("zeroconf") for name in modules) and not any(
         name.startswith("sync.") for name in modules
@@ -89,12 +89,12 @@ def is_zeroconf_alone(error: BaseException) -> bool:
 
 
 def instance_of(name: str) -> str:
-    """Return the instance part of a service's full DNS-SD name."""
+    """Return the instance name that is part of a full DNS-SD name."""
     return name.removesuffix(f".{SERVICE_TYPE}")
 
 
 def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
-    """Return the pointer records of our service, except those with names that no vessel can have."""
+    """Return the pointer records of our service type, except those with names that no vessel can have."""
     now = current_time_millis()
     return [
         record
@@ -106,12 +106,12 @@ def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
 
 
 def drop_pending_answers(zeroconf: Zeroconf) -> None:
-    """Drop the answers that are waiting to be sent. Call this before a service is withdrawn.
+    """Discard the answers that are waiting to be sent. Call this before a service is withdrawn.
 
     zeroconf delays an answer by up to 120 ms, or by over a second if the same records were sent recently. It
-    does not drop the answer when the service is withdrawn. Other vessels would receive the answer after the
-    first of three identical goodbye packets, and would ignore the other two as duplicates. The withdrawn
-    service would then remain in their caches until its records expire.
+    does not discard the answer when the service is withdrawn. Other vessels could receive the answer after
+    the first of three identical goodbye packets, and would ignore the other two packets as duplicates. The
+    withdrawn service would then remain in their caches until its records expire.
     """
     for pending in (zeroconf.out_queue, zeroconf.out_delay_queue):
         pending.queue.clear()
@@ -137,11 +137,11 @@ def answer(
     """Return the cached records of an instance, or None if they are incomplete.
 
     Args:
-        zeroconf: the instance whose cache is read.
-        name: full name of the service instance.
-        but_not_from: suffix of host names whose records are ignored.
+        zeroconf: the Zeroconf object whose cache is read.
+        name: full DNS-SD name of the service instance.
+        but_not_from: suffix of the host names whose records are ignored.
         interfaces: this machine's interfaces.
-        heard_from: addresses from which the name was announced.
+        heard_from: source addresses of the packets that announced the name.
 
     Raises:
         AdvertisementError: the instance does not belong to a vessel, or its records are malformed.
@@ -156,13 +156,13 @@ def answer(
         sighting = Sighting.from_txt(instance_of(name), properties, addresses, where.port)
     except AdvertisementError:
         raise
-    except Exception as error:  # any failure concerns only this name
+    except Exception as error:  # a failure affects only the instance with this name
         raise AdvertisementError(f"the records cannot be read: {type(error).__name__}: {error}") from error
     return InstanceRecords(sighting, where.created)
 
 
 def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
-    """Return the newest cached record of a name and type, or None.
+    """Return the newest cached record with this name and type, or None if there is none.
 
     The newest record is the one that expires last. Outdated records stay in the cache for a while.
     """
@@ -177,7 +177,7 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 
 
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """Return a host's cached addresses, each with the index of its interface as the zone if it is known."""
+    """Return a host's cached addresses. If the interface is known, its index is the address's zone."""
     now = current_time_millis()
     addresses = []
     for kind in (_A, _AAAA):

@@ -1,4 +1,4 @@
-"""Detection of two boards with the identity of one vessel, because a card was copied or a key was stolen.
+"""Detection of two boards with the same vessel's identity, because a card was copied or a key was stolen.
 
 A vessel detects a board with its own identity as soon as the two are connected. A third vessel detects the
 two boards when it receives data from each of them in turn. If a card was only moved to another board, the old
@@ -24,7 +24,7 @@ class DuplicateIdentity:
     vessel: str
     boards: tuple[str, str]
     since: float
-    """Time of the detection, in seconds on the caller's clock."""
+    """Time of the most recent detection, in seconds by the caller's clock."""
     is_ours: bool
     """True if one of the two boards is the one on which this program runs."""
 
@@ -50,7 +50,7 @@ class LogAhead:
     sensor: str | None
     """Sensor of the reading that the peer has offered; None if the evidence is a signed `boot` document."""
     number: int
-    """Highest sequence number in the offered reading, or the number of the boot."""
+    """Highest sequence number in the offered reading, or the boot number in the `boot` document."""
     since: float
 
     @property
@@ -72,13 +72,13 @@ class LogAhead:
 
 
 class DuplicateIdentities:
-    """Record of boards from which data was received recently, and of detected duplicate identities."""
+    """Record of the boards from which data was received recently, and of duplicate identities found."""
 
     def __init__(self, vessel: str, board: str) -> None:
         """Create an empty record. `vessel` and `board` are the ids of this vessel and this board."""
         self._own = (vessel, board)
         self._heard: dict[str, dict[str, float]] = {}
-        """Time at which data was last received from each board, by vessel and board id."""
+        """For each vessel, the time at which data was last received from each board, by board id."""
         self._known: dict[str, DuplicateIdentity] = {}
         self._ahead: dict[str, LogAhead] = {}
 
@@ -90,7 +90,7 @@ class DuplicateIdentities:
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that data was received from a board that has presented a certificate of `vessel`.
 
-        Return the duplicate identity if this reveals one that was not known before; otherwise return None.
+        If this reveals a duplicate identity that was not known before, return it; otherwise return None.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -107,19 +107,19 @@ class DuplicateIdentities:
 
     @property
     def ahead(self) -> list[LogAhead]:
-        """Evidence, one item per vessel, that the vessel has more of our current log than is stored here."""
+        """Evidence that other vessels have more of our current log than is stored here; one item for each."""
         return list(self._ahead.values())
 
     def is_known(self, peer: str, claim: Claim) -> bool:
-        """Return True if evidence of the same strength is already recorded for a vessel's claim."""
+        """Return True if evidence of at least the same strength is already recorded for a vessel's claim."""
         known = self._ahead.get(peer)
         return known is not None and known.log == claim.log and known.is_signed >= claim.is_signed
 
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
         """Record a vessel's claim to have more of our current log than is stored here.
 
-        Return the recorded evidence if the claim is new, or if it is the first that our signature proves.
-        Otherwise return None.
+        Return the recorded evidence if the claim is new, or if it is the first claim that our own signature
+        proves. Otherwise return None.
         """
         known = self._ahead.get(peer)
         if known is not None and self.is_known(peer, claim):
@@ -131,7 +131,7 @@ class DuplicateIdentities:
         return self._ahead[peer]
 
     def forget(self, now: float, after: float) -> None:
-        """Remove duplicate identities that were not detected again for `after` seconds."""
+        """Remove duplicate identities whose last detection was at least `after` seconds ago."""
         self._known = {vessel: clone for vessel, clone in self._known.items() if now - clone.since < after}
 
     def _report(

@@ -1,4 +1,4 @@
-"""Inbound links: the connections of each appliance to our listener."""
+"""Inbound links: the connections that other appliances have opened to our listener."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,28 +17,28 @@ _REPLACED = Problem(Domain.WEBSOCKET, CloseCode.NORMAL, "the same appliance has 
 
 @dataclass(eq=False, slots=True)
 class InboundLink:
-    """The link with an appliance that has dialled us."""
+    """A link that another appliance has dialled, with all its connections to our listener."""
 
     vessel: str
     greeting: ApplianceHeaders | None
     since: float
     """Time of the event loop at which the appliance connected."""
     connections: dict[str, PeerConnection] = field(default_factory=dict)
-    """Connections, by the name of their stream."""
+    """Open connections, by the name of the stream that each of them carries."""
     unnamed: list[PeerConnection] = field(default_factory=list)
     """Connections that do not name a stream, for example from other programs on the vessel."""
     bytes_gone: tuple[int, int] = (0, 0)
-    """Number of bytes sent and number of bytes received on connections that are closed by now."""
+    """Number of bytes sent and number of bytes received on connections that have closed."""
     _received: int = 0
 
     @property
     def all(self) -> list[PeerConnection]:
-        """All open connections of the appliance."""
+        """All open connections of the link."""
         return [*self.connections.values(), *self.unnamed]
 
     @property
     def is_up(self) -> bool:
-        """True while the live connection is open."""
+        """True while the connection for the live stream is open."""
         return LIVE.name in self.connections
 
     def has_spoken(self) -> bool:
@@ -57,7 +57,7 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Shortest time, in seconds, for which a ping has been unanswered on any connection of the link."""
+        """Seconds for which pings on all connections of the link have been unanswered; otherwise 0."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 
@@ -78,7 +78,7 @@ class InboundLinks:
         return None if key is None else self._links.get(key)
 
     def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
-        """Add a connection, and close the old connection for the same stream, if any.
+        """Add a connection to its link, and close an older connection for the same stream, if there is one.
 
         Return the connection's link, or None if the peer is not a vessel.
         """

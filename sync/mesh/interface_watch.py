@@ -23,7 +23,7 @@ _IFLA_WIRELESS: Final = 11
 _BUFFER: Final = 64 * 1024
 
 QUIET: Final = 0.2
-"""Seconds without another event before the callback is called: an interface comes up in several steps."""
+"""Seconds without a further event before the callback is called. An interface comes up in several steps."""
 AT_LATEST: Final = 1.0
 """Maximum seconds from the first event to the callback, even if an interface keeps changing."""
 POLL: Final = 10.0
@@ -31,12 +31,12 @@ POLL: Final = 10.0
 
 
 class Event(enum.Enum):
-    """Kind of a change of interfaces or addresses that the kernel reported."""
+    """The kind of a change of interfaces or addresses, as reported by the kernel."""
 
     LINK = "link"
     """An interface appeared, disappeared, or gained or lost its carrier.
 
-    Even if the interface has returned to its former state, packets may have been lost.
+    Packets may have been lost, even if the interface has returned to its former state.
     """
     ADDRESS = "address"
     """An address appeared or disappeared, or its lifetime was renewed. A renewal needs no action."""
@@ -45,8 +45,8 @@ class Event(enum.Enum):
 def parse_netlink(data: bytes) -> Iterator[Event]:
     """Yield the events in one netlink datagram. Truncated and unrelated messages are ignored.
 
-    Wireless drivers report each scan as a change of the link. Such messages have a special attribute, and are
-    ignored.
+    Wireless drivers report each scan as a change of the link. Such messages contain a special attribute, and
+    are ignored.
     """
     while len(data) >= _HEADER.size:
         length, kind, _, _, _ = _HEADER.unpack_from(data)
@@ -71,9 +71,9 @@ def _has_attribute(data: bytes, wanted: int) -> bool:
 
 
 class InterfaceWatch:
-    """Watcher that reports changes of the network interfaces between `start` and `stop`.
+    """Watcher that reports changes of the network interfaces, from `start` until `stop`.
 
-    It calls `on_change` with the kinds of events received, after `QUIET` seconds without another event.
+    After `QUIET` seconds without a further event, it calls `on_change` with the kinds of events received.
 
     If netlink is not available, it calls `on_change` with Event.ADDRESS every `poll` seconds, and the caller
     must check whether anything has changed.
@@ -131,7 +131,7 @@ class InterfaceWatch:
             events = set(parse_netlink(self._socket.recv(_BUFFER)))
         except BlockingIOError:
             return
-        except OSError:  # ENOBUFS: there were more events than fit into the buffer
+        except OSError:  # ENOBUFS: the kernel dropped events because the buffer was full
             events = {Event.LINK, Event.ADDRESS}
         if not events:
             return

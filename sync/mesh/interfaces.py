@@ -21,8 +21,8 @@ LOOPBACK: Final = 0x8
 RUNNING: Final = 0x40
 MULTICAST: Final = 0x1000
 
-# linux/if_addr.h: flags of an IPv6 address that is tentative, duplicate, deprecated, or temporary. None of
-# these is worth advertising.
+# linux/if_addr.h: flags of an IPv6 address that is tentative, duplicate, deprecated, or temporary. Such
+# addresses are not advertised.
 _UNFIT: Final = 0x40 | 0x08 | 0x20 | 0x01
 _IF_INET6: Final = Path("/proc/net/if_inet6")
 
@@ -40,7 +40,7 @@ class Interface:
     addresses: tuple[AnyAddress, ...]
     """Addresses of the interface, each with the prefix length of its network.
 
-    Of the IPv6 addresses, only stable ones are included.
+    IPv6 addresses are included only if they are stable.
     """
 
     @property
@@ -69,7 +69,7 @@ def read_interfaces() -> tuple[Interface, ...]:
 
 
 class RecentInterfaces:
-    """Cache of this machine's network interfaces, so that they are not read again for each connection."""
+    """Cache of this machine's network interfaces. It avoids reading them again for each connection."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RecentInterfaces:
         clock: Callable[[], float] = time.monotonic,
         lasts: float = 1.0,
     ) -> None:
-        """Create a cache whose content is valid for `lasts` seconds."""
+        """Create a cache. The interfaces are read again when the content is older than `lasts` seconds."""
         self._read, self._clock, self._lasts = read, clock, lasts
         self._interfaces: tuple[Interface, ...] = ()
         self._until = float("-inf")
@@ -92,10 +92,11 @@ class RecentInterfaces:
 
 
 def suitable(interfaces: Iterable[Interface], wanted: Sequence[str] = ("*",)) -> tuple[Interface, ...]:
-    """Return the interfaces that discovery can use: up, with a carrier, an address and multicast.
+    """Return the interfaces that discovery can use: those that are up, with a carrier, address and multicast.
 
-    `wanted` contains names of interfaces, in which `*` matches any characters. Loopback must be listed by its
-    full name. It does not need the multicast flag, because it transports multicast without that flag.
+    `wanted` contains patterns for names of interfaces, in which `*` matches any characters. The loopback
+    interface must be listed by its full name. It is not required to have the multicast flag, because it
+    carries multicast packets without that flag.
     """
     return tuple(interface for interface in interfaces if _is_suitable(interface, wanted))
 
@@ -110,9 +111,9 @@ def _is_suitable(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def is_reached_by(local: str, interfaces: Iterable[Interface], wanted: Sequence[str]) -> bool:
-    """Return True if the local address at which a connection arrived belongs to an interface in `wanted`.
+    """Return True if the local address of a connection belongs to an interface that `wanted` selects.
 
-    A link-local address may be on several interfaces. In that case, its zone identifies the interface.
+    Several interfaces may have the same link-local address. In that case, its zone identifies the interface.
     """
     bare, _, zone = local.partition("%")
     ip = ipaddress.ip_address(bare)
@@ -134,10 +135,10 @@ def _is_named(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
-    """Return the interfaces as zeroconf expects them: by IPv4 address, and by IPv6 address or index.
+    """Return interfaces in the form that zeroconf expects: IPv4 addresses, and IPv6 addresses or indexes.
 
-    A link-local IPv6 address is preferred. A packet from such an address shows the receiver on which
-    interface the sender's link-local addresses can be reached.
+    A link-local IPv6 address is preferred. A packet from such an address shows its receiver the interface on
+    which the sender's link-local addresses can be reached.
     """
     every = [address.ip for interface in interfaces for address in interface.addresses]
     chosen: list[str | int] = []
@@ -166,10 +167,12 @@ def dialable(
     """Return the addresses of a neighbour that can be dialled from this machine, the most likely first.
 
     The order is: addresses from which the neighbour sends, addresses in one of our networks, link-local
-    addresses, and addresses that may be reached through a router. In `addresses` and `heard_from`, the zone
-    is the interface's index (`fe80::1%2`); in the result it is the interface's name. A link-local address is
-    dropped if it has no zone, or if the neighbour sends from another address in that zone. Loopback addresses
-    are dropped unless the loopback interface is in use, because they reach only this machine.
+    addresses, and addresses that may be reached through a router. A link-local address is omitted if it has
+    no zone, or if the neighbour sends from another address in that zone. Loopback addresses reach only this
+    machine, so they are omitted unless the loopback interface is in use.
+
+    In `addresses` and `heard_from`, the zone is the index of the interface (`fe80::1%2`). In the result, the
+    zone is the name of the interface.
     """
     names = {str(interface.index): interface.name for interface in interfaces}
     networks = [address.network for interface in interfaces for address in interface.addresses]
@@ -191,7 +194,7 @@ def dialable(
 
 
 def _flags(name: str) -> int | None:
-    """Return the flags of an interface, or None if it no longer exists."""
+    """Return the kernel's flags of an interface, or None if the interface no longer exists."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack(_IFREQ, name.encode(), 0))

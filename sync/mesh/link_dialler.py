@@ -1,6 +1,6 @@
-"""The links that this vessel dials. This module decides when each link is dialled and closed.
+"""The links that this vessel dials. This module decides when each of them is dialled and closed.
 
-`link_plan` decides which links are wanted, and `membership` decides which vessels belong to the fleet.
+`link_plan` decides which links should exist, and `membership` decides which vessels belong to the fleet.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from .vessel_endpoint import VesselEndpoint
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = 30.0
-"""Seconds until a vessel is dialled again after it refused a link, or after another vessel answered."""
+"""Seconds until a vessel is dialled again after it refused a link, or after a different vessel answered."""
 SURPLUS_AFTER: Final = 20.0
-"""Seconds until a surplus link is closed. Other vessels may close their surplus links in the meantime."""
+"""Seconds after which a surplus link is closed. Meanwhile, other vessels may close their surplus links."""
 TICK: Final = 5.0
 """Maximum seconds between two calls of `reconsider`, even if there are no events."""
 
 
 class LinkDialler:
-    """Dialler of one vessel's links: it dials wanted links, and closes surplus links."""
+    """Dialler of one vessel's links. It dials links that should exist, and closes surplus links."""
 
     def __init__(
         self,
@@ -40,34 +40,34 @@ class LinkDialler:
         make: Callable[[VesselEndpoint, str | None], OutboundLink],
         on_ended: Callable[[OutboundLink], None],
     ) -> None:
-        """Create an empty set of links.
+        """Create a dialler without any links.
 
         Args:
             place: this vessel's role and limits in the mesh.
             static: configured addresses to dial.
             rng: random source of the jitter.
-            make: creates a link to an endpoint. The second argument is the vessel that must answer, or None
-                for any.
+            make: creates a link to an endpoint. The second argument is the id of the vessel that must answer,
+                or None to accept any vessel.
             on_ended: called with each link when it begins to close.
         """
         self.links: Final[dict[str, OutboundLink]] = {}
-        """Links, by vessel id. A link to a configured address is listed by that address."""
+        """Links, by vessel id. For a link to a configured address, the key is that address."""
         self._place, self._static = place, tuple(static)
         self._rng, self._make, self._on_ended = rng, make, on_ended
         self._wanted_since: dict[str, float] = {}
         self._chances: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
         self._static_vessels: dict[str, str] = {}
-        """Id of the vessel that answered at each configured address."""
+        """Id of the vessel that answered at each configured address, by address."""
         self.candidates: Final = Candidates()
-        """The endpoints at which vessels may be reached."""
+        """The known endpoints (candidates) at which vessels may be reached."""
         self._surplus_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
     def process_sighting(self, sighting: Sighting, *, is_news: bool) -> None:
         """Process an advertisement that was received from a vessel.
 
-        `is_news` is True if the vessel was not discovered, or was silent, until now.
+        `is_news` is True if the vessel had not been discovered before, or had been silent.
         """
         if is_news:
             self._not_before.pop(sighting.vessel, None)
@@ -83,14 +83,14 @@ class LinkDialler:
         by_others: Iterable[str],
         now: float,
     ) -> float:
-        """Dial wanted links, and close surplus links. Return the seconds until the next call.
+        """Dial links that should exist, and close surplus links. Return the seconds until the next call.
 
         Args:
             by_vessel: the best sighting of each vessel.
             links: for each vessel in sight or linked with us, the vessels with which it has links.
             linked: the vessels with which we have a link.
             by_others: the vessels that have dialled us.
-            now: time of the event loop.
+            now: time by the event loop's clock.
         """
         wanted = link_plan.wanted(self._place, links)
         for vessel in [known for known in self._wanted_since if known not in wanted]:
@@ -103,7 +103,7 @@ class LinkDialler:
         return min(waits)
 
     def clear_away(self, in_sight: set[str]) -> None:
-        """Close links that have ended, and attempts to connect to vessels that are no longer in range."""
+        """Close links that have ended, and stop attempts to connect to vessels that are out of range."""
         for key, link in list(self.links.items()):
             is_static = key in self._static
             if link.has_ended or (not is_static and not link.is_up and key not in in_sight):
@@ -169,9 +169,8 @@ class LinkDialler:
     def _settle_doubles(self, by_others: set[str]) -> None:
         """Close duplicate links.
 
-        If both vessels have dialled each other, one of the two links is kept. If we have dialled a vessel
-        both where it was discovered and at a configured address, the link to the configured address is
-        closed.
+        If two vessels have dialled each other, one of the two links is kept. If we have dialled a vessel both
+        at a discovered address and at a configured address, the link to the configured address is closed.
         """
         vessels: set[str] = set()
         for key, link in sorted(self.links.items(), key=lambda item: item[0] in self._static):

@@ -1,11 +1,13 @@
-"""The plan of links: the vessels to have links with, and the vessel that dials each link.
+"""The plan of links: the vessels with which a vessel should have links, and the vessel that dials each link.
 
 This module does no I/O. A vessel is *in sight* if its advertisement was received. All vessels are placed on a
-ring, in the order of their ids. If there are more vessels in sight than a vessel may have links, it selects
-those that are 1, 2, 4 … places away in both directions. So the selection is mutual, and any two vessels are
-only a few links apart. If some vessels cannot see each other, separate groups may result. So each vessel
-advertises its links in its DNS-SD record. If a vessel sees another one that it cannot reach over any known
-links, it dials an additional link to that vessel.
+ring, in the order of their ids. If more vessels are in sight than a vessel may have links, it selects those
+that are 1, 2, 4 … places away on the ring, in both directions. So two vessels select each other, and any two
+vessels are only a few links apart.
+
+If some vessels are not in sight of each other, separate groups may result. So each vessel advertises its
+links in its DNS-SD record. If another vessel is in sight but cannot be reached over any known links, a vessel
+dials an additional link to that vessel.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +21,7 @@ DIAL_AFTER: Final = 15.0
 Jitter can double this time.
 """
 LEAST_PEERS: Final = 2
-"""Smallest permitted limit on the number of links. With fewer links, parts of a fleet would be separated."""
+"""Lowest permitted limit on the number of links. With fewer links, parts of a fleet would be separated."""
 
 
 class Role(Enum):
@@ -41,7 +43,7 @@ class MeshNode:
     vessel: str
     role: Role = Role.PEER
     hubs: frozenset[str] = frozenset()
-    """Ids of the hubs; if there are any, the vessel has links only with these."""
+    """Ids of the hubs. If there are any, the vessel has links only with these hubs."""
     max_peers: int = 8
 
 
@@ -67,10 +69,10 @@ def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[
 def surplus(
     place: MeshNode, in_sight: Mapping[str, Iterable[str]], linked: Iterable[str], dialled: Iterable[str]
 ) -> str | None:
-    """Return a vessel whose link should be closed because we have too many links, or None.
+    """Return a vessel with which the link should be closed because we have too many links, or None.
 
-    Only links that we have `dialled` are closed, and only if neither side requires the link and the vessel
-    can be reached over other known links.
+    A link is closed only if we have `dialled` it, neither side requires it, and the other vessel can still be
+    reached over other known links.
     """
     links = set(linked)
     if len(links) <= max(place.max_peers, LEAST_PEERS) or place.role is Role.HUB or place.hubs:
@@ -89,12 +91,12 @@ def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -
     """Return the seconds until we may dial a vessel; 0 or less if we may dial it now.
 
     The vessel with the lower id dials at once. A vessel that does not listen, or that dials a hub, also dials
-    at once.
+    at once. The result is infinity if our role does not allow us to dial.
 
     Args:
         place: our role and limits in the mesh.
         other: the vessel to dial.
-        wanted_for: seconds since the link was first wanted.
+        wanted_for: seconds for which the link has been needed.
         chance: jitter from 0 to 1.
     """
     if place.role is Role.PASSIVE_ONLY:
@@ -105,14 +107,15 @@ def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -
 
 
 def keeps_dialled(own: str, other: str) -> bool:
-    """Return True if, when both vessels have dialled each other, the link that we have dialled is kept."""
+    """Return True if the link that we have dialled is kept when two vessels have dialled each other."""
     return own < other
 
 
 def _around(place: MeshNode, others: list[str]) -> set[str]:
-    """Return the vessels that are 1, 2, 4 … places away in the circular order of ids, in both directions.
+    """Return the vessels that are 1, 2, 4 … places away from this vessel in the circular order of ids.
 
-    Their number is limited to the number of links that the vessel may have.
+    Both directions are considered. The number of vessels is limited to the number of links that this vessel
+    may have.
     """
     ring = sorted([*others, place.vessel])
     at, most = ring.index(place.vessel), max(place.max_peers, LEAST_PEERS)
@@ -126,9 +129,9 @@ def _around(place: MeshNode, others: list[str]) -> set[str]:
 
 
 def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
-    """Return True if another vessel probably wants a link with this vessel.
+    """Return True if another vessel probably selects this vessel for a link.
 
-    It is assumed that the other vessel sees the same vessels as this one.
+    This assumes that the same vessels are in sight of both.
     """
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
     there = MeshNode(other, max_peers=place.max_peers)
@@ -136,7 +139,7 @@ def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -
 
 
 def _reached(start: str, first: Iterable[str], links: Mapping[str, Iterable[str]]) -> set[str]:
-    """Return all vessels that `start` can reach over known links, given its own links with `first`.
+    """Return all vessels that `start` can reach over known links. Its own links are those with `first`.
 
     Every link can be used in both directions.
     """

@@ -10,7 +10,7 @@ from sync.documents import is_history
 from sync.peer.selection import Stream
 
 HISTORY: Final = Stream("logboat/history", is_history)
-"""Stream of readings, and of the gaps that account for missing readings."""
+"""Stream of readings, and of the gap documents that account for missing readings."""
 LIVE: Final = Stream("logboat/live", lambda document_id: not is_history(document_id))
 """Stream of all other documents.
 

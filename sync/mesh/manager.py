@@ -51,20 +51,23 @@ CLONE_FORGOTTEN: Final = 3600.0
 JUDGE_EVERY: Final = 30.0
 """Seconds between checks of the certificates of connected peers, which may have expired."""
 PASSED_AFTER: Final = 120.0
-"""Seconds after which the reason for a broken link is no longer shown, unless this vessel dials that link."""
+"""Seconds after which a temporary reason for a missing link is no longer shown.
+
+A reason remains visible if this vessel dials the link.
+"""
 _VESSELS: Final = documents.vessel_id("")
 
 
 @dataclass(frozen=True, slots=True)
 class MeshSettings:
-    """The settings of a vessel's mesh."""
+    """The settings of one vessel's mesh."""
 
     place: MeshNode
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """Interfaces on which to listen and to discover other vessels; `*` stands for all except loopback."""
+    """Interfaces on which to listen and to discover other vessels; `*` selects all except loopback."""
     static: tuple[str, ...] = ()
-    """Configured addresses of vessels that discovery does not reach."""
+    """Configured addresses of vessels that discovery cannot find."""
     database_name: str = "log"
     max_connections: int = 100
 
@@ -77,7 +80,7 @@ class MissingLinkReason(NamedTuple):
 
     problem: Problem
     at: float
-    """Time of the event loop at which the problem occurred."""
+    """Time at which the problem occurred, by the event loop's clock."""
 
     @property
     def passes(self) -> bool:
@@ -86,7 +89,7 @@ class MissingLinkReason(NamedTuple):
 
 
 class Mesh:
-    """The mesh of one vessel, active from `start` to `stop`."""
+    """The mesh of one vessel. It is active from `start` until `stop`."""
 
     def __init__(
         self,
@@ -107,9 +110,8 @@ class Mesh:
             membership: this vessel's membership in its fleet.
             rng: random source of the jitter.
             utc: returns seconds since 1970.
-            push: whether documents are pushed on links that we dial. `membership` decides this for inbound
-                links.
-            pull: whether documents are pulled on links that we dial.
+            push: True to push documents on links that we dial. For inbound links, `membership` decides.
+            pull: True to pull documents on links that we dial.
         """
         self.settings, self.database, self.membership = settings, database, membership
         self.traffic: Final = Traffic(membership.identity.vessel, database, utc=utc)
@@ -126,9 +128,9 @@ class Mesh:
         Passes that ended with an unexpected error are not counted.
         """
         self._stumbled_over = ""
-        """The last unexpected error that ended a pass.
+        """Description of the last unexpected error that ended a pass.
 
-        It is stored so that the same error is logged only once.
+        It is kept so that the same error is logged only once.
         """
         identity = membership.identity
         self._ties = LinkParameters(
@@ -150,7 +152,10 @@ class Mesh:
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
-        """Vessels whose `vessel` document was received. It may vouch for generations for the first time."""
+        """Ids of the vessels whose `vessel` document was received since the last removal of revisions.
+
+        A `vessel` document may vouch for a generation for the first time.
+        """
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -175,7 +180,7 @@ class Mesh:
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """Advertisements that were received from vessels of our fleet, without our own."""
+        """Advertisements that were received from vessels of our fleet, excluding our own."""
         sightings = () if self.discovery is None else self.discovery.sightings
         return tuple(sighting for sighting in sightings if sighting.fleet == self.membership.identity.fleet)
 
@@ -221,10 +226,10 @@ class Mesh:
             await self.listener.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._main is not None:
-            self.traffic.store_routes(anyway=True)  # even if only the times of routes have changed
+            self.traffic.store_routes(anyway=True)  # even if only the routes' arrival times have changed
 
     async def _listen(self) -> None:
-        """Listen on all addresses, because interfaces change, and drop connections on unwanted interfaces."""
+        """Listen on all addresses, because interfaces change, and drop connections to unwanted interfaces."""
         settings, membership = self.settings, self.membership
         wanted, interfaces = settings.interfaces, RecentInterfaces()
         self.listener = URLEndpointListener(
@@ -260,7 +265,7 @@ class Mesh:
         )
 
     def set_crew(self, crew: Sequence[CrewUser]) -> None:
-        """Replace the crew users, and close the connections of users whose rights have changed.
+        """Replace the crew users, and close the connections of users whose permissions have changed.
 
         Raises PasswordHashError, and changes nothing, if a hash is invalid.
         """
@@ -281,7 +286,7 @@ class Mesh:
     def log_ahead_reported(self, peer: str, claim: Claim) -> LogAhead | None:
         """Record another vessel's claim to have more of our current log than is stored here.
 
-        Return the entry if it is new, otherwise None.
+        Return the recorded evidence if it is new, otherwise None.
         """
         ahead = self.clones.offered(peer, claim, asyncio.get_running_loop().time())
         if ahead is not None:
@@ -328,7 +333,7 @@ class Mesh:
         vessel = link.vessel
         key = next((key for key, known in self.outward.items() if known is link), None)
         if key is None:
-            return  # we have ended the link, and it is closing
+            return  # this vessel has ended the link, and the link is closing
         if link.is_up and vessel is not None:
             self.problems.pop(vessel, None)
             self.problems.pop(key, None)
@@ -417,10 +422,11 @@ class Mesh:
         self._mend(whole=True)
 
     def _mend(self, *, whole: bool = False) -> None:
-        """Remove revisions for whose generation their vessels do not vouch (`sync.fleet.generations`).
+        """Remove revisions whose generation their vessel does not vouch for (`sync.fleet.generations`).
 
-        If any were removed, reconnect all links. With `whole`, all documents are checked. Otherwise, only
-        documents of vessels that have just vouched are checked. Raises StoreError if the store fails.
+        If any revisions were removed, reconnect all links. With `whole`, all documents are checked.
+        Otherwise, only the documents of vessels in `_vouching` are checked. Raises StoreError if the store
+        fails.
         """
         vessels, self._vouching = self._vouching, set()
         if not (whole or vessels) or not self.membership.remove_unvouched(None if whole else vessels):
@@ -470,7 +476,7 @@ class Mesh:
                 log.error("%s", error)
                 wait = TICK
             except Exception as error:  # noqa: BLE001 -- logged with its traceback, once
-                # Such a pass is not counted in `turns`. If these passes continue, the watchdog restarts the
+                # A failed pass is not counted in `turns`. If passes keep failing, the watchdog restarts the
                 # daemon.
                 self._log_task_error(error)
                 wait = TICK
@@ -511,7 +517,10 @@ class Mesh:
         return min(waits)
 
     def _in_sight(self) -> dict[str, Sighting]:
-        """Return the best advertisement received from each vessel, including a clone of our own vessel."""
+        """Return the best advertisement received from each vessel, by vessel id.
+
+        A clone of our own vessel is included.
+        """
         every: dict[str, list[Sighting]] = {}
         for sighting in self.sightings:
             if sighting.addresses:
@@ -539,7 +548,7 @@ class Mesh:
         task.add_done_callback(self._tasks.discard)
 
     def _hear_again(self) -> None:
-        """Record the boards that have sent data since the last pass, to detect duplicate identities."""
+        """Record which boards have sent data since the last pass, to detect duplicate identities."""
         for outward in self.outward.values():
             if outward.is_up and outward.vessel and outward.greeting is not None and outward.has_spoken():
                 self._hear(outward.vessel, outward.greeting.board)

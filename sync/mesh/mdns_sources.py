@@ -1,11 +1,12 @@
 """The source addresses of mDNS announcements, by the announced name.
 
 A machine with two interfaces announces all its addresses on both. The networks of two boats often have the
-same address range, the default of their routers. So a vessel could dial an address of the other boat's
-network in its own network, and reach a different machine. Only the source address of a packet is certain to
-reach its sender, on the interface that received the packet. zeroconf does not report the source, so this
-module receives the same packets itself. Linux delivers multicast to every socket on the port if any of them
-has joined the group.
+same address range, because it is the default of their routers. So a vessel could dial an address that belongs
+to the other boat's network, but reach a different machine in its own network. Only the source address of a
+packet is certain to reach the sender, on the interface that received the packet.
+
+zeroconf does not report the source address, so this module receives the same packets itself. Linux delivers
+multicast packets to every socket on the port if any of these sockets has joined the group.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ PORT: Final = 5353
 NAMES: Final = 512
 """Maximum number of names kept. The least recently announced names are dropped first."""
 ADDRESSES: Final = 8
-"""Maximum number of addresses kept for one name."""
+"""Maximum number of source addresses kept for one name."""
 
 _MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
 
@@ -64,7 +65,7 @@ class MdnsSources:
     def process_packet(self, data: bytes, source: str) -> None:
         """Record the names that a packet announces.
 
-        `source` is the packet's source address. If it is link-local, its zone is the interface's index.
+        `source` is the packet's source address. The zone of a link-local address is the interface's index.
         """
         if _MARK not in data:
             return
@@ -80,7 +81,7 @@ class MdnsSources:
             del self._heard[next(iter(self._heard))]
 
     def sources(self, name: str) -> frozenset[str]:
-        """Return the addresses from which a name was announced recently."""
+        """Return the source addresses from which a name was announced recently."""
         since = self._clock() - self._memory
         return frozenset(source for source, at in self._heard.get(name, {}).items() if at >= since)
 
@@ -94,7 +95,7 @@ class _MdnsProtocol(asyncio.DatagramProtocol):
         zone = addr[3] if len(addr) > 3 else 0
         try:
             self._hear(data, f"{address}%{zone}" if zone else address)
-        except Exception as error:  # noqa: BLE001 -- no packet may end the reception of others
+        except Exception as error:  # noqa: BLE001 -- a malformed packet must not end the reception of others
             log.debug("a packet of %s cannot be read: %s: %s", address, type(error).__name__, error)
 
 

@@ -1,7 +1,7 @@
-"""Membership in the fleet: the certificates of peers, the passwords of the crew, and their rights.
+"""Membership in the fleet: the certificates of vessels, the passwords of the crew, and their permissions.
 
-The credentials of every peer are checked here, regardless of which side has dialled. Revocations are
-replicated as a document in the store; `refresh` applies new ones.
+This module checks the credentials of every peer, regardless of which side has dialled. Revocations are
+replicated as a document in the store. `refresh` applies new revocations.
 """
 
 import logging
@@ -46,7 +46,7 @@ from .link_streams import STREAMS
 log = logging.getLogger(__name__)
 
 _WELCOME: Final = "welcome"
-"""Key of the local document with the addresses from which users have logged in."""
+"""Key of the local document that contains the addresses from which users have logged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class CrewUser:
     password_hash: str
     read_write: bool = True
     channels: tuple[str, ...] | None = None
-    """Channels that the user may access; None for all."""
+    """Channels that the user may access; None for all channels."""
 
 
 class Membership:
-    """The membership of one vessel in its fleet."""
+    """One vessel's membership in its fleet, which determines the peers that it accepts."""
 
     def __init__(
         self,
@@ -83,14 +83,15 @@ class Membership:
         Args:
             identity: this vessel's identity in the fleet.
             database: the store.
-            greeting: the headers that describe this appliance.
+            greeting: the HTTP headers that describe this appliance.
             crew: users who may connect with a password.
-            current_log: returns the recorder's current log; None if there is none.
+            current_log: returns the id of the recorder's current log; None if there is none.
             now: returns the time as an aware datetime, which must not be earlier than the time floor.
-            gives: whether other vessels may pull documents from us.
-            takes: whether other vessels may push documents to us.
+            gives: True if other vessels may pull documents from us.
+            takes: True if other vessels may push documents to us.
             on_clone: called with the id of another board that has our own identity.
-            on_ahead: called with a vessel, and its claim to have more of our current log than is stored here.
+            on_ahead: called with the id of a vessel, and its claim to have more of our current log than is
+                stored here.
             quotas: limits on what each user and vessel may send; None for no limit.
 
         Raises:
@@ -102,7 +103,7 @@ class Membership:
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
         self._quotas = quotas
         self._looked_at: str | None = ""
-        """Revision of the revocations document that was applied last; None if there was none."""
+        """Revision id of the revocations document that was last applied; None if there was no document."""
         self._crew = {user.name: user for user in crew}
         self._rights = Rights(
             vessel=identity.vessel,
@@ -122,18 +123,18 @@ class Membership:
     # Certificates
 
     def judge(self, certificate: x509.Certificate) -> str | None:
-        """Return None if a certificate is accepted, and otherwise a sentence with the reason."""
+        """Return None if a vessel's certificate is accepted, and otherwise the reason as a sentence."""
         return self.trust.objection(certificate, self._now())
 
     def _revocation(self, certificate: x509.Certificate) -> str | None:
         return None if self.trust.revoked(certificate) is None else self.judge(certificate)
 
     def vessel_of(self, certificate: x509.Certificate) -> str | None:
-        """Return the id of the vessel to which a certificate was issued, or None if it names no vessel."""
+        """Return the id of the vessel to which a certificate was issued; None if it names no vessel."""
         return self.trust.vessel(certificate)
 
     def objection(self, client: Client) -> str | None:
-        """Return None if a client may stay connected, and otherwise a sentence with the reason."""
+        """Return None if a client may stay connected, and otherwise the reason as a sentence."""
         if isinstance(client, CertificateHolder):
             return self.judge(client.certificate)
         if isinstance(client, User) and client.name not in self._crew:
@@ -179,7 +180,7 @@ class Membership:
     # Admission
 
     def authenticators(self) -> ListenerAuthenticators:
-        """Return a listener's authenticators, for vessels with certificates and the crew with passwords."""
+        """Return authenticators for a listener. Vessels use certificates, and crew members use passwords."""
         return ListenerAuthenticators(
             certificate=ListenerCertificateAuthenticator(
                 lambda certificates: self.judge(certificates[0]) or True,
@@ -193,7 +194,7 @@ class Membership:
         )
 
     def _has_password(self, user: str, password: str) -> bool:
-        return self._check(user, password)  # a method, so that the current crew is always used
+        return self._check(user, password)  # `_check` changes when the crew changes
 
     def admit(self, visitor: Visitor) -> PassiveOptions | Refusal:
         """Return the replication options of an authenticated client, or a refusal."""
@@ -248,22 +249,22 @@ class Membership:
             self.greeting.headers(),
         )
 
-    # Revisions that nobody vouches for
+    # Revisions whose generation is not vouched for
 
     @property
     def removal_count(self) -> int:
-        """Number of times that revisions were removed from the store because of their generation.
+        """Number of times that `remove_unvouched` has removed revisions from the store.
 
         See `sync.fleet.unvouched_revisions`. After each removal, peers must offer all documents again.
         """
         return unvouched_revisions.removal_count(self._database)
 
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions for whose generation their vessel does not vouch.
+        """Remove revisions whose generation the document's vessel does not vouch for.
 
-        Valid revisions of these documents are then accepted again. `vessels` limits the check to documents of
-        these vessels; None checks all documents. Return True if any revisions were removed. Raises StoreError
-        if the store fails.
+        Valid revisions of these documents are then accepted again. With `vessels`, only the documents of
+        these vessels are checked. Return True if any revisions were removed. Raises StoreError if the store
+        fails.
         """
         judge = self._rights.generations
         database = self._database
@@ -285,8 +286,8 @@ class Membership:
     def refresh(self) -> bool:
         """Apply new revocations from the identity files and the store.
 
-        If the revocations in the files are newer than those in the store, store them. Return True if the
-        revocations in use have changed. Raises StoreError if the store fails.
+        If the revocations in the files are newer than those in the store, the former are stored. Return True
+        if the revocations in use have changed. Raises StoreError if the store fails.
         """
         if self._revision() == self._looked_at:
             return False
@@ -300,7 +301,7 @@ class Membership:
 
 
 def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:
-    """Return the peer name under which a vessel's revisions are recorded; None if its store is unknown."""
+    """Return the name under which the revisions of a vessel's store are recorded; None if it is unknown."""
     if greeting is None:
         return None
     peer = vessel_peer(vessel, greeting.store)

@@ -1,7 +1,7 @@
 """A link that we dial: two replications with one vessel, live and history, each on its own connection.
 
-The history connection is opened after the live connection. Only the certificate and the response headers
-identify the peer. So the first connection sets `greeting`, and also `vessel` if no vessel was expected.
+The history connection is opened after the live connection. The peer is known only from its certificate and
+its response headers. So the first connection sets `greeting`, and also `vessel` if no vessel was expected.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from .link_streams import HISTORY, LIVE
 from .vessel_endpoint import VesselEndpoint
 
 LONGEST_WAIT: Final = 4.0
-"""Maximum seconds between attempts to connect to a vessel in range. An attempt costs only a few packets."""
+"""Maximum seconds between attempts to connect to a vessel in range. An attempt takes only a few packets."""
 LONGEST_WAIT_UNSEEN: Final = 30.0
 """Maximum seconds between attempts to connect to a configured address, which may be unreachable for weeks."""
 STREAM_HEADER: Final = "Logboat-Stream"
@@ -45,32 +45,32 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 @dataclass(frozen=True, slots=True)
 class LinkParameters:
-    """Parameters that all outbound links of this vessel share."""
+    """The parameters that all outbound links of this vessel share."""
 
     vessel: str
     database: Database
     identity: TLSIdentity
     root: x509.Certificate
     judge: Callable[[x509.Certificate], str | None]
-    """Function that returns None if a certificate is accepted, and otherwise a sentence with the reason."""
+    """Function that returns None if a certificate is accepted, and otherwise the reason as a sentence."""
     vessel_of: Callable[[x509.Certificate], str | None]
     greeting: ApplianceHeaders
-    """The headers that describe this appliance, sent to the peer."""
+    """The HTTP headers that describe this appliance to the peer."""
     rule: Callable[[str], Rule]
     """Function that returns the rule that decides which documents a vessel may write here."""
     quota: Callable[[str], Quota | None]
-    """Function that returns the quota of data that a vessel may send to us; None for no limit."""
+    """Function that returns the quota for data that a vessel sends to us; None for no limit."""
     era: Callable[[], int] = lambda: 0
-    """Function that returns the store's era: how many times unvouched revisions were removed from it.
+    """Function that returns the store's era: the number of times unvouched revisions were removed.
 
-    The era is part of the names of checkpoints, so after a removal all documents are offered again.
+    The era is part of the names of checkpoints, so all documents are offered again after a removal.
     """
     push: bool = True
     pull: bool = True
 
 
 class OutboundLink:
-    """A link that we dial, active from `start` to `stop`."""
+    """A link that we dial. It is active from `start` until `stop`."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class OutboundLink:
         Args:
             ties: the parameters that all links have in common.
             where: the endpoint to dial.
-            expected: the vessel that must answer; None to accept any vessel of the fleet.
+            expected: id of the vessel that must answer; None to accept any vessel of the fleet.
             rng: random source of the jitter.
             on_change: called when the link opens, closes or ends permanently.
             on_link: called with each live connection, before anything is transferred.
@@ -97,14 +97,14 @@ class OutboundLink:
         self.where, self.expected = where, expected
         self.vessel: str | None = expected
         self.greeting: ApplianceHeaders | None = None
-        """The headers that describe the peer's appliance; None before the first connection."""
+        """The HTTP headers that describe the peer's appliance; None before the first connection."""
         self.certificate: x509.Certificate | None = None
         self.problem: Problem | None = None
         """Reason why the live connection is down; None while it is open."""
         self.has_ended = False
         """True if the link will not connect again automatically."""
         self.up_since: float | None = None
-        """Time of the event loop when the live connection opened; None while there is no live connection."""
+        """Time at which the live connection opened, by the event loop's clock; None while it is not open."""
         self.link: PeerDriver | None = None
         """The current or most recent live connection; None before the first one."""
         self._ties = ties
@@ -129,21 +129,21 @@ class OutboundLink:
         self._replicators[LIVE].start()
 
     async def stop(self) -> None:
-        """End the link. The checkpoints are stored first if the peer answers in time."""
+        """End the link. If the peer answers in time, the checkpoints are stored first."""
         self.has_ended = True
         await asyncio.gather(*(replicator.stop() for replicator in self._replicators.values()))
 
     def cut(self, problem: Problem) -> None:
         """End the link at once, because no more data may be exchanged with the peer.
 
-        `stop` must be called as well.
+        The caller must call `stop` afterwards.
         """
         self.has_ended = True
         for replicator in self._replicators.values():
             replicator.cut(problem)
 
     def meet_again(self) -> None:
-        """Connect at once, because the vessel was discovered or the network has changed."""
+        """Connect at once if not connected, because the vessel was discovered or the network has changed."""
         for replicator in self._replicators.values():
             if replicator.status.activity is Activity.OFFLINE:
                 replicator.reachability_changed()
@@ -160,12 +160,12 @@ class OutboundLink:
 
     @property
     def statuses(self) -> Mapping[str, Status]:
-        """Status of both replications, by name of the stream."""
+        """Status of the link's two replications, by the name of the stream."""
         return {stream.name: replicator.status for stream, replicator in self._replicators.items()}
 
     @property
     def peers(self) -> list[PeerBase]:
-        """Protocol states (`PeerBase`) of the link's open connections."""
+        """The protocol state (`PeerBase`) of each open connection of the link."""
         peers = [replicator.peer for replicator in self._replicators.values()]
         return [peer for peer in peers if peer is not None]
 
@@ -177,7 +177,7 @@ class OutboundLink:
 
     @property
     def silence(self) -> float:
-        """Shortest time, in seconds, for which a ping has been unanswered on any connection of the link."""
+        """Seconds for which pings on all connections of the link have been unanswered; otherwise 0."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 
@@ -203,7 +203,7 @@ class OutboundLink:
             pull_quota=lambda: None if self.vessel is None else ties.quota(self.vessel),
             peer=self._identify,
             max_attempt_wait_time=longest,
-            # With its own back-off, history could connect before live after an outage.
+            # With a back-off of its own, the history stream could connect before the live stream.
             max_attempts=1 if stream is HISTORY else None,
             on_connected=self._connected if stream is LIVE else None,
         )
@@ -248,7 +248,7 @@ class OutboundLink:
             self._on_change(self)
 
     def _begin_history(self) -> None:
-        if not self.is_up or self.has_ended:  # after the end of the link, nothing would stop the replication
+        if not self.is_up or self.has_ended:  # once the link has ended, nothing would stop the replication
             return
         if self._replicators[HISTORY].status.activity is Activity.STOPPED:
             self._replicators[HISTORY].start()
@@ -256,8 +256,8 @@ class OutboundLink:
     def _history(self, status: Status) -> None:
         """Schedule a restart of the history replication if it has stopped.
 
-        The problems of this replication are visible only in `statuses`, because the link's state is that of
-        the live connection.
+        Problems of this replication are visible only in `statuses`, because the state of the link is the
+        state of the live connection.
         """
         if status.activity is Activity.STOPPED and not self.has_ended:
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self._begin_history)

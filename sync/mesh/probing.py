@@ -1,8 +1,8 @@
 """Finds the endpoint at which a vessel answers, by TLS handshakes with several candidates in parallel.
 
-Such a handshake is called a probe. A candidate that does not answer does not delay the others, and a
-candidate with a wrong certificate is skipped. Over a slow radio link, a probe may take a long time. After a
-few seconds, further probes start although the slow one is still running.
+Such a handshake is called a probe. A candidate that does not answer does not delay the probes of others, and
+a candidate with a wrong certificate is skipped. Over a slow radio link, a probe may take a long time. After a
+few seconds, further probes start although the slow probe is still running.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MOST_AT_ONCE: Final = 16
 A probe uses a few milliseconds of CPU time on a small board.
 """
 HELD_FOR: Final = 5.0
-"""Seconds for which a probe counts towards `MOST_AT_ONCE`. A vessel nearby answers within that time.
+"""Seconds for which a probe counts towards `MOST_AT_ONCE`. A vessel nearby answers within this time.
 
 A probe that takes longer uses only a file descriptor. There are at most 68 probes, one for each known
 candidate of a vessel.
@@ -27,8 +27,8 @@ candidate of a vessel.
 BEGIN_WITHIN: Final = 30.0
 """Seconds from the start of an attempt after which no more probes start, so that the attempt ends.
 
-Without this limit, an attempt would never end if an attacker kept announcing new addresses, and an address
-that has failed would not be tried again. Probes of all 68 known candidates of a vessel start within 25 s.
+Without this limit, an attempt would never end if an attacker kept announcing new addresses. An address that
+has failed would then not be tried again. Probes of all 68 known candidates of a vessel start within 25 s.
 """
 _LOOK_EVERY: Final = 1.0
 """Maximum seconds between two calls of `order`, which may return new candidates."""
@@ -40,19 +40,19 @@ Probe = Callable[[Candidate], Awaitable[None]]
 async def first_proven(
     order: Callable[[], Sequence[Candidate]], probe: Probe, *, failed: Callable[[Candidate], None]
 ) -> Candidate:
-    """Return the first candidate at which the probe succeeds.
+    """Return the first candidate for which the probe succeeds.
 
-    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` within `HELD_FOR`, and none after
-    `BEGIN_WITHIN`. Each candidate is probed once.
+    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` of them within `HELD_FOR` seconds, and none
+    after `BEGIN_WITHIN` seconds. Each candidate is probed once.
 
     Args:
         order: returns the candidates, the most likely first. It is called repeatedly, because new candidates
             may appear.
         probe: checks one candidate.
-        failed: called with each candidate that fails.
+        failed: called with each candidate for which the probe fails.
 
     Raises:
-        ProblemError: no probe succeeded. The error is that of the most likely candidate.
+        ProblemError: no probe succeeded. The error is the one for the most likely candidate.
     """
     likeliest = order()[0]
     clock = asyncio.get_running_loop().time

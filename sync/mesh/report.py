@@ -15,16 +15,16 @@ from .link_streams import LIVE
 from .outbound_link import OutboundLink
 
 SILENT_AFTER: Final = 2.5
-"""Seconds without an answer after which a vessel is reported as silent.
+"""Seconds without an answer to a ping after which a vessel is reported as silent.
 
 Pings are sent every 4 s, so a vessel that goes out of range is reported within 7 s. The link itself is closed
-later (`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensive.
+later (`sync.mesh.vessel_endpoint.GRACE`), because establishing a new link is expensive.
 """
 
 
 @dataclass(slots=True)
 class PeerReport:
-    """State of the link with one vessel, or with one configured address."""
+    """The state of the link with one vessel, or of the link to one configured address."""
 
     vessel: str
     """Id of the vessel, or the address that is dialled if no vessel has answered there yet."""
@@ -35,9 +35,9 @@ class PeerReport:
     up_for: float | None = None
     """Seconds since the link opened; None if no link is open."""
     behind: int = 0
-    """Upper bound on the number of changes that the vessel has not received yet.
+    """Upper bound on the number of our changes that the vessel has not received yet.
 
-    It is 0 only if the vessel has all changes.
+    It is 0 only if the vessel has received all changes.
     """
     receiving: int = 0
     """Number of documents that the vessel has announced and that are not stored here yet."""
@@ -59,7 +59,7 @@ class MeshReport:
     port: int | None
     peers: list[PeerReport] = field(default_factory=list)
     crew: list[tuple[str, str]] = field(default_factory=list)
-    """Name and address of each connected user."""
+    """User name and network address of each connected crew member."""
     routes: dict[str, Route] = field(default_factory=dict)
     clones: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ def _inward(report: PeerReport, link: InboundLink, now: float) -> None:
 
 
 def _report_open_link(report: PeerReport, silence: float) -> None:
-    """Add an open link to a report. A vessel with two links is reported as silent only if both are silent."""
+    """Add an open link to a vessel's report. A vessel with two links is silent only if both are silent."""
     if silence < SILENT_AFTER:
         report.state, report.problem = LinkState.LINKED, None
     elif report.state is not LinkState.LINKED:

@@ -1,4 +1,7 @@
-"""A message that announces the routes by which other vessels' documents arrive. Only Logboat uses it."""
+"""A message that announces the routes by which other vessels' documents arrive.
+
+Only Logboat uses this message. It is not part of the Couchbase protocol.
+"""
 
 from typing import ClassVar, Final
 
@@ -10,17 +13,17 @@ from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 MOST_VESSELS: Final = 500
-"""Maximum number of vessels whose routes are announced."""
+"""Maximum number of vessels whose routes are announced in one message."""
 _BODY: Final = msgspec.json.Decoder(dict[str, tuple[str, ...]])
 
 
 class RoutesMessage(msgspec.Struct, frozen=True):
-    """Announcement of the routes by which other vessels' documents reach the sender. It has no reply."""
+    """Announcement of the routes by which other vessels' documents reach the sender. No reply is sent."""
 
     profile: ClassVar[str] = "logboat/ways"
 
     paths: dict[str, tuple[str, ...]]
-    """Path from the sender to each vessel, without the sender, such as `{"brigid": ("argo", "brigid")}`."""
+    """Path from the sender to each vessel, excluding the sender, such as `{"brigid": ("argo", "brigid")}`."""
 
     def encode(self) -> EncodedMessage:
         """Encode the announcement for sending."""

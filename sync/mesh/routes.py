@@ -1,8 +1,8 @@
-"""The routes by which each vessel's documents arrive. They are stored locally and never replicated.
+"""The routes by which each vessel's documents arrive. Routes are stored locally and never replicated.
 
 Each neighbour announces its own routes. When documents of a vessel arrive from a neighbour, their route is
-the neighbour followed by the route that the neighbour has announced. So a recorded route is the one that the
-most recent document has taken. It is not necessarily the shortest one.
+the neighbour followed by the route that the neighbour has announced. So a recorded route is the route of the
+most recent document. It is not necessarily the shortest route.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ class Route(msgspec.Struct, frozen=True, array_like=True):
     "?" stands for an unknown part of the route.
     """
     utc: float
-    """Time of the last arrival, in seconds since 1970 by the local clock."""
+    """Time at which documents last arrived by this route, in seconds since 1970 by the local clock."""
 
     @property
     def hops(self) -> int:
-        """Number of links in the route, or the minimum number if a part of the route is unknown."""
+        """Number of links in the route. If part of the route is unknown, this is the minimum number."""
         return len(self.path)
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ UNKNOWN: Final = "?"
 
 
 class Routes:
-    """Table of the routes by which other vessels' documents reach one vessel."""
+    """Routing table: the routes by which other vessels' documents reach one vessel."""
 
     def __init__(self, own: str) -> None:
         self._own = own
@@ -51,7 +51,7 @@ class Routes:
 
     @property
     def all(self) -> dict[str, Route]:
-        """The recorded routes, by the vessel that wrote the documents."""
+        """The recorded routes, by the id of the vessel that wrote the documents."""
         return dict(self._routes)
 
     def record_announcement(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
@@ -66,7 +66,7 @@ class Routes:
                 self._note(vessel, Route(self._path(neighbour, vessel), route.utc))
 
     def forget_neighbour(self, neighbour: str) -> None:
-        """Remove the announcements of a vessel that is no longer a neighbour. Recorded routes are kept."""
+        """Remove the announcement of a vessel that is no longer a neighbour. Recorded routes are kept."""
         self._announced.pop(neighbour, None)
 
     def arrived(self, neighbour: str, vessel: str, utc: float) -> None:
@@ -84,9 +84,9 @@ class Routes:
         return msgspec.json.encode({"routes": self._routes})
 
     def load(self, stored: bytes) -> None:
-        """Load a stored table.
+        """Load a stored routing table.
 
-        A malformed table is treated as empty, because routes are only informational.
+        If the table is malformed, it is treated as empty, because routes are only informational.
         """
         try:
             routes = msgspec.json.decode(stored, type=_StoredRoutes).routes

@@ -1,9 +1,9 @@
 """The advertisement of a vessel, and the table of received advertisements.
 
-This module does no I/O. An advertisement uses DNS-SD (RFC 6763): the service `_logboat._tcp`, an instance
-`<vessel>-<log>`, and a TXT record. The record has `v`=1, `vessel`, `fleet`, `db`, `store` (the database's
-UUID) and `links`. `links` lists the vessels with which the vessel has links, separated by commas. It
-continues in `links2`, `links3` and so on.
+This module does no I/O. An advertisement uses DNS-SD (RFC 6763): the service type `_logboat._tcp`, an
+instance `<vessel>-<log>`, and a TXT record. The record has the keys `v` (always 1), `vessel`, `fleet`, `db`,
+`store` (the database's UUID) and `links`. `links` lists the vessels with which the vessel has links,
+separated by commas. If the list is long, it continues in `links2`, `links3` and so on.
 
 The content of a record is not trusted, because anyone on the network can advertise anything. A record only
 shows where to connect. The certificate then proves the identity of the peer. If two instances claim to be the
@@ -24,12 +24,15 @@ SERVICE_TYPE: Final = "_logboat._tcp.local."
 VERSION: Final = "1"
 
 STRING_BYTES: Final = 255
-"""Maximum bytes of a string in a TXT record, whose length field is one byte (RFC 1035, section 3.3.14)."""
+"""Maximum length of a string in a TXT record, in bytes.
+
+The length field of such a string has one byte (RFC 1035, section 3.3.14).
+"""
 
 LINKS_STRINGS: Final = 4
 """Maximum number of TXT strings that list links, so that a record fits into one packet.
 
-The strings have room for 30 ids of the maximum length, or 90 ids of the usual length.
+The strings have room for 30 vessel ids of the maximum length, or 90 of the usual length.
 """
 
 TABLE_LIMIT: Final = 512
@@ -40,20 +43,23 @@ A real fleet has far fewer vessels in range of each other.
 VESSEL_LIMIT: Final = 64
 """Maximum number of instances kept for one vessel.
 
-A real vessel has one instance, or two for a short time. All other instances are forged. But nothing
-distinguishes the forged instances from the real one, so each of them is tried.
+A real vessel has one instance, or two for a short time. All others are forged. But nothing distinguishes a
+forged instance from the real one, so each instance is tried.
 """
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
 _DB: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FLEET_BYTES: Final = 64
 _INSTANCE: Final = re.compile(r"[a-z0-9-]{1,32}-[a-z]{1,8}(?:-[0-9]{1,20})?")
-"""Pattern of `<vessel>-<log>`, with a number appended if the name was taken. DNS allows up to 63 bytes."""
+"""Pattern of an instance name, `<vessel>-<log>`. A number is appended if that name was already taken.
+
+DNS allows up to 63 bytes.
+"""
 _MORE_LINKS: Final = tuple("links" if n == 1 else f"links{n}" for n in range(1, LINKS_STRINGS + 1))
 
 
 class AdvertisementError(ValueError):
-    """Error in the advertisement of a vessel. The message describes what is invalid."""
+    """An advertisement is invalid. The message describes what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +68,14 @@ class Advertisement:
 
     vessel: str
     log: str
-    """Six-letter id of the recorder's current log, or "none" if there is no log."""
+    """Six-letter id of the recorder's current log; "none" if there is no log."""
     fleet: str
     db: str
     """Name of the database, as in its URL."""
     store: str
     """UUID of the database."""
     port: int
-    """TCP port of the listener."""
+    """TCP port of the appliance's listener."""
     links: tuple[str, ...] = ()
     """Ids of the vessels with which this vessel has links, as many as fit into `LINKS_STRINGS` strings."""
 
@@ -86,7 +92,7 @@ class Advertisement:
 
     @property
     def instance(self) -> str:
-        """The intended DNS-SD instance name. It is changed if another instance already has that name."""
+        """The intended DNS-SD instance name. If it is already taken, discovery uses a different name."""
         return f"{self.vessel}-{self.log}"
 
     def to_txt(self) -> dict[str, str]:
@@ -118,7 +124,7 @@ class Sighting:
     """
     port: int
     instance: str
-    """The DNS-SD instance name without the type, unique among current sightings."""
+    """The DNS-SD instance name, without the service type. It is unique among the current sightings."""
 
     def url(self, address: str) -> str:
         """Return the URL of the database at one of `addresses`, such as `wss://[fe80::1%25eth0]:4984/log`."""
@@ -160,14 +166,14 @@ class SightingChangeKind(enum.Enum):
     CHANGED = "changed"
     """The advertisement or the address has changed."""
     AGAIN = "again"
-    """An unchanged advertisement was received again after a period of silence. Dialling may succeed now."""
+    """An unchanged advertisement was received again after a period of silence. Dialling may now succeed."""
     GONE = "gone"
     """The appliance has withdrawn its advertisement, or the records have expired (after two minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SightingChange:
-    """A change in the table of sightings, with the new sighting, or with the old one if it was removed."""
+    """A change in the table of sightings. It contains the new sighting, or the sighting that was removed."""
 
     kind: SightingChangeKind
     sighting: Sighting
@@ -201,14 +207,14 @@ class Sightings:
         return SightingChange(SightingChangeKind.AGAIN, sighting) if was_silent else None
 
     def prove(self, instance: str) -> None:
-        """Record that a vessel has proved its identity at an instance, so that the instance is preferred."""
+        """Record that a vessel has proved its identity at an instance, which is preferred from then on."""
         self._proven.pop(instance, None)
         self._proven[instance] = None
         while len(self._proven) > self._limit:
             del self._proven[next(iter(self._proven))]
 
     def _has_room(self, sighting: Sighting) -> bool:
-        """Return True if a new sighting may be kept. A proven instance displaces an unproven one."""
+        """Return True if there is room for a new sighting. A proven instance replaces an unproven one."""
         of_vessel = [each for each in self._sightings.values() if each.vessel == sighting.vessel]
         if len(of_vessel) >= self._limit_of_vessel:
             return self._gives_way(sighting, of_vessel)
@@ -249,14 +255,14 @@ class Sightings:
 def is_instance(name: str) -> bool:
     """Return True if a vessel can have this DNS-SD instance name.
 
-    Any other name is untrusted, and may contain anything that fits into a packet, such as control characters,
-    dots and invalid UTF-8.
+    Any other name must not be used. It may contain anything that fits into a packet, such as control
+    characters, dots and invalid UTF-8.
     """
     return _INSTANCE.fullmatch(name) is not None
 
 
 def with_links(advertisement: Advertisement, links: Iterable[str]) -> Advertisement:
-    """Return the advertisement with its links replaced by `links`, in alphabetical order."""
+    """Return a copy of an advertisement in which the links are replaced by `links`, in alphabetical order."""
     return replace(advertisement, links=tuple(sorted(set(links))))
 
 
@@ -292,7 +298,7 @@ def _text(txt: Mapping[bytes, bytes | None], key: str) -> str:
 
 
 def _log_of(instance: str, vessel: str) -> str:
-    """Return the log in `<vessel>-<log>`, or in `<vessel>-<log>-<number>` if the name was taken."""
+    """Return the log id in an instance name, `<vessel>-<log>` or `<vessel>-<log>-<number>`."""
     if not instance.startswith(f"{vessel}-"):
         raise AdvertisementError(f"the name does not begin with the vessel's id {vessel[:40]!r}")
     log, _, number = instance[len(vessel) + 1 :].partition("-")

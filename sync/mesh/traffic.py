@@ -22,7 +22,7 @@ TELL_EVERY: Final = 2.0
 REFUSALS_LOGGED: Final = 20
 """Maximum number of rejected documents that are logged per neighbour and minute.
 
-A hostile peer can send many more.
+A malicious peer can send many more.
 """
 _MINUTE: Final = 60.0
 _KEPT_AS: Final = "mesh:routes"
@@ -80,7 +80,7 @@ class Traffic:
     def announce_routes(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
         """Announce all our routes if they have changed.
 
-        Return the seconds to wait if it is too early for an announcement; otherwise None.
+        If it is too early for an announcement, return the seconds to wait; otherwise return None.
         """
         if not self.has_news:
             return None
@@ -97,11 +97,10 @@ class Traffic:
     # Documents
 
     def record_documents(self, neighbour: str, outcomes: Sequence[DocumentEnded], now: float) -> set[str]:
-        """Record a neighbour's documents that arrived or were rejected.
+        """Record which documents from a neighbour were accepted or rejected.
 
-        Return the ids of the vessels whose documents were accepted.
-
-        `now` is the event loop's time.
+        `now` is the time by the event loop's clock. Return the ids of the vessels whose documents were
+        accepted.
         """
         origins: set[str] = set()
         for ended in outcomes:

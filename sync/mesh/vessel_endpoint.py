@@ -1,8 +1,8 @@
 """The endpoint of a vessel, whose addresses may change between connections.
 
-The endpoint first connects to the most likely candidate. While that candidate does not answer, the
-certificates that the other advertised candidates present are checked. The endpoint then connects to the first
-candidate that presents the vessel's certificate.
+The endpoint first connects to the most likely candidate. While that candidate does not answer, the endpoint
+checks the certificates that the other advertised candidates present. It then connects to the first candidate
+that presents the vessel's certificate.
 
 The certificate does not prove the name of the database, which may be wrong in a forged record. If the vessel
 has no database with that name, candidates with other database names are tried.
@@ -29,14 +29,15 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
 
 CONNECT_WITHIN: Final = 15.0
-"""Maximum seconds for the TCP, TLS and HTTP handshakes together.
+"""Maximum total seconds for the TCP, TLS and HTTP handshakes.
 
-They take four round trips, up to 2 s each on a slow link. The remaining 7 s allow for lost packets.
+They take four round trips, which take up to 2 s each on a slow link. The remaining 7 s allow for lost
+packets.
 """
 HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
-A vessel that has gone out of range is detected `GRACE` seconds after the next ping. TCP's own retransmission
+If a vessel goes out of range, this is detected `GRACE` seconds after the next ping. TCP's own retransmission
 timeouts would take longer, because each is twice as long as the one before (RFC 6298).
 """
 GRACE: Final = 8.0
@@ -48,7 +49,7 @@ TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 @dataclass(slots=True)
 class VesselEndpoint:
-    """Implementation of `sync.net.endpoints.Endpoint` for a vessel's database."""
+    """The endpoint of a vessel's database; an implementation of `sync.net.endpoints.Endpoint`."""
 
     host: str
     """Host name, used for TLS and in messages. It is resolved only if `addresses` is empty."""
@@ -62,7 +63,7 @@ class VesselEndpoint:
     choices: VesselCandidates | None = None
     """The candidates for the vessel's endpoint; None for a fixed endpoint from the configuration.
 
-    If this is set, `port`, `database` and `addresses` are those of the last attempt.
+    If there are candidates, `port`, `database` and `addresses` are those of the last attempt.
     """
     instance: str = ""
     """The DNS-SD instance of the candidate that was last tried."""
@@ -74,7 +75,7 @@ class VesselEndpoint:
 
     @property
     def peer(self) -> Peer:
-        """Identity of the peer: its URL. Checkpoints identify a vessel by its certificate instead."""
+        """Identity of the peer, derived from its URL. Checkpoints use the vessel's certificate instead."""
         return Peer.address(self._url)
 
     @property
@@ -102,7 +103,7 @@ class VesselEndpoint:
         return await _Attempt(self, tls, receiver, tuple(headers.items())).transport()
 
     def move(self, place: Candidate) -> None:
-        """Use the addresses, port and database of a candidate for the next connection."""
+        """Set the endpoint to the addresses, port and database of a candidate, for the next connection."""
         choices = self.choices
         self.addresses = place.addresses if choices is None else choices.addresses(place)
         self.port, self.database, self.instance = place.port, place.database, place.instance
@@ -113,7 +114,7 @@ class VesselEndpoint:
         receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
     ) -> Coroutine[Any, Any, WebSocketTransport]:
-        """Return an awaitable that connects to the current endpoint.
+        """Return an awaitable that connects to the current addresses, port and database.
 
         Awaiting it raises ProblemError if the connection fails.
         """
@@ -152,7 +153,7 @@ class _Attempt:
         """Names of databases that the vessel does not have."""
 
     async def transport(self) -> Transport:
-        """Connect and return the transport. Raises ProblemError if no candidate can be connected to."""
+        """Connect, and return the transport. Raises ProblemError if no candidate accepts a connection."""
         choices, refusal = self._where.choices, None
         if choices is None or not choices.order():
             return await self._where.open(self._tls, self._receiver, self._headers)
@@ -239,7 +240,7 @@ class _Attempt:
         return probe
 
     async def _opened(self) -> None:
-        """Wait for the connection to the most likely candidate. If cancelled, cancel that connection too."""
+        """Wait for the connection to the most likely candidate. Cancellation also cancels the connection."""
         assert self._opening is not None
         try:
             await asyncio.shield(self._opening)
