@@ -42,7 +42,7 @@ class OutputSettings:
     """Settings from one `[[output]]` table."""
 
     _: KW_ONLY
-    id: str = key(identifier, example='"siren"', meaning="Id of the output, which is unique on the vessel.")
+    id: str = key(identifier, example='"siren"', meaning="Unique id of the output.")
     name: str = key(
         text(80, least=1),
         default="",
@@ -99,7 +99,14 @@ class OutputSettings:
         boolean,
         default=False,
         example="true",
-        meaning="If true, alarms of other vessels also turn the output on, once their records arrive.",
+        meaning="If true, alarms of other vessels also turn the output on.",
+    )
+    silence_pin: int | None = key(
+        parse_output_pin,
+        default=None,
+        without="no button",
+        example="24",
+        meaning="BCM number of the pin of a push-button that silences alarms.",
     )
     when_silent: bool = key(
         boolean,

@@ -25,12 +25,16 @@ _OF_SENSORS: Final[Mapping[str, Advice]] = {
 }
 
 
+_BUTTON: Final = "silence_pin"
+_PINS: Final = ("pin", _BUTTON)
+"""Keys that contain a pin. Conflicts of `pin` are reported first."""
+
+
 def pins_of_outputs(root: Table) -> frozenset[int]:
     """Return the pins that the outputs of a file claim, whether or not their tables are valid."""
     tables = root.data.get("output")
-    pins = (
-        [table.get("pin") for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
-    )
+    found = [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+    pins = (table.get(key) for table in found for key in _PINS)
     return frozenset(pin for pin in pins if isinstance(pin, int))
 
 
@@ -131,18 +135,28 @@ def _check_pins(
     for pin, name in reserved.items():
         who = "the clock chip ([clock] rtc)" if name == RTC else pin_conflicts.holder(name)
         users.setdefault(pin, f"is used by {who}")
-    taken = {*users, *(values["pin"] for _, values in read)}
+    taken = {*users, *(values[key] for _, values in read for key in _PINS)}
     free = [pin for pin in pin_conflicts.PROPOSED_PINS if pin not in taken]
-    for table, values in read:
-        pin = values["pin"]
+    buttons: set[int] = set()
+    for table, values, key in ((table, values, key) for key in _PINS for table, values in read):
+        pin = values[key]
         if pin is None:
             continue
         if pin in users:
             choose = f"Choose another pin (free: {pin_conflicts.some(free)})"
             release = f", or {pin_conflicts.release(reserved[pin])}" if _is_released(pin, reserved) else ""
-            table.complain("pin", f"{pin} {users[pin]}", f"{choose}{release}.")
+            if key == _BUTTON and pin in buttons:
+                table.complain(
+                    key,
+                    f"{pin} {users[pin]}",
+                    "Remove this key here. One button silences the alarms of all outputs.",
+                )
+            else:
+                table.complain(key, f"{pin} {users[pin]}", f"{choose}{release}.")
             continue
-        users[pin] = f"is used by {table.label} in line {table.line('pin')}"
+        users[pin] = f"is used by {table.label} in line {table.line(key)}"
+        if key == _BUTTON:
+            buttons.add(pin)
 
 
 def _is_released(pin: int, reserved: Mapping[int, str]) -> bool:

@@ -181,6 +181,7 @@ HARMLESS: Final = frozenset(
         "pattern",
         "pause",
         "sensors",
+        "silence_pin",
         "when_silent",
     ]
 )

@@ -37,6 +37,8 @@ def _facts(output: OutputSettings) -> Iterator[Fact]:
     yield "pin", f"{on_header(output.pin)}, on at the {output.active} level"
     yield "turned on by", causes(output)
     yield "pattern", _PATTERNS.get(output.pattern, output.pattern)
+    if output.silence_pin is not None:
+        yield "button", f"{on_header(output.silence_pin)}; it connects the pin to ground, and silences alarms"
     if output.longest_s is None:
         yield "off", "when nothing turns it on any more"
     elif output.pause_s is None:

@@ -3,7 +3,7 @@
 from services.terminal.present import count
 
 from .context import Appliance
-from .findings import Finding, bad, good, skipped
+from .findings import Finding, bad, good, skipped, warn
 
 _START = "Run `systemctl restart logboat-lights`. To see why it stopped, run `journalctl -u logboat-lights`."
 
@@ -29,6 +29,12 @@ def outputs(appliance: Appliance) -> Finding:
         return bad(
             f"the lights daemon does not drive {', '.join(missing)}, because it has an older configuration",
             "Run `systemctl restart logboat-lights`.",
+        )
+    button = next((output for output in driven if output.silence_fault is not None), None)
+    if button is not None:
+        return warn(
+            f"the silence button of {button.id} does not work: {button.silence_fault}",
+            f"Check silence_pin in `sensors.toml` and the wiring of pin {button.silence_pin}.",
         )
     unread = [output.id for output in driven if output.read_back is None]
     read = f", but the levels of {', '.join(unread)} cannot be read back" if unread else ""

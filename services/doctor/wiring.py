@@ -30,7 +30,8 @@ _HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-
 def pins_of(appliance: Appliance) -> dict[int, str]:
     """Return the pins that sensors and outputs use, each with the id of its user."""
     sensors = {pin: sensor.id for sensor in appliance.sensors if (pin := pin_of(sensor)) is not None}
-    return sensors | {output.pin: output.id for output in appliance.outputs}
+    buttons = {each.silence_pin: each.id for each in appliance.outputs if each.silence_pin is not None}
+    return sensors | buttons | {output.pin: output.id for output in appliance.outputs}
 
 
 def pin_of(sensor: SensorSettings) -> int | None:

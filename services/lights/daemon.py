@@ -191,11 +191,16 @@ def _open_outputs(
     if not outputs:
         return None
     from services.outputs.alarm_feed import AlarmFeed
+    from services.outputs.silence_buttons import SilenceButtons
+    from services.outputs.silence_writer import SilenceWriter
 
+    has_button = any(output.silence_pin is not None for output in outputs)
     return OutputPanel(
         outputs,
         vessel=configuration.vessel.id,
         pins=OutputPins(outputs, _factory),
+        buttons=SilenceButtons(outputs, _factory) if has_button else None,
+        writer=SilenceWriter(args.data / "log.db", args.run) if has_button else None,
         feed=AlarmFeed(args.data / "log.db", args.run),
         boottime=time.clock_gettime(time.CLOCK_BOOTTIME),
     )
@@ -258,7 +263,7 @@ def _serve(
             if outputs is None:
                 stopping.wait(pause)
             else:
-                _wait(tests.fileno(), outputs.feed.fileno(), pause)
+                _wait([tests.fileno(), *outputs.descriptors()], pause)
     finally:
         notifier.stopping()
         if outputs is not None:
@@ -278,9 +283,9 @@ def _listen(args: Namespace, tests: OutputTests) -> ControlServer[OutputTest] | 
         return None
 
 
-def _wait(test: int, feed: int | None, seconds: float) -> None:
-    """Wait until a test is requested, alarms may have changed, or the time has passed.
+def _wait(descriptors: Sequence[int], seconds: float) -> None:
+    """Wait until a test is requested, alarms may have changed, a button was pressed, or the time has passed.
 
-    `test` and `feed` are descriptors. A signal does not end this wait, which is at most `_LONGEST_S`.
+    A signal does not end this wait, which is at most `_LONGEST_S`.
     """
-    select.select([test] if feed is None else [test, feed], [], [], seconds)
+    select.select(descriptors, [], [], seconds)

@@ -5,15 +5,18 @@ counts too (`services.outputs.known_alarms`).
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from sensors.outputs import OutputSettings
 from services.alarms.audible import AlarmFact, audible
+from services.clocks.clock_quality import trust_of
 from services.outputs.known_alarms import known_alarms, live_alarms
+from services.outputs.local_silences import LocalSilences
 from services.outputs.machine import OFF as NOT_ON
 from services.outputs.machine import OutputMachine, Shown, SilenceDetector
 from services.outputs.pins import OutputPins
+from services.outputs.silence_buttons import SilenceButtons
 from sync.fleet.silences import Silence, SilenceTimer
 
 from .facts import LightFacts
@@ -47,6 +50,16 @@ class Feed(Protocol):
         """Return a descriptor that is readable when alarms may have changed; None if there is none."""
 
 
+class Writer(Protocol):
+    """Writer of silences to the document store."""
+
+    def write(self, alarms: Sequence[AlarmFact], *, utc: float, trust: str) -> None:
+        """Write silences of alarms soon. `trust` states whether `utc` is synced."""
+
+    def close(self) -> None:
+        """Finish the writes that were requested."""
+
+
 class OutputPanel:
     """The outputs of a vessel, with their state machines and pins."""
 
@@ -58,6 +71,8 @@ class OutputPanel:
         pins: OutputPins,
         feed: Feed,
         boottime: float,
+        buttons: SilenceButtons | None = None,
+        writer: Writer | None = None,
     ) -> None:
         """Start with all outputs off. `boottime` is the boot clock's current time, in seconds."""
         self._machines = [OutputMachine(output, vessel) for output in outputs]
@@ -65,7 +80,8 @@ class OutputPanel:
         self._detector = SilenceDetector(boottime)
         self._is_silent = False
         self._live: dict[str, AlarmFact] | None = None
-        self._timer = SilenceTimer()
+        self._timer, self._local = SilenceTimer(), LocalSilences()
+        self._buttons, self._writer, self._trust = buttons, writer, trust_of(synced=False)
         self._utc, self._boottime = 0.0, boottime
         self._is_delayed = False
         self.shown: dict[str, Shown] = {output.id: NOT_ON for output in outputs}
@@ -78,6 +94,7 @@ class OutputPanel:
         self._utc, self._boottime = facts.utc, facts.boottime
         live = facts.live
         self._is_delayed = live is not None and (live.documents is not None or live.fault is not None)
+        self._trust = trust_of(synced=live is not None and live.clock.is_known)
         self._live = live_alarms(facts.live, self._vessel)
         self._pins.check()
 
@@ -91,19 +108,43 @@ class OutputPanel:
         known = self.feed.alarms()
         if self._is_delayed or not is_readable:
             known = known_alarms(self._vessel, known, self._live)
-        silences = self._timer.in_effect(self.feed.silences(), utc=self._utc, boottime=self._boottime)
-        alarms = audible(known, silences)
+        alarms = self._audible(known)
+        if self._buttons is not None and self._buttons.was_pressed(now):
+            self._silence(alarms)
+            alarms = self._audible(known)
+        is_muted = self._local.mutes_recorder(self._boottime, is_recorder_silent=self._is_silent)
         lit = dict[str, bool]()
         changes = list[float | None]()
         for machine in self._machines:
             name = machine.settings.id
-            shown = self.shown[name] = machine.turn(alarms, now, is_silent=self._is_silent)
+            shown = self.shown[name] = machine.turn(alarms, now, is_silent=self._is_silent and not is_muted)
             pattern = pattern_named(machine.settings.pattern)
             lit[name] = shown.sounds and (shown.is_steady or pattern.is_lit(now))
             if shown.sounds:
                 changes += (pattern.next_change(now), machine.next_change(now))
         self._pins.show(lit, now)
         return min((change for change in changes if change is not None), default=None)
+
+    def _audible(self, known: Iterable[AlarmFact]) -> tuple[AlarmFact, ...]:
+        stored = self.feed.silences()
+        silences = self._timer.in_effect(stored, utc=self._utc, boottime=self._boottime)
+        return audible(known, (*silences, *self._local.in_effect(stored, self._boottime)))
+
+    def _silence(self, alarms: Sequence[AlarmFact]) -> None:
+        """Silence the audible alarms of this vessel, and those of other vessels that sound here."""
+        sounding = [alarm for alarm in alarms if any(each.concerns(alarm) for each in self._machines)]
+        here = [alarm for alarm in alarms if alarm.vessel == self._vessel or alarm in sounding]
+        chosen = self._local.press(
+            here, sounding, utc=self._utc, boottime=self._boottime, is_recorder_silent=self._is_silent
+        )
+        log.info("the silence button was pressed; alarms that it silences: %d", len(chosen))
+        if chosen and self._writer is not None:
+            self._writer.write(chosen, utc=self._utc, trust=self._trust)
+
+    def descriptors(self) -> list[int]:
+        """Return descriptors that are readable when alarms may have changed, or a button was pressed."""
+        feed, button = self.feed.fileno(), None if self._buttons is None else self._buttons.fileno()
+        return [descriptor for descriptor in (feed, button) if descriptor is not None]
 
     def test(self, name: str, seconds: float, now: float) -> bool | None:
         """Turn an output on for `seconds`, and return the state that was read back from its pin.
@@ -137,6 +178,10 @@ class OutputPanel:
                 "neighbours": machine.settings.neighbours,
                 "readBack": self._pins.read_back.get(machine.settings.id),
                 "fault": self._pins.faults.get(machine.settings.id),
+                "silencePin": machine.settings.silence_pin,
+                "silenceFault": None
+                if self._buttons is None
+                else self._buttons.faults.get(machine.settings.id),
             }
             for machine in self._machines
         ]
@@ -145,6 +190,10 @@ class OutputPanel:
         """Turn all outputs off, release their pins, and stop following the alarms."""
         self._pins.close()
         self.feed.close()
+        if self._buttons is not None:
+            self._buttons.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 def pattern_named(name: str) -> Pattern:

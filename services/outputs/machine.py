@@ -95,8 +95,15 @@ class OutputMachine:
         """Return the seconds until a test ends; None if there is no test."""
         return self._test_until - now if now < self._test_until else None
 
+    def concerns(self, alarm: AlarmFact) -> bool:
+        """Return True if an alarm turns the output on while it is audible."""
+        wanted = self.settings
+        if wanted.sensors:
+            return alarm.vessel == self._vessel and alarm.sensor in wanted.sensors
+        return alarm.severity in wanted.on and (wanted.neighbours or alarm.vessel == self._vessel)
+
     def _turn(self, alarms: Iterable[AlarmFact], now: float, *, is_silent: bool) -> Shown:
-        causes = [alarm for alarm in alarms if self._concerns(alarm)]
+        causes = [alarm for alarm in alarms if self.concerns(alarm)]
         # An alarm that has become more severe is a new reason.
         reasons = frozenset(f"{alarm.id} {alarm.severity}" for alarm in causes)
         if is_silent and self.settings.when_silent:
@@ -111,12 +118,6 @@ class OutputMachine:
         if self._is_exhausted(now - self._since):
             return Shown(sounds=False, why=f"{first}{more}; off, because longest has passed")
         return Shown(sounds=True, why=f"{first}{more}")
-
-    def _concerns(self, alarm: AlarmFact) -> bool:
-        wanted = self.settings
-        if wanted.sensors:
-            return alarm.vessel == self._vessel and alarm.sensor in wanted.sensors
-        return alarm.severity in wanted.on and (wanted.neighbours or alarm.vessel == self._vessel)
 
     def _words(self, alarm: AlarmFact) -> str:
         where = alarm.sensor if alarm.vessel == self._vessel else f"{alarm.sensor} of {alarm.vessel}"

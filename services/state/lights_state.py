@@ -33,6 +33,10 @@ class LiveOutput(Shape, frozen=True, kw_only=True):
     """State that was last read back from the pin: True is on. None if it cannot be read."""
     fault: str | None = None
     """Reason why the output does not work; None if it does."""
+    silence_pin: int | None = None
+    """Pin of the button that silences alarms; None if the output has none."""
+    silence_fault: str | None = None
+    """Reason why this button does not work; None if it does."""
 
 
 class LiveLights(DaemonState, frozen=True, kw_only=True):

@@ -243,6 +243,7 @@ pattern = "slow"
 longest = "15 min"
 pause = "5 min"
 neighbours = true
+silence_pin = 24
 
 [[output]]
 id = "lamp"

@@ -8,6 +8,7 @@ SLOW = 'pattern = "slow"'
 LONGEST = 'longest = "15 min"\npause = "5 min"'
 LAMP = 'when_silent = true\npattern = "3 flashes"'
 BILGE = 'sensors = ["bilge-float"]'
+BUTTON = "silence_pin = 24"
 FLASHES = 'pattern = "3 flashes"'
 
 OUTPUTS = [
@@ -32,6 +33,11 @@ OUTPUTS = [
     Case(SIREN, f"pin = 21\n{ON}", f"pin = 16\n{ON}", at="pin = 21"),
     Case(SIREN, f"pin = 8\n{ON}", f"pin = 16\n{ON}"),
     Case(SIREN, f"pin = 26\n{ON}", f"pin = 16\n{ON}"),
+    Case(BUTTON, "silence_pin = 17", "silence_pin = 16"),
+    Case(BUTTON, "silence_pin = 20", "silence_pin = 16"),
+    Case(BUTTON, "silence_pin = 8", "silence_pin = 16"),
+    Case(BUTTON, "silence_pin = 26", "silence_pin = 16"),
+    Case(LAMP, f"{LAMP}\n{BUTTON}", LAMP, at=BUTTON),
     Case('id = "lamp"', 'id = "siren"', 'id = "lamp"', chosen="lamp"),
 ]
 """Mistakes in the keys of `[[output]]`."""
