@@ -1,8 +1,8 @@
-"""The mesh of one vessel: it discovers other vessels, dials the wanted links, and accepts inbound links.
+"""The mesh of one vessel: it discovers other vessels, dials links to them, and accepts inbound links.
 
 Every event (a sighting, a link that opens or closes, a timer) causes one pass over the whole state,
-`_reconsider`. A pass compares the links that are wanted (`link_plan`) with those that exist (`outbound_link`,
-`inbound_link`), and makes the necessary changes.
+`_reconsider`. A pass compares the links that should exist (`link_plan`) with those that do exist
+(`outbound_link`, `inbound_link`), and makes the necessary changes.
 """
 
 import asyncio

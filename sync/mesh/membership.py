@@ -61,7 +61,7 @@ class CrewUser:
 
 
 class Membership:
-    """One vessel's membership in its fleet, which determines the peers that it accepts."""
+    """The membership of a vessel in its fleet, which determines the peers that the vessel accepts."""
 
     def __init__(
         self,
