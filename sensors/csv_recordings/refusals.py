@@ -86,7 +86,7 @@ class Refusals:
 
     @property
     def groups(self) -> tuple[tuple[str, Lines], ...]:
-        """Text and lines of each cause."""
+        """Text of each cause, and the lines to which it applies."""
         return tuple(self._groups.values())
 
     @property

@@ -54,7 +54,7 @@ _MOST_PARSED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Mistake in a file; `str` returns one line that says what is wrong, where, and what to do."""
+    """Mistake in a file; `str` returns one line with the place, the mistake and the remedy."""
 
     file: Path
     line: int | None

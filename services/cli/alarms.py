@@ -58,7 +58,9 @@ def ack_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "id", nargs="?", metavar="ID", help=f"{ID_HELP}; may be omitted if only one alarm is not acknowledged"
     )
-    parser.add_argument("--by", metavar="WHO", help="name of the person who acknowledges it (you)")
+    parser.add_argument(
+        "--by", metavar="WHO", help="name of the person who acknowledges the alarm (default: you)"
+    )
 
 
 def ack(args: Namespace, world: Environment) -> int:

@@ -25,7 +25,7 @@ USUAL_LIMIT: Final = 20
 def note_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat note [TEXT…] [--by WHO]`."""
     parser.add_argument("text", nargs="*", metavar="TEXT", help="text of the note; - reads standard input")
-    parser.add_argument("--by", metavar="WHO", help="name of the author (you)")
+    parser.add_argument("--by", metavar="WHO", help="name of the author (default: you)")
     parser.add_argument("--vessel", metavar="V", help="show another vessel's notes")
     parser.add_argument(
         "--limit", type=int, default=USUAL_LIMIT, metavar="N", help="show the last N notes (20)"

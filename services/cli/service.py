@@ -43,7 +43,7 @@ def service_arguments(parser: ArgumentParser) -> None:
         metavar="HOURS",
         help="running hours at the service, such as 1234.5 (default: the running hours now)",
     )
-    done.add_argument("--by", metavar="WHO", help="name of the person who did it (you)")
+    done.add_argument("--by", metavar="WHO", help="name of the person who did the service (default: you)")
     done.add_argument(
         "--vessel",
         metavar="V",

@@ -37,7 +37,9 @@ def silence_arguments(parser: ArgumentParser) -> None:
         metavar="TIME",
         help=f"duration, up to {format_duration(LONGEST_S)} ({_USUAL})",
     )
-    parser.add_argument("--by", metavar="WHO", help="name of the person who silences it (you)")
+    parser.add_argument(
+        "--by", metavar="WHO", help="name of the person who silences the alarms (default: you)"
+    )
     parser.add_argument("--vessel", metavar="V", help="without ID: silence the alarms of this vessel instead")
 
 

@@ -56,7 +56,9 @@ def top_arguments(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"seconds between updates ({EVERY_S['screen']:g}; with --plain {EVERY_S['plain']:g})",
     )
-    parser.add_argument("--by", metavar="WHO", help="name of the person who acknowledges (you)")
+    parser.add_argument(
+        "--by", metavar="WHO", help="name of the person who acknowledges alarms (default: you)"
+    )
     identity_option(parser, "folder of the vessel's certificate")
 
 
