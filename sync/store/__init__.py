@@ -3,16 +3,16 @@
 Modules, in the order in which a change flows through them:
 
 - `database`: the interface for users of the store; what a commit guarantees and costs
-- `policy`: what the application states about its documents
-- `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified and how they
+- `policy`: the rules that the application defines for its documents
+- `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified, and how they
   follow each other (these modules do no I/O)
 - `edits`, `reader`: writing and reading documents
 - `purge_watermarks`, `remotes`, `channel_removals`, `local_documents`, `checkpoints`, `meta`, `blobs`: data
-  stored beside the documents
-- `purge`: purging and expiry
-- `sizes`: how many bytes documents take, and which documents are the oldest
-- `rows`, `engine`, `writer_queue`, `schema`: a document as a table row, the connection, the queue of writers,
-  the file
+  that is stored in addition to the documents
+- `purge`: purging and expiry of documents
+- `sizes`: the total sizes of documents, and a query for the oldest documents
+- `rows`, `engine`, `writer_queue`, `schema`: a document as a table row, the database connection, the queue of
+  writers, the tables of the file
 - `notify`: notifications to other processes
 - `check`, `wal`, `sqlite_pages`, `salvage`: detecting damage, and rescuing undamaged data
 - `model`, `errors`: returned values and exceptions

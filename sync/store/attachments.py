@@ -1,8 +1,8 @@
 """Attachments that were created through Sync Gateway's REST API.
 
-Unlike other blobs, they are not referenced from within the body's own properties. A body lists them by name
-under `_attachments`, each with the digest of a blob. An edit whose body has no `_attachments` keeps the
-document's attachments, as in Couchbase Lite.
+Attachments are blobs to which the body's own properties do not refer. Instead, the body lists them by name
+under the key `_attachments`, each with the digest of its blob. If the body of an edit has no `_attachments`,
+the document keeps its attachments, as in Couchbase Lite.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from sync.store import bodies
 from sync.store.bodies import ATTACHMENTS
 
 MARK: Final = b'"_attachments"'
-"""Byte string that every stored body with attachments contains.
+"""Byte string that is contained in every stored body with attachments.
 
-If a peer sends a body in which this key is escaped, the body is re-encoded before it is stored.
+If a peer sends a body in which the key is escaped, the body is re-encoded before it is stored.
 """
 
 
 def attachments_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attachments of a body by name; empty if `_attachments` is absent or malformed."""
+    """Return the attachments in a body, by name; empty if `_attachments` is missing or malformed."""
     value = body.get(ATTACHMENTS)
     return value if isinstance(value, dict) else {}
 
@@ -31,10 +31,10 @@ def keep_attachments(document_id: str, new: bytes, *old: bytes) -> bytes:
 
     Args:
         document_id: the document's id.
-        new: the body of the edit, in canonical form. An empty object as `_attachments` removes all
-            attachments.
-        old: the replaced bodies. If several of these have an attachment with the same name, the attachment in
-            the first of them is kept.
+        new: the body of the edit, in canonical form. If its `_attachments` is an empty object, the document
+            loses all attachments.
+        old: the replaced bodies. If several of them have an attachment with the same name, the attachment in
+            the first of these bodies is kept.
     """
     if MARK not in new and not any(MARK in body for body in old):
         return new

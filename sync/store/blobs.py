@@ -1,9 +1,9 @@
 """Blobs: files in a folder beside the store, each named by the SHA-1 of its content, as in Couchbase Lite.
 
-A blob is written to a temporary file, flushed to the card and then renamed, so a file with its final name is
-always complete. Every read checks the digest. A blob that no document refers to is removed by the second
-compaction that finds it unused. The first compaction only marks the blob, because a blob is stored before the
-document that refers to it.
+A blob is written to a temporary file, flushed to the card and then renamed. So a file with its final name is
+always complete. The digest is verified whenever a blob is read. If no document refers to a blob, the blob is
+removed by the second compaction that finds it unused. The first compaction only marks the blob, because a
+blob is stored before the document that refers to it.
 """
 
 import base64
@@ -43,14 +43,14 @@ class BlobStore:
         """Store a blob durably.
 
         Args:
-            content: the bytes, a file to read them from, or an iterable of pieces.
+            content: the bytes of the blob, a file from which to read them, or an iterable of pieces.
             digest: the expected digest; None to accept any content.
 
         Returns:
             The blob's digest, `sha1-<base64>`.
 
         Raises:
-            BlobError: the bytes do not match `digest`; nothing was stored.
+            BlobError: the bytes do not match `digest`. In this case, nothing is stored.
         """
         try:
             if not self.directory.is_dir():
@@ -66,7 +66,7 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
-        """Turn a completely written temporary file into a stored blob, by renaming it durably.
+        """Make a completely written temporary file a stored blob, by renaming the file durably.
 
         Args:
             file: the open temporary file.
@@ -88,7 +88,7 @@ class BlobStore:
         try:
             file.flush()
             os.fsync(file.fileno())
-            with self._engine.writing:  # so that no compaction removes the blob at the same time
+            with self._engine.writing:  # prevents a compaction from removing the blob at the same time
                 self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (actual,))
                 temporary.replace(self._path(actual))
                 sync_folder(self.directory)
@@ -97,7 +97,7 @@ class BlobStore:
         return actual
 
     def writer(self) -> "BlobWriter":
-        """Return a writer for a blob that arrives in pieces. The caller must finish or close the writer."""
+        """Return a writer for a blob that is received in pieces. The caller must finish or close it."""
         try:
             if not self.directory.is_dir():
                 make_folder(self.directory)
@@ -107,17 +107,17 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def has(self, digest: str) -> bool:
-        """Return True if the blob is stored."""
+        """Return True if a blob with this digest is stored."""
         return self._path(digest).is_file()
 
     def length(self, digest: str) -> int | None:
-        """Return the size of the blob in bytes, or None if it is not stored."""
+        """Return the size of a blob in bytes, or None if the blob is not stored."""
         with contextlib.suppress(FileNotFoundError):
             return self._path(digest).stat().st_size
         return None
 
     def open(self, digest: str) -> BinaryIO:
-        """Open the blob for reading, after checking its bytes against the digest.
+        """Open a blob for reading, after its content was verified against the digest.
 
         Raises:
             BlobError: the blob is missing or damaged.
@@ -137,10 +137,10 @@ class BlobStore:
         return file
 
     def pieces(self, digest: str, size: int = _CHUNK) -> Iterator[bytes]:
-        """Yield the bytes of the blob in pieces of at most `size` bytes, and check the digest at the end.
+        """Yield the content of a blob in pieces of at most `size` bytes, and verify the digest at the end.
 
         Raises:
-            BlobError: the blob is missing. It is also raised after the last piece if the blob is damaged.
+            BlobError: the blob is missing, or after the last piece, the blob is damaged.
         """
         file, path = self._open(digest)
         sha1 = hashlib.sha1(usedforsecurity=False)
@@ -155,7 +155,7 @@ class BlobStore:
             raise _damaged(digest, path)
 
     def reopen(self, digest: str) -> BinaryIO:
-        """Open a blob without checking its digest, after `pieces` has checked it.
+        """Open a blob whose digest `pieces` has already verified, without verifying it again.
 
         Raises BlobError if the blob is missing.
         """
@@ -172,7 +172,7 @@ class BlobStore:
             raise translated_os(error, path) from error
 
     def read(self, digest: str) -> bytes:
-        """Return the bytes of the blob. Raises BlobError as `open` does."""
+        """Return the content of a blob. Raises BlobError if the blob is missing or damaged."""
         with self.open(digest) as file:
             return file.read()
 
@@ -188,16 +188,16 @@ class BlobStore:
         return sum(self.length(digest) or 0 for digest in self.digests())
 
     def unused_bytes(self) -> int:
-        """Return the total size, in bytes, of the blobs that the last collection found unused.
+        """Return the total size, in bytes, of the blobs that the last call of `collect` found unused.
 
-        The next collection removes these blobs if they are still unused.
+        The next call removes these blobs if they are still unused.
         """
         with self._engine.reading:
             marked: list[tuple[Any, ...]] = self._engine.execute("SELECT digest FROM unused_blobs").fetchall()
         return sum(self.length(digest) or 0 for (digest,) in marked)
 
     def collect(self) -> tuple[int, int]:
-        """Remove blobs that two consecutive collections found unused, and abandoned temporary files.
+        """Remove blobs that two consecutive calls have found unused, and abandoned temporary files.
 
         Returns:
             The number of blobs removed, and their total size in bytes.
@@ -254,7 +254,8 @@ class BlobStore:
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Yield a temporary file and its path.
 
-        The file is locked while it is open. At the end of the context, it is deleted unless it was renamed.
+        The file is locked while it is open. At the end of the context, the file is deleted unless it was
+        renamed.
         """
         while True:
             descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.directory)
@@ -262,7 +263,7 @@ class BlobStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 break
-            file.close()  # a collection deleted the file as abandoned before it was locked
+            file.close()  # `collect` deleted the file as abandoned before it was locked
         try:
             with file:
                 yield file, Path(name)
@@ -277,10 +278,10 @@ class BlobStore:
 
 
 class BlobWriter:
-    """A blob that is being written. It becomes visible under its digest only when it is complete."""
+    """Writer of one blob. The blob becomes visible under its digest only when it is complete."""
 
     def __init__(self, store: BlobStore) -> None:
-        """Create a writer; called by `BlobStore.writer`."""
+        """Create a writer. Callers use `BlobStore.writer` instead."""
         self._store = store
         self._stack = contextlib.ExitStack()
         self._file, self._temporary = self._stack.enter_context(store.temporary())
@@ -303,8 +304,8 @@ class BlobWriter:
             self._store.name(self._file, self._temporary, self._sha1.digest(), digest)
 
     def close(self) -> None:
-        """Discard the blob unless it was finished. File system errors are ignored."""
-        with contextlib.suppress(OSError):  # on a full card, closing the file fails just as writing does
+        """Discard the blob unless `finish` has stored it. File system errors are ignored."""
+        with contextlib.suppress(OSError):  # on a full card, closing the file fails, as writing does
             self._stack.close()
 
 
@@ -313,7 +314,7 @@ def _damaged(digest: str, path: Path) -> BlobError:
 
 
 def references(row: rows.DocumentRow) -> set[str]:
-    """Return the digests of the blobs to which any stored body of a document refers."""
+    """Return the digests of all blobs to which the stored bodies of a document refer."""
     digests: set[str] = set()
     for node in row.revisions().nodes.values():
         if node.body is not None:

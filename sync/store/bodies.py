@@ -1,9 +1,9 @@
 """Rules for the bodies of documents, and their canonical form.
 
-A body is a JSON object. Bodies written locally are stored in canonical form (RFC 8785). Bodies from a peer
-are stored byte for byte as received. Both are validated first. So every stored body can be decoded, has no
-key that replication reserves except `_attachments`, and can be read by any JSON parser without loss of
-digits.
+A body is a JSON object. Bodies that are written locally are stored in canonical form (RFC 8785). Bodies from
+a peer are stored byte for byte as received. All bodies are validated first. So every stored body can be
+decoded, has no key that replication reserves except `_attachments`, and can be read by any JSON parser
+without loss of digits.
 """
 
 import json
@@ -17,9 +17,9 @@ import rfc8785
 from sync.store.errors import DocumentError
 
 SIZE_LIMIT: Final = 20 * 1024 * 1024
-"""Maximum size of a body in bytes; Couchbase's own limit."""
+"""Maximum size of a body in bytes, the same as in Couchbase Server."""
 DEPTH_LIMIT: Final = 64
-"""Maximum nesting depth of objects and arrays."""
+"""Maximum nesting depth of the objects and arrays in a body."""
 INTEGER_LIMIT: Final = 2**53
 """Smallest absolute value at which integers are no longer exact in every JSON parser.
 
@@ -34,7 +34,7 @@ ID_LIMIT: Final = 250
 EMPTY: Final = b"{}"
 
 ATTACHMENTS: Final = "_attachments"
-"""The only reserved key that a body may have; see `attachments`."""
+"""The only reserved key that a body may contain; see `attachments`."""
 _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
@@ -53,11 +53,11 @@ _LONG_INTEGER: Final = re.compile(r"(?<![.\d])\d{16}")
 _WHOLE: Final = re.compile(r"\.0(?=[,\]}])")
 """Pattern of the fraction `.0`, which `json` writes after whole doubles and canonical JSON omits."""
 _SORTED_BY_UTF16: Final = re.compile("[\ue000-\U0010ffff]")
-"""Pattern of characters that sort differently in UTF-16, the order of keys in canonical JSON."""
+"""Pattern of characters that sort differently in UTF-16. Canonical JSON sorts keys by their UTF-16 form."""
 
 
 def check_id(document_id: str) -> None:
-    """Raise DocumentError unless the string is a valid document id."""
+    """Raise DocumentError unless a string is a valid document id."""
     if not document_id or document_id[0] == "_" or "\0" in document_id:
         raise DocumentError(
             f"{document_id[:80]!r} is not a valid document id: it is empty, begins with _ or contains a NUL"
@@ -93,11 +93,11 @@ def canonical(document_id: str, body: Mapping[str, Any]) -> bytes:
 
 
 def _fast_canonical(body: dict[str, Any]) -> bytes | None:
-    """Return the canonical JSON of a body; None if only `rfc8785`, which is much slower, can write it.
+    """Return the canonical JSON of a body, or None if the much slower package `rfc8785` must create it.
 
-    The encoder of `json` is written in C. Its output differs for some numbers, and it accepts values that are
-    not valid JSON, such as integers as keys. Decoding the output again shows whether the encoder has
-    converted anything.
+    This function uses the encoder of `json`, which is written in C. Its output differs from canonical JSON
+    for some numbers, and it converts values that are not valid JSON, such as integers as keys. To detect such
+    conversions, the output is decoded again.
     """
     try:
         text = _encode(body)
@@ -105,7 +105,7 @@ def _fast_canonical(body: dict[str, Any]) -> bytes | None:
         return None
     if "\\" in text or not (text.isascii() or _SORTED_BY_UTF16.search(text) is None):
         return None
-    parts = text.split('"')  # without escapes, every second part is the content of a string
+    parts = text.split('"')  # the text has no escapes, so every second part is the content of a string
     outside = '"'.join(parts[::2])
     if "e-" in outside or "e+" in outside or _NEGATIVE_ZERO.search(outside) is not None:
         return None
@@ -134,7 +134,7 @@ def accept(document_id: str, raw: bytes) -> None:
 
 
 def to_json(document_id: str, body: Mapping[str, Any] | bytes | None) -> bytes:
-    """Return the JSON text to store for a body, which may already be JSON text. None means an empty body.
+    """Return the JSON text to store for a body. The body may already be JSON text; None means an empty body.
 
     Raises:
         DocumentError: the body is not an object of JSON values, or exceeds a limit.
@@ -148,7 +148,7 @@ def to_json(document_id: str, body: Mapping[str, Any] | bytes | None) -> bytes:
 
 
 def to_canonical(document_id: str, body: Mapping[str, Any] | bytes | None) -> bytes:
-    """Return the canonical JSON of a body, which may be JSON text. None means an empty body.
+    """Return the canonical JSON of a body. The body may be JSON text; None means an empty body.
 
     Raises:
         DocumentError: the body is not an object of JSON values, or exceeds a limit.
@@ -185,7 +185,7 @@ def decode(document_id: str, raw: bytes) -> dict[str, Any]:
 def _check(document_id: str, raw: bytes, body: Mapping[str, Any]) -> None:
     """Raise DocumentError if a body must not be stored.
 
-    A fast scan of `raw` shows whether every value must be checked individually.
+    A fast scan of `raw` determines whether every value must be checked individually.
     """
     if len(raw) > SIZE_LIMIT:
         raise DocumentError(f"{document_id}: the body has {len(raw)} bytes, more than {SIZE_LIMIT}")
@@ -242,7 +242,7 @@ def _is_double(value: int) -> bool:
 
 
 def _as_doubles(value: Any) -> Any:
-    """Return the value with each integer that represents a large double converted to that double."""
+    """Return a JSON value in which large integers that represent doubles are converted to doubles."""
     if isinstance(value, dict):
         return {key: _as_doubles(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,8 +1,8 @@
-"""Record of the channels that each document has left, so that peers that read those channels are notified.
+"""Record of the channels that each document has left, so that peers that read these channels can be notified.
 
-A body lists only the current channels of its document, and earlier bodies are not kept. So a departure, the
-removal of a document from a channel, is recorded when it happens. It happens at an edit whose body no longer
-lists the channel, and at a deletion whose body lists no channels, as most do.
+A body lists only the current channels of its document, and earlier bodies are not kept. So the removal of a
+document from a channel is recorded when it happens. A document leaves a channel when the body of an edit no
+longer lists the channel. It leaves all channels when it is deleted with a body that lists none, as is usual.
 
 This module does not know which peers read which channels. It ignores channels that are derived from document
 ids, because such channels never change.
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS departures(
     PRIMARY KEY (id, channel)
 ) STRICT;
 """
-"""Statement that creates the table of the channels that documents have left.
+"""SQL statement that creates the table of the channels that documents have left.
 
 A store without this table is valid: an older Logboat created the store, and the table cannot be added while
 the store is read-only. Conversely, an older Logboat can use a store that has the table.
@@ -34,16 +34,16 @@ PUT: Final = (
     "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT(id, channel) DO UPDATE SET seq = ?3, crc = ?4 WHERE ?3 > seq"
 )
-"""Statement that records that a document left a channel.
+"""SQL statement that records that a document has left a channel.
 
-Its parameters are id, channel, sequence and checksum.
+Its parameters are the document id, the channel, the sequence of the change, and the checksum.
 """
 
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'departures'"
 _NONE: Final = ""
-"""Channel name recorded for a document that was deleted and had no channels."""
+"""Channel name that is recorded when a document without channels is deleted."""
 _MARKS: Final = (b'"channels"', b"\\u00")
-"""Byte strings of which every body that lists channels contains at least one, even if the key is escaped."""
+"""Byte strings. Every body that lists channels contains at least one of them, even if the key is escaped."""
 
 
 class _Channels(msgspec.Struct, gc=False):
@@ -60,7 +60,7 @@ def channels_of(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def checksum(document_id: str, channel: str, sequence: int) -> int:
-    """Return the CRC-32 of a row of `departures`."""
+    """Return the CRC-32 of a row in the table `departures`."""
     return zlib.crc32(f"departure {document_id} {channel} {sequence}".encode())
 
 
@@ -71,7 +71,7 @@ class ChannelRemovals:
         self._engine = engine
 
     def note(self, old: DocumentRow, new: DocumentRow) -> None:
-        """Record the channels that a document left with its last change. Call inside a transaction.
+        """Record the channels that a document has left with its last change. Call this in a transaction.
 
         Args:
             old: the document before the change.
@@ -89,11 +89,11 @@ class ChannelRemovals:
             self._engine.execute(PUT, (new.document_id, channel, new.sequence, crc))
 
     def removals_of(self, document_id: str) -> dict[str, int]:
-        """Return the channels that a document has left, each with the sequence at which it last left it.
+        """Return the channels that a document has left, each with the sequence of the last removal.
 
-        The result is empty if the document has left no channel, or if this store received it as a deletion.
-        For a document without channels that was deleted here, the result contains a channel with an empty
-        name.
+        The result is empty if the document has left no channel, or if this store first received it as a
+        deletion. For a document without channels that was deleted here, the result contains a channel with an
+        empty name.
         """
         with self._engine.reading:
             if self._is_missing():
@@ -109,12 +109,12 @@ class ChannelRemovals:
         return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()
 
     def forget(self, document_id: str) -> None:
-        """Delete the record of the channels that a purged document has left. Call inside a transaction."""
+        """Delete the record of the channels that a purged document has left. Call this in a transaction."""
         self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
 
 
 def _channels_json(raw: bytes) -> bytes:
-    """Return the value of `channels` in a body as JSON text."""
+    """Return the value of the key `channels` in a body, as JSON text."""
     if not (_MARKS[0] in raw or _MARKS[1] in raw):
         return b"null"
     return bytes(_channels_of(raw).channels)

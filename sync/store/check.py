@@ -48,7 +48,7 @@ def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambd
         parts.insert(0, _structure(engine, progress))
     faults = [f"{engine.path}: {difference}" for difference in _schema(engine)]
     if faults:
-        return faults  # reading the tables would fail
+        return faults  # the schema is damaged, so reading the tables would fail
     for part in parts:
         try:
             for finding in part:
@@ -77,7 +77,7 @@ def _structure(engine: Engine, progress: Callable[[], None]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def telling(connection: apsw.Connection, progress: Callable[[], None]) -> Iterator[None]:
-    """Call `progress` regularly while SQLite executes a long statement in this context."""
+    """Return a context manager in which SQLite calls `progress` regularly during long statements."""
 
     def tell() -> bool:
         progress()
@@ -102,7 +102,7 @@ def _small_tables(engine: Engine) -> Iterator[str]:
         present = {name for (name,) in engine.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table, columns, checksum in tables:
         if table not in present:
-            continue  # the store of an older Logboat, opened read-only
+            continue  # the store was created by an older Logboat and is read-only
         with engine.reading:
             content = engine.execute(f"SELECT {columns}, crc FROM {table}").fetchall()  # noqa: S608
         for *values, crc in content:
@@ -132,7 +132,7 @@ def _documents(engine: Engine, *, newest: int | None, progress: Callable[[], Non
 
 
 def _faults(row: DocumentRow) -> Iterator[str]:
-    """Yield a description of each fault in a document's row whose checksum is correct."""
+    """Yield a description of each fault in a document's row. The row's checksum must be correct."""
     try:
         decode(row.document_id, row.raw)
         revisions.generation(row.revision)

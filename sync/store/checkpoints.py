@@ -1,16 +1,16 @@
 """Replication checkpoints that peers store here.
 
 Anyone who may connect can store checkpoints, even a user with read access only. So the number and the size of
-checkpoints are limited for each owner, and checkpoints that are unused for a long time are dropped. An owner
+checkpoints are limited for each owner, and checkpoints that are unused for a long time are deleted. An owner
 is `user:<name>`, another name that the application chooses, or the empty string for peers without a name. A
-checkpoint is visible only to its owner, because another owner may be allowed to read other documents.
+checkpoint is visible only to its owner, because another owner may have permission to read other documents.
 
-Age is measured in ticks (`tick`), which are counted only while this store is in service. So a clock that is
-wrong or jumps cannot make a checkpoint expire.
+The age of a checkpoint is measured in ticks (`tick`), which are counted only while this store is in service.
+So a clock that is wrong or jumps cannot make a checkpoint expire.
 
-A peer can continue after its checkpoint was dropped. The peer's request for the checkpoint is answered with
-404. An update that names the old revision is answered with a conflict (409). Couchbase Lite then requests the
-checkpoint again, and starts a new one.
+A peer can continue to replicate after its checkpoint was deleted. A request for the checkpoint is answered
+with 404. An update that names the old revision is answered with a conflict (409). Couchbase Lite then
+requests the checkpoint again, and starts a new one.
 """
 
 import zlib
@@ -30,37 +30,38 @@ CREATE TABLE IF NOT EXISTS checkpoints(
     body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (owner, client)
 ) STRICT;
 """
-"""Statement that creates the table of checkpoints.
+"""SQL statement that creates the table of checkpoints.
 
 An older Logboat can use a store with this table. It ignores the table, so peers compare all documents again.
 """
 
 LARGEST: Final = 16 * 1024
-"""Maximum size of one checkpoint in bytes.
+"""Maximum size of one checkpoint, in bytes.
 
-Checkpoints of Couchbase Lite and Sync Gateway have 30 to 200 bytes. A sparse checkpoint grows by about 14
-bytes for each gap in the completed sequences, and at most a few hundred documents are in flight. A peer that
-replicates many collections has one checkpoint for each collection.
+Checkpoints of Couchbase Lite and Sync Gateway have 30 to 200 bytes. A checkpoint grows by about 14 bytes for
+each gap in the completed sequences, and at most a few hundred documents are in flight. A peer that replicates
+many collections has one checkpoint for each collection.
 """
 MOST: Final = 50
 """Maximum number of checkpoints of one owner.
 
-A peer needs one checkpoint per replication and database, and a user one per device and replication.
+A peer needs one checkpoint for each replication and database. A user needs one for each device and
+replication.
 """
 MOST_BYTES: Final = 64 * 1024
-"""Maximum total size of one owner's checkpoints in bytes."""
+"""Maximum total size of one owner's checkpoints, in bytes."""
 TICK_S: Final = 600.0
-"""Seconds of service between two ticks."""
+"""Seconds between two ticks while the store is in service."""
 EXPIRES: Final = 180 * 24 * 6
-"""Number of ticks after which an unused checkpoint is dropped: 180 days of service.
+"""Number of ticks after which an unused checkpoint is deleted: 180 days of service.
 
-Time for which this computer is switched off does not count. A peer that returns later must compare all
+Time during which this computer is switched off does not count. A peer that returns later must compare all
 documents once.
 """
 _REFRESH: Final = 24 * 6
 """Minimum number of ticks between two recorded uses of a checkpoint that is only read.
 
-Recording every read would wear out the card.
+The number is limited because each record of a use writes to the card, and causes wear.
 """
 
 EARLIER: Final = "peer-checkpoint:"
@@ -70,14 +71,17 @@ TIDY: Final = (
     f"DELETE FROM local WHERE key GLOB '{EARLIER}*' AND (length(body) > {LARGEST} OR rowid NOT IN ("  # noqa: S608
     f"SELECT rowid FROM local WHERE key GLOB '{EARLIER}*' ORDER BY rowid DESC LIMIT {_EARLIER_MOST}));"
 )
-"""Statement that enforces the limits on an older Logboat's checkpoints, once, when the table is created."""
+"""SQL statement that applies the limits to the checkpoints of an older Logboat.
+
+It is executed once, when the table `checkpoints` is created.
+"""
 
 PUT: Final = (
     "INSERT OR REPLACE INTO checkpoints(owner, client, rev, used, body, crc) VALUES (?, ?, ?, ?, ?, ?)"
 )
-"""Statement that writes a checkpoint.
+"""SQL statement that writes a checkpoint.
 
-A rewritten row gets a new rowid, so rowids are in the order in which checkpoints were last used.
+A rewritten row gets a new rowid, so the order of the rowids is the order in which checkpoints were last used.
 """
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'checkpoints'"
 
@@ -98,12 +102,12 @@ class StoredCheckpoint:
 
 
 def checksum(owner: str, client: str, number: int, used: int, body: bytes) -> int:
-    """Return the CRC-32 of a row of `checkpoints`."""
+    """Return the CRC-32 of a row in the table `checkpoints`."""
     return zlib.crc32(body, zlib.crc32(f"checkpoint {number} {used} {owner} {client}".encode()))
 
 
 class Checkpoints:
-    """The checkpoints that peers have stored in one database."""
+    """The replication checkpoints that peers have stored in one database."""
 
     def __init__(self, engine: Engine, remotes: Remotes) -> None:
         self._engine, self._remotes = engine, remotes
@@ -132,10 +136,10 @@ class Checkpoints:
     def put(self, owner: str, client: str, body: bytes, *, parent: str | None) -> str:
         """Write a checkpoint. `parent` is the revision to replace, or None if the checkpoint is new.
 
-        If the owner then exceeds a limit, the least recently used checkpoints are dropped.
+        If the owner then exceeds a limit, the owner's least recently used checkpoints are deleted.
 
         Returns:
-            The new revision.
+            The new revision id.
 
         Raises:
             ConflictError: `parent` is not the current revision.
@@ -181,7 +185,7 @@ class Checkpoints:
             ]
 
     def drop(self, owner: str | None, client: str) -> bool:
-        """Remove a checkpoint, and forget which revisions its peer has. Return True if it existed.
+        """Delete a checkpoint and the record of its peer's revisions. Return True if the checkpoint existed.
 
         `owner` is None for a checkpoint that an older Logboat stored.
         """
@@ -197,7 +201,7 @@ class Checkpoints:
         return dropped > 0
 
     def tick(self) -> None:
-        """Count one tick of service, and drop checkpoints that were not used for `EXPIRES` ticks."""
+        """Count one tick of service, and delete the checkpoints that were not used for `EXPIRES` ticks."""
         engine = self._engine
         with engine.writing:
             now = meta.count(engine, meta.TICKS) + 1
@@ -211,7 +215,7 @@ class Checkpoints:
             self._remotes.forget_earlier()
 
     def size(self) -> int:
-        """Return the approximate space, in bytes, that all checkpoints of peers occupy."""
+        """Return the approximate space, in bytes, that all checkpoints of all peers occupy in the store."""
         return sum(checkpoint.size + 200 for checkpoint in self.all())
 
     def _row(self, owner: str, client: str) -> tuple[int, int, bytes] | None:

@@ -2,17 +2,17 @@
 
 Guarantees of a commit
     A change is durable when `put`, `insert`, `delete` … return outside a transaction, or when a
-    `transaction()` ends: SQLite's write-ahead log was written and flushed to the card (`synchronous=FULL`).
-    After a power cut at any instant, each transaction is complete or absent, never partial, and all
-    transactions committed before it are complete. If a call raises, none of its changes can be read. There is
-    one exception: if the card fails during the commit and the power then fails, the whole transaction may
-    reappear.
+    `transaction()` ends. At that point, SQLite's write-ahead log was written and flushed to the card
+    (`synchronous=FULL`). After a power cut at any time, each transaction is complete or absent, never
+    partial, and all transactions committed before it are complete. If a call raises an exception, none of its
+    changes can be read. There is one exception: if the card fails during the commit and the power fails
+    afterwards, the whole transaction may reappear.
 
 Cost of a commit
     Each changed page (4 KiB) is appended to the write-ahead log, which is then flushed once. A
-    checkpoint writes each page to the database file once, however often it was changed since the last
-    checkpoint. So changes that can wait a second should share one transaction. A new document changes the
-    last page of the table and one leaf of the index of ids, where similar ids are on the same page.
+    checkpoint writes each page to the database file once, however often the page was changed since the
+    last checkpoint. So changes that can wait a second should share one transaction. A new document changes
+    the last page of the table and one leaf page of the index of ids. Similar ids are on the same leaf page.
 
 Cost of a change
     The work for one change is proportional to the depth of two B-trees. It hardly grows with the number of
@@ -59,15 +59,15 @@ from .purge_watermarks import PurgeWatermarks
 _VACUUM_PAGES: Final = 64
 """Number of free pages released in one transaction.
 
-The transaction moves at most 256 kB, for which the write-ahead log has space even on a full card.
+The transaction moves at most 256 kB. The write-ahead log has space for that even on a full card.
 """
 
 
 class Database:
     """A document store.
 
-    Each object is one connection. Threads may share it. While one thread is in a transaction,
-    all other threads wait.
+    Each object is one connection to the store's file. Threads may share the object. While one thread is in a
+    transaction, all other threads wait.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class Database:
         announce: Path | None,
         clock: Callable[[], float],
     ) -> None:
-        """Create a Database for an open connection. Applications use `open` instead."""
+        """Create a Database from an open connection. Applications call `open` instead."""
         self.path: Final = path
         self._announcer = ChangeAnnouncer(announce, path.name, changed_elsewhere=self._data_version)
         self._engine = engine = Engine(connection, path, committed=self._announcer.announce)
         self._clock = clock
         self.policy: Final = policy
-        """The rules for the application's documents."""
+        """The rules that the application defines for its documents."""
         self._floors = floors = PurgeWatermarks(engine)
         self._remotes = Remotes(engine)
         self._departures = ChannelRemovals(engine)
@@ -94,11 +94,11 @@ class Database:
         self._local = LocalDocuments(engine)
         self._retirement = Purge(engine, self._departures)
         self.checkpoints: Final = Checkpoints(engine, self._remotes)
-        """Checkpoints that peers keep in this store."""
+        """The replication checkpoints that peers keep in this store."""
         self.sizes: Final = Sizes(engine)
-        """Sizes of the documents in this store."""
+        """The total sizes of the documents in this store, in bytes."""
         self.blobs: Final = BlobStore(engine, path.with_name(path.name + ".blobs"))
-        """The store's blobs, which are files to which documents refer by digest."""
+        """The store's blobs: files to which documents refer by digest."""
         try:
             uuid = meta.identity(engine)
         except BaseException:
@@ -127,11 +127,12 @@ class Database:
         Args:
             path: the database file. Its blobs are in `<path>.blobs/`, and its write-ahead log in
                 `<path>-wal`.
-            policy: the rules for the application's documents.
-            announce: directory through which processes notify each other of changes.
-            checkpoint_pages: number of pages in the log at which a commit moves them into the file. With 0,
-                no commit moves pages, so this process or another one must call `checkpoint`.
-            create: whether to create a missing file.
+            policy: the rules that the application defines for its documents.
+            announce: directory through which processes notify each other of changes; None to notify only
+                watchers of this object.
+            checkpoint_pages: number of pages in the write-ahead log at which a commit moves them into the
+                file. If it is 0, no commit moves pages, so a process must call `checkpoint`.
+            create: True to create a missing file.
             vfs: name of the SQLite VFS to use.
             clock: returns seconds since 1970, for expiry.
 
@@ -148,7 +149,7 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close the store, rolling back any open transaction."""
+        """Close the store, and roll back any open transaction."""
         self._announcer.close()
         self._engine.close()
 
@@ -162,7 +163,7 @@ class Database:
 
     @property
     def damage(self) -> DamagedError | None:
-        """The last error that reported damage since the store was opened; None if there was none."""
+        """The last error that reported damage since the store was opened; None if no error did."""
         return self._engine.damage
 
     # --- transactions and the changes feed
@@ -170,13 +171,13 @@ class Database:
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context manager that groups changes into one transaction.
 
-        A nested transaction is part of the outer one, but can be rolled back without it.
+        A nested transaction is part of the outer transaction, but can be rolled back separately.
         """
         return self._engine.savepoint()
 
     @property
     def last_sequence(self) -> int:
-        """The highest sequence ever assigned to a change."""
+        """The highest sequence that was ever assigned to a change."""
         with self._engine.reading:
             return self._engine.last_sequence()
 
@@ -188,29 +189,30 @@ class Database:
         return self._reader.changes(since, limit)
 
     def watch(self) -> ChangeWatcher:
-        """Return a watcher that wakes up when any process changes documents.
+        """Return a watcher that wakes up when any process has changed documents.
 
-        After waking up, read `changes` from the last sequence seen.
+        After it wakes up, call `changes` with the last sequence that was read before.
         """
         return self._announcer.watch()
 
     # --- documents
 
     def get(self, doc_id: str, *, rev: str | None = None) -> Document | None:
-        """Return a document at revision `rev`, by default at its current revision, which may be a deletion.
+        """Return a document at revision `rev`, or by default at its current revision.
 
-        Return None if there is no such document, or if the body of `rev` is no longer stored.
+        The current revision may be a deletion. Return None if there is no such document, or if the body of
+        `rev` is no longer stored.
         """
         return self._reader.get(doc_id, rev)
 
     def put(self, doc_id: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
         """Store a document. `parent` is the revision to replace, or None if the document is new or deleted.
 
-        If the body has no `_attachments`, those of the replaced revision are kept. To remove them, pass an
-        empty object as `_attachments`.
+        If the body has no `_attachments`, the attachments of the replaced revision are kept. To remove them,
+        pass an empty object as `_attachments`.
 
         Returns:
-            The new revision.
+            The new revision id.
 
         Raises:
             ConflictError: `parent` is not the current revision.
@@ -223,10 +225,10 @@ class Database:
         return self._edits.put_if_absent(doc_id, bodies.to_canonical(doc_id, body))
 
     def delete(self, doc_id: str, *, parent: str, body: Mapping[str, Any] | bytes | None = None) -> str:
-        """Delete a document. `body` is the body of the tombstone; None for an empty one.
+        """Delete a document. `body` is the body of the tombstone, or None for an empty body.
 
         Returns:
-            The new revision.
+            The new revision id.
 
         Raises:
             ConflictError: `parent` is not the current revision.
@@ -244,9 +246,9 @@ class Database:
     ) -> Iterator[Document]:
         """Yield the documents whose ids begin with `prefix`, in order of id, starting after the id `after`.
 
-        Documents are read in pages. A document that changes in the meantime is returned in its old or its new
-        state. With `reverse`, the order is descending, starting below the id `after`. With `deleted`, deleted
-        documents are included.
+        Documents are read in batches. If a document changes in the meantime, its old or its new state is
+        returned. With `reverse`, the order is descending, starting below the id `after`. With `deleted`,
+        deleted documents are included.
         """
         return self._reader.documents(prefix, after=after, reverse=reverse, limit=limit, deleted=deleted)
 
@@ -258,9 +260,9 @@ class Database:
         return self._reader.count(prefix, deleted=deleted)
 
     def export(self, *, deleted: bool = False) -> Iterator[bytes]:
-        """Yield every document as a line of JSON, in order of id.
+        """Yield each document as a line of JSON, in order of id.
 
-        Each line is the body with `_id`, `_rev` and, for a deletion, `_deleted`.
+        Each line contains the body with the additional keys `_id`, `_rev` and, for a deletion, `_deleted`.
         """
         for document in self.documents(deleted=deleted):
             head: dict[str, Any] = {"_id": document.id, "_rev": document.rev}
@@ -280,15 +282,16 @@ class Database:
         deleted: bool = False,
         allow_conflict: bool = True,
     ) -> InsertOutcome:
-        """Store a revision made by a peer. Storing it again changes nothing.
+        """Store a revision that a peer has made. If it is already stored, nothing changes.
 
         Args:
             doc_id: the document's id.
             rev: the revision's id.
-            history: the revision's ancestors, newest first; generations may be missing.
-            body: the body, as a mapping or as JSON text, which is stored unchanged; None for an empty object.
-            deleted: whether the revision is a deletion.
-            allow_conflict: whether the revision may start a second live branch.
+            history: ids of the revision's ancestors, newest first; generations may be missing.
+            body: the body, as a mapping or as JSON text; None for an empty object. JSON text is stored
+                unchanged.
+            deleted: True if the revision is a deletion.
+            allow_conflict: True if the revision may start a second live branch.
 
         Returns:
             The outcome, including whether the revision was stored.
@@ -304,68 +307,68 @@ class Database:
         """Store many new documents in one transaction.
 
         Args:
-            rows: for each document its id, its only revision, its body as JSON text, and whether it is a
-                deletion.
+            rows: for each document, its id, its only revision id, its body as JSON text, and True if it is
+                deleted.
 
         Returns:
             True if all documents were stored. False if none was stored, because at least one of them already
             exists or lies below a floor (see `set_floor`). In that case, call `insert` for each document.
 
         Raises:
-            DocumentError: a document cannot be stored. In that case, none was stored.
+            DocumentError: a document cannot be stored. In that case, no document was stored.
         """
         for document_id, _, raw, _ in rows:
             bodies.accept(document_id, raw)
         return self._edits.insert_new(rows)
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), the ancestors stored here; None for an unwanted revision.
+        """Return, for each offered (id, revision), its ancestors stored here; None for an unwanted revision.
 
-        A revision is not wanted if it is already stored, or if its document lies below a floor (see
-        `set_floor`). A revision of a document with a single writer is not wanted either if a newer one is
-        stored.
+        A revision is unwanted if it is already stored, or if its document lies below a floor (see
+        `set_floor`). If a document has a single writer, its revisions are also unwanted if a newer revision
+        is stored.
         """
         return self._reader.missing(offered)
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each offered (id, revision), True if its branch is closed here but another is live."""
+        """Return, for each (id, revision), True if its branch is closed here while another branch is live."""
         return self._reader.ended(offered)
 
     def stored_bytes(self, doc_id: str) -> int:
-        """Return the size in bytes of a document's stored bodies and history; 0 if it is not stored.
+        """Return the total size, in bytes, of a document's stored bodies and history, without reading them.
 
-        The bodies are not read.
+        The result is 0 if the document is not stored.
         """
         return self._reader.stored_bytes(doc_id)
 
     def unsound(self) -> list[str]:
-        """Return the ids of documents whose current generation prevents further edits.
+        """Return the ids of the documents that cannot be edited, because their generation is too high.
 
-        Such revisions are no longer accepted, but earlier versions of Logboat accepted them. Documents that
-        never change are skipped.
+        Revisions with such a generation are rejected now, but earlier versions of Logboat accepted them.
+        Documents that never change are skipped.
         """
         return self._reader.unsound(revisions.SOUND_LIMIT)
 
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
-        """Return the current revision of each stored document in `ids`, and whether that is a deletion."""
+        """Return (current revision, True if it is a deletion) for each stored document in `ids`, by id."""
         return self._reader.current(ids)
 
     def revision(
         self, doc_id: str, rev: str, *, ancestors: Collection[str] = (), limit: int = 20
     ) -> Revision | None:
-        """Return a revision to send, with its history; None if its body is no longer stored.
+        """Return a revision and its history, to be sent to a peer; None if its body is no longer stored.
 
-        `ancestors` are revisions that the peer has reported. The history ends at the newest of these, even if
-        some revisions in between must be skipped. If the history contains none of them, it ends after `limit`
-        revisions.
+        `ancestors` contains revisions that the peer is known to have. The history ends with the newest of
+        these, even if some revisions before it must be skipped. If the history contains none of them, it ends
+        after `limit` revisions.
         """
         return self._reader.revision(doc_id, rev, ancestors, limit)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """Return the revisions of those documents that have a single revision, by sequence.
+        """Return the revisions of all documents in a range that have only one revision, by sequence.
 
-        Only documents with sequences from `first` to `last`, inclusive, are read. One query reads all of
-        them, which is fast for documents that never change.
+        The range is that of the sequences from `first` to `last`, inclusive. One query reads all documents,
+        which is fast for documents that never change.
         """
         return self._reader.first_revisions(first, last)
 
@@ -374,11 +377,11 @@ class Database:
         return self._reader.leaves(doc_id)
 
     def departed(self, doc_id: str) -> dict[str, int]:
-        """Return the channels that a document has left, each with the sequence at which it last left it.
+        """Return the channels that a document has left, each with the sequence of the last removal.
 
-        The result is empty if the document has left no channel, or if this store received it as a deletion.
-        For a document without channels that was deleted here, the result contains a channel with an empty
-        name.
+        The result is empty if the document has left no channel, or if this store first received it as a
+        deletion. For a document without channels that was deleted here, the result contains a channel with an
+        empty name.
         """
         return self._departures.removals_of(doc_id)
 
@@ -394,14 +397,14 @@ class Database:
         *,
         deleted: bool = False,
     ) -> str:
-        """Resolve a conflict: store this body on the winning branch, and close every other live branch.
+        """Resolve a conflict: store `body` on the winning branch, and close every other live branch.
 
-        The other branches are closed by tombstones. If the winning branch already has this body, it stays
-        unchanged. The new revision ids depend only on the branches and the body. So two peers that resolve a
-        conflict in the same way create the same revisions.
+        The other branches are closed by tombstones. If the winning branch already has this body, that branch
+        stays unchanged. The new revision ids depend only on the branches and the body. So two peers that
+        resolve a conflict in the same way create the same revisions.
 
         Returns:
-            The revision that won.
+            The id of the revision that is current afterwards.
 
         Raises:
             ConflictError: `winning_rev` is no longer a leaf revision.
@@ -409,9 +412,9 @@ class Database:
         return self._edits.resolve(doc_id, winning_rev, bodies.to_canonical(doc_id, body), deleted=deleted)
 
     def set_remote_revision(self, doc_id: str, remote: str, rev: str) -> None:
-        """Record that a remote, a peer's copy of the database, has this revision of a document.
+        """Record that a remote, which is a peer's copy of the database, has a revision of a document.
 
-        The revision is then not pruned, and its body is kept as a base for deltas.
+        From then on, the revision is not pruned, and its body is kept as a base for deltas.
         """
         self._remotes.set(doc_id, remote, rev)
 
@@ -420,7 +423,7 @@ class Database:
         return self._remotes.get(doc_id, remote)
 
     def remote_revisions(self, doc_id: str) -> dict[str, str]:
-        """Return the revision of a document that each remote is known to have, by name of the remote."""
+        """Return the revision of a document that each remote is known to have, by the remote's name."""
         return self._remotes.all(doc_id)
 
     def forget_remote(self, remote: str) -> None:
@@ -428,14 +431,17 @@ class Database:
         self._remotes.forget(remote)
 
     def get_local(self, key: str) -> LocalDocument | None:
-        """Return a local document, which is never replicated, such as a checkpoint; None if there is none."""
+        """Return a local document, such as a checkpoint; None if there is none with this key.
+
+        Local documents are never replicated.
+        """
         return self._local.get(key)
 
     def put_local(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
-        """Write a local document. `parent` is the revision that it replaces, or None if it is new.
+        """Write a local document. `parent` is the revision to replace, or None if the document is new.
 
         Returns:
-            The new revision.
+            The new revision id.
 
         Raises:
             ConflictError: `parent` is not the current revision.
@@ -449,7 +455,7 @@ class Database:
     # --- purging and floors
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents in one transaction, leaving no tombstones. Return the number that existed."""
+        """Remove documents in one transaction, without leaving tombstones. Return the number removed."""
         return self._retirement.purge(ids)
 
     def set_expiry(self, doc_id: str, at: float | None) -> None:
@@ -457,7 +463,10 @@ class Database:
         self._retirement.set_expiry(doc_id, at)
 
     def expiry(self, doc_id: str) -> int | None:
-        """Return when a document expires, in seconds since 1970; None if it never does or is not stored."""
+        """Return the time at which a document expires, in seconds since 1970.
+
+        The result is None if the document never expires or is not stored.
+        """
         return self._retirement.expiry(doc_id)
 
     def purge_expired(self) -> int:
@@ -468,16 +477,17 @@ class Database:
         return self._retirement.purge_expired(self._clock())
 
     def set_floor(self, prefix: str, first: str) -> None:
-        """Reject, from now on, documents from peers whose ids begin with `prefix` and sort below `first`.
+        """Set a floor: from now on, reject a peer's document if its id sorts below `first`.
 
-        This limit is called a floor. If the prefix already has a higher floor, nothing changes.
+        The floor applies to ids that begin with `prefix`. If the prefix already has a higher floor, nothing
+        changes.
         """
         self._floors.set(prefix, first)
 
     def floor(self, doc_id: str) -> bool:
-        """Return True if a document id lies below a floor, so that peers cannot send the document.
+        """Return True if a document id lies below a floor, so that the document is rejected from peers.
 
-        `set_floor` sets floors.
+        Floors are set by `set_floor`.
         """
         with self._engine.reading:
             return self._floors.below(doc_id)
@@ -495,7 +505,7 @@ class Database:
     def checkpoint(self) -> None:
         """Move pages from the write-ahead log into the database file.
 
-        Pages that other connections still need stay in the log, because this method does not wait.
+        This method does not wait for other connections, so pages that they still need stay in the log.
         """
         with self._engine.reading:
             self._engine.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -504,12 +514,12 @@ class Database:
     def wal_bytes(self) -> int:
         """Size of the write-ahead log in bytes."""
         try:
-            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - read once a second, too often for a Path
+            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - called every second; Path is slower
         except FileNotFoundError:
             return 0
 
     def usage(self) -> Usage:
-        """Return the space, in bytes, that the store occupies on its file system."""
+        """Return the space that the store occupies on its file system."""
         with self._engine.reading:
             pragma = self._engine.connection.pragma
             page, pages, free = pragma("page_size"), pragma("page_count"), pragma("freelist_count")
@@ -521,10 +531,9 @@ class Database:
         return CompactionResult(blobs, blob_bytes, self.shrink())
 
     def shrink(self, most: int | None = None) -> int:
-        """Release free pages to the file system, in small transactions.
+        """Release free pages to the file system, in small transactions. Return the bytes released.
 
-        `most` is the approximate number of bytes to release; None for all. Return the number of bytes
-        released.
+        `most` is the approximate number of bytes to release; None to release all free pages.
         """
         connection = self._engine.connection
         with self._engine.reading:
@@ -542,8 +551,8 @@ class Database:
     def check(self, *, deep: bool = True, progress: Callable[[], None] = lambda: None) -> list[str]:
         """Return the faults found in the store, one line each; empty if there are none.
 
-        With `deep`, the whole file is read. Otherwise only the small tables and the newest documents are
-        read. `progress` is called regularly.
+        With `deep`, the whole file is read, which can take minutes. Otherwise, only the small tables and the
+        newest documents are read. `progress` is called regularly.
         """
         return check.findings(self._engine, deep=deep, progress=progress)
 

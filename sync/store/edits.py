@@ -1,7 +1,7 @@
 """Write operations on documents: local edits, revisions from peers, and conflict resolution.
 
-Each operation loads the document's row, changes its revision tree, and stores the row under the next
-sequence.
+Each operation loads the document's row, changes the revision tree in the row, and stores the row under the
+next sequence.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from .policy import DocumentPolicy
 from .purge_watermarks import PurgeWatermarks
 
 BASE_LIMIT: Final = 64 * 1024
-"""Maximum size, in bytes, of a superseded body that is kept as a base for deltas sent to peers."""
+"""Maximum size, in bytes, of a replaced body that is kept as a base for deltas that are sent to peers."""
 
 
 class Edits:
@@ -41,7 +41,7 @@ class Edits:
         self._is_single_writer = policy.is_single_writer
 
     def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
-        """Store a local edit, and return the new revision.
+        """Store a local edit, and return the new revision id.
 
         `parent` is the revision that the edit replaces, or None if the document is new or deleted. Raises
         ConflictError if `parent` is not the current revision.
@@ -69,7 +69,7 @@ class Edits:
                 raw = attachments.keep_attachments(document_id, raw, row.raw)
             history, tree = [parent], row.revisions()
             if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
-                # No peer would accept a successor to that revision, so the document gets a new root.
+                # No peer would accept a successor of that revision, so the document gets a new root.
                 again = revisions.RESTART_OF_ONE if self._is_single_writer(document_id) else revisions.RESTART
                 revision = revisions.make(None, deleted=deleted, body=raw, above=again - 1)
                 history, tree = [], RevisionTree()
@@ -119,7 +119,7 @@ class Edits:
             return InsertOutcome.NEW
 
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
-        """Store new documents that have one revision each, given as (id, revision, body, deleted).
+        """Store new documents with one revision each, which are given as (id, revision, body, deleted).
 
         Return False, and store nothing, if any of the documents already exists or lies below a floor (see
         `Database.set_floor`).
@@ -142,9 +142,9 @@ class Edits:
         return True
 
     def resolve(self, document_id: str, winning: str, raw: bytes | None, *, deleted: bool) -> str:
-        """Resolve a conflict: store this body on the winning branch, and close every other live branch.
+        """Resolve a conflict: store a body on the winning branch, and close every other live branch.
 
-        Return the winning revision. See `Database.resolve`.
+        Return the id of the revision that is current afterwards. See `Database.resolve`.
         """
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
@@ -189,10 +189,10 @@ class Edits:
     def _advance(
         self, row: DocumentRow, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
     ) -> InsertOutcome:
-        """Store a newer revision of a document with a single writer.
+        """Store a newer revision of a document that has a single writer.
 
-        Such a document has only one branch. A newer revision replaces the older one, regardless of its
-        history.
+        Such a document has only one branch. A newer revision replaces the stored one, regardless of the newer
+        revision's history.
         """
         if not revisions.newer(revision, row.revision):
             known = revision == row.revision or revision in row.revisions().nodes
@@ -219,7 +219,7 @@ class Edits:
         new = tree.insert(revision, history, deleted=deleted, body=raw)
         after = tree.leaves()
         if not new:
-            if len(after) < len(before):  # the history shows that an apparent branch is an ancestor
+            if len(after) < len(before):  # the history shows that a leaf is an ancestor of another leaf
                 self._store(row, tree)
             return InsertOutcome.KNOWN
         branched = bool(before) and len(after) > len(before)
@@ -259,7 +259,7 @@ def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
     """Return the generation that a deletion must exceed to become the current revision; 0 for no minimum.
 
     When the last live branch is deleted, an already closed branch may outrank the deletion. A peer that reads
-    only current revisions would then not learn of the deletion.
+    only current revisions would then not receive the deletion.
     """
     others = [leaf for leaf in tree.leaves() if leaf != parent]
     if not others or not all(tree.nodes[leaf].deleted for leaf in others):
