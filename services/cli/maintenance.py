@@ -12,7 +12,7 @@ def maintenance_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat maintenance [--for 30m | --end]`."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--for", dest="duration", default="30m", metavar="TIME", help="duration (30m)")
-    what.add_argument("--end", action="store_true", help="make it read-only again immediately")
+    what.add_argument("--end", action="store_true", help="make the file system read-only again now")
 
 
 def maintenance(args: Namespace, world: Environment) -> int:

@@ -40,7 +40,11 @@ def silence_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--by", metavar="WHO", help="name of the person who silences the alarms (default: you)"
     )
-    parser.add_argument("--vessel", metavar="V", help="without ID: silence the alarms of this vessel instead")
+    parser.add_argument(
+        "--vessel",
+        metavar="V",
+        help="without ID: silence the alarms of another vessel (default: this vessel)",
+    )
 
 
 def silence(args: Namespace, world: Environment) -> int:

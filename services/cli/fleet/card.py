@@ -63,7 +63,9 @@ def card_arguments(parser: ArgumentParser) -> None:
         "--replace", action="store_true", help="issue a new certificate, to replace a broken card"
     )
     again.add_argument(
-        "--again", action="store_true", help="use the same certificate, because that card was never used"
+        "--again",
+        action="store_true",
+        help="use the same certificate; only if its earlier card was never used",
     )
     again.add_argument(
         "--update",
