@@ -180,12 +180,17 @@ class Past:
             last_ms = samples[-1].clock_ms
             end_s = self._times.ends.setdefault(number, last_ms / 1000)
             offset = self._times.offset_ms(number)
-            end_ms = max(round(end_s * 1000), last_ms) + offset
+            is_current = number == self._identity.boot
+            # A damaged document may state any time, but nothing was recorded after this moment.
+            latest_ms = self._now_ms if is_current else 0
+            end_ms = min(max(round(end_s * 1000), last_ms) + offset, latest_ms)
             moved = [
-                SampleRow(row.sensor, row.sequence, row.clock_ms + offset, row.value, row.state)
+                SampleRow(
+                    row.sensor, row.sequence, min(row.clock_ms + offset, latest_ms), row.value, row.state
+                )
                 for row in samples
             ]
-            boots.append(PastBoot(moved, None if number == self._identity.boot else end_ms))
+            boots.append(PastBoot(moved, None if is_current else end_ms))
         return boots
 
     def _read(self, settings: SensorSettings, is_enough: IsEnough) -> list[tuple[int, SampleRow]]:
@@ -225,6 +230,8 @@ class Past:
             try:
                 reading = models.read(document, ReadingDocument)
             except ShapeError:  # `verify` reports it
+                continue
+            if reading.boot > self._identity.boot:
                 continue
             is_same = (reading.path, reading.unit) == (settings.path, settings.unit)
             if not is_same or self._identity.boot - reading.boot >= MOST_BOOTS:

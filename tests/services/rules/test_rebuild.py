@@ -379,3 +379,28 @@ def test_alarm_of_a_removed_sensor_is_cleared_at_the_next_start(opened: Applianc
     opened.restart()
     opened.wait(MINUTE)
     assert opened.database.get(alarm.id) == alarm
+
+
+@pytest.mark.parametrize("earlier_boot", [False, True])
+@pytest.mark.parametrize("change", [{"boot": 99}, {"start": 1e9, "end": 1e9 + 10}])
+@pytest.mark.parametrize(
+    "opened",
+    [[settings("oil", kind="analog", unit="Pa", alarms=[rule(below=1e5, raise_after_s=60.0)])]],
+    indirect=True,
+)
+def test_damaged_document_of_the_future_suppresses_no_alarm(
+    opened: Appliance, change: dict[str, float], *, earlier_boot: bool
+) -> None:
+    opened.accept(0.0, sensor="oil")
+    opened.wait(20_000)
+    opened.documenter.finish(opened.clock.ms)
+    (reading,) = opened.database.documents("reading:")
+    opened.database.put(reading.id, reading.body | change, parent=reading.rev)
+    if earlier_boot:
+        opened.cut_power(MINUTE)
+    else:
+        opened.restart()
+    for _ in range(8):
+        opened.accept(0.0, sensor="oil")
+        opened.wait(10_000)
+    assert opened.is_raised
