@@ -88,6 +88,16 @@ def test_emergency_sounds_at_the_other_end_and_its_acknowledgement_comes_back(ch
     print(f"sounded after {sounded - raised:.2f} s, and was quiet {time.monotonic() - sounded:.2f} s later")
 
 
+def test_silence_at_the_other_end_stops_both_sirens_until_it_ends(chain: Chain) -> None:
+    chain.first.flood(True)
+    chain.third.wait_for_siren(True)
+    chain.third.run("silence", "--for", "10s", "--by", "anna")
+    chain.third.wait_for_siren(False)
+    chain.first.wait_for_siren(False)
+    chain.first.wait_for_siren(True)
+    chain.third.wait_for_siren(True)
+
+
 @pytest.mark.parametrize(
     ("rounds", "longest"),
     [(1, 0.0), pytest.param(20, 30.0, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))],

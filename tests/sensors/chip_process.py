@@ -2,7 +2,8 @@
 
 The header is a folder beside the run directory, which the processes of a vessel share with the test. Its file
 `levels` contains a byte for each line, which keeps its level when the process that drove it is killed. The
-file `wires` contains the levels that the test applies. A FIFO passes each change of a wire to the recorder.
+file `wires` contains the levels that the test applies. Each daemon has a FIFO, which passes each change of a
+wire to it.
 """
 
 import contextlib
@@ -19,6 +20,8 @@ from sensors.gpio.pinfactory import GpiodFactory
 from tests.sensors.gpio import Kernel, Machine, not_a_pi
 
 LINES: Final = 54
+DAEMONS: Final = ("record", "lights")
+"""Commands of the daemons that watch lines of the header."""
 _OPEN: Final = 255
 """Byte for a wire that is not connected."""
 
@@ -32,17 +35,19 @@ class SharedHeader:
         self.folder.mkdir()
         (self.folder / "levels").write_bytes(bytes(LINES))
         (self.folder / "wires").write_bytes(bytes([_OPEN]) * LINES)
-        os.mkfifo(self.folder / "edges")
+        for daemon in DAEMONS:
+            os.mkfifo(self.folder / f"edges-{daemon}")
 
     def drive(self, pin: int, level: bool) -> None:
         """Set the level of the wire at a pin."""
         _write(self.folder / "wires", pin, level)
-        with contextlib.suppress(OSError):  # no recorder is running
-            edges = os.open(self.folder / "edges", os.O_WRONLY | os.O_NONBLOCK)
-            try:
-                os.write(edges, bytes([pin, level]))
-            finally:
-                os.close(edges)
+        for daemon in DAEMONS:
+            with contextlib.suppress(OSError):  # the daemon is not running
+                edges = os.open(self.folder / f"edges-{daemon}", os.O_WRONLY | os.O_NONBLOCK)
+                try:
+                    os.write(edges, bytes([pin, level]))
+                finally:
+                    os.close(edges)
 
     def level(self, pin: int) -> bool:
         """Return the level to which a daemon has driven a pin."""
@@ -113,8 +118,10 @@ def main(arguments: list[str]) -> int:
     defaults = GpioContext.__init__.__kwdefaults__
     assert defaults is not None
     defaults["make_factory"] = opened
+    if arguments[0] in DAEMONS and arguments[1].startswith("--"):
+        edges = folder / f"edges-{arguments[0]}"
+        threading.Thread(target=follow, args=(machine, edges), daemon=True).start()
     if arguments[0] == "record":
-        threading.Thread(target=follow, args=(machine, folder / "edges"), daemon=True).start()
         arguments = [*arguments, "--identity", str(folder.parent / "identity")]
     else:
         from services.lights import daemon

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .vessel import OUTPUT, Vessel
+from tests.polling import wait_until
+
+from .vessel import BUTTON, OUTPUT, Vessel
 
 PROMISED_S = 15.0
 """Maximum time in seconds until a silent recorder turns on the siren, on a machine that does nothing else."""
@@ -30,6 +32,28 @@ def test_contact_sounds_the_siren_until_someone_acknowledges_the_alarm(vessel: V
     vessel.wait_for_siren(True)
     vessel.run("ack", "--by", "anna")
     vessel.wait_for_siren(False)
+
+
+def test_silence_stops_the_siren_until_it_ends(vessel: Vessel) -> None:
+    vessel.flood(True)
+    vessel.wait_for_siren(True)
+    said = vessel.run("silence", "--for", "4s", "--by", "anna")
+    assert said.startswith("1 alarm: silenced by anna for 4 s, until ")
+    vessel.wait_for_siren(False)
+    vessel.wait_for_siren(True)
+    assert "1 not acknowledged" in vessel.run("status")
+
+
+def test_silence_button_stops_the_siren(tmp_path: Path) -> None:
+    with Vessel(tmp_path / "v", output=f"{OUTPUT}silence_pin = {BUTTON}\n") as vessel:
+        vessel.header.drive(BUTTON, True)
+        vessel.start_recorder()
+        vessel.start_lights()
+        vessel.flood(True)
+        vessel.wait_for_siren(True)
+        vessel.header.drive(BUTTON, False)
+        vessel.wait_for_siren(False)
+        wait_until(lambda: "silenced until" in vessel.run("alarms"), "the stored silence")
 
 
 def test_killed_lights_daemon_leaves_a_pin_on_which_its_unit_turns_off(vessel: Vessel) -> None:

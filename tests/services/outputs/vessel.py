@@ -12,7 +12,7 @@ from tests.faults.processes import RecorderProcess
 from tests.polling import wait_until
 from tests.sensors.chip_process import SharedHeader
 
-FLOAT, SIREN = 17, 23
+FLOAT, SIREN, BUTTON = 17, 23, 24
 MODULE = "tests.sensors.chip_process"
 REPOSITORY = Path(__file__).parents[3]
 CONFIG = '[vessel]\nid = "{}"\n[lights]\n' + "".join(
