@@ -66,6 +66,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("store", recording.store, "the store contains all documents"),
     Check("copies", recording.copies, "copies replace documents that are damaged in the store"),
     Check("gaps", recording.gaps, "a log is only useful if it is complete"),
+    Check("alarms", recording.alarms, "an alarm that is silenced sounds again, and nobody has dealt with it"),
     Check("service", recording.service, "machinery that is serviced late breaks at sea"),
     Check(
         "interfaces",

@@ -1,14 +1,17 @@
-"""Recording checks: configuration files, stores, completeness, service that is due."""
+"""Recording checks: configuration files, stores, completeness, alarms, service that is due."""
 
 from typing import Final
 
 from sensors.config.loader import nothing_described
 from services.config.pair_check import check_pair
+from services.console.stores import zone_for
 from services.history import completeness
 from services.history.completeness import VesselReport
+from services.history.open_alarms import open_alarms
 from services.maintenance_schedule.due import DueState, Unknown
 from services.maintenance_schedule.overview import overview
 from services.recovery import store_check
+from services.screens import alarm_list
 from services.screens.service_list import pressing_words, summary, why_unknown
 from services.terminal.present import count
 from sync.documents import POLICY
@@ -101,6 +104,27 @@ def gaps(appliance: Appliance) -> Finding:
             words, "`logboat verify` shows where; `logboat store check` and the fleet may restore them."
         )
     return good(f"{count(sum(sensor.samples for sensor in report.sensors), 'sample')}, none missing")
+
+
+def alarms(appliance: Appliance) -> Finding:
+    """Check whether this vessel has active alarms that are not acknowledged, and count the silenced ones."""
+    if not (appliance.data / _STORE).exists():
+        return skipped("no document store yet")
+    try:
+        with _open(appliance) as database:
+            found = open_alarms(database, _vessel(appliance), appliance.run)
+    except StoreError:
+        return skipped("the document store cannot be read")  # the check `store` reports this
+    waiting = [alarm for alarm in found if alarm.cleared is None and not alarm.is_acknowledged]
+    if not waiting:
+        return good("no alarm is active that nobody has acknowledged")
+    silenced = alarm_list.silenced_words(waiting, appliance.utc, zone_for(appliance.configuration.vessel))
+    first = f"{waiting[0].alarm.severity} of {waiting[0].alarm.sensor}: {alarm_list.words(waiting[0])}"
+    more = f" (and {count(len(waiting) - 1, 'other alarm')})" if len(waiting) > 1 else ""
+    return warn(
+        f"{first}{more}{'; ' if silenced else ''}{silenced}",
+        "Deal with its cause, then run `logboat ack`.",
+    )
 
 
 def service(appliance: Appliance) -> Finding:

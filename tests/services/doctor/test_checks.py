@@ -15,6 +15,7 @@ from services.doctor import network
 from services.doctor.checks import CHECKS, Check, examine, is_well
 from services.doctor.context import Appliance
 from services.doctor.findings import CheckStatus
+from services.documents.builders import silence
 from services.logs.error_log import ErrorLog
 from services.logs.lines import LogLine
 from services.maintenance_schedule import records
@@ -199,7 +200,7 @@ def check(name: str) -> Check:
 
 @pytest.mark.parametrize("name", [each.name for each in CHECKS])
 def test_healthy_appliance_has_no_findings(rig: Rig, name: str) -> None:
-    if name in ("gaps", "name", "service"):
+    if name in ("gaps", "name", "alarms", "service"):
         finding = check(name).ask(rig.appliance())
         assert finding.verdict in (CheckStatus.GOOD, CheckStatus.SKIPPED)
         return
@@ -230,6 +231,18 @@ def neglect(rig: Rig) -> None:
         records.write(
             database, "argo", plan, run_s=40 * 3600.0, who="anna", utc=UTC - 864_000, is_synced=True
         )
+
+
+def flood(rig: Rig) -> None:
+    with builders.store(rig.root / "data/log.db") as database:
+        build.write(database, build.alarm(1, sensor="oil", severity="warn"), build.alarm(2))
+
+
+def silence_one(rig: Rig) -> None:
+    flood(rig)
+    name, _ = build.alarm(2)
+    with builders.store(rig.root / "data/log.db") as database:
+        build.write(database, silence(name, "alarm", who="anna", utc=UTC, duration_s=600.0, trust="synced"))
 
 
 def end_often(rig: Rig, clock: float) -> None:
@@ -375,6 +388,8 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("store", damage, "found damage"),
     ("copies", lambda r: r.recorder(copies="no room"), "no room"),
     ("gaps", lose_reading, "6 samples missing"),
+    ("alarms", flood, "alarm of rpm: Overspeed (above 63, at 3840 rpm) (and 1 other alarm)"),
+    ("alarms", silence_one, "; 1 audible, 1 silenced until "),
     ("service", neglect, "Engine oil is overdue by 10.0 running hours"),
     ("interfaces", lambda r: r.put("sys/class/net/eth0/operstate", "down"), "no network interface"),
     ("radio", lambda r: r.put("sys/class/rfkill/rfkill0/soft", "1"), "blocked"),
