@@ -41,13 +41,19 @@ def devices() -> Mapping[str, Any]:
     return listing
 
 
+def is_device(path: Path) -> bool:
+    """Return True if the path means a device, which need not exist, and False if it means a file."""
+    place = str(path.resolve())
+    return place.startswith("/dev/") and not place.startswith("/dev/shm/")  # noqa: S108  # files in memory
+
+
 def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
     """Return the target if a card of `need` bytes may be written to it.
 
     `listed` is the output of `devices`. Raises CardError if the card must not be written. The message states
     the reason and the remedy.
     """
-    if not str(path.resolve()).startswith("/dev/"):
+    if not is_device(path):
         return _file(path)
     path = path.resolve()
     device = next(

@@ -87,6 +87,20 @@ def test_devices_are_listed_and_a_folder_is_refused_as_target(tmp_path: Path) ->
         check_target(tmp_path, need=1, listed={})
 
 
+@pytest.mark.parametrize(
+    ("path", "so"),
+    [
+        ("/dev/sdb", True),
+        ("/dev/../dev/nothing", True),
+        ("/dev/shm/argo.img", False),
+        ("/home/anna/argo.img", False),
+        ("/dev", False),
+    ],
+)
+def test_path_in_dev_is_a_device_except_for_files_in_memory(path: str, so: bool) -> None:
+    assert target.is_device(Path(path)) is so
+
+
 # Content that is written
 
 

@@ -82,6 +82,7 @@ def card_arguments(parser: ArgumentParser) -> None:
 
 def card(args: Namespace, world: Environment) -> int:
     """Check the files of all vessels, then write the cards one by one. Return 0."""
+    from provisioning.card.target import is_device
     from provisioning.folder import FleetFolder
 
     if args.update and not args.bundle_only:
@@ -90,7 +91,7 @@ def card(args: Namespace, world: Environment) -> int:
     several = len(args.vessels) > 1
     if len(set(args.vessels)) < len(args.vessels):
         raise UsageError("a vessel is named twice; each vessel gets one card")
-    is_file = not args.to.startswith("/dev/") and not Path(args.to).is_dir()
+    is_file = not is_device(Path(args.to)) and not Path(args.to).is_dir()
     if several and is_file and PLACEHOLDER not in args.to:
         raise UsageError(f"--to: several vessels need several files, such as 'cards/{PLACEHOLDER}.img'")
     for vessel in args.vessels:
@@ -290,11 +291,10 @@ def _judged(args: Namespace, target: Path) -> "Target":
     Raise CardError if the target is unsuitable.
     """
     from provisioning.card import image_writing
-    from provisioning.card.target import check_target, devices
+    from provisioning.card.target import check_target, devices, is_device
 
     need = 0 if args.image is None else image_writing.size_of(args.image) or 0
-    is_device = str(target.resolve()).startswith("/dev/")
-    return check_target(target, need=need, listed=devices() if is_device else {})
+    return check_target(target, need=need, listed=devices() if is_device(target) else {})
 
 
 def _check_files(place: Path, *, now: datetime, new_identity: bool) -> None:
