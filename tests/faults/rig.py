@@ -7,6 +7,7 @@ same run.
 import os
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +34,8 @@ from .processes import Line
 
 SENSORS = ("coolant", "oil", "rpm")
 START_UTC = 1_760_000_000.0
+RESERVE_BYTES = 1_000_000
+"""Size of the file that keeps space free. The usual one is larger than all other files together."""
 NETWORK = ClockQuality(TimeSource.NETWORK, 0.01)
 
 
@@ -151,7 +154,7 @@ class Rig:
                 measured_before=measured_before,
                 data=data,
                 announce=data / "watchers",
-                room=disk_budget_of(10**9),
+                room=replace(disk_budget_of(10**9), reserve=RESERVE_BYTES),
                 clock=clock,
                 vfs=vfs,
                 files=files,
