@@ -9,16 +9,23 @@ import gc
 import os
 import random
 import re
+import shutil
 import sys
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import compiling, scheduling
+from tests import compiling, scheduling, scratch
 
 ORDINARY_SEED = "1"
+ON_DISK = "/var/tmp"
+"""Folder that is on a disk also where /tmp is in memory (Filesystem Hierarchy Standard 3.0, section 5.15)."""
+_SCRATCH = pytest.StashKey[Path]()
+_PASSED = pytest.StashKey[bool]()
 
 for profile, repeats in (("ordinary", True), ("torture", False)):
     # How long an example takes depends on the machine's load, not on the code under test.
@@ -32,12 +39,35 @@ def pytest_configure(config: pytest.Config) -> None:
     torture = asks_for_torture(str(config.getoption("markexpr") or ""))
     fresh = str(random.SystemRandom().randrange(1_000_000))
     os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
+    if not hasattr(config, "workerinput"):
+        _use_memory(config)
     if not config.getoption("--hypothesis-profile", None):
         settings.load_profile("torture" if torture else "ordinary")
     if len(getattr(config.option, "tx", None) or ()) > 1 and not sys.dont_write_bytecode:
         places = [config.rootpath / each.split("::")[0] for each in config.args]
         outdated = compiling.outdated(each for each in places if each.exists())
         compiling.compile_modules(outdated, config.rootpath)
+
+
+def _use_memory(config: pytest.Config) -> None:
+    """Put temporary files in memory if that is possible, and remove them at the end of a run that passed."""
+    if config.option.basetemp or "TMPDIR" in os.environ or not scratch.leaves_out(config.option.markexpr):
+        return
+    if folder := scratch.make():
+        scratch.use(folder)
+        config.option.basetemp = str(folder / "t")
+        config.stash[_SCRATCH] = folder
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note whether the files of tests that failed must be kept."""
+    session.config.stash[_PASSED] = exitstatus == pytest.ExitCode.OK
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    folder = config.stash.get(_SCRATCH, None)
+    if folder is not None and config.stash.get(_PASSED, False):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def asks_for_torture(marks: str) -> bool:
@@ -79,3 +109,19 @@ def pytest_collection_finish() -> None:
 
 def pytest_report_header() -> str:
     return f"chance: LOGBOAT_SEED={os.environ['LOGBOAT_SEED']}"
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder for the test's files, on a disk if the test is marked `disk`.
+
+    The folder on a disk is removed if the test has passed.
+    """
+    if request.node.get_closest_marker("disk") is None:
+        yield tmp_path
+        return
+    failed_before = request.session.testsfailed
+    folder = Path(tempfile.mkdtemp(prefix="logboat-", dir=ON_DISK))
+    yield folder
+    if request.session.testsfailed == failed_before:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -92,6 +92,7 @@ def assert_nothing_lost(recorder: RecorderProcess) -> None:
     assert "Traceback" not in recorder.log
 
 
+@pytest.mark.disk
 @pytest.mark.parametrize("file", ["samples.db", "log.db"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=TORTURE)])
 def test_page_damaged_while_the_recorder_is_stopped_loses_nothing(
@@ -107,6 +108,7 @@ def test_page_damaged_while_the_recorder_is_stopped_loses_nothing(
             assert_nothing_lost(recorder)
 
 
+@pytest.mark.disk
 @pytest.mark.parametrize("file", ["samples.db", "log.db"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=TORTURE)])
 def test_page_damaged_while_the_recorder_runs_loses_nothing(
@@ -169,6 +171,7 @@ def test_damaged_page_of_documents_that_the_ring_has_dropped_loses_nothing(
     assert lost
 
 
+@pytest.mark.disk
 @pytest.mark.parametrize("kills", [4, pytest.param(100, marks=TORTURE)])
 def test_kills_and_damaged_pages_without_a_ring_lose_nothing(
     tmp_path: Path, rng: random.Random, kills: int

@@ -209,6 +209,7 @@ def test_damage_of_any_file_is_reported_and_repeats_no_number(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.disk
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=TORTURE)])
 def test_recorder_detects_a_truncated_write_ahead_log(
     tmp_path: Path, rng: random.Random, rounds: int

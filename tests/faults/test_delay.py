@@ -17,7 +17,7 @@ from tests.polling import wait_until
 from . import loads, proof
 from .processes import RecorderProcess
 
-pytestmark = pytest.mark.wall_clock
+pytestmark = [pytest.mark.wall_clock, pytest.mark.disk]
 
 _HOLDER = """
 import sys

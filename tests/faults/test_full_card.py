@@ -16,7 +16,7 @@ from . import disks, loads, proof
 from .disks import Disk
 from .processes import RecorderProcess
 
-pytestmark = pytest.mark.wall_clock
+pytestmark = [pytest.mark.wall_clock, pytest.mark.disk]
 
 
 def vessel(folder: Path) -> Path:

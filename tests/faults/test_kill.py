@@ -13,6 +13,8 @@ from sync.store import Database
 from . import loads, proof
 from .processes import RecorderProcess
 
+pytestmark = pytest.mark.disk
+
 FLAPPING = {"flap-a": 3.0, "flap-b": 7.0, "flap-c": 13.0}
 """Sensors with alarms that are raised and cleared, each with its sampling rate in Hz."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))

@@ -6,10 +6,14 @@ Samples that it has accepted but not stored are kept in memory until its process
 import random
 from pathlib import Path
 
+import pytest
+
 from . import disks, loads, proof, rig
 from .processes import Line, RecorderProcess
 from .rig import FakeClock, Rig
 from .vfs import FaultyDisk
+
+pytestmark = pytest.mark.disk
 
 
 def vessel(folder: Path) -> Path:

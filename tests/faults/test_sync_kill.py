@@ -13,6 +13,8 @@ from sync.store import Database
 
 from .syncing import SyncProcess
 
+pytestmark = pytest.mark.disk
+
 LOG = "abcdef"
 REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
 """Maximum number of revisions that may be sent again after a kill.
