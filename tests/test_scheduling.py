@@ -1,5 +1,6 @@
 """The scheduler's tables contain only existing files, and test runs end even if workers crash."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.scheduling import APART, TOGETHER
 
 ROOT = Path(__file__).parents[1]
+PYTEST = ("-m", "pytest", "-p", "xdist", "-p", "no:cacheprovider", "-v")
 
 
 @pytest.mark.parametrize("file", [*TOGETHER, *APART])
@@ -30,8 +32,9 @@ def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) 
         "def pytest_xdist_make_scheduler(config, log):\n    return scheduling.Scheduling(config, log)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", str(workers), "-p", "no:cacheprovider", "-v", "."],
+        [sys.executable, *PYTEST, "-n", str(workers), "."],
         cwd=folder,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # other plugins are slow to import
         capture_output=True,
         text=True,
         timeout=100,
