@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.polling import wait_until
 
-SCRIPT = str(Path(sys.executable).with_name("logboat"))
 PATIENCE_S = 110.0
 
 SENSORS = """
@@ -47,8 +46,12 @@ class Vessel:
     ledger: int
 
     def logboat(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [SCRIPT, *arguments, *self.places], capture_output=True, text=True, timeout=110, check=False
+        return processes.run(
+            [processes.LOGBOAT, *arguments, *self.places],
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
         )
 
     def json(self, *arguments: str) -> Any:
@@ -83,8 +86,11 @@ def recording(root: Path, places: list[str]) -> Iterator[Vessel]:
     """Run a recorder, and wait until its first sample is durable."""
     reading, writing = os.pipe()
     with (root / "recorder.log").open("wb") as log:
-        recorder = subprocess.Popen(
-            [SCRIPT, "record", "--ledger", str(writing), *places], pass_fds=[writing], stdout=log, stderr=log
+        recorder = processes.Popen(
+            [processes.LOGBOAT, "record", "--ledger", str(writing), *places],
+            pass_fds=[writing],
+            stdout=log,
+            stderr=log,
         )
     os.close(writing)
     try:
@@ -200,7 +206,7 @@ def test_recorder_opens_no_store_while_another_process_checks_them(vessel: Vesse
     with (data / "in-use.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         journal.rename(data / "aside")  # as a repair does
-        recorder = subprocess.Popen([SCRIPT, "record", *vessel.places], stderr=subprocess.PIPE)
+        recorder = processes.Popen([processes.LOGBOAT, "record", *vessel.places], stderr=subprocess.PIPE)
         try:
             assert recorder.stderr is not None
             assert any(b"another process is checking the stores" in line for line in recorder.stderr)

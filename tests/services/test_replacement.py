@@ -26,7 +26,8 @@ id = "rpm"
 kind = "simulated"
 model = "engine"
 path = "propulsion.main.revolutions"
-rate = "1000 Hz"
+rate = "20 Hz"
+window = "10 s"
 """
 
 
