@@ -11,7 +11,7 @@ from .siege import Siege, Size, besieged
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set a longer time limit for these tests, because they run several processes at the same time."""
     for item in items:
-        if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
+        if item.nodeid.startswith("tests/attacks/") and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))
 
 

@@ -25,10 +25,9 @@ from services.config.model import (
 )
 from services.config.network_model import AccessPoint, NetworkSection, VesselRadio, Wifi
 from services.documents.budget import Budget
-from sync.fleet import users
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample crew@argo"
-HASH = users.make_hash("harbour-master", bytes(16))
+HASH = "scrypt$8192$8$1$AAAAAAAAAAAAAAAAAAAAAA$y2a++bDSlNiAYmN3ByZrFcnHwduVyzJE2B2ldQkq8Kk"
 USER = f"[[user]]\nname = 'a'\npassword_hash = '{HASH}'\n"
 WHOLE = f"""\
 [vessel]
