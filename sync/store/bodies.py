@@ -41,7 +41,7 @@ _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord
 _LEAVES: Final = frozenset((str, float, bool, type(None)))
 """Types of JSON values that need no check: they contain no other values, and no limits apply to them."""
 _LONG_NUMBER: Final = b"0" * 16
-"""Sixteen digits, each replaced by 0, as in the shortest integer beyond INTEGER_LIMIT."""
+"""Sixteen zeros: the shortest integer beyond INTEGER_LIMIT after `_DIGITS` has replaced its digits by 0."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _encode: Final = json.JSONEncoder(
@@ -51,7 +51,7 @@ _NEGATIVE_ZERO: Final = re.compile(r"-0\.0[,\]}]")
 _LONG_INTEGER: Final = re.compile(r"(?<![.\d])\d{16}")
 """Pattern of integers that may be beyond INTEGER_LIMIT, and that only `rfc8785` handles correctly."""
 _WHOLE: Final = re.compile(r"\.0(?=[,\]}])")
-"""Pattern of the fraction `.0`, which `json` writes after whole doubles and canonical JSON omits."""
+"""Pattern of the fraction `.0`, which `json` writes after integral doubles and canonical JSON omits."""
 _SORTED_BY_UTF16: Final = re.compile("[\ue000-\U0010ffff]")
 """Pattern of characters that sort differently in UTF-16. Canonical JSON sorts keys by their UTF-16 form."""
 

@@ -28,10 +28,10 @@ _NEWEST: Final = 1000
 _MOST: Final = 100
 """Number of faults after which a check stops, because the file must then be salvaged anyway."""
 _STRUCTURE: Final = 10
-"""Maximum number of lines from SQLite's integrity check. One damaged page can cause hundreds of lines."""
+"""Maximum number of lines used from SQLite's integrity check. A single damaged page can cause hundreds."""
 _PAGE: Final = 256
 _STEPS: Final = 10_000
-"""Number of SQLite virtual machine steps between two calls of `progress`: a few milliseconds."""
+"""Number of steps of SQLite's virtual machine between two calls of `progress`: a few milliseconds."""
 
 
 def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambda: None) -> list[str]:

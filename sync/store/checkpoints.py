@@ -91,7 +91,7 @@ class StoredCheckpoint:
     """A description of one checkpoint that a peer has stored here."""
 
     owner: str | None
-    """Name of the owner; None if an older Logboat stored the checkpoint and no peer has requested it."""
+    """Name of the owner; None if an older Logboat stored the checkpoint and no owner has requested it."""
     client: str
     """Checkpoint id with which the peer requests the checkpoint."""
     revision: str
@@ -164,7 +164,7 @@ class Checkpoints:
         return f"0-{number}"
 
     def all(self) -> list[StoredCheckpoint]:
-        """Return all checkpoints, ordered by owner and then by last use, most recent last."""
+        """Return all checkpoints, ordered by owner, and then by last use with the most recent one last."""
         engine = self._engine
         with engine.reading:
             now = meta.count(engine, meta.TICKS)

@@ -459,7 +459,10 @@ class Database:
         return self._retirement.purge(ids)
 
     def set_expiry(self, doc_id: str, at: float | None) -> None:
-        """Allow `purge_expired` to purge a document from time `at` (seconds since 1970); None for never."""
+        """Let a document expire at time `at` (seconds since 1970), so that `purge_expired` purges it.
+
+        With None, the document never expires.
+        """
         self._retirement.set_expiry(doc_id, at)
 
     def expiry(self, doc_id: str) -> int | None:
@@ -499,7 +502,7 @@ class Database:
     # --- the file
 
     def renew_identity(self) -> None:
-        """Assign a new identity to a store that has lost changes, so that peers start from the beginning."""
+        """Assign a new UUID to a store that has lost changes, so that peers replicate from the beginning."""
         self.uuid = meta.renew_identity(self._engine)
 
     def checkpoint(self) -> None:

@@ -269,7 +269,7 @@ def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
 
 
 def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
-    """Return the revisions in `held` whose bodies are stored and small enough to keep as bases of deltas."""
+    """Return those revisions in `held` whose bodies are stored, and small enough to be kept for deltas."""
     return {
         revision
         for revision in held

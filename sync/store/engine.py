@@ -1,7 +1,7 @@
 """A connection to the store's file, with locking, transactions and sequence numbers.
 
-The engine does not interpret documents. Every read happens within the scope `reading`, and every write within
-`writing` or `savepoint()`. Scopes may be nested, and translate apsw's exceptions to the store's own.
+The engine does not interpret documents. Every read takes place in the scope `reading`, and every write in the
+scope `writing` or `savepoint()`. Scopes may be nested. They convert apsw's exceptions to those of the store.
 """
 
 import threading
@@ -65,7 +65,7 @@ class Engine:
     def savepoint(self) -> Scope:
         """Return a transaction scope.
 
-        The outermost scope commits at its end. An inner scope can be rolled back without the outer one.
+        The outermost scope commits when it ends. An inner scope can be rolled back without the outer scope.
         """
         return Scope(self._save, self._release)
 
@@ -76,32 +76,32 @@ class Engine:
 
     @property
     def transaction(self) -> tuple[int, int]:
-        """Number of transactions begun, and number of rollbacks, since the connection was opened.
+        """Number of transactions begun and number of rollbacks, since the connection was opened.
 
-        Values read inside a transaction stay valid until one of these numbers changes.
+        Values that are read in a transaction stay valid until one of these numbers changes.
         """
         return self._begun, self._rolled_back
 
     def next_sequence(self) -> int:
-        """Return the sequence for the next change.
+        """Return the sequence for the next change. Call this in a transaction.
 
-        Call inside a transaction. Watchers are then notified when it is committed.
+        Watchers are notified when the transaction is committed.
         """
         self._sequence += 1
         self._changed = True
         return self._sequence
 
     def last_sequence(self) -> int:
-        """Return the highest sequence ever assigned. Call inside one of the engine's scopes."""
+        """Return the highest sequence that was ever assigned. Call this in one of the engine's scopes."""
         return self._sequence if self._depth else self._read_sequence()
 
     def damaged(self, what: str) -> DamagedError:
-        """Record that the file is damaged, and return the error to raise. `what` describes the damage."""
+        """Record that the file is damaged, and return the error to raise. `what` states the damage."""
         self.damage = damaged(self.path, what)
         return self.damage
 
     def close(self) -> None:
-        """Close the connection, rolling back any uncommitted transaction."""
+        """Close the connection, and roll back any uncommitted transaction."""
         with self._lock:
             self.connection.close(True)
             self._turnstile.close()
@@ -120,12 +120,12 @@ class Engine:
             raise self._gone()
 
     def _let_go(self, error: BaseException | None) -> None:
-        """Release the lock. If the scope ended with an exception of apsw, raise a StoreError instead."""
+        """Release the lock. If an exception of apsw ended the scope, raise a StoreError in its place."""
         own: StoreError | None = None
         if isinstance(error, apsw.Error):
             own = translated(error, self.path)
             self.damage = own if isinstance(own, DamagedError) else self.damage
-        elif isinstance(error, UnicodeDecodeError):  # raised by apsw for stored text that is no longer UTF-8
+        elif isinstance(error, UnicodeDecodeError):  # apsw raises this if stored text is not valid UTF-8
             own = self.damaged(str(error))
         if own is not None and self._depth and not self.connection.in_transaction:
             self._undone = own
@@ -173,7 +173,7 @@ class Engine:
         self._depth = 1
 
     def _end(self, error: BaseException | None) -> None:
-        """Commit, or roll back after an error. No transaction is open afterwards, even if this raises."""
+        """Commit, or roll back after an error. Afterwards, no transaction is open, even if this raises."""
         self._depth = 0
         if error is not None:
             self._rollback()
@@ -190,7 +190,7 @@ class Engine:
             self._committed()
 
     def _gone(self) -> StoreError:
-        """Return the error for use of a transaction that SQLite has rolled back automatically."""
+        """Return the error to raise if a transaction is used after SQLite has rolled it back by itself."""
         reason = "by SQLite" if self._undone is None else str(self._undone)
         return StoreError(
             f"{self.path}: nothing was written, because the transaction was rolled back: {reason}"

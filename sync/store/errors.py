@@ -4,16 +4,16 @@
 
     StoreError                    base class; the message names the file, the problem and the remedy
     ├── DocumentError             a document that cannot be stored: not an object, too deep, reserved keys …
-    ├── ConflictError             a write on a revision that is not the current one
+    ├── ConflictError             a write whose parent is not the current revision
     ├── BlobError                 a blob that is missing, or whose bytes do not match its digest
     ├── BusyError                 another process held the write lock for longer than the timeout
-    ├── FullError                 no room left on the file system
+    ├── FullError                 no space is left on the file system
     ├── ReadOnlyError             the file or its file system cannot be written
     ├── InputOutputError          the operating system failed to read or write the file
-    ├── DamagedError              the file's contents are not what was written: check and salvage it
+    ├── DamagedError              the file's contents are not what was written; it must be salvaged
     └── UnsupportedError          the file has a newer schema or is not a store, or SQLite is too old
 
-apsw's exceptions never leave the store; `translated` converts them to these.
+apsw's exceptions never leave the store, because `translated` converts them to these exceptions.
 """
 
 import errno
@@ -46,7 +46,7 @@ class BlobError(StoreError):
 
 
 class BusyError(StoreError):
-    """A write was abandoned because another process held the write lock for too long."""
+    """A write failed because another process held the write lock for too long."""
 
 
 class FullError(StoreError):
@@ -87,7 +87,7 @@ _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]]
 
 
 def damaged(path: Path, what: str) -> DamagedError:
-    """Return the error for a file whose contents are not what was written to it."""
+    """Return the error to raise for a file whose contents are not what was written to it."""
     return DamagedError(f"{path}: damaged: {what}; check and salvage the file", path=path)
 
 
@@ -104,7 +104,7 @@ def translated(error: apsw.Error, path: Path) -> StoreError:
 def lacks_names(error: apsw.Error) -> bool:
     """Return True if SQLite reports that a table or column named in a statement does not exist.
 
-    The store's statements are constant, so this means that the schema in the file is damaged.
+    The store's SQL statements are constant, so such a report means that the schema in the file is damaged.
     """
     return isinstance(error, apsw.SQLError) and _LACKING.search(str(error)) is not None
 

@@ -1,7 +1,7 @@
 """Local documents, which are never replicated. For example, a replication stores its checkpoint in one.
 
-Each local document has its own revision id, `0-<n>`, which counts its writes. Every write must name the
-revision that it replaces.
+Each local document has a revision id `0-<n>`, where `n` is the number of times the document was written.
+Every write must name the revision that it replaces.
 """
 
 import zlib
@@ -15,7 +15,7 @@ from sync.store.model import LocalDocument
 
 
 def checksum(key: str, number: int, body: bytes) -> int:
-    """Return the CRC-32 of a row of `local`."""
+    """Return the CRC-32 of a row in the table `local`."""
     return zlib.crc32(body, zlib.crc32(f"local {number} {key}".encode()))
 
 
@@ -28,7 +28,7 @@ class LocalDocuments:
     def get(self, key: str) -> LocalDocument | None:
         """Return the local document with this key, or None if there is none.
 
-        Raises DamagedError if the checksum is wrong.
+        Raises DamagedError if the document's checksum is wrong.
         """
         with self._engine.reading:
             row = self._engine.execute("SELECT rev, body, crc FROM local WHERE key = ?", (key,)).fetchone()
@@ -40,10 +40,10 @@ class LocalDocuments:
         return LocalDocument(key, f"0-{number}", body)
 
     def put(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None) -> str:
-        """Write a local document. `parent` is the revision that it replaces, or None if it is new.
+        """Write a local document. `parent` is the revision to replace, or None if the document is new.
 
         Returns:
-            The new revision.
+            The new revision id.
 
         Raises:
             ConflictError: `parent` is not the current revision.

@@ -9,12 +9,12 @@ from sync.store import bodies
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document at one of its revisions."""
+    """A document in the state of one of its revisions."""
 
     id: str
     rev: str
     sequence: int
-    """Sequence of the document's last change."""
+    """Sequence of the document's last change in the changes feed."""
     deleted: bool
     conflicted: bool
     """True if the document has more than one live branch."""
@@ -23,7 +23,7 @@ class Document:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body, decoded on each access."""
+        """The document's body. It is decoded on each access."""
         return bodies.decode(self.id, self.raw)
 
 
@@ -37,7 +37,7 @@ class DocumentChange:
     deleted: bool
     conflicted: bool
     size: int
-    """Size of the body in bytes."""
+    """Size of the document's body, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Revision:
     deleted: bool
     raw: bytes
     history: list[str]
-    """The revision's ancestors, newest first."""
+    """Ids of the revision's ancestors, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,21 @@ class LocalDocument:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body, decoded on each access."""
+        """The document's body. It is decoded on each access."""
         return bodies.decode(self.key, self.raw)
 
 
 class InsertOutcome(Enum):
-    """The outcome of inserting a revision made by a peer."""
+    """The outcome of inserting a revision that a peer has made."""
 
     NEW = auto()
-    """The revision was stored as a successor of a stored revision, or as the first of its document."""
+    """The revision was stored as the successor of a stored revision, or as its document's first revision."""
     KNOWN = auto()
     """The revision was already stored."""
     CONFLICT = auto()
     """The revision was stored, and the document now has more than one live branch."""
     BRANCHED = auto()
-    """The revision was stored on a new branch, but this caused no conflict: at most one branch is live."""
+    """The revision was stored on a new branch without causing a conflict: at most one branch is live."""
     SUPERSEDED = auto()
     """The revision was not stored: the document has a single writer, and a newer revision is stored."""
     UNWANTED = auto()
@@ -84,13 +84,13 @@ class InsertOutcome(Enum):
 
     @property
     def stored(self) -> bool:
-        """True if the revision was stored by this call."""
+        """True if the revision was stored now, rather than before or not at all."""
         return self is InsertOutcome.NEW or self is InsertOutcome.CONFLICT or self is InsertOutcome.BRANCHED
 
 
 @dataclass(frozen=True, slots=True)
 class CompactionResult:
-    """The space that a compaction of a store has released."""
+    """The result of a compaction of a store: the blobs removed, and the space released."""
 
     blobs: int
     """Number of blobs removed."""
@@ -101,12 +101,12 @@ class CompactionResult:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Space, in bytes, that a store occupies on its file system."""
+    """The space, in bytes, that a store occupies on its file system."""
 
     used: int
-    """Number of bytes in use in the database file."""
+    """Number of bytes in the database file that are in use."""
     free: int
-    """Number of bytes in free pages of the database file, which will be reused."""
+    """Number of bytes in the free pages of the database file, which will be reused."""
     wal: int
     """Size of the write-ahead log in bytes."""
     blobs: int

@@ -1,10 +1,12 @@
 """Notifications between processes that documents have changed.
 
 Each watcher binds a datagram socket in a shared directory, and each commit sends one byte to every socket
-there. A notification is only a hint that the changes feed must be read from the last sequence seen. A hint
-is lost if a socket's buffer is full. The watcher still misses no change, because other hints are waiting in
-that buffer. Without a shared directory, as with the `db` commands, only watchers of the same `Database` are
-notified at once. Other watchers detect changes by polling SQLite's `data_version`.
+there. This notification is only a hint: the watcher must read the changes feed from the last sequence that it
+has seen. If a socket's buffer is full, the hint is lost. The watcher still misses no change, because earlier
+hints are waiting in the buffer.
+
+Without a shared directory, as with the `db` commands, only watchers of the same `Database` are notified at
+once. Other watchers detect changes by polling SQLite's `data_version`.
 """
 
 import contextlib
@@ -22,14 +24,17 @@ from sync.folders import SHARED_FILE, make_folder
 from sync.store.errors import translated_os
 
 _PATH_LIMIT: Final = 107
-"""Maximum length in bytes of a Unix socket's path (unix(7): 108 with the NUL)."""
+"""Maximum length of a Unix socket's path, in bytes (unix(7): 108 including the terminating NUL)."""
 _POLL: Final = 0.2
 """Seconds between polls of SQLite while waiting, to detect changes by processes that send no hints."""
 _numbers: Final = itertools.count()
 
 
 class ChangeWatcher:
-    """A receiver of hints that documents may have changed. It is a context manager; close it after use."""
+    """Receiver of hints that documents may have changed.
+
+    The watcher is a context manager, and must be closed after use.
+    """
 
     def __init__(self, own: socket.socket, *, close: Callable[[], None], changed: Callable[[], bool]) -> None:
         self._socket = own
@@ -37,14 +42,14 @@ class ChangeWatcher:
         self._changed = changed
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable when there is a hint.
+        """Return a file descriptor that becomes readable when there is a hint.
 
-        Use it with `select` or asyncio's `add_reader`, then call `drain`.
+        Use the descriptor with `select` or asyncio's `add_reader`, and then call `drain`.
         """
         return self._socket.fileno()
 
     def drain(self) -> bool:
-        """Consume all pending hints without waiting. Return True if there was one."""
+        """Consume all pending hints without waiting. Return True if there were any."""
         was_notified = False
         with contextlib.suppress(BlockingIOError):
             while self._socket.recv(16):
@@ -54,14 +59,14 @@ class ChangeWatcher:
     def ask(self) -> bool:
         """Return True if another connection has written to the store since the last call of `ask`.
 
-        The other connection need not have sent a hint.
+        Changes of connections that send no hints are detected too.
         """
         return self._changed()
 
     def wait(self, timeout: float) -> bool:
-        """Wait for a possible change of documents, for at most `timeout` seconds.
+        """Wait until documents may have changed, for at most `timeout` seconds.
 
-        Return True if documents may have changed.
+        Return True if documents may have changed, and False after a timeout.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -88,15 +93,15 @@ class ChangeWatcher:
 
 
 class ChangeAnnouncer:
-    """The sender of hints that the documents of one store may have changed. It also creates watchers."""
+    """Sender of hints that the documents of one store may have changed. It also creates watchers."""
 
     def __init__(self, directory: Path | None, name: str, *, changed_elsewhere: Callable[[], int]) -> None:
         """Create an announcer.
 
         Args:
             directory: directory of the watchers' sockets; None to notify only watchers of this object.
-            name: name that distinguishes the store from others that use the same directory.
-            changed_elsewhere: returns a number that changes when another connection has written.
+            name: name that distinguishes the store from other stores that use the same directory.
+            changed_elsewhere: returns a number that changes when another connection has written to the store.
         """
         self._directory = directory
         self._prefix = f"{name}."
@@ -105,15 +110,15 @@ class ChangeAnnouncer:
         self._sender = _datagram_socket() if directory is not None else None
 
     def announce(self) -> None:
-        """Send a hint to every watcher, without waiting; watchers that cannot be reached are skipped."""
+        """Send a hint to every watcher, without waiting. Watchers that cannot be reached are skipped."""
         for sender in list(self._local):
-            with contextlib.suppress(OSError):  # for the reasons given in `_send`
+            with contextlib.suppress(OSError):  # for the reasons that `_send` gives
                 sender.send(b"\n")
         if self._directory is None or self._sender is None:
             return
         try:
             names = [p.name for p in self._directory.iterdir() if p.name.startswith(self._prefix)]
-        except OSError:  # the directory does not exist yet, or cannot be read
+        except OSError:  # the directory does not exist yet or cannot be read
             return
         for name in names:
             self._send(self._sender, self._directory, name)
@@ -148,7 +153,7 @@ class ChangeAnnouncer:
         try:
             os.fchmod(
                 bound.fileno(), SHARED_FILE
-            )  # bind creates the file with this mode (unix_bind in Linux)
+            )  # bind creates the socket file with this mode (unix_bind in Linux)
             with _address(directory, name) as address:
                 bound.bind(address)
         except BaseException:
@@ -166,7 +171,7 @@ class ChangeAnnouncer:
             self._sender.close()
 
     def _asker(self) -> Callable[[], bool]:
-        """Return a function that returns True if another connection has written since its last call."""
+        """Return a function that checks whether another connection has written since the last check."""
         version = self._version()
 
         def changed() -> bool:
@@ -185,8 +190,8 @@ class ChangeAnnouncer:
             with contextlib.suppress(OSError):
                 _remove_if_socket(directory / name)  # the process that bound the socket has died
         except OSError:
-            # The socket's buffer is full of earlier hints, or the socket was just closed, or it belongs to
-            # another user. The commit is not affected, and a watcher that misses the hint polls SQLite.
+            # The socket's buffer is full of earlier hints, or the socket was just closed, or the owner of the
+            # socket is another user. The commit is not affected. A watcher that misses the hint polls SQLite.
             return
 
 
@@ -203,7 +208,7 @@ def _datagram_socket() -> socket.socket:
 
 @contextlib.contextmanager
 def _address(directory: Path, name: str) -> Iterator[str]:
-    """Yield the socket's path. If it is too long, yield a path through a descriptor of its directory."""
+    """Yield a socket's path, or if it is too long, a shorter path through a descriptor of its directory."""
     path = str(directory / name)
     if len(os.fsencode(path)) <= _PATH_LIMIT:
         yield path

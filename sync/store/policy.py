@@ -14,26 +14,26 @@ from typing import Final, Protocol
 
 
 class DocumentPolicy(Protocol):
-    """The rules for an application's documents. By default, the same rules apply to all documents."""
+    """The rules that an application defines for its documents. By default, they are the same for all."""
 
     immutable_prefixes: tuple[str, ...] = ()
-    """Prefixes of the ids of documents that never change, each ending with a colon.
+    """Id prefixes of documents that never change. Each prefix ends with a colon.
 
-    The store does not record which revisions of these documents a peer has.
+    For these documents, the store does not record which revisions a peer has.
     """
 
     def is_single_writer(self, document_id: str) -> bool:  # noqa: ARG002
-        """Return True if only one peer ever writes the document, so that it cannot have conflicts."""
+        """Return True if only one peer ever writes a document. Such a document cannot have conflicts."""
         return False
 
     def is_immutable(self, document_id: str) -> bool:
-        """Return True if the document never changes."""
+        """Return True if a document never changes after it was first stored."""
         return document_id.startswith(self.immutable_prefixes)
 
     def channels_of(self, document_id: str) -> frozenset[str] | None:  # noqa: ARG002
-        """Return the channels that are determined by a document's id, and therefore never change.
+        """Return the channels of a document if they are derived from its id, and therefore never change.
 
-        Return None if the body lists the document's channels.
+        Return None if the document's body lists its channels.
         """
         return None
 

@@ -1,6 +1,6 @@
-"""Purging and expiry. They remove documents without a tombstone, so peers do not learn of the removal.
+"""Purging and expiry of documents. No tombstone is left, so peers are not informed of the removal.
 
-A sequence is never assigned twice. So when the document with the highest sequence is purged, that sequence is
+A sequence is never assigned twice. So when the document with the highest sequence is purged, the sequence is
 recorded in the store.
 """
 
@@ -14,18 +14,18 @@ from sync.store.errors import DocumentError
 from .channel_removals import ChannelRemovals
 
 _BATCH: Final = 200
-"""Number of expired documents purged in one transaction, which takes about 10 ms."""
+"""Number of expired documents that are purged in one transaction. It takes about 10 ms."""
 
 
 class Purge:
-    """Purge and expiry operations on the documents of one store."""
+    """Operations that purge documents of one store, or let them expire."""
 
     def __init__(self, engine: Engine, departures: ChannelRemovals) -> None:
         self._engine = engine
         self._departures = departures
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents in one transaction, leaving no tombstones. Return the number that existed."""
+        """Remove documents in one transaction, without leaving tombstones. Return the number removed."""
         engine = self._engine
         with engine.writing:
             count = 0
@@ -40,7 +40,9 @@ class Purge:
         return count
 
     def set_expiry(self, document_id: str, at: float | None) -> None:
-        """Allow `purge_expired` to purge a document from time `at` (seconds since 1970); None for never.
+        """Let a document expire at time `at` (seconds since 1970), so that `purge_expired` purges it.
+
+        With None, the document never expires.
 
         Raises:
             DocumentError: there is no such document.
@@ -55,13 +57,16 @@ class Purge:
             rows.rewrite(self._engine, row.sequence, row)
 
     def expiry(self, document_id: str) -> int | None:
-        """Return when a document expires, in seconds since 1970; None if it never does or is not stored."""
+        """Return the time at which a document expires, in seconds since 1970.
+
+        The result is None if the document never expires or is not stored.
+        """
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         return None if row is None else row.expires
 
     def purge_expired(self, now: float) -> int:
-        """Purge the documents that have expired at time `now`. Return the number of documents purged."""
+        """Purge the documents that have expired by time `now`. Return the number of documents purged."""
         count = 0
         while True:
             with self._engine.writing:

@@ -1,7 +1,8 @@
-"""Floors: document ids below which documents were purged and are not accepted from peers again.
+"""Floors: limits on document ids. Documents below a floor were purged, and are not accepted from peers again.
 
-A floor consists of a prefix of document ids, and the first id with this prefix that is still accepted. Other
-processes may set floors too. So floors are cached, and read again when a counter in the file has changed.
+A floor consists of a prefix of document ids, and the first id with this prefix that is still accepted. Floors
+are cached. Other processes may set floors too, so the floors are read again when a counter in the file has
+changed.
 """
 
 import zlib
@@ -13,12 +14,12 @@ from sync.store.errors import DocumentError
 
 
 def checksum(prefix: str, first: str) -> int:
-    """Return the CRC-32 of a row of `floors`."""
+    """Return the CRC-32 of a row in the table `floors`."""
     return zlib.crc32(f"floor {prefix} {first}".encode())
 
 
 class PurgeWatermarks:
-    """Floors of one store: for each prefix of ids, the first id that is still accepted from peers."""
+    """The floors of one store: for each prefix of ids, the first id that is still accepted from peers."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -28,7 +29,7 @@ class PurgeWatermarks:
         self._counter: tuple[int, int] | None = None
 
     def set(self, prefix: str, first: str) -> None:
-        """Set a floor: reject document ids that begin with `prefix` and sort below `first`.
+        """Set a floor: reject a peer's document if its id begins with `prefix` and sorts below `first`.
 
         If the prefix already has a higher floor, nothing changes.
 
@@ -48,7 +49,7 @@ class PurgeWatermarks:
                 self._transaction = None
 
     def below(self, document_id: str) -> bool:
-        """Return True if a document id lies below a floor, so that peers may not send the document.
+        """Return True if a document id lies below a floor, so that the document is rejected from peers.
 
         Call this in one of the engine's scopes.
         """
@@ -56,7 +57,7 @@ class PurgeWatermarks:
         return self.is_below(document_id)
 
     def look(self) -> None:
-        """Refresh the cached floors if they may have changed. Call this in one of the engine's scopes."""
+        """Read the floors again if they may have changed. Call this in one of the engine's scopes."""
         engine = self._engine
         if not engine.in_transaction or self._transaction != engine.transaction:
             self._refresh()
@@ -79,7 +80,7 @@ class PurgeWatermarks:
             return dict(self._firsts)
 
     def _refresh(self) -> None:
-        """Read the floors again if the counter has changed, or if the cached floors may be rolled back."""
+        """Read the floors again if their counter has changed, or if a rollback may have made them invalid."""
         transaction = self._engine.transaction
         counter = (transaction[1], meta.count(self._engine, meta.FLOORS))
         if counter != self._counter:

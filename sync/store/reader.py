@@ -1,7 +1,7 @@
 """Read operations: single documents, documents by id, the changes feed, and queries for replication.
 
-No read transaction lasts long. Queries that return many documents read them in pages, so that SQLite can
-reset the write-ahead log in between.
+No read transaction lasts long. Queries that return many documents read them in batches, so that SQLite can
+reset the write-ahead log between two batches.
 """
 
 import sys
@@ -20,7 +20,7 @@ from .policy import DocumentPolicy
 from .purge_watermarks import PurgeWatermarks
 
 PAGE: Final = 64
-"""Number of documents read in one query."""
+"""Number of documents that are read in one batch, with one query."""
 ANCESTORS: Final = 20
 """Maximum number of known ancestors reported to a peer that offers a revision."""
 
@@ -37,7 +37,7 @@ class Reader:
     def get(self, document_id: str, revision: str | None) -> Document | None:
         """Return a document at `revision`, or at its current revision if that is None.
 
-        Return None if the document is not stored, or if the body of `revision` is not stored.
+        Return None if the document is not stored, or if the body of `revision` is no longer stored.
         """
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
@@ -60,7 +60,7 @@ class Reader:
     def revision(
         self, document_id: str, revision: str, until: Collection[str], limit: int
     ) -> Revision | None:
-        """Return a revision to send, with its history; None if its body is not stored.
+        """Return a revision and its history, to be sent to a peer; None if its body is not stored.
 
         See `Database.revision`.
         """
@@ -80,9 +80,9 @@ class Reader:
         return Revision(document_id, revision, node.deleted, node.body, history)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """Return the revisions of those documents that have a single revision, by sequence.
+        """Return the revisions of all documents in a range that have only one revision, by sequence.
 
-        Only documents with sequences from `first` to `last`, inclusive, are read.
+        The range is that of the sequences from `first` to `last`, inclusive.
         """
         with self._engine.reading:
             page = self._engine.execute(
@@ -111,7 +111,7 @@ class Reader:
         ]
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each (id, revision), True if its branch is closed here and another branch is live."""
+        """Return, for each (id, revision), True if its branch is closed here while another branch is live."""
         offers = list(offered)
         here = self.current([document_id for document_id, _ in offers])
         answers = []
@@ -126,7 +126,7 @@ class Reader:
         return answers
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), the ancestors stored here; None if it is not wanted.
+        """Return, for each offered (id, revision), its ancestors stored here; None for an unwanted revision.
 
         See `Database.missing`.
         """
@@ -134,7 +134,7 @@ class Reader:
         with self._engine.reading:
             self._floors.look()
             offers = list(offered)
-            # One statement reads all documents, because starting a statement takes longer than reading one.
+            # One statement reads all documents, because starting a statement takes longer than reading a row.
             here = {
                 document_id: (current, tree)
                 for document_id, current, tree in self._engine.execute(
@@ -152,7 +152,7 @@ class Reader:
         return answers
 
     def stored_bytes(self, document_id: str) -> int:
-        """Return the size in bytes of a document's stored bodies and history; 0 if it is not stored."""
+        """Return the total bytes of a document's stored bodies and history; 0 if it is not stored."""
         with self._engine.reading:
             size: int | None = self._engine.execute(
                 "SELECT ifnull(length(body), 0) + ifnull(length(tree), 0) FROM docs WHERE id = ?",
@@ -163,8 +163,8 @@ class Reader:
     def unsound(self, least: int) -> list[str]:
         """Return the ids of documents whose current revision has generation `least` or a higher one.
 
-        Documents that never change are skipped, because they always have generation 1, and there may be far
-        more of them than of all other documents.
+        Documents that never change always have generation 1. They are skipped, because there may be far more
+        of them than of all other documents.
         """
         found: list[str] = []
         with self._engine.reading:
@@ -179,7 +179,7 @@ class Reader:
         return found
 
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
-        """Return the current revision of each stored document among `ids`, and whether it is a deletion."""
+        """Return (current revision, True if it is a deletion) for each stored document in `ids`, by id."""
         with self._engine.reading:
             return {
                 document_id: (revision, flags & rows.DELETED != 0)
@@ -226,7 +226,7 @@ class Reader:
     def documents(
         self, prefix: str, *, after: str, reverse: bool, limit: int | None, deleted: bool
     ) -> Iterator[Document]:
-        """Yield documents in order of id, reading them in pages; see `Database.documents`."""
+        """Yield documents in order of id. They are read in batches; see `Database.documents`."""
         low, high = _range(prefix)
         statement = f"{rows.SELECT} WHERE id >= ? AND id < ?"
         if not deleted:
@@ -237,7 +237,7 @@ class Reader:
             if after and reverse:
                 high = after if isinstance(high, bytes) else min(high, after)
             elif after:
-                low = max(low, after + "\0")  # the first string after it
+                low = max(low, after + "\0")  # the first string that sorts after `after`
             wanted = min(PAGE, left)
             with self._engine.reading:
                 page = self._engine.execute(statement, (low, high, wanted)).fetchall()
@@ -250,7 +250,7 @@ class Reader:
             after = loaded[-1].document_id
 
     def count(self, prefix: str, *, deleted: bool) -> int:
-        """Return the number of documents whose ids begin with this prefix."""
+        """Return the number of documents whose ids begin with `prefix`."""
         bounds = _range(prefix)
         with self._engine.reading:
             total: int = self._engine.execute(
@@ -273,7 +273,7 @@ class Reader:
 
 
 def as_document(row: DocumentRow) -> Document:
-    """Return the document in a row of the table, at its current revision."""
+    """Convert a row of the table to a document at its current revision."""
     return Document(
         row.document_id,
         row.revision,
@@ -285,18 +285,18 @@ def as_document(row: DocumentRow) -> Document:
 
 
 def _range(prefix: str) -> tuple[str, str | bytes]:
-    """Return the lower bound (inclusive) and the upper bound (exclusive) of ids that begin with `prefix`."""
+    """Return the lower (inclusive) and the upper (exclusive) bound of the ids that begin with `prefix`."""
     start = prefix
     while prefix:
         following = ord(prefix[-1]) + 1
         if following <= sys.maxunicode:
             return start, prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
         prefix = prefix[:-1]
-    return start, b""  # to SQLite, any blob comes after every text
+    return start, b""  # SQLite sorts every blob after every text
 
 
 def _ranges_without(prefixes: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
-    """Yield the bounds of the ranges of ids that begin with none of the prefixes, in order."""
+    """Yield, in order, the bounds of the ranges of ids that begin with none of the prefixes."""
     low = ""
     for start, end in sorted(_range(prefix) for prefix in prefixes):
         if low < start:

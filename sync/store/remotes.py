@@ -1,12 +1,12 @@
 """The revisions that remotes are known to have. A remote is a peer's copy of the database.
 
-Such a revision is not pruned, so that later revisions can be sent with a history that reaches back to it. Its
-body is kept, so that a delta can be sent instead of a whole body.
+A revision that a remote has is not pruned, so that later revisions can be sent with a history that reaches
+back to it. Its body is kept, so that a delta can be sent instead of a whole body.
 
-A remote without a name is identified by its checkpoint, whose id the remote chooses. A named remote with more
-than one database is `<name>/<database>`, with the id of a database that the remote reports. A peer of either
-kind could invent any number of ids. So the number of remotes is limited for each owner, and the oldest
-remotes are forgotten.
+A remote without a name is identified by the id of its checkpoint, which the remote chooses. A named peer with
+more than one database has several remotes `<name>/<database>`, with database ids that the peer reports. In
+both cases, a peer could invent any number of ids. So the number of remotes is limited for each owner, and the
+records of the oldest remotes are deleted.
 """
 
 import re
@@ -15,13 +15,13 @@ from typing import Any, Final
 from sync.store.engine import Engine
 
 MOST: Final = 50
-"""Maximum number of remotes of one owner. The same limit applies to the owner's checkpoints.
+"""Maximum number of remotes of one owner, the same as the maximum number of the owner's checkpoints.
 
 A peer needs one remote for each of its databases.
 """
 _UNNAMED: Final = "client:"
 _DATABASE: Final = re.compile(r"([^/]+/)[^/]+")
-"""Pattern of the name of a remote with a database, `<name>/<database>`. A URL has more slashes."""
+"""Pattern of a remote's name that includes a database, `<name>/<database>`. A URL has more slashes."""
 
 
 def unnamed(owner: str, client: str) -> str:
@@ -32,14 +32,14 @@ def unnamed(owner: str, client: str) -> str:
 class Remotes:
     """Record of the revisions that each remote of a store is known to have.
 
-    A remote is named by its identity, never by its network address.
+    The name of a remote is its identity, never its network address.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def held(self, document_id: str) -> set[str]:
-        """Return the revisions of a document that at least one remote has.
+        """Return the revisions of a document that at least one remote is known to have.
 
         Call this in one of the engine's scopes.
         """
@@ -51,7 +51,7 @@ class Remotes:
         }
 
     def set(self, document_id: str, remote: str, revision: str) -> None:
-        """Record that a remote now has this revision of a document, instead of the one recorded before."""
+        """Record that a remote now has a revision of a document. It replaces the one recorded before."""
         with self._engine.writing:
             self._engine.execute("INSERT INTO remotes(name) VALUES (?) ON CONFLICT DO NOTHING", (remote,))
             if self._engine.connection.changes():
@@ -74,7 +74,7 @@ class Remotes:
             return revision
 
     def all(self, document_id: str) -> dict[str, str]:
-        """Return the revision of a document that each remote is known to have, by name of the remote."""
+        """Return the revision of a document that each remote is known to have, by the remote's name."""
         with self._engine.reading:
             revisions: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT name, rev FROM remote_revs JOIN remotes ON n = remote WHERE id = ?", (document_id,)
@@ -82,7 +82,7 @@ class Remotes:
         return dict(revisions)
 
     def forget(self, remote: str) -> None:
-        """Forget a remote and all its revisions, because it no longer exists or has started again."""
+        """Delete the record of a remote that no longer exists or has started again from the beginning."""
         with self._engine.writing:
             self._engine.execute(
                 "DELETE FROM remote_revs WHERE remote = (SELECT n FROM remotes WHERE name = ?)", (remote,)
@@ -95,14 +95,14 @@ class Remotes:
             self._engine.execute("UPDATE OR IGNORE remotes SET name = ? WHERE name = ?", (name, remote))
 
     def forget_earlier(self) -> None:
-        """Forget the remotes without a name that an older Logboat recorded without an owner."""
+        """Delete the records of unnamed remotes that an older Logboat stored without an owner."""
         with self._engine.writing:
             self._forget(
                 "SELECT name FROM remotes WHERE name GLOB ? AND instr(name, '@') = 0", (f"{_UNNAMED}*",)
             )
 
     def _forget_excess(self, remote: str) -> None:
-        """Forget the oldest remotes that have the same owner as `remote`, so that at most MOST remain."""
+        """Delete the records of the oldest remotes of the owner of `remote`, so that at most MOST remain."""
         if remote.startswith(_UNNAMED):
             head, tail = _UNNAMED, "@" + remote.partition("@")[2]
         elif named := _DATABASE.fullmatch(remote):
@@ -116,7 +116,7 @@ class Remotes:
         )
 
     def _forget(self, names: str, bindings: tuple[Any, ...]) -> None:
-        """Forget the remotes whose names the SELECT statement `names` returns."""
+        """Delete the records of the remotes whose names the SELECT statement `names` returns."""
         unused: list[tuple[Any, ...]] = self._engine.execute(names, bindings).fetchall()
         for (name,) in unused:
             self.forget(name)

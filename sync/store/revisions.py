@@ -1,9 +1,9 @@
 """Revision ids: their creation, parsing and ranking.
 
-No other module makes, parses or ranks revision ids. They have the form of Couchbase Lite 2 and 3:
-`<generation>-<digest>`. The generation counts edits from 1. Logboat's digests have 32 hexadecimal digits, and
-depend only on the parent, the deletion flag and the canonical body. So two peers that make the same edit
-create the same revision. Digests made by other software are kept unchanged.
+No other module creates, parses or ranks revision ids. They have the form `<generation>-<digest>`, as in
+Couchbase Lite 2 and 3. The generation counts edits, starting from 1. Logboat's digests have 32 hexadecimal
+digits, and depend only on the parent, the deletion flag and the canonical body. So two peers that make the
+same edit create the same revision. Digests from other software are kept unchanged.
 """
 
 import hashlib
@@ -17,20 +17,20 @@ from sync.store.errors import DocumentError
 HORIZON: Final = 20
 """Number of generations of ancestors kept for each leaf, the default of Couchbase Lite.
 
-A leaf that is at least this many generations below the highest leaf may be an old ancestor that arrived late.
-Some stores have pruned the link between the two, and others have not. Such a leaf never wins, so that all
-stores select the same winner.
+If a leaf is at least this many generations below the highest leaf, it may be an ancestor of the highest leaf
+that arrived late. Some stores have pruned the link between the two, and others have not. Such a leaf never
+wins, so that all stores select the same winner.
 """
 
 GENERATION_LIMIT: Final = 2**31
-"""Exclusive limit of a generation in any revision id, so that every peer can store it as an integer."""
+"""Exclusive upper limit of a generation in any revision id, so that every peer can store it as an integer."""
 
 SOUND_LIMIT: Final = 2**29
-"""Exclusive limit of the generations that a store accepts from peers and assigns to its own edits.
+"""Exclusive upper limit of the generations that a store accepts from peers and assigns to its own edits.
 
-With one edit per second, this limit is reached after 17 years. So a revision beyond the limit was forged, to
-prevent anyone else from writing the document again. If an earlier version of Logboat has stored such a
-revision, any other revision replaces it.
+With one edit per second, the limit would be reached after 17 years. So a revision beyond the limit is assumed
+to be forged, to prevent anyone else from editing the document. If an earlier version of Logboat has stored
+such a revision, any other revision replaces it.
 """
 
 RESTART: Final = 2**13
@@ -41,34 +41,35 @@ peer accepts this generation.
 """
 
 RESTART_OF_ONE: Final = 2**24
-"""Counterpart of `RESTART` for documents with a single writer, which may rewrite them every few seconds."""
+"""Counterpart of `RESTART` for single-writer documents, which may be rewritten every few seconds."""
 
 BRIDGE_LIMIT: Final = 500
-"""Maximum number of missing generations between two ancestors for which substitute ids are made."""
+"""Maximum difference in generation between two successive ancestors for which substitute ids are created."""
 
 _LOW: Final = "0" * 8
-"""First digits of the digest of each tombstone that closes a losing branch."""
+"""The first digits of the digest of every tombstone that closes a losing branch."""
 
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
 
 Rank = tuple[bool, int, str]
-"""Sort key of the leaves of a document: live or deleted, generation, digest."""
+"""Sort key of a leaf of a document: True if live, generation, digest."""
 
 
 def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = False, above: int = 0) -> str:
     """Return the revision id of an edit.
 
-    The digest is the first 128 bits of a SHA-256 over the parent's id, a byte for the kind of edit, and the
-    body. A tombstone that closes a losing branch counts as a separate kind, so that its id differs from that
-    of an intended deletion. Its digest begins with zeros. So it does not outrank a deletion of the winning
-    branch, which has the same generation or a later one, regardless of the software that made the deletion.
+    The digest consists of the first 128 bits of a SHA-256 hash of the parent's id, a byte for the kind of
+    edit, and the body. A tombstone that closes a losing branch counts as a separate kind, so that its id
+    differs from that of an intended deletion. The digest of such a tombstone begins with zeros. A deletion of
+    the winning branch has the same generation or a later one. So the tombstone does not outrank it,
+    regardless of the software that made the deletion.
 
     Args:
         parent: the revision that the edit replaces; None for a new document.
-        deleted: whether the edit deletes the document.
+        deleted: True if the edit deletes the document.
         body: the new body in canonical form.
-        closing: whether the edit is the tombstone that closes a losing branch.
-        above: lower limit: the new generation exceeds both this number and the parent's generation.
+        closing: True if the edit is the tombstone that closes a losing branch.
+        above: the new generation exceeds both this number and the parent's generation.
     """
     kind = "c" if closing else "d" if deleted else "l"
     digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
@@ -81,7 +82,7 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
 
 
 def bridged(revision: str, history: Iterable[str]) -> list[str]:
-    """Return the history of a local deletion, newest first, with substitute ids for skipped generations.
+    """Return the history of a local deletion, newest first, with substitute ids for missing generations.
 
     A gap of more than BRIDGE_LIMIT generations is not filled.
     """
@@ -100,15 +101,15 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
     """Return the ancestors to send to a peer together with a revision, newest first.
 
     Couchbase Lite permanently rejects a history with a missing generation, except for one gap at its maximum
-    depth. So the ancestors sent are contiguous. If the peer has reported an ancestor, the history ends there,
-    and missing generations before it get substitute ids. If that history is longer than `depth`, the
-    ancestors just above the reported one are omitted. If the peer has reported no ancestor, the history ends
-    at the first missing generation.
+    depth. So the ancestors that are sent have contiguous generations. If the peer has reported an ancestor,
+    the history ends with that ancestor, and missing generations above it get substitute ids. If that history
+    is longer than `depth`, the ancestors just above the reported one are omitted. If the peer has reported no
+    ancestor, the history ends at the first missing generation.
 
     Args:
-        revision: the revision to send.
-        history: its ancestors that are stored here, newest first; generations may be missing.
-        known: revisions that the peer has reported.
+        revision: id of the revision to send.
+        history: ids of its ancestors that are stored here, newest first; generations may be missing.
+        known: ids of revisions that the peer has reported.
         depth: the maximum number of ancestors to send, at least 1.
     """
     named = next((index for index, ancestor in enumerate(history) if ancestor in known), None)
@@ -119,7 +120,7 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
 
 
 def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator[str]:
-    """Yield a history up to its first gap. Gaps before the first `fill` ancestors are filled instead."""
+    """Yield a history up to its first gap. Gaps above the first `fill` ancestors are filled instead."""
     above = generation(revision)
     for index, ancestor in enumerate(history):
         number = generation(ancestor)
@@ -132,12 +133,15 @@ def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator
 
 
 def _made_up(number: int, ancestor: str) -> str:
-    """Return the substitute id for generation `number` before `ancestor`. It is the same in every store."""
+    """Return the substitute revision id for the missing generation `number` above `ancestor`.
+
+    It is the same in every store.
+    """
     return join(number, hashlib.sha256(f"{number} before {ancestor}".encode()).hexdigest()[:32])
 
 
 def valid(revision: str) -> bool:
-    """Return True if the string has the form of a revision id."""
+    """Return True if a string has the form of a revision id."""
     match = _SHAPE.fullmatch(revision)
     return match is not None and int(match[1]) < GENERATION_LIMIT
 
@@ -160,7 +164,7 @@ def is_sound(revision: str) -> bool:
 
 
 def split(revision: str) -> tuple[int, str]:
-    """Split a revision id into its generation and its digest. `join` reverses this."""
+    """Split a revision id into its generation and its digest. `join` is the reverse operation."""
     return generation(revision), revision.partition("-")[2]
 
 
@@ -170,7 +174,7 @@ def join(number: int, digest: str) -> str:
 
 
 def rank(revision: str, *, deleted: bool) -> Rank:
-    """Return the sort key of a leaf: live above deleted, then by generation, then by digest."""
+    """Return the sort key of a leaf: live above deleted, then higher generation, then higher digest."""
     number, digest = split(revision)
     return not deleted, number, digest
 
@@ -178,7 +182,8 @@ def rank(revision: str, *, deleted: bool) -> Rank:
 def newer(first: str, second: str) -> bool:
     """Return True if `first` replaces `second` in a document with a single writer.
 
-    Revisions are compared by generation, then by digest. A generation at or beyond SOUND_LIMIT ranks lowest.
+    Revisions are compared by generation, and then by digest. A revision whose generation is not below
+    SOUND_LIMIT ranks lowest.
     """
     return (is_sound(first), *split(first)) > (is_sound(second), *split(second))
 
@@ -186,8 +191,9 @@ def newer(first: str, second: str) -> bool:
 def winner(leaves: Iterable[tuple[str, bool]]) -> str:
     """Return the winning revision among a document's leaves, which are given as (revision, deleted).
 
-    The result depends only on the set of leaves. Leaves at least HORIZON generations below the highest leaf
-    are ignored. Leaves at or beyond SOUND_LIMIT are ignored if there are other leaves.
+    The result depends only on the set of leaves. Leaves that are at least HORIZON generations below the
+    highest leaf are ignored. Leaves whose generation is not below SOUND_LIMIT are ignored if there are other
+    leaves.
     """
     ranked = [rank(revision, deleted=deleted) for revision, deleted in leaves]
     ranked = [entry for entry in ranked if entry[1] < SOUND_LIMIT] or ranked
@@ -197,7 +203,7 @@ def winner(leaves: Iterable[tuple[str, bool]]) -> str:
 
 
 def check_history(revision: str, history: Iterable[str]) -> None:
-    """Raise DocumentError unless the generations in `history` descend, starting below that of `revision`."""
+    """Raise DocumentError unless the generations in `history` descend from that of `revision`."""
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)

@@ -1,6 +1,6 @@
 """Rows of the table of documents: their flags, their checksum, and the statements that read and write them.
 
-Each row contains a CRC-32 over all its columns. SQLite's own check detects a broken page structure, but not a
+Each row contains a CRC-32 of all its columns. SQLite's own check detects a damaged page structure, but not a
 flipped bit inside a body.
 """
 
@@ -31,12 +31,12 @@ _UPDATE: Final = (
 )
 
 _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
-"""Byte strings of which every body that refers to a blob contains at least one, even if keys are escaped."""
+"""Byte strings. Every body that refers to a blob contains at least one of them, even if keys are escaped."""
 
 
 @dataclass(slots=True)
 class DocumentRow:
-    """A document as stored in the table of documents."""
+    """A row of the table of documents, which contains one document."""
 
     sequence: int
     document_id: str
@@ -50,7 +50,7 @@ class DocumentRow:
 
     @property
     def raw(self) -> bytes:
-        """The winning revision's body as JSON text."""
+        """The current revision's body as JSON text."""
         return bodies.EMPTY if self.body is None else self.body
 
     def revisions(self) -> RevisionTree:
@@ -60,7 +60,7 @@ class DocumentRow:
         return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
 
     def columns(self) -> tuple[Any, ...]:
-        """Return the values of the row's columns in the order of `SELECT`."""
+        """Return the values of the row's columns in the order of the statement `SELECT`."""
         return (
             self.sequence,
             self.document_id,
@@ -73,7 +73,7 @@ class DocumentRow:
         )
 
     def checksum(self) -> int:
-        """Return the CRC-32 over all columns of the row."""
+        """Return the CRC-32 of all columns of the row."""
         head = f"{self.sequence} {self.revision} {self.flags} {self.expires} {self.document_id}"
         crc = zlib.crc32(head.encode())
         if self.tree is not None:
@@ -82,19 +82,20 @@ class DocumentRow:
 
 
 def from_columns(columns: tuple[Any, ...]) -> DocumentRow | None:
-    """Return a row from its columns in the order of `SELECT`; None if the checksum is wrong."""
+    """Create a row from its columns in the order of `SELECT`, or return None if its checksum is wrong."""
     sequence, document_id, revision, flags, crc, expires, tree, body = columns
     row = DocumentRow(sequence, document_id, revision, flags, expires, tree, body)
     try:
         return row if row.checksum() == crc else None
-    except TypeError:  # a corrupted record header can turn bytes into text
+    except TypeError:  # if a record's header is damaged, bytes may be returned as text
         return None
 
 
 def without_empty_leaves(row: DocumentRow) -> DocumentRow:
-    """Return a row whose revision tree has no leaves without a body. The row's checksum must be correct.
+    """Return a row after removing the leaves without a body from its revision tree.
 
-    A tree that cannot be decoded is returned unchanged, for the check of the store to report.
+    The row's checksum must be correct. If the tree cannot be decoded, the row is returned unchanged, so that
+    the check of the store reports the fault.
     """
     if row.tree is None:
         return row
@@ -112,7 +113,7 @@ def without_empty_leaves(row: DocumentRow) -> DocumentRow:
 
 
 def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
-    """Return a row from its columns in the order of `SELECT`, after verifying its checksum.
+    """Create a row from its columns in the order of `SELECT`, and verify its checksum.
 
     Raises:
         DamagedError: the checksum is wrong.
@@ -124,15 +125,15 @@ def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
 
 
 def load(engine: Engine, document_id: str) -> DocumentRow | None:
-    """Return the row of a document; None if it is not stored. Call inside one of the engine's scopes."""
+    """Return the row of a document; None if it is not stored. Call this in one of the engine's scopes."""
     selected = engine.execute(_BY_ID, (document_id,)).fetchall()
     return sound(selected[0], engine) if selected else None
 
 
 def insert(engine: Engine, row: DocumentRow) -> bool:
-    """Store a new document. Return False, and store nothing, if a row with its id already exists.
+    """Store a new document. Return False, and store nothing, if a document with its id already exists.
 
-    This function sets the row's sequence and blob flag.
+    This function sets the row's sequence and its flag for blobs.
     """
     row.sequence = engine.last_sequence() + 1
     engine.execute(_INSERT, _columns(row))
@@ -143,7 +144,7 @@ def insert(engine: Engine, row: DocumentRow) -> bool:
 
 
 def _columns(row: DocumentRow) -> tuple[Any, ...]:
-    """Set a new row's blob flag, and return the values of its columns in the order of `_INSERT`."""
+    """Set a new row's flag for blobs, and return the values of its columns in the order of `_INSERT`."""
     row.flags |= _blob_flag(row.body)
     if row.body == bodies.EMPTY:
         row.body = None
@@ -153,8 +154,8 @@ def _columns(row: DocumentRow) -> tuple[Any, ...]:
 def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
     """Store new documents. Return False if any of them already exists.
 
-    In that case some of the documents may have been stored, so the caller must roll back. This function sets
-    the rows' sequences and blob flags.
+    In that case, some of the documents may have been stored, so the caller must roll back. This function sets
+    the sequences of the rows and their flags for blobs.
     """
     before = engine.last_sequence()
     columns = []
@@ -183,7 +184,7 @@ def replace(engine: Engine, old: DocumentRow, tree: RevisionTree) -> DocumentRow
 
 
 def rewrite(engine: Engine, sequence: int, new: DocumentRow) -> None:
-    """Replace the row that is stored at `sequence` with `new`, which may have a different sequence."""
+    """Replace the row that is stored under `sequence` with `new`, which may have a different sequence."""
     if new.body == bodies.EMPTY:
         new.body = None
     engine.execute(
@@ -202,7 +203,7 @@ def rewrite(engine: Engine, sequence: int, new: DocumentRow) -> None:
 
 
 def flags_of(tree: RevisionTree) -> int:
-    """Return the flags of a document with this revision tree."""
+    """Return the flags to store for a document with the given revision tree."""
     flags = DELETED if tree.nodes[tree.winner()].deleted else 0
     if len(tree.nodes) > 1 and len(tree.live_leaves()) > 1:
         flags |= CONFLICTED

@@ -1,10 +1,10 @@
 """Copies the undamaged rows of a damaged store to a new store.
 
 Each page of the damaged file is read separately, and every row with a correct checksum is copied with its
-sequence. So only rows on damaged pages are lost. Rows that SQLite cannot reach because a page above them in
-the B-tree is damaged are rescued too. The new store has a new identity, because peers' checkpoints refer to a
-store with more content. Floors and local documents are also copied. Blobs are separate files, and stay in
-their folder.
+sequence. So only rows on damaged pages are lost. If a page above a row in the B-tree is damaged, SQLite
+cannot reach the row, but it is copied nevertheless. Floors and local documents are also copied. Blobs are
+separate files, and stay in their folder. The new store has a new UUID, because the checkpoints of peers refer
+to a store with more content.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from .sqlite_pages import PageRecord, Pages
 _BATCH: Final = 500
 """Number of rows written in one transaction."""
 _NAMED: Final = 1000
-"""Maximum number of lost documents whose ids are reported; further lost documents are only counted."""
+"""Maximum number of lost documents whose ids are reported. Further lost documents are only counted."""
 
 _KEEP_DOCUMENT: Final = (
     "INSERT INTO docs(seq, id, rev, flags, crc, expires, tree, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -43,9 +43,9 @@ class SalvagedStore:
     local: int
     floors: int
     lost: int
-    """Number of documents that are still in the index of ids, but whose rows are missing or damaged."""
+    """Number of documents whose ids are still in the index, but whose rows are missing or damaged."""
     lost_ids: tuple[str, ...]
-    """Ids of the first thousand lost documents."""
+    """Ids of lost documents, at most the first thousand."""
     unreadable: int
     """Number of B-tree cells in the file that could not be decoded."""
 
@@ -53,13 +53,13 @@ class SalvagedStore:
 def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedStore:
     """Copy the undamaged rows of the store at `path` to a new store at `into`.
 
-    The damaged file is not changed.
+    The damaged file is not changed. `progress` is called regularly.
 
-    `progress` is called regularly. This process must not have the damaged store open, because closing the
-    file after reading its pages would drop SQLite's locks.
+    This process must not have the damaged store open. Otherwise, closing the file after its pages were read
+    would release the locks that SQLite holds on the file.
 
     Raises:
-        StoreError: `into` exists, there is no room for it, or `path` cannot be read at all.
+        StoreError: `into` exists, there is no space for it, or `path` cannot be read at all.
     """
     if into.exists():
         raise StoreError(f"{into}: already exists; salvage into a new file")
@@ -77,7 +77,7 @@ def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: No
 
 
 class _Salvage:
-    """State of the salvage of one damaged file."""
+    """The state of copying the undamaged rows of one damaged file to a new store."""
 
     def __init__(self, pages: Pages, engine: Engine, progress: Callable[[], None]) -> None:
         self._progress = progress
@@ -153,14 +153,14 @@ class _Salvage:
     def _drop_unwanted(self) -> None:
         """Delete documents below floors from the new store.
 
-        Purged documents reappear if the list of free pages is damaged.
+        If the list of free pages is damaged, purged documents are copied too.
         """
         with self._engine.writing:
             for prefix, first in self._engine.execute("SELECT prefix, first FROM floors").fetchall():
                 self._engine.execute("DELETE FROM docs WHERE id >= ? AND id < ?", (prefix, first))
 
     def _lost(self) -> list[str]:
-        """Return the document ids that the index contains, but for which no row was copied."""
+        """Return the ids of documents that the index contains, but for which no row was copied."""
         lost = set()
         with self._engine.reading:
             for entry in self._pages.entries():
@@ -170,7 +170,7 @@ class _Salvage:
                         if not self._engine.execute("SELECT 1 FROM docs WHERE id = ?", (key,)).fetchall():
                             lost.add(key)
                     case _:
-                        pass  # an entry of another index
+                        pass  # an entry of a different index
         return sorted(lost)
 
 

@@ -1,8 +1,9 @@
 """The tables of the store's file, their versions, and the setup of a connection to the file.
 
-This module does not read or write documents. One row of `docs` is one document. Its rowid is its sequence, so
-a document that changes moves to the end of the table. The changes feed is therefore read by scanning the
-table from a rowid. The cost depends on the number of changes, not on the number of stored documents.
+This module does not read or write documents. Each row of the table `docs` is one document. The rowid is the
+document's sequence, so a document that changes moves to the end of the table. The changes feed is read by
+scanning the table from a rowid. So the cost depends on the number of changes, not on the number of stored
+documents.
 """
 
 import time
@@ -18,19 +19,20 @@ from sync.store.errors import StoreError, UnsupportedError, damaged, translated
 from . import channel_removals, checkpoints, meta, sizes
 
 APPLICATION_ID: Final = 0x4C4F4742
-"""`LOGB` in the file's header, which distinguishes a store from other programs' databases."""
+"""Application id in the file's header (`LOGB`). It distinguishes a store from databases of other programs."""
 
 SQLITE_NEEDED: Final = (3, 51, 3)
-"""First SQLite version without the bug by which two connections could corrupt a database in WAL mode."""
+"""The first SQLite version without a bug by which two connections could corrupt a database in WAL mode."""
 
 BUSY_TIMEOUT_MS: Final = 10_000
 """Milliseconds to wait for the write lock.
 
-This is far longer than any write transaction of Logboat (50 ms), and shorter than the watchdog's timeout.
+This time is far longer than any write transaction of Logboat (50 ms), and shorter than the watchdog's
+timeout.
 """
 
 WAL_PAGES: Final = 1000
-"""Number of pages in the write-ahead log (4 MB) that triggers an automatic checkpoint."""
+"""Number of pages in the write-ahead log at which a checkpoint is triggered automatically (4 MB)."""
 
 WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
 """Size, in bytes, to which SQLite truncates a longer write-ahead log when it resets the log."""
@@ -38,11 +40,11 @@ WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
 CACHE_KIB: Final = 4096
 
 _INCREMENTAL: Final = 2
-"""Value of `auto_vacuum` with which free pages can be released without rewriting the file."""
+"""Value of the pragma `auto_vacuum` with which free pages can be released without rewriting the file."""
 _FULL: Final = 2
-"""Value of `synchronous` with which each commit is durable before it returns, also in WAL mode."""
+"""Value of the pragma `synchronous` with which a commit is durable when it returns, even in WAL mode."""
 _MEMORY: Final = 2
-"""Value of `temp_store` that avoids temporary files."""
+"""Value of the pragma `temp_store` with which SQLite creates no temporary files."""
 
 _VERSION_1: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value ANY, crc INTEGER NOT NULL) STRICT;
@@ -72,7 +74,10 @@ CREATE TABLE unused_blobs(digest TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWI
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
-"""Schema changes: entry n upgrades a file from version n to n + 1. Never change a released entry; add one."""
+"""Schema changes. Entry n upgrades a file from version n to n + 1.
+
+Never change a released entry. Add a new entry instead.
+"""
 
 VERSION: Final = len(MIGRATIONS)
 
@@ -81,9 +86,9 @@ ADDED: Final = {
     "checkpoints": checkpoints.CREATE + checkpoints.TIDY,
     "sizes": sizes.CREATE,
 }
-"""Statements, by table, for tables that are created if they are missing, whatever the schema version.
+"""SQL statements, by table, that create tables if they are missing, regardless of the schema version.
 
-Never change a released statement: a file that was created with another statement counts as damaged.
+Never change a released statement: a file that was created with a different statement counts as damaged.
 
 An older Logboat ignores these tables, so it can use the store after an update was rolled back.
 """
@@ -123,7 +128,7 @@ def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool)
 
 
 def check_sqlite(version: str) -> None:
-    """Raise UnsupportedError if this version of SQLite can corrupt the file."""
+    """Raise UnsupportedError if the given version of SQLite can corrupt the file."""
     if tuple(int(part) for part in version.split(".")[:3]) < SQLITE_NEEDED:
         needed = ".".join(map(str, SQLITE_NEEDED))
         raise UnsupportedError(
@@ -140,7 +145,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
     version = _version_now(connection, path)
     if writable and connection.readonly("main"):  # byte 18 of the header causes this (file format, 1.3.3)
         raise damaged(path, "the header requires a version of SQLite that does not exist")
-    if version == 0:  # setting this pragma writes to the file, so set it only in a new file
+    if version == 0:  # setting this pragma writes to the file, so it is set only in a new file
         connection.pragma("auto_vacuum", _INCREMENTAL)
     _use_wal(connection)
     connection.pragma("synchronous", _FULL)
@@ -153,7 +158,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
 
 
 def _use_wal(connection: apsw.Connection) -> None:
-    """Switch to WAL mode. Retry if another process is creating the file, as SQLite does not wait here."""
+    """Switch to WAL mode. Retry if another process is creating the file, because SQLite does not wait."""
     if connection.pragma("journal_mode") == "wal":
         return
     _retrying(lambda: connection.pragma("journal_mode", "wal"))
@@ -203,7 +208,10 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
 
 
 def _version_now(connection: apsw.Connection, path: Path) -> int:
-    """Return the schema version, read in one transaction because another process may be creating the file."""
+    """Return the schema version of the file.
+
+    It is read in one transaction, because another process may be creating the file.
+    """
     connection.execute("BEGIN")
     try:
         return _version(connection, path)
@@ -219,7 +227,7 @@ def _tables(connection: apsw.Connection) -> set[str]:
 def _version(connection: apsw.Connection, path: Path) -> int:
     """Return the schema version of the file; 0 if the file is still empty.
 
-    The version is stored both in the header and in the table `meta`. If they differ, the file is damaged.
+    The version is stored both in the header and in the table `meta`. If the two differ, the file is damaged.
     """
     version = connection.pragma("user_version")
     application = connection.pragma("application_id")

@@ -1,9 +1,9 @@
-"""Comparison of a file's tables, indexes, triggers and types of values with the definitions in the code.
+"""Comparison of a file's tables, indexes, triggers and value types with the definitions in the code.
 
-SQLite's integrity check cannot do this, because it does not know what the schema should be. One wrong bit in
-the stored text of a CREATE statement can rename a column. Such a file passes the integrity check, but every
-statement that names the column fails. One wrong bit in the header of a row can change the type of a value,
-which the integrity check reports for STRICT tables only.
+SQLite's integrity check cannot do this, because SQLite does not know what the schema should be. One wrong bit
+in the stored text of a CREATE statement can rename a column. Such a file passes the integrity check, but
+every statement that names the column fails. One wrong bit in the header of a row can change the type of a
+value. The integrity check reports such a change for STRICT tables only.
 """
 
 import re
@@ -20,7 +20,7 @@ _READ: Final = (
     "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB)"
     " FROM sqlite_schema"
 )
-"""Query of the schema as bytes, because damaged text may not be valid UTF-8, which apsw refuses to return."""
+"""Query that returns the schema as bytes. If damaged text is not valid UTF-8, apsw refuses to return it."""
 
 
 def differences(
@@ -28,14 +28,14 @@ def differences(
 ) -> Iterator[str]:
     """Yield a description of each difference between a file's schema and the expected one.
 
-    Differences in comments and white space are ignored. Unknown objects are accepted unless `only` is set: a
+    Differences in comments and white space are ignored. Unknown objects are accepted unless `only` is set. A
     newer Logboat may have added them before its update was rolled back.
 
     Args:
         connection: a connection to the file.
         needed: CREATE statements for the objects that the file must contain.
         optional: CREATE statements for objects that may be missing. If present, they must match.
-        only: whether to report objects that are neither needed nor optional.
+        only: True to report objects that are neither needed nor optional.
 
     Raises:
         apsw.Error: the file cannot be read.
@@ -58,14 +58,14 @@ def differences(
 
 
 def wrong_values(connection: apsw.Connection, statements: str) -> Iterator[str]:
-    """Yield descriptions of values that are not of their column's declared type or are not valid text.
+    """Yield descriptions of values that do not have the declared type of their column or are not valid text.
 
     NULL is accepted, because the integrity check reports a NULL where none is allowed. Columns without a
     declared type may contain values of any type.
 
     Args:
         connection: a connection to a file that has these tables (see `differences`).
-        statements: CREATE TABLE statements of the tables to examine.
+        statements: CREATE TABLE statements of the tables to check.
 
     Raises:
         apsw.Error: the file cannot be read.
@@ -98,7 +98,7 @@ def _is_utf8(text: bytes) -> bool:
 
 @cache
 def _declared(statements: str) -> dict[str, list[tuple[str, str]]]:
-    """Return the columns of each table that the statements create, each with its declared type."""
+    """Return (column, declared type) for each column, by table, of the tables that the statements create."""
     connection = apsw.Connection(":memory:")
     try:
         connection.execute(statements).fetchall()

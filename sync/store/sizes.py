@@ -1,6 +1,6 @@
 """Total sizes of documents by the prefix of their ids, and a query for the oldest documents.
 
-Triggers in the database file update the totals. So the totals are right even if another process, such as an
+Triggers in the database file update the totals. So the totals are correct even if another process, such as an
 older Logboat, writes to the store. Documents that were stored before the triggers existed are counted step by
 step (`count_earlier`).
 
@@ -67,20 +67,20 @@ CREATE: Final = (
 """Statements that create the table of sizes and its triggers. Existing documents are counted later."""
 
 BEGIN: Final = "SELECT ifnull(max(seq), 0) FROM docs"
-"""Query for the sequence up to which documents must be counted later. It runs when the table is created."""
+"""Query for the sequence up to which documents must be counted later, used when the table is created."""
 
 A_TIME: Final = 2_000
-"""Number of documents counted in one transaction, which takes about 10 ms because bodies are not read."""
+"""Number of documents counted in one transaction. It takes about 10 ms, because bodies are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartSize:
-    """Number and total size of the documents whose ids have the same part, as defined in this module."""
+    """Number and total size of the documents whose ids have the same part. The module defines *part*."""
 
     part: str
     documents: int
     bytes: int
-    """Approximate size in bytes, without the unused space in pages."""
+    """Approximate total size of these documents in bytes, excluding the unused space in pages."""
 
 
 class Sizes:
@@ -90,9 +90,9 @@ class Sizes:
         self._engine = engine
 
     def all(self) -> list[PartSize]:
-        """Return the size of each part.
+        """Return the number and the total size of the documents of each part.
 
-        Until `is_complete` is True, some documents are not counted yet, and the sizes are too small.
+        Until `is_complete` is True, some documents are not counted yet, so the values are too low.
         """
         with self._engine.reading:
             parts: list[tuple[Any, ...]] = self._engine.execute(
@@ -101,7 +101,10 @@ class Sizes:
         return [PartSize(*columns) for columns in parts]
 
     def departures(self) -> list[PartSize]:
-        """Return the size of the rows in `departures`, by part of the id. The whole table is read."""
+        """Return the number and size of the rows in the table `departures`, by part of the document id.
+
+        The whole table is read.
+        """
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:
@@ -112,7 +115,7 @@ class Sizes:
 
     @property
     def is_complete(self) -> bool:
-        """True once all documents have been counted, so that the sizes are right."""
+        """True once all documents have been counted, so that the sizes are correct."""
         with self._engine.reading:
             return not meta.count(self._engine, meta.SIZES)
 
@@ -151,7 +154,7 @@ class Sizes:
         """
         if not ranges:
             return []
-        # The index of ids also contains the sequences, so only the bodies of returned documents are read.
+        # The index of ids also contains the sequences. So only the rows of the returned documents are read.
         sources = " UNION ALL ".join("SELECT seq FROM docs WHERE id >= ? AND id < ?" for _ in ranges)
         bindings = [bound for bounds in ranges for bound in bounds]
         with self._engine.reading:

@@ -1,12 +1,13 @@
-"""A page-by-page reader of damaged SQLite files.
+"""A reader of damaged SQLite files, page by page.
 
 SQLite finds a row by descending from the root of a B-tree, so one damaged page hides all rows below it. This
 module reads each page separately, and returns each row that can be decoded. A returned row may still be
-wrong, so the caller must verify the row by its checksum. The file is never changed.
+wrong, so the caller must verify the row's checksum. The file is never changed.
 
-No library does this. In a test, 5 of the 216 pages of a store with 3,000 documents were overwritten. A
-`SELECT` then read 21 % of the documents, and this module 98 % (means of 12 random choices of pages). SQLite's
-own `.recover`, in Debian 12's version 3.40.1, ended with "SQL logic error" on these files.
+No library for this purpose is known. In a test, 5 of the 216 pages of a store with 3,000 documents were
+overwritten. A `SELECT` statement then returned 21 % of the documents, and this module 98 % (means of 12
+random choices of pages). SQLite's own `.recover` command, in Debian 12's version 3.40.1, ended with "SQL
+logic error" on these files.
 
 The layout is that of https://sqlite.org/fileformat2.html: sections 1.3 (header), 1.5 (free list), 1.6 (B-tree
 pages, cells, overflow) and 2.1 (records).
@@ -30,7 +31,7 @@ _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
 class _UnreadableError(ValueError):
-    """A cell, a record or a chain of pages cannot be decoded."""
+    """A cell, a record or a chain of overflow pages cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class PageRecord:
 
     page: int
     rowid: int | None
-    """The row id; None for an index entry."""
+    """The rowid of a table row; None for an index entry."""
     values: tuple[Value, ...]
 
 
 class Pages:
-    """The pages of a database file, as updated by its write-ahead log."""
+    """The pages of a database file, including the changes in its write-ahead log."""
 
     def __init__(self, path: Path) -> None:
         """Open the database file and its write-ahead log. Raises OSError if a file cannot be opened."""
@@ -54,7 +55,7 @@ class Pages:
         if log.exists():
             self._log = log.open("rb")
         self.unreadable = 0
-        """Number of B-tree cells that could not be decoded so far."""
+        """Number of B-tree cells found so far that could not be decoded."""
         self.size: Final = self._page_size()
         in_log = wal.Log((), ()) if self._log is None else wal.read(self._log, self.size)
         self._in_log = {frame.page: frame.offset for frame in in_log.seen}
@@ -63,7 +64,7 @@ class Pages:
         first = self.page(1) if self.count else b""
         self._usable = self.size - (first[20] if self._has_header(first) else 0)
         self.free_known = self._has_header(first)
-        """True if the list of free pages could be read. If it is False, `rows` yields deleted rows too."""
+        """True if the list of free pages could be read. If False, `rows` also yields deleted rows."""
         self._free = self._free_pages(first) if self.free_known else set()
 
     def __enter__(self) -> Self:
@@ -93,15 +94,15 @@ class Pages:
         return data if len(data) == self.size else b""
 
     def rows(self) -> Iterator[PageRecord]:
-        """Yield every readable row of every table."""
+        """Yield each readable row of each table in the file."""
         for number, data, start in self._pages({_TABLE_LEAF}):
             yield from self._rows(number, data, start)
 
     def rows_beyond(self) -> Iterator[PageRecord]:
-        """Yield the rows in the part of a damaged write-ahead log that SQLite does not read (see `wal`).
+        """Yield the rows in that part of a damaged write-ahead log that SQLite does not read (see `wal`).
 
-        Call this after `rows`. Rows are yielded in the order in which they were written. A row is yielded
-        again for each later copy of its page.
+        Call this after `rows`. Rows are yielded in the order in which they were written. If the log contains
+        several copies of a page, its rows are yielded for each copy.
         """
         for frame in self._beyond:
             self._in_log[frame.page] = frame.offset
@@ -123,7 +124,7 @@ class Pages:
                 self.unreadable += 1
 
     def entries(self) -> Iterator[PageRecord]:
-        """Yield every readable entry of every index."""
+        """Yield each readable entry of each index in the file."""
         most = (self._usable - 12) * 64 // 255 - 23
         for number, data, start in self._pages({_INDEX_LEAF, _INDEX_INTERIOR}):
             inner = data[start] == _INDEX_INTERIOR
@@ -135,7 +136,7 @@ class Pages:
                     self.unreadable += 1
 
     def _pages(self, kinds: set[int]) -> Iterator[tuple[int, bytes, int]]:
-        """Yield each used page of these kinds: its number, content, and the offset of its B-tree header."""
+        """Yield (number, content, offset of the B-tree header) for each used page of the given kinds."""
         for number in range(1, self.count + 1):
             if number in self._free:
                 continue
@@ -145,7 +146,7 @@ class Pages:
                 yield number, data, start
 
     def _cells(self, data: bytes, start: int, *, header: int) -> Iterator[int]:
-        """Yield the offsets of the cells of a B-tree page."""
+        """Yield the offset of each cell in a B-tree page."""
         (count,) = struct.unpack_from(">H", data, start + 3)
         array = start + header
         if array + 2 * count > len(data):
@@ -162,9 +163,9 @@ class Pages:
 
         Args:
             data: the page's content.
-            at: offset of the cell's content in the page.
-            size: total size of the content in bytes.
-            most: maximum number of content bytes that SQLite stores on the page itself.
+            at: offset of the cell's content in the page, in bytes.
+            size: total size of the cell's content, in bytes.
+            most: maximum number of bytes of content that SQLite stores on the page itself.
         """
         usable = self._usable
         if size <= most:
@@ -193,7 +194,7 @@ class Pages:
         return b"".join(parts)
 
     def _page_size(self) -> int:
-        """Return the page size stated in the file's header, else in the log's header, else the default."""
+        """Return the page size in bytes from the file's header, the log's header, or else the default."""
         header = self._file.read(100)
         if self._has_header(header):
             return _plausible_size(int.from_bytes(header[16:18])) or _DEFAULT_PAGE_SIZE
@@ -206,7 +207,7 @@ class Pages:
         return len(first) >= 100 and first.startswith(_MAGIC)
 
     def _free_pages(self, first: bytes) -> set[int]:
-        """Return the numbers of the free pages, whose rows were deleted."""
+        """Return the numbers of the free pages, which contain deleted rows."""
         free: set[int] = set()
         trunk = int.from_bytes(first[32:36])
         while 1 < trunk <= self.count and trunk not in free:
@@ -223,13 +224,13 @@ class Pages:
 
 
 def _plausible_size(stored: int) -> int:
-    """Return a page size in bytes, or 0 if it is not valid. In the file's header, 1 means 65,536."""
+    """Return the page size in bytes for a value in the file's header (1 means 65,536); 0 if it is invalid."""
     size = 65536 if stored == 1 else stored
     return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Decode an integer of one to nine bytes at an offset. Return the integer and the offset after it."""
+    """Decode a variable-length integer at an offset. Return the integer and the offset after it."""
     value = 0
     for count, byte in enumerate(data[at : at + 9], start=1):
         if count == 9:
@@ -245,7 +246,7 @@ def _signed(value: int) -> int:
 
 
 def _record(payload: bytes) -> tuple[Value, ...]:
-    """Decode the values of a record."""
+    """Decode all values of a record."""
     end, at = _varint(payload, 0)
     if end > len(payload):
         raise _UnreadableError("a header extends beyond its record")

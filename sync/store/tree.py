@@ -1,9 +1,9 @@
 """The revision tree of one document: the order of its revisions, its leaves, and the winning revision.
 
-This module does no I/O. A tree contains only the revisions that were inserted and not pruned since, so it may
-have several roots. The parent of a node is its nearest known ancestor, which may be several generations
-older. Each inserted history is merged into the tree, so the tree depends only on the inserted revisions, not
-on their order.
+This module does no I/O. A tree contains only the revisions that were inserted and have not been pruned, so it
+may have several roots. The parent of a node is its nearest known ancestor, which may be several generations
+older. Each inserted history is merged into the tree. So the tree depends only on the inserted revisions, not
+on the order in which they were inserted.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -25,10 +25,10 @@ class Node:
 
     generation: int
     parent: str | None
-    """The nearest known ancestor; None for a root."""
+    """Id of the nearest known ancestor; None for a root."""
     deleted: bool = False
     body: bytes | None = None
-    """The body as JSON text; None if it is not kept. The body of a leaf is always kept."""
+    """The revision's body as JSON text; None if it is not kept. The body of a leaf is always kept."""
 
 
 class RevisionTree:
@@ -41,7 +41,7 @@ class RevisionTree:
 
     @classmethod
     def single(cls, revision: str, *, deleted: bool, body: bytes) -> "RevisionTree":
-        """Return the tree of a document with one known revision."""
+        """Return the tree of a document that has only one known revision."""
         tree = cls()
         tree.nodes[revision] = Node(revisions.generation(revision), None, deleted, body)
         return tree
@@ -50,9 +50,9 @@ class RevisionTree:
         """Add a revision and its ancestors.
 
         Args:
-            revision: the revision.
-            history: its ancestors, newest first; generations may be missing.
-            deleted: whether the revision is a deletion.
+            revision: id of the revision.
+            history: ids of its ancestors, newest first; generations may be missing.
+            deleted: True if the revision is a deletion.
             body: the revision's body as JSON text.
 
         Returns:
@@ -70,11 +70,11 @@ class RevisionTree:
         return new
 
     def _merge(self, line: Sequence[str]) -> bool:
-        """Record that each revision in `line` descends from the next one. The first one must be in the tree.
+        """Record that each revision in `line` descends from the next one. The first must be in the tree.
 
         Stop where `line` contradicts the tree, that is, where a revision would have two ancestors of the same
-        generation. The earlier record is kept, and no revision becomes a leaf, because the body of a former
-        ancestor may have been removed.
+        generation. In that case, the earlier record is kept. No ancestor becomes a leaf, because its body may
+        have been removed.
 
         Returns:
             False if there was a contradiction.
@@ -101,7 +101,7 @@ class RevisionTree:
         return True
 
     def line(self, revision: str) -> Iterator[str]:
-        """Yield the revision and its known ancestors, newest first."""
+        """Yield a revision and its known ancestors, newest first."""
         at: str | None = revision
         while at is not None:
             yield at
@@ -113,11 +113,11 @@ class RevisionTree:
         return [revision for revision in self.nodes if revision not in parents]
 
     def live_leaves(self) -> list[str]:
-        """Return the leaves that are not deletions. The document is in conflict if there are several."""
+        """Return the leaves that are not deletions. If there are several, the document has a conflict."""
         return [revision for revision in self.leaves() if not self.nodes[revision].deleted]
 
     def has_ended(self, revision: str) -> bool:
-        """Return True if a live revision's branch was closed by a tombstone while another branch is live."""
+        """Return True if a tombstone has closed a live revision's branch, and another branch is live."""
         node, live = self.nodes.get(revision), self.live_leaves()
         if node is None or node.deleted or not live:
             return False
@@ -133,10 +133,10 @@ class RevisionTree:
     def history(
         self, revision: str, *, until: Collection[str] = (), limit: int = revisions.HORIZON
     ) -> list[str]:
-        """Return the ancestors to send with a revision, newest first, ending at the first one in `until`.
+        """Return the ancestors to send with a revision, newest first, ending with the first one in `until`.
 
-        If more than `limit` ancestors come before the first one in `until`, those in excess are skipped. The
-        peer has reported that ancestor, so the peer can attach the revision there.
+        At most `limit` ancestors are returned. If necessary, the ancestors just above the last one are
+        omitted. The peer has reported the last one, so it can still attach the revision to that ancestor.
         """
         line = list(self.line(revision))[1:]
         named = next((index for index, ancestor in enumerate(line) if ancestor in until), None)
@@ -147,18 +147,18 @@ class RevisionTree:
         return [*line[: max(limit - 1, 0)], line[named]]
 
     def keep_branch(self, revision: str) -> None:
-        """Remove all revisions except this one and its ancestors.
+        """Remove all revisions except `revision` and its ancestors.
 
-        A document with a single writer has only one branch.
+        This is used for a document with a single writer, which has only one branch.
         """
         branch = set(self.line(revision))
         for other in [r for r in self.nodes if r not in branch]:
             del self.nodes[other]
 
     def forget_unsound(self) -> None:
-        """Remove revisions with a generation of SOUND_LIMIT or higher.
+        """Remove the revisions whose generation is SOUND_LIMIT or higher.
 
-        Ancestors without a body that then become leaves are removed too. The tree may be empty afterwards.
+        If ancestors without a body become leaves, they are removed too. The tree may be empty afterwards.
         """
         nodes = self.nodes
         unsound = [revision for revision, node in nodes.items() if node.generation >= revisions.SOUND_LIMIT]
@@ -170,25 +170,25 @@ class RevisionTree:
     def forget_empty_leaves(self) -> bool:
         """Remove the leaves without a body, and the ancestors without a body that then become leaves.
 
-        In earlier versions, a history that contradicted the tree could cause an ancestor to lose its
-        descendants.
+        In earlier versions of Logboat, an ancestor could lose its descendants if a history contradicted the
+        tree.
 
         Returns:
-            True if there was such a leaf.
+            True if any leaf was removed.
         """
         empty = {leaf for leaf in self.leaves() if self.nodes[leaf].body is None}
         self._forget_empty(empty)
         return bool(empty)
 
     def _forget_empty(self, ends: Collection[str | None]) -> None:
-        """Remove each of these revisions if it is a leaf without a body, then its ancestors likewise."""
+        """Remove each revision in `ends` that is a leaf without a body, and then such ancestors of it."""
         for end in ends:
             leaf = end
             while leaf is not None and self.nodes[leaf].body is None and leaf in self.leaves():
                 leaf = self.nodes.pop(leaf).parent
 
     def prune(self, keep: Collection[str] = ()) -> None:
-        """Remove ancestors at least HORIZON generations below every leaf, except the revisions in `keep`.
+        """Remove ancestors that are at least HORIZON generations below every leaf, except those in `keep`.
 
         Each remaining revision is linked to its nearest remaining ancestor.
         """
@@ -214,7 +214,7 @@ class RevisionTree:
                 self.nodes[node.parent].body = None
 
     def encode(self, without_body_of: str) -> bytes:
-        """Encode the tree compactly, without the body of the winning revision, which has its own column."""
+        """Encode the tree compactly, except for the winning revision's body, which has its own column."""
         order = sorted(self.nodes, key=lambda revision: (self.nodes[revision].generation, revision))
         index = {revision: number for number, revision in enumerate(order)}
         flat: list[Any] = []
@@ -232,7 +232,7 @@ class RevisionTree:
 
     @classmethod
     def decode(cls, data: bytes, *, winner: str, body: bytes) -> "RevisionTree":
-        """Decode a tree from the bytes of `encode` and the winner's body.
+        """Decode a tree from the result of `encode` and the body of the winning revision.
 
         Raises:
             ValueError: the bytes are not an encoded tree.
@@ -252,7 +252,7 @@ class RevisionTree:
         return tree
 
     def faults(self) -> list[str]:
-        """Return a description of each violated invariant; empty if the tree is valid."""
+        """Return a description of each invariant that the tree violates; empty if the tree is valid."""
         faults = []
         for revision, node in self.nodes.items():
             if not revisions.valid(revision) or revisions.generation(revision) != node.generation:

@@ -1,9 +1,9 @@
 """The file of SQLite's write-ahead log: its preallocation, and reading beyond a damaged frame.
 
-SQLite reads a log up to the first frame with a wrong checksum. It treats all later frames as a commit that a
-power cut interrupted. But if a frame in the middle was damaged later, the frames after it contain commits
-that were durable. The two cases can be distinguished. Each commit is flushed to the card before the next is
-written, so a power cut leaves at most one unfinished commit.
+SQLite reads a log up to the first frame with a wrong checksum. It treats all later frames as part of a commit
+that a power cut interrupted. But if a frame in the middle was damaged afterwards, the frames after it contain
+commits that were durable. The two cases can be distinguished: each commit is flushed to the card before the
+next one is written, so a power cut leaves at most one unfinished commit.
 
 The layout is that of https://sqlite.org/fileformat2.html, section 4.
 """
@@ -21,13 +21,13 @@ import apsw
 HEADER: Final = 32
 FRAME_HEADER: Final = 24
 PAGE: Final = 4096
-"""SQLite's default page size, and the block size of the file system, in bytes."""
+"""SQLite's default page size in bytes, which is also the block size of the file system."""
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
-"""Magic numbers of the header, each with the byte order of the checksums that it indicates."""
+"""Magic numbers in a log's header, each with the byte order of checksums that it stands for."""
 
 
 class UnreadFrames(Enum):
-    """The content of a write-ahead log beyond the part that SQLite reads."""
+    """Kind of content that follows the part of a write-ahead log that SQLite reads."""
 
     NOTHING = "nothing"
     ONE_COMMIT = "one commit at most"
@@ -38,13 +38,13 @@ class UnreadFrames(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame of the write-ahead log: one page's content as written by one commit."""
+    """A frame of the write-ahead log, which contains one page as it was written by one commit."""
 
     page: int
     offset: int
-    """Offset in bytes of the page's content in the log."""
+    """Offset of the page's content in the log, in bytes."""
     pages: int
-    """Number of pages in the database, in the last frame of a commit; 0 in other frames."""
+    """Size of the database in pages, if this is the last frame of a commit; 0 in other frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Log:
     """The frames of one write-ahead log."""
 
     seen: tuple[Frame, ...]
-    """Frames of the commits that SQLite reads."""
+    """Frames of the commits that SQLite reads, in order."""
     beyond: tuple[Frame, ...]
-    """Later frames of the same log, except those with a wrong checksum."""
+    """Frames of the same log after those in `seen`, except frames with a wrong checksum."""
 
     @property
     def pages(self) -> int:
-        """Number of pages in the database after the last commit that SQLite reads; 0 if there is none."""
+        """Size of the database, in pages, after the last commit that SQLite reads; 0 if there is none."""
         return self.seen[-1].pages if self.seen else 0
 
 
@@ -68,22 +68,22 @@ def length(frames: int, size: int) -> int:
 
 
 def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
-    """Extend an open database's log with zeros to this number of frames, unless the log is long enough.
+    """Extend the log of an open database with zeros to the size of `frames` frames, if it is shorter.
 
-    While a log grows, the file system writes three additional blocks per commit. Preallocation avoids this.
-    Raises OSError if the log cannot be written.
+    While a log grows, the file system writes three additional blocks per commit. Preallocation avoids these
+    writes. Raises OSError if the log cannot be written.
     """
     log = path.with_name(path.name + "-wal")
     missing = length(frames, size) - (log.stat().st_size if log.exists() else 0)
     if missing > 0:
-        with log.open("ab") as file:  # appends even if the log has grown since; SQLite overwrites the zeros
+        with log.open("ab") as file:  # if the log has grown in the meantime, zeros are still only appended
             file.write(bytes(missing))
             file.flush()
             os.fdatasync(file.fileno())
 
 
 def page_size(header: bytes) -> int:
-    """Return the page size of the database in bytes, from its log's header."""
+    """Return the page size of a database, in bytes, from the header of its log."""
     return int.from_bytes(header[8:12])
 
 
@@ -112,7 +112,7 @@ def read(file: BinaryIO, size: int) -> Log:
 def unseen(path: Path) -> UnreadFrames:
     """Classify what the log of the database at `path` contains beyond the part that SQLite reads.
 
-    SQLite itself checks the part that it reads. The database must not be open. Raises OSError if the log
+    SQLite itself verifies the part that it reads. The database must not be open. Raises OSError if the log
     cannot be read, and apsw.Error if SQLite cannot open the database.
     """
     log = path.with_name(path.name + "-wal")
@@ -133,7 +133,7 @@ def unseen(path: Path) -> UnreadFrames:
 
 
 def _seen_by_sqlite(path: Path) -> tuple[int, int]:
-    """Return the page size, and the number of frames of the log that SQLite reads."""
+    """Return the page size in bytes, and the number of frames in the log that SQLite reads."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -145,7 +145,7 @@ def _seen_by_sqlite(path: Path) -> tuple[int, int]:
 
 
 def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | None:
-    """Return the byte order, salts and checksum in a log's header; None if the header is broken."""
+    """Return the byte order, salts and checksum from a log's header; None if the header is damaged."""
     file.seek(0)
     header = file.read(HEADER)
     order = _MAGIC.get(int.from_bytes(header[:4])) if len(header) == HEADER else None
@@ -156,9 +156,9 @@ def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | N
 
 
 def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
-    """Return the byte order and the salts of the newest log in a file whose header is broken.
+    """Return the byte order and the salts of the newest log in a file whose header is damaged.
 
-    Both are taken from the first frame whose checksum continues that of the frame before it, because frames
+    Both are taken from the first frame whose checksum continues the checksum of the frame before it. Frames
     of older logs come later in the file. If there is no such frame, the salts are empty.
     """
     before: bytes | None = None
@@ -190,10 +190,10 @@ def _frames(
     sums: tuple[int, int] | None,
     to_the_first_fault: bool = False,
 ) -> Iterator[Frame]:
-    """Yield the frames with these salts.
+    """Yield the frames with the given salts.
 
-    A frame with a wrong checksum is omitted. A frame whose predecessor has a broken header cannot be checked.
-    Such a frame is nevertheless yielded, because rows have their own checksums.
+    A frame with a wrong checksum is omitted. A frame cannot be checked if the header of the frame before it
+    is damaged. Such a frame is yielded nevertheless, because rows have their own checksums.
 
     Args:
         file: the log.
@@ -218,7 +218,7 @@ def _frames(
 
 
 def _is_longer(file: BinaryIO, size: int, frames: int, salts: bytes) -> bool:
-    """Return True if the log contains a frame with these salts after the first `frames` frames."""
+    """Return True if the log contains a frame with the given salts after the first `frames` frames."""
     return any(at >= length(frames, size) and head[8:16] == salts for at, head in _heads(file, size))
 
 

@@ -1,12 +1,14 @@
 """A queue of the processes that wait for the store's write lock.
 
-SQLite grants its write lock to any process that requests it while it is free. So a process that writes one
-transaction after another can keep another process waiting for seconds. To prevent this, each writer locks a
-turnstile before it requests the write lock, and unlocks the turnstile when it holds the write lock. While one
-writer holds the turnstile, a process that has just finished writing must wait behind that writer.
+When SQLite's write lock is free, SQLite grants it to any process that requests it. So a process that writes
+one transaction after another can keep another process waiting for seconds. To prevent this, each writer locks
+a second lock, the turnstile, before it requests the write lock. It unlocks the turnstile when it has obtained
+the write lock. While a writer has locked the turnstile, a process that has just finished writing must wait
+for that writer.
 
-The turnstile only makes access fair; SQLite's own lock protects the data. A writer that cannot pass the
-turnstile within a second, for example because a stopped process has locked it, continues without it.
+The turnstile only makes access fair. SQLite's own lock protects the data. If a writer cannot lock the
+turnstile within a second, for example because a stopped process has locked it, the writer continues without
+it.
 """
 
 import fcntl
@@ -20,7 +22,7 @@ _PAUSE_S: Final = 0.001
 
 
 class WriterQueue:
-    """Queue of the processes that write to one store: a lock, the turnstile, on a separate file.
+    """Queue of the processes that write to one store. It uses a lock, the turnstile, on a separate file.
 
     The database file itself cannot be used for this purpose, because closing any of its descriptors would
     drop SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
@@ -33,7 +35,7 @@ class WriterQueue:
             self._descriptor = -1  # the folder is read-only, so no process can write to the store
 
     def enter(self) -> None:
-        """Lock the turnstile, waiting at most one second."""
+        """Lock the turnstile. If this takes longer than one second, continue without the lock."""
         if self._descriptor < 0:
             return
         deadline = 0.0
