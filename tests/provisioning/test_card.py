@@ -215,7 +215,7 @@ def test_interrupted_card_does_not_boot_and_can_be_written_again(
         patch.setattr(image_writing, "_write_at", pulled)
         with pytest.raises(CardError, match="the card cannot be booted now; write it again"):
             used.write()
-    with used.path.open("rb") as file, pytest.raises(CardError, match="the partition table .* is missing"):
+    with used.path.open("rb") as file, pytest.raises(CardError, match=r"the partition table .* is missing"):
         partitions.read(partitions.at(file.fileno()))
     used.write()
     assert images.in_data(used.path, "cat /inbox/identity/vessel.key").encode() == SECRET
