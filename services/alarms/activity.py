@@ -34,6 +34,8 @@ class Activity:
         self._per_ms = per_ms
         self._starts: deque[int] = deque(maxlen=most_starts + 1)
         self._runs: deque[tuple[int, int]] = deque()
+        self._runs_ms = 0
+        """Total length of `_runs`."""
         self._active: bool | None = None
         self._since = 0
         self._last_known: bool | None = None
@@ -59,11 +61,17 @@ class Activity:
         runs = self._runs
         if self._per_ms and end > begin:
             runs.append((begin, end))
-        while runs and runs[0][1] <= end - self._per_ms:
-            runs.popleft()
+            self._runs_ms += end - begin
+        self._forget(end - self._per_ms)
         if len(runs) > MOST_RUNS:
             (first, until), (second, last) = runs.popleft(), runs.popleft()
             runs.appendleft((second - (until - first), last))
+
+    def _forget(self, before_ms: int) -> None:
+        """Remove the runs that ended before a time, which must not be before that of earlier calls."""
+        while self._runs and self._runs[0][1] <= before_ms:
+            begin, end = self._runs.popleft()
+            self._runs_ms -= end - begin
 
     def move_back(self, gap_ms: int) -> None:
         """Move all times of earlier boots back, because the time without power has become known."""
@@ -87,7 +95,11 @@ class Activity:
     def ran_ms(self, now_ms: int) -> int:
         """Return the running time in the window."""
         begin = now_ms - self._per_ms
-        return sum(max(end - max(start, begin), 0) for start, end in self._all_runs(now_ms))
+        self._forget(begin)
+        ran_ms = self._runs_ms
+        if self._runs and self._runs[0][0] < begin:
+            ran_ms -= begin - self._runs[0][0]
+        return ran_ms + (max(now_ms - max(self._since, begin), 0) if self._active else 0)
 
     def ran_change(self, now_ms: int, limit_ms: int) -> int | None:
         """Return when the running time in the window will cross the limit; None if a sample must come first.

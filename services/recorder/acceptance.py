@@ -71,6 +71,8 @@ class SensorIntake:
         self._named = 0 if episode is None else episode.sequence
         """Number of the sample after which the last alarm is named."""
         self._seen: tuple[Value, SensorState] | None = None
+        self._judged_ms = 0
+        """Boot clock time of the last change of the alarm since the recorder started."""
         self._watch = AlarmWatch(
             settings.alarms,
             unit=settings.unit,
@@ -241,6 +243,16 @@ class SensorIntake:
     ) -> AlarmRecord | None:
         if self._watch.is_unknown:
             return None
+        if now.clock_ms < self._judged_ms:  # a sample that was taken just before a delay ended
+            now = dataclasses.replace(now, clock_ms=self._judged_ms)
+        changed = self._episode_after(standing, now, value=value)
+        if changed is not None:
+            self._judged_ms = now.clock_ms
+        return changed
+
+    def _episode_after(
+        self, standing: AlarmState | None, now: ClockMoment, *, value: Value
+    ) -> AlarmRecord | None:
         episode = self.episode
         if standing is None:
             if episode is None:

@@ -1,15 +1,15 @@
 """Runs all benchmarks one after another, for `make bench`.
 
 `make bench ARGS=quick` runs shorter benchmarks. `ARGS=status` runs a single benchmark. `ARGS="status 100000"`
-runs it with a different number of documents. For other benchmarks, the number is one of bytes, seconds or
-alarms.
+runs it with a different number of documents. For other benchmarks, the number is one of bytes, seconds,
+alarms or starts.
 """
 
 import sys
 
 from tests.mesh import traffic
 
-from . import delay, gateway, lights, outputs, recorder, recordings, replication, status, store
+from . import delay, gateway, lights, outputs, recorder, recordings, replication, rules, status, store
 
 
 def main(arguments: list[str]) -> int:
@@ -21,6 +21,7 @@ def main(arguments: list[str]) -> int:
     recorder.main(seconds)
     lights.main(seconds / 2)
     outputs.main(20 if quick else outputs.EDGES)
+    rules.main(3 if quick else rules.STARTS)
     store.main()
     status.main(50_000 if quick else 1_000_000)
     slow = recordings.main(6_000_000 if quick else recordings.BYTES)
@@ -49,6 +50,8 @@ def one(name: str, figures: list[str]) -> int:
             return delay.main(figure or 60.0)
         case "recordings":
             return recordings.main(recordings.BYTES if figure is None else int(figure))
+        case "rules":
+            rules.main(rules.STARTS if figure is None else int(figure))
         case "store":
             store.main()
         case "replication":

@@ -16,6 +16,7 @@ from sensors.severity import Severity
 
 SLACK_MS = 10_000
 SLOTS = 60
+FOREVER_MS = 10**15
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class PlainModel:
     def stretches(self, settings: SensorSettings) -> list[Stretch]:
         """Return the times in which a sensor's state is known."""
         silence_ms = round((settings.window_s + 3 * settings.interval_s) * 1000) + SLACK_MS
+        if settings.kind == "replay":  # may be silent
+            silence_ms = FOREVER_MS
         found: list[Stretch] = []
         samples = self._samples.get(settings.id, ())
         for place, sample in enumerate(samples):

@@ -139,6 +139,16 @@ def test_two_alarms_without_a_sample_between_them_have_different_numbers() -> No
     assert len(numbers) == len({row.sequence for _, row in aboard.rows if row.sequence in numbers})
 
 
+def test_alarm_is_not_cleared_before_it_is_raised_by_a_sample_that_arrives_late() -> None:
+    aboard = Aboard(contact(rule(idle_for_s=60.0)))
+    aboard.offer(value=False, pause_ms=0)
+    aboard.elapse(60_010)
+    assert aboard.is_raised
+    aboard.offer(value=True, pause_ms=-8)  # taken before the alarm was raised
+    assert aboard.episode is not None
+    assert aboard.episode.cleared_ms == aboard.episode.raised_ms
+
+
 def test_starts_and_running_time_of_a_pump_are_exact_over_a_year() -> None:
     chance = random.Random(6)
     year = [(0, False)]
@@ -161,6 +171,40 @@ def test_starts_and_running_time_of_a_pump_are_exact_over_a_year() -> None:
             ran += min(end, at) - max(begin, at - DAY)
         assert activity.starts_too_often(at) is (starts > 20)
         assert activity.ran_ms(at) == ran
+
+
+YEAR = pytest.param(365, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))
+
+
+@pytest.mark.parametrize("days", [31, YEAR])
+def test_recorder_that_is_restarted_counts_exactly_for_a_month_and_for_a_year(days: int) -> None:
+    chance = random.Random(days)
+    aboard = Aboard(
+        contact(rule(starts_above=9, per_s=86_400.0), rule(runs_above_s=36_000.0, per_s=7 * 86_400.0))
+    )
+    aboard.offer(value=False, pause_ms=0)
+    starts, ends, compared = list[int](), list[int](), 0
+    while aboard.ms < days * DAY:
+        pause_ms = chance.choice((20_000, 5 * MINUTE, 4 * HOUR)) + chance.randrange(HOUR)
+        until = aboard.ms + (pause_ms if len(starts) == len(ends) else chance.randrange(5_000, 15 * MINUTE))
+        while aboard.ms < until:
+            aboard.elapse(min(until - aboard.ms, 5 * MINUTE))
+            if chance.random() < 0.001:
+                aboard.restart()
+                aboard.offer(value=len(starts) > len(ends), pause_ms=0)
+        aboard.offer(value=len(starts) == len(ends), pause_ms=0)
+        (starts if len(starts) == len(ends) else ends).append(aboard.ms)
+        in_a_day = sum(at > aboard.ms - DAY for at in starts[-50:])
+        runs = zip(starts, [*ends, aboard.ms], strict=False)
+        ran_ms = sum(max(end - max(begin, aboard.ms - 7 * DAY), 0) for begin, end in runs)
+        often, long = (watch.activity for watch in aboard.intake._watch._watches)
+        assert often is not None
+        assert long is not None
+        assert often.starts_too_often(aboard.ms) is (in_a_day > 9)
+        assert long.ran_ms(aboard.ms) == ran_ms
+        assert aboard.is_raised is (in_a_day > 9 or ran_ms > 36_000_000)
+        compared += 1
+    assert compared > days * 8
 
 
 def test_chattering_contact_does_not_use_ever_more_memory() -> None:
