@@ -63,7 +63,7 @@ FACTS = [
     ),
     one("the names of the lights", r"\"power\", *\"record\""),
     one("the channels of documents", r"\"(readings|equipment)\", *\"(equipment|alarms)\""),
-    one("the severities of alarms", r"\"alert\", *\"warn\"", "sync/fleet/conflict_resolvers.py"),
+    one("the severities of alarms", r"\"alert\", *\"warn\"", "sync/fleet/severities.py"),
     one("the states of links and gateways", r"\bstate *(==|!=|in) *\(?\"(linked|silent|refused|connect)"),
     one(
         "when network time replaces the last known time",
