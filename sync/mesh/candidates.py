@@ -26,7 +26,7 @@ PROVEN_FOR: Final = 3600.0
 A vessel that has sailed on has other addresses by then.
 """
 MOST_ADDRESSES: Final = 8
-"""Maximum number of addresses kept for one candidate. No appliance has more addresses."""
+"""Maximum number of addresses kept for one candidate. An appliance never has more addresses."""
 VESSELS_KEPT: Final = 512
 
 

@@ -187,13 +187,13 @@ Client = User | CertificateHolder | Anonymous
 # Listener side: checking
 
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
-"""Function that accepts a user name and a password, and returns True if the password is correct."""
+"""Function that returns True if a password is correct. Its arguments are the user name and the password."""
 CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
-"""Function that returns True if a client may connect. It receives a list that begins with its certificate.
+"""Function that returns True if the client with the given certificate may connect.
 
-The other certificates in the list are those of the issuers, if known. To refuse the client with a reason, the
-function may return a string such as "the certificate of argo was revoked on 2026-11-01". The reason is logged
-here and sent to the client.
+Its argument is a list that begins with the client's certificate, followed by those of the issuers, if known.
+To refuse the client with a reason, the function may return a string such as "the certificate of argo was
+revoked on 2026-11-01". The reason is logged here and sent to the client.
 """
 
 

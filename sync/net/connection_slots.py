@@ -38,7 +38,7 @@ class ConnectionSlots(Generic[K]):
     def __init__(
         self, most: int, *, reserved: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
     ) -> None:
-        """Create slots, all of which are free.
+        """Create the slots of a listener, all of which are free.
 
         Args:
             most: maximum number of admitted connections.

@@ -130,7 +130,7 @@ class URLEndpointListenerConfiguration:
     heartbeat: float = 300.0
     """Seconds between pings."""
     grace: float = 30.0
-    """Seconds after a ping after which a connection counts as lost if no data arrives."""
+    """Seconds to wait for data after a ping before a connection counts as lost."""
     max_connections: int = 100
     strangers_per_address: int = PER_ADDRESS
     """Maximum number of unauthenticated connections from one address."""

@@ -34,9 +34,9 @@ class ProtocolType(Enum):
     """The kind of data that the application's connection carries."""
 
     MESSAGE_STREAM = auto()
-    """Complete messages with boundaries."""
+    """Messages. The connection preserves their boundaries."""
     BYTE_STREAM = auto()
-    """A stream of bytes without boundaries."""
+    """A stream of bytes. The connection preserves no message boundaries."""
 
 
 class Side(Enum):
@@ -197,7 +197,7 @@ class MessageTransport(asyncio.Protocol):
 
     @property
     def unwritten(self) -> int:
-        """Number of sent bytes that are still waiting to be written."""
+        """Number of bytes passed to `send` that are still waiting to be written."""
         return 0 if self._is_over else self._pipe.get_write_buffer_size()
 
     def send(self, frame: bytes) -> None:

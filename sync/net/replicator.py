@@ -91,7 +91,7 @@ class ReplicatorConfiguration:
     pull_filter: DocumentFilter | None = None
     """Function that returns True if a pulled document may be stored."""
     pull_rule: Rule | None = None
-    """Function used instead of `pull_filter`, which returns the reason to reject a document, or None."""
+    """Function to use instead of `pull_filter`. It returns the reason to reject a document, or None."""
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for pulled documents; None for no limit."""
     filter_name: str | None = None
@@ -354,7 +354,7 @@ class Replicator:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total payload bytes sent, and received, on all connections since the replicator was created."""
+        """Payload bytes sent and payload bytes received, in total, since the replicator was created."""
         sent, received = self.bytes_sent, self.bytes_received
         if self._link is not None and not self._link.is_closed:
             sent += self._link.transport.bytes_sent

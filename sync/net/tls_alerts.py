@@ -56,7 +56,7 @@ class AlertingContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """Wrap a pair of BIOs like `ssl.SSLContext.wrap_bio`, and store `send` for the alert."""
+        """Wrap a pair of BIOs, as `ssl.SSLContext.wrap_bio` does, with the function that sends alerts."""
         connection = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         assert isinstance(connection, _AlertingObject)
         connection.outgoing, connection.send = outgoing, _send.get()

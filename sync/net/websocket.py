@@ -36,7 +36,7 @@ class Tuning:
     heartbeat: float | None = 300.0
     """Interval between pings, by default the same as in Couchbase Lite; None or 0 for no pings."""
     grace: float = 30.0
-    """Time after a ping after which the connection counts as lost if no data arrives."""
+    """Time to wait for data after a ping before the connection counts as lost."""
     close_timeout: float = 10.0
     """Time after which a connection that is being closed is aborted."""
     frame_bytes: int = DEFAULT_FRAME_BYTES
@@ -132,7 +132,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     @property
     def unwritten(self) -> int:
-        """Number of sent bytes that are still waiting to be written."""
+        """Number of bytes passed to `send` that are still waiting to be written."""
         return 0 if self._is_over else self._pipe.get_write_buffer_size()
 
     @property

@@ -393,7 +393,7 @@ class _PendingConnection(asyncio.Protocol):
         return ssl_object
 
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
-        """Check the client's certificate, if the client has sent one. Return True if it was rejected.
+        """Check the client's certificate, if there is one. Return True if the client was rejected.
 
         Until the certificate is accepted, the client counts as unauthenticated, because a certificate that
         chains to a root may be revoked.

@@ -68,9 +68,9 @@ class ActiveOptions:
     pull: bool = True
     continuous: bool = False
     channels: frozenset[str] = frozenset()
-    """Channels whose documents are pulled; empty for all."""
+    """Channels whose documents are pulled; empty for all channels."""
     document_ids: frozenset[str] = frozenset()
-    """Ids of the documents to push and pull; empty for all."""
+    """Ids of the documents to push and pull; empty for all documents."""
     push_selection: Selection = EVERYTHING
     """Selection of the documents to push."""
     filter_name: str | None = None
@@ -213,7 +213,7 @@ class ActivePeer(PeerBase):
 
     @property
     def pending(self) -> int:
-        """Number of local changes that are selected but not pushed yet."""
+        """Number of local changes that are selected for the push and are not pushed yet."""
         return 0 if self._push is None else self._push.pending
 
     @property

@@ -17,7 +17,12 @@ class Attempts:
     """Record of the solutions tried for each rejected revision: the ways in which it was offered again."""
 
     def __init__(self, *, revisions: int, ways: int) -> None:
-        """Create an empty record for at most `revisions` revisions, and at most `ways` solutions for each."""
+        """Create an empty record.
+
+        Args:
+            revisions: maximum number of rejected revisions in the record.
+            ways: maximum number of solutions tried for one revision.
+        """
         self._revisions: Final = revisions
         self._ways: Final = ways
         self._tried: dict[_Key, list[str]] = {}

@@ -24,7 +24,7 @@ from sync.store import Database, bodies
 
 
 class BlobAccess:
-    """Record of which blobs of a store one peer may fetch."""
+    """Record of the blobs that one peer may fetch from a store."""
 
     def __init__(self, database: Database, readable: Selection) -> None:
         """Create the record for a peer that may read the documents selected by `readable`."""

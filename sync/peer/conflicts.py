@@ -77,7 +77,7 @@ class Resolved:
 
     document_id: str
     rev: str
-    """Id of the current revision."""
+    """Id of the document's current revision, after the conflict was resolved."""
     deleted: bool
     is_new: bool
     """True if a revision was created; False if the winning branch is unchanged."""

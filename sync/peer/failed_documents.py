@@ -25,7 +25,7 @@ from sync.store import Database
 MOST: Final = 10_000
 """Maximum number of documents in the list. A list of this length takes 1.5 MB in the store.
 
-The list is full after a month if all readings of a sensor fail that is read every five minutes.
+If a sensor is read every five minutes and each reading fails, the list is full after a month.
 """
 _LONGEST_REASON: Final = 300
 """Maximum length, in characters, of a stored reason. A peer may send a reason of any length."""

@@ -63,7 +63,7 @@ class MissingRevisionFetch:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump` if no message arrives before; None if no call is needed."""
+        """Time at which to call `pump` unless a message arrives earlier; None if no call is needed."""
         return self._waiting[0].due if self._waiting and self._may_ask else None
 
     @property

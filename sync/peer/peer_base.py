@@ -65,7 +65,7 @@ class PeerBase(ABC):
 
     @property
     def deadline(self) -> float | None:
-        """Time, by the session's clock, at which to call `turn` if no message arrives before.
+        """Time, by the session's clock, at which to call `turn` unless a message arrives earlier.
 
         It is None if no call is needed.
         """

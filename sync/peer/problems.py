@@ -11,7 +11,7 @@ class Domain(StrEnum):
     """The domain to which a problem's code belongs."""
 
     POSIX = "POSIX"
-    """Domain of the socket's `errno` values."""
+    """Domain of socket errors, whose codes are `errno` values."""
     DNS = "DNS"
     """Domain of `socket.EAI_…` values, for a host name that could not be resolved."""
     TLS = "TLS"

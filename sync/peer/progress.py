@@ -79,7 +79,7 @@ class Ledger:
     """Counters and events of a replication. The events are reported in batches."""
 
     def __init__(self, listener: DocumentListener | None = None, failed: FailureList | None = None) -> None:
-        """Create a ledger.
+        """Create a ledger of a replication, with all counters at zero.
 
         Args:
             listener: called with batches of events; None if there is no observer.
@@ -117,7 +117,7 @@ class Ledger:
             self.failed.note(direction, document_id, revision, problem)
 
     def settled(self, direction: Direction, document_id: str) -> None:
-        """Record that a document was replicated or needs no replication, so it has not failed."""
+        """Record that a document was replicated or needs no replication, and remove its recorded failure."""
         if self.failures:
             self.failures.pop(document_id, None)
         if self.failed:

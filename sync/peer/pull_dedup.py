@@ -183,7 +183,7 @@ class AnswerTurn:
 
     @property
     def deadline(self) -> float | None:
-        """Time of the next check if no message arrives before; None if no message is unanswered."""
+        """Time of the next check unless a message arrives earlier; None if no message is unanswered."""
         if not self._blockers or self._since is None:
             return None
         until = self._claims.until(self._blockers[-1])

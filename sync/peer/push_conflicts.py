@@ -177,7 +177,7 @@ class PushConflicts:
             self._outcomes.done(change)
 
     def _closing(self, change: model.DocumentChange, current: str) -> OfferedChange | None:
-        """Return the offer of a change together with the tombstone that closed the peer's branch here.
+        """Return an offer to send a change after the tombstone that closed the peer's branch here.
 
         Return None if the peer's branch was not closed here.
         """

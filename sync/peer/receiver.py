@@ -209,7 +209,7 @@ class ChangeReceiver:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump` if no message arrives before; None if no call is needed."""
+        """Time at which to call `pump` unless a message arrives earlier; None if no call is needed."""
         commit = self._batch_since + limits.COMMIT_AFTER if self._batch else None
         times = (self._turn.deadline, self._blobs.deadline, commit)
         return min((time for time in times if time is not None), default=None)

@@ -70,7 +70,7 @@ class ReceiveOptions:
     purges_removed: bool = False
     """True to purge a local document when it leaves the channels that we read at the peer."""
     prove_blobs: bool = False
-    """True if a peer's document may refer to a blob stored here only after the peer proves that it has it."""
+    """True if a peer must prove that it has a blob before its documents may refer to the stored blob."""
     quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the peer's quota, or None for no limit. Call it when the peer is known."""
 

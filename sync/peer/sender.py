@@ -163,7 +163,7 @@ class FeedSender:
 
     @property
     def behind(self) -> int:
-        """Upper bound on the number of changes that the other side lacks; 0 only if it lacks none."""
+        """Upper bound on the number of changes that the other side lacks; 0 only if no change is missing."""
         unread = max(0, self._database.last_sequence - self._scanned)
         lists = self._lists + len(self._offered) + len(self._proposals) + self._contests.asking
         failed = self._outcomes.failed_for_now
@@ -176,7 +176,7 @@ class FeedSender:
 
     @property
     def deadline(self) -> float | None:
-        """Time at which to call `pump` if no message arrives before; None if no call is needed."""
+        """Time at which to call `pump` unless a message arrives earlier; None if no call is needed."""
         if self._has_paused:
             return self._session.clock()
         times = [self._outcomes.deadline, None if self._place is None else self._place[0]]

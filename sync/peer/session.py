@@ -115,9 +115,9 @@ class Session:
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
         self._came_through = 0
-        """Number of the last of the peer's requests up to which all requests have arrived."""
+        """Highest number such that all of the peer's requests up to this number have arrived."""
         self._came_ahead: set[int] = set()
-        """Numbers of the requests that have arrived before an earlier request."""
+        """Numbers of the peer's requests that have arrived although an earlier request has not."""
 
     # Outgoing requests
 

@@ -43,7 +43,7 @@ _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'dep
 _NONE: Final = ""
 """Channel name that is recorded when a document without channels is deleted."""
 _MARKS: Final = (b'"channels"', b"\\u00")
-"""Byte strings. Every body that lists channels contains at least one of them, even if the key is escaped."""
+"""Byte strings to search for. A body that lists channels contains at least one, even with escaped keys."""
 
 
 class _Channels(msgspec.Struct, gc=False):

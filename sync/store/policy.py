@@ -14,7 +14,10 @@ from typing import Final, Protocol
 
 
 class DocumentPolicy(Protocol):
-    """The rules that an application defines for its documents. By default, they are the same for all."""
+    """The rules that an application defines for its documents.
+
+    By default, the same rules apply to all documents.
+    """
 
     immutable_prefixes: tuple[str, ...] = ()
     """Id prefixes of documents that never change. Each prefix ends with a colon.

@@ -51,7 +51,7 @@ class Remotes:
         }
 
     def set(self, document_id: str, remote: str, revision: str) -> None:
-        """Record that a remote now has a revision of a document. It replaces the one recorded before."""
+        """Record that a remote now has a revision of a document, instead of the revision recorded before."""
         with self._engine.writing:
             self._engine.execute("INSERT INTO remotes(name) VALUES (?) ON CONFLICT DO NOTHING", (remote,))
             if self._engine.connection.changes():

@@ -31,7 +31,7 @@ _UPDATE: Final = (
 )
 
 _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
-"""Byte strings. Every body that refers to a blob contains at least one of them, even if keys are escaped."""
+"""Byte strings to search for. A body that refers to a blob contains at least one, even with escaped keys."""
 
 
 @dataclass(slots=True)

@@ -181,7 +181,10 @@ class RevisionTree:
         return bool(empty)
 
     def _forget_empty(self, ends: Collection[str | None]) -> None:
-        """Remove each revision in `ends` that is a leaf without a body, and then such ancestors of it."""
+        """Remove each revision in `ends` that is a leaf without a body.
+
+        If its parent then becomes a leaf without a body, the parent is removed too, and so on.
+        """
         for end in ends:
             leaf = end
             while leaf is not None and self.nodes[leaf].body is None and leaf in self.leaves():
