@@ -15,6 +15,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from sensors.gpio.header_chip import open_header_chip
@@ -24,7 +25,7 @@ from services.config.loader import Configuration, ConfigurationError
 from services.config.model import LIGHTS, LightsSection
 from services.config.timezones import zone_of
 from services.logs.setup import fatal, running
-from services.outputs.pins import OutputPins
+from services.outputs.pins import OutputPins, release
 from services.state import state_file
 from services.system.control_socket import LIGHTS_SOCKET, ControlServer, OutputTest
 from services.system.systemd import Notifier
@@ -176,6 +177,7 @@ def off(args: Namespace) -> int:
         pins = OutputPins(loaded.outputs, _factory)
         pins.show({}, time.monotonic())  # opening a pin turns it off
         pins.close()
+        release(_pins_left(args.run) - {output.pin for output in loaded.outputs}, _factory)
         open_panel(loaded.configuration.lights).close()
         if pins.faults:
             raise PanelError("; ".join(f"output {name}: {fault}" for name, fault in pins.faults.items()))
@@ -183,6 +185,16 @@ def off(args: Namespace) -> int:
         sys.stderr.write(f"logboat lights: {error}\n")
         return 1
     return 0
+
+
+def _pins_left(run: Path) -> set[int]:
+    """Return the pins of the outputs that a killed daemon drove, whatever the configuration is now."""
+    state = state_file.read(state_file.path(run, "lights"))
+    outputs = None if state is None else state.get("outputs")
+    if not isinstance(outputs, list):
+        return set()
+    found = [each.get("pin") for each in outputs if isinstance(each, dict)]
+    return {pin for pin in found if isinstance(pin, int)}
 
 
 def _open_outputs(

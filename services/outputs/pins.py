@@ -129,5 +129,18 @@ class OutputPins:
         self.faults[output.id] = error
 
 
+def release(pins: Iterable[int], factory: Callable[[], Any]) -> None:
+    """Make these pins inputs, so that they no longer turn anything on. Ignore pins that are in use.
+
+    `factory` opens the header, and returns gpiozero's pin factory.
+    """
+    opened = None
+    for number in pins:
+        with suppress(Exception):  # the new user of the pin has already changed it
+            opened = opened or factory()
+            with closing(opened.pin(number)) as pin:
+                pin.function = "input"
+
+
 def _word(is_on: bool) -> str:  # a level has no other name
     return "on" if is_on else "off"

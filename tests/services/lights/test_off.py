@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gpiod.line import Direction
 
 from services.lights import daemon
+from services.state import state_file
 from tests.sensors.gpio import Board, board
 
 from .test_process import DARK
@@ -28,7 +30,12 @@ def places(tmp_path: Path) -> Namespace:
         'no_sensors = true\n[[output]]\nid = "siren"\npin = 23\non = ["alarm"]\n'
         '[[output]]\nid = "horn"\npin = 24\nactive = "low"\non = ["alarm"]\n'
     )
-    return Namespace(config=tmp_path / "logboat.toml", sensors=tmp_path / "sensors.toml", data=tmp_path)
+    return Namespace(
+        config=tmp_path / "logboat.toml",
+        sensors=tmp_path / "sensors.toml",
+        data=tmp_path,
+        run=tmp_path / "run",
+    )
 
 
 def test_outputs_are_turned_off_at_their_level(pi: Board, places: Namespace) -> None:
@@ -43,3 +50,13 @@ def test_output_that_cannot_be_turned_off_is_named_and_the_others_are_turned_off
     assert daemon.off(places) == 1
     assert "output siren: GPIO23 on pinctrl-bcm2711 is in use by fan-control" in capsys.readouterr().err
     assert pi.line(24).writes[-1] is True
+
+
+def test_pin_that_is_no_longer_that_of_an_output_is_released(pi: Board, places: Namespace) -> None:
+    """The output got another pin in the file, and then the daemon was killed."""
+    places.run.mkdir()
+    state_file.write(state_file.path(places.run, "lights"), {"outputs": [{"id": "siren", "pin": 25}]})
+    pi.line(25).settings.direction = Direction.OUTPUT
+    assert daemon.off(places) == 0
+    assert pi.line(25).settings.direction is Direction.INPUT
+    assert (pi.line(23).writes[-1], pi.line(25).writes) == (False, [])
