@@ -1,8 +1,8 @@
-"""Loads the vessel's fleet identity for the recorder, and signs boot documents with the identity.
+"""Loads the vessel's fleet identity for the recorder, and uses it to sign boot documents.
 
-The recorder signs the documents about the vessel and its boots, so that other vessels can pass them on.
-Without a usable identity, documents are not signed. An unusable identity is reported, and recording
-continues.
+The recorder signs the documents about the vessel and its boots, so that other vessels can pass them on. If
+the vessel has no identity, or an identity that cannot be used, documents are not signed. An unusable identity
+is reported, and recording continues.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ Each signature takes a few milliseconds on a small machine.
 
 @dataclass(frozen=True, slots=True)
 class OwnIdentity:
-    """The vessel's identity, or the reason why its identity cannot be used."""
+    """The vessel's fleet identity, or the reason why that identity cannot be used."""
 
     identity: "FleetIdentity | None" = field(default=None, repr=False)
     fault: str | None = None
@@ -49,7 +49,7 @@ class OwnIdentity:
 
     @property
     def sign(self) -> Sign | None:
-        """Function that signs documents; None without an identity."""
+        """Function that signs documents; None if there is no usable identity."""
         if self.identity is None:
             return None
         from sync.fleet import signing
@@ -74,9 +74,9 @@ NONE: Final = OwnIdentity()
 
 
 def load(folder: Path, vessel: str) -> OwnIdentity:
-    """Return the identity in a folder, which must be the identity of `vessel`.
+    """Load the identity in a folder, which must be the identity of `vessel`.
 
-    Never raise an error: recording continues even if the folder is unusable.
+    If the identity cannot be used, no exception is raised: the result contains the reason.
     """
     with contextlib.suppress(OSError):  # an error here is reported when the identity is loaded
         if not folder.exists():
@@ -102,7 +102,7 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
 
 
 def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
-    """Sign the boot documents that were written without this fleet's identity, and return their number.
+    """Sign boot documents that do not have a signature for this fleet yet, and return their number.
 
     The store is searched for such documents at the first start with an identity, and after each start without
     an identity. Raise StoreError if documents cannot be read or written.

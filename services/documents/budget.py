@@ -1,4 +1,4 @@
-"""The stores' budget, set by `[retention] budget`: a share of the data partition, or a size."""
+"""The stores' budget, set by `budget` under `[retention]`: a share of the data partition, or a size."""
 
 import os
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Budget(NamedTuple):
-    """Maximum size of all stores together: exactly one of the two fields is above 0."""
+    """Maximum combined size of all stores. Exactly one of the two fields is above 0."""
 
     share: float = 0.0
-    """Fraction of the partition that contains the stores, such as 0.8."""
+    """Maximum size as a fraction of the partition that contains the stores, such as 0.8."""
     size: int = 0
-    """Size in bytes."""
+    """Maximum size in bytes."""
 
     def __str__(self) -> str:
         """Return the budget in the format of the configuration file: `80 %` or `20000000000 B`."""

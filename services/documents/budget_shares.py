@@ -7,14 +7,14 @@
     documents of crew and guests: notes, service records,        10 %
     silences, photographs, those of their apps, checkpoints
 
-While there is space, any owner may use the space that other owners leave free. When space runs out, it is
-freed by removing documents of owners that exceed their shares. This vessel's log is shortened only if it
-exceeds its own share. Reasons:
+While there is enough space, any owner may use space that other owners leave free. When space runs out,
+documents of owners that exceed their shares are removed. This vessel's log is shortened only if it exceeds
+its own share. Reasons:
 
 - A vessel's own log is the purpose of the appliance, and no other vessel may have a copy yet.
 - The logs of other vessels are kept as a backup and to be forwarded. Those vessels keep their own logs as
-  well. A third of the card can store several vessels' logs for weeks, which is longer than the transfer
-  ashore takes.
+  well. A third of the card can store several vessels' logs for weeks. The transfer ashore takes less time
+  than that.
 - Notes are small. 10 % of a 32 GB card's budget is enough for a thousand photographs.
 
 If less space than the budget is available, because other data fills the card, the shares apply to the space
@@ -33,10 +33,10 @@ CREW: Final = 0.1
 LEAST: Final = 64_000
 """Minimum size of each share, in bytes, on a card of any size.
 
-This leaves room for indispensable data, such as the record of which data is ashore.
+This leaves room for indispensable data, such as the record of which data has been transferred ashore.
 """
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.ALARM})
-"""Kinds of documents that the crew also writes, in separate logs.
+"""Types of log documents that the crew also writes, in logs of its own.
 
 Gap documents in the crew's logs count as the vessel's, because they record which documents the vessel has
 removed. If a gap document were removed, the second copies would restore it.
@@ -44,7 +44,7 @@ removed. If a gap document were removed, the second copies would restore it.
 
 
 class ShareOwner(Enum):
-    """Owner of a share, against which the sizes of the owner's documents count."""
+    """Owner of a share of the budget. The sizes of the owner's documents count against that share."""
 
     OWN = "own"
     VESSELS = "vessels"
@@ -95,7 +95,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 
 
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
-    """Return the number of bytes to remove from each owner so that `excess` bytes become free.
+    """Return the number of bytes of each owner's documents to remove, so that `excess` bytes become free.
 
     Crew and other vessels give up space first, but only what exceeds their shares. This vessel's own log is
     shortened only if that is not enough.

@@ -1,4 +1,4 @@
-"""Builds the documents that the recorder writes, except readings, and writes them to the store.
+"""Builds the recorder's documents other than readings, and writes them to the store.
 
 `reading_documents` builds the readings. Views decode all documents with the types in `models`.
 
@@ -66,7 +66,7 @@ def alarm(
 ) -> tuple[str, dict[str, Any]]:
     """Return the document about one alarm episode.
 
-    `acks` is empty, because only people add acknowledgements.
+    `acks` is empty, because only users add acknowledgements.
     """
     cleared = None
     if episode.cleared_ms is not None and episode.cleared_utc is not None:
@@ -103,7 +103,7 @@ def alarm(
 
 
 def _trust(synced: bool | None) -> dict[str, str]:
-    """Return the trust in a time, which is unknown for alarms recorded by an earlier version."""
+    """Return the value of `trust` for a time; unknown for alarms recorded by an earlier version."""
     return {} if synced is None else {"trust": trust_of(synced=synced)}
 
 
@@ -254,7 +254,7 @@ def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> boo
 
 
 def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
-    """Write an alarm as `upsert` does, but keep the acknowledgements that people added.
+    """Write an alarm's document as `upsert` does, but keep acknowledgements that users have added.
 
     A cleared alarm stays cleared, even if an older state arrives late. Return True if the document was
     written.
@@ -272,7 +272,7 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
 
 
 def _interval(sensor: SensorSettings) -> float | None:
-    """Return the seconds between two samples; None for a sensor that only reports events."""
+    """Return a sensor's sampling interval in seconds; None for a sensor that only reports events."""
     from sensors.registry import (
         kind_named,  # imported here, because the store check imports this module and needs no kinds
     )

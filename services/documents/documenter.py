@@ -1,4 +1,4 @@
-"""The documenter: reads new batches from the journal and writes their samples to documents.
+"""The documenter, which reads new batches from the journal and writes their samples to documents.
 
 It reads batches in order, over its own connection. The journal keeps its batches until their documents are
 durable, so a document store that is slow, locked, full or broken never delays a commit. Every step can safely
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
-"""Minimum time, in milliseconds, between writes of a sensor's current value while it is changing.
+"""Minimum time between writes of a sensor's current value while that value is changing, in milliseconds.
 
-Writes are limited because each one must be replicated.
+The writes are limited because each one must be replicated to other vessels.
 """
 WRITES_A_TRANSACTION: Final = 64
 """Maximum number of writes in a transaction, so that other writers wait for much less than 50 ms."""
@@ -49,7 +49,7 @@ class _Write:
     sensor: str | None = None
     first: int = 0
     closes: int = 0
-    """Number of the last sample that is contained in a document when this write is durable."""
+    """Number of the sensor's last sample that is in a document once this write is durable."""
 
 
 @dataclass(slots=True)
@@ -67,12 +67,12 @@ class _Current:
     """The document's body as last written; None before the first write."""
 
     def standing(self) -> tuple[Any, ...]:
-        """Return the values whose changes are written immediately."""
+        """Return those values in the document whose changes are written immediately."""
         value = self.row.value
         return (self.row.state, self.severity, value if isinstance(value, bool) else None)
 
     def moved(self) -> tuple[Any, ...]:
-        """Return the values whose changes are written by the next periodic write.
+        """Return those values in the document whose changes are written by the next periodic write.
 
         Changed totals count only once another sample has been recorded. That sample may have the same value
         as the sample before it: a tachometer may have counted pulses and stopped in between.
@@ -143,7 +143,7 @@ class Documenter:
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
     def reassert(self, in_progress: Iterable[tuple[str, AlarmRecord]] = ()) -> None:
-        """Restore this vessel's current documents where they differ from what this vessel last wrote.
+        """Schedule own documents for writing if the store's versions differ from those last written.
 
         A peer may have sent back documents from before the card was replaced. Such documents have more
         revisions, and therefore replace the current documents. Another vessel may also have written in this
@@ -167,7 +167,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """Return the field of the vessel's document that states the highest generation it vouches for."""
+        """Return the vessel document's field that states the highest vouched-for revision generation."""
         from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database
@@ -191,7 +191,7 @@ class Documenter:
         return {generations.MEMBER: generations.generation_to_vouch_for(highest, earlier)}
 
     def step(self, now_ms: int) -> bool:
-        """Read batches from the journal, and write what is due at `now_ms`, the boot clock's current time.
+        """Read batches from the journal, and write the documents that are due at `now_ms` (boot clock time).
 
         Return True if more work is due at once. Raise JournalError or sync.store.StoreError if the journal or
         the store cannot be used; a later call continues where this call stopped.
@@ -214,7 +214,10 @@ class Documenter:
         return more
 
     def finish(self, now_ms: int) -> None:
-        """Read all remaining batches and close every window. Raise the same errors as `step`."""
+        """Read all remaining batches, close every window and write all documents.
+
+        Raise the same errors as `step`.
+        """
         while self.step(now_ms):
             pass
         for name in list(self._windows):
@@ -353,7 +356,7 @@ class Documenter:
         self._outbox.append(_Write(lambda database: builders.upsert_alarm(database, document_id, body)))
 
     def _gap(self, gap: NumberGap, utc: float) -> None:
-        # These numbers are also used up: they must not be assigned again after the batch is released.
+        # These numbers have been assigned too, and must not be assigned again after the batch is released.
         if gap.sensor in self._windows:
             self._end(gap.sensor)
         document_id, body = builders.gap(self.identity.vessel, self.identity.log, gap, utc)

@@ -1,7 +1,7 @@
-"""Types of documents, which views use to decode and validate documents.
+"""Document types, with which views decode and validate documents.
 
 A document may come from another vessel, a newer version of Logboat, or an app of the crew. Unknown fields are
-ignored. A document that does not match its type raises ShapeError, and the view shows the error's message
+ignored. If a document does not match its type, ShapeError is raised, and the view shows the error's message
 instead. The code that writes documents is in `reading_documents` (readings) and `builders` (all other
 documents).
 """
@@ -34,7 +34,7 @@ def seconds_of(when: datetime) -> float:
 
 
 class ShapeError(ValueError):
-    """A document does not match its type; the error message names the document and the field."""
+    """Raised if a document does not match its type. The error message names the document and the field."""
 
 
 class StoredDocument(Protocol):
@@ -66,18 +66,18 @@ class DocumentSource(Protocol):
     def documents(
         self, prefix: str = "", /, *, after: str = "", reverse: bool = False, limit: int | None = None
     ) -> Iterator[StoredDocument]:
-        """Yield documents whose ids begin with `prefix`, in order of id, starting after `after`."""
+        """Yield documents whose ids begin with `prefix`, in order of id, starting after the id `after`."""
 
 
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base class for document types, whose fields have camel-case names in JSON."""
+    """Base class for document types. In JSON, the fields of these types have camel-case names."""
 
 
 class SampleEntry(msgspec.Struct, frozen=True, array_like=True):
     """A sample in a `reading` document, which contains the samples of one window."""
 
     offset: Whole
-    """Milliseconds after the window's start."""
+    """Time from the window's start to the sample, in milliseconds."""
     value: Measured
     state: str = "good"
 
@@ -152,7 +152,7 @@ class BootDocument(_Shape, frozen=True, kw_only=True):
 
 
 class BootMoment(_Shape, frozen=True, kw_only=True):
-    """A moment as a boot clock time, and as UTC as known at that moment."""
+    """A moment as a boot clock time, and in UTC as known at that moment."""
 
     boot: Whole | None = None
     clock: Seconds
@@ -216,7 +216,7 @@ class VesselSensor(_Shape, frozen=True, kw_only=True):
     unit: str = ""
     kind: str = ""
     display: str = ""
-    """Unit in which the values are shown; empty for the usual one."""
+    """Unit in which the values are shown; empty for the default unit."""
 
 
 class VesselDocument(_Shape, frozen=True, kw_only=True):
@@ -231,7 +231,7 @@ class VesselDocument(_Shape, frozen=True, kw_only=True):
 
 
 class ServicePlan(_Shape, frozen=True, kw_only=True):
-    """The entry for one service in a vessel's document: when it falls due."""
+    """The entry for one maintenance task (service) in a vessel's document, which states when it falls due."""
 
     name: str = ""
     sensor: str = ""
@@ -245,13 +245,13 @@ class ServicePlan(_Shape, frozen=True, kw_only=True):
 
 
 class VesselServices(_Shape, frozen=True, kw_only=True):
-    """The services in a `vessel` document."""
+    """The maintenance tasks (services) in a `vessel` document."""
 
     services: dict[str, ServicePlan] = {}
 
 
 class ServiceDocument(_Shape, frozen=True, kw_only=True):
-    """A `service` document: a service record."""
+    """A `service` document: a record that a maintenance task was done."""
 
     service: str
     sensor: str = ""
@@ -262,7 +262,7 @@ class ServiceDocument(_Shape, frozen=True, kw_only=True):
     """Whether `when` is `synced` or `unsynced`."""
     text: str = ""
     replaces: list[str] = []
-    """Ids of the records that this record replaces."""
+    """Ids of the service records that this record replaces."""
 
 
 _S = TypeVar("_S", bound=_Shape)
@@ -283,7 +283,7 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
 
 
 def read(document: StoredDocument, shape: type[_S]) -> _S:
-    """Return the document as an instance of `shape`. Raise ShapeError if it does not match."""
+    """Decode a document as the type `shape`. Raise ShapeError if the document does not match that type."""
     try:
         decoded: _S = _DECODERS[shape].decode(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -292,7 +292,7 @@ def read(document: StoredDocument, shape: type[_S]) -> _S:
 
 
 def display_units(source: DocumentSource, vessel: str) -> Mapping[str, str]:
-    """Return the unit in which each of a vessel's sensors is shown, if its configuration selects one."""
+    """Return the display units that a vessel's configuration selects, by sensor id."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return {}
@@ -348,7 +348,7 @@ def log_order(source: DocumentSource, vessel: str) -> list[str]:
 
 
 def _names(source: DocumentSource, prefix: str) -> Iterator[str]:
-    """Yield the distinct names that follow a prefix in document ids, using one lookup for each."""
+    """Yield the distinct names that follow a prefix in document ids, with one lookup for each name."""
     after = ""
     while True:
         document = next(iter(source.documents(prefix, after=after, limit=1)), None)

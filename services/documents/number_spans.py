@@ -1,6 +1,6 @@
 """The range of sample numbers that a reading or gap document covers, even if its body is malformed.
 
-Retention and repair read all of a vessel's documents. They must not stop at a malformed document, because
+Retention and repair read all of a vessel's documents. A malformed document must not stop them, because
 recording depends on their completion. The listener rejects malformed documents, but a store may have received
 them in other ways: through an older version, a gateway or `logboat db put`.
 """
@@ -14,7 +14,7 @@ from sync.documents import DocumentType
 
 _KINDS: Final = frozenset({DocumentType.READING, DocumentType.GAP})
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 2
-"""Highest sample number whose successor still fits into a document id."""
+"""Highest sample number whose successor still has few enough digits for a document id."""
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):

@@ -1,8 +1,8 @@
-"""Windows: consecutive samples of one sensor become one `reading` document.
+"""Windows: each collects consecutive samples of one sensor, which become one `reading` document.
 
 A window ends when its period is over, or when it reaches 2,000 samples or 64 kB. It also ends when the next
-sample belongs to a different run of the recorder or a different boot, because all offsets in a window refer
-to one boot clock.
+sample belongs to a different run of the recorder or a different boot, because all time offsets in a window
+refer to one boot clock.
 """
 
 import math
@@ -38,12 +38,12 @@ class ClockReading:
 
     clock_ms: int
     utc: float
-    """Time in seconds since 1970."""
+    """UTC time in seconds since 1970."""
     synced: bool
 
     @property
     def trust(self) -> str:
-        """The trust in `utc`, as documents state it."""
+        """Trust in `utc`, as stated in documents: `synced` or `unsynced`."""
         return trust_of(synced=self.synced)
 
     def utc_at(self, clock_ms: int) -> float:
@@ -89,7 +89,7 @@ class ReadingWindow:
         return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
 
     def is_full(self) -> bool:
-        """Return True if the window has no room for another sample."""
+        """Return True if the window has reached its maximum number of samples or bytes."""
         return len(self.rows) >= MOST_SAMPLES or self._bytes >= MOST_BYTES
 
     @property
@@ -106,7 +106,7 @@ class ReadingWindow:
 def iso(utc: float) -> str:
     """Return a time in the format used in documents: UTC, to the millisecond.
 
-    A time outside the years 1 to 9999 becomes the nearest time within them.
+    A time outside the years 1 to 9999 is replaced with the nearest time in that range.
     """
     earliest, latest = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999 of ISO 8601
     moment = datetime.fromtimestamp(min(max(utc, earliest), latest), tz=UTC)
@@ -154,7 +154,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def compact(row: SampleRow, start_ms: int) -> list[Any]:
-    """Return a sample as stored in documents: [ms since the start, value], plus any state but good."""
+    """Return a sample as stored in documents: [ms since the start, value], plus any state other than good."""
     offset = row.clock_ms - start_ms
     if row.state is SensorState.GOOD:
         return [offset, row.value]

@@ -39,19 +39,19 @@ A_TIME_OF_CREW: Final = 20
 The number is low because photographs are large. A larger batch would often remove notes unnecessarily.
 """
 ALARMS_KEPT_MS: Final = 60_000
-"""Time in ms that a shortage must last before the vessel's own alarms are removed."""
+"""Time for which a shortage must last before the vessel's own alarms are removed, in milliseconds."""
 _LOOKED_UP: Final = 2_000
 """Number of document ids to read in one query, oldest first."""
 _EMPTY: Final = 160_000
 """Approximate size of an empty store, in bytes."""
 _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
-"""Number of removals between two reads of the channel departures.
+"""Number of removals after which the channel departures are read again.
 
-A channel departure is the record that a document has left a channel. Each read scans all departures.
+A channel departure is the record that a document was removed from a channel. Each read scans all departures.
 """
 _SMALL_CHECKPOINT: Final = 1_000
-"""Size in bytes up to which a checkpoint is always kept; peers rarely store larger checkpoints."""
+"""Maximum size of a replication checkpoint that is always kept, in bytes. Larger ones are rare."""
 _BEYOND: Final = "\U0010ffff"
 """A string that sorts after every id."""
 
@@ -61,7 +61,7 @@ Safe = Mapping[tuple[str, str, str], int]
 
 @dataclass(frozen=True, slots=True)
 class RemovedCounts:
-    """Counts of the documents removed in a single pass."""
+    """Counts of the documents that a single pass has removed."""
 
     readings: int = 0
     alarms: int = 0
@@ -76,7 +76,7 @@ class RemovedCounts:
 
 @dataclass(slots=True)
 class Shortage:
-    """Record of how long the stores have exceeded their budget although documents were removed.
+    """Tracks for how long the stores have exceeded their budget although documents were removed.
 
     Write-ahead logs, copies and samples that are not yet in documents can fill a small card for some seconds.
     The vessel's own alarms may be removed only if a shortage lasts for `ALARMS_KEPT_MS`.
@@ -98,7 +98,7 @@ class Shortage:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """Return the last sequence numbers that gateways have acknowledged, as `forwarded` documents state them.
+    """Return the last sequence numbers that gateways have acknowledged, according to `forwarded` documents.
 
     The key of each number is (vessel, sensor, log). Documents from an earlier epoch of a gateway do not
     count, because the gateway has since lost its data.
@@ -136,7 +136,7 @@ def bytes_by_owner(
 ) -> OwnerBytes:
     """Return the number of bytes that each owner's documents occupy.
 
-    `beside` is the size of the vessel's own data outside the store. `departures` is the result of
+    `beside` is the size of the vessel's own data outside the store, in bytes. `departures` is the result of
     `database.sizes.departures`, if the caller has just read it.
     """
     noted = database.sizes.departures() if departures is None else departures
@@ -249,7 +249,7 @@ class _Pass:
         return self._most is not None and self._count >= self._most
 
     def _surplus(self, safe: Safe) -> None:
-        """Remove documents from the crew and other vessels, as far as these exceed their shares."""
+        """Remove documents of the crew and of other vessels, as far as these owners exceed their shares."""
         database = self._database
         sources = {
             ShareOwner.VESSELS: _of_vessels(database, self._vessel, safe),
@@ -306,7 +306,7 @@ class _Pass:
     def _by_age(
         self, documents: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False
     ) -> None:
-        """Remove as many of these documents as necessary, in the given order."""
+        """Remove as many of these documents as necessary to free enough space, in the given order."""
         due = self._excess()
         chosen: list[tuple[Document, DocumentName | None]] = []
         for document, name in documents:
@@ -362,8 +362,8 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
     """Yield the ids of documents from crew and guests, in the order in which to remove them.
 
-    Silences come first, because most of them have ended. Service records come last, because the due times
-    follow from them. Notes come before them.
+    Silences come first, because most of them have ended. Service records come last, because due times are
+    computed from them. Notes come just before service records.
     """
     yield from _ids_of_oldest(database, [(f"{DocumentType.SILENCE}:", _after(f"{DocumentType.SILENCE}:"))])
     known = sorted(f"{kind}:" for kind in DocumentType)
@@ -396,7 +396,7 @@ def _after(prefix: str) -> str:
 def _ids_of_oldest(database: Database, ranges: list[tuple[str, str]]) -> Iterator[str]:
     """Yield the document ids within these ranges, least recently changed first.
 
-    The caller must remove the documents already yielded before it asks for more.
+    The caller must remove the documents already yielded before it requests more.
     """
     given: set[str] = set()
     while True:

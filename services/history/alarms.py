@@ -19,12 +19,12 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """The given name matches no alarm, or several alarms. The message states how many."""
+    """The given name matches no alarm or several alarms. The error message states how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmEpisode:
-    """An alarm episode as shown by views."""
+    """An alarm episode with the facts that views show."""
 
     id: str
     alarm: AlarmDocument
@@ -32,9 +32,9 @@ class AlarmEpisode:
     cleared: Moment | None
     """Time at which the alarm was cleared; None if it is active."""
     display: str = ""
-    """Unit in which the sensor's values are shown; '' for the usual one."""
+    """Unit in which the sensor's values are shown; '' for the default unit."""
     silence: Silence | None = None
-    """Last silence of an alarm that is active and not acknowledged, also if it has ended; else None."""
+    """Last silence of the alarm, even if it has ended. None if the alarm is inactive or acknowledged."""
 
     @property
     def is_acknowledged(self) -> bool:
@@ -43,7 +43,7 @@ class AlarmEpisode:
 
     @property
     def phase(self) -> Phase:
-        """Phase of the alarm, which follows from its document alone."""
+        """Phase of the alarm, determined from the alarm's document alone."""
         return phase_of(cleared=self.cleared is not None, acknowledged=self.is_acknowledged)
 
     def silenced_until(self, utc: float) -> float | None:
@@ -116,14 +116,14 @@ def in_order(alarm_episodes: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
 
 
 def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment:
-    """Convert `when`, the time at which an alarm was raised or cleared, to a moment on the timeline."""
+    """Convert the recorded time at which an alarm was raised or cleared to a moment on the timeline."""
     is_unknown = when.utc is None or when.trust == UNSYNCED
     recorded = None if when.utc is None or is_unknown else models.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
-    """Return the shortest unique suffix of each alarm id.
+    """Return the shortest unique suffix of each alarm id, by id.
 
     The suffix is the alarm's number, preceded by as many parts of the id as are needed to make it unique.
     """

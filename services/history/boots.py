@@ -19,7 +19,7 @@ from sync.documents import DocumentType
 from .timeline import RecordedBoot, Timeline, believed, sure_span
 
 FARTHEST: Final = 64
-"""Maximum number of boots to read on either side of a boot.
+"""Maximum number of boots to read on each side of a boot.
 
 If none of the boots that were read has a trusted time, the converted times are less certain.
 """
@@ -45,7 +45,7 @@ def boot_of(document: StoredDocument) -> RecordedBoot:
 
 
 def boots_of(source: DocumentSource, vessel: str) -> tuple[list[RecordedBoot], list[str]]:
-    """Return all boots of a vessel, and the problems in documents that cannot be read."""
+    """Return all boots of a vessel, and descriptions of the documents that cannot be decoded."""
     boots, faults = [], []
     for document in source.documents(f"{DocumentType.BOOT}:{vessel}:"):
         try:
@@ -56,19 +56,20 @@ def boots_of(source: DocumentSource, vessel: str) -> tuple[list[RecordedBoot], l
 
 
 def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[str, int]]) -> Timeline:
-    """Return a timeline for moments in the `wanted` boots, each given as (log, number)."""
+    """Return a timeline that can convert times in the `wanted` boots, each given as (log, number)."""
     nearby = _Nearby(source, vessel)
     for log, number in set(wanted):
         if nearby.boot(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
-            # The nearest believed boot bounds the time of this boot, so boots beyond that one do not matter.
+            # The nearest boot with a trusted time limits the time of this boot. Boots beyond it do not
+            # matter.
             next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
     return Timeline(nearby.boots())
 
 
 class _Nearby:
-    """A vessel's boots. Each boot is read only once, when it is first needed."""
+    """Cache of a vessel's boots. Each boot is read only once, when it is first needed."""
 
     def __init__(self, source: DocumentSource, vessel: str) -> None:
         self._source, self._vessel = source, vessel
@@ -90,7 +91,7 @@ class _Nearby:
         return range(number + step, number + step * (away + 1), step)
 
     def is_believed(self, log: str, number: int) -> bool:
-        """Return True if a boot's time is trusted and the boots around it do not outvote it."""
+        """Return True if a boot's time is trusted and is not outvoted by the boots around it."""
         own = self._span(log, number)
         if own is None:
             return False

@@ -1,12 +1,12 @@
 """Proof of completeness from documents alone: which samples of a log are missing, and why.
 
 Each vessel's readings and gaps are read once, in order of id, one document at a time. Memory use therefore
-grows with the number of sensors, logs and boots, but not with the length of their history.
+depends on the number of sensors, logs and boots, but not on the length of the history.
 
 Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number
-that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
-is out of order is a *fault*. Samples in windows that are still open are in no document yet. The report states
-only the number of these samples, which is derived from the sensor's current value.
+that is in two readings is *repeated*. A document is a *fault* if it contradicts its id or its own numbers,
+was changed, or is out of order. Samples in windows that are still open are in no document yet. The report
+states only the number of these samples, which is derived from the sensor's current value.
 """
 
 import heapq
@@ -35,7 +35,7 @@ from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Maximum number of ranges, and of faults, listed for one sensor's log. Any more are only counted."""
+"""Maximum number of ranges, and of faults, to list for a sensor in one log. Further ones are only counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
 """Reason reported for samples of another vessel that were removed from this card."""
 ROUNDING_S: Final = 0.002
@@ -44,7 +44,7 @@ ROUNDING_S: Final = 0.002
 
 @dataclass(frozen=True, slots=True)
 class MissingRange:
-    """A range of sample numbers that are in no reading."""
+    """A range of sample numbers that no reading contains."""
 
     first: int
     last: int
@@ -63,7 +63,10 @@ class MissingRange:
 
 @dataclass(slots=True)
 class MissingTally:
-    """Missing, explained or repeated ranges. All are counted, and the first `MOST_LISTED` are listed."""
+    """Collection of missing, explained or repeated ranges of sample numbers.
+
+    All of them are counted, and the first `MOST_LISTED` are listed.
+    """
 
     spans: int = 0
     samples: int = 0
@@ -91,7 +94,7 @@ class SensorLog:
     """Last recorded number; 0 if there is no reading."""
     last_at: Moment = NEVER
     waiting: int = 0
-    """Number of samples after `last` that exist according to the sensor's current value.
+    """Number of samples after `last` that exist, according to the sensor's current value.
 
     These samples are in open windows, or their documents are in transit.
     """
@@ -121,7 +124,7 @@ class LogBoots:
     numbers: tuple[int, ...]
     """Numbers of the boots that have a document."""
     absent: tuple[tuple[int, int], ...]
-    """Ranges of boots without documents, whose existence a later boot or a reading proves.
+    """Ranges of boots that have no document, but whose existence is proved by a later boot or by a reading.
 
     The times of these boots can be derived only from the boots around them.
     """
@@ -138,11 +141,11 @@ class VesselReport:
     silent: tuple[str, ...]
     """Sensors of the vessel that have no reading or gap document."""
     faults: tuple[str, ...]
-    """Faults in documents that belong to no sensor's log."""
+    """Descriptions of faults in documents that cannot be assigned to a sensor and a log."""
 
     @property
     def is_complete(self) -> bool:
-        """True if the history is proved to be complete."""
+        """True if the documents prove that the history is complete."""
         return not self.faults and all(sensor.is_complete for sensor in self.sensors)
 
 
@@ -153,7 +156,7 @@ def verify(
     floors: Mapping[str, str] | None = None,
     own: str = "",
 ) -> Iterator[VesselReport]:
-    """Yield a report for each vessel. Errors raised by the source are propagated.
+    """Check the history of each vessel, and yield a report. Errors raised by the source are propagated.
 
     Args:
         source: the documents.
@@ -206,7 +209,10 @@ def _vessel(source: DocumentSource, vessel: str) -> tuple[set[str], list[str], l
 
 
 def _current(source: DocumentSource, report: SensorLog) -> int | None:
-    """Return the last number according to the sensor's current value; None if it belongs to another log."""
+    """Return the last sample number that the sensor's current value states.
+
+    Return None if that value belongs to another log.
+    """
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
@@ -260,7 +266,10 @@ def _records(source: DocumentSource, vessel: str, faults: list[str]) -> Iterator
 def _filed(
     source: DocumentSource, kind: DocumentType, vessel: str
 ) -> Iterator[tuple[str, DocumentType, StoredDocument]]:
-    """Yield a vessel's documents of one type in order of id, as (id without type, type, document)."""
+    """Yield a vessel's documents of one type in order of id.
+
+    Each item is (id without type, type, document).
+    """
     for document in source.documents(f"{kind}:{vessel}:"):
         yield document.id.partition(":")[2], kind, document
 
@@ -269,7 +278,7 @@ class _Walk:
     """A pass through the sample numbers in one sensor's log."""
 
     def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
-        """Start at the beginning of the log.
+        """Start with the first sample number of the log.
 
         `floor` is the id of the first reading that was not removed from this store; '' if none was removed.
         """
@@ -295,7 +304,10 @@ class _Walk:
             self.report.blame(str(error))
 
     def end(self, current: int | None) -> SensorLog:
-        """Return the report; `current` is the last number according to the current value, if it is known."""
+        """Finish the check and return its result.
+
+        `current` is the last sample number that the sensor's current value states, if known.
+        """
         last = max([self.report.last, *(gap.last for gap in self._gaps)])
         for span in self._unread(last, NEVER):
             if span.reason is not None:
@@ -355,7 +367,7 @@ class _Walk:
                 yield replace(span, first=removed + 1)
 
     def _not_here(self, upto: int, before: Moment) -> Iterator[MissingRange]:
-        """Yield the same numbers as `_unread`, but without the reason `REMOVED_HERE`."""
+        """Yield the same ranges as `_unread`, but without the reason `REMOVED_HERE`."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:
@@ -389,7 +401,7 @@ def _is_before(reading: ReadingDocument, end: tuple[int, float]) -> bool:
 
 
 def _faults(document: StoredDocument, reading: ReadingDocument) -> Iterator[str]:
-    """Yield the faults within one reading document."""
+    """Yield descriptions of the faults within one reading document."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:
         yield f"the reading contains {count} samples for the numbers {reading.first} to {reading.last}"

@@ -1,4 +1,4 @@
-"""Every sensor's current value, from the running recorder or, if it is not running, from documents.
+"""Every sensor's current value. It comes from the recorder or, if that is not running, from documents.
 
 The recorder's live state is always up to date. Documents show the state at the time of the last change or,
 for other vessels, the last state that was received.
@@ -29,7 +29,7 @@ class CurrentValue:
     kind: str
     """Kind of the sensor; '' if unknown."""
     display: str
-    """Unit in which the value is shown; '' for the usual one."""
+    """Unit in which the value is shown; '' for the default unit."""
     value: Value
     state: str | None
     """State of the last sample; None if there is no sample yet."""
@@ -44,7 +44,7 @@ class CurrentValue:
 
     @property
     def is_faulty(self) -> bool:
-        """True if the last sample's state is anything but good."""
+        """True if the last sample's state is not good."""
         return is_fault(self.state)
 
 
@@ -82,7 +82,7 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
 def from_documents(
     source: DocumentSource, vessel: str, *, utc: float
 ) -> tuple[list[CurrentValue], list[str]]:
-    """Return the sensors' values from documents, and the problems in documents that were skipped.
+    """Return the sensors' values from documents, and descriptions of documents that were skipped as invalid.
 
     `utc` is the current time in seconds since 1970.
     """

@@ -1,8 +1,8 @@
 """A vessel's alarms that still need attention, because they are active or not acknowledged.
 
 The ids of these alarms are stored in the run directory, with the store's current sequence number. The next
-call then reads only these alarms, and documents changed since. A process that cannot write to the run
-directory reads all of the vessel's alarms each time.
+call then reads only these alarms and the documents that have changed since. A process that cannot write to
+the run directory reads all of the vessel's alarms each time.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from .boots import timeline_around
 
 NAME: Final = "open-alarms"
 MANY: Final = 20_000
-"""Maximum number of changes to read. If there are more changes, all alarms are read instead."""
+"""Maximum number of document changes to read. If there are more, all alarms are read instead."""
 SOME: Final = 500
 """Number of changes after which the stored ids are rewritten even if the open alarms are the same.
 
@@ -31,7 +31,7 @@ _PAGE: Final = 500
 
 
 def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode]:
-    """Return the open alarms: active ones first, then the most severe, then the latest.
+    """Return a vessel's open alarms: active ones first, then the most severe, then the latest.
 
     Raise StoreError if the store cannot be read.
     """

@@ -1,8 +1,8 @@
-"""A sensor's readings, as views show them: single samples in order, each with the best known time.
+"""A sensor's readings as views show them: individual samples in order, each with its best known time.
 
 Only one window at a time is held in memory. Samples are yielded in order of log and number, even if the
-clocks contradict that order. Samples in windows that are still open are in no document yet; they come from
-the journal (`undocumented`), if it is given.
+clocks contradict that order. Samples in windows that are still open are in no document yet. They come from
+the journal (`undocumented`), if the caller has read it.
 """
 
 import math
@@ -21,7 +21,7 @@ from .undocumented import Undocumented
 
 @dataclass(frozen=True, slots=True)
 class RecordedSample:
-    """A sample from a document or from the journal, with its time."""
+    """A sample from a document or from the journal, with its best known time."""
 
     log: str
     sequence: int
@@ -96,7 +96,7 @@ class History:
                         yield sample
 
     def _not_in_documents(self, found: Undocumented, documented: int) -> Iterator[RecordedSample]:
-        """Yield the samples whose numbers are above `documented`, the last number in a document."""
+        """Yield the samples in `found` with numbers above `documented`, the last documented number."""
         for sample in found.samples:
             if sample.sequence > documented:
                 yield RecordedSample(
@@ -112,7 +112,7 @@ class History:
                 )
 
     def _last_documented(self, log: str) -> int:
-        """Return the last number in the documents of a log; 0 if there is no document."""
+        """Return the sensor's last sample number in the documents of a log; 0 if there is no document."""
         for document in self._source.documents(self._prefix(log), reverse=True, limit=1):
             head = self._head(document)
             return 0 if head is None else head.last

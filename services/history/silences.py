@@ -1,4 +1,4 @@
-"""Recorded silences of alarms: reading, and writing durably."""
+"""Reads recorded silences of alarms, and writes new ones durably."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from sync.store import Database, bodies
 
 
 def alarm_fact(document_id: str, alarm: AlarmDocument) -> AlarmFact:
-    """Return the facts in an alarm's document. A severity of a later version counts as an emergency."""
+    """Return the facts in an alarm's document. An unknown severity counts as an emergency."""
     raised = 0.0 if alarm.raised.utc is None else models.seconds_of(alarm.raised.utc)
     return AlarmFact(
         id=document_id,
@@ -33,7 +33,7 @@ def silence_of(source: DocumentSource, alarm: str) -> Silence | None:
 
 
 def silences_of(source: DocumentSource, alarms: Iterable[str]) -> list[Silence]:
-    """Return the last silence of each of the alarms with these ids, even if it has ended."""
+    """Return the last silence of each alarm with one of these ids, even if the silence has ended."""
     found = (silence_of(source, alarm) for alarm in alarms)
     return [silence for silence in found if silence is not None]
 

@@ -1,17 +1,17 @@
-"""The timeline of a vessel: converts boot clock times to UTC, and determines how uncertain each result is.
+"""A vessel's timeline, which converts boot clock times to UTC and determines each result's uncertainty.
 
 A reading carries the number of its boot and the time of the boot clock, which never jumps. A boot's anchors
 relate that clock to UTC, and better anchors may be added later. The readings are never rewritten. Instead,
 every view gets its times from this module.
 
-A boot's clock is converted to UTC as follows:
+Times on a boot's clock are converted to UTC as follows:
 
 1. Only anchors from the best source count: GNSS and network equally, or else a clock chip. If two anchors
    contradict each other, the more certain one counts, or the later one if they are equally certain.
 2. Between two anchors UTC is interpolated, which corrects the crystal's drift. Before the first anchor and
    after the last, UTC advances at the clock's own rate.
-3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`). So
-   one wrong answer from a time server affects only one boot.
+3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`). A
+   wrong answer from a time server therefore affects only one boot.
 4. A clock chip that contradicts the boots around it, or the time floor (the earliest possible time), is not
    believed.
 5. A boot without a believable anchor took place after the previous boot and after its own floors, and before
@@ -40,7 +40,7 @@ Crystals like those on a Raspberry Pi are rated at ±20 to ±50 ppm at 25 °C. T
 ageing and for the heat in an engine room.
 """
 MOST_SLEW: Final = 500e-6
-"""Maximum rate at which time services adjust the boot clock, in seconds per second.
+"""Maximum rate at which time services slew the boot clock, in seconds per second.
 
 The value is MAXFREQ in linux/timex.h. Two anchors that imply a higher rate cannot both be right.
 """
@@ -153,7 +153,7 @@ class Timeline:
         return (log, boot) in self._bases
 
     def at(self, log: str, boot: int, clock: float, *, recorded: float | None = None) -> Moment:
-        """Return the moment in UTC for a boot clock time in seconds.
+        """Return the moment in UTC at which the boot clock showed `clock` seconds.
 
         `recorded` is the UTC time in the document that contains `clock`, used if the boot's document is
         missing.
@@ -168,7 +168,7 @@ class Timeline:
         return sorted(number for base_log, number in self._bases if base_log == log)
 
     def length(self, log: str, boot: int) -> float:
-        """Return the boot clock's last known time in a boot, in seconds; 0 if the boot is unknown."""
+        """Return the last known boot clock time of a boot, in seconds; 0 if the boot is unknown."""
         base = self._bases.get((log, boot))
         return 0.0 if base is None else base.length
 
@@ -231,7 +231,10 @@ def _agree(one: Anchor, later: Anchor) -> bool:
 
 
 def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]:
-    """Return the UTC time for a boot clock time, and its uncertainty, from anchors in clock order."""
+    """Return the UTC time for a boot clock time, and the uncertainty.
+
+    The UTC time is interpolated between anchors, which must be in clock order.
+    """
     place = bisect_right(points, clock, key=lambda anchor: anchor.clock_s)
     if place == 0 or place == len(points):
         near = points[0] if place == 0 else points[-1]
@@ -257,13 +260,14 @@ def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
 
 
 def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
-    """Return, for each boot of a log, how its clock relates to UTC, or the bounds set by its neighbours."""
+    """Return each boot's relation between boot clock and UTC, or the bounds set by neighbouring boots."""
     ends = _told_ends(boots)
     lengths = [
         max([ends.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
     ]
     chosen = _chosen(boots)
-    # GNSS and network time set the bounds; then clock chips are used where they are consistent with these.
+    # First, GNSS and network times set the bounds. Then, clock chips are used if they are consistent with
+    # these bounds.
     good = [points if points and _trust(points[0]) is TimeTrust.SYNCED else () for points in chosen]
     bounds = _bounds(boots, lengths, good)
     credible = [
@@ -286,7 +290,10 @@ def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
 
 
 def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
-    """Return each boot's anchors from the best source, or from the clock chip if those are outvoted."""
+    """Return each boot's anchors from the best source.
+
+    If these are outvoted, return those from the clock chip.
+    """
     chosen = [believed(boot.anchors) for boot in boots]
     sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
     for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):
@@ -335,7 +342,7 @@ def _bounds(
 def _floors(boot: RecordedBoot) -> Iterator[float]:
     """Yield the time floors of a boot, converted to the UTC time at which its clock was zero.
 
-    The caller ignores floors that later boots disprove, because they came from a clock that ran ahead.
+    The caller ignores floors that later boots disprove, because such floors came from a clock that ran ahead.
     """
     for anchor in boot.anchors:
         if anchor.source is TimeSource.FLOOR and _is_finite(anchor):
@@ -368,7 +375,7 @@ class Downtime:
 
     @property
     def seconds(self) -> float | None:
-        """Duration in seconds; None if either end is unknown, or if they contradict each other."""
+        """Duration in seconds; None if its start or end is unknown, or if the two contradict each other."""
         if self.end.uncertainty is None or self.start.uncertainty is None:
             return None
         assert self.end.utc is not None

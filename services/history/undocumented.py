@@ -1,7 +1,7 @@
 """Samples that are durable in the journal, but not in a document yet, because their window is still open.
 
-The journal is opened read-only, and each page of batches is read by a separate statement. So the recorder is
-never delayed.
+The journal is opened read-only, and batches are read a few at a time, by separate statements. So the recorder
+is never delayed.
 """
 
 from collections.abc import Sequence

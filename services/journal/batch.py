@@ -1,8 +1,9 @@
-"""A batch, which contains the samples, totals, alarms and gaps of one commit, and its format in the file.
+"""Batches: the samples, totals, alarms and gaps of one commit, and the format in which they are stored.
 
-In the file, a batch is one MessagePack array, which is compressed if that makes it shorter. Its samples are
-stored in columns, refer to sensors by number, and store times as ms before the commit. Values are written in
-decimal, because measured values have few digits. As a result, a sample takes about 5 bytes.
+In the file, a batch is one MessagePack array. The array is compressed if that makes it shorter. Samples are
+stored in columns. They refer to sensors by number, and their times are stored as milliseconds before the
+commit. Values are written in decimal, because measured values have few digits. As a result, a sample takes
+about 5 bytes.
 """
 
 import zlib
@@ -18,7 +19,7 @@ from sensors.sample import Totals, Value
 from sensors.state import SensorState
 
 STATES: Final = tuple(SensorState)
-"""The sensor states, in the order of their numbers in a batch. New states must be appended."""
+"""The sensor states. A batch stores a state as an index into this tuple, so new states must be appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class Identity:
     vessel: str
     log: str
     boot: int
-    """Number of the machine's boot within the log."""
+    """Number of the boot within the log."""
     run: int
-    """Number of the recorder's run."""
+    """Number of the recorder's run (one period from start to exit)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ class SampleRow:
 
 
 class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An alarm episode, from when it is raised until it is cleared and its document is written."""
+    """An alarm episode.
+
+    It begins when the alarm is raised, and ends when it has been cleared and documented.
+    """
 
     sequence: int
     """Number of the sample that raised the alarm, which is part of the alarm document's id."""
@@ -64,7 +68,7 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     cleared_utc: float | None = None
     cleared_boot: int | None = None
     history: tuple[tuple[int, float, str, str], ...] = ()
-    """Changes of the alarm, each with the boot clock time in ms, UTC in s, severity and condition."""
+    """Changes to the alarm, as tuples of boot clock time in ms, UTC in s, severity and condition."""
     raised_synced: bool | None = None
     """True if the clock had been set reliably before `raised_utc`, by the network, GNSS or a clock chip.
 
@@ -99,7 +103,7 @@ class Batch:
     rows: tuple[SampleRow, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
     episodes: tuple[tuple[str, AlarmRecord], ...] = ()
-    """Alarm episodes that began or changed, in order, each with its sensor.
+    """Alarm episodes that began or changed, in order, as pairs of sensor id and record.
 
     A sensor may have several episodes in a batch.
     """
@@ -107,13 +111,13 @@ class Batch:
     number: int = 0
     """Number of the batch, assigned by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
-    """Last sequence numbers of sensors that have samples in recent batches, but not in this one, by sensor.
+    """Last sequence numbers, by sensor id, of sensors with samples in recent batches but not in this one.
 
     The journal sets these numbers.
     """
 
     def last_numbers(self) -> dict[str, int]:
-        """Return the last sample number assigned to each sensor in this batch."""
+        """Return the last sample number that each sensor has in this batch, by sensor id."""
         last: dict[str, int] = {}
         for name, number in chain(
             ((row.sensor, row.sequence) for row in self.rows), ((gap.sensor, gap.last) for gap in self.gaps)
@@ -128,7 +132,7 @@ class _Columns(msgspec.Struct, array_like=True):
     sensors: list[int]
     sequences: list[int]
     before: list[int]
-    """Milliseconds from each sample to the commit."""
+    """Time from each sample to the commit, in milliseconds."""
     values: bytes
     """JSON array of the samples' values."""
     states: list[int]
@@ -207,9 +211,9 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
-    """Check a stored batch, in a quarter of the time that `unpack` takes.
+    """Check that a stored batch is valid, in a quarter of the time that `unpack` takes.
 
-    Raise BatchError if `unpack` would raise it.
+    Raise BatchError in the same cases as `unpack`.
     """
     try:
         packed = _unpacked(data)
@@ -250,7 +254,7 @@ def _unpacked(data: bytes) -> _Packed:
 
 
 def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
-    """Return the batch that stored bytes represent. Raise BatchError if they are invalid."""
+    """Decode a stored batch and return it. Raise BatchError if the bytes are invalid."""
     try:
         packed = _unpacked(data)
         return Batch(

@@ -1,28 +1,28 @@
-"""The journal: `samples.db`, the recorder's own file, in which samples become durable.
+"""The journal, `samples.db`: the recorder's own file, in which samples are first made durable.
 
-The journal contains every accepted sample until the sample's document is durable in the document store. For
-each sensor it also contains the data that must never be lost: the last sequence number, totals and active
+The journal contains every accepted sample until the sample's document is durable in the document store. It
+also contains data about each sensor that must never be lost: the last sequence number, totals and active
 alarm.
 
 Durability: once `commit` has returned, the batch survives SIGKILL and a power cut (SQLite's WAL with
 `synchronous=FULL`: one fsync). A batch is always either complete or absent.
 
-Wear: a commit appends one row to each of two tables, replaces one row in a third, and writes nothing else. A
-batch of 100 samples takes three or four pages. Numbers and totals are not updated in place; at startup they
-are computed from the batches. The sensors' rows are updated at most every 30 s.
+Wear: a commit writes only three rows: it appends one to each of two tables, and replaces one in a third.
+Committing a batch of 100 samples writes three or four pages. Numbers and totals are not updated in place; at
+startup they are computed from the batches. The sensors' rows are updated at most every 30 s.
 
-Damage: no batch ever depends on a single page. When `commit` returns, a batch is in the tables `batch`,
-`echo` and `newest`, and so on three pages. The next batch replaces it in `newest`. The other two copies
-remain, and a checkpoint moves both. In the write-ahead log, a bad 4 kB block destroys at most two
-neighbouring pages, so one copy of each batch remains. Batches whose documents are durable are kept in a
-16 MB ring before they are dropped, and the table `spare` repeats the content of `meta` and `sensor`. So if a
-page becomes unreadable, in the journal or in the document store, its content can be restored from another
-copy (`services.recovery.store_check`). Even if more than one page is lost, later batches still repeat the
-sample numbers that earlier batches assigned.
+Damage: no batch ever depends on a single page. When `commit` returns, the tables `batch`, `echo` and `newest`
+all contain the batch, on three different pages. The next batch replaces it in `newest`. The other two copies
+remain, and a checkpoint moves both to the database file. In the write-ahead log, a bad 4 kB block destroys at
+most two neighbouring pages, so one copy of each batch remains. Batches whose documents are durable are kept
+in a 16 MB ring buffer before they are dropped. The table `spare` repeats the content of `meta` and `sensor`.
+So if a page becomes unreadable, in the journal or in the document store, its content can be restored from
+another copy (`services.recovery.store_check`). Even if more than one page is lost, later batches still repeat
+the sample numbers that earlier batches assigned.
 
-Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for data
-of this log. Only one process writes the file, which a lock file ensures. A second connection in the same
-process reads the file (`JournalReader`).
+Checksums are seeded with the log's name, so that rows of an older log that remain on a page are not mistaken
+for rows of this log. A lock file ensures that only one process writes the journal. A second connection in the
+same process reads the file (`JournalReader`).
 """
 
 import dataclasses
@@ -60,20 +60,20 @@ from .schema import (
 )
 
 TELL_FOR: Final = 64
-"""Number of commits that repeat the number of a sensor's most recent sample."""
+"""Number of subsequent commits that repeat the number of a sensor's most recent sample."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
-"""Minimum number of bytes by which the journal's ring may exceed its size while copies cannot be written.
+"""Minimum excess size of the journal's ring buffer, in bytes, while copies of documents cannot be written.
 
-The ring contains batches whose documents are durable. A ring that is larger than this number of bytes may
-instead grow to twice its size.
+The ring buffer contains batches whose documents are durable. If its normal size is larger than this number,
+it may instead grow to twice its normal size.
 """
 LOG_PAGES: Final = 1_000
-"""Maximum length of the journal's write-ahead log in pages: SQLite's default (4 MB)."""
+"""Length of the journal's write-ahead log, in pages, at which it is checkpointed: SQLite's default (4 MB)."""
 ROW_BYTES: Final = 400
-"""Number of bytes that each batch in the journal's ring counts for, in addition to its content.
+"""Overhead in bytes that is counted for each batch in the journal's ring buffer, in addition to its content.
 
-This limits the ring to 40,000 batches, and the memory for data about batches to 5 MB.
+This limits the ring buffer to 40,000 batches, and the memory used for bookkeeping to 5 MB.
 """
 SETTLE_EVERY: Final = 30
 """Number of commits between updates of the rows that contain each sensor's numbers and totals."""
@@ -89,7 +89,7 @@ class SensorRecord:
     last: int = 0
     """Last sequence number that was assigned to a sample of the sensor."""
     closed: int = 0
-    """Number of the last sample that was in a document when the journal was opened."""
+    """Number of the sensor's last sample that was in a document when the journal was opened."""
     totals: Totals = field(default_factory=Totals)
     episode: AlarmRecord | None = None
 
@@ -112,9 +112,9 @@ class Journal:
         """Open the journal, or create it.
 
         `ring` is the number of bytes reserved for batches that are already in documents (`RING_BYTES`).
-        `log_pages` is the length of the write-ahead log at which it is checkpointed. `sync` is a function
-        that makes the number witness, a file in the same folder, durable. Raise JournalError if the file
-        cannot be opened; a damaged file raises JournalDamagedError.
+        `log_pages` is the length of the write-ahead log, in pages, at which it is checkpointed. `sync` is a
+        function that makes the number witness, a file in the same folder, durable. Raise JournalDamagedError
+        if the file is damaged, or another JournalError if it cannot be opened.
         """
         self.path = path
         self._ring_most = ring
@@ -123,11 +123,12 @@ class Journal:
         self._lock = lock(path)
         self.sensors: dict[str, SensorRecord] = {}
         self.last_batch: Batch | None = None
-        """The newest batch. It is never dropped, because it shows the next run when this run ended."""
+        """The newest batch. This batch is never dropped, because it shows the next run when this run ended.
+        """
         self.through = 0
         """Number of the last batch whose samples are all in documents, as recorded in the journal."""
         self.wants_copies = False
-        """True if the ring is full of batches whose documents have not been copied yet."""
+        """True if the ring buffer is full of batches whose documents have not been copied yet."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -218,7 +219,7 @@ class Journal:
         self.last_batch = batch
 
     def get_meta(self, key: str) -> Any:
-        """Return a stored value (`log`, `vessel`, `board`, `boot`, …); None if it is not set.
+        """Return the value stored under a key, such as `log`, `vessel` or `boot`; None if it is not set.
 
         Raise JournalError if the file cannot be read.
         """
@@ -250,8 +251,8 @@ class Journal:
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
         """Assign a number to each new sensor, and record changed paths and units.
 
-        Each sensor is given as (id, path, unit). A sensor that is new to the log continues from its totals at
-        the start of the log.
+        Each sensor is given as (id, path, unit). If a sensor is new to the log, its totals continue from
+        those stored when the log began.
         """
         try:
             with self._connection:
@@ -298,7 +299,7 @@ class Journal:
     def begin_log(self, values: Mapping[str, str | int | float]) -> None:
         """Start a new log: delete all samples and numbers, and store `values`.
 
-        All batches must be in documents before this is called.
+        The samples of all batches must be in documents before this method is called.
         """
         try:
             with self._connection:
@@ -325,7 +326,7 @@ class Journal:
         """Record that batches up to `through`, and each sensor's samples up to `closed`, are in documents.
 
         This method may be called from any thread. A later commit stores the arguments, and drops the batches
-        for which the ring has no space.
+        for which the ring buffer has no space.
         """
         self._noted = (through, dict(closed))
 
@@ -333,7 +334,7 @@ class Journal:
         """Record that the second copies of documents from batches up to `through` are durable.
 
         This method may be called from any thread. After the first call, batches without a second copy are not
-        dropped, unless the ring far exceeds its size.
+        dropped, unless the ring buffer far exceeds its size.
         """
         self._copied = through
         self.wants_copies = False
@@ -416,7 +417,7 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """Number of batches that are not in documents yet."""
+        """Number of batches whose samples are not all in documents yet."""
         return 0 if self.last_batch is None else self.last_batch.number - self._noted[0]
 
     def bytes_on_disk(self) -> int:
@@ -424,7 +425,7 @@ class Journal:
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """Return the number of the last batch to drop from the ring; 0 to drop none."""
+        """Return the number of the last batch to drop from the ring buffer; 0 to drop none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
@@ -435,7 +436,7 @@ class Journal:
         return max(beyond, copied)
 
     def _outgrown(self, through: int, most: int) -> int:
-        """Return the number of the last batch to drop so that at most `most` bytes are left; 0 if all fit.
+        """Return the number of the last batch to drop so that at most `most` bytes remain; 0 if all fit.
 
         The newest batch is never dropped.
         """
@@ -475,7 +476,7 @@ class Journal:
 
 
 class JournalReader:
-    """A second connection to the journal, for the thread that writes documents, and for commands.
+    """A read-only connection to the journal, for the thread that writes documents, and for commands.
 
     Every method may raise JournalError.
     """
@@ -497,7 +498,7 @@ class JournalReader:
             return list(read_batches(self._connection, self._ids, after=after, limit=limit, seed=self._seed))
 
     def all_batches(self, *, after: int = 0) -> Iterator[Batch]:
-        """Yield all existing batches with numbers above `after`, in order."""
+        """Yield all stored batches with numbers above `after`, in order."""
         while page := self.batches(after=after, limit=100):
             yield from page
             after = page[-1].number
@@ -518,12 +519,12 @@ class JournalReader:
         return found
 
     def closed(self) -> dict[str, int]:
-        """Return, for each sensor, the last sequence number known to be in documents."""
+        """Return the last sequence number known to be in documents, by sensor id."""
         with translating(self.path):
             return dict(self._connection.execute("SELECT id, closed FROM sensor"))
 
     def registered(self) -> dict[str, tuple[str, str]]:
-        """Return the path and unit of every sensor that batches may refer to."""
+        """Return the path and unit of every sensor that batches may refer to, by sensor id."""
         with translating(self.path):
             return {
                 name: (path, unit)
@@ -531,7 +532,7 @@ class JournalReader:
             }
 
     def identity(self) -> Identity | None:
-        """Return the identity stored at the recorder's last start; None before the first start."""
+        """Return the identity stored when the recorder last started; None if it has never started."""
         meta = self._meta()
         if "log" not in meta:
             return None

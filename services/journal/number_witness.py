@@ -1,10 +1,11 @@
-"""The number witness: a small file beside the journal that records which sample numbers were assigned.
+"""The number witness: a small file beside the journal that records which sample numbers have been assigned.
 
-A journal that has lost its most recent part, or was replaced with an older copy, looks valid: nothing in the
-file shows that it once contained more. The samples in open windows are in no document yet. So the file
-`given-numbers` repeats the number of the last committed batch, and the last number assigned to each sensor.
-If, at startup, the journal is older than the witness, a new log begins (`services.recovery.rollback`). The
-new log takes the totals of counting sensors from the witness (`services.recovery.carryover`).
+A journal that has lost its most recent part, or was replaced with an older copy, looks valid. Nothing in the
+file shows that it once contained more samples. The samples in open windows are in no document yet. The file
+`given-numbers` therefore repeats the number of the last committed batch, and the last number assigned to each
+sensor. If, at startup, the journal is older than the witness, a new log begins
+(`services.recovery.rollback`). The new log takes the totals of counting sensors from the witness
+(`services.recovery.carryover`).
 
 After each commit, one of two slots is overwritten, without fsync. The write survives if the process is
 killed. It survives a power cut once the system has written it to the card, at most half a minute later. Only
@@ -13,7 +14,7 @@ no higher numbers are assigned. A thread that is not time-critical raises the li
 (`work`). So a commit waits for the card only if a sensor has suddenly become much faster. After a power cut,
 it is unknown whether the numbers between the last known number and the limit were assigned.
 
-A file that cannot be written does not delay recording: the fault is reported, and the write is retried.
+If the file cannot be written, recording is not delayed: the fault is reported, and the write is retried.
 """
 
 import logging
@@ -34,7 +35,8 @@ log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
 AHEAD_S: Final = 600.0
-"""Period, in seconds, for which sample numbers are reserved, at the sensor's rate since the last time."""
+"""Period for which sample numbers are reserved, in seconds, at the sensor's rate since the last reservation.
+"""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
 """Number of sample numbers to reserve for a sensor whose rate is not known yet."""
@@ -45,16 +47,17 @@ _HEAD: Final = 12
 """Length, in bytes, of a slot's header, which contains the magic number, length and CRC-32 of the record."""
 _PAGE: Final = 4_096
 _SENSOR_BYTES: Final = 80
-"""Number of bytes per sensor: a 32-character name, two 12-digit numbers, punctuation and a margin."""
+"""Maximum size of a sensor's numbers, in bytes: 32-character name, two 12-digit numbers, punctuation, margin.
+"""
 _TOTALS_BYTES: Final = 80
-"""Number of bytes for each sensor's totals: its name, a 16-digit count, 18-digit seconds and a margin."""
+"""Maximum size of a sensor's totals, in bytes: its name, a 16-digit count, 18-digit seconds and a margin."""
 
 
 class GivenNumbers(msgspec.Struct, frozen=True):
     """Contents of the number witness, the file that records which sample numbers were assigned."""
 
     turn: int
-    """Number of the record. Of two records, the one with the higher number is newer."""
+    """Number of this record. Of the file's two records, the one with the higher number is newer."""
     vessel: str
     log: str
     start: str
@@ -62,21 +65,22 @@ class GivenNumbers(msgspec.Struct, frozen=True):
     batch: int
     """Number of the last committed batch; 0 if there is none."""
     numbers: dict[str, tuple[int, int]]
-    """Last assigned number and last reserved number, by sensor."""
+    """Last assigned sample number and last reserved sample number, by sensor id."""
     utc: float = 0.0
     """Time of the last commit in seconds since 1970, by the system clock.
 
     The value is 0 if an earlier version wrote the record.
     """
     totals: dict[str, tuple[int, float]] = {}
-    """Count and seconds of each counting sensor; empty if an earlier version wrote the record."""
+    """Count and seconds of each counting sensor, by sensor id; empty if an earlier version wrote the record.
+    """
 
     def last(self, sensor: str) -> int:
-        """Return the last number known to have been assigned to a sensor; 0 if there is none."""
+        """Return the last sample number known to have been assigned to a sensor; 0 if there is none."""
         return self.numbers.get(sensor, (0, 0))[0]
 
     def reserved(self, sensor: str) -> int:
-        """Return the highest number that can have been assigned to a sensor; 0 if there is none."""
+        """Return the highest sample number that can have been assigned to a sensor; 0 if there is none."""
         return self.numbers.get(sensor, (0, 0))[1]
 
 
@@ -118,7 +122,10 @@ class NumberWitness:
     """
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """Read the existing file. `sync` is a function that makes the file of a descriptor durable."""
+        """Read the existing file.
+
+        `sync` is a function that takes a file descriptor and makes the file durable.
+        """
         self.fault: str | None = None
         """The reason why the file cannot be written now; None if there is no fault."""
         self.found = read(path)
@@ -134,7 +141,10 @@ class NumberWitness:
         self._totals: dict[str, Totals] = {}
         self._last: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
-        """Reserved numbers as last written; `_durable` contains the reserved numbers known to be durable."""
+        """Highest reserved number of each sensor, as last written.
+
+        Those known to be durable are in `_durable`.
+        """
         self._durable: dict[str, int] = {}
         self._since: tuple[int, dict[str, int]] | None = None
         """Boot clock time of the last reservation, in ms, and the last assigned numbers at that time."""
@@ -173,7 +183,7 @@ class NumberWitness:
         self._raise()
 
     def register(self, names: Iterable[str]) -> None:
-        """Record that numbers may be assigned to these sensors."""
+        """Record that sample numbers may be assigned to these sensors."""
         with self._lock:
             new = [name for name in names if name not in self._last]
             self._last |= dict.fromkeys(new, 0)
@@ -219,7 +229,7 @@ class NumberWitness:
                 self._write()
 
     def work(self) -> None:
-        """Reserve more numbers if any sensor has used more than half of its reserved numbers."""
+        """Reserve more sample numbers if any sensor has used more than half of its reserved numbers."""
         if not self._log or self._is_failing():
             return
         with self._lock:
@@ -235,7 +245,10 @@ class NumberWitness:
         return self._failed_ms is not None and self._now_ms - self._failed_ms < RETRY_MS
 
     def _raise(self, needed: Mapping[str, int] = MappingProxyType({})) -> None:
-        """Reserve more sample numbers durably. `needed` contains the numbers that will be assigned next."""
+        """Reserve more sample numbers durably.
+
+        `needed` contains the numbers that the next commit will assign, by sensor id.
+        """
         if not self._log or self._is_failing():
             return
         with self._lock:
@@ -259,7 +272,10 @@ class NumberWitness:
             self._durable.update(wanted)
 
     def _write(self) -> bool:
-        """Overwrite the older slot of the file. Return True if that succeeded. The caller holds the lock."""
+        """Overwrite the older of the file's two slots. Return True if that succeeded.
+
+        The caller holds the lock.
+        """
         self._turn += 1
         packed = msgspec.json.encode(
             GivenNumbers(
@@ -288,7 +304,7 @@ class NumberWitness:
         return True
 
     def _make(self, slot: bytes) -> None:
-        """Create a file whose slots are long enough, and replace the existing file with it."""
+        """Create a file whose slots are long enough for the record, and replace the existing file with it."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -314,7 +330,7 @@ class NumberWitness:
 
 
 def _ahead(name: str, number: int, since: tuple[int, dict[str, int]] | None, now_ms: int) -> int:
-    """Return how many numbers to reserve for a sensor whose last assigned number is `number`."""
+    """Return how many sample numbers to reserve for a sensor whose last assigned number is `number`."""
     if since is None or now_ms - since[0] < 1_000 or name not in since[1]:
         return AHEAD_FIRST
     rate = (number - since[1][name]) / (now_ms - since[0]) * 1_000

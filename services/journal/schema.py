@@ -20,10 +20,11 @@ from .batch import Batch, BatchError, check, unpack
 SCHEMA_VERSION: Final = 2
 """Version of the journal's tables.
 
-Each new version must change a table, because a file is checked by comparing its tables with those expected.
+Each new version must change at least one table definition. A file's version is checked by comparing its
+tables with those of that version.
 """
 ECHO_AFTER: Final = 64
-"""In version 1, number of batches between a batch and the row that contains its second copy (echo)."""
+"""Number of batches, in version 1, between a batch and the row that contains its second copy (echo)."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -46,7 +47,7 @@ CREATE TABLE spare(number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB N
 """
 SCHEMA: Final = _VERSION_1 + _ECHOES
 SCHEMA_OF_VERSION: Final = {1: _VERSION_1, 2: SCHEMA}
-"""Tables by version of the file.
+"""Table definitions, by version of the file.
 
 Never change a released entry: a file with other tables counts as damaged.
 """
@@ -87,15 +88,18 @@ class JournalBusyError(JournalError):
 
 
 class JournalUnavailableError(JournalError):
-    """An input/output error, a read-only file system or a missing permission, which may be temporary."""
+    """The journal cannot be used: input/output error, read-only file system or missing permission.
+
+    The error may be temporary.
+    """
 
 
 SqliteError = apsw.Error | UnicodeDecodeError
-"""Types of errors raised while reading a file. UnicodeDecodeError means that stored text is not UTF-8."""
+"""Types of errors that apsw raises while a file is read. UnicodeDecodeError means that text is not UTF-8."""
 
 
 def translated(error: SqliteError, path: Path) -> JournalError:
-    """Return the journal error that corresponds to an error from SQLite."""
+    """Return the JournalError that corresponds to an error from SQLite."""
     what = f"{path}: {error}"
     if isinstance(error, UnicodeDecodeError) or lacks_names(error):
         return JournalDamagedError(what)
@@ -110,7 +114,7 @@ def translated(error: SqliteError, path: Path) -> JournalError:
 
 @contextlib.contextmanager
 def translating(path: Path) -> Iterator[None]:
-    """Convert errors that SQLite raises in the block to journal errors."""
+    """Convert SQLite errors raised in the `with` block to the corresponding JournalError."""
     try:
         yield
     except (apsw.Error, UnicodeDecodeError) as error:
@@ -193,7 +197,10 @@ def read_batches(
 
 
 def check_batches(connection: apsw.Connection, *, seed: int) -> Iterator[int]:
-    """Yield the numbers of all batches, in order. Raise JournalDamagedError where `read_batches` would."""
+    """Yield the numbers of all batches, in order.
+
+    Raise JournalDamagedError in the same cases as `read_batches`.
+    """
     names = _Names(connection, {})
     for number, data in _sound_batches(connection, after=0, seed=seed, limit=-1):
         try:

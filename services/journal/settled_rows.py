@@ -1,8 +1,8 @@
-"""The data that the journal updates for each sensor at intervals, and a check of this data for bit errors.
+"""Per-sensor data that the journal updates at intervals, and a check of this data for bit errors.
 
-Every `SETTLE_EVERY` commits the journal stores each sensor's totals, and the number up to which documents
-contain its samples. These rows have no other checksum. Values in `meta` and sensor numbers are compared with
-the second copy in `spare`.
+Every `SETTLE_EVERY` commits, the journal stores each sensor's totals, and the sample number up to which
+documents contain its samples. The checksums defined here are the only ones that protect these rows. Values in
+`meta` and sensor numbers are compared with the second copy in `spare`.
 """
 
 import zlib
@@ -20,7 +20,7 @@ class KeptColumn(msgspec.Struct, array_like=True):
     count: int
     seconds: float
     episode: AlarmRecord | None = None
-    crc: int | None = None  # covers the whole row; None in rows written by earlier versions
+    crc: int | None = None  # checksum of the whole row; None in rows written by earlier versions
 
 
 def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> int:
@@ -33,7 +33,7 @@ def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> 
 
 
 def unsettled(connection: apsw.Connection) -> list[str]:
-    """Return the problems that the checksums reveal in the sensors' rows and in `meta`.
+    """Check the sensors' rows and `meta` against their checksums, and return descriptions of the problems.
 
     Raise apsw.Error if reading fails.
     """

@@ -1,4 +1,4 @@
-"""Totals of counting sensors (engine hours, pulses), which a new log takes over from an earlier log.
+"""Totals of counting sensors (engine hours, pulses), which are carried over from one log to the next.
 
 A total never decreases while its sensor is fitted. So if a vessel's files contain different values, the
 highest one is correct.
@@ -25,7 +25,7 @@ _MOST_SECONDS: Final = 1e10
 
 
 class Total(msgspec.Struct, frozen=True, array_like=True):
-    """Count and seconds of a counting sensor, with the source of these values."""
+    """Totals (count and seconds) of a counting sensor, with the source of these values."""
 
     count: int
     seconds: float
@@ -34,7 +34,7 @@ class Total(msgspec.Struct, frozen=True, array_like=True):
     source: str = ""
     """Description of the file from which the totals come."""
     log: str = ""
-    """The log to which `number` refers; empty in totals written by earlier versions."""
+    """Log to which `number` refers; empty in totals written by earlier versions."""
     number: int = 0
     """Number of the last sample known to be included in these totals; 0 if no sample is."""
 
@@ -71,7 +71,10 @@ def of(
     log: str = "",
     last: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Total]:
-    """Return totals with their time and source, by sensor. `last` has each last sample number in `log`."""
+    """Return totals with their time and source, by sensor id.
+
+    `last` contains each sensor's last sample number in `log`.
+    """
     return {
         name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
         for name, total in totals.items()
@@ -79,7 +82,7 @@ def of(
 
 
 def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
-    """Return the highest totals of each sensor among several files of one vessel."""
+    """Return the highest totals of each sensor, given the totals from several files of one vessel."""
     by_sensor: dict[str, Total] = {}
     for some in several:
         for name, total in some.items():

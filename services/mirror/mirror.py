@@ -1,17 +1,17 @@
-"""Second copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
+"""Second copies of a vessel's own finished documents: readings, gaps, alarms and boots.
 
-The copies are in append-only files of about 8 MB, `DATA/copies/<number>.seg` (`segment_file`). Copying
-follows the document store's sequence numbers with a delay of a few minutes. Until a document's copy is
-durable, the journal's ring keeps the batches from which the document was made (`Journal.release_copies`). So
-each sample is always in two files.
+The copies are stored beside `log.db`, in append-only files of about 8 MB: `DATA/copies/<number>.seg`
+(`segment_file`). Copying follows the document store's sequence numbers with a delay of a few minutes. Until a
+document's copy is durable, the journal's ring buffer keeps the batches from which the document was made
+(`Journal.release_copies`). So each sample is always in two files.
 
-The files are flushed to the card only at the end of a round. Then a *mark* is written: the sequence number up
-to which copies are durable. After a restart, copying continues from the newest mark, so some documents are
-copied twice. This is harmless, because the newest copy of a document counts.
+The files are flushed to the card only at the end of a copying round. Then a *mark* is written, which states
+the sequence number up to which copies are durable. After a restart, copying continues from the newest mark,
+so some documents are copied twice. This is harmless, because only the newest copy of a document is used.
 
 Written data is never changed. A whole segment is removed when it is damaged, or when most of its documents
-were deliberately removed from the store. Before that, its remaining documents are appended to the newest
-segment.
+were deliberately removed from the store. Before the segment is removed, its remaining documents are appended
+to the newest segment.
 """
 
 import logging
@@ -38,9 +38,9 @@ LOOKED_AT: Final = 2_000
 BLOCK_BYTES: Final = 256_000
 """Approximate maximum size of the document bodies in a block, in bytes."""
 AT_ONCE: Final = 10_000
-"""Number of recent changes to copy first if the store is older than its copies.
+"""Number of recent changes to copy first if the store already contains documents when copying begins.
 
-The number is higher than the number of changes whose batches fit into the journal's ring. Older changes are
+This is more than the number of changes whose batches fit into the journal's ring buffer. Older changes are
 copied gradually by `fill`.
 """
 FILL_BYTES: Final = 1_000_000
@@ -76,7 +76,9 @@ def segment(folder: Path, number: int) -> Path:
 
 
 def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, SegmentContent]]:
-    """Yield the number and readable content of each segment, oldest first, or only of the newest segment.
+    """Yield the number and readable content of each segment, oldest first.
+
+    If `newest` is True, read only the newest segment.
 
     Raise OSError if a segment cannot be read.
     """
@@ -95,13 +97,13 @@ class Survey:
     damaged: list[tuple[int, int]] = field(default_factory=list)
     """Damaged segments, each with the number of damaged byte ranges in it."""
     mark: Mark | None = None
-    """Newest mark of the progress of copying (see `Mark`); None if there is none."""
+    """Newest progress mark in the copies (see `Mark`); None if there is none."""
     there: set[tuple[str, str]] = field(default_factory=set)
-    """Id and revision of each copy."""
+    """Document id and revision of each copy."""
 
 
 def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Survey:
-    """Read all copies once. Raise OSError if they cannot be read.
+    """Read all copies once, and return the findings. Raise OSError if the copies cannot be read.
 
     `progress` is called after each document.
     """
@@ -123,7 +125,7 @@ def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Surv
 def uncopied(
     copies: Survey, database: Database, vessel: str, *, progress: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Return the ids of documents whose copies were durable but have been lost.
+    """Return the ids of documents that are in the store and had a durable copy, but whose copy has been lost.
 
     The result does not include documents that have not been copied yet. Raise StoreError if the store cannot
     be read.
@@ -159,7 +161,10 @@ class CopyWriter:
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """Sequence number up to which changes have been copied. The latest copies may not be durable yet."""
+        """Sequence number up to which changes have been copied.
+
+        The most recent copies may not be durable yet.
+        """
         self._again: set[str] = set()
         """Ids of documents that were lost from the newest segment and must be copied again."""
         self._fresh = False
@@ -187,7 +192,7 @@ class CopyWriter:
     def follow(self, database: Database, vessel: str) -> bool:
         """Copy recent changes, up to a limit.
 
-        Return True if all changes have been copied; all copies are then durable. Raise StoreError if
+        Return True if all changes have been copied. In that case, all copies are durable. Raise StoreError if
         documents cannot be read.
         """
         state = self._begin(database)
@@ -203,9 +208,10 @@ class CopyWriter:
         return True
 
     def fill(self, database: Database, vessel: str) -> bool:
-        """Copy some of the documents that are older than the first copy; return True if more remain.
+        """Copy some documents that were stored before copying began; return True if more remain to be copied.
 
-        Call it only right after `follow` has returned True. Raise StoreError if documents cannot be read.
+        Call this method only right after `follow` has returned True. Raise StoreError if documents cannot be
+        read.
         """
         state = self._begin(database)
         if state.filled >= state.until:
@@ -227,13 +233,16 @@ class CopyWriter:
         return upto < state.until
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Record that documents without a floor were deliberately removed, so that they are not restored."""
+        """Record that documents were deliberately removed, so that they are not restored.
+
+        This is needed only for documents whose removal no floor records.
+        """
         gone = list(ids)
         if gone:
             self._append(segment_file.removed(gone, self._writable()))
 
     def rebase(self, database: Database, *, before: int) -> None:
-        """Adjust the progress mark of copying after the store was repaired and documents were restored.
+        """Adjust the progress mark after the store was repaired and documents were restored from copies.
 
         The repair gave the store a new uuid. `before` is the store's last sequence number before documents
         were restored.
@@ -254,7 +263,9 @@ class CopyWriter:
         )
 
     def retire(self, number: int, database: Database, *, most: float = 1.0) -> RetiredSegment | None:
-        """Remove a segment, after appending its useful or damaged documents to the newest segment.
+        """Remove a segment, after appending its documents that are still needed to the newest segment.
+
+        Documents that are damaged in the segment are appended from the store.
 
         If more than the fraction `most` of the segment would still be needed, do not remove it, and return
         None. Raise StoreError if documents cannot be read.
@@ -283,7 +294,7 @@ class CopyWriter:
         return RetiredSegment(kept=len(kept), healed=healed)
 
     def copy_again(self, database: Database, ids: Iterable[str]) -> int:
-        """Append the current revisions of documents whose copies were lost, and return their number.
+        """Copy the current revisions of documents whose copies were lost, and return the number of copies.
 
         Raise StoreError if documents cannot be read.
         """
@@ -293,7 +304,9 @@ class CopyWriter:
         return healed
 
     def make_room(self, database: Database) -> int:
-        """Remove the oldest segments, until more than half of a segment's content is still needed.
+        """Remove segments, oldest first.
+
+        Stop at the first one in which more than half of the content is needed.
 
         Return the number of bytes freed. Raise StoreError if documents cannot be read.
         """
@@ -330,7 +343,7 @@ class CopyWriter:
         return mark is not None
 
     def _begin(self, database: Database) -> Mark:
-        """Return the mark from which copying continues in this store."""
+        """Return the progress mark from which copying of this store continues."""
         state, last = self._mark, database.last_sequence
         if state is None or state.store != database.uuid:
             until = max(last - AT_ONCE, 0)
@@ -371,7 +384,7 @@ class CopyWriter:
             self._append(segment_file.block(some, self._writable()))
 
     def _writable(self) -> int:
-        """Return the number of the segment for the next record, beginning a new segment if necessary."""
+        """Return the number of the segment to append the next record to. Begin a new segment if necessary."""
         if self._file is None or self._size >= self._segment_bytes:
             self._next()
         return self._number
@@ -401,7 +414,7 @@ class CopyWriter:
         self._fresh = False
 
     def _settle(self, state: Mark) -> None:
-        """Make appended data durable, then write the mark that records this."""
+        """Make appended data durable, then write a progress mark that records this."""
         self._sync()
         self._mark = state
         self._append(segment_file.mark(state, self._writable()))
@@ -410,7 +423,7 @@ class CopyWriter:
 
 
 def is_own(document_id: str, vessel: str) -> bool:
-    """Return True if a vessel's copies should include the document."""
+    """Return True if the document belongs in the copies of a vessel's own documents."""
     return document_id.startswith(tuple(f"{kind}:{vessel}:" for kind in KINDS))
 
 

@@ -1,8 +1,8 @@
 """Restores documents that the store has lost, at the same revision, from their copies.
 
 Documents that were deliberately removed are not restored. Floors and gap documents identify removed readings,
-and the copies list removed alarms. Documents that the store has at the same or a later revision are left
-unchanged.
+and the copies list removed alarms. If the store has a document at the same or a later revision, that document
+is left unchanged.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,13 +20,13 @@ from .mirror import contents
 from .segment_file import Copy
 
 A_TIME: Final = 200
-"""Number of documents to examine and write in one transaction."""
+"""Maximum number of documents to examine and write in one transaction."""
 LOOKED_UP: Final = 2_000
-"""Number of documents to look up in one SQL statement."""
+"""Maximum number of documents to look up in one SQL statement."""
 
 
 def restore_missing(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
-    """Restore documents that exist only as copies in `folder` to the store, and return their number.
+    """Restore documents that the store lacks from their copies in `folder`, and return their number.
 
     The call may be repeated. `progress` is called often. Raise StoreError or OSError if documents or copies
     cannot be read or written.
@@ -63,7 +63,7 @@ def lacking(
     *,
     progress: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """Return the ids of documents that the store has lost but that have copies.
+    """Return the ids of documents that have copies but that the store has lost.
 
     `there` contains the id and revision of each copy. `progress` is called often.
 

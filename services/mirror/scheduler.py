@@ -1,9 +1,9 @@
 """Decides when the recorder's writer thread writes, checks and removes copies.
 
-A *round* copies everything that has changed since the last round, and makes it durable. Rounds take place at
-startup, every ten minutes, at a clean stop, and when the journal's ring is full of batches without a copy. A
-round is done in steps, between the documenter's steps. A problem with the copies does not delay other work:
-it is reported, and copying is retried.
+A *round* copies every document that has changed since the last round, and makes the copies durable. Rounds
+take place at startup, every ten minutes, at a clean stop, and when the journal's ring buffer is full of
+batches whose documents have no copy. A round is divided into steps, which alternate with the documenter's
+steps. Problems with the copies do not delay other work: they are reported, and copying is retried.
 """
 
 import logging
@@ -22,20 +22,20 @@ log = logging.getLogger(__name__)
 
 ROUND_MS: Final = 600_000
 FILL_MS: Final = 60_000
-"""Milliseconds between two steps that copy documents written before copying began."""
+"""Interval between steps that copy documents written before copying began, in milliseconds."""
 SCRUB_MS: Final = 86_400_000
-"""Milliseconds between two checks, each of which reads the next full segment."""
+"""Interval between checks of the segments, in milliseconds. Each check reads the next full segment."""
 RETRY_MS: Final = 60_000
 LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
-"""Number by which the card's budget is divided to get the maximum size of a segment.
+"""Divisor of the card's budget: the quotient is the maximum size of a segment.
 
 Segments are small because only whole segments are removed.
 """
 
 
 class MirrorScheduler:
-    """Scheduler for copying a vessel's documents, for use by one thread."""
+    """Scheduler that decides when a vessel's documents are copied, for use by one thread."""
 
     def __init__(
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: FileAccess | None = None
@@ -58,7 +58,7 @@ class MirrorScheduler:
         return sum(file.stat().st_size for file in self._folder.glob("*.seg"))
 
     def work(self, database: Database, *, documented: int, now_ms: int, finish: bool) -> None:
-        """Do one step of the work that is due. If `finish` is True, complete a whole round.
+        """Do one step of the work that is due. If `finish` is True, complete the whole round.
 
         `documented` is the number of the last batch whose samples are all in documents. Raise StoreError if
         documents cannot be read.
@@ -93,7 +93,7 @@ class MirrorScheduler:
             log.warning("freed space: removed %d bytes of copies", freed)
 
     def close(self) -> None:
-        """Close the files; the next `work` opens them again."""
+        """Close the files. The next call of `work` opens them again."""
         if self._copies is not None:
             self._copies.close()
         self._copies = self._round = None
@@ -116,7 +116,7 @@ class MirrorScheduler:
             self._round, self._round_ms = None, now_ms
 
     def _maintain(self, copies: CopyWriter, database: Database, now_ms: int) -> None:
-        """Do work that is not urgent: copy older documents, and repair damage."""
+        """Do work that is not urgent: copy older documents, check segments, and repair damaged ones."""
         if not self._is_filled and now_ms - self._filled_ms >= FILL_MS:
             self._filled_ms = now_ms
             self._is_filled = not copies.fill(database, self._vessel)

@@ -1,8 +1,9 @@
 """Segments: append-only files of copied documents, and the format of their records.
 
-A record consists of magic, kind, length, CRC-32 and content. The CRC-32 covers all of these, and is seeded
-with the segment's number. Each document is compressed separately, and each record is independent. A reader
-can therefore skip damaged bytes, and continue at the magic of the next record whose checksum is valid.
+A record consists of a magic number, kind, length, CRC-32 and content. The CRC-32 covers the other fields, and
+is seeded with the segment's number. Each document is compressed separately, and each record is independent. A
+reader can therefore skip damaged bytes, and continue at the magic number of the next record whose checksum is
+valid.
 
 Documents are written in blocks: a list of their ids, the documents, and a second copy of the list. The two
 lists are more than a page apart. One bad page therefore never destroys both a document and the evidence that
@@ -27,33 +28,36 @@ PAGE: Final = 4_096
 MAGIC: Final = b"\xabLc1"
 _HEAD: Final = struct.Struct("<4sBII")
 _APART: Final = 2 * PAGE
-"""Minimum distance in bytes between a block's two lists, so that no page contains parts of both."""
+"""Minimum distance between a block's two lists, in bytes. No page then contains parts of both."""
 
 
 class RecordKind(IntEnum):
     """Kind of a record in a segment."""
 
     MARK = 1
-    """Record of the progress of copying: `Mark` as JSON."""
+    """Progress mark: a `Mark` as JSON."""
     LIST = 2
     """Ids of the documents in a block, as compressed JSON."""
     DOCUMENT = 3
     GAP = 4
-    """A `gap` document; a separate kind, because gaps must be read before other documents are restored."""
+    """A `gap` document.
+
+    This is a separate kind because gaps must be read before other documents are restored.
+    """
     REMOVED = 5
     """Ids of documents that were deliberately removed, as compressed JSON."""
     FILLING = 6
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """Record that states which changes have durable copies earlier in the file."""
+    """Progress mark: states which changes have durable copies earlier in the file."""
 
     store: str
     """Id of the store to which the sequence numbers refer (`Database.uuid`)."""
     through: int
-    """Sequence number up to which changes after `until` have been copied."""
+    """Sequence number up to which changes made after `until` have been copied."""
     filled: int = 0
-    """Sequence number up to which changes from before copying began have been copied."""
+    """Progress of the backfill, which copies changes made before copying began, as a sequence number."""
     until: int = 0
     """Sequence number at which copying began, if the store already had documents."""
 
@@ -64,7 +68,7 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
     id: str
     rev: str
     history: list[str]
-    """Ancestors of the revision, newest first."""
+    """Ids of the revision's ancestors, newest first."""
     body: msgspec.Raw
 
     @property
@@ -83,15 +87,15 @@ class SegmentRecord:
     content: bytes
 
     def mark(self) -> Mark:
-        """Return the content of this record, which must be of the kind MARK."""
+        """Decode the content of this record, which must be of the kind MARK."""
         return msgspec.json.decode(self.content, type=Mark)
 
     def ids(self) -> list[str]:
-        """Return the content of this record, which must be of the kind LIST or REMOVED."""
+        """Decode the content of this record, which must be of the kind LIST or REMOVED."""
         return msgspec.json.decode(zlib.decompress(self.content), type=list[str])
 
     def copy(self) -> Copy:
-        """Return the content of this record, which must be of the kind DOCUMENT or GAP."""
+        """Decode the content of this record, which must be of the kind DOCUMENT or GAP."""
         expand = zlib.decompressobj(zdict=_COMMON)
         return msgspec.json.decode(expand.decompress(self.content), type=Copy)
 
@@ -102,7 +106,7 @@ class SegmentContent:
 
     records: list[SegmentRecord] = field(default_factory=list)
     damaged: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges of bytes that are not valid records, as (start, end)."""
+    """Byte ranges that contain no valid record, as (start, end)."""
 
     @property
     def last_mark(self) -> SegmentRecord | None:
@@ -110,7 +114,7 @@ class SegmentContent:
         return next((record for record in reversed(self.records) if record.kind is RecordKind.MARK), None)
 
     def lost(self) -> set[str]:
-        """Return the ids that are in the segment's lists but whose documents are not in the segment."""
+        """Return the ids of documents that the segment lists but does not contain."""
         named: set[str] = set()
         for record in self.records:
             if record.kind is RecordKind.LIST:
@@ -118,7 +122,7 @@ class SegmentContent:
         return named - {copy.id for copy in self.copies()} if named else named
 
     def removed(self) -> set[str]:
-        """Return the ids of documents that were deliberately removed."""
+        """Return the ids of documents that the segment lists as deliberately removed."""
         return {name for record in self.records if record.kind is RecordKind.REMOVED for name in record.ids()}
 
     def copies(self) -> Iterator[Copy]:
@@ -127,22 +131,22 @@ class SegmentContent:
 
 
 def record(kind: RecordKind, content: bytes, segment: int) -> bytes:
-    """Return the bytes of a record for the segment with this number."""
+    """Encode a record for the segment with this number."""
     return _HEAD.pack(MAGIC, kind, len(content), _checksum(kind, content, segment)) + content
 
 
 def mark(stands: Mark, segment: int) -> bytes:
-    """Return the bytes of a record for a mark."""
+    """Encode a record that contains a progress mark."""
     return record(RecordKind.MARK, msgspec.json.encode(stands), segment)
 
 
 def removed(ids: Sequence[str], segment: int) -> bytes:
-    """Return the bytes of a record that lists the ids of removed documents."""
+    """Encode a record that lists the ids of removed documents."""
     return record(RecordKind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
 
 
 def block(copies: Iterable[Copy], segment: int) -> bytes:
-    """Return the bytes of a block of documents."""
+    """Encode a block of documents, with both lists of their ids."""
     ids, documents = [], []
     for copy in copies:
         ids.append(copy.id)
@@ -157,7 +161,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> SegmentContent:
-    """Return all valid records in a segment's bytes. Invalid bytes raise no exception."""
+    """Decode all valid records in a segment's bytes. Invalid bytes are skipped and raise no exception."""
     content = SegmentContent()
     here = end = 0
     while True:
@@ -198,14 +202,17 @@ def read(path: Path) -> bytes:
 
 
 class FileAccess:
-    """Access to the card's files. Tests replace it to simulate failures, and the loss of unflushed data."""
+    """Access to files on the card.
+
+    Tests replace this class to simulate failures and the loss of unflushed data.
+    """
 
     def append_to(self, path: Path) -> "AppendOnlyFile":
         """Open a file for appending, and create it if it is missing. Raise OSError if that fails."""
         return AppendOnlyFile(path)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the file names in a folder durable. Raise OSError if that fails."""
+        """Make the directory entries in a folder durable. Raise OSError if that fails."""
         sync_folder(folder)
 
 
@@ -272,5 +279,6 @@ _COMMON: Final = (
 )
 """Compression dictionary of text that many documents contain, so that even one document compresses well.
 
-Never change the dictionary: a different text needs a new record kind.
+Never change the dictionary: existing records could no longer be read. A different text needs a new record
+kind.
 """

@@ -1,15 +1,15 @@
 """Carries the totals of counting sensors over to a new log, and reports the totals and their sources.
 
 A new log begins when the journal is lost, damaged or out of date (`rollback`). Totals such as engine hours
-must then not restart from zero. They are taken from this vessel's own files, in this order of trust:
+must then not restart from zero. They are taken from this vessel's own files. The sources, most trusted first:
 
 - the journal, the data that a repair saved from it, and the number witness: no other vessel writes these;
 - readings in the vessel's last log whose value is the total itself. They count if the files above have no
   totals for the sensor, or if their numbers are higher than all numbers in the journal. No other vessel may
   write the current log. But other vessels may write earlier logs, and may pass on an old `vessel` document
-  that names an earlier log as the last one. The `vessel` document also states the pulses per unit, which may
-  have changed since the reading was taken. The witness is as recent as the last commit, so no reading has
-  newer totals than the witness;
+  that names an earlier log as the last one. The `vessel` document also states the number of pulses per unit,
+  which may have changed since the reading was taken. The witness is as recent as the last commit, so no
+  reading has newer totals;
 - `equipment` documents. Any vessel in the fleet may write such a document, so they count only for a sensor
   whose totals are in no other file. Documents with the vessel's signature take precedence over unsigned
   documents.
@@ -51,20 +51,20 @@ Progress = Callable[[], None]
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
-"""Name stated as the author of the note about totals that were carried over."""
+"""Author's name in the note about totals that were carried over."""
 NOTES: Final = "notes"
 """Key under which the journal stores the notes that are still to be written (`with_note`)."""
 _NOTES_KEPT: Final = 8
 """Maximum number of unwritten notes to keep.
 
-One note is added for each log that begins while the store cannot be written.
+One note is added for each log that begins while the document store cannot be written.
 """
 _LOOKED_AT: Final = 16
-"""Number of a sensor's newest readings to search for a total, because some may contain only faults."""
+"""Number of a sensor's newest readings to search for a total. Some readings may contain only faults."""
 
 
 def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
-    """Return a vessel's totals according to the number witness."""
+    """Return a vessel's totals according to the number witness, by sensor id."""
     if given is None or given.vessel != vessel:
         return {}
     sound = {
@@ -96,7 +96,7 @@ def of_salvaged(salvaged: journal_salvage.SalvagedJournal) -> dict[str, Total]:
 
 
 def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
-    """Return the totals at the start of a journal; `text` is their stored form.
+    """Return the totals that were stored when a journal's log began; `text` is their stored form.
 
     These totals include no sample from `log`, the journal's log. If `log` is empty, a repair created the
     journal.
@@ -108,7 +108,7 @@ def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
 
 
 def of_set_aside(data: Path, vessel: str, *, progress: Progress = lambda: None) -> dict[str, Total]:
-    """Return a vessel's totals according to the newest journals that were set aside.
+    """Return a vessel's totals according to the newest of the damaged journals that were set aside.
 
     These totals are older than the totals in any file that is in use.
     """
@@ -135,9 +135,9 @@ def of_documents(
     counts: Counts = lambda _, __: True,
     progress: Progress = lambda: None,
 ) -> tuple[dict[str, Total], dict[str, Total]]:
-    """Return two sets of totals: from readings in the vessel's last logs, and from its `equipment` documents.
+    """Return totals from readings in the vessel's last logs, and totals from its `equipment` documents.
 
-    The readings come from copies if the document store cannot be read. `logs` are the last logs named by
+    If the document store cannot be read, the readings come from copies. `logs` are the last logs named by
     files other than the document store. Readings for which `counts` returns False are left out.
     """
     store = data / "log.db"
@@ -181,9 +181,9 @@ Scale = tuple[str, str, float]
 
 
 _CONTACTS: Final = ("runtime", "mcp23017")
-"""Kinds whose readings can contain the running time or the number of starts of a contact."""
+"""Sensor kinds whose readings can contain a contact's running time or number of starts."""
 _PER_UNIT: Final = {"time": 0.0, "starts": 1.0}
-"""Last part of the scale of a contact's readings, by the value of the key `measure`."""
+"""Pulses per unit (the last item of a `Scale`) for contacts, by the value of the key `measure`."""
 
 
 def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:
@@ -206,7 +206,7 @@ def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) 
 
 
 def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
-    """Return the pulses per unit that applied to each sensor's readings, by sensor.
+    """Return the pulses per unit that the vessel's document states for each sensor, by sensor id.
 
     Sensors for which no document states the pulses per unit are left out.
     """
@@ -267,7 +267,7 @@ def _of_copies(
 def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Total | None:
     """Return the last total in a reading.
 
-    Return None if there is no total, or if the reading measures something else.
+    Return None if the reading contains no total, or if its path or unit differs from the scale's.
     """
     path, unit, per_unit = scale
     samples, name = body.get("samples"), documents.parse_id(document_id)
@@ -333,10 +333,11 @@ def gather(
     is_signed: IsSigned = lambda _, __: False,
     progress: Progress = lambda: None,
 ) -> dict[str, Total]:
-    """Return the best known totals of the vessel.
+    """Return the best known totals of the vessel's sensors, by sensor id.
 
-    `own` contains the totals from the vessel's own files. `witnessed` are the sensors in the number witness,
-    whose readings do not count. `journal_logs` are the logs known to the journal. `progress` is called often.
+    `own` contains the totals from the vessel's own files. `witnessed` contains the sensors in the number
+    witness; readings of these sensors do not count. `journal_logs` are the logs known to the journal.
+    `progress` is called often.
     """
     known = totals.highest(own)
 
@@ -382,7 +383,7 @@ def is_counting(sensor: SensorSettings) -> bool:
 def words(
     carried: Mapping[str, Total], *, before: str | None, now: str, sensors: Iterable[SensorSettings]
 ) -> str:
-    """Return a message about the totals that were carried over from log `before` to log `now`.
+    """Return a message to the user about the totals that were carried over from log `before` to log `now`.
 
     Return '' if there are no totals.
     """
@@ -427,9 +428,11 @@ def _notes(stored: object) -> list[_Note]:
 
 
 def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
-    """Log a message about totals that were carried over, and return the unwritten notes, for `NOTES`.
+    """Log a message about totals that were carried over, and add it to the notes to be written.
 
-    `stored` is the journal's value for the key `NOTES`.
+    Return the journal's new value for the key `NOTES`.
+
+    `stored` is the journal's current value for that key.
     """
     log.warning("%s", text)
     fresh = _Note(documents.note_id(vessel, ulid(utc)), vessel, text, utc)

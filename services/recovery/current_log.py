@@ -1,7 +1,7 @@
 """Finds the log that this vessel's recorder is writing, for other daemons.
 
 No other vessel may write that log. So other daemons must know its name even while the recorder is not
-running: before the recorder's first state after a boot, and after the recorder was stopped.
+running, for example before it has started after a boot.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from . import rollback
 
 
 class CurrentLog:
-    """Callable that looks up and returns the name of the log that the recorder is writing."""
+    """Callable that returns the name of the log that the recorder is writing."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
-        """Prepare to look up the name of the current log.
+        """Prepare to look up the current log's name.
 
         `run` is the folder with the recorder's live state; `vessel` is the vessel that the recorder records.
         """
@@ -26,8 +26,8 @@ class CurrentLog:
     def __call__(self) -> str | None:
         """Return the log's name; None if no log has begun. Raise StoreError if the store cannot be read.
 
-        The name comes from the recorder's current or last known state. If there is no state yet, it is the
-        last log in the vessel's own document.
+        The name comes from the recorder's current or last known state. If the recorder has published no state
+        yet, the name is that of the last log in the vessel's own document.
         """
         self._last = self.recorded() or self._last
         if self._last is None:
@@ -36,7 +36,7 @@ class CurrentLog:
         return self._last
 
     def recorded(self) -> str | None:
-        """Return the log in the recorder's live state; None if there is no state."""
+        """Return the name of the log in the recorder's live state; None if there is no live state."""
         state = state_file.read(state_file.path(self._run))
         log = None if state is None else state.get("log")
         return log if isinstance(log, str) else None

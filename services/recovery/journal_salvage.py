@@ -36,9 +36,9 @@ class SalvagedJournal:
     sensors: list[tuple[int, str, int, str, str]] = field(default_factory=list)
     """The sensors, as tuples (number, id, closed, path, unit)."""
     batches: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-    """Complete batches: a mapping from number to (crc, data)."""
+    """Complete batches, as tuples (crc, data), by batch number."""
     from_echoes: int = 0
-    """Number of batches that were recovered only from a copy."""
+    """Number of batches that were recovered from a copy because their own row was damaged or missing."""
     totals: dict[str, Totals] = field(default_factory=dict)
     """Totals of each sensor up to its last stored batch, by sensor id, from rows with valid checksums."""
 
@@ -73,7 +73,7 @@ def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> Salva
 
 
 class _Reading:
-    """Contents of rows from all tables. The form of a row identifies its table.
+    """Rows read from all tables of the journal. The columns of a row identify its table.
 
     Rows that are added later are newer.
     """
@@ -107,7 +107,7 @@ class _Reading:
                 pass  # not a row of the journal, or incomplete
 
     def settle(self) -> None:
-        """Prefer the data in `spare` to other rows, some of which may come from pages freed long ago."""
+        """Prefer data in `spare` to other rows, because those may come from pages freed long ago."""
         if self._spare is None:
             return
         self._meta |= dict(self._spare.meta)

@@ -1,8 +1,8 @@
 """Writes documents for samples that are in a journal but not in the document store.
 
-Such a rebuild is necessary if the journal's log has ended, or if the store has lost documents.
+Such a rebuild is necessary if the journal's log has ended, or if the document store has lost documents.
 
-Only samples that are in no document are written. So a rebuild can safely be repeated, after any damage.
+Only samples that are in no document are written. A rebuild can therefore be repeated safely.
 """
 
 from bisect import bisect_right
@@ -27,7 +27,7 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RebuiltCounts:
-    """Number of samples that a rebuild has written, and number of samples that are lost."""
+    """Numbers of samples that a rebuild has written, and of samples that are lost."""
 
     samples: int = 0
     lost: int = 0
@@ -50,7 +50,7 @@ class Spans:
         return place >= 0 and number <= self._spans[place][1]
 
     def holes(self, upto: int) -> list[tuple[int, int]]:
-        """Return the ranges of numbers between 1 and `upto` that are not in the set."""
+        """Return the ranges of numbers from 1 to `upto` that are not in the set."""
         holes, expected = [], 1
         for first, last in self._spans:
             if first > expected:
@@ -69,7 +69,7 @@ class Spans:
 def documented(
     database: Database, vessel: str, *, log: str | None = None, progress: Callable[[], None] = lambda: None
 ) -> dict[tuple[str, str], Spans]:
-    """Return, by (sensor, log), the sample numbers that a vessel's documents contain or explain.
+    """Return the sample numbers that a vessel's documents contain or explain, by (sensor, log).
 
     If `log` is given, only that log is included.
     """
@@ -99,9 +99,10 @@ def refill(
     """Write the samples in `batches` that are in no document.
 
     `registered` contains the path and unit of each sensor, and `last` the last numbers known to have been
-    assigned, by sensor. Gap documents dated `utc` are then written for numbers that are still missing up to
-    these last numbers, or between documents in any of the vessel's logs. If `utc` is None, no gap documents
-    are written. `progress` is called often. Raise StoreError if documents cannot be read or written.
+    assigned, by sensor. Gap documents dated `utc` are then written for numbers that are still missing. These
+    are missing numbers up to the last assigned ones, and missing numbers between documents in any of the
+    vessel's logs. If `utc` is None, no gap documents are written. `progress` is called often. Raise
+    StoreError if documents cannot be read or written.
     """
     writer = _Writer(
         database,
@@ -135,12 +136,12 @@ def refill(
 
 
 def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Write gap documents for numbers in the number witness that no document has, and return their count.
+    """Write gap documents for numbers that the witness lists but no document contains, and count them.
 
-    `given` is the content of the witness, whose last write may not have reached the card before a restart. So
-    gap documents are also written for the reserved numbers if the machine has restarted since, and samples
-    are lost or `in_doubt` is True. `start` is the current boot id. Raise StoreError if documents cannot be
-    read or written.
+    `given` is the content of the number witness. Its last write may not have reached the card before the
+    machine restarted. So if the machine has restarted since, and samples are lost or `in_doubt` is True, gap
+    documents are also written for the reserved numbers. `start` is the current boot id. Raise StoreError if
+    documents cannot be read or written.
     """
     identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
     last = {name: given.last(name) for name in given.numbers}
@@ -182,7 +183,7 @@ def _windows(database: Database, vessel: str) -> dict[str, float]:
 
 
 class _Writer:
-    """Writes windows with the samples that are in no document."""
+    """Writer of reading documents (windows) for the samples that are in no document."""
 
     def __init__(
         self,

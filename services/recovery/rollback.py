@@ -1,19 +1,19 @@
 """Detects whether one of a vessel's files (journal, documents, number witness, copies) is out of date.
 
 A file that has lost its end, or is an older copy, looks valid. Only the other files reveal the loss. The
-files are written in a fixed order, each after the previous write is durable. Numbers are reserved in the
-number witness (`number_witness`), a batch is committed (`journal`) and recorded in the witness, the batch's
-documents are written, and then the documents are copied (`mirror`). So:
+files are written in a fixed order, each after the previous write is durable. First, sample numbers are
+reserved in the number witness (`number_witness`). Then a batch is committed (`journal`) and recorded in the
+witness. Finally, the batch's documents are written and then copied (`mirror`). So:
 
 - The journal is out of date if the witness or a document contains a number, batch, boot or log that comes
   after the journal's last one. Such a journal would assign numbers twice, so a new log begins.
 - Documents are out of date if they lack numbers that, according to the journal, they once contained, or if
-  the copies contain documents that the store lacks. They are restored from the copies and the journal's ring.
+  the copies contain documents that the store lacks. They are restored from the copies and the journal's ring
+  buffer.
 - The witness is out of date if the journal has numbers that the witness has not reserved. The witness is then
   rewritten.
 
-If all files of a vessel are restored together to an earlier state, they agree, and the restoration cannot be
-detected from them.
+If all files of a vessel are reset to the same earlier state, they agree, and the loss cannot be detected.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,12 +59,12 @@ class JournalState:
     batch: int
     """Number of the last batch; 0 if there is none."""
     last: Mapping[str, int]
-    """Last assigned number, by sensor."""
+    """Last assigned sample number, by sensor id."""
     closed: Mapping[str, int]
-    """Last number known to be in documents, by sensor."""
+    """Last sample number known to be in documents, by sensor id."""
     has_witness: bool
     before: tuple[str, ...] = ()
-    """Earlier logs of this vessel that the journal lists."""
+    """Names of this vessel's earlier logs, as listed in the journal."""
 
 
 def read_journal_state(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
@@ -105,7 +105,10 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
 
 
 def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason, from the number witness, why the journal must not continue; None if it can."""
+    """Compare the journal with the number witness.
+
+    Return the reason why the journal must not be continued; None if it can be.
+    """
     if given is None:
         return NO_WITNESS if state.has_witness else None
     if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
@@ -125,9 +128,9 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
 
 
 def journal_lost(given: GivenNumbers | None) -> str | None:
-    """Return a description of the loss if the journal contains no log but the number witness names one.
+    """Describe the loss if the journal contains no log but the number witness names one.
 
-    Return None if the journal has lost nothing.
+    Return None if nothing is lost.
     """
     if given is None or not (given.batch or any(last for last, _ in given.numbers.values())):
         return None
@@ -135,7 +138,9 @@ def journal_lost(given: GivenNumbers | None) -> str | None:
 
 
 def journal_behind_documents(state: JournalState, database: Database) -> str | None:
-    """Return the reason, from documents, why the journal must not continue; None if it can continue.
+    """Compare the journal with documents.
+
+    Return the reason why the journal must not be continued; None if it can be.
 
     Raise StoreError if the documents cannot be read.
     """
@@ -155,7 +160,7 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 
 
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
-    """Yield sensors with numbers that, according to documents, were assigned in the journal's log.
+    """Yield pairs of sensor and sample number that the journal's log assigned, according to documents.
 
     Current values do not count: any vessel in the fleet may write them, and could force a new log to begin.
     """
@@ -222,8 +227,8 @@ def store_behind_copies(
 ) -> str | None:
     """Describe the documents that copies contain but the store lacks; return None if none are missing.
 
-    `mark` is the newest mark; `there` contains the id and revision of each copy to look for. Raise StoreError
-    if the store cannot be read.
+    `mark` is the newest mark; `there` contains the document id and revision of each copy to look for. Raise
+    StoreError if the store cannot be read.
     """
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
         return (
@@ -237,7 +242,7 @@ def store_behind_copies(
 
 
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
-    """Return True if a peer claims to have numbers or boots of the current log that are unknown here.
+    """Return True if a peer claims to have sample numbers or boots of the current log that are unknown here.
 
     `given` is the current content of the number witness. Raise StoreError if the store cannot be read.
     """
@@ -270,7 +275,7 @@ def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
 
 
 def known_of(database: Database, vessel: str) -> dict[str, str]:
-    """Return the `uuid` and `logs` in a vessel's document, if present.
+    """Return the `uuid` and `logs` fields of a vessel's document, if present.
 
     Raise StoreError if the document cannot be read.
     """

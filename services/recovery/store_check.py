@@ -1,19 +1,19 @@
 """Checks the stores before any process opens them, for `logboat store check` and each start of the recorder.
 
-Damaged files are set aside, their readable content is saved, and recording continues:
+Damaged files are set aside, their readable content is saved, and recording continues. The files are:
 
 - The document store: its valid rows are written to a new file. Documents that it has lost are restored from
-  the copies (`services.mirror.restore`). Samples that are still in the journal's ring are documented again.
-  Any other missing samples are explained by `gap` documents.
+  the copies (`services.mirror.restore`). Samples that are still in the journal's ring buffer are documented
+  again. Any other missing samples are explained by `gap` documents.
 - The journal: its samples, from rows or their copies, become documents. A new log begins, because it is not
   certain which numbers had been assigned.
 - A write-ahead log that is truncated: see `wal_tail`.
 - Copies: documents whose copies are damaged are copied again from the document store.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
-or if a process has found damage and created the `damaged` file (a *mark*). Otherwise the check covers only
-what SQLite reads when it opens the store, and the newest rows. Copies are checked whenever the store is
-checked completely.
+or if a process has found damage and created the file `damaged` (the *damage mark*). Otherwise the check
+covers only what SQLite reads when it opens the store, and the newest rows. Copies are checked whenever the
+store is checked completely.
 """
 
 import contextlib
@@ -72,8 +72,8 @@ Such a check takes a few seconds on a Pi Zero 2.
 PATIENCE_S: Final = 10.0
 """Maximum time to wait for daemons to exit, in seconds.
 
-They check for the mark of damage (the file `damaged`) once a second, and exit within two seconds of finding
-it.
+The daemons check for the damage mark (the file `damaged`) once a second, and exit within two seconds of
+finding it.
 """
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
@@ -91,7 +91,7 @@ def is_marked(data: Path) -> bool:
 
 
 def mark_damaged(data: Path, reason: str) -> None:
-    """Create the mark that makes the next start check the stores; `reason` describes the damage.
+    """Create the damage mark, so that the next start checks the stores; `reason` describes the damage.
 
     A write error is only logged.
     """
@@ -173,7 +173,7 @@ def _look_in_passing(data: Path) -> list[str]:
 
 @dataclass(slots=True)
 class _Damage:
-    """Problems found, grouped by the action that they require."""
+    """Problems that a check has found, grouped by the action that they require."""
 
     store: list[str] = field(default_factory=list)
     """Damage to the document store."""
@@ -184,7 +184,7 @@ class _Damage:
     witness: list[str] = field(default_factory=list)
     """Reasons why the number witness must be rewritten."""
     copies: Survey | None = None
-    """Result of reading all copies; None if they have not been read."""
+    """Findings from reading all copies; None if the copies have not been read."""
     given: GivenNumbers | None = None
     state: rollback.JournalState | None = None
     in_doubt: bool = False
@@ -235,9 +235,10 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
 
 
 def _repair(data: Path, damage: _Damage, report: Report) -> bool:
-    """Repair all damage that can be repaired; return True if no damage remains.
+    """Repair as much of the damage as possible; return True if no damage remains.
 
-    A new log can begin even if the document store cannot be written: the old journal then waits.
+    A new log can begin even if the document store cannot be written. The old journal is then kept until its
+    samples can be written to documents.
     """
     journal, store = data / "samples.db", data / "log.db"
     for path in (journal, store):
@@ -280,7 +281,7 @@ def _put_waiting_away(store: Path, report: Report) -> None:
 
 
 def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Damage:
-    """Check the files for problems. If `stores` is True, the document store is also checked.
+    """Check the files for problems, and return them. If `stores` is True, also check the document store.
 
     Raise JournalError if the journal cannot be read.
     """
@@ -307,7 +308,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 
 
 def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None:
-    """Find files that are older than other files (`rollback`), ignoring damaged files."""
+    """Find files that are out of date compared with other files (`rollback`). Damaged files are ignored."""
     journal, store = data / "samples.db", data / "log.db"
     state = rollback.read_journal_state(journal, progress=report.progress) if journal.exists() else None
     damage.state = state
@@ -343,7 +344,7 @@ def _behind_copies(
 ) -> str | None:
     """Describe the documents that have copies but are missing from the store; None if there are none.
 
-    If `deep` is True, all copies are read, else only the newest mark.
+    If `deep` is True, all copies are read; otherwise only the newest progress mark.
     """
     folder = folder_in(data)
     if not deep:
@@ -355,7 +356,7 @@ def _behind_copies(
 
 
 def _is_beheaded(path: Path) -> bool:
-    """Return True if a database's file is empty or missing, but its write-ahead log is not.
+    """Return True if a database file is empty or missing, but its write-ahead log is not.
 
     Opening the database would then delete the write-ahead log.
     """
@@ -439,7 +440,8 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
-        # Locked, full, or from a newer version: a repair would not help, and recording does not wait for one.
+        # The store is locked, full, or from a newer version. A repair would not help, and recording continues
+        # without one.
         report.unchecked.append(f"{path} could not be checked: {error}")
         log.error("%s", report.unchecked[-1])
         return []
@@ -454,7 +456,7 @@ def _check_copies(
 ) -> None:
     """Check all copies, and copy damaged or missing documents again.
 
-    `there` is the result of reading the copies, if the caller has read them.
+    `there` contains the findings from reading the copies, if the caller has already read them.
     """
     folder = folder_in(store.parent)
     try:

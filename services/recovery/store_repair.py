@@ -1,6 +1,6 @@
-"""Repairs the stores: saves readable data in new files, and explains lost samples with gap documents.
+"""Repairs the stores: saves readable data in new files, and writes gap documents that explain lost samples.
 
-`store_check` finds the damage. Each step may be repeated after a power cut at any instant.
+`store_check` finds the damage. If a power cut interrupts a step at any instant, the step can be repeated.
 """
 
 import logging
@@ -40,7 +40,7 @@ KEPT_ASIDE: Final = 3
 
 
 def repair_store(path: Path, salvaged: SalvagedJournal, report: Report, lost: "LostNumbers") -> int:
-    """Replace a damaged store with a new one, and return the number of samples in the log that are lost.
+    """Replace a damaged store with a new one, and return the number of the log's samples that are lost.
 
     The new store is complete before it replaces the damaged one. A power cut at any instant leaves either the
     damaged store, which the next check finds, or only the complete new store under a temporary name
@@ -70,7 +70,7 @@ def _salvaged(path: Path) -> Path:
 
 
 def adopt(path: Path) -> None:
-    """Move a repaired store to the store's path, if a repaired store exists and the path is free."""
+    """Move a repaired store, if there is one, to the store's normal path, provided that the path is free."""
     fresh = _salvaged(path)
     if not fresh.exists() or path.exists():
         return
@@ -85,13 +85,15 @@ class LostNumbers:
     """Record of sequence numbers that the journal may have lost."""
 
     given: GivenNumbers | None = None
-    """Contents of the number witness, which may be about any log."""
+    """Contents of the number witness, which may refer to any log."""
     in_doubt: bool = False
     """True if the journal was out of date, in which case more numbers may have been assigned."""
 
 
 def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
-    """Restore missing documents from copies, then from the journal, and explain lost samples with gaps.
+    """Restore missing documents from copies and then from the journal.
+
+    Explain lost samples with gap documents.
 
     `name` is the path to use for the store in messages. Return the number of samples that are lost.
     """
@@ -122,7 +124,7 @@ def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNum
 
 
 def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report: Report) -> dict[str, int]:
-    """Return the last number known to have been assigned to each sensor of a salvaged journal."""
+    """Return the last sample number known to have been assigned to each sensor of a salvaged journal."""
     last: dict[str, int] = {}
     for batch in batches(salvaged):
         report.progress()
@@ -139,8 +141,8 @@ def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report:
 def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
     """Restore documents that are missing from an undamaged store, as `refill` does.
 
-    The store gets a new identity, because other vessels remember higher sequence numbers from before the
-    loss.
+    The store is given a new identity (`uuid`), because other vessels remember higher sequence numbers from
+    before the loss.
     """
     with Database.open(store, policy=documents.POLICY) as database:
         database.renew_identity()
@@ -150,7 +152,8 @@ def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: Lost
 def _put_back(store: Path, report: Report, *, name: Path) -> None:
     """Restore documents from copies.
 
-    This step comes first, so that neither the journal nor gap documents replace existing documents.
+    This must be done first, because otherwise documents rebuilt from the journal, and gap documents, could
+    take their place.
     """
     folder = folder_in(name.parent)
     if not numbers(folder):
@@ -271,7 +274,7 @@ def set_aside(path: Path, *, origin: Path | None = None) -> Path:
 
 
 def waiting_place(journal: Path) -> Path:
-    """Return the path at which a journal should wait until it can be written to documents.
+    """Return the path at which to keep a journal until its samples can be written to documents.
 
     If a power cut left only the journal's write-ahead log at that path, the same path is returned.
     """
@@ -307,7 +310,7 @@ def reunite(journal: Path, report: Report) -> None:
 
 
 def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
-    """Return False if a write-ahead log and a journal name different logs."""
+    """Return False if a write-ahead log cannot belong to a journal, because the two name different logs."""
     facts = salvage(journal).meta
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "journal"
@@ -318,9 +321,9 @@ def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
 
 
 def _waiting(folder: Path) -> set[Path]:
-    """Return the paths of waiting journals.
+    """Return the paths of journals that wait until their samples can be written to documents.
 
-    If a journal was lost, only the note beside its path exists.
+    If a journal was lost, only the note beside its path exists (`note_lost_numbers`).
     """
     words = {path.with_suffix("") for path in folder.glob("*.lost")}
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
@@ -343,7 +346,9 @@ def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
 
 
 def put_waiting_away(store: Path, report: Report) -> None:
-    """Write the samples of journals in `WAITING` to documents. On failure, leave a journal there.
+    """Write the samples of journals in the folder `WAITING` to documents.
+
+    A journal stays there if this fails.
 
     Raise OSError if files cannot be moved.
     """
@@ -374,7 +379,10 @@ def _word(waiting: Path) -> LostNumbers:
 
 
 def delete_set_aside(data: Path) -> None:
-    """Delete damaged files kept for examination; on a full card, they are deleted before any history."""
+    """Delete damaged files kept for examination.
+
+    When the card is full, they are deleted before any history.
+    """
     for old in (data / "set-aside").glob("*"):
         log.warning("removed %s to free space", old)
         old.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """Reads the tail of a write-ahead log: the part after the frame at which SQLite stops reading.
 
 The tail is read before any process opens the database, because the next writer overwrites it. If several
-commits follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit may
-have been left incomplete by a power cut, which is common. In the journal, a single commit is applied. In the
-document store, its content is restored from the journal. In both cases, no file is set aside.
+commits follow that frame, the file counts as damaged, and is repaired (`store_check`). A single commit may
+have been left incomplete by a power cut, which is common. A single commit in the journal's tail is applied.
+The content of a single commit in the document store's tail is restored from the journal. In both cases, no
+file is set aside.
 """
 
 from pathlib import Path
