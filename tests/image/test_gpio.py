@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(1800)]
 
 SLOW = 15
 POWER_LIGHT, RECORD_LIGHT = 5, 6
+FLOAT, SIREN = 17, 23
 SENSORS = """
 [[sensor]]
 id = "bilge-float"
@@ -27,6 +28,7 @@ pull = "down"
 active = "high"
 debounce = "20 ms"
 path = "bilge.main.highWater"
+alarm = { when = "active", severity = "alarm", text = "Water in the bilge", clear_for = "5 s" }
 
 [[sensor]]
 id = "main-rpm"
@@ -36,7 +38,14 @@ pin = 27
 pulses_per_unit = 1
 path = "propulsion.main.revolutions"
 rate = "1 Hz"
+
+[[output]]
+id = "siren"
+pin = 23
+on = ["alarm"]
 """
+ONCE = "/run/systemd/system/logboat-lights.service.d"
+"""Folder of a drop-in by which systemd does not restart the lights daemon."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +56,7 @@ def header(booted: Guest, tmp_path_factory: pytest.TempPathFactory) -> Header:
     sensors.write_text(SENSORS)
     booted.put(sensors, "sensors.toml")
     booted.root("install -g logboat -m 640 /home/skipper/sensors.toml /etc/logboat/sensors.toml")
-    booted.root("systemctl restart logboat-recorder")
+    booted.root("systemctl restart logboat-recorder logboat-lights")
     booted.wait_for("reading the header", lambda: state(booted, "bilge-float") == "good")
     return found
 
@@ -140,6 +149,76 @@ def is_blinking(header: Header, pin: int) -> bool:
     The limit is half the nominal rate, because timing in an emulator on a busy host is inexact.
     """
     return header.look(pin, 2.0).count(".#") >= 4
+
+
+def siren(guest: Guest) -> Any:
+    """Return the state of the siren from `logboat outputs`."""
+    (found,) = guest.json("logboat outputs --json")["outputs"]
+    return found
+
+
+def active(guest: Guest) -> list[Any]:
+    """Return the active alarms."""
+    return [alarm for alarm in guest.json("logboat alarms --json --all")["alarms"] if alarm["holds"]]
+
+
+def sound(guest: Guest, header: Header) -> None:
+    """Raise an alarm, and wait until its siren is on."""
+    header.hold(FLOAT, False)
+    guest.wait_for("the end of earlier alarms", lambda: not active(guest))
+    header.hold(FLOAT, True)
+    guest.wait_for("the siren on", lambda: header.level(SIREN))
+
+
+def acknowledge(guest: Guest) -> None:
+    """Acknowledge the active alarm. Alarms of other tests are no longer active."""
+    for alarm in active(guest):
+        guest.root(f"logboat ack --by skipper {alarm['id']}")
+
+
+def test_alarm_drives_the_siren_until_it_is_acknowledged(booted: Guest, header: Header) -> None:
+    booted.wait_for("the lights daemon drives the siren", lambda: siren(booted)["on"] is not None)
+    sound(booted, header)
+    booted.wait_for("its level read back", lambda: siren(booted)["readBack"])
+    assert siren(booted)["why"] == "alarm of bilge-float: Water in the bilge"
+    acknowledge(booted)
+    booted.wait_for("the siren off", lambda: not header.level(SIREN))
+    header.hold(FLOAT, False)
+
+
+def test_command_tests_the_siren(booted: Guest, header: Header) -> None:
+    said = booted.root("logboat outputs test siren --for 20s")
+    assert "siren is on for 20 s: pin 23; its level was read back and is correct" in " ".join(said.split())
+    assert header.level(SIREN)
+    booted.wait_for("the siren off", lambda: not header.level(SIREN))
+
+
+@pytest.mark.parametrize("how", ["KILL", "STOP"])
+def test_siren_goes_off_when_the_lights_daemon_is_killed_or_hangs(
+    booted: Guest, header: Header, how: str
+) -> None:
+    """The unit runs `logboat lights off` afterwards. If the daemon is stopped, the watchdog ends it first."""
+    sound(booted, header)
+    booted.root(f"mkdir -p {ONCE} && printf '[Service]\\nRestart=no\\n' > {ONCE}/once.conf")
+    booted.root("systemctl daemon-reload")
+    try:
+        begun = time.monotonic()
+        booted.root(f"systemctl kill --kill-whom=main -s {how} logboat-lights")
+        booted.wait_for("the siren off", lambda: not header.level(SIREN))
+        print(f"SIG{how}: the siren was off after {time.monotonic() - begun:.0f} s")
+        booted.wait_for("the end of the unit", lambda: "failed" in booted.run(_STATE, check=False))
+        assert "status=0" in booted.run("systemctl show -p ExecStopPost logboat-lights").splitlines()[-1]
+        shown = " ".join(booted.run("logboat status").split())
+        assert "ALARMS CANNOT SOUND on siren: the lights daemon is not running" in shown
+    finally:
+        booted.root(f"rm -r {ONCE} && systemctl daemon-reload && systemctl start logboat-lights")
+    booted.wait_for("the siren on again", lambda: header.level(SIREN))
+    acknowledge(booted)
+    booted.wait_for("the siren off", lambda: not header.level(SIREN))
+    header.hold(FLOAT, False)
+
+
+_STATE = "systemctl is-active logboat-lights"
 
 
 def _quoted(text: str) -> str:
