@@ -1,4 +1,4 @@
-"""Gateways, which forward the fleet's records ashore from the vessel that connects first.
+"""Gateways, each of which forwards the fleet's records ashore through whichever vessel connects first.
 
 - `policy`: the documents to forward to a gateway, the times and the rates; `egress_interface`: the network
   interface through which the gateway is reached

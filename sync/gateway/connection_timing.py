@@ -15,7 +15,7 @@ from sync.peer.problems import Problem
 from .problem_classification import classify_problem
 
 LEAD_S: Final = 10.0
-"""Seconds after which the other replications connect even if the first replication is still sending.
+"""Delay in seconds after which the other replications connect even if the first one is still sending.
 
 The first replication may have much data to send, or a low rate limit.
 """
@@ -34,7 +34,7 @@ class TimedReplication(Protocol):
 
     @property
     def is_caught_up(self) -> bool:
-        """True if the replication has sent all its documents."""
+        """True if the replication has sent all the documents that it has to send."""
 
     @property
     def up_since(self) -> float | None:
@@ -42,7 +42,7 @@ class TimedReplication(Protocol):
 
     @property
     def fails_alone(self) -> bool:
-        """True if the gateway accepted the last connection, and then rejected the replication's requests."""
+        """True if the gateway accepted the last connection but then rejected this replication's requests."""
 
     def take_end(self) -> tuple[bool, Problem | None]:
         """Return whether a connection or attempt has ended since the last call, and the problem if any."""
@@ -52,7 +52,10 @@ class TimedReplication(Protocol):
 
 
 class ConnectionTimer:
-    """Timer of one gateway's connections. All times are those of the caller's monotonic clock."""
+    """Timer that decides when each replication with one gateway connects.
+
+    All times are those of the caller's monotonic clock.
+    """
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
         """Create a timer.
@@ -96,9 +99,9 @@ class ConnectionTimer:
         self._again_at = None
 
     def _take_ends(self, replications: Sequence[TimedReplication], now: float) -> None:
-        """Start a back-off delay if a connection or attempt has ended.
+        """Start a back-off delay if a connection, or an attempt to connect, has ended.
 
-        If another connection or attempt ends during the delay, the delay is not extended.
+        If another one ends during the delay, the delay is not extended.
         """
         for replication in replications:
             has_ended, problem = replication.take_end()
@@ -111,7 +114,7 @@ class ConnectionTimer:
 
     @staticmethod
     def _lead(first: TimedReplication, now: float) -> float | None:
-        """Return the seconds until the other replications may connect.
+        """Return the number of seconds until the other replications may connect.
 
         Return None until the first replication is connected.
         """

@@ -5,9 +5,9 @@
     gateway.start()
 
 Each part of the forwarding policy (`policy`) has its own replication, connection and checkpoint, so that
-alarms do not wait for a month of readings. One more replication pulls documents from the gateway
+alarms do not wait while a month of readings is sent. One more replication pulls documents from the gateway
 (`gateway_replication`). The first replication connects before the others (`connection_timing`). If a user
-must solve a problem before a connection is possible, the gateway continues its attempts, but less often.
+must solve a problem before a connection is possible, the gateway still tries to connect, but less often.
 
 A document that the gateway rejects counts as not forwarded. It is listed with the reason, reported, and
 offered again. All rejected documents are offered again after a start and on `retry`. At regular intervals,
@@ -63,9 +63,9 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of inputs that change without notification, such as the time of day."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of our bounds (see `forwarded`) while documents are being forwarded."""
+"""Seconds between two writes of this vessel's `forwarded` document while documents are being forwarded."""
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps in which our bounds (see `forwarded`) are advanced when the gateway stops.
+"""Maximum number of steps for updating the record of forwarded documents when the gateway stops.
 
 Any logs that remain are checked after the next start.
 """
@@ -74,7 +74,7 @@ _SCAN: Final = 500
 PERSON_S: Final = 60.0
 """Minimum number of seconds between attempts to connect if a user must solve a problem first."""
 RETRY_EVERY_S: Final = 3600.0
-"""Seconds between retries, each of which offers one rejected document for each reason.
+"""Seconds between retries. Each retry offers one rejected document for each reason of rejection.
 
 The gateway's sync function may be corrected at any time, but each offer transfers the whole document, perhaps
 over a metered link.
@@ -83,7 +83,7 @@ over a metered link.
 
 @dataclass(frozen=True, slots=True)
 class CouchbaseGatewayConfiguration:
-    """Configuration of one Couchbase gateway. Raises ValueError if it is not valid."""
+    """Configuration of one Couchbase gateway. Creating it raises ValueError if a value is invalid."""
 
     name: str
     """Name of the gateway, which must be the same on all vessels that forward to it.
@@ -96,14 +96,20 @@ class CouchbaseGatewayConfiguration:
     roots: tuple[x509.Certificate, ...] | None = None
     """The trusted CAs for the gateway's certificate; None for the CAs of the system."""
     credentials: Callable[[], Credentials] | None = None
-    """Function called before each attempt to connect, instead of using `authenticator` and `roots`."""
+    """Function that returns the credentials, called before each attempt to connect.
+
+    If it is given, `authenticator` and `roots` are not used.
+    """
     pinned: str | None = None
     """SHA-256 fingerprint of the gateway's certificate.
 
     If it is given, the certificate is not checked in any other way.
     """
     now: Callable[[], datetime] | None = None
-    """Function that returns an aware datetime for checking certificates; None for the system clock."""
+    """Function that returns the current time as an aware datetime, for checking certificates.
+
+    None for the system clock.
+    """
     push: bool = True
     pull: bool = False
     channels: frozenset[str] = frozenset()
@@ -130,7 +136,7 @@ class CouchbaseGatewayConfiguration:
 
 
 class CouchbaseGateway:
-    """A Couchbase gateway that runs from `start` to `stop`, in one event loop."""
+    """A Couchbase gateway. It runs from `start` to `stop`, in one event loop."""
 
     def __init__(
         self,
@@ -153,9 +159,9 @@ class CouchbaseGateway:
             configuration: the gateway's configuration.
             vessel: id of this vessel.
             situation: returns the current situation, on which the policy depends.
-            rng: source of the jitter in waiting times; None for a new one.
-            longest_wait: maximum seconds between attempts.
-            person_wait: minimum seconds between attempts if a user must solve a problem.
+            rng: random number generator for the jitter in waiting times; None for a new one.
+            longest_wait: maximum number of seconds between attempts to connect.
+            person_wait: minimum number of seconds between attempts to connect if a user must solve a problem.
             look_every: seconds between checks of inputs that change without notification.
             retry_every: seconds between offers of rejected documents.
             sign: signs this vessel's `forwarded` document.
@@ -174,7 +180,7 @@ class CouchbaseGateway:
         self._rate = Rate(time.monotonic)
         self._counted = 0
         self._begins_anew = False
-        """True if all replications must start from the beginning of the feed."""
+        """True if all replications must start from the beginning of the changes feed."""
         self._written_at = 0.0
         self._retry_every, self._probed_at = retry_every, time.monotonic()
         self._dialling = ConnectionTimer(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
@@ -183,7 +189,7 @@ class CouchbaseGateway:
         self._known = {
             each.id: each.revision for replication in self._replications for each in replication.failed
         }
-        """Revision of each document whose rejection was already logged."""
+        """Revision of each rejected document when its rejection was last logged, by document id."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
     # Public methods
@@ -243,7 +249,7 @@ class CouchbaseGateway:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total numbers of bytes sent and of bytes received on all connections."""
+        """Total numbers of bytes sent and received on all connections."""
         both = [replication.transferred for replication in self._replications]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
@@ -261,7 +267,7 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _state_of_documents(self) -> tuple[GatewayState, str | None]:
-        """Return the gateway's state while connected, and the problem with rejected documents, if any."""
+        """Return the gateway's state while connected, and the problem with rejected documents, or None."""
         if refused := self._refused():
             has_more = any(replication.failed.has_overflowed for replication in self._replications)
             words = describe_refused(self.configuration.name, refused, has_more=has_more)
@@ -273,7 +279,7 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _refused(self) -> list[RefusedDocument]:
-        """Return the documents that the gateway rejects, newest last."""
+        """Return the documents that the gateway rejects, most recently rejected last."""
         failures = [
             each for replication in self._replications for each in replication.failed.newest(Direction.PUSH)
         ]
@@ -313,7 +319,7 @@ class CouchbaseGateway:
     async def _turn(self, watcher: ChangeWatcher) -> float:
         """Do the work that is due now.
 
-        Return the seconds until the next call. Raises StoreError if the store fails.
+        Return the number of seconds until the next call. Raises StoreError if the store fails.
         """
         is_told = watcher.drain() | watcher.ask() and self.forwarded.read_bounds()
         if is_told:
@@ -330,7 +336,10 @@ class CouchbaseGateway:
         return 0.0 if has_more else min(wait, self._look_every)
 
     async def _connect(self) -> float:
-        """Start and stop replications as the policy requires. Return the seconds until the next check."""
+        """Start and stop replications as the policy requires.
+
+        Return the number of seconds until the next check.
+        """
         situation = self._situation()
         for replication in self._replications:
             replication.is_wanted = replication.part is None or replication.part.when.are_met(situation)
@@ -341,7 +350,10 @@ class CouchbaseGateway:
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
-        """Offer some rejected documents again if an offer is due. Raises StoreError if the store fails."""
+        """Offer some of the rejected documents again if a retry is due.
+
+        Raises StoreError if the store fails.
+        """
         for replication in self._replications:
             if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
                 await replication.reset()  # only the whole feed contains the unlisted documents
@@ -367,7 +379,7 @@ class CouchbaseGateway:
         return len(changes) == _SCAN
 
     def _note(self, *, ends: bool) -> bool:
-        """Advance our bounds of forwarded documents, and write them if a write is due.
+        """Update the record of documents that this vessel has forwarded, and write it if a write is due.
 
         Return True if more documents must be checked.
         """
@@ -489,7 +501,7 @@ class CouchbaseGateway:
         self._wake.set()
 
     def push_begins(self, replication: GatewayReplication, progress: PushProgress) -> None:
-        """Check whether the gateway has lost documents, at the beginning of a connection."""
+        """At the beginning of a connection, check whether the gateway has lost documents."""
         # Each checkpoint is stored at the gateway first, then here. So the gateway's copy is older than ours
         # only if the gateway was restored to an earlier state. Then later documents are missing too.
         has_lost = progress.lacks(replication.stored)

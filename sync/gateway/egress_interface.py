@@ -9,7 +9,7 @@ from sync.mesh.interfaces import Interface, read_interfaces
 
 _SYS: Final = Path("/sys/class/net")
 _BY_DEVICE_TYPE: Final = {"wlan": "wifi", "wwan": "cellular"}
-"""Names for the kernel's device types in `uevent`."""
+"""Names of interface kinds, by the device type that the kernel states in `uevent`."""
 
 
 def egress_interface_names(

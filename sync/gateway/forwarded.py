@@ -1,12 +1,12 @@
 """Record of the documents that have been forwarded, so that no document is forwarded twice.
 
 The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a *bound* for each log of
-each sensor: a sample number. The gateway has acknowledged to this vessel all readings and gaps of that log up
-to the bound. Readers use the highest bound of all vessels.
+each sensor. The bound is a sample number: the gateway has acknowledged to this vessel all readings and gaps
+of the log up to that number. Readers of these documents use the highest bound of all vessels.
 
-A bound advances from one document to the next only if there is no gap between their numbers. It starts at the
-first number in a log, or where another vessel's bound ends. So a vessel that has only part of a log makes no
-statement about the missing part.
+A bound advances from one reading or gap to the next only if no sample number between them is missing. It
+starts at the first number in a log, or where another vessel's bound ends. So a vessel that has only part of a
+log makes no statement about the missing part.
 
 A gateway that was recreated, or restored from a backup, has lost documents that it had acknowledged. The
 vessel that detects this begins the next *epoch*. Bounds of earlier epochs are then ignored, and every vessel
@@ -55,7 +55,7 @@ def forwarded_id(gateway: str, vessel: str) -> str:
 
 
 def bounds_of(document: Document) -> dict[Log, int]:
-    """Return the valid bounds in a `forwarded` document: the last forwarded sample number of each log.
+    """Return the valid bounds in a `forwarded` document: the number of the last forwarded sample of each log.
 
     Another vessel may have written the document, so malformed bounds are ignored.
     """
@@ -72,15 +72,15 @@ def bounds_of(document: Document) -> dict[Log, int]:
 
 
 def epoch_of(document: Document) -> int:
-    """Return the epoch of the gateway that a `forwarded` document refers to."""
+    """Return the epoch of the gateway to which a `forwarded` document refers."""
     epoch: Any = document.body.get("epoch")
     return epoch if isinstance(epoch, int) and not isinstance(epoch, bool) and epoch >= 0 else 0
 
 
 class Forwarded:
-    """Record of the documents that were forwarded to one gateway.
+    """Record of the documents that all vessels have forwarded to one gateway.
 
-    It consists of the bounds that all vessels state: for each log, the number of the last sample that was
+    It consists of the bounds that the vessels state: for each log, the number of the last sample that was
     forwarded. This class advances the bounds of this vessel.
     """
 
@@ -92,7 +92,7 @@ class Forwarded:
         *,
         sign: Sign = unsigned,
     ) -> None:
-        """Load the bounds of all vessels. `sign` signs our own document.
+        """Load the bounds of all vessels. `sign` signs this vessel's `forwarded` document.
 
         Raises StoreError if the store fails.
         """
@@ -108,7 +108,7 @@ class Forwarded:
         self.epoch = 0
         self._fault = ""
         self._own_body: Mapping[str, Any] = {}
-        """Body of our own document when it was last written."""
+        """Body of this vessel's `forwarded` document, as last written."""
         if own is not None and not own.deleted:
             self._own, self.epoch = bounds_of(own), epoch_of(own)
             self._own_body = own.body
@@ -118,7 +118,7 @@ class Forwarded:
 
     @property
     def is_empty(self) -> bool:
-        """True if this vessel has no bounds of its own."""
+        """True if this vessel has not recorded any bounds."""
         return not self._own
 
     def read_bounds(self) -> bool:
@@ -143,7 +143,10 @@ class Forwarded:
         return is_newer
 
     def begin_epoch(self) -> None:
-        """Begin a new epoch, because the gateway has lost documents. Raises StoreError if the store fails."""
+        """Begin a new epoch, because the gateway has lost documents that it had acknowledged.
+
+        Raises StoreError if the store fails.
+        """
         self._begin(self.epoch + 1)
         self._all = {}
         self.write()
@@ -169,7 +172,10 @@ class Forwarded:
                 self._due[key] = None
 
     def everything(self) -> None:
-        """Make `advance` check all logs, because acknowledgements may be unrecorded after a crash."""
+        """Make the next `advance` check all logs.
+
+        After a crash, some acknowledgements may not have been recorded.
+        """
         for prefix in _PREFIXES:
             for document_id in _first_of_each_log(self._database, prefix):
                 self.acknowledged(document_id)
@@ -177,8 +183,8 @@ class Forwarded:
     def advance(self, is_there: Callable[[Document], bool]) -> bool:
         """Advance this vessel's bounds over acknowledged documents.
 
-        Return True if more documents must be checked. `is_there` returns True if the gateway has acknowledged
-        a document of the store. Raises StoreError if the store fails.
+        Return True if more documents must be checked. `is_there` must return True for a document of the store
+        that the gateway has acknowledged. Raises StoreError if the store fails.
         """
         left = AT_ONCE
         while self._due and left > 0:
@@ -251,7 +257,7 @@ def _key(name: DocumentName) -> Log | None:
 
 
 def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
-    """Yield the readings and gaps that follow a bound in a log, in order of their numbers."""
+    """Yield the readings and gaps of a log whose numbers are above a bound, in order of their numbers."""
     streams = []
     for kind in HISTORY:
         prefix = f"{kind}:{':'.join(key)}:"
@@ -270,7 +276,7 @@ def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
 
 
 def _first_of_each_log(database: Database, prefix: str) -> Iterable[str]:
-    """Yield one document id for each log of each sensor, without reading the other documents."""
+    """Yield the id of one document for each log of each sensor, without reading the other documents."""
     after = ""
     while True:
         reading = next(iter(database.documents(prefix=prefix, after=after, limit=1)), None)

@@ -1,7 +1,8 @@
-"""A replication with a Couchbase gateway. It either pushes one part of the policy, or pulls.
+"""A replication with a Couchbase gateway, which either pushes or pulls.
 
-Each call of `connect` starts one attempt to connect. `connection_timing` decides when to call it. Documents
-that the gateway rejects are listed in `failed_documents`, and offered again.
+If it pushes, it pushes the documents of one part of the forwarding policy. Each call of `connect` starts one
+attempt to connect. `connection_timing` decides when to call `connect`. Documents that the gateway rejects are
+listed in `failed_documents`, and offered again.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from sync.store import DocumentChange
 from .problem_classification import classify_problem
 
 _STOP_S: Final = 3.0
-"""Seconds for which `end` waits until the checkpoint is stored."""
+"""Maximum number of seconds for which `end` waits until the checkpoint is stored."""
 _PROBES: Final = 10
 """Maximum number of rejected documents to offer again at one time, one for each reason.
 
@@ -38,7 +39,7 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
 class ReplicationOwner(Protocol):
-    """Interface of the gateway that owns a replication and is informed of its events."""
+    """Interface of the gateway that owns a replication. The replication informs it of events."""
 
     def acknowledged(
         self, replication: "GatewayReplication", change: DocumentChange, *, was_refused: bool
@@ -46,13 +47,13 @@ class ReplicationOwner(Protocol):
         """Process the gateway's acknowledgement of a change, which it may have rejected before."""
 
     def ended(self, replication: "GatewayReplication", outcomes: Sequence[DocumentEnded]) -> None:
-        """Process the outcomes of documents that were replicated or failed."""
+        """Process the outcomes of documents that were replicated or that failed."""
 
     def push_begins(self, replication: "GatewayReplication", progress: PushProgress) -> None:
-        """Process the progress from which a new connection continues to push."""
+        """Process the progress from which pushing continues on a new connection."""
 
     def changed(self) -> None:
-        """Process a change of a replication's state."""
+        """Respond to a change of a replication's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class GatewayReplicationOptions:
     """Part of the forwarding policy whose documents are pushed; None to pull."""
     failed: FailedDocuments
     is_spared: Callable[[str], bool]
-    """Function that returns True if another vessel has already forwarded the document with a given id."""
+    """Function that returns True if another vessel has already forwarded the document with the given id."""
     limit: TokenBucket | None
     """Rate limit shared by all replications; None for no limit."""
 
@@ -85,8 +86,8 @@ class GatewayReplication:
             owner: the gateway, which is informed of events.
             options: the options of this replication.
             configure: returns the replicator's configuration. It is called with the stream to push, or None
-                to pull, and with options of `ReplicatorConfiguration` by name.
-            rng: source of the jitter in waiting times.
+                to pull, and with options of `ReplicatorConfiguration` as keyword arguments.
+            rng: random number generator for the jitter in waiting times.
         """
         part = options.part
         self.part: Final = part
@@ -99,9 +100,9 @@ class GatewayReplication:
         self._owner, self._options = owner, options
         self._resets = self._has_ended = False
         self._problem: Problem | None = None
-        """Problem that ended the last attempt or connection; None if there was none."""
+        """Problem that ended the last connection or attempt to connect; None if there was none."""
         self._mended: set[str] = set()
-        """Reasons for earlier rejections for which a document has been accepted since the last probe."""
+        """Reasons for rejection for which the gateway has accepted a document since the last probe."""
         self._replicator = Replicator(
             configure(
                 None if part is None else Stream(part.name, self.is_sent),
@@ -116,7 +117,7 @@ class GatewayReplication:
             rng=rng,
         )
         self.has_pushed = part is not None and self._replicator.pushed.local > 0
-        """True if any documents were ever pushed to the gateway."""
+        """True if any document was ever pushed to the gateway."""
 
     # Documents
 
@@ -125,7 +126,10 @@ class GatewayReplication:
         return self.part is not None and self.part.holds(document_id)
 
     def is_sent(self, document_id: str) -> bool:
-        """Return True if this replication pushes a document: it is included, and not forwarded by others."""
+        """Return True if this replication pushes a document.
+
+        The document must be included, and no other vessel may have forwarded it.
+        """
         return self.includes(document_id) and not self._options.is_spared(document_id)
 
     def is_waiting(self, change: DocumentChange) -> bool:
@@ -133,7 +137,10 @@ class GatewayReplication:
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
     def has_arrived(self, document_id: str, sequence: int) -> bool:
-        """Return True if the gateway has a document whose current revision has this sequence."""
+        """Return True if the gateway has the current revision of a document.
+
+        `sequence` is the sequence number of that revision.
+        """
         return (
             not self.failed.has_overflowed
             and self.failed.get(Direction.PUSH, document_id) is None
@@ -142,12 +149,12 @@ class GatewayReplication:
 
     @property
     def stored(self) -> PushProgress:
-        """Progress of pushing according to our own copy of the checkpoint."""
+        """Progress of pushing according to the local copy of the checkpoint."""
         return self._replicator.stored
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Total numbers of bytes sent and of bytes received."""
+        """Total numbers of bytes sent and received."""
         return self._replicator.transferred
 
     # State
@@ -164,7 +171,7 @@ class GatewayReplication:
 
     @property
     def is_caught_up(self) -> bool:
-        """True if the replication has sent all its documents."""
+        """True if the replication has sent all the documents that it has to send."""
         return self._replicator.status.activity is Activity.IDLE
 
     @property
@@ -174,12 +181,12 @@ class GatewayReplication:
 
     @property
     def is_held(self) -> bool:
-        """True if this replication is waiting until the first replication has connected."""
+        """True if this replication is waiting because another replication must connect first."""
         return self.is_stopped and self._problem is None
 
     @property
     def state(self) -> tuple[GatewayState, str | None]:
-        """The gateway's state according to this replication, and the reason."""
+        """State of the gateway as seen by this replication, and the reason for the state, if any."""
         if self.is_up:
             return GatewayState.CONNECTED, None
         problem = self._replicator.status.problem or self._problem
@@ -188,7 +195,7 @@ class GatewayReplication:
     # Control by the gateway
 
     def connect(self) -> None:
-        """Start one attempt to connect the replication."""
+        """Start one attempt to connect."""
         self._has_ended = False
         self._replicator.start(reset_checkpoint=self._resets)
 
@@ -205,7 +212,7 @@ class GatewayReplication:
         self._has_ended = False
 
     async def reset(self) -> None:
-        """Stop the replication, so that its next connection starts from the beginning of the feed."""
+        """Stop the replication, and make its next connection start from the beginning of the changes feed."""
         if self.part is not None:
             self._resets, self.has_pushed = True, False
             await self._replicator.stop()
@@ -221,7 +228,7 @@ class GatewayReplication:
 
     @property
     def refused(self) -> list[FailedDocument]:
-        """Documents that the gateway rejects, or that cannot be stored here.
+        """Documents that the gateway rejects, and received documents that cannot be stored here.
 
         The most recent failure is last.
         """
@@ -247,7 +254,7 @@ class GatewayReplication:
             self._replicator.offer_again(list(by_reason.values())[:_PROBES])
 
     def forget_spared(self) -> None:
-        """Remove rejected documents from the list if another vessel has forwarded them.
+        """Remove from the list of rejected documents those that another vessel has forwarded.
 
         Raises StoreError if the store fails.
         """

@@ -1,4 +1,4 @@
-"""The forwarding policy: the documents to forward to a gateway, the times, and the rates.
+"""The forwarding policy: which documents are forwarded to a gateway, when, and at what rate.
 
 The policy in the configuration divides the documents into parts, which are forwarded independently. This
 module does no I/O. The caller passes in a `Situation`, which contains the interface through which the gateway
@@ -18,7 +18,7 @@ _HOURS: Final = re.compile(r"hours\s*(==|!=)\s*([01]\d|2[0-3]):([0-5]\d)\s*-\s*(
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The facts on which the conditions in a forwarding policy depend."""
+    """The current facts on which the conditions in a forwarding policy depend."""
 
     interface: frozenset[str] | None = None
     """All names of the network interface through which the gateway is reached; None if there is no route."""
@@ -133,7 +133,7 @@ class PolicyPart:
     name: str
     """Name under which the progress of the part is stored. It depends only on the documents in the part."""
     holds: Callable[[str], bool]
-    """Function that returns True if the document with this id belongs to the part."""
+    """Function that returns True if the document with the given id belongs to the part."""
     when: PolicyConditions = ALWAYS
     limit: float | None = None
 
@@ -169,7 +169,7 @@ def _of_channels(wanted: frozenset[str], earlier: frozenset[str]) -> Callable[[s
 
 
 def _is_live(document_id: str) -> bool:
-    # A gateway does not need the documents with which vessels coordinate forwarding.
+    # A gateway does not need the documents that vessels use to coordinate forwarding.
     return not documents.is_history(document_id) and not document_id.startswith(
         f"{documents.DocumentType.FORWARDED}:"
     )

@@ -19,7 +19,7 @@ _PORTAL: Final = frozenset(
         HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
     }
 )
-"""Status codes with which a web page or a captive portal (RFC 6585, section 6) answers the handshake."""
+"""HTTP status codes of web pages and captive portals (RFC 6585, section 6) in answer to the handshake."""
 _PORTAL_WORDS: Final = (
     "a web page answers instead of a gateway; this network may require a login (a captive portal), or"
     " the address is wrong"
@@ -34,7 +34,7 @@ _WORDS: Final[Mapping[int, str]] = {
 
 
 def classify_problem(problem: Problem) -> tuple[GatewayState, str]:
-    """Return the gateway's state after this problem, and a human-readable explanation."""
+    """Return the state of the gateway that this problem causes, and a human-readable explanation."""
     if problem.domain is Domain.WEBSOCKET and problem.code in _PORTAL:
         return GatewayState.CONNECTING, f"{problem.text}: {_PORTAL_WORDS}"
     if problem.domain is Domain.WEBSOCKET and problem.code in _WORDS:

@@ -8,7 +8,7 @@ from sync.store import DocumentChange
 
 
 class Rate:
-    """Counter of the documents forwarded per second, averaged over the last ten seconds."""
+    """Meter of the number of documents forwarded per second, averaged over the last ten seconds."""
 
     SPAN: Final = 10
 
@@ -28,7 +28,7 @@ class Rate:
             self._forget(second)
 
     def value(self) -> float | None:
-        """Return the number of documents per second, or None if no document was counted."""
+        """Return the number of documents per second, or None if there were none in the last ten seconds."""
         now = self._clock()
         self._forget(int(now))
         if not self._counts or self._began is None:
@@ -41,7 +41,7 @@ class Rate:
 
 
 class Backlog:
-    """Counter of the documents that wait to be forwarded, and of their bytes.
+    """Counter of the documents that wait to be forwarded, and of their total size in bytes.
 
     A document that is rewritten while it waits counts once.
     """
@@ -62,12 +62,12 @@ class Backlog:
         self.bytes += change.size
 
     def remove(self, document_id: str, size: int) -> None:
-        """Remove a document from the counts, if it was counted."""
+        """Remove a document from the backlog, if it was counted."""
         self._rewritten.discard(document_id)
         self.documents = max(0, self.documents - 1)
         self.bytes = max(0, self.bytes - size)
 
     def reset(self, left: int = 0) -> None:
-        """Set the number of waiting documents to `left`, regardless of the previous count."""
+        """Set the number of waiting documents to `left`. The previous count is discarded."""
         self.documents, self.bytes = left, 0
         self._rewritten.clear()

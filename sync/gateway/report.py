@@ -1,4 +1,4 @@
-"""Report on the current state of a gateway, in the same form for every kind of gateway."""
+"""Report on the current state of a gateway. Its form is the same for every kind of gateway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ class GatewayState(StrEnum):
     CONNECTING = "connecting"
     """The gateway has not answered yet. Attempts to connect continue."""
     WAITING = "waiting"
-    """The policy does not allow a connection now, because of the interface or the time of day."""
+    """The policy does not allow a connection now, because of the network interface or the time of day."""
     REFUSED = "refused"
-    """The gateway refuses the connection or the documents, and a user must solve the problem."""
+    """The gateway rejects the connection or the documents, and a user must solve the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class RefusedDocument:
     reason: str
     """The gateway's reason for rejecting the document."""
     when: float
-    """Time at which the document was first rejected for this reason, in seconds since 1970."""
+    """Time at which the gateway first rejected the document for this reason, in seconds since 1970."""
 
 
 MOST_NAMED: Final = 10
@@ -63,7 +63,10 @@ class GatewayReport:
     last_acknowledged: float | None = None
     """Time at which the gateway last accepted a document, in seconds since 1970."""
     backlog_documents: int = 0
-    """Upper bound on the number of documents that the gateway lacks, including rejected documents."""
+    """Number of documents that the gateway lacks, including rejected documents.
+
+    The actual number may be lower.
+    """
     backlog_bytes: int = 0
     """Approximate total size of the bodies of the documents in the backlog, in bytes."""
     refused_documents: int = 0

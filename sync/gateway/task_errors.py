@@ -1,4 +1,4 @@
-"""Handling of errors in an iteration of a gateway's task, so that the task continues with the next iteration.
+"""Handling of errors in a gateway's task, so that the task continues with its next iteration.
 
 Only a damaged store ends the task. The daemon detects the damage and exits, so that the store is repaired.
 """
@@ -15,12 +15,12 @@ PAUSE_S: Final = 5.0
 
 
 class TaskErrors:
-    """Error handler of one gateway's task. An error is logged if it differs from the last error."""
+    """Error handler of one gateway's task. An error is logged only if it differs from the last error."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
         self.words: str | None = None
-        """Message about the error in the last iteration; None if that had no error."""
+        """Message about the error in the last iteration; None if there was no error."""
 
     def outlasts(self, error: Exception) -> bool:
         """Record an error. Return False if the task must end because of this error."""

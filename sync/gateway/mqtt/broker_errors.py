@@ -23,12 +23,12 @@ FAILURE: Final = 0x80
 
 
 class ErrorReaction(Enum):
-    """Reaction of an MQTT gateway to an error."""
+    """The way in which an MQTT gateway reacts to an error."""
 
     TRY_AGAIN = "try again"
     """Try again, because the error may be temporary."""
     TRY_SOON = "try soon"
-    """Try again soon. The machine answers but no broker is running, for example during a restart."""
+    """Try again soon. The host responds but no broker is running on it, for example during a restart."""
     ASK_SOMEBODY = "ask somebody"
     """Retry less often, because a user must solve the problem first."""
     SPEAK_OLDER = "speak older"
@@ -39,7 +39,7 @@ class ErrorReaction(Enum):
 
 @dataclass(frozen=True)
 class BrokerError(Exception):
-    """Base class of errors reported by a broker."""
+    """Base class of the errors that a broker reports or that a connection to it causes."""
 
     text: str
     what: ErrorReaction
@@ -120,19 +120,19 @@ _PUBACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
 
 
 def of_connack(code: int, name: str, where: str) -> BrokerConnectError:
-    """Return the error for a broker's reason code in CONNACK."""
+    """Return the error for the reason code in a broker's CONNACK packet."""
     text, what = _CONNACK.get(code, (f"refuses the connection: {name}", ErrorReaction.ASK_SOMEBODY))
     return BrokerConnectError(f"the broker at {where} {text}", what)
 
 
 def of_disconnect(code: int, name: str, where: str) -> BrokerLostError:
-    """Return the error for the reason code of a connection that has ended."""
+    """Return the error for the reason code with which a connection has ended."""
     text, what = _DISCONNECT.get(code, (f"has ended the connection: {name}", ErrorReaction.TRY_AGAIN))
     return BrokerLostError(f"the broker at {where} {text}", what)
 
 
 def of_failure(error: Exception, where: str) -> BrokerLostError:
-    """Return the error for a connection that can no longer be read or written."""
+    """Return the error for a connection that can no longer be read or written, given the exception."""
     text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     return BrokerLostError(
         f"the connection to the broker at {where} has failed: {text}", ErrorReaction.TRY_AGAIN
@@ -140,13 +140,13 @@ def of_failure(error: Exception, where: str) -> BrokerLostError:
 
 
 def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
-    """Return the error for a broker's reason code in PUBACK."""
+    """Return the error for the reason code in a broker's PUBACK packet."""
     text, what = _PUBACK.get(code, (name, ErrorReaction.ASK_SOMEBODY))
     return BrokerRefusalError(f"the broker rejects {topic}: {text}", what)
 
 
 def of_silence(topic: str) -> BrokerRefusalError:
-    """Return the error for a message that the broker acknowledged but did not deliver back to us."""
+    """Return the error for a message that the broker acknowledged but did not send back to this gateway."""
     text = (
         f"the broker acknowledges {topic} but does not deliver it, so it probably rejected the message; allow"
         " the user to publish to this topic and to subscribe to it, so that delivery can be checked"
@@ -155,7 +155,7 @@ def of_silence(topic: str) -> BrokerRefusalError:
 
 
 def of_subscription(topics: str) -> BrokerRefusalError:
-    """Return the error for a broker that rejects our subscription to our own messages."""
+    """Return the error for a broker that does not let this gateway subscribe to its own messages."""
     text = (
         f"the broker does not allow subscribing to {topics}, which is needed to check delivery; allow the"
         " user to subscribe to these topics"
@@ -187,7 +187,7 @@ def of_error(error: BaseException, where: str) -> BrokerConnectError:
 
 
 def of_stranger(first: bytes, where: str) -> BrokerConnectError | None:
-    """Return an error if a server's first bytes show that it is not a broker, otherwise None."""
+    """Return an error if the first bytes that a server sends show that it is not a broker; otherwise None."""
     if first.startswith(b"HTTP/") or first.lstrip()[:1] == b"<":
         text = (
             f"connecting to {where}: a web server answers instead of a broker; the port is wrong, or"

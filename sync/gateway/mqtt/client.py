@@ -1,9 +1,10 @@
-"""A subclass of aiomqtt's client that adds what a gateway needs.
+"""A subclass of aiomqtt's client that adds the features that a gateway needs.
 
 aiomqtt's `publish` ignores reason codes. If the broker disconnects silently, `publish` waits until its
-timeout. Received messages are put into an unbounded queue. paho-mqtt, on which aiomqtt is built, reports all
-of these events. After aiomqtt has set its own callbacks, this class replaces or wraps them through paho's
-public attributes. aiomqtt connects in a thread, subscribes and disconnects; `paho_socket` serves the socket.
+timeout. Received messages are put into an unbounded queue. paho-mqtt, on which aiomqtt is built, reports
+reason codes, disconnections and received messages through callbacks. After aiomqtt has set its own callbacks,
+this class replaces or wraps them through paho's public attributes. aiomqtt connects in a thread, subscribes
+and disconnects; `paho_socket` serves the socket.
 
 This module uses three private names, because the libraries have no public equivalent:
 
@@ -47,9 +48,9 @@ PACKETS_SIZE: Final = 268_435_455
 
 
 SESSION_S: Final = 86_400
-"""Seconds for which a broker keeps our session after the connection has ended.
+"""Number of seconds for which a broker keeps this gateway's session after the connection has ended.
 
-A broker that loses the session earlier was restarted without its stored sessions.
+If a broker loses the session earlier, it was restarted without its stored sessions.
 """
 _CODE_AT: Final = 2
 """Offset of the reason code in a PUBACK, after the packet identifier (MQTT 5, section 3.4.2)."""
@@ -58,12 +59,15 @@ _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
-"""Logger to which paho logs. Its messages are suppressed: `Client.ended` contains a more precise reason."""
+"""Logger that paho uses.
+
+Its messages are suppressed, because `Client.ended` contains a more precise reason.
+"""
 _quiet.setLevel(logging.CRITICAL)
 
 
 class _Socket(ssl.SSLSocket):
-    """A TLS socket that closes after a failed handshake and stores the broker's TLS alert.
+    """A TLS socket that is closed after a failed handshake, and that stores the TLS alert sent by the broker.
 
     The socket that paho itself uses does neither.
     """
@@ -89,7 +93,7 @@ class _Socket(ssl.SSLSocket):
 
 @dataclass(frozen=True, slots=True)
 class BrokerLimits:
-    """The limits that a broker announced when it accepted the connection."""
+    """The limits that a broker announced when it accepted a connection."""
 
     receive_maximum: int = 65_535
     """Maximum number of unacknowledged messages that the broker accepts."""
@@ -116,9 +120,9 @@ class Client(aiomqtt.Client):
         Args:
             configuration: the gateway's configuration.
             identifier: the MQTT client identifier.
-            vessel: the vessel whose presence the last will sets to offline.
+            vessel: id of the vessel whose presence is set to offline by the last will.
             protocol: the MQTT version.
-            security: the TLS context and check; None for no TLS.
+            security: the TLS context, and the check of the broker's certificate; None for no TLS.
             patience: the timeouts.
         """
         self._topics: Final = configuration.options.topics
@@ -145,7 +149,7 @@ class Client(aiomqtt.Client):
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
         self._unlisted: int | None = None
-        """Reason code of the acknowledgement being read if paho does not support the code; otherwise None."""
+        """Reason code of the acknowledgement being read, if paho does not support that code; else None."""
         self._security = security
         self._socket: object = None
         self._has_answered = False
@@ -158,9 +162,9 @@ class Client(aiomqtt.Client):
         self.is_known = False
         """True if the broker still has the session of the previous connection."""
         self.ended: BrokerError | None = None
-        """Reason why the connection has ended; None while it is open."""
+        """Reason for which the connection has ended; None while it is open."""
         self.store_error: StoreError | None = None
-        """Store error that ended the connection, from `on_acknowledged` or `on_heard`; None if none did."""
+        """StoreError with which `on_acknowledged` or `on_heard` ended the connection; None if neither did."""
         self._ignored: set[tuple[str, str]] = set()
         """Pairs (kind of topic, kind of error) for which a warning has already been logged."""
         self.on_acknowledged: Callable[[int, int, str], None] = lambda _mid, _code, _name: None
@@ -288,7 +292,7 @@ class Client(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001 -- see the module's docstring
 
     async def _unless_ended(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Return the result of `work`. Raises the reason in `ended` if the connection ends first."""
+        """Return the result of `work`. Raises the error in `ended` if the connection ends first."""
         task, over = asyncio.ensure_future(work), asyncio.ensure_future(self._over.wait())
         try:
             await asyncio.wait((task, over), return_when=asyncio.FIRST_COMPLETED)
@@ -311,7 +315,7 @@ class Client(aiomqtt.Client):
     def _why_not(self, error: Exception) -> BrokerError:
         if self.ended is not None:
             return self.ended
-        # aiomqtt raises its own error, with the system's error as its context.
+        # aiomqtt raises an error of its own, whose context is the system's error.
         cause = error.__context__ if isinstance(error, aiomqtt.MqttError) else error
         if isinstance(cause, TimeoutError) and self._client.socket() is None:
             return broker_errors.of_error(cause, self._where)
@@ -327,13 +331,13 @@ class Client(aiomqtt.Client):
     # --- callbacks of paho
 
     def _socket_opened(self, sock: Any) -> None:
-        # This runs in the thread that connects. Nothing has been sent yet.
+        # This code runs in the thread that connects. Nothing has been sent yet.
         self._socket = sock
         if self._security is not None and isinstance(sock, ssl.SSLSocket):
             self._security.check(sock)  # type: ignore[arg-type]  # it only reads the certificate
 
     def _socket_failed(self, error: Exception) -> None:
-        """End the connection because paho raised an error, as it does on packets that it cannot decode."""
+        """End the connection because paho raised an error. It does so on packets that it cannot decode."""
         if self.ended is None:
             of = broker_errors.of_failure if self._has_answered else broker_errors.of_error
             self.ended = of(error, self._where)
@@ -390,16 +394,16 @@ class Client(aiomqtt.Client):
             code = reason_code.value if flags.is_disconnect_packet_from_server else 0
             self.ended = broker_errors.of_disconnect(code, reason_code.getName(), self._where)
         if not reason_code.is_failure:
-            # aiomqtt waits for this only after its own DISCONNECT. It would keep the error of any other end
-            # in a future that nobody reads, and asyncio would log that.
+            # aiomqtt waits for this future only after its own DISCONNECT. If the connection ended for another
+            # reason, the error would stay in a future that no task reads, and asyncio would log that.
             self._tell_disconnected(client, userdata, flags, reason_code, properties)
         # If CONNECT cannot be sent, this runs in the thread that connects.
         self._events.call_soon_threadsafe(self._finish)
 
     def _on_puback(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
         # mosquitto answers a message above its `message_size_limit` with 0x95, which MQTT 5 (section 3.4.2.1)
-        # defines for other packets only. paho raises an error on it, which ends the connection, and the next
-        # one likewise. The message would be sent again indefinitely, and nothing after it.
+        # defines for other packets only. paho raises an error on this code, which ends the connection. After
+        # reconnecting, the same would happen again, so no later message would ever be sent.
         packet: bytearray = self._client._in_packet["packet"]  # noqa: SLF001
         self._unlisted = None
         if self._is_5 and len(packet) > _CODE_AT and not _is_listed(packet[_CODE_AT]):
@@ -424,7 +428,7 @@ class Client(aiomqtt.Client):
             self._end_for_store(error)
 
     def _received(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
-        # Not into aiomqtt's queue, which nobody would empty.
+        # The message is not put into aiomqtt's queue, because no task would read it from there.
         if self.store_error is not None:
             return
         try:
@@ -433,7 +437,7 @@ class Client(aiomqtt.Client):
             self._end_for_store(error)
         except Exception as error:  # noqa: BLE001 -- anyone may have published the message
             # If the exception left this method, paho would process the same packet again and again, and no
-            # other.
+            # other packet.
             place = self._topics.parse(message.topic)
             kind = "other" if place is None else place.part, type(error).__name__
             if kind not in self._ignored:
@@ -444,7 +448,7 @@ class Client(aiomqtt.Client):
                 )
 
     def _end_for_store(self, error: StoreError) -> None:
-        """End the connection because of a store error, which paho must not see: see `_received`."""
+        """End the connection because of a store error. This error must not reach paho (see `_received`)."""
         self.store_error = self.store_error or error
         self.ended = self.ended or BrokerLostError(
             f"store error: {error}", broker_errors.ErrorReaction.TRY_AGAIN
@@ -453,7 +457,7 @@ class Client(aiomqtt.Client):
 
 
 def _is_listed(code: int) -> bool:
-    """Return True if paho supports the reason code in an answer to a message."""
+    """Return True if paho supports this reason code in the acknowledgement of a message."""
     try:
         ReasonCode(PacketTypes.PUBACK, identifier=code)
     except (KeyError, ValueError):

@@ -1,7 +1,8 @@
 """Commands that arrive from a broker: acknowledgements of alarms by Home Assistant.
 
 The payload of a command is the id of the alarm. So a command that arrives late, or twice, acknowledges only
-the alarm that its user saw. Anyone may publish on the topics, so every part of a command is checked.
+the alarm that the user saw. Any client of the broker may be allowed to publish on the topics, so every part
+of a command is checked.
 """
 
 import logging
@@ -18,9 +19,9 @@ from sync.gateway.mqtt.topics import Topics
 from sync.store import Database
 
 MOST_WAITING: Final = 100
-"""Maximum number of commands of one gateway that wait to be carried out."""
+"""Maximum number of received commands that one gateway keeps until they are carried out."""
 MOST_WARNINGS: Final = 20
-"""Maximum number of ignored commands to log on one connection."""
+"""Maximum number of warnings about ignored commands that are logged on one connection."""
 _LONGEST: Final = 120
 """Maximum size of a command's payload, in bytes. The id of an alarm is shorter."""
 _SHOWN: Final = 60
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class CommandInbox:
-    """The commands to acknowledge alarms that a gateway has received and not carried out yet.
+    """The received commands that acknowledge alarms and that have not been carried out yet.
 
     They are kept when a connection ends.
     """
@@ -38,9 +39,9 @@ class CommandInbox:
 
         Args:
             database: the store that contains the alarms.
-            name: name of the gateway, which acknowledgements state.
+            name: name of the gateway, which is recorded in acknowledgements.
             topics: the gateway's topics.
-            now: returns an aware datetime, for the time of an acknowledgement.
+            now: returns the current time as an aware datetime, which is recorded in acknowledgements.
         """
         self._database, self._name, self._topics, self._now = database, name, topics, now
         self._waiting: deque[tuple[str, str]] = deque()
@@ -49,15 +50,15 @@ class CommandInbox:
 
     @property
     def author(self) -> str:
-        """Author of the acknowledgements, as documents state it."""
+        """Name that is recorded in documents as the author of the acknowledgements."""
         return f"Home Assistant, by broker {self._name}"
 
     def begin(self) -> None:
-        """Begin a connection, on which warnings are logged again."""
+        """Begin a connection. The limit on warnings applies to each connection separately."""
         self._warnings = 0
 
     def receive(self, topic: str, payload: bytes, *, is_retained: bool) -> bool:
-        """Take a message if it is a command. Return False if it is not.
+        """Process a message if it is a command. Return False if it is not.
 
         The command is carried out by `carry_out`, or logged and ignored if it is invalid.
         """
@@ -78,7 +79,7 @@ class CommandInbox:
     def carry_out(self, lanes: Sequence[DocumentLane]) -> None:
         """Carry out the waiting commands. Only alarms in the gateway's `lanes` can be acknowledged.
 
-        Raises StoreError if the store fails. The commands that are left are then carried out by a later call.
+        Raises StoreError if the store fails. A later call then carries out the remaining commands.
         """
         while self._waiting:
             topic, alarm = self._waiting[0]
@@ -106,7 +107,7 @@ class CommandInbox:
 def _checked(vessel: str, sensor: str, payload: bytes) -> tuple[str, str]:
     """Return the id of the alarm that a command names, and an empty string.
 
-    If the command is invalid, return an empty string and the reason.
+    If the command is invalid, return an empty string and the reason why it is invalid.
     """
     if len(payload) > _LONGEST:
         return "", f"the payload has {len(payload)} bytes instead of an alarm's id"

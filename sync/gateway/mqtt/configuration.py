@@ -1,10 +1,10 @@
 """Configuration of an MQTT gateway.
 
-A configuration is validated when it is created, so that typing errors are found before connecting.
+A configuration is validated when it is created, so that invalid values are found before connecting.
 
 On an appliance, `services.syncd.gateways` creates the configuration from a gateway's section of
-`logboat.toml`. The keys of that section are declared in `services.config.model`, except those for MQTT only,
-which are in `keys`.
+`logboat.toml`. The keys of that section are declared in `services.config.model`, except those that apply only
+to MQTT gateways, which are declared in `keys`.
 """
 
 from collections.abc import Callable
@@ -36,18 +36,25 @@ class MqttGatewayConfiguration:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     read_password: Callable[[], str | None] | None = field(default=None, repr=False)
-    """Function that reads the password before each attempt to connect. It is used instead of `password`.
+    """Function that reads the password before each attempt to connect.
 
-    If the password cannot be read, the function raises OSError, or ValueError with a description.
+    If it is given, `password` is not used. If the password cannot be read, the function raises OSError, or
+    ValueError with a description.
     """
     ca: Path | None = None
     """PEM file with the CAs that are trusted for the broker's certificate; None for the system's CAs."""
     certificate: Path | None = None
     key: Path | None = None
-    """PEM files with the client certificate and its key, for a broker that requires them; both or none."""
+    """PEM files with the client certificate and its private key.
+
+    They must be given together, or not at all.
+    """
     options: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
-    """Function that returns how Home Assistant and Signal K show a quantity; in SI units by default."""
+    """Function that returns how Home Assistant and Signal K show a quantity.
+
+    By default, both show SI units.
+    """
     contact_class: ContactClass = no_class
     """Function that returns Home Assistant's device class of a contact with a given path."""
     limit: float | None = None
@@ -56,9 +63,10 @@ class MqttGatewayConfiguration:
     None for no limit.
     """
     wants: Wants | None = None
-    """Function that returns True if a document with a given id and body is to be published; None for all.
+    """Function that returns True if the document with the given id and body must be published.
 
-    A document for which it returns False is skipped permanently. To delay a document, use a closed lane.
+    None to publish all documents. A document for which it returns False is skipped permanently. To delay a
+    document, use a closed lane.
     """
     lanes: tuple[LaneSettings, ...] = DEFAULT
     """Settings of the lanes, in order of priority."""

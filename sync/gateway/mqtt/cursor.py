@@ -16,10 +16,7 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of rejected documents that a lane (group of documents) sets aside.
-
-If more documents are rejected, the lane stops.
-"""
+"""Maximum number of rejected documents that a lane (group of documents) sets aside before it stops."""
 
 
 def local_key(name: str) -> str:
@@ -29,7 +26,7 @@ def local_key(name: str) -> str:
 
 @dataclass(slots=True)
 class _StoredDocument:
-    """A local document of the store that is written only when its body has changed."""
+    """A local document of the store. It is written only if its body has changed."""
 
     key: str
     revision: str | None = None
@@ -51,14 +48,17 @@ class _StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class LastPublishedState:
-    """Presence and discovery messages that were last published at a broker."""
+    """The presence and discovery messages that a gateway last published on a broker."""
 
     online: frozenset[str] = frozenset()
     """Vessels, other than this one, that were published as online."""
     has_discovery: bool = False
     """True if discovery messages for Home Assistant were published."""
     prefixes: tuple[tuple[str, str], ...] = ((PREFIX, DISCOVERY_PREFIX),)
-    """Pairs of prefixes (of our topics, of discovery topics) with which messages may be retained."""
+    """Pairs of topic prefixes with which messages may be retained:
+
+    Logboat's own prefix and the discovery prefix.
+    """
 
 
 NOTHING: Final = LastPublishedState()
@@ -102,13 +102,13 @@ class Cursor:
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": positions})
 
     def standings(self) -> dict[str, MessageAge]:
-        """Return the age of the message that the broker was last known to retain, by topic."""
+        """Return the age of the message that the broker was last known to retain on each topic, by topic."""
         body = self._retained.load(self._database)
         ages = body.get("topics", {})
         return {topic: MessageAge(*fields) for topic, fields in ages.items()}
 
     def left(self) -> LastPublishedState:
-        """Return which presence and discovery messages an earlier run left at the broker.
+        """Return which presence and discovery messages an earlier run has left on the broker.
 
         Raises StoreError if the record cannot be read.
         """
@@ -123,7 +123,7 @@ class Cursor:
         )
 
     def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
-        """Record which messages are left at the broker, if this has changed.
+        """Record which messages the broker retains, if this has changed.
 
         Return True if the record was written. Raises StoreError if the store fails.
         """
@@ -142,7 +142,10 @@ class Cursor:
 
 
 def _aside(entries: Iterable[Any]) -> dict[str, RefusedDocument]:
-    """Return the documents that a lane has set aside, by id. Earlier versions stored only ids."""
+    """Return the documents that a lane has set aside, by document id.
+
+    Earlier versions stored only the ids.
+    """
     refusals = [
         RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
         for entry in entries

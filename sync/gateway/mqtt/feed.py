@@ -1,4 +1,4 @@
-"""Reader of the store's changes feed, which fills the lanes page by page."""
+"""Reader of the store's changes feed, which fills the lanes (groups of documents) page by page."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +19,11 @@ from .silence_watch import SilenceWatch
 log = logging.getLogger(__name__)
 
 Wants = Callable[[str, Mapping[str, Any]], bool]
-"""Function that returns True if a document with a given id and body is to be published."""
+"""Function that returns True if a document with the given id and body must be published."""
 
 
 class LaneFeed:
-    """Source of lane entries, read from the store's changes feed."""
+    """Source of lane entries, which it reads from the store's changes feed."""
 
     def __init__(
         self,
@@ -83,9 +83,10 @@ class LaneFeed:
         return not is_cut and len(changes) < limits.SCAN
 
     def load_aside(self, lane: DocumentLane, *, one_for_each_reason: bool = False) -> int:
-        """Queue a lane's documents that were set aside again, unless they are in flight.
+        """Queue again the documents that a lane has set aside, except those in flight.
 
-        Return the number of these documents.
+        Return the number of documents queued. With `one_for_each_reason`, queue only one document for each
+        reason of rejection.
         """
         entries = []
         chosen = lane.aside.values()
@@ -104,7 +105,7 @@ class LaneFeed:
     def count(self, lanes: Sequence[DocumentLane]) -> bool:
         """Count the documents in the next uncounted part of the feed, for the backlogs of the lanes.
 
-        Return True if more parts remain. Raises StoreError if the store fails.
+        Return True if some of the feed is still uncounted. Raises StoreError if the store fails.
         """
         changes = self.database.changes(self._counted, limit=limits.SCAN)
         for change in changes:
@@ -118,15 +119,16 @@ class LaneFeed:
         return len(changes) == limits.SCAN
 
     def start_counting(self, lanes: Sequence[DocumentLane]) -> None:
-        """Start counting after the lowest position of all lanes."""
+        """Start counting after the lowest of the positions of all lanes."""
         self._counted = min((lane.position for lane in lanes), default=0)
 
     def _entries(self, chosen: Sequence[DocumentChange]) -> list[LaneEntry]:
         if not chosen:
             return []
         span = chosen[-1].sequence - chosen[0].sequence + 1
-        # Most of a backlog consists of consecutive readings, each with one revision, so they are read at
-        # once. If there are other documents between the readings, their bodies would be read for nothing.
+        # Most of a backlog consists of consecutive readings, each with one revision, so consecutive documents
+        # are read together. If there are other documents between the readings, their bodies are read
+        # unnecessarily.
         many = (
             self.database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
             if span <= 2 * len(chosen)
@@ -188,9 +190,9 @@ class LaneFeed:
         return messages
 
     def notifications(self, alarm: str) -> tuple[Message, ...]:
-        """Return the messages about an alarm that depend on its silence; empty if there are none.
+        """Return the messages about an alarm whose content depends on whether the alarm is silenced.
 
-        Raises StoreError if the store fails.
+        The result is empty if there are none. Raises StoreError if the store fails.
         """
         document = self.database.get(alarm) if self.options.mqtt.signalk else None
         messages = () if document is None else self.messages(document) or ()

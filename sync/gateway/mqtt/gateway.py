@@ -53,16 +53,16 @@ _TURN: Final = 32
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of conditions that change without notification, such as the forwarding policy's."""
 _PERSON_S: Final = 60.0
-"""Minimum seconds between attempts to connect if a user must solve a problem first."""
+"""Minimum number of seconds between attempts to connect if a user must solve a problem first."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of our bounds (see `sync.gateway.forwarded`) while they advance."""
+"""Seconds between two writes of this vessel's `forwarded` document (see `sync.gateway.forwarded`)."""
 _STOOD_S: Final = 60.0
-"""Duration, in seconds, after which a connection counts as stable.
+"""Duration of a connection, in seconds, after which it counts as stable.
 
 When a stable connection ends, the gateway tries to reconnect immediately.
 """
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps in which our bounds are advanced when a connection ends."""
+"""Maximum number of steps for updating the record of forwarded documents when a connection ends."""
 
 
 class MqttGateway:
@@ -86,12 +86,12 @@ class MqttGateway:
             database: the store whose documents are forwarded.
             configuration: the gateway's configuration.
             vessel: id of this vessel.
-            forwarded: the record of documents forwarded to this gateway, which vessels share; None if they do
-                not share one.
+            forwarded: the record of documents forwarded to this gateway, which vessels share; None if vessels
+                do not share such a record.
             is_recording: returns True if this vessel's recorder is storing samples durably now.
-            now: returns an aware datetime for checking certificates.
+            now: returns the current time as an aware datetime, for checking certificates.
             patience: the timeouts; None for the defaults.
-            rng: random source of the jitter in waiting times.
+            rng: random number generator for the jitter in waiting times.
         """
         self.configuration: Final = configuration
         self._database, self._vessel = database, vessel
@@ -115,7 +115,7 @@ class MqttGateway:
         self._saved_at = 0.0
         self._saved_standings = 0
         self._has_spoken_5 = self._is_known = False
-        """True if the broker should still have our session from an earlier connection."""
+        """True if the broker probably still has this gateway's session from an earlier connection."""
         self._rate = Rate(time.monotonic)
         self._listening: Subscriptions | None = None
         self._topics = configuration.options.topics
@@ -132,7 +132,7 @@ class MqttGateway:
             else None
         )
         self._left = cursor.NOTHING
-        """The stored record of the presence and discovery messages left at the broker."""
+        """The stored record of the presence and discovery messages that were left on the broker."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
         self._endurance = TaskErrors(database, configuration.name)
 
@@ -251,7 +251,7 @@ class MqttGateway:
 
     @property
     def _prefixes(self) -> tuple[str, str]:
-        """The configured prefixes, of our topics and of discovery topics."""
+        """The configured topic prefixes: Logboat's own, and that of discovery topics."""
         return self._topics.prefix, self._topics.discovery_prefix
 
     @property
@@ -265,9 +265,10 @@ class MqttGateway:
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
     async def _attempt(self, outbox: Outbox) -> BrokerError | None:
-        """Open a connection and use it until it ends. Return the reason, or None if this gateway ended it.
+        """Open a connection and use it until it ends.
 
-        Raises StoreError if the store fails.
+        Return the reason for the end, or None if this gateway ended the connection. Raises StoreError if the
+        store fails.
         """
         self._say(GatewayState.CONNECTING, self._report.problem)
         try:
@@ -372,7 +373,7 @@ class MqttGateway:
         await self._rest(outbox, delay)
 
     async def _stranger(self) -> BrokerError | None:
-        """Return an error if the server at the configured address is clearly not a broker, or None."""
+        """Return an error if the server at the configured address is clearly not a broker; otherwise None."""
         configuration = self.configuration
         with suppress(ProblemError, BrokerError):
             security = self._security()
@@ -386,9 +387,9 @@ class MqttGateway:
         return None
 
     async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Wait for `seconds`, until woken, or until `until` returns True.
+        """Wait until `seconds` have passed, the gateway is woken, or `until` returns True.
 
-        Count new changes in the meantime.
+        Meanwhile, new changes are counted for the backlog.
         """
         end = time.monotonic() + seconds
         with self._database.watch() as watcher:
@@ -411,7 +412,7 @@ class MqttGateway:
     # A connection
 
     async def _talk(self, client: Client, outbox: Outbox) -> BrokerError | None:
-        """Use a connection until the connection or the gateway ends.
+        """Use a connection until it ends or the gateway stops.
 
         Return the reason for the end. Raises StoreError if the store fails.
         """
@@ -487,7 +488,7 @@ class MqttGateway:
         return None
 
     async def _send(self, client: Client, listening: Subscriptions, outbox: Outbox) -> float:
-        """Send the messages that are due. Return the seconds until more messages may be due.
+        """Send the messages that are due. Return the number of seconds until more messages may be due.
 
         Raises BrokerError if the connection fails, and StoreError if the store fails.
         """
@@ -507,7 +508,8 @@ class MqttGateway:
     async def _read_retained(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
         """Read the messages that the broker retains for a vessel.
 
-        Older messages then do not replace them, and missing ones are found.
+        Afterwards, an older message is not published in place of a retained one, and missing messages are
+        found.
 
         Raises BrokerError if the connection fails, and StoreError if the store fails.
         """
@@ -525,7 +527,7 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
-        """Return the new heartbeats, and publish the values that they confirm again if necessary.
+        """Return the new heartbeats, and publish again the values that they confirm, where necessary.
 
         Raises StoreError if the store fails.
         """
@@ -538,7 +540,10 @@ class MqttGateway:
         return signs
 
     async def _await_acknowledgements(self, client: Client, is_owed: Callable[[], bool]) -> None:
-        """Wait for pending acknowledgements, for at most a third of `Timeouts.stop`."""
+        """Wait for pending acknowledgements, for at most a third of `Timeouts.stop`.
+
+        `is_owed` returns True while acknowledgements are pending.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.stop / 3):
                 while is_owed() and client.ended is None:
@@ -548,10 +553,10 @@ class MqttGateway:
     async def _say_goodbye(self, client: Client) -> None:
         """Publish `offline` for this vessel and for all vessels published as online, and disconnect.
 
-        This is done regardless of what ends the connection, and even if the broker is slow. After a normal
-        end, the broker publishes no last will, and for other vessels it has none. The gateway waits for the
-        broker's answers, because an answer that reaches a closed socket resets the connection, and the broker
-        then loses all messages that it has not read.
+        This is done whatever the reason for disconnecting, and even if the broker is slow. After a normal
+        disconnection, the broker does not publish the last will, and other vessels have no last will. The
+        gateway waits for the broker's answers, because an answer that reaches a closed socket resets the
+        connection, and the broker then loses all messages that it has not read.
         """
         try:
             with suppress(BrokerError):
@@ -627,7 +632,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """If a retry is due, offer again one rejected document for each reason of rejection.
+        """If a retry is due, offer one rejected document again for each reason of rejection.
 
         Raises StoreError if the store fails.
         """
@@ -668,7 +673,7 @@ class MqttGateway:
             self._forwarded.read_bounds()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Advance our bounds of forwarded documents, and write them if a write is due.
+        """Update the record of documents that this vessel has forwarded, and write it if a write is due.
 
         Raises StoreError if the store fails.
         """

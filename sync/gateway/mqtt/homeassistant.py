@@ -1,8 +1,8 @@
 """Home Assistant discovery messages for a vessel's sensors (home-assistant.io, "MQTT discovery").
 
-Each sensor has an entity with its value and one that shows its faults. A sensor with alarms also has an
-entity for them and, if the gateway allows it, a button that acknowledges them. One entity of each vessel
-shows whether the vessel is recording.
+Each sensor has one entity that shows its value and one that shows its faults. A sensor with alarms also has
+an entity for its alarms and, if the gateway allows it, a button that acknowledges them. For each vessel, one
+entity shows whether the vessel is recording.
 
 Logboat's values are in SI units. A template in each message converts them to the unit that the gateway's
 `presenter` returns. If Home Assistant has a device class for a quantity, its users can select another unit.
@@ -24,9 +24,9 @@ _MANUAL: Final = "manual"
 
 
 GIVEN_KINDS: Final = frozenset({_MANUAL, "replay"})
-"""Kinds of sensors whose values users enter, so that the time of the next value is unknown."""
+"""Kinds of sensors whose next value arrives at an unknown time, because users supply the values."""
 SLACK_S: Final = 15.0
-"""Maximum seconds from a sample to its publication if the link has no backlog.
+"""Maximum time, in seconds, from a sample to its publication if the link has no backlog.
 
 The recorder writes current values every 10 s.
 """
@@ -44,7 +44,10 @@ class DiscoveryStyle:
     forwarder: str = ""
     """Id of the vessel that runs the gateway."""
     configuration_url: str = ""
-    """Web address of that vessel, which Home Assistant shows on the page of the device; '' for none."""
+    """Web address of the vessel that runs the gateway; '' for none.
+
+    Home Assistant shows it on the page of the device.
+    """
 
 
 def expires_after(sensor: SensorFacts) -> int | None:
@@ -62,7 +65,7 @@ def expires_after(sensor: SensorFacts) -> int | None:
 
 
 def discovery(vessel: VesselFacts, style: DiscoveryStyle) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the discovery topic and the retained configuration message for each entity of a vessel."""
+    """Yield the discovery topic and the retained configuration message of each entity of a vessel."""
     device: dict[str, Any] = {
         "identifiers": [topics.node(vessel.id)],
         "name": vessel.name or vessel.id,
@@ -118,7 +121,7 @@ def _recorder(presence: str) -> dict[str, Any]:
 
 
 def _current(vessel: VesselFacts, sensor: SensorFacts, topics: Topics) -> dict[str, Any]:
-    """Return the members of an entity that shows a part of a sensor's current value."""
+    """Return the members of an entity's configuration for showing one part of a sensor's current value."""
     config: dict[str, Any] = {
         "state_topic": topics.sensor(vessel.id, sensor.id, "state"),
         "availability_topic": topics.presence(vessel.id),
@@ -152,7 +155,8 @@ def _fault(vessel: VesselFacts, sensor: SensorFacts, topics: Topics) -> dict[str
 
 
 def _alarm(vessel: VesselFacts, sensor: SensorFacts, topics: Topics) -> dict[str, Any]:
-    # The current value states whether there is an alarm. The alarm's own topic is empty before the first one.
+    # The current value states whether there is an alarm. The alarm's own topic stays empty until the first
+    # alarm.
     return {
         "name": f"{sensor.name or sensor.id} alarm",
         **_current(vessel, sensor, topics),
@@ -232,7 +236,7 @@ _TOTAL_INCREASING: Final = "total_increasing"
 _FALLING_KINDS: Final = frozenset({_MANUAL, "derived"})
 """Kinds of sensors whose totals can fall: users correct them, or an expression computes them.
 
-Home Assistant counts each fall of a `total_increasing` as a new beginning from zero.
+If a `total_increasing` value falls, Home Assistant assumes that the meter has restarted from zero.
 """
 _ROUNDED: Final = 6
 """Number of decimals to which Home Assistant's values are rounded."""

@@ -1,7 +1,7 @@
 """The keys of an MQTT gateway in `logboat.toml`, with a description and an example of each.
 
-`services.config.model` derives a key of `logboat.toml` from each field. So an option's name, type, default
-and description are stated only here.
+`services.config.model` derives a key of `logboat.toml` from each field. So the name, type, default and
+description of an option are stated only in this module.
 """
 
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class MqttOptions:
 
     @property
     def topics(self) -> Topics:
-        """The topics with these prefixes."""
+        """The MQTT topics of a gateway with these options, which contain the prefixes."""
         return Topics(self.prefix, self.discovery_prefix)
 
 

@@ -3,7 +3,7 @@
 This module does no I/O. A lane records the position up to which the feed was read, and the documents that
 were read but are not confirmed yet. The position up to which all documents of the lane were forwarded is
 stored durably. When a connection breaks, all later documents are sent again, even if some were confirmed. So
-the number of documents that are sent twice is limited to the number that may be in flight.
+the number of documents that are sent twice never exceeds the number that may be in flight.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from sync.gateway.report import RefusedDocument
 from sync.mesh.link_streams import HISTORY
 
 TRAIL: Final = WINDOW_MESSAGES
-"""Number of documents that are sent again if the broker has lost our session.
+"""Number of documents that are sent again if the broker has lost this gateway's session.
 
 When a broker is killed, it loses messages that it has acknowledged but not delivered yet.
 """
@@ -36,7 +36,7 @@ class LaneSettings:
     name: str
     """Name under which the lane's position is stored.
 
-    A lane with a new name begins at the start of the feed.
+    A lane with a new name begins at the start of the changes feed.
     """
     holds: Callable[[str], bool]
     """Function that returns True if the document with a given id belongs to the lane.
@@ -53,7 +53,7 @@ class LaneSettings:
 
 
 LIVE: Final = LaneSettings("live", lambda document_id: not HISTORY.holds(document_id))
-"""Lane of alarms, silences, current values, notes, boots and vessels."""
+"""Lane of alarms, silences, current values, notes, boots and vessels' documents."""
 PAST: Final = LaneSettings("history", HISTORY.holds)
 """Lane of readings, and of the gaps that account for missing readings."""
 DEFAULT: Final = (LIVE, PAST)
@@ -76,20 +76,20 @@ class RepairReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Correction of the retained messages of one document at a broker."""
+    """Correction of the messages that a broker retains for one document."""
 
     document_id: str
     wrong: RepairReason = RepairReason.MISSING
     topic: str = ""
-    """Topic to clear, for `LEFT_OVER` only. The document id determines the lane."""
+    """Topic to clear, for `LEFT_OVER` only. The id of the document determines the lane."""
 
 
 @dataclass(slots=True, eq=False)
 class LaneEntry:
-    """A document in a lane, with its messages and their progress."""
+    """A document in a lane, with its messages and the progress of sending them."""
 
     sequence: int
-    """Sequence number in the feed; 0 for a document that was set aside before, or for a repair."""
+    """Sequence number in the changes feed; 0 for a repair, or for a document that was set aside before."""
     document_id: str
     vessel: str
     messages: tuple[Message, ...]
@@ -106,7 +106,7 @@ class LaneEntry:
     The outcome of its messages is then ignored.
     """
     repair: Repair | None = None
-    """The correction for which the document is published again; None for a regular document."""
+    """The correction for which the document is published again; None for a document from the changes feed."""
 
     @property
     def is_done(self) -> bool:
@@ -127,12 +127,15 @@ class DocumentLane:
     They are offered again on each connection, and at regular intervals.
     """
     scanned: int = 0
-    """Sequence number up to which the feed has been read."""
+    """Sequence number up to which the changes feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """Corrections of retained messages that are still to be sent, a few at a time before new documents."""
+    """Corrections of retained messages that are still to be sent.
+
+    A few are sent at a time before new documents.
+    """
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
-    """The lane's positions before each of the most recently forwarded documents."""
+    """The positions of the lane before each of the most recently forwarded documents."""
     _sent: deque[LaneEntry] = field(default_factory=deque)
     _waiting: deque[LaneEntry] = field(default_factory=deque)
 
@@ -191,7 +194,7 @@ class DocumentLane:
     def skipped(self) -> list[LaneEntry]:
         """Record that the message returned by `next` does not need to be sent.
 
-        Return what `confirmed` returns.
+        Return the entries that are now forwarded, as `confirmed` does.
         """
         entry = self._waiting[0]
         self.sent()
@@ -212,7 +215,7 @@ class DocumentLane:
     def set_aside(self, entry: LaneEntry, refused: RefusedDocument) -> list[LaneEntry]:
         """Set aside an entry that the broker rejects, so that later entries can be sent.
 
-        Return what `confirmed` returns.
+        Return the entries that are now forwarded, as `confirmed` does.
         """
         if entry.is_void:
             return []
@@ -234,7 +237,7 @@ class DocumentLane:
         return {entry.document_id for entry in on_the_way if not entry.sequence and entry.repair is None}
 
     def step_back(self) -> None:
-        """Move the position back, because the broker has lost our session and some of the last messages."""
+        """Move the position back, because the broker has lost the session and some of the last messages."""
         self.rewind()
         if self._trail:
             self.position = self.scanned = self._trail[0]
@@ -242,7 +245,7 @@ class DocumentLane:
             self._trail.clear()
 
     def rewind(self) -> None:
-        """Go back to the first document that is not forwarded, and send from there again."""
+        """Return to the first document that is not forwarded, and send all documents from there again."""
         for entries in (self._sent, self._waiting):
             for entry in entries:
                 entry.is_void = True

@@ -12,7 +12,10 @@ can transfer.
 WINDOW_BYTES: Final = 1_000_000
 """Maximum number of bytes in flight. A single message may exceed this limit."""
 RESERVED: Final = 4
-"""Divisor of the send window. The resulting part is reserved for alarms, so that they never wait."""
+"""Divisor of the send window.
+
+The quotient is the part that is reserved for alarms, so that they never wait.
+"""
 FIRST_BYTES: Final = 65_536
 LEAST_BYTES: Final = 16_384
 """Minimum size of the send window in bytes. The initial size is `FIRST_BYTES`."""
@@ -26,7 +29,10 @@ PAGE_DOCUMENTS: Final = 64
 PAGE_BYTES: Final = 262_144
 """Maximum number of bytes read from the store at once, which limits memory use for long backlogs."""
 REPAIRS: Final = 16
-"""Number of retained messages corrected before new documents are sent. It limits how long an alarm waits."""
+"""Number of retained messages that are corrected before new documents are sent.
+
+This limits how long an alarm waits.
+"""
 SAVE_DOCUMENTS: Final = 50
 """Number of confirmed documents after which the progress is written to the store immediately."""
 SCAN: Final = 1_000
@@ -38,17 +44,17 @@ class Timeouts:
     """Timeouts and intervals of an MQTT gateway, in seconds. Tests use shorter ones."""
 
     connect: float = 15.0
-    """Separate timeout for the TCP connection, the TLS handshake and the broker's answer."""
+    """Timeout for the TCP connection, the TLS handshake and the broker's answer, each separately."""
     keepalive: int = 30
     """Interval of keepalive packets while no other packets are sent."""
     acknowledgement: float = 60.0
-    """Time without any acknowledgement, while some are pending, after which the connection is closed."""
+    """Maximum time without any acknowledgement while some are pending. The connection is then closed."""
     echo: float = 20.0
-    """Maximum time from the acknowledgement of a message until the message is read back (MQTT 3.1.1)."""
+    """Maximum time from the acknowledgement of a message until the broker sends it back (MQTT 3.1.1)."""
     recorder: float = 2.0
-    """Interval between checks that this vessel's recorder is working."""
+    """Interval between checks of whether this vessel's recorder is working."""
     reading: float = 2.0
-    """Time to wait for retained messages after the broker has answered the next request."""
+    """Time to wait for retained messages after the broker has answered the request that follows."""
     save: float = 10.0
     """Maximum time until received acknowledgements are recorded in the store, even if they are few."""
     refusal: float = 5.0
@@ -57,10 +63,10 @@ class Timeouts:
     """Time before another attempt to connect. It doubles after each failure, up to `longest`."""
     longest: float = 300.0
     soon: float = 30.0
-    """Maximum delay, instead of `longest`, if the machine responds but no broker is running.
+    """Maximum delay, instead of `longest`, if the host responds but no broker is running on it.
 
-    So the subscribers of a restarted broker do not wait for minutes. An attempt costs one packet in each
-    direction.
+    So the subscribers of a restarted broker do not wait several minutes for messages. An attempt costs one
+    packet in each direction.
     """
     probe: float = 5.0
     """Time to wait for a response that shows that a server is not a broker."""
@@ -103,7 +109,10 @@ class SendWindow:
         self.sent_bytes += size
 
     def answered(self, size: int, *, sent_at: float, now: float) -> None:
-        """Record that the broker has answered a message."""
+        """Record that the broker has answered a message of this size.
+
+        The message was sent at `sent_at`; `now` is the current time. Both are in seconds, by the same clock.
+        """
         self.sent_messages -= 1
         self.sent_bytes -= size
         if now - sent_at <= SLOW_S:

@@ -33,7 +33,10 @@ class RetainRule(Enum):
     LATEST_OR_PASSING = "latest or passing"
     """The message is always published. It is retained only if it is not older than the retained one."""
     PASSING_IF_LATEST = "passing if latest"
-    """The message is published only if it is not older than the retained one, and is never retained."""
+    """The message is published only if it is not older than the retained one.
+
+    The broker does not retain it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,14 @@ class MessageAge:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to publish at QoS 1."""
+    """A message to publish with QoS 1."""
 
     topic: str
     payload: bytes
     retention: RetainRule = RetainRule.NO
     standing: MessageAge | None = None
     ranked_by: str | None = None
-    """Topic with whose retained message this message is compared; None for the message's own topic."""
+    """Topic whose retained message is compared with this message; None for the message's own topic."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
@@ -73,7 +76,7 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Approximate size as transmitted, in bytes, including ten bytes for MQTT's headers."""
+        """Approximate transmitted size of the message in bytes, including ten bytes for MQTT's headers."""
         return len(self.topic) + len(self.payload) + 10
 
 
@@ -126,11 +129,11 @@ _EACH_ONCE: Final = frozenset(
 )
 """Types whose documents are published unchanged, one message for each revision."""
 _NEVER: Final = frozenset({DocumentType.FLEET, DocumentType.FORWARDED})
-"""Types of documents that are never published, because only vessels exchange them."""
+"""Types of documents that are never published, because vessels use them only among themselves."""
 
 
 def topic_of(name: DocumentName, document_id: str, topics: Topics = topics.DEFAULT) -> str | None:
-    """Return the topic of a document, or None for the fleet's internal documents."""
+    """Return the topic of a document, or None for a document that the fleet uses only internally."""
     if name.kind in _OF_SENSORS:
         assert name.sensor is not None
         return topics.sensor(name.vessel, name.sensor, _OF_SENSORS[name.kind].part)
@@ -233,7 +236,7 @@ def _of_sensor(
 
 
 def _ends_a_path(alarm: Mapping[str, Any], facts: VesselFacts) -> bool:
-    """Return True if an alarm of a removed sensor has been cleared, and no other sensor has its path."""
+    """Return True if an alarm of a removed sensor has been cleared and no other sensor uses its path."""
     return bool(alarm.get("cleared")) and all(each.path != alarm.get("path") for each in facts.sensors)
 
 
@@ -263,7 +266,7 @@ def with_id(document_id: str, raw: bytes) -> bytes:
 
 
 def message_age(body: Mapping[str, Any]) -> MessageAge | None:
-    """Return the age of a current value, an alarm or a vessel's document; None if it has none."""
+    """Return the age of a current value, an alarm or a vessel's document; None if the body has none."""
     if body.get("type") == DocumentType.VESSEL.value:
         logs = body.get("logs")
         last = logs[-1] if isinstance(logs, list) and logs else None

@@ -44,7 +44,7 @@ class _LaneTransmission:
     """
     refusal: BrokerRefusalError | None = None
     patience: float = 0.0
-    """Delay between the last rejection and the next attempt, in seconds."""
+    """Delay between the last rejection of a document and the next attempt to send it, in seconds."""
     again_at: float = 0.0
 
 
@@ -99,7 +99,10 @@ Two gateways that disagree about which message is newer must not correct each ot
 _REFRESHED: Final = 4
 """Divisor of a value's expiry time. The quotient is the minimum time between two refreshes of the value."""
 _IDLE: Final = 5.0
-"""Seconds between checks of whether a closed lane has opened."""
+"""Divisor of the expiry time of a value.
+
+The quotient is the minimum time between two refreshes of the value.
+"""
 
 
 class Outbox:
@@ -124,11 +127,11 @@ class Outbox:
             feed: the reader of the store's changes feed.
             standings: the messages that the broker retains.
             limit: maximum rate of all lanes combined, in bytes per second; None for no limit.
-            now: current time in seconds, by the same clock as in all other calls.
+            now: current time in seconds, by the clock that the caller uses for all calls.
             patience: the timeouts; None for the defaults.
             hears_discovery: whether discovery messages for Home Assistant are read, and may be cleared by
                 this gateway.
-            utc: returns seconds since 1970.
+            utc: returns the current time in seconds since 1970.
         """
         self._utc = utc
         self.lanes: Final = tuple(lanes)
@@ -136,7 +139,7 @@ class Outbox:
         self.unsaved = 0
         """Number of documents confirmed since the last call of `saved`."""
         self.ended: list[LaneEntry] = []
-        """Forwarded documents that the owner of this outbox has not recorded yet."""
+        """Forwarded documents that the owner of this outbox has not recorded in the store yet."""
         self._feed, self._patience = feed, patience or Timeouts()
         whole = None if limit is None else TokenBucket(limit, now=now)
         self._whole = whole
@@ -176,7 +179,8 @@ class Outbox:
             window: the limit on messages in flight.
             must_hear: whether a message must be received back from the broker to count as forwarded.
             largest: maximum size of a packet in bytes.
-            is_forgotten: whether the broker has lost our session, because it was restarted without its state.
+            is_forgotten: whether the broker has lost this gateway's session, because it was restarted without
+                its stored state.
         """
         self.end()
         if is_forgotten:
@@ -195,7 +199,7 @@ class Outbox:
             self._feed.load_aside(line.lane)
 
     def end(self) -> None:
-        """End the connection. Messages in flight do not count as forwarded."""
+        """End the connection. Messages in flight then count as not forwarded."""
         self._flights.clear()
         self._unheard.clear()
         self._ready.clear()
@@ -234,7 +238,7 @@ class Outbox:
 
     @property
     def has_compared(self) -> bool:
-        """True if all retained messages were read on this connection and all differences were corrected."""
+        """True if all retained messages have been read on this connection and all differences corrected."""
         is_heard = self._is_begun and self.next_unheard() is None
         return is_heard and not any(lane.repairing for lane in self.lanes)
 
@@ -263,7 +267,7 @@ class Outbox:
             line.again_at = 0.0
 
     def offer_refused(self, *, one_for_each_reason: bool = False) -> int:
-        """Send again the documents that were set aside because the broker rejected them.
+        """Queue again the documents that were set aside because the broker rejected them.
 
         Return their number. Raises StoreError if the store fails.
         """
@@ -478,8 +482,8 @@ class Outbox:
             flight.line.refusal, flight.line.patience = None, 0.0
         self._note(flight.line.lane.confirmed(entry))
         if entry.is_done and entry.repair is None and entry.document_id.startswith(_VESSEL):
-            # The vessel's sensors may have changed. Documents of unknown sensors were skipped, so all of the
-            # vessel's documents are compared again.
+            # The vessel's list of sensors may have changed. Documents of unknown sensors were skipped before,
+            # so all of the vessel's documents are compared again.
             self._compare(entry.vessel)
 
     def _compare(self, vessel: str, *, seeks_missing: bool = True, only: str | None = None) -> None:

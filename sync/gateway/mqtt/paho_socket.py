@@ -1,7 +1,8 @@
 """Integration of a paho client's socket into an asyncio event loop, using paho's public callbacks.
 
-The aiomqtt package does the same, but has two drawbacks. It reports an error of paho only when the next call
-waits for an answer. It also raises an error if the socket is closed before the event loop watches the socket.
+The aiomqtt package does the same, but has two drawbacks. It reports an error that paho raises only when the
+next call waits for an answer. It also raises an error if the socket is closed before the event loop has begun
+to watch it.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from typing import Any, Final
 from paho.mqtt.client import Client as Paho
 
 _HOUSEKEEPING_S: Final = 1.0
-"""Seconds between calls of paho's `loop_misc`, which sends keep-alive packets and detects lost answers."""
+"""Seconds between calls of paho's `loop_misc`, which sends keepalive packets and detects missing answers."""
 
 
 class PahoSocket:
@@ -52,8 +53,9 @@ class PahoSocket:
             self._keep_house()
 
     def _closing(self, client: Paho, userdata: Any, sock: Any) -> None:  # noqa: ARG002
-        # paho closes the socket in the thread that connects only if it cannot send CONNECT. It does so right
-        # after this call, so the descriptor must be forgotten at once, in whichever thread this is.
+        # paho closes the socket in the connecting thread only if it cannot send CONNECT. It does so right
+        # after this call, so the event loop must stop watching the descriptor at once, whichever thread runs
+        # this code.
         if sock.fileno() >= 0:
             self._events.remove_reader(sock.fileno())
         if self._housekeeping is not None:
@@ -73,7 +75,7 @@ class PahoSocket:
     def _read(self) -> None:
         def read() -> None:
             self._paho.loop_read()
-            # TLS may have decrypted more than paho has read; the event loop does not see these bytes.
+            # TLS may have decrypted more bytes than paho has read. The event loop does not see these bytes.
             while (sock := self._paho.socket()) is not None and getattr(sock, "pending", int)() > 0:
                 self._paho.loop_read()
 

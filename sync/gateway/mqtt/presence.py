@@ -1,15 +1,15 @@
 """The rules that decide what to publish on presence topics. This module does no I/O.
 
-There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
-vessel is recording and that its values arrive. For this vessel, that depends on the recorder's state. If the
-connection breaks, the broker publishes the last will, which is `offline`. For other vessels, it depends on
-the documents received from them (see `signs_of_life`). There is no last will for them, but their old values
-expire in Home Assistant (`expire_after`).
+There is one presence topic for this vessel, and one for each vessel whose values this vessel forwards.
+`online` means that the vessel is recording and that its values arrive. For this vessel, that depends on the
+recorder's state. If the connection breaks, the broker publishes the last will, which is `offline`. For other
+vessels, it depends on the documents received from them (see `signs_of_life`). There is no last will for them,
+but their old values expire in Home Assistant (`expire_after`).
 
 A vessel's own gateway takes precedence for the vessel's presence. If another gateway publishes a different
-presence, the vessel's own gateway publishes its own again. For another vessel, a gateway replaces `online`
-with `offline` only if it published that `online` itself, and no other gateway has published on the topic
-since.
+presence, the vessel's own gateway publishes the correct one again. For another vessel, a gateway replaces
+`online` with `offline` only if it published that `online` itself, and no other gateway has published on the
+topic since.
 """
 
 from collections.abc import Iterable
@@ -27,16 +27,16 @@ class Presence:
     """State of the presence topics of all vessels at one broker."""
 
     def __init__(self, own: str, *, online: Iterable[str] = (), now: float) -> None:
-        """Create the state.
+        """Create the state for the start of a run.
 
         Args:
             own: id of this vessel.
-            online: other vessels that were online in the last messages of an earlier run.
+            online: ids of the other vessels that an earlier run last published as online.
             now: current time in seconds.
         """
         self._own = own
         self.online: set[str] = set(online)
-        """Other vessels published as online here, on whose topic no other gateway has published since."""
+        """Other vessels published as online here. No other gateway has published on their topics since."""
         self._until = dict.fromkeys(self.online, now + LATE_S)
         """Time at which the last heartbeat expires, by vessel."""
         self._signed_at: dict[str, float] = {}
@@ -44,7 +44,7 @@ class Presence:
         self._brought: set[str] = set()
         self._there: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
-        """The payload that this gateway last published on this connection, by vessel."""
+        """The payload that this gateway last published on this connection for each vessel."""
         self._corrected_at = float("-inf")
 
     def begin(self) -> None:
@@ -59,7 +59,7 @@ class Presence:
         return self._published.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
-        """Record that a vessel's retained messages were read. From now on, its presence may be published."""
+        """Record that a vessel's retained messages have been read, so that its presence may be published."""
         self._brought.add(vessel)
 
     def sign(self, vessel: str, holds_for: float, now: float) -> None:

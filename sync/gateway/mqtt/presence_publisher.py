@@ -34,7 +34,7 @@ class PresencePublisher:
         self._records, self._asked_at = False, float("-inf")
         self.presence = Presence(vessel, now=time.monotonic())
         self._numbers: dict[int, str] = {}
-        """Vessels whose presence message is not acknowledged yet, by message id."""
+        """Vessels whose presence message has not been acknowledged yet, by message id."""
 
     def resume(self, online: Iterable[str]) -> None:
         """Continue after a restart.

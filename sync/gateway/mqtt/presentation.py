@@ -47,7 +47,10 @@ If the function returns None, the quantity is published as it is stored.
 
 
 ContactClass = Callable[[str], str | None]
-"""Function that returns Home Assistant's device class of a contact, given its path; None if it has none."""
+"""Function that returns Home Assistant's device class for the contact with a given path.
+
+If Home Assistant has no suitable class, the function returns None.
+"""
 
 
 def as_stored(_unit: str, _path: str) -> Presentation | None:

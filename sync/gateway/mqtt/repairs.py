@@ -1,11 +1,11 @@
-"""Detection and correction of a vessel's missing, outdated and left-over messages at a broker.
+"""Detection and correction of a vessel's missing, outdated and left-over retained messages on a broker.
 
 A broker without persistence loses all retained messages when it restarts. A broker with persistence may
 restart with a state that is, for example, half an hour old. So an acknowledgement does not prove that a
 message is still retained. In addition, a broker keeps the retained messages of sensors that were removed or
 renamed, perhaps while the daemon was not running. For these reasons, the retained messages are compared with
-the store on each connection, vessel by vessel. Documents that were not sent yet are ignored, because they are
-sent from the feed.
+the store on each connection, vessel by vessel. Documents that were not sent yet are ignored, because they
+will be sent from the changes feed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ def find_missing(
     *,
     only: str | None = None,
 ) -> None:
-    """Find messages of a vessel that should be retained but are missing or outdated.
+    """Find a vessel's messages that the broker should retain but that are missing or outdated there.
 
     The corrections are added to `repairs` of the documents' lanes. `only` limits the search to one topic.
     Raises StoreError if the store fails.
@@ -91,7 +91,7 @@ def find_left_over(
         place = feed.topics.parse(topic)
         if place is None or topic in wanted or (place.sensor is None and not place.is_former):
             continue
-        # We have not published a retained message that is not one of our documents.
+        # A retained message that is not one of our documents was not published by this program.
         if place.part == "config":
             is_ours = clears_discovery
         elif place.part == "presence":
@@ -126,7 +126,7 @@ def _messages(
     assert name is not None
     facts = feed.facts(name.vessel)
     if repair.wrong is RepairReason.LEFT_OVER:
-        # The sensor may have returned in the meantime.
+        # The sensor may have been added again in the meantime.
         return () if repair.topic in _topics(facts, feed) else (Message.clearing(repair.topic),)
     document = feed.database.get(repair.document_id)
     if document is None or _is_to_come(document, lane):
@@ -142,14 +142,14 @@ def _messages(
 
 
 def _is_to_come(document: Document, lane: DocumentLane) -> bool:
-    """Return True if a document has not been sent from the feed yet, or if the broker rejects it."""
+    """Return True if a document has not yet been sent from the changes feed, or if the broker rejects it."""
     return document.sequence > lane.position or document.id in lane.aside
 
 
 def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the documents of a vessel whose messages the broker should retain.
+    """Yield the documents of a vessel that the broker should retain as messages.
 
-    These include only the newest alarm of each sensor.
+    Of the alarms of each sensor, only the newest is included.
     """
     about = database.get(documents.vessel_id(facts.id))
     if about is not None and not about.deleted:
@@ -162,7 +162,7 @@ def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
 
 
 def _at(topic: str, feed: LaneFeed, facts: VesselFacts) -> Iterator[Document]:
-    """Yield the document to which a retained topic belongs, if `_retained` includes such a document."""
+    """Yield the document whose message belongs on a retained topic, if `_retained` includes that document."""
     place, database = feed.topics.parse(topic), feed.database
     if place is None or place.is_former:
         return

@@ -1,9 +1,9 @@
 """Comparison of the ages of retained messages, so that an older message never replaces a newer one.
 
-A vessel's documents may be forwarded by its own gateway, and also by gateways of other vessels, whose copies
-may be a week old. So a message is compared with the retained message before it replaces that message. The
-logs are compared first, in the order in which the vessel's document lists them (a new card begins a new log).
-Then the sequence number, boot number and boot clock are compared.
+A vessel's documents may be forwarded by its own gateway, and also by gateways of other vessels, which may
+have week-old copies. So a message is compared with the retained message before it is published in its place.
+The logs of the two messages are compared first, in the order in which the vessel's document lists them (a new
+card begins a new log). Then the sequence number, boot number and boot clock are compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,17 +29,17 @@ def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
 class RetainedMessages:
     """Table of the messages that a broker is known to retain, by topic.
 
-    These are messages that this gateway has published or received. `known` contains their ages. They are kept
-    across connections, because some brokers do not allow us to read messages. `_there` contains only messages
-    received or published on this connection. A broker may have lost its messages, or been restored to an
-    earlier state, since the last connection.
+    These are messages that this gateway has published or received. `known` contains their ages. The ages are
+    kept across connections, because some brokers do not allow a gateway to read messages. `_there` contains
+    only messages received or published on this connection. A broker may have lost its messages, or been
+    restored to an earlier state, since the last connection.
     """
 
     def __init__(self, known: Mapping[str, MessageAge] | None = None, topics: Topics = DEFAULT) -> None:
         self._parse = topics.parse
         self._known: dict[str, MessageAge] = dict(known or {})
         self._there: dict[str, int] = {}
-        """Hash of the retained payload of each topic."""
+        """Hash of the retained payload, by topic."""
         self._topics: dict[str, dict[str, None]] = {}
         """Topics in `_known` and `_there`, by vessel.
 
@@ -48,13 +48,16 @@ class RetainedMessages:
         for topic in self._known:
             self._index(topic)
         self._before: dict[str, MessageAge] = {}
-        """Ages of messages about the vessel that is being read, as known before reading began, by topic."""
+        """Ages, before reading began, of the messages about the vessel that is being read, by topic."""
         self.changes = 0
-        """Number of changes of `known` so far, for callers that store the ages durably."""
+        """Number of changes of `known` so far.
+
+        Callers that store the ages durably use it to detect changes.
+        """
 
     @property
     def known(self) -> Mapping[str, MessageAge]:
-        """Age of the retained message on each topic."""
+        """Ages of the retained messages, by topic."""
         return self._known
 
     # Reading retained messages

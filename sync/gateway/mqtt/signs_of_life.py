@@ -2,8 +2,8 @@
 
 While a sensor's value does not change, no new current value is written, but one reading is still written for
 each window. The reading shows that the value is still valid. For another vessel whose documents are forwarded
-here, the reading also shows that the vessel is still recording. Each document contains its own time, so a
-document that arrives late does not count as a heartbeat.
+here, the reading also shows that the vessel is still recording. Each document contains the time of its
+samples, so a document that arrives too late does not count as a heartbeat.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,29 @@ from sync.documents import DocumentType
 from sync.store import Database, DocumentChange, DocumentError
 
 LATE_S: Final = 900.0
-"""Maximum delay, in seconds beyond the window's length, of a document that counts as a heartbeat."""
+"""Maximum delay, in seconds, with which a document still counts as a heartbeat.
+
+The window's length is added.
+"""
 WINDOW_S: Final = 300.0
-"""Window, in seconds, of a sensor whose window is unknown: the recorder's default."""
+"""Assumed window length, in seconds, of a sensor whose window is unknown. It is the recorder's default."""
 _KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
-"""Types of documents that count as heartbeats, each with the field that contains the document's time."""
+"""Types of documents that count as heartbeats, each with the name of the field that contains its time."""
 _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class SignOfLife:
-    """Heartbeat of a sensor: evidence that it was recorded recently."""
+    """Heartbeat of a sensor: evidence that the sensor was recorded recently."""
 
     vessel: str
     sensor: str
     holds_for: float
-    """Seconds within which the sensor's next heartbeat must arrive."""
+    """Number of seconds within which the sensor's next heartbeat must arrive."""
 
 
 class SignsOfLife:
-    """Collector of the heartbeats among the documents that change in the store."""
+    """Collector of heartbeats, which finds them among the documents that change in the store."""
 
     def __init__(self, database: Database) -> None:
         """Create a collector. Documents that are already stored do not count as heartbeats.
@@ -47,7 +50,7 @@ class SignsOfLife:
         self._changed: dict[tuple[str, str], str] = {}
 
     def note_change(self, change: DocumentChange) -> None:
-        """Record a change in the store's feed, which may be a heartbeat."""
+        """Process a change in the store's changes feed. The changed document may be a heartbeat."""
         if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
             return
         name = documents.parse_id(change.id)
@@ -55,7 +58,7 @@ class SignsOfLife:
             self._changed[name.vessel, name.sensor] = change.id
 
     def new_signs(self, utc: float) -> list[SignOfLife]:
-        """Return the new heartbeats. `utc` is the current time in seconds since 1970.
+        """Return the heartbeats found since the last call. `utc` is the current time in seconds since 1970.
 
         Raises StoreError if the store fails.
         """
@@ -85,7 +88,7 @@ def _window(body: Mapping[str, Any]) -> float:
 
 
 _MOST_WINDOW_S: Final = 3600.0
-"""Maximum window in seconds that `sensors.toml` accepts."""
+"""Maximum length of a window, in seconds, that `sensors.toml` accepts."""
 
 
 def _when(body: Mapping[str, Any], key: str) -> float | None:

@@ -20,11 +20,11 @@ def boot_clock() -> float:
 
 
 CHECK_EVERY_S: Final = 1.0
-"""Seconds between two checks of whether a silence has ended. Each check looks at all silences."""
+"""Seconds between two checks of whether a silence has ended. Each check covers all silences."""
 
 
 class SilenceWatch:
-    """The silences in a store that are in effect."""
+    """Watcher of the silences in a store that are in effect."""
 
     def __init__(
         self,
@@ -33,11 +33,14 @@ class SilenceWatch:
         utc: Callable[[], float] = time.time,
         boottime: Callable[[], float] = boot_clock,
     ) -> None:
-        """Watch nothing yet. `utc` returns seconds since 1970, and `boottime` those of the boot clock."""
+        """Create a watcher without silences.
+
+        `utc` returns the seconds since 1970, and `boottime` the boot clock's time in seconds.
+        """
         self._database, self._utc, self._boottime = database, utc, boottime
         self._timer = SilenceTimer()
         self._quiet: dict[str, Silence] = {}
-        """Silences of the alarms that may have been published without sound, by the alarm's id."""
+        """Silences of the alarms that may have been published without sound, by alarm id."""
         self._again_at = 0.0
 
     def begin(self) -> None:

@@ -1,10 +1,10 @@
 """Messages received on one connection: retained messages, and the confirmation of our presence.
 
 With MQTT 5, retained messages are requested at QoS 0, and normally arrive before the answer to the next
-request. Some brokers answer earlier. So our own presence, which is certainly retained, is requested each
-time. If a broker does not deliver our presence, it does not allow us to read. In that case, messages may be
-retained although we have not received them. With MQTT 3.1.1, all messages are read back at QoS 1 and in
-order, followed by our presence.
+request. Some brokers answer earlier. So this vessel's own presence, which is certainly retained, is requested
+each time. If a broker does not deliver it, it does not allow this gateway to read. In that case, messages may
+be retained although they were not received. With MQTT 3.1.1, all messages are read at QoS 1 and in order,
+followed by the presence.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Subscriptions:
             hears_discovery: whether discovery messages for Home Assistant are read too.
             patience: the timeouts.
             wake: set whenever a message has arrived, the connection has ended, or `is_over` has changed.
-            is_over: returns True once the gateway stops, so that waiting ends.
+            is_over: returns True once the gateway stops. Waiting then ends.
         """
         self._client, self._name = client, name
         self._must_hear, self._hears_discovery = must_hear, hears_discovery
@@ -101,8 +101,8 @@ class Subscriptions:
         useful = (*useful, *self._topics.former_of(vessel))
         documents = (*needed, *discovery)
         self._is_proven = False
-        # If we do not request our own messages, a broker may not deliver the retained messages that we
-        # published.
+        # Unless this gateway also requests its own messages, a broker may not deliver the retained messages
+        # that this gateway has published.
         refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
         self._require(refused, needed)
         for each in refused:

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 PREFIX: Final = "logboat"
-"""Default of the first levels of all topics that Logboat defines."""
+"""Default first levels of all topics that Logboat defines."""
 DISCOVERY_PREFIX: Final = "homeassistant"
-"""Default of the first levels of Home Assistant's discovery topics, in Home Assistant as well as here."""
+"""Default first levels of Home Assistant's discovery topics.
+
+It is also the default in Home Assistant itself.
+"""
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 LONGEST_PREFIX: Final = 100
-"""Maximum length of a prefix of topics, in characters."""
+"""Maximum length of a topic prefix, in characters."""
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)*")
 _NODE: Final = "logboat-"
 
@@ -26,7 +29,7 @@ def is_prefix(text: str) -> bool:
 
 
 def overlap(first: str, second: str) -> bool:
-    """Return True if topics that begin with one of the prefixes can also begin with the other."""
+    """Return True if a topic that begins with one prefix can also begin with the other."""
     return f"{first}/".startswith(f"{second}/") or f"{second}/".startswith(f"{first}/")
 
 
@@ -52,10 +55,10 @@ class Topics:
     discovery_prefix: str = DISCOVERY_PREFIX
     """First levels of Home Assistant's discovery topics."""
     former: tuple["Topics", ...] = ()
-    """Topics with prefixes that the gateway used before, where messages may still be retained."""
+    """Topics with the prefixes that the gateway used before. The broker may still retain messages on them."""
 
     def parse(self, topic: str) -> RetainedTopic | None:
-        """Parse one of our retained topics. Return None for any other topic."""
+        """Parse a retained topic that Logboat defines. Return None for any other topic."""
         found = self._parse(topic)
         if found is not None:
             return found
@@ -96,7 +99,7 @@ class Topics:
         return f"{self.prefix}/{vessel}/note/{ulid}"
 
     def sensor(self, vessel: str, sensor: str, part: str) -> str:
-        """Return a topic of a sensor.
+        """Return one of a sensor's topics.
 
         `part` is `state`, `reading`, `alarm`, `silence` or `gap`; `sensor` may be "+" for any.
         """
@@ -137,19 +140,19 @@ class Topics:
         return tuple(dict.fromkeys((f"{DISCOVERY_PREFIX}/status", f"{self.discovery_prefix}/status")))
 
     def everything_of(self, vessel: str) -> tuple[str, ...]:
-        """Return filters that match all messages about a vessel."""
+        """Return the topic filters that match all messages about a vessel."""
         return f"{self.prefix}/{vessel}/#", f"{self.discovery_prefix}/+/{node(vessel)}/#"
 
     def retained_of(self, vessel: str) -> tuple[str, ...]:
-        """Return filters for the retained messages of a vessel that only newer messages may replace."""
+        """Return the topic filters for retained messages about a vessel that only newer ones may replace."""
         return self.sensor(vessel, "+", "state"), self.sensor(vessel, "+", "alarm"), self.vessel(vessel)
 
     def discovery_of(self, vessel: str) -> str:
-        """Return a filter that matches a vessel's Home Assistant discovery messages."""
+        """Return the topic filter that matches a vessel's Home Assistant discovery messages."""
         return self.discovery("+", vessel, "+")
 
     def former_of(self, vessel: str) -> tuple[str, ...]:
-        """Return filters for the messages of a vessel that may be retained on topics no longer used."""
+        """Return the topic filters for a vessel's messages that may be retained on topics no longer used."""
         filters = (
             name
             for each in self.former
@@ -164,5 +167,8 @@ DEFAULT: Final = Topics()
 
 
 def node(vessel: str) -> str:
-    """Return a vessel's node id in Home Assistant's discovery, which does not depend on the prefixes."""
+    """Return the node id of a vessel in Home Assistant's discovery topics.
+
+    It does not depend on the prefixes.
+    """
     return f"{_NODE}{vessel}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class SensorFacts:
-    """Facts about a sensor, as stated in its vessel's document."""
+    """Facts about a sensor, taken from its vessel's document."""
 
     id: str
     name: str
@@ -18,7 +18,10 @@ class SensorFacts:
     unit: str
     kind: str
     window: float | None = None
-    """Seconds after which samples are stored as a reading, even if the value is constant; None if unknown."""
+    """Length of the sensor's window in seconds; None if unknown.
+
+    At the end of each window, the samples are stored as a reading, even if the value is constant.
+    """
     interval: float | None = None
     """Seconds between samples; 0 for a kind of sensor without a fixed rate; None if unknown."""
     has_alarms: bool = False
@@ -27,7 +30,7 @@ class SensorFacts:
 
 @dataclass(frozen=True, slots=True)
 class VesselFacts:
-    """Facts about a vessel, as stated in the vessel's document."""
+    """Facts about a vessel, taken from the vessel's document."""
 
     id: str
     name: str = ""
@@ -41,7 +44,7 @@ class VesselFacts:
     """True if `sensors` is complete; False if the vessel's sensors are unknown."""
 
     def may_have(self, sensor: str) -> bool:
-        """Return False if the vessel is known not to have this sensor."""
+        """Return False if the vessel is known not to have this sensor, and True otherwise."""
         return not self.lists_sensors or any(each.id == sensor for each in self.sensors)
 
     def sensor(self, name: str) -> SensorFacts | None:
@@ -100,4 +103,4 @@ def _interval(body: Mapping[str, Any]) -> float | None:
 
 
 _MOST_SECONDS: Final = 1e6
-"""Maximum accepted interval or window in seconds (eleven days)."""
+"""Maximum accepted interval or window, in seconds (eleven days)."""
