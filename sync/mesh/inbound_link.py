@@ -22,7 +22,7 @@ class InboundLink:
     vessel: str
     greeting: ApplianceHeaders | None
     since: float
-    """Time of the event loop at which the appliance connected."""
+    """Time at which the appliance connected, by the event loop's clock."""
     connections: dict[str, PeerConnection] = field(default_factory=dict)
     """Open connections, by the name of the stream that each of them carries."""
     unnamed: list[PeerConnection] = field(default_factory=list)
@@ -57,7 +57,7 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds for which pings on all connections of the link have been unanswered; otherwise 0."""
+        """Seconds for which no connection of the link has answered a ping; 0 if one of them has."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 

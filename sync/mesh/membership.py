@@ -301,7 +301,7 @@ class Membership:
 
 
 def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:
-    """Return the name under which the revisions of a vessel's store are recorded; None if it is unknown."""
+    """Return the name under which a vessel's revisions are recorded; None if its store is unknown."""
     if greeting is None:
         return None
     peer = vessel_peer(vessel, greeting.store)

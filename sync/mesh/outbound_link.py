@@ -177,7 +177,7 @@ class OutboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds for which pings on all connections of the link have been unanswered; otherwise 0."""
+        """Seconds for which no connection of the link has answered a ping; 0 if one of them has."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 

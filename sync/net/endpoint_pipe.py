@@ -35,7 +35,7 @@ class EndpointPipe(asyncio.Transport):
     ) -> None:
         super().__init__()
         self.deliver: Callable[[list[bytes]], None] = self._deliver_bytes
-        """Function called with the received pieces.
+        """Function to call with a list of received pieces of data.
 
         By default, the pieces are joined and passed to the protocol.
         """

@@ -117,7 +117,7 @@ class BlobStore:
         return None
 
     def open(self, digest: str) -> BinaryIO:
-        """Open a blob for reading, after its content was verified against the digest.
+        """Open a blob for reading, after verifying its content against the digest.
 
         Raises:
             BlobError: the blob is missing or damaged.

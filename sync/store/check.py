@@ -24,9 +24,9 @@ from . import (
 )
 
 _NEWEST: Final = 1000
-"""Number of most recent documents that a quick check reads, because a power cut damages the latest writes."""
+"""Number of the most recent documents that a quick check reads. A power cut damages the latest writes."""
 _MOST: Final = 100
-"""Number of faults after which a check stops, because the file must then be salvaged anyway."""
+"""Number of faults after which a check stops, because the file must be salvaged anyway."""
 _STRUCTURE: Final = 10
 """Maximum number of lines used from SQLite's integrity check. A single damaged page can cause hundreds."""
 _PAGE: Final = 256

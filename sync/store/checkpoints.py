@@ -93,7 +93,7 @@ class StoredCheckpoint:
     owner: str | None
     """Name of the owner; None if an older Logboat stored the checkpoint and no owner has requested it."""
     client: str
-    """Checkpoint id with which the peer requests the checkpoint."""
+    """Id by which the peer requests the checkpoint."""
     revision: str
     size: int
     """Size of the checkpoint's body in bytes."""

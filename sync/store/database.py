@@ -163,7 +163,7 @@ class Database:
 
     @property
     def damage(self) -> DamagedError | None:
-        """The last error that reported damage since the store was opened; None if no error did."""
+        """The last error that reported damage since the store was opened; None if there was none."""
         return self._engine.damage
 
     # --- transactions and the changes feed

@@ -203,7 +203,7 @@ def winner(leaves: Iterable[tuple[str, bool]]) -> str:
 
 
 def check_history(revision: str, history: Iterable[str]) -> None:
-    """Raise DocumentError unless the generations in `history` descend from that of `revision`."""
+    """Raise DocumentError unless the generations of `revision` and its `history` are in descending order."""
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)

@@ -64,7 +64,7 @@ CREATE: Final = (
     + _trigger("sizes_changed", "UPDATE", _removed("OLD."), _added("NEW."))
     + _trigger("sizes_removed", "DELETE", _removed("OLD."), _EMPTY)
 )
-"""Statements that create the table of sizes and its triggers. Existing documents are counted later."""
+"""SQL statements that create the table of sizes and its triggers. Existing documents are counted later."""
 
 BEGIN: Final = "SELECT ifnull(max(seq), 0) FROM docs"
 """Query for the sequence up to which documents must be counted later, used when the table is created."""
