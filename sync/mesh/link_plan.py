@@ -50,7 +50,8 @@ class MeshNode:
 def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
     """Return the vessels with which this vessel should have links.
 
-    `in_sight` maps each vessel whose advertisement was received to the vessels with which it has links.
+    The keys of `in_sight` are the vessels whose advertisements were received. The value for a vessel contains
+    the other vessels with which that vessel has links.
     """
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:

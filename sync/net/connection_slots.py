@@ -123,9 +123,9 @@ class ConnectionSlots(Generic[K]):
     def _most_of_one(self, newcomer: str | None) -> K | None:
         """Return the oldest connection of the owner with the most connections, so that it can be dropped.
 
-        `newcomer` is the owner of the new connection. If that owner, including the new connection, has at
-        least as many connections, the result is None. If `newcomer` is None, the new client has a
-        certificate, and the numbers are not compared.
+        `newcomer` is the owner of the new connection, which is counted too. If `newcomer` then has at least
+        as many connections as the other owner, the result is None. If `newcomer` is None, the new client has
+        a certificate, and the numbers are not compared.
         """
         by_owner = Counter(self._others.values())
         if not by_owner:

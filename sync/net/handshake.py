@@ -63,9 +63,8 @@ class Head:
 def joined(headers: Headers) -> Headers:
     """Return headers in which each name occurs once. The values of a repeated header are joined with commas.
 
-    Looking up a repeated name in `Headers` raises an exception, which callers do not expect. The only
-    exception is `Set-Cookie`, whose values would change their meaning if they were joined (RFC 9110,
-    section 5.3).
+    Looking up a repeated name in `Headers` raises an exception, which callers do not expect. Only the values
+    of `Set-Cookie` stay separate, because their meaning would change if they were joined (RFC 9110, 5.3).
     """
     combined = Headers()
     for name in headers:

@@ -5,8 +5,8 @@ from typing import Final
 BATCH: Final = 200
 """Maximum number of changes in one `changes` message, and of documents in one transaction.
 
-Couchbase Lite sends `changes` messages of this size. A transaction of this size takes about 10 ms. Other
-writers may have to wait up to 50 ms for the store, so this is well within the limit.
+Couchbase Lite sends `changes` messages of this size. A transaction of this size takes about 10 ms. At most
+50 ms would be acceptable, because other writers must wait for the store during a transaction.
 """
 LOOKED_UP_AT_ONCE: Final = 50
 """Number of items of a `changes` message that are looked up in the store before other connections are served.

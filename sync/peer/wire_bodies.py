@@ -198,8 +198,8 @@ def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
 def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the JSON pointer and the dictionary of each blob, in the order of the body.
 
-    Blobs within blobs are skipped. For a pointer longer than PATH_LIMIT, the empty string is yielded.
-    Otherwise a small body with many blobs under a long key would produce a huge amount of data.
+    Blobs within blobs are skipped. A pointer longer than PATH_LIMIT is replaced by the empty string, because
+    a small body with many blobs under a long key would otherwise produce a huge amount of data.
     """
     waiting: list[tuple[_Link, int, Any]] = [(None, 0, body)]
     while waiting:

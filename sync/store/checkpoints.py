@@ -61,7 +61,7 @@ documents once.
 _REFRESH: Final = 24 * 6
 """Minimum number of ticks between two recorded uses of a checkpoint that is only read.
 
-The number is limited because each record of a use writes to the card, and causes wear.
+The limit is needed because recording a use writes to the card, which causes wear.
 """
 
 EARLIER: Final = "peer-checkpoint:"

@@ -153,7 +153,7 @@ class _Salvage:
     def _drop_unwanted(self) -> None:
         """Delete documents below floors from the new store.
 
-        If the list of free pages is damaged, purged documents are copied too.
+        If the list of free pages is damaged, purged documents are copied too, but they must not reappear.
         """
         with self._engine.writing:
             for prefix, first in self._engine.execute("SELECT prefix, first FROM floors").fetchall():

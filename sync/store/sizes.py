@@ -90,7 +90,7 @@ class Sizes:
         self._engine = engine
 
     def all(self) -> list[PartSize]:
-        """Return the number and the total size of the documents of each part.
+        """Return the number and the total size of the documents, for each part of their ids.
 
         Until `is_complete` is True, some documents are not counted yet, so the values are too low.
         """

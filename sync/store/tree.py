@@ -183,7 +183,7 @@ class RevisionTree:
     def _forget_empty(self, ends: Collection[str | None]) -> None:
         """Remove each revision in `ends` that is a leaf without a body.
 
-        If its parent then becomes a leaf without a body, the parent is removed too, and so on.
+        If the parent of a removed leaf then becomes a leaf without a body, it is removed too, and so on.
         """
         for end in ends:
             leaf = end

@@ -25,7 +25,7 @@ class WriterQueue:
     """Queue of the processes that write to one store. It uses a lock, the turnstile, on a separate file.
 
     The database file itself cannot be used for this purpose, because closing any of its descriptors would
-    drop SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
+    release SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
 
     def __init__(self, path: Path) -> None:
