@@ -52,11 +52,11 @@ class LocalSilences:
         the boot clock's time, in seconds.
         """
         if self._silences:
-            begins = {silence.alarm: silence.begins + 0.001 for silence in stored}  # stored in milliseconds
+            begins = {silence.alarm: silence.begins for silence in stored}
             self._silences = {
                 silence: end
                 for silence, end in self._silences.items()
-                if boottime < end and begins.get(silence.alarm, -math.inf) < silence.begins
+                if boottime < end and not _is_newer(begins.get(silence.alarm, -math.inf), silence.begins)
             }
         return tuple(self._silences)
 
@@ -68,3 +68,11 @@ class LocalSilences:
         if not is_recorder_silent:
             self._recorder_until = 0.0
         return boottime < self._recorder_until
+
+
+def _is_newer(stored: float, local: float) -> bool:
+    """Return True if a stored silence was begun when the button was pressed, or afterwards.
+
+    A vessel whose clock is far ahead does not disable the button.
+    """
+    return -0.001 <= stored - local <= USUAL_S  # times are stored in milliseconds

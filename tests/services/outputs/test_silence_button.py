@@ -200,6 +200,20 @@ def test_later_silence_replaces_that_of_the_button(pi: Board, store: Database, t
     horn.panel.close()
 
 
+def test_silence_of_a_vessel_whose_clock_is_far_ahead_does_not_disable_the_button(
+    pi: Board, store: Database, tmp_path: Path
+) -> None:
+    store.put(ALARM, alarm())
+    times = {"begins": iso(UTC + 1e7), "ends": iso(UTC + 1e7 + 60), "for": 60}
+    store.put(SILENCE, {"vessel": "argo", "sensor": "bilge", "severity": "alarm", **times})
+    horn = Siren(pi, tmp_path)
+    horn.panel._writer = SilenceWriter(tmp_path / "none" / "log.db", tmp_path / "run")
+    assert horn.sounds()
+    horn.press()
+    assert not horn.sounds()
+    horn.panel.close()
+
+
 def test_siren_that_says_that_the_recorder_is_silent_is_silenced_too(pi: Board, tmp_path: Path) -> None:
     horn = Siren(pi, tmp_path, on=(), when_silent=True)
     assert not horn.sounds()
