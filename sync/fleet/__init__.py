@@ -4,7 +4,7 @@
 - `signatures`: ECDSA over canonical JSON; documents signed by the fleet's CA
 - `revocations`: the revoked certificates, signed by the CA
 - `radio_key`: a new key for the radio between vessels, sealed for each authorised vessel
-- `trust`: the vessel that a certificate belongs to, or the reason why the certificate is not accepted
+- `trust`: which vessel a certificate belongs to, or why the certificate is not accepted
 - `signing`: a vessel's signature on its own documents
 - `identity_files`: the folder with a vessel's identity; `identity_names`: the names of its files
 - `effective_trust`: the current trust, from the identity files and newer documents
@@ -12,7 +12,8 @@
 - `rights`: the rules of who may write which document
 - `unvouched_revisions`: removal of stored revisions whose generation is too high
 - `conflict_resolvers`: resolution of conflicts between revisions of Logboat's documents
-- `acknowledgements`, `silences`: what people do about alarms; `severities`: how severe an alarm is
+- `acknowledgements`, `silences`: how users acknowledge and silence alarms; `severities`: how severe an alarm
+  is
 - `users`: the crew's passwords
 - `errors`: the exceptions of these modules
 """

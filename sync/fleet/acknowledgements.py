@@ -1,7 +1,7 @@
-"""Acknowledgement of alarms, which anyone with access to a vessel's store may add.
+"""Acknowledgement of alarms. Anyone with access to a vessel's store may acknowledge its alarms.
 
-An acknowledgement only adds {who, when} to the alarm's document, once for each person. It can therefore be
-merged with other acknowledgements and with the clearing of the alarm (`conflict_resolvers`).
+An acknowledgement adds only the user's name and the time to the alarm's document, once for each user. It can
+therefore be merged with other acknowledgements and with the clearing of the alarm (`conflict_resolvers`).
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from sync.store import Database
 def acknowledge(database: Database, document_id: str, *, who: str, when: str) -> bool | None:
     """Record durably that `who` has acknowledged an alarm at the UTC time `when`.
 
-    Return False if that was already recorded, and None if the alarm does not exist. Raises StoreError if the
-    store fails.
+    Return True if the acknowledgement was added, False if `who` had already acknowledged the alarm, and None
+    if the alarm does not exist. Raises StoreError if the store fails.
     """
     with database.transaction():  # no other process may write between the read and the write
         current = database.get(document_id)

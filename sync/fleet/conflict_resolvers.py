@@ -26,7 +26,7 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_silence(conflict: Conflict) -> Resolution:
-    """Keep the silence of an alarm that begins last, as if it had been written over the other one.
+    """Of two silences of one alarm, keep the one that begins later.
 
     If both begin at the same time, the one that ends first is kept, so that the alarm sounds again sooner. If
     one of them is a deletion, the deletion wins.
@@ -39,7 +39,7 @@ def resolve_silence(conflict: Conflict) -> Resolution:
 def resolve_fleet(conflict: Conflict) -> Resolution:
     """Keep the version of a CA statement (revocations or radio key) with the higher number.
 
-    The version is kept even if the other one is a deletion. Other documents of the fleet are resolved by
+    The version is kept even if the other revision is a deletion. Other documents of the fleet are resolved by
     `default_resolver`.
     """
     if conflict.document_id not in CA_STATEMENTS:
@@ -100,7 +100,10 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
 
 
 def _silence_key(body: Mapping[str, Any]) -> tuple[float, float, bytes]:
-    """Return the key by which two silences of one alarm are compared; the one with the higher key is kept."""
+    """Return the key by which two silences of one alarm are compared.
+
+    The silence with the higher key is kept.
+    """
     begins, ends = utc_of(body.get("begins")), utc_of(body.get("ends"))
     return (
         -math.inf if begins is None else begins,

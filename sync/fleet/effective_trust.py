@@ -23,7 +23,7 @@ from sync.store import Database
 def current_trust(
     database: Database, identity: FleetIdentity, before: FleetTrust | None = None
 ) -> FleetTrust:
-    """Return the trust with the newest revocations found in the identity's files, the store and `before`.
+    """Return the trust with the newest revocations found in the identity files, the store and `before`.
 
     `before` is the earlier trust, if any. If the revocations in the files are newer than those in the store,
     they are stored, so that they are replicated. Raises StoreError if the store fails.
@@ -50,7 +50,7 @@ Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
 
 
 def current_radio_key(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:
-    """Return the newest radio key in `known` or the store, or None if there is none.
+    """Return the newest radio key found in `known` and the store, or None if there is none.
 
     If a key in `known` is newer than the stored one, that key is stored, so that it is replicated. Raises
     StoreError if the store fails.

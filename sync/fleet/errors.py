@@ -22,7 +22,7 @@ class FleetNameError(FleetError, ValueError):
 
 
 class SignatureError(FleetError):
-    """A document that is not signed, or not signed by the required party."""
+    """A document that is unsigned, or whose signature is not by the required signer."""
 
 
 class RevocationsError(SignatureError):
@@ -30,7 +30,7 @@ class RevocationsError(SignatureError):
 
 
 class RadioKeyError(SignatureError):
-    """An invalid radio key document, or a part that cannot be sealed or opened."""
+    """An invalid radio key document, or a part of such a document that cannot be encrypted or decrypted."""
 
 
 class PasswordHashError(FleetError, ValueError):

@@ -1,4 +1,4 @@
-"""Limits on the generation of a received revision, so that its owner can still write later ones.
+"""Limits on the generation of received revisions, so that a document's owner can always write a later one.
 
 Of two revisions of a document with a single writer, the higher generation wins. A vessel that could write
 `equipment:argo:bilge` with any generation could prevent argo from ever writing that document again. So the
@@ -15,8 +15,8 @@ generation is checked before a revision is accepted:
 
 A vessel vouches for generations in the member `generations` of its signed `vessel` document: one number for
 all its documents, some thousands above the highest generation so far. The vessel raises the number before the
-generation of any of its documents reaches it, even if another vessel has written that generation. So the
-vessel can always write a higher generation than others have written. A number signed with a revoked
+generation of any of its documents reaches the number, even if another vessel has written that generation. So
+the vessel can always write a higher generation than others have written. A number signed with a revoked
 certificate is ignored.
 
 The highest number of each vessel is stored. A lower number that arrives later does not replace it. So an
@@ -41,7 +41,7 @@ from sync.peer.revision_writer import TemporaryObjection
 from sync.store import Document, revisions
 
 MEMBER: Final = "generations"
-"""Member of a `vessel` document: the generation up to which the vessel vouches for its documents."""
+"""Member of a `vessel` document that contains the highest generation for which the vessel vouches."""
 LEAD: Final = 10_000
 """Maximum amount by which a received revision's generation may exceed the highest one stored here.
 
@@ -51,18 +51,21 @@ needs more than 50,000 revisions of one document to reach `SOUND_LIMIT` in such 
 LEAD_OF_OTHERS: Final = 2**20
 """Limit for an application's own documents, instead of `LEAD`. It allows one edit every 30 s for a year."""
 UNVOUCHED: Final = 2**24
-"""Highest accepted generation for documents of a vessel that vouches for none, as in earlier versions.
+"""Highest accepted generation for documents of a vessel that does not vouch for generations.
 
-This allows one revision every 10 seconds for five years. The vessel can exceed this limit as soon as it
-vouches for a higher generation.
+Earlier versions of Logboat do not vouch. The limit allows one revision every 10 seconds for five years. The
+vessel can exceed this limit as soon as it vouches for a higher generation.
 """
 VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Step by which a vessel raises its vouched generation: two days at one revision every 10 seconds."""
+"""Step by which a vessel raises the generation for which it vouches.
+
+The step is enough for two days at one revision every 10 seconds.
+"""
 _MARGIN: Final = STEP // 2
-"""Minimum distance between a vessel's highest generation so far and its vouched generation."""
+"""Minimum distance from the highest generation of a vessel's documents to its vouched generation."""
 
 Leaves = Callable[[str], Sequence[Document]]
 
@@ -79,7 +82,7 @@ def generation_to_vouch_for(highest: int, before: object = None) -> int:
 
 
 def generation_reached(revision: str) -> int:
-    """Return the generation that a revision of our own document has reached.
+    """Return the generation that a revision of one of this vessel's own documents has reached.
 
     If the next edit must restart at a lower generation, return that generation.
     """
@@ -93,7 +96,7 @@ def is_number(value: Any) -> TypeGuard[int]:
 
 
 class VouchedGeneration(NamedTuple):
-    """The highest generation for which a vessel has vouched, with its voucher.
+    """The highest generation for which a vessel has vouched, with the vessel's voucher.
 
     The voucher is the signed `vessel` document that proves it.
     """
@@ -107,7 +110,7 @@ class VouchedGeneration(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generations:
-    """Checker of the generations of the revisions that one vessel's store receives."""
+    """Checks the generations of the revisions that one vessel's store receives."""
 
     vessel: str
     """Id of the vessel whose store this is."""
@@ -122,12 +125,12 @@ class Generations:
     _known: dict[str, tuple[str, int, VouchedGeneration | None]] = field(
         default_factory=dict, init=False, repr=False
     )
-    """Cached voucher of each vessel, with the document's revision and the number of the revocations."""
+    """Cached voucher of each vessel, with its document's revision and the number of the revocations."""
     _highest: dict[str, VouchedGeneration] = field(default_factory=dict, init=False, repr=False)
-    """Highest known voucher of each vessel. Its certificate may have been revoked in the meantime."""
+    """Highest known voucher of each vessel. The certificate that signed it may have been revoked since."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
-        """Return a sentence that states why a revision's generation is too high, or None if it is not.
+        """Return a sentence that states why a revision's generation is too high, or None if it is acceptable.
 
         Args:
             name: the parsed id of the document; None for an application's own document.
@@ -172,7 +175,7 @@ class Generations:
         return number > most
 
     def vouched_generation(self, vessel: str, document: Document | None = None) -> int | None:
-        """Return the highest generation for which a vessel vouches; None if it vouches for none.
+        """Return the highest generation for which a vessel vouches; None if the vessel does not vouch.
 
         `document` is a `vessel` document that has just been received; None to use the stored one.
         """
@@ -185,8 +188,8 @@ class Generations:
     def highest(self, vessel: str) -> VouchedGeneration | None:
         """Return the highest known voucher of a vessel; None if it has never vouched.
 
-        The current `vessel` document may contain a lower number. It contains none if the vessel has returned
-        to an earlier version of Logboat.
+        The current `vessel` document may contain a lower number, or no number if the vessel has returned to
+        an earlier version of Logboat.
         """
         voucher = self._highest.get(vessel)
         if voucher is not None and self.trust().revoked(voucher.certificate) is not None:

@@ -44,7 +44,10 @@ from sync.peer.problems import ProblemError
 _AGAIN: Final = "copy the vessel's identity folder again from the fleet's folder"
 _RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} again from the fleet's folder"
 _LONGEST_STATEMENT: Final = 400_000
-"""Maximum size of a statement's file in bytes. The same document without indentation has at most 256 kB."""
+"""Maximum size, in bytes, of a file with a CA statement.
+
+Without indentation, such a document has at most 256 kB.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class FleetIdentity:
     fleet: str
     tls: TLSIdentity
     trust: FleetTrust
-    """Trust with the revocations in the files.
+    """The fleet's CA certificate, with the revocations from the files.
 
     The store may contain newer revocations (see `sync.fleet.effective_trust`).
     """
@@ -67,8 +70,8 @@ def load(folder: Path) -> FleetIdentity:
     """Load a vessel's identity from a folder.
 
     Dates and revocations are not checked: `identity.trust.objection(identity.tls.certificate, now)` does
-    that. Raises NoIdentityError if the folder is missing or empty. Raises IdentityError, which names the file
-    and the remedy, if a file cannot be used.
+    that. Raises NoIdentityError if the folder is missing or empty. If a file cannot be used, raises
+    IdentityError, whose message names the file and the remedy.
     """
     try:
         if not any(folder.iterdir()):
@@ -108,14 +111,17 @@ def load_root(path: Path) -> x509.Certificate:
 
 
 def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
-    """Load the CA's last statement about revocations from a file. Raises IdentityError if this fails."""
+    """Load the CA's latest statement about revoked certificates from a file.
+
+    Raises IdentityError if this fails.
+    """
     return _stated(path, root)[1]
 
 
 def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any], RadioKey] | None:
     """Load the `fleet:radio-key` document from a folder.
 
-    Return its body and its parsed content, or None if there is none.
+    Return the body and the parsed content of the document, or None if there is no such document.
 
     The folder may belong to another user, so only a regular file of limited size is read. Raises
     IdentityError if the file is invalid.
@@ -138,7 +144,7 @@ def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any]
 def _content(path: Path) -> bytes:
     """Return the content of a regular file.
 
-    Raises OSError if it is not a regular file, too large or unreadable.
+    Raises OSError if the path is not a regular file, or if the file is too large or unreadable.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -177,7 +183,7 @@ def _identity(certificate: Path, key: Path) -> TLSIdentity:
 
 
 def _check_private(key: Path) -> None:
-    """Raise IdentityError if users other than the owner and the daemons' group have any access to the key."""
+    """Raise IdentityError if anyone except the owner and the daemons' group can access the private key."""
     try:
         status = key.stat()
     except OSError as error:

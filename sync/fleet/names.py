@@ -1,4 +1,4 @@
-"""Names of vessels in certificates: URI `logboat:<fleet>:<vessel>`, and host `logboat-<vessel>.local`.
+"""Names of vessels in certificates: URI `logboat:<fleet>:<vessel>`, host name `logboat-<vessel>.local`.
 
 The fleet's own certificate has the URI `logboat:<fleet>`. A name consists of 1 to 32 lower-case letters,
 digits and hyphens.
@@ -15,7 +15,7 @@ SCHEME: Final = "logboat"
 
 @dataclass(frozen=True, slots=True)
 class VesselName:
-    """The name of a vessel, and of the fleet that it belongs to."""
+    """The name of a vessel, together with the name of its fleet."""
 
     fleet: str
     vessel: str
@@ -26,7 +26,7 @@ class VesselName:
 
     @property
     def uri(self) -> str:
-        """The URI in the subject alternative names of the vessel's certificate."""
+        """The URI that the vessel's certificate contains as a subject alternative name."""
         return f"{SCHEME}:{self.fleet}:{self.vessel}"
 
 
@@ -39,12 +39,12 @@ def check(what: str, name: str) -> str:
 
 
 def uri(fleet: str, vessel: str) -> str:
-    """Return the URI of a vessel's certificate. Raises FleetNameError if a name is invalid."""
+    """Return the URI for a vessel's certificate. Raises FleetNameError if a name is invalid."""
     return VesselName(fleet, vessel).uri
 
 
 def parse_uri(text: str) -> VesselName | None:
-    """Parse the URI of a vessel. Return None for any other URI."""
+    """Parse the URI of a vessel's certificate. Return None for any other URI."""
     scheme, *parts = text.split(":")
     if scheme != SCHEME or len(parts) != 2:
         return None
@@ -55,16 +55,16 @@ def parse_uri(text: str) -> VesselName | None:
 
 
 def fleet_uri(fleet: str) -> str:
-    """Return the URI of a fleet's own certificate. Raises FleetNameError if the name is invalid."""
+    """Return the URI for a fleet's own certificate. Raises FleetNameError if the name is invalid."""
     return f"{SCHEME}:{check('fleet', fleet)}"
 
 
 def parse_fleet_uri(text: str) -> str | None:
-    """Parse the URI of a fleet. Return None for any other URI."""
+    """Parse the URI of a fleet's own certificate. Return the fleet's name, or None for any other URI."""
     scheme, colon, fleet = text.partition(":")
     return fleet if scheme == SCHEME and colon and NAME.fullmatch(fleet) else None
 
 
 def host(vessel: str) -> str:
-    """Return the host name of a vessel's appliance on networks without a name server (RFC 6762)."""
+    """Return the host name of a vessel's appliance on networks without a name server (mDNS, RFC 6762)."""
     return f"logboat-{check('vessel', vessel)}.local"

@@ -5,10 +5,10 @@
      "parts": [{"vessel": "argo", "certificate": "1f…", "sealed": "BHk…"}],
      "sig": "…"}
 
-The fleet's CA signs the document. Each part is for one certificate, and only the holder of that certificate's
-key can open it. Each part contains two keys: the key used before `from`, and the key used afterwards. So a
-vessel that has missed earlier statements needs only the latest. A statement is replaced only by one with a
-higher number.
+The fleet's CA signs the document. Each part is encrypted for one certificate, and only the holder of that
+certificate's private key can decrypt it. Each part contains two keys: the key used before `from`, and the key
+used afterwards. So a vessel that has missed earlier statements needs only the latest. A version of the
+document replaces another one only if its `number` is higher.
 
 A part is sealed with ECIES: an ephemeral key of the certificate's curve, ECDH, HKDF-SHA256 and
 ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to the part. This module reads no clock,
@@ -40,14 +40,17 @@ from sync.net.tls_identity import TLSIdentity
 _LABEL: Final = b"logboat fleet:radio-key 1"
 _KEY_BYTES: Final = 32
 _NONCE: Final = bytes(12)
-"""Nonce of all parts.
+"""Nonce with which all parts are encrypted.
 
 A constant is safe, because each part has its own encryption key, which is used once.
 """
 _PASSWORD: Final = re.compile(r"[ !#-~]{8,63}")
-"""Pattern of passwords: as in WPA, but without quotation marks, which delimit them in the configuration."""
+"""Pattern of valid passwords.
+
+As in WPA, but without quotation marks, which delimit passwords in the configuration file.
+"""
 _LONGEST_PART: Final = 1_000
-"""Maximum number of base64 characters in a part. A part for a P-256 key has about 280."""
+"""Maximum number of base64 characters in an encrypted part. A part for a P-256 key has about 280."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class RadioKey:
     """The content of a `fleet:radio-key` document, in which the CA publishes the radio's passwords."""
 
     number: int
-    """Number of the statement, counted from 1."""
+    """Number of this version of the document, counted from 1."""
     issued: datetime
     begins: datetime
     """Time from which the radio uses the second password."""
@@ -118,9 +121,10 @@ def seal(
 def open_passwords(
     statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str
 ) -> RadioPasswords | None:
-    """Return the passwords that a statement contains for a vessel's certificate, or None if it contains none.
+    """Return the passwords that a radio key document contains for a vessel's certificate, or None.
 
-    Raises RadioKeyError if the part for the certificate cannot be decrypted.
+    Return None if the document contains no part for the certificate. Raises RadioKeyError if that part cannot
+    be decrypted.
     """
     serial = serial_text(identity.certificate.serial_number)
     part = next((each for each in statement.parts if each.serial == serial and each.vessel == vessel), None)
@@ -175,7 +179,10 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
-    """Parse the document's body. Raises RadioKeyError unless it is valid and the fleet's CA has signed it."""
+    """Parse a radio key document's body.
+
+    Raises RadioKeyError if the body is invalid or the fleet's CA has not signed it.
+    """
     if not signatures.is_sealed(RADIO_KEY, body, root):
         text = f"{RADIO_KEY}: not signed by the fleet's CA"
         raise RadioKeyError(text)
@@ -190,7 +197,7 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
 
 
 def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:
-    """Return the associated data that binds a part to its fleet, vessel, certificate and number.
+    """Return the associated data that binds an encrypted part to its fleet, vessel, certificate and number.
 
     Zero bytes can separate the fields, because no name contains one.
     """

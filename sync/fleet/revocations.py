@@ -61,7 +61,7 @@ class Revocations:
 
 
 def serial_text(serial: int) -> str:
-    """Return a certificate's serial number in the form that revocations use."""
+    """Return a certificate's serial number as text, in the form used in revocations."""
     return f"{serial:x}"
 
 
@@ -100,7 +100,7 @@ class _Body(msgspec.Struct, frozen=True):
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
     """Parse the document's body.
 
-    Raises RevocationsError unless the body is valid and the fleet's CA has signed it.
+    Raises RevocationsError if the body is invalid or the fleet's CA has not signed it.
     """
     if not signatures.is_sealed(REVOCATIONS, body, root):
         text = f"{REVOCATIONS}: not signed by the fleet's CA"
@@ -117,12 +117,12 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
 
 
 def time_text(when: datetime) -> str:
-    """Return a time in the form that the CA's documents use: UTC, to the second."""
+    """Return a time as text, in the form used in the CA's documents: UTC, with a resolution of one second."""
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def in_utc(when: datetime) -> datetime:
-    """Return a time in UTC. A time without a time zone is treated as UTC.
+    """Convert a time to UTC. A time without a time zone is treated as UTC.
 
     Raises OverflowError if the year in UTC would be outside 1 to 9999.
     """

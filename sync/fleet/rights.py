@@ -25,11 +25,11 @@
                      only with a higher number than the stored one
     other types      any                                                  -
 
-Only this vessel itself writes its current log, so a document in that log is rejected if it is not stored
-here. Documents in its older logs are accepted, with a signature where one is required. So after a card was
-replaced, other vessels can restore its history. Any vessel of the fleet is trusted to pass on the documents
-of other vessels unchanged. Only boots (which contain the time), vessels, and records of forwarded documents
-have a signature. For limits on the generation, see `sync.fleet.generations`.
+Only this vessel itself writes its current log, so a received document of that log is rejected if it is not
+stored here. Documents of its older logs are accepted, with a signature where one is required. So after a card
+was replaced, other vessels can restore its history. Any vessel of the fleet is trusted to pass on the
+documents of other vessels unchanged. Only boots (which contain the time), vessels, and records of forwarded
+documents have a signature. For limits on the generation, see `sync.fleet.generations`.
 
 A crew member's app assigns the numbers of the readings that it adds. So these readings cannot belong to a log
 or a boot of a vessel's recorder. To add a reading to the recorder's log, use `logboat log SENSOR --add`.
@@ -75,7 +75,7 @@ Writer = CertifiedVessel | CrewMember
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
-    """The members of a body that repeat parts of the id.
+    """The members of a document's body that repeat parts of the document's id.
 
     Other members, which may be large, are not decoded.
     """
@@ -98,12 +98,12 @@ _NUMBERED: Final = {
     DocumentType.SILENCE: "sequence",
     DocumentType.BOOT: "number",
 }
-"""For each type of document, the member of the body that repeats the number in the id."""
+"""For each type of document, the member of the body that repeats the number contained in the id."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
 """Pattern of the digests that are accepted in revision ids of Logboat's documents.
 
-Our digests have 32 digits, and those of Couchbase Lite have 40. Any other digest would only be chosen to win
-against revisions of the same generation.
+Our digests have 32 digits, and those of Couchbase Lite have 40. A digest of any other form could only be
+meant to win against other revisions of the same generation.
 """
 _KINDS: Final = frozenset(kind.value for kind in DocumentType)
 _NEVER_DELETED: Final = frozenset(
@@ -113,15 +113,15 @@ _UNCHANGED: Final = {
     DocumentType.READING: "readings cannot be changed",
     DocumentType.SERVICE: "service records cannot be changed",
 }
-"""Why a revision with a generation other than 1 is rejected, by the type of the document."""
+"""Reasons for rejecting revisions with a generation other than 1, by type of document."""
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
-"""Types of documents that the recorder of the log in their ids writes."""
+"""Types of documents written by the recorder of the log that their ids name."""
 _CLOSED: Final = frozenset(
     {DocumentType.ALARM, DocumentType.SILENCE, DocumentType.FLEET, DocumentType.SERVICE}
 )
 """Types of documents that a vessel deletes only to end a branch that lost a conflict."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
-"""Highest sequence number that fits into an id."""
+"""Highest sequence number that fits into a document id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class Claim:
     sensor: str | None = None
     """Sensor of the reading; None for a boot."""
     number: int
-    """Last sequence number in the reading, or the number of the boot."""
+    """Last sample number of the reading, or the number of the boot."""
     is_signed: bool = False
     """True if this vessel itself has signed the document. Readings have no signature."""
     contradicts: bool = False
@@ -146,9 +146,9 @@ class Rights:
     vessel: str
     """Id of the vessel whose store this is."""
     log: Callable[[], str | None]
-    """Function that returns the current log of this vessel's recorder; None if there is none."""
+    """Function that returns the id of the log that this vessel's recorder is writing, if any."""
     trust: Callable[[], FleetTrust]
-    """Function that returns the current trust, so that new revocations apply at once."""
+    """Function that returns the current trust, so that new revocations take effect immediately."""
     leaves: Leaves
     """Function that returns the leaf revisions of a document: `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
@@ -157,7 +157,10 @@ class Rights:
     It is used by `Generations`.
     """
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
-    """Function called with a vessel and its claim to have more of our current log than is stored here."""
+    """Function called when another vessel claims that our current log has more than is stored here.
+
+    It is called with the other vessel's id and the claim.
+    """
     generations: Generations = field(init=False)
     """Checker of the generations of received revisions."""
 
@@ -176,7 +179,10 @@ class Rights:
         return objection
 
     def id_rule(self, writer: Writer) -> IdRule:
-        """Return the rule with which a receiver checks a writer's revision before reading its body."""
+        """Return the rule with which a receiver checks the id of each document that a writer sends.
+
+        The rule is applied before the body is read.
+        """
 
         def objection(document_id: str, revision: str, deleted: bool) -> str | None:
             return self.objection_to_id(writer, document_id, revision, deleted=deleted)
@@ -186,9 +192,9 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return the reason why a writer must not write a revision, regardless of its body.
+        """Return why a writer must not write a revision, as far as this can be decided without its body.
 
-        Return None if this cannot be decided without the body.
+        Return None if the revision is acceptable so far.
         """
         if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} has read access only"
@@ -212,7 +218,7 @@ class Rights:
         return why_not
 
     def objection(self, writer: Writer, document: Document) -> str | None:
-        """Return why a writer must not write a document, or None if it may.
+        """Return why a writer must not write a document, or None if the writer may write it.
 
         Raises DocumentError if the body is malformed, and StoreError if the store cannot be read.
         """
@@ -258,8 +264,8 @@ class Rights:
     def _is_to_be_signed(self, name: DocumentName, document: Document) -> bool:
         """Return True if a document is valid only with its vessel's signature.
 
-        Records of forwarded documents that earlier versions wrote are valid without a signature. Otherwise,
-        everything would be forwarded again.
+        Records of forwarded documents that earlier versions wrote are valid without a signature. If they were
+        rejected, all documents would be forwarded again.
         """
         if name.kind is not DocumentType.FORWARDED:
             return name.kind in (DocumentType.BOOT, DocumentType.VESSEL)
@@ -268,8 +274,8 @@ class Rights:
     def _has_vouched(self, vessel: str) -> bool:
         """Return True if a vessel has ever vouched for generations, and so signs its `forwarded` documents.
 
-        Its `vessel` document may no longer contain a number, because the vessel has returned to an earlier
-        version of Logboat, or because another peer has sent an old document.
+        The vessel's current `vessel` document may no longer contain a number. Either the vessel has returned
+        to an earlier version of Logboat, or another peer has sent an old document.
         """
         return (
             self.generations.vouched_generation(vessel) is not None
@@ -277,9 +283,9 @@ class Rights:
         )
 
     def _claim(self, name: DocumentName, document: Document) -> Claim | None:
-        """Return the claim that a document makes about our current log, or None if it makes none.
+        """Return the claim that a document makes about this vessel's current log, or None if it makes none.
 
-        The caller has checked that the document is in our current log and is not stored here.
+        The caller has checked that the document belongs to the current log and is not stored here.
         """
         assert name.log is not None
         assert name.number is not None
@@ -303,7 +309,7 @@ class Rights:
     def _is_here(self, kind: DocumentType, document: Document) -> bool:
         """Return True if a revision is stored here.
 
-        For an alarm, which other writers may change, it is enough that any revision is stored.
+        For an alarm, which other writers may change, the result is True if any revision of it is stored.
         """
         leaves = self.leaves(document.id)
         return (
@@ -318,9 +324,9 @@ class Rights:
     def _may_close(self, tombstone: Document) -> bool:
         """Return True if a tombstone ends a branch that lost a conflict.
 
-        Such a tombstone has an empty body and the revision id that Logboat assigns to it, and the document is
-        live on another branch. If the tombstone's history is unknown, the tombstone must at least end a
-        branch of a stored document, and must not be a plain deletion of a stored leaf.
+        Such a tombstone has an empty body and the revision id that Logboat computes for it, and another
+        branch of the document is not deleted. If the tombstone's history is unknown, it must at least end a
+        branch of a stored document, and must not be a plain deletion of a stored leaf revision.
         """
         leaves = self.leaves(tombstone.id)
         if isinstance(tombstone, OfferedRevision):
@@ -342,7 +348,8 @@ class Rights:
         if name.vessel == writer.name and not signing.is_signed(body):
             return None  # the sender's certificate proves the author; only relayed documents need a signature
         if name.kind is DocumentType.FORWARDED and not signing.is_signed(body):
-            # A vessel that has returned to an earlier version signs the document again after an update.
+            # A vessel that has returned to an earlier version of Logboat signs the document again once it is
+            # updated.
             return TemporaryObjection("not signed by its vessel")
         trust = self.trust()
         try:
@@ -354,7 +361,7 @@ class Rights:
         return self._replacement(document, body, trust)
 
     def _replacement(self, document: Document, body: Mapping[str, Any], trust: FleetTrust) -> str | None:
-        """Return why a document must not replace the stored one, or None if it may.
+        """Return why a document must not replace the stored one, or None if it may replace it.
 
         A document signed with a revoked certificate must not replace one signed with a valid certificate.
         """
@@ -410,7 +417,7 @@ class Rights:
         """Return True if a document is an outdated CA statement that conflicts with the stored branches.
 
         The conflict will be resolved in favour of the higher number. If the branch were rejected, the peer
-        would never receive our statement, which does not descend from the peer's.
+        would never receive the stored statement, which does not descend from the peer's statement.
         """
         if not isinstance(document, OfferedRevision):
             return False
@@ -430,7 +437,10 @@ class Rights:
         return self._manual(name, document) if name.kind is DocumentType.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
-        """Return why a crew member's change of an alarm is rejected, or None if it only acknowledges."""
+        """Return why a crew member's change of an alarm is rejected.
+
+        Return None if the change only adds acknowledgements.
+        """
         here = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
         if not here:
             return "crew members cannot raise alarms"
@@ -474,7 +484,10 @@ class Rights:
 
 
 def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str | None:
-    """Return why a crew member must not write a document with this id; None if that depends on the body."""
+    """Return why a crew member must not write a document with this id.
+
+    Return None if that depends on the body.
+    """
     if writer.channels is not None and name.kind is not DocumentType.FLEET:
         concerned = documents.channels(name.kind, name.vessel)
         if not set(concerned) & set(writer.channels):
@@ -511,9 +524,9 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
 
 
 def _misspanned(head: _Head, document: Document) -> str | None:
-    """Return why the numbers in a body are invalid, or None.
+    """Return why the sample numbers in a body are invalid, or None if they are valid.
 
-    Retention and repair depend on the last number.
+    The retention and repair of readings depend on the last number.
     """
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
@@ -528,5 +541,5 @@ def _is_ack(ack: object) -> bool:
 
 
 def _reason(error: Exception, document_id: str) -> str:
-    """Return an error's message without the document's id, which the caller adds."""
+    """Return an error's message without the document's id. The caller adds the id."""
     return str(error).removeprefix(f"{document_id}: ")

@@ -1,8 +1,8 @@
 """Signatures of documents: ECDSA P-256 with SHA-256 over canonical JSON (RFC 8785).
 
 Canonical JSON does not depend on the notation of numbers or the order of members, so a signature stays valid
-in every store that a document passes through. A document signed by the fleet's CA has its id in its body, so
-its body cannot be used in another document.
+in every store that a document passes through. The body of a document that the fleet's CA signs contains the
+document's id, so it cannot be used in another document.
 """
 
 import base64
@@ -26,11 +26,14 @@ _LONGEST: Final = 200
 """Maximum number of characters in a signature. A P-256 signature has at most 96."""
 _VERIFIES: Final = ec.ECDSA(hashes.SHA256())
 _SIGNS: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-"""Deterministic signing (RFC 6979), so that signing the same body again does not create a new revision."""
+"""Signing algorithm, made deterministic (RFC 6979).
+
+Signing the same body again therefore does not create a new revision.
+"""
 
 
 def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any]) -> str:
-    """Return the signature of a JSON object in base64. `name` is the object's name in error messages.
+    """Return the signature of a JSON object, in base64. `name` is the name of the object for error messages.
 
     Raises SignatureError if the object cannot be written as canonical JSON.
     """
@@ -38,7 +41,7 @@ def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any])
 
 
 def is_valid(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
-    """Return True if the signature of a JSON object was made with the certificate's key."""
+    """Return True if a signature of a JSON object was made with the private key of the certificate."""
     if not isinstance(signature, str) or len(signature) > _LONGEST:
         return False
     try:
@@ -60,9 +63,9 @@ def without(body: Mapping[str, Any], *members: str) -> dict[str, Any]:
 
 
 def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """Return the body of a document of the fleet's CA, with `id`, `type`, `channels` and a signature added.
+    """Return the signed body of a document of the fleet's CA.
 
-    `key` is the CA's private key.
+    The members `id`, `type`, `channels` and the signature are added to `body`. `key` is the CA's private key.
     """
     head = {
         "id": document_id,
@@ -74,7 +77,7 @@ def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivate
 
 
 def is_sealed(document_id: str, body: Mapping[str, Any], root: x509.Certificate) -> bool:
-    """Return True if the fleet's CA has signed this body for the document with this id."""
+    """Return True if the fleet's CA has signed this body for the document with the given id."""
     return body.get("id") == document_id and is_valid(
         root, body.get(SIGNATURE), document_id, without(body, SIGNATURE)
     )

@@ -1,4 +1,4 @@
-"""A vessel's signature on its own documents, which proves their author when other vessels pass them on.
+"""A vessel's signature on its own documents. It proves their author when other vessels pass them on.
 
 A signed body has `certificate`, which is the vessel's certificate (DER in base64), and `sig`. The signature
 covers the document's id and the body without `sig`:
@@ -35,9 +35,9 @@ _LONGEST: Final = 8_000
 
 
 def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body with the vessel's certificate and signature.
+    """Return the body with the vessel's certificate and signature added.
 
-    The same body always has the same signature.
+    Signing the same body again results in the same signature.
 
     Raises SignatureError if the identity's key is not an ECDSA key, or if the body cannot be written as
     canonical JSON.
@@ -55,7 +55,7 @@ def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> di
 
 
 def is_signed(body: Mapping[str, Any]) -> bool:
-    """Return True if a body has a signature or a certificate. They may be invalid."""
+    """Return True if a body contains a signature or a certificate, which may be invalid."""
     return SIGNATURE in body or CERTIFICATE in body
 
 
@@ -96,7 +96,10 @@ def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificat
 
 @lru_cache(maxsize=64)
 def _certificate(encoded: str) -> x509.Certificate:
-    """Decode a certificate. Results are cached, because a few certificates sign thousands of documents."""
+    """Decode a certificate from base64.
+
+    Results are cached, because a few certificates sign thousands of documents.
+    """
     return certificates.parse_der(base64.b64decode(encoded, validate=True))
 
 

@@ -1,9 +1,9 @@
-"""Silences of alarms: the time for which somebody has stopped the sound of an alarm.
+"""Silences of alarms. A silence stops the sound of an alarm for a limited time.
 
-A silence concerns one alarm, up to the severity that the alarm had then. So an alarm that is raised later
-sounds, and so does an alarm that has become more severe. A silence ends by itself: its duration is limited,
-and a process that follows it measures the duration by the boot clock, so setting the time of day does not
-change the duration.
+A silence applies to one alarm, up to the severity that the alarm had when it was silenced. So an alarm that
+is raised later sounds, and so does an alarm that has become more severe. A silence ends by itself, because
+its duration is limited. A running process measures that duration with the boot clock, so setting the time of
+day does not change it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ from sync.fleet.severities import SEVERITIES
 LONGEST_S: Final = 1800.0
 """Maximum duration of a silence, in seconds. A silence that claims to be longer has no effect.
 
-A person who needs more silence can acknowledge the alarm.
+A user who needs a longer silence can acknowledge the alarm.
 """
 AHEAD_S: Final = 60.0
-"""Time in seconds by which the clock of the vessel that wrote a silence may be ahead of this vessel's."""
+"""Maximum time, in seconds, by which another vessel's clock may be ahead when it writes a silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,29 @@ class Silence:
     severity: str
     """Severity of the alarm when it was silenced, one of `SEVERITIES`."""
     begins: float
-    """Time at which it was silenced, in seconds since 1970."""
+    """Time at which the alarm was silenced, in seconds since 1970."""
     ends: float
     """Time at which the alarm sounds again, in seconds since 1970."""
     who: str = ""
-    """Name of the person who silenced it."""
+    """Name of the user who silenced the alarm."""
 
     @property
     def duration_s(self) -> float:
-        """Duration in seconds; 0 if the silence has no effect, because it is too long."""
+        """Duration in seconds; 0 if the silence has no effect because it is longer than allowed."""
         duration = self.ends - self.begins
         return duration if 0 < duration <= LONGEST_S + 0.001 else 0.0  # times are stored in milliseconds
 
     def is_current(self, utc: float) -> bool:
         """Return True if the silence has begun and not ended at the time `utc`, in seconds since 1970.
 
-        If a clock was set in the meantime, the alarm sounds.
+        If a clock was set after the alarm was silenced, the result may be False, so that the alarm sounds.
         """
         return self.duration_s > 0 and self.begins - AHEAD_S <= utc < self.ends
 
     def mutes(self, alarm: str, severity: object) -> bool:
         """Return True if the silence, while it is in effect, mutes an alarm with this id and severity.
 
-        An unknown severity, of a later version, counts as an emergency.
+        A severity that is unknown, because a later version wrote it, counts as an emergency.
         """
         return alarm == self.alarm and _rank(severity) <= _rank(self.severity)
 
@@ -83,28 +83,31 @@ def current(silences: Iterable[Silence], *, utc: float) -> tuple[Silence, ...]:
 
 @dataclass(slots=True)
 class _Countdown:
-    """The end of a silence by the boot clock, in seconds."""
+    """The time on the boot clock at which a silence ends, in seconds."""
 
     end: float
-    """Latest possible end, until `is_certain`."""
+    """Latest possible end of the silence on the boot clock.
+
+    Once `is_certain` is True, it is the exact end.
+    """
     is_certain: bool = False
 
 
 class SilenceTimer:
-    """The silences that are in effect, as followed by a process that runs all the time.
+    """Keeps track of which silences are in effect, in a process that runs continuously.
 
     The end of each silence is converted to the boot clock once, when the silence is first seen in effect.
-    Setting the clock afterwards neither extends nor ends it. In no case is it in effect for longer than its
-    duration after it is first seen.
+    Setting the time of day afterwards neither extends nor ends the silence. A silence is never in effect for
+    longer than its duration after it is first seen.
     """
 
     def __init__(self) -> None:
         self._countdowns: dict[Silence, _Countdown] = {}
 
     def in_effect(self, silences: Iterable[Silence], *, utc: float, boottime: float) -> tuple[Silence, ...]:
-        """Return those of the `silences` that are in effect, and forget all other silences.
+        """Return those of the given silences that are in effect, and forget all other silences.
 
-        `utc` is the time in seconds since 1970, and `boottime` the boot clock's, in seconds.
+        `utc` is the current time in seconds since 1970, and `boottime` is the boot clock's time in seconds.
         """
         given = tuple(silences)
         found = tuple(each for each in given if self.is_in_effect(each, utc=utc, boottime=boottime))
@@ -113,7 +116,10 @@ class SilenceTimer:
         return found
 
     def is_in_effect(self, silence: Silence, *, utc: float, boottime: float) -> bool:
-        """Return True if a silence is in effect. The times are those of `in_effect`."""
+        """Return True if a silence is in effect.
+
+        The arguments `utc` and `boottime` are those of `in_effect`.
+        """
         countdown = self._countdowns.get(silence)
         if countdown is None:
             countdown = self._countdowns[silence] = _Countdown(boottime + silence.duration_s)
@@ -124,7 +130,7 @@ class SilenceTimer:
 
 
 def utc_of(value: object) -> float | None:
-    """Return a time in a document in seconds since 1970; None if it is malformed."""
+    """Convert a time in a document to seconds since 1970. Return None if the time is malformed."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
         if moment is None:
@@ -135,6 +141,6 @@ def utc_of(value: object) -> float | None:
 
 
 def _rank(severity: object) -> int:
-    """Return the number of a severity, 0 to 5."""
+    """Return the rank of a severity, from 0 (lowest) to 5."""
     known = isinstance(severity, str) and severity in SEVERITIES
     return SEVERITIES.index(str(severity)) if known else len(SEVERITIES) - 1

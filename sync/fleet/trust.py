@@ -1,9 +1,9 @@
-"""Trust in certificates: to which vessel a certificate belongs, or why it is not accepted.
+"""Trust in certificates: which vessel a certificate belongs to, or why the certificate is not accepted.
 
     trust.objection(certificate, now)    # "the certificate of argo was revoked on 2026-05-01 (stolen)"
 
-A `FleetTrust` is an immutable snapshot. It checks the issuer of a certificate although TLS has already done
-so, because the check is cheap, and because certificates are also received in documents.
+A `FleetTrust` is an immutable snapshot. It checks a certificate's issuer even if TLS has already done so,
+because the check is cheap and because certificates are also received in documents.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,16 +19,16 @@ from sync.net import certificates
 
 @dataclass(frozen=True, slots=True)
 class FleetTrust:
-    """A fleet's CA certificate with the CA's revocations, by which certificates are judged."""
+    """A fleet's CA certificate and the CA's revocations, against which certificates are checked."""
 
     root: x509.Certificate
     fleet: str
     revocations: Revocations = field(default_factory=Revocations)
 
     def vessel(self, certificate: x509.Certificate) -> str | None:
-        """Return the vessel of this fleet that a certificate names; None if it names none or several.
+        """Return the id of the vessel of this fleet that a certificate names.
 
-        The issuer is not checked.
+        Return None if it names none or several. The issuer is not checked.
         """
         name = vessel_name_in(certificate)
         return name.vessel if name is not None and name.fleet == self.fleet else None
@@ -48,7 +48,8 @@ class FleetTrust:
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:
         """Return why a certificate is not accepted, as a sentence, or None if it is accepted.
 
-        `now` is an aware datetime. It must not be earlier than a time that is known to be in the past.
+        `now` is an aware datetime. If the clock may be wrong, pass at least the latest time that is known to
+        have passed.
         """
         if not self.is_issued(certificate):
             shown = certificates.common_name(certificate)
@@ -73,7 +74,7 @@ class FleetTrust:
         )
 
     def with_revocations(self, revocations: Revocations) -> "FleetTrust":
-        """Return the trust with these revocations, or this trust if they are not newer than its own."""
+        """Return a trust with these revocations; or this object, if they are not newer than its own."""
         return (
             replace(self, revocations=revocations) if revocations.number > self.revocations.number else self
         )
@@ -84,7 +85,10 @@ class FleetTrust:
 
 
 def vessel_name_in(certificate: x509.Certificate) -> VesselName | None:
-    """Return the vessel and the fleet that a certificate names; None if it names none or several."""
+    """Return the vessel and the fleet that a certificate names.
+
+    Return None if it names no vessel, or several.
+    """
     vessel_names = [
         name for uri in certificates.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None
     ]

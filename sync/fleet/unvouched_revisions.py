@@ -30,16 +30,17 @@ from sync.store import Database
 
 _ERA: Final = "era"
 _LOOKED: Final = "generations-looked-at"
-"""Key of the local document that exists once all documents of the store have been checked."""
+"""Key of the local document that is created once all documents of the store have been checked."""
 _WORD: Final = "vouched:"
-"""Key prefix of the local documents that store each vessel's highest voucher."""
+"""Prefix of the keys of the local documents that store each vessel's highest voucher."""
 
 
 def remove_unvouched(database: Database, generations: Generations) -> list[str]:
-    """Remove revisions whose generation is too high from the whole store. Return the ids of their documents.
+    """Remove all stored revisions whose generation is too high.
 
-    The first call for a store checks all documents except readings. Later calls check only the types for
-    which vessels vouch. Raises StoreError if the store fails.
+    Return the ids of the documents from which revisions were removed. The first call for a store checks all
+    documents except readings. Later calls check only the types for which vessels vouch. Raises StoreError if
+    the store fails.
     """
     with database.transaction():
         marked = database.get_local(_LOOKED)
@@ -62,8 +63,8 @@ def remove_unvouched(database: Database, generations: Generations) -> list[str]:
 def remove_unvouched_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
     """Remove revisions whose generation is too high, for vessels that have just vouched for the first time.
 
-    The vouchers of all `vessels` are stored. Return the ids of removed documents. Raises StoreError if the
-    store fails.
+    The vouchers of all `vessels` are stored. Return the ids of the documents from which revisions were
+    removed. Raises StoreError if the store fails.
     """
     removed = []
     for vessel in vessels:
@@ -95,7 +96,7 @@ def _store_voucher(database: Database, generations: Generations, vessel: str) ->
 
 
 def removal_count(database: Database) -> int:
-    """Return how many times revisions were removed from a store because of their generation.
+    """Return how many times revisions have been removed from a store because their generation was too high.
 
     Raises StoreError if the number cannot be read.
     """

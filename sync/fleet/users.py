@@ -21,7 +21,7 @@ from sync.fleet.errors import PasswordHashError
 N: Final = 8192
 R: Final = 8
 P: Final = 1
-"""Parallelisation parameter of scrypt (RFC 7914).
+"""Parallelisation parameter p of scrypt (RFC 7914).
 
 With the parameters N and R, a check needs 128 · N · R bytes of memory (8 MiB), and its work is N · R · P.
 """
@@ -30,9 +30,9 @@ HASH_BYTES: Final = 32
 MOST_MEMORY: Final = 16 * 2**20
 """Maximum memory, in bytes, that checking a hash may use. The smallest appliance has 512 MiB."""
 MOST_WORK: Final = 2**20
-"""Maximum product N · r · p of a hash, so that checking a hash cannot overload the machine.
+"""Maximum product N · r · p of a hash's parameters, so that checking a hash cannot overload the machine.
 
-This is 16 times the product that Logboat's own hashes have.
+This is 16 times the product of the parameters in hashes that Logboat creates.
 """
 SHORTEST: Final = 8
 """Minimum length of a password, in characters."""
@@ -79,7 +79,8 @@ def parse(stored: str) -> PasswordHash:
 def make_hash(password: str, salt: bytes) -> str:
     """Return the hash of a password. `salt` is 16 random bytes.
 
-    Raises PasswordHashError if the password is too short or too long, or if clients could not send it.
+    Raises PasswordHashError if the password is too short or too long, or contains characters that clients
+    cannot send.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         text = f"the password must have {SHORTEST} to {LONGEST} characters"
@@ -91,7 +92,7 @@ def make_hash(password: str, salt: bytes) -> str:
 
 
 def verify(stored: str, password: str) -> bool:
-    """Return True if the password is correct. Checking a wrong password takes the same time.
+    """Return True if the password is correct. Checking a wrong password of valid length takes the same time.
 
     The check is slow, and must not run in an event loop. Raises PasswordHashError if `stored` is not a hash.
     """
@@ -102,7 +103,7 @@ def verify(stored: str, password: str) -> bool:
 
 
 def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
-    """Return a function that checks the user names and passwords that a listener receives.
+    """Return a function that checks a user name and a password that a listener has received.
 
     `hashes` contains the password hashes by user name. Checking an unknown name takes as long as checking a
     known one. Raises PasswordHashError if a hash is invalid.
