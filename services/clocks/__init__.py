@@ -1,4 +1,4 @@
-"""Timekeeping: the accuracy of the system clock, and boots whose clocks contradict each other.
+"""Timekeeping: the accuracy of the system clock, and the detection of boots with contradictory clocks.
 
 `time_source` lists the sources from which a clock can get its time. `kernel_clock` reads and corrects the
 kernel's clock. `clock_quality` defines the time floor and the time anchors of a boot. `clock_floor` stores

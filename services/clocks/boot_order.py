@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 NEAR: Final = 8
-"""Number of boots on each side with which a boot is compared; only boots with trusted clocks count.
+"""Number of boots on each side with which to compare a boot. Only boots with trusted clocks count.
 
 This number is sufficient to detect a clock that is wrong for three boots in a row, even at the beginning of a
-log. Because of the limit, the time of one boot can be determined without reading all boots.
+log. Because the number is limited, the time of one boot can be determined without reading all boots.
 """
 OVERLAP_S: Final = 60.0
 """Seconds by which consecutive boots may overlap, because time services also set clocks back a little."""
@@ -32,7 +32,7 @@ class Span:
 
 
 def outvoted(spans: Sequence[Span]) -> list[bool]:
-    """Return a list of booleans: True for each boot whose neighbours outvote it.
+    """Return a list of booleans, one for each boot: True if the boot's neighbours outvote it.
 
     `spans` contains the spans of all boots with trusted clocks, in order.
     """
@@ -62,7 +62,7 @@ class _Chain:
 
 
 def _largest_agreeing(spans: Sequence[Span]) -> tuple[int, ...]:
-    best = [_Chain()]  # for each length, the chain that ends earliest
+    best = [_Chain()]  # for each length, the chain of that length that ends earliest
     for place, span in enumerate(spans):
         for length in range(len(best) - 1, -1, -1):
             chain = best[length]

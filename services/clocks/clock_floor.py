@@ -21,10 +21,10 @@ contradicted the floor.
 
 
 class Floor:
-    """The earliest possible current time: the image's date, or the last known time.
+    """Earliest possible current time: the image's date, or the last known time if that is later.
 
-    Network time can lower the floor, so that a clock that once ran ahead does not make all certificates look
-    expired permanently; see `TimeFloor`.
+    Network time can lower the floor (see `TimeFloor`). Otherwise, after a clock once ran ahead, all
+    certificates might appear expired permanently.
     """
 
     def __init__(

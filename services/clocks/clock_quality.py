@@ -1,9 +1,9 @@
-"""Timekeeping: the accuracy of the system clock, the time floor, and the time anchors of a boot.
+"""Accuracy of the system clock, the time floor, and the time anchors of a boot.
 
 An anchor states the UTC time of one boot clock reading, with an uncertainty and a source. A sensor reading
 carries only the boot clock's time. Anchors convert that time to UTC, possibly much later, when a better
 anchor has become known. The sources are, best first: `gnss`, `network` (NTP), `rtc` (a clock chip), and
-`floor` (no earlier than the image's date or the last known time).
+`floor` (only a lower bound is known: the image's date or the last known time).
 """
 
 import logging
@@ -24,19 +24,19 @@ A DS3231 is accurate to 2 ppm, and a cheaper chip to 20 ppm. At 20 ppm, a clock 
 days.
 """
 REANCHOR_S: Final = 6 * 3600.0
-"""Maximum time, in seconds, between anchors in a long boot, so that the crystal's drift is known."""
+"""Maximum interval between anchors in a long boot, in seconds, so that the crystal's drift is known."""
 STEP_S: Final = 0.5
-"""Minimum deviation, in seconds, of a good clock from the last anchor's prediction for a new anchor."""
+"""Minimum deviation of a good clock from the last anchor's prediction for a new anchor, in seconds."""
 AHEAD: Final = 60.0
-"""Tolerance, in seconds, by which the floor may be ahead of a good clock.
+"""Maximum time by which the floor may be ahead of a good clock without contradicting it, in seconds.
 
 The tolerance is necessary because time services may set clocks back a little.
 """
 DISBELIEVED_AFTER: Final = 3600.0
-"""Time, in seconds, after which network time that contradicts the stored time overrides it.
+"""Time for which network time must contradict the stored time before it replaces that time, in seconds.
 
-The delay prevents an attacker on a Wi-Fi network that the vessel passes from setting the clock back. It is
-also the longest time for which a wrong floor can last.
+The delay prevents an attacker on a Wi-Fi network that the vessel passes from setting the clock back. While
+network time is available, a wrong floor lasts no longer than this.
 """
 
 
@@ -92,7 +92,7 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
     clock = kernel_clock.read()
     if clock.is_synced:
         return ClockQuality(TimeSource.NETWORK, max(clock.max_error_s, 0.001))
-    # A value of 1 means that the kernel took the time from the first clock chip at boot (rtc's sysfs ABI,
+    # A value of 1 means that the kernel set the time from the first clock chip at boot (rtc's sysfs ABI,
     # hctosys).
     hctosys = root / "sys/class/rtc/rtc0/hctosys"
     if hctosys.exists() and hctosys.read_text().strip() == "1":
@@ -117,9 +117,9 @@ class TimeFloor:
     """The earliest possible current time, determined by the same rule in all daemons.
 
     A clock may start in 1970, so the last known time is used as a floor. A clock may also once have run
-    ahead, because of a bad time server or clock chip. So network time that contradicts the floor for
-    `DISBELIEVED_AFTER` seconds replaces the floor. The recorder and the sync daemon each store their own
-    floor, so that neither has to wait for the other's file.
+    ahead, because of a bad time server or clock chip. If network time contradicts the floor for
+    `DISBELIEVED_AFTER` seconds, it therefore replaces the floor. The recorder and the sync daemon each store
+    their own floor, so that neither has to wait for the other's file.
     """
 
     def __init__(self, *, image: float, kept: FloorRecord = _NOTHING_KNOWN) -> None:
@@ -159,7 +159,7 @@ class TimeFloor:
             self._forget()
 
     def observe(self, utc: float, quality: ClockQuality, *, at: float) -> bool:
-        """Compare a clock with the floor; return True if the clock's time replaced the floor.
+        """Compare a clock's time with the floor. Return True if the clock's time has replaced the floor.
 
         `at` is the time of a monotonic clock in seconds. Without a time service nothing changes. Periods of
         contradiction add up, even across boots, until network time confirms the floor.
@@ -191,7 +191,7 @@ class TimeFloor:
 
 
 class Timekeeper:
-    """The anchors of one boot.
+    """Keeper of the time anchors and the time floor during one boot.
 
     Network time becomes an anchor even if it contradicts the floor, because an anchor is evidence, and the
     timeline weighs the anchors of all boots. Until the floor is replaced, the current time counts as unknown.
@@ -211,7 +211,7 @@ class Timekeeper:
         return self.floor.judge(utc, quality)
 
     def observe(self, *, clock_s: float, utc: float, quality: ClockQuality) -> Anchor | None:
-        """Process one reading of all clocks; return a new anchor if it adds information, else None.
+        """Process one reading of all clocks. Return a new anchor if that adds information, else None.
 
         A new anchor is also appended to `anchors`.
         """

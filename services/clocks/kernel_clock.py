@@ -1,4 +1,4 @@
-"""The kernel's clock: whether it is synchronised, and its correction (`adjtimex`, linux/timex.h)."""
+"""Reads the state of the kernel's clock, and corrects the clock (`adjtimex`, linux/timex.h)."""
 
 import ctypes
 import math
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 STA_PLL: Final = 0x0001
-"""Status bit: the phase-locked loop is enabled. Time services set it while they discipline the clock."""
+"""Status bit: the phase-locked loop is enabled.
+
+Time services set this bit while they discipline the clock.
+"""
 STA_UNSYNC: Final = 0x0040
 """Status bit that is set while no time service disciplines the clock."""
 _ADJ_MAXERROR: Final = 0x0004
@@ -16,7 +19,7 @@ _ADJ_STATUS: Final = 0x0010
 _ADJ_SETOFFSET: Final = 0x0100
 _ADJ_NANO: Final = 0x2000
 _ADJ_OFFSET_SINGLESHOT: Final = 0x8001
-"""Correct the clock gradually, by 0.5 ms in each second. No other mode can be combined with it."""
+"""Mode: correct the clock gradually, by 0.5 ms per second. It cannot be combined with other modes."""
 
 
 class _Timex(ctypes.Structure):
@@ -67,7 +70,7 @@ def step(by_s: float, *, uncertainty_s: float) -> None:
 
 
 def confirm(*, uncertainty_s: float) -> None:
-    """Mark the clock as synchronised, without a change of its time. Raise OSError if that fails."""
+    """Mark the clock as synchronised without changing its time. Raise OSError if that fails."""
     _call(_synced(uncertainty_s))
 
 

@@ -1,4 +1,4 @@
-"""Logging by the daemons: one line for each record. Repeated messages are counted, and errors are saved.
+"""Logging by the daemons: one line per log record. Repeated messages are counted, and errors are saved.
 
 - `lines`: formats a record as a line of fields, and parses such a line
 - `limits`: limits how often the same message is logged

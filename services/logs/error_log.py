@@ -2,8 +2,8 @@
 
 The log consists of two files of at most `LIMIT` bytes each. Several daemons append whole lines. Appended
 lines are made durable at most once every `SYNC_EVERY_S` seconds. If the disk is full, lines are dropped and
-counted. A daemon that fails repeatedly at startup does not fill the log: a line that repeats a recent line is
-counted, and is not written again for a while.
+counted. A daemon that fails repeatedly at startup does not fill the log, because a line that repeats a recent
+line is counted but not written again for a while.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ REPEATED_WITHIN_S: Final = 600.0
 _TAIL: Final = 4_096
 """Number of bytes at the end of the file that are searched for an earlier copy of a new line."""
 _MODE: Final = 0o660
-"""File mode, which gives all daemons write access through their common group."""
+"""File mode of the log, which gives all daemons write access through their common group."""
 
 
 class ErrorLog:
@@ -92,11 +92,11 @@ class ErrorLog:
 
     @property
     def waits(self) -> bool:
-        """True while any appended line is not durable yet."""
+        """True if any appended line is not durable yet."""
         return self._waiting is not None
 
     def _keep(self, file: int) -> int:
-        """Keep the file open for a later sync.
+        """Keep the file open for a later `sync`.
 
         Return the file descriptor that was kept before, which the caller must close, or -1.
         """
@@ -128,7 +128,7 @@ class ErrorLog:
 
 
 def read(data: Path) -> Iterator[StoredLogLine]:
-    """Yield the saved lines, oldest first, without incomplete lines."""
+    """Yield the saved lines, oldest first. Incomplete lines are skipped."""
     for name in (OLDER, NAME):
         try:
             text = (data / name).read_text(errors="replace")

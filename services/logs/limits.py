@@ -11,9 +11,9 @@ from typing import Final
 
 WITHIN_S: Final = 60.0
 SAME: Final = 3
-"""Maximum number of times that the same message is logged within `WITHIN_S` seconds."""
+"""Maximum number of times to log the same message within `WITHIN_S` seconds."""
 PLACE: Final = 30
-"""Maximum number of messages from the same place in the code that are logged within `WITHIN_S` seconds."""
+"""Maximum number of messages from the same place in the code to log within `WITHIN_S` seconds."""
 MOST: Final = 500
 """Maximum number of different messages whose counts a `Limiter` keeps."""
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
@@ -41,9 +41,9 @@ class Limiter:
         self._places: dict[str, _Span] = {}
 
     def admit(self, place: str, text: str, now: float) -> int | None:
-        """Return None if the message must be suppressed now.
+        """Count a message, and return None if it must be suppressed now.
 
-        Otherwise return the number of times that it was suppressed since it was last logged.
+        Otherwise return the number of times that the message was suppressed since it was last logged.
         """
         whole = self._places.get(place)
         if whole is None or now - whole.began >= WITHIN_S:
@@ -82,7 +82,7 @@ class Limiter:
         return [each for each in counts if each[2]]
 
     def _forget(self) -> None:
-        """Forget the oldest messages if there are too many, but keep their counts."""
+        """Discard the oldest messages if there are too many, but keep the counts of suppressed messages."""
         while len(self._words) > MOST:
             place, words = next(iter(self._words))
             self._places[place].kept_back += self._words.pop((place, words)).kept_back

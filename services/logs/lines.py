@@ -22,9 +22,9 @@ from sensors.plaintext import clean, json_text
 MOST_CHARACTERS: Final = 2_000
 """Maximum length of a message in characters; a message may contain text from a peer."""
 _FRAMES: Final = 4
-"""Number of innermost frames of a traceback to log."""
+"""Maximum number of a traceback's innermost frames to log."""
 _JOURNAL_LEVELS: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""The systemd journal's equivalents of Python's log levels (sd-daemon(3))."""
+"""Python's log levels, each with the equivalent level of the systemd journal (sd-daemon(3))."""
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 

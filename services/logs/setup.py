@@ -1,8 +1,8 @@
 """Sets up logging when a daemon starts, in the same way for all daemons.
 
-A separate thread writes every line to standard error, which goes to the systemd journal, and errors also to
-`errors.log`. A thread that logs only puts a line into a queue, so no commit waits for the systemd journal or
-the card.
+A separate thread writes every line to standard error, which goes to the systemd journal. That thread also
+writes errors to `errors.log`. Other threads only put lines into a queue, so no commit waits for the systemd
+journal or the card.
 """
 
 import contextlib
@@ -22,11 +22,14 @@ from .limits import Limiter
 from .lines import Foreground, LogLine, journal_level, of_exception, of_record
 
 MOST_WAITING: Final = 1_000
-"""Maximum number of lines in the queue, which limits memory use if the journal stops accepting lines."""
+"""Maximum number of queued lines. This limits memory use if the systemd journal stops accepting lines."""
 _IDLE_S: Final = 1.0
 _ENDS_WITHIN_S: Final = 3.0
 _ONLY_KEPT: Final = "only_kept"
-"""Name of the attribute that marks a record to be saved only, because standard error already has it."""
+"""Name of the attribute that marks a record that should be saved but not printed.
+
+Such a record was already written to standard error.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class _Job:
 
 
 class _Writer(threading.Thread):
-    """Thread that writes queued lines in the order in which they were queued."""
+    """Thread that writes log lines in the order in which they were queued."""
 
     def __init__(self, stream: TextIO, kept: ErrorLog | None) -> None:
         super().__init__(name="log", daemon=True)

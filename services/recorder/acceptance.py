@@ -1,7 +1,7 @@
-"""Decides which of a sensor's samples are recorded, and assigns sequence numbers to them (the intake).
+"""The intake, which decides which samples of a sensor are recorded and assigns sequence numbers to them.
 
 A sample that a deadband suppresses gets no number. A sample that changes the sensor's state, or the state of
-an alarm rule, is always recorded. A constant value is recorded once in each window.
+an alarm rule, is always recorded. A value that does not change is recorded once in each window.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ Unchanged values of these sensors are not recorded again in each window.
 
 
 SLACK_S: Final = 10.0
-"""Time in seconds by which the repetition of an unchanged value may be late, on a busy machine."""
+"""Time by which recording an unchanged value again may be late on a busy machine, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ClockMoment:
     is_synced: Callable[[], bool]
     """Function that returns True if `utc` came from the network, GNSS or a clock chip.
 
-    Asking the kernel for each sample would take too long, so only alarms call the function.
+    Querying the kernel for each sample would take too long, so the function is called only for alarms.
     """
 
 
@@ -69,7 +69,7 @@ class SensorIntake:
         """Latest human-readable detail that the driver has reported about the sensor; '' if there is none."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
         self._named = 0 if episode is None else episode.sequence
-        """Number of the sample after which the last alarm is named."""
+        """Number of the sample from which the last alarm's id is derived."""
         self._seen: tuple[Value, SensorState] | None = None
         self._judged_ms = 0
         """Boot clock time of the last change of the alarm since the recorder started."""
@@ -87,7 +87,7 @@ class SensorIntake:
         )
 
     def offer(self, sample: Sample, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
-        """Process a sample.
+        """Process a sample of this sensor.
 
         Return the row to record and the changed alarm episode, either of which may be None.
         """
@@ -109,8 +109,8 @@ class SensorIntake:
     def elapse(self, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Return the row and the changed alarm episode that are due because time has passed.
 
-        Each is None if it is not due. A row is due when a constant value must be recorded again, and an
-        episode when an alarm's delay has expired.
+        Each is None if it is not due. A row is due when an unchanged value must be recorded again. An episode
+        is due when an alarm's delay has expired.
         """
         row = None
         last = self.row
@@ -138,7 +138,7 @@ class SensorIntake:
 
     @property
     def others(self) -> frozenset[str]:
-        """Ids of the sensors to which the rules refer with `while`."""
+        """Ids of the other sensors to which this sensor's rules refer with `while`."""
         return frozenset(rule.other.sensor for rule in self.settings.alarms if rule.other is not None)
 
     def watch_for(self, condition: OtherSensor) -> None:
@@ -166,7 +166,7 @@ class SensorIntake:
             self._watch.end_boot(boot.end_ms)
 
     def move_back(self, gap_ms: int) -> None:
-        """Move the times of earlier boots back, because the time without power has become known."""
+        """Move the times of earlier boots back by `gap_ms`, the newly known time without power."""
         self._watch.move_back(gap_ms)
 
     def deadline(self) -> int | None:
@@ -176,7 +176,7 @@ class SensorIntake:
     def decline(self, sample: Sample, now: ClockMoment) -> AlarmRecord | None:
         """Assign a number to a sample that cannot be recorded, and return the changed alarm episode.
 
-        The alarm rules evaluate the sample all the same. The caller must record a gap for the number.
+        The alarm rules are still evaluated with the sample. The caller must record a gap for the number.
         """
         self.last += 1
         clock_ms = sample.boottime_ns // 1_000_000
@@ -196,7 +196,7 @@ class SensorIntake:
         return self._judge_unrecorded(now)
 
     def note_other(self, sample: Sample) -> None:
-        """Process a sample as `offer_other` does, but change no alarm episode until the next own sample."""
+        """Process a sample as `offer_other` does, but change no episode before this sensor's next sample."""
         value, _ = admissible(sample.value, sample.state)
         self._watch.observe_other(sample.sensor, value, sample.boottime_ns // 1_000_000)
 
@@ -219,8 +219,9 @@ class SensorIntake:
     def _judge(self, now: ClockMoment, row: SampleRow | None) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Return the row to record, by default `row`, and the changed alarm episode.
 
-        After a start, nothing changes before the first sample. An alarm is named after a sample. If the last
-        sample already has an alarm, the sensor's value is recorded again, so that both have names.
+        After a start, nothing changes before the first sample. An alarm's id contains the number of a sample.
+        If the last sample's number is already used by an alarm, the sensor's value is recorded again, to get
+        a new number.
         """
         if self.row is None:
             return row, None
@@ -230,7 +231,7 @@ class SensorIntake:
         return row, self._changed_episode(standing, now, value=self.row.value)
 
     def _judge_unrecorded(self, now: ClockMoment) -> AlarmRecord | None:
-        """Return the changed alarm episode. If no number is free for a new alarm, assign one."""
+        """Return the changed alarm episode. If a new alarm needs a sample number for its id, assign one."""
         if self.row is None or self._seen is None:
             return None
         standing = self._watch.highest()
@@ -322,7 +323,7 @@ def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, floa
 
 
 def cleared(episode: AlarmRecord, now: ClockMoment) -> AlarmRecord:
-    """Return an alarm that has been cleared at a moment."""
+    """Return an alarm's episode with the given moment as the time at which the alarm was cleared."""
     return msgspec.structs.replace(
         episode,
         cleared_ms=now.clock_ms,

@@ -1,7 +1,7 @@
-"""The recorder: the daemon that reads sensors, and records their samples durably and in documents.
+"""The recorder: the daemon that reads sensors, makes their samples durable and writes them to documents.
 
 The drivers' threads put samples into a queue. The main thread numbers and commits them (`group_commit`). The
-journal is the only file for which that thread waits. The writer thread follows the journal and writes
+main thread waits for no file other than the journal. The writer thread follows the journal and writes
 documents (`documenter`, `retention`).
 """
 
@@ -80,7 +80,7 @@ class _Manual:
 
 
 class Recorder:
-    """The recorder. It opens the journal when it is created, and closes it at the end of `run`.
+    """The recorder. The journal is opened when the object is created, and closed at the end of `run`.
 
     `run` blocks until `stop` is called.
     """
@@ -224,7 +224,7 @@ class Recorder:
         return 0 if done and self.damaged is None else 1
 
     def _rebuild_rules(self) -> None:
-        """Compute the states of alarm rules from what was recorded before this start."""
+        """Compute the states of alarm rules from the samples that were recorded before this start."""
         self._power_off = rebuild(
             data=self._places.data,
             journal=self.journal.path,
@@ -247,7 +247,7 @@ class Recorder:
         try:
             self.journal.settle()
         except JournalError as error:
-            # This only saves work: without it, the next start finds out which samples documents contain.
+            # This step only saves work. Without it, the next start determines which samples are in documents.
             log.warning("%s", error)
         self.journal.close()
         if not done:
@@ -283,7 +283,7 @@ class Recorder:
                 self.damaged = self.library.damaged
 
     def _wait(self) -> None:
-        """Process the samples that have arrived. If there are none, wait for a sample or a deadline."""
+        """Process the samples that have arrived. If none has arrived, wait for a sample or a deadline."""
         timeout = min(max(self.recording.due_ms() - self.recording.now_ms(), 0), 1_000) / 1000
         try:
             item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()

@@ -1,9 +1,10 @@
 """Space on the card that is reserved for the recorder.
 
-At any time, the recorder must be able to write the journal (with its *ring*, the batches that are kept after
-they were documented), the journal's write-ahead log, and the document store's write-ahead log. Their sizes
-are limited. The *reserve* is a file of about that size, which is deleted when no other space is left. The
-same amount of space is also kept free. On a partition smaller than 1 GB, all sizes are reduced in proportion.
+At any time, the recorder must be able to write the journal (with its *ring buffer* of batches that are kept
+after their samples were written to documents), the journal's write-ahead log, and the document store's
+write-ahead log. The sizes of all three are limited. The *reserve* is a file of about their combined size,
+which is deleted when no other space is left. The same amount of space is also kept free. On a partition
+smaller than 1 GB, all sizes are reduced in proportion.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from services.journal.journal import LOG_PAGES, RING_BYTES
 UNDIMINISHED_FROM: Final = 1_000_000_000
 FEWEST_PAGES: Final = 50
 STORE_LOG_PAGES: Final = 4_000
-"""Maximum length of the document store's write-ahead log in pages (16 MB).
+"""Maximum length of the document store's write-ahead log, in pages (16 MB).
 
 The sync daemon checkpoints that log at a quarter of this length, so the recorder does not checkpoint the log
 while the sync daemon runs.
@@ -22,8 +23,8 @@ while the sync daemon runs.
 RESERVE_BYTES: Final = 20_000_000
 """Size of the reserve in bytes.
 
-It covers the journal's ring and write-ahead log (4 MB), or the checkpoint of the store's write-ahead log,
-which may add as much data as the log contains.
+The reserve is large enough for the journal's ring buffer and write-ahead log (4 MB). It is also large enough
+for a checkpoint of the store's write-ahead log, which may add as much data as the log contains.
 """
 
 
@@ -34,7 +35,10 @@ class DiskBudget:
     reserve: int
     """Size in bytes of the reserve, the file that is deleted to make space."""
     ring: int
-    """Maximum size, in bytes, of the batches that the journal keeps after they were documented."""
+    """Maximum size of the journal's ring buffer, in bytes.
+
+    The ring buffer contains batches that are kept after their samples were written to documents.
+    """
     journal_pages: int
     """Number of pages at which the journal's write-ahead log is checkpointed."""
     store_pages: int

@@ -1,4 +1,6 @@
-"""The ledger: a list of durable samples, as lines `sensor,log,seq` on a file descriptor, for external tests.
+"""The ledger: a list of durable samples for external tests, written to a file descriptor.
+
+Each sample is a line `sensor,log,seq`.
 
 A line is written only after the commit that makes its sample durable. A slow reader never delays the
 recorder, because lines are buffered in memory. If the buffer is full, or the reader has closed the pipe, no
@@ -14,7 +16,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 4_096
-"""Number of bytes that can be written to a pipe without blocking when poll(2) reports it as writable."""
+"""Number of bytes that can be written to a pipe without blocking if poll(2) reports the pipe as writable."""
 MOST_WAITING: Final = 8_000_000
 """Maximum number of bytes to buffer in memory, enough for about 300,000 lines."""
 PATIENCE_S: Final = 5.0
@@ -43,7 +45,7 @@ class LedgerFile:
             self._end("the reader is too slow")
 
     def finish(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Write the buffered lines, but stop if the reader accepts nothing for `patience_s` seconds."""
+        """Write the buffered lines. Give up if the reader accepts no data for `patience_s` seconds."""
         self._write(patience_s=patience_s)
         if self._waiting:
             self._end("the reader is too slow")

@@ -4,8 +4,8 @@ A new log begins when the card or the board was replaced, or when the journal wa
 without a state, so no sample can clear an alarm that an earlier log left active. Other vessels may also send
 such an alarm later.
 
-Only an alarm that was raised before the current log began is cleared. If a second recorder uses this vessel's
-id at the same time, its alarms remain active.
+Only alarms that were raised before the current log began are cleared. So if a second recorder uses this
+vessel's id at the same time, its alarms remain active.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _PAGE: Final = 500
 
 
 class EndedAlarms:
-    """The active alarms of earlier logs. Each call of `clear` reads only what has changed."""
+    """The active alarms of earlier logs. Each call of `clear` reads only alarms that have changed."""
 
     def __init__(self, identity: Identity) -> None:
         self._vessel, self._log = identity.vessel, identity.log
@@ -74,9 +74,10 @@ class EndedAlarms:
             since = page[-1].sequence
 
     def _began(self, database: Database) -> float | None:
-        """Return the first known time of the current log, in seconds since 1970; None if there is none.
+        """Return the earliest known time in the current log, in seconds since 1970; None if there is none.
 
-        It is that of the first boot clock anchor, which the recorder notes when the clock is first right.
+        This is the time of the first boot clock anchor, which the recorder stores once the clock is first
+        correct.
         """
         known = []
         for document in database.documents(f"{DocumentType.BOOT}:{self._vessel}:{self._log}:"):

@@ -1,7 +1,8 @@
 """Stores the recorder's time floor, a UTC time that has certainly passed, in the journal between runs.
 
 If the clock was synced when the last batch was committed, the time of that batch is the floor. Otherwise the
-floor is a separate value in the journal, which is stored before the first batch without a synced clock.
+floor is a separate value in the journal. That value is stored before the first batch that is committed
+without a synced clock.
 """
 
 import logging
@@ -31,7 +32,7 @@ def keep_floor(journal: Journal, floor: FloorRecord, *, is_synced: bool) -> None
     """Store the time floor if necessary. Errors are only logged.
 
     If the clock is synced (`is_synced`), the batches that are committed now contain the floor. In that case,
-    only a change in the time for which network time contradicted the floor is stored.
+    only one value is stored, if it has changed: for how long network time has contradicted the floor.
     """
     stored = _stored(journal)
     grown_s = floor.contradicted_s - stored.contradicted_s

@@ -1,4 +1,4 @@
-"""Commits drivers' samples to the journal in durable batches, on one thread.
+"""Commits samples from the sensor drivers to the journal in durable batches, on one thread.
 
 The caller provides the clocks, the journal and the ledger, a list of durable samples (`durability_feed`). If
 the journal cannot be written (card full, read-only, broken), no accepted sample is lost. The fault is
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 GROUP_MS: Final = 1_000
 """Maximum time that an accepted sample waits to be committed, in milliseconds."""
 HEARTBEAT_MS: Final = 5_000
-"""Milliseconds between commits if there are no samples.
+"""Interval between commits if there are no samples, in milliseconds.
 
 These commits show that recording works, and record the latest known time of the boot.
 """
 RETRY_MS: Final = 1_000
-"""Milliseconds between attempts to write to the journal after a failure."""
+"""Interval between attempts to write to the journal after a failure, in milliseconds."""
 MOST_PENDING: Final = 50_000
 """Maximum number of samples kept in memory while the journal cannot be written: about 10 MB.
 
@@ -47,7 +47,7 @@ This is enough for 1,000 s of samples from 50 sensors at 1 Hz.
 MOST_EPISODES: Final = 5_000
 """Maximum number of alarms kept in memory while the journal cannot be written: about 5 MB.
 
-If there are more, the oldest ones that have ended are discarded.
+If there are more, the oldest of the alarms that have ended are discarded.
 """
 COMMITS_TIMED: Final = 4_096
 """Number of recent commits whose durations are kept.
@@ -56,7 +56,7 @@ This is enough to compute a 99.9th percentile, and covers more than an hour.
 """
 
 Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
-"""Function called with the (sensor, log, sequence) of each sample after a durable commit."""
+"""Function that is called after a durable commit, with the (sensor, log, sequence) of each sample."""
 
 
 class GroupCommitter:
@@ -82,7 +82,7 @@ class GroupCommitter:
         """True if the current fault is that the card is full."""
         self.last_commit: Batch | None = None
         self.commit_ms: deque[float] = deque(maxlen=COMMITS_TIMED)
-        """Delays, in milliseconds, from a commit's due time until it was durable, for the latest commits."""
+        """Durations of the latest commits in ms, from the time a commit was due until it was durable."""
         self.accepted: Counter[str] = Counter()
         """Number of samples durably recorded since startup, by sensor."""
         self._journal = journal
@@ -107,7 +107,7 @@ class GroupCommitter:
             record = journal.sensors[sensor.id]
             self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
         self._dependents: defaultdict[str, list[SensorIntake]] = defaultdict(list)
-        """Sensors whose rules refer to a sensor with `while`, by that sensor's id."""
+        """For each sensor's id, the sensors whose rules refer to that sensor with `while`."""
         for intake in self.intakes.values():
             for other in intake.others:
                 self._dependents[other].append(intake)
@@ -131,7 +131,7 @@ class GroupCommitter:
         return {name: self._journal.sensors[name].totals for name in self.intakes}
 
     def replay(self, sensor: str, boots: Iterable[PastBoot]) -> None:
-        """Compute the states of a sensor's alarm rules from what was recorded before this start."""
+        """Compute the states of a sensor's alarm rules from samples recorded before this start."""
         self.intakes[sensor].replay(boots)
 
     @property
@@ -169,8 +169,8 @@ class GroupCommitter:
         if intake is None:
             raise KeyError(f"no sensor {sample.sensor!r} is configured")
         if len(self._rows) >= MOST_PENDING or sample.sensor in self._declined:
-            # Decline all samples until a commit explains the declined numbers, so that the numbers form one
-            # range.
+            # Decline all samples until a commit records a gap for the declined numbers, so that these numbers
+            # form one range.
             self._decline(intake, sample)
             return
         now = self._now(sample.boottime_ns // 1_000_000)
@@ -185,7 +185,7 @@ class GroupCommitter:
             self._hurry()
 
     def elapse(self) -> None:
-        """Record constant values that are due, and evaluate alarm delays that have expired."""
+        """Record unchanged values that are due again, and evaluate alarm delays that have expired."""
         is_full = len(self._rows) >= MOST_PENDING
         now = self._now(self.now_ms())
         for name, intake in self.intakes.items():
@@ -205,7 +205,10 @@ class GroupCommitter:
             dependent.note_other(sample)
 
     def _take_unrecorded(self, intake: SensorIntake, last: int, episode: AlarmRecord | None) -> None:
-        """Take over an alarm of a sensor, and the numbers after `last`, which have no samples."""
+        """Accept a sensor's changed alarm, and schedule a gap for the numbers after `last`.
+
+        These numbers have no samples.
+        """
         if intake.last > last:
             name = intake.settings.id
             first, _ = self._declined.get(name, (last + 1, last + 1))
@@ -334,7 +337,7 @@ class GroupCommitter:
         )
 
     def _settle(self, done: Batch) -> None:
-        """Remove the contents of a durable batch from the samples that wait to be committed."""
+        """Remove the contents of a durable batch from the data that waits to be committed."""
         last = {row.sensor: row.sequence for row in done.rows}
         self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
         self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}

@@ -1,7 +1,7 @@
 """Determines the ids of the log, boot and run, and begins a new log if the old one cannot continue.
 
-A log is one unbroken sequence of sample numbers from one appliance. It continues only in the same file, on
-the same board, for the same vessel, and only if that file contains the last numbers that were assigned
+A log is an unbroken sequence of sample numbers from one appliance. It continues only in the same file, on the
+same board, for the same vessel, and only if that file contains the last numbers that were assigned
 (`rollback`). Otherwise a new log begins, so that ids never collide, even after files were copied between
 cards. The new log continues from the totals of the earlier log (`carryover`).
 """
@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 
 def new_log() -> str:
-    """Return six random letters as the name of a new log.
+    """Return a name for a new log: six random letters.
 
-    The chance that two logs of a vessel get the same name is one in 300 million.
+    The probability that two logs of a vessel get the same name is one in 300 million.
     """
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
 
@@ -51,7 +51,7 @@ def establish(
     utc: float | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Identity:
-    """Count this start of the recorder, and begin a new log if necessary.
+    """Increment the recorder's run number, and begin a new log if necessary. Return the identity.
 
     Before a new log begins, the old log's samples are written to the store `documents`. `sensors` are the
     configured sensors, whose totals a new log carries over. `own` is the vessel's identity in its fleet, if
@@ -132,7 +132,7 @@ def establish(
 
 
 def _ahead(data: Path, log: str, utc: float) -> str | None:
-    """Return the evidence that another vessel has later samples of a log; None if the log can continue."""
+    """Return the evidence that other vessels have later samples of a log; None if the log can continue."""
     note = peer_ahead.read(data, log)
     if note is None or note.is_signed:
         return None if note is None else note.words
@@ -166,10 +166,10 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
-    """Write the samples of a log that ends to documents, and gaps for numbers that the journal lacks.
+    """Write the samples of a log that ends to documents, and gap documents for missing numbers.
 
-    Those numbers are taken from `given`, the contents of the number witness. Raise JournalError if this
-    fails.
+    A number is missing if it is in `given`, the contents of the number witness, but not in the journal. Raise
+    JournalError if this fails.
     """
     try:
         if journal.get_meta("log") is not None:
@@ -185,7 +185,7 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
 
 
 def write_out_journal(journal: Path, store: Path) -> None:
-    """Write the samples of a journal to documents, because its log ends.
+    """Write the samples of a journal whose log has ended to documents.
 
     Raise JournalError or StoreError if that fails.
     """

@@ -30,7 +30,7 @@ from .group_commit import GroupCommitter
 from .writer_thread import WriterThread
 
 RATE_OVER_MS: Final = 10_000
-"""Length of the period over which sample rates are computed, in milliseconds."""
+"""Period over which sample rates are computed, in milliseconds."""
 
 
 class PublishedState:
@@ -55,7 +55,7 @@ class PublishedState:
         self._counted_ms: int | None = None
 
     def note_sample(self, sample: Sample) -> None:
-        """Store a driver's latest sample for the live state, even if it is not recorded."""
+        """Store a driver's latest sample for the live state, even if the sample is not recorded."""
         self._latest[sample.sensor] = sample
 
     def state(

@@ -43,12 +43,12 @@ log = logging.getLogger(__name__)
 
 RETENTION_MS: Final = 60_000
 COLLECT_MS: Final = 600_000
-"""Time between removals of unreferenced blobs, in milliseconds, unless the card is short of space.
+"""Interval between removals of unreferenced blobs in milliseconds, as long as the card has enough space.
 
 A new blob may arrive long before the document that refers to it.
 """
 COUNT_S: Final = 1.0
-"""Maximum time per minute to spend on counting documents written by an older version, in seconds."""
+"""Maximum time per minute to spend on counting documents that an older version wrote, in seconds."""
 RETRY_S: Final = 5.0
 
 
@@ -79,7 +79,7 @@ def make_room_to_start(data: Path) -> None:
 
 
 class WriterThread:
-    """Thread that owns the recorder's connection to the document store, and does all work on the store."""
+    """Thread that owns the recorder's connection to the document store and does all work on the store."""
 
     def __init__(
         self,
@@ -101,8 +101,8 @@ class WriterThread:
     ) -> None:
         """Prepare the thread without starting it.
 
-        `own` is the vessel's identity in its fleet, which signs documents. `files` writes the copies. The
-        other arguments are the same as the recorder's.
+        `own` is the vessel's identity in its fleet, which signs documents. `files` provides access to the
+        files of the copies. The other arguments are the same as the recorder's.
         """
         self.damaged: str | None = None
         """Description of damage that was found and has ended the thread; None if there is none."""
@@ -156,7 +156,7 @@ class WriterThread:
     def stop(self, *, finish: bool) -> None:
         """Stop the thread.
 
-        If `finish` is True, first end the current window of every sensor, so that documents contain all
+        If `finish` is True, first close the open window of every sensor, so that documents contain all
         samples.
         """
         self._finish = finish
@@ -172,7 +172,7 @@ class WriterThread:
     @property
     def open_samples(self) -> int:
         """Number of samples in windows that have not ended, so that no document contains them yet."""
-        documenter = self._documenter  # the other thread may close it at any time
+        documenter = self._documenter  # the writer thread may close the documenter at any time
         return 0 if documenter is None else documenter.open_samples
 
     @property
@@ -317,7 +317,7 @@ class WriterThread:
         self._anchors_written = anchors
 
     def _end_of_previous_boot(self) -> Batch | None:
-        """Return the last batch of the previous boot, also if the recorder was restarted within this boot."""
+        """Return the last batch of the previous boot, even if the recorder was restarted within this boot."""
         previous, boot = self._previous, self._identity.boot
         if previous is None or previous.boot < boot or self._boot_before is not None:
             return previous
@@ -423,7 +423,7 @@ class WriterThread:
     def _excess(self, budget: int, slack: int = 0) -> int:
         """Return the number of bytes of history to remove.
 
-        The result is the excess over the budget or the shortfall of free space, whichever is larger.
+        This is the excess over the budget or the shortfall of free space, whichever is larger.
         """
         assert self._database is not None
         usage = self._database.usage()

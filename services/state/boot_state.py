@@ -1,7 +1,7 @@
-"""`boot.json` in the run directory: the result of the boot, for the lights and `logboat status`.
+"""`boot.json` in the run directory: the result of the last boot, for the lights and `logboat status`.
 
-The file is kept until the next boot. The fault light shows whether the file lists any `problems` or `unused`
-files. Each entry of these lists is one line that says what to do.
+The file is kept until the next boot. The fault light shows whether the file contains any entries under
+`problems` or `unused` (files that were not used). Each entry is one line that says what to do.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def write(run: Path, state: BootState) -> None:
     """Replace `boot.json`, creating the run directory if it is missing. Raise OSError if that fails."""
     if not run.exists():
         make_folder(run)
-        # the user does not exist, so this is not an appliance
+        # the user `logboat` does not exist, so this is not an appliance
         with contextlib.suppress(LookupError, PermissionError):
             shutil.chown(run, DAEMONS, DAEMONS)
             run.chmod(0o2770)

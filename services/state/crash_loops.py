@@ -1,4 +1,4 @@
-"""Recent exits of daemons. systemd runs `units/ended` to record them; commands and lights show them.
+"""Recent exits of daemons, which systemd records by running `units/ended`. Commands and lights show them.
 
 systemd restarts a daemon indefinitely, at increasing intervals, so repeated exits must be reported. A
 daemon's first exits are saved in `errors.log`, then one exit per hour. Five exits within ten minutes count as
@@ -21,14 +21,14 @@ SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
 """Path of the script that systemd runs, which contains the same limits as this module."""
 WITHIN_S: Final = 600.0
 MANY: Final = 5
-"""Minimum number of exits within the period that count as a fault."""
+"""Minimum number of exits within the period that counts as a fault."""
 OVER_AFTER_S: Final = 120.0
 """Time without an exit after which a daemon no longer counts as failing, in seconds.
 
 Systemd delays a restart by at most 30 s.
 """
 KEPT_EVERY_S: Final = 3_600.0
-"""Minimum seconds between exits that are saved in `errors.log` while a daemon exits repeatedly."""
+"""Minimum interval between exits saved in `errors.log` while a daemon exits repeatedly, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class CrashLoop:
 
 
 def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
-    """Return a crash loop if a daemon is exiting repeatedly at the time `clock`, else None.
+    """Return a CrashLoop if a daemon is exiting repeatedly at the time `clock`, else None.
 
     `ends` are the daemon's recorded exits, oldest first. `clock` is the boot clock in seconds.
     """
@@ -66,7 +66,7 @@ def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> C
 
 
 def record_exit(run: Path, daemon: str, how: str, *, clock: float) -> None:
-    """Record a daemon's exit, instead of the script, on systems without systemd.
+    """Record a daemon's exit on systems without systemd, where no script records it.
 
     Raise OSError if that fails.
     """

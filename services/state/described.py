@@ -4,12 +4,12 @@ from msgspec import Meta
 
 
 def described(description: str, *, optional: bool = False, **schema: object) -> Meta:
-    """Return the description of a member, for use in `typing.Annotated`.
+    """Return annotations that describe a member of a JSON object, for use in `typing.Annotated`.
 
     `schema` contains more keywords for the member's JSON Schema, such as `minimum`. Programs that read the
     output can rely on them. They are not checked when an object is created or decoded, so that a state file
-    with an unexpected value can still be read. A member that is `optional` is always printed, but older
-    versions of the program did not print it.
+    with an unexpected value can still be read. A member that is `optional` is always present now, but older
+    versions of the program omitted it.
     """
     return Meta(
         description=description,

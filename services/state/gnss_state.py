@@ -1,7 +1,7 @@
 """The live state of the daemon that reads the satellite receiver, and the quality of the system clock.
 
-The kernel only reports that some service synchronises the clock. This state shows whether that is the
-receiver.
+The kernel only reports that a time service synchronises the clock. This state shows whether the satellite
+receiver does so.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ class LiveReceiver(DaemonState, frozen=True, kw_only=True):
 
     device: str
     words: str
-    """The state of the receiver as a clause."""
+    """Description of the receiver's state, as a clause."""
     fault: str | None = None
     """Name of the receiver's fault; None if there is none."""
     remedy: str | None = None
@@ -39,7 +39,7 @@ def path(run: Path) -> Path:
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory.
+    """Read the GNSS daemon's state file in the run directory, and check that the state is current.
 
     `boottime` is the boot clock's current time, in seconds.
     """
@@ -47,7 +47,7 @@ def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
 
 
 def clock_path(run: Path) -> Path:
-    """Return the path of the file about the clock, which remains when the daemon stops."""
+    """Return the path of the file about the clock's last correction, which remains when the daemon stops."""
     return state_file.path(run, "gnss-clock")
 
 
@@ -61,7 +61,10 @@ def write_clock(run: Path, *, boot: str, last_set: tuple[float, float] | None, g
 
 
 def last_set(run: Path, *, boot: str) -> tuple[float, float] | None:
-    """Return when an earlier run in this boot last corrected the clock, and the uncertainty, in seconds."""
+    """Return the boot clock time and uncertainty, in seconds, of the last correction by an earlier run.
+
+    Only runs within the current boot count.
+    """
     match state_file.read(clock_path(run)):
         case {"boot": found, "lastSet": [int() | float() as when, int() | float() as uncertainty]}:
             return (float(when), float(uncertainty)) if found == boot else None

@@ -1,6 +1,6 @@
 """Reads daemons' state files as typed objects, and checks whether they are current.
 
-A state that is old, or whose process no longer exists, never counts as current.
+A state that is old, or was written by a process that no longer exists, never counts as current.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from . import state_file
 from .described import described
 
 FRESH_S: Final = 8.0
-"""Age in seconds up to which a state is current.
+"""Maximum age of a current state, in seconds.
 
 A state is written once a second, but may be late on a machine under load. With this limit, a program that
 reads the state once a second takes at most 10 s to report that a daemon has stalled.
@@ -24,7 +24,7 @@ reads the state once a second takes at most 10 s to report that a daemon has sta
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base class for state types, whose fields have camel-case names in the file."""
+    """Base class for state types. In the file, the fields of these types have camel-case names."""
 
 
 class Stamp(Shape, frozen=True, kw_only=True):

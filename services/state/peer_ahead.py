@@ -1,11 +1,11 @@
 """A note from the sync daemon to the recorder: another vessel has later samples of this vessel's current log.
 
-This happens after a whole card was restored from an earlier copy. The card's files agree with one another,
-and only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
+This happens if a whole card is restored from an earlier copy. The card's files agree with one another, and
+only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
 
-A boot document with this vessel's own signature proves that the log was continued. A reading has no
-signature, so any vessel in the fleet could invent one. Unsigned evidence therefore ends a log at most once a
-day, even across restarts.
+A boot document with this vessel's own signature proves that the log was continued after the copy was made. A
+reading has no signature, so any vessel in the fleet could invent one. Unsigned evidence therefore ends a log
+at most once a day, even across restarts.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ NAME: Final = "log-goes-on-elsewhere"
 BELIEVED: Final = "log-ended-unsigned"
 """Name of the file that records which log last ended because of an unsigned note, and when it ended."""
 AGAIN_S: Final = 86_400.0
-"""Minimum seconds between two logs that end because of unsigned notes."""
+"""Minimum interval between the ends of two logs because of unsigned notes, in seconds."""
 _SIGNED: Final = "signed"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note for the recorder that other vessels have later samples of a log, as their documents show."""
+    """A note for the recorder: the documents of other vessels show that they have later samples of a log."""
 
     words: str
     is_signed: bool
@@ -73,7 +73,7 @@ def may_believe(data: Path, log: str, utc: float) -> bool:
         last, names = math.nan, []
     if math.isfinite(last):
         return names == [log] or abs(utc - last) >= AGAIN_S
-    with contextlib.suppress(OSError):  # replace the unreadable file, which starts a new period of a day
+    with contextlib.suppress(OSError):  # replace the unreadable file, which starts a new period of one day
         remember(data, "", utc)
     return False
 

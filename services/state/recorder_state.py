@@ -1,4 +1,4 @@
-"""The recorder's live state as typed objects, as read by `status` and `sensors`.
+"""The recorder's live state as typed objects, for readers such as `status` and `sensors`.
 
 `services.recorder.state_writer` defines the contents of the file, and `state_file` its format.
 """
@@ -59,7 +59,7 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
 
     @property
     def is_faulty(self) -> bool:
-        """True if the last sample's state is anything but good."""
+        """True if the last sample's state is not good."""
         return is_fault(self.state)
 
 
@@ -163,7 +163,7 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
     def running_s(self) -> float | None:
         """Seconds between the recorder's start and the last update of this state; None if not known.
 
-        The boot clock measures them, because UTC may be set while the recorder is running.
+        The time is measured on the boot clock, because UTC may be set while the recorder is running.
         """
         return None if self.started_clock is None else max(self.updated.clock - self.started_clock, 0.0)
 
@@ -173,7 +173,7 @@ Sight = liveness.ObservedState[LiveState]
 
 
 class RecordingStatus(Enum):
-    """Recording status: `RECORDING` if samples are becoming durable, else the reason why they are not."""
+    """Recording status: `RECORDING` if samples are becoming durable, otherwise the reason why not."""
 
     NOT_RUNNING = auto()
     """The recorder is not running, or does not respond."""

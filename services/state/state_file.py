@@ -1,7 +1,7 @@
-"""Live state files, such as `recorder.json` in the run directory, which the lights and commands read.
+"""Live state files, such as `recorder.json`, in the run directory. The lights and commands read these files.
 
-Once a second, a daemon writes a new file to memory (`/run`) and renames it, so that a reader never sees a
-partial file.
+Once a second, a daemon writes a new file to the in-memory file system (`/run`) and renames it, so that a
+reader never sees a partial file.
 """
 
 import os

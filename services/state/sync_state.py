@@ -1,4 +1,4 @@
-"""The sync daemon's live state as typed objects, as read by `peers` and `status`.
+"""The sync daemon's live state as typed objects, for readers such as `peers` and `status`.
 
 `services.syncd.state_writer` defines the contents of the file.
 """
@@ -51,7 +51,7 @@ class LivePeer(Shape, frozen=True, kw_only=True):
 
     @property
     def has_link(self) -> bool:
-        """True if there is a link to the peer, even if the peer does not answer."""
+        """True if a link to the peer exists, even if the peer does not respond."""
         return self.state in (LinkState.LINKED, LinkState.SILENT)
 
 
@@ -141,7 +141,7 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
 
 
 class LiveQuota(Shape, frozen=True, kw_only=True):
-    """A daily allowance that has been used up.
+    """A daily allowance (data quota) that has been used up.
 
     The daemon's own type is `sync.peer.quotas.ExhaustedAllowance`.
     """
@@ -165,7 +165,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 
 
 class LiveRadioKey(Shape, frozen=True, kw_only=True):
-    """A change of the key of the radio between vessels."""
+    """A change of the encryption key of the vessel-to-vessel radio."""
 
     number: Annotated[int, described("Number of the CA's statement.", minimum=1)]
     begins: Annotated[float, described("Time from which the key is used, in seconds since 1970.")]
@@ -174,7 +174,7 @@ class LiveRadioKey(Shape, frozen=True, kw_only=True):
 
     @property
     def is_ahead(self) -> bool:
-        """True if this vessel's radio will change its key but has not done so yet."""
+        """True if this vessel's radio is due to change its key but has not done so yet."""
         return self.has_part and not self.has_begun
 
 
@@ -206,12 +206,12 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
 
     @property
     def nearby(self) -> list[LivePeer]:
-        """Vessels known to be nearby, excluding configured addresses that have not answered."""
+        """Vessels known to be nearby. Configured addresses that have not answered are excluded."""
         return [peer for peer in self.peers if ":" not in peer.vessel]
 
     @property
     def linked(self) -> list[LivePeer]:
-        """Vessels with a link over which they answer."""
+        """Vessels that are linked and respond over the link."""
         return [peer for peer in self.peers if peer.state == LinkState.LINKED]
 
     @property

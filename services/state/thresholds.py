@@ -3,7 +3,7 @@
 from typing import Final
 
 DURABLE_WITHIN_S: Final = 8.0
-"""Maximum age in seconds of the last durable write while recording.
+"""Maximum age of the last durable write while recording, in seconds.
 
 A recorder commits every second, or every 5 s if there are no samples (`group_commit.HEARTBEAT_MS`).
 """

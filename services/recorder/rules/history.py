@@ -1,12 +1,14 @@
 """The samples that alarm rules need after a restart, read from documents and from the journal.
 
-Reading begins with the newest sample, and ends when all rules of the sensor have the samples that they need:
-a rule about the last hour needs those of one hour. Samples that are not in documents yet come from the
-journal. Only the current log counts, because the rules of a new log start with an unknown state.
+Reading begins with the newest sample, and ends when all rules of the sensor have the samples that they need.
+For example, a rule about the last hour needs the samples of one hour. Samples that are not in documents yet
+come from the journal. Only the current log counts, because the rules of a new log start with an unknown
+state.
 
-Times become milliseconds on the clock of the current boot, so times of earlier boots are below 0. The time
-without power between two boots is known if the clocks of both had been set. Otherwise it counts as 0: starts
-before a power cut then count until a window has passed with power.
+Times are converted to milliseconds on the clock of the current boot, so times in earlier boots are negative.
+The time without power between two boots is known if the clocks of both had been set. Otherwise that time
+counts as 0. A rule that counts starts within a period then includes starts before a power cut until that
+period has passed with power.
 """
 
 import contextlib
@@ -28,13 +30,13 @@ from services.journal.batch import Batch, Identity, SampleRow
 from sync import documents
 
 MOST_SAMPLES: Final = 200_000
-"""Maximum number of samples to read for a sensor: about 50 MB. Only a contact that chatters has more."""
+"""Maximum number of samples to read for a sensor: about 50 MB. Only a chattering contact has more samples."""
 MOST_BOOTS: Final = 64
-"""Maximum number of earlier boots whose samples are read."""
+"""Maximum number of earlier boots from which to read samples."""
 
 
 IsEnough = Callable[[int, int, SampleRow], bool]
-"""Function that takes a sample with its boot and age in ms, and returns True if no older one is needed."""
+"""Function that takes a boot, an age in ms and a sample, and returns True if no older sample is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class PowerOff:
     current: int
     """Number of the current boot."""
     boots: Mapping[int, RecordedBoot]
-    """The recorded boots by number. The current one has the anchors that are known now."""
+    """The recorded boots, by number. The current boot has the anchors that are known now."""
     ends: dict[int, float] = field(default_factory=dict)
     """Boot clock time in s of the last known moment of each earlier boot."""
     _offsets: dict[int, int] = field(default_factory=dict)
@@ -70,11 +72,11 @@ class PowerOff:
         return self._offsets[boot]
 
     def _following(self, boot: int) -> int:
-        """Return the number of the next boot in which something was recorded, or of the current boot."""
+        """Return the number of the next boot in which samples were recorded, or else of the current boot."""
         return min((number for number in self.ends if boot < number < self.current), default=self.current)
 
     def gap_ms(self, boot: int, boots: Mapping[int, RecordedBoot]) -> int:
-        """Return the known time between a boot and the next one with records; 0 if it is not known."""
+        """Return the time between a boot and the next boot with recorded samples, in ms; 0 if unknown."""
         following = self._following(boot)
         if boot not in boots or following not in boots:
             return 0
@@ -89,7 +91,7 @@ class PowerOff:
         return max(round((after.utc - before.utc) * 1000), 0)
 
     def newly_known_ms(self, anchors: Sequence[Anchor]) -> int:
-        """Return by how much the times of earlier boots move back once the current boot has these anchors."""
+        """Return by how many ms earlier boots' times move back once the current boot has these anchors."""
         boot = max((number for number in self.ends if number < self.current), default=self.current)
         now = dict(self.boots) | {self.current: RecordedBoot(self.log, self.current, tuple(anchors))}
         return max(self.gap_ms(boot, now) - self.gap_ms(boot, self.boots), 0)
@@ -102,10 +104,11 @@ def power_off(
     last_before: Callable[[int], Batch | None],
     anchors: Sequence[Anchor],
 ) -> PowerOff:
-    """Return the times of the boots before the current one.
+    """Return the times of the boots before the current boot.
 
-    `last_before` returns the last batch before a boot, if the journal still contains it: a boot that lasted
-    only a second has no document. `anchors` are those of the current boot.
+    `last_before` returns the last batch before a boot, if the journal still contains that batch. It is needed
+    for boots that lasted only a second, because they have no document. `anchors` are the anchors of the
+    current boot.
     """
     boots: dict[int, RecordedBoot] = {}
     ends: dict[int, float] = {}
@@ -163,10 +166,12 @@ class Past:
     def boots(
         self, settings: SensorSettings, others: Sequence[SensorSettings] = (), *, raised: int = 0
     ) -> list[PastBoot]:
-        """Return the boots that the rules of a sensor need, including samples of the sensors in `while`.
+        """Return the boots, with samples, that a sensor's rules need.
+
+        Samples of the sensors in `while` are included.
 
         `raised` is the number of the sample that raised the sensor's current alarm; 0 if it has no alarm. If
-        there is an alarm, the samples on which it was based are included too.
+        there is an alarm, the samples from which it was raised are also included.
         """
         rows = self._read(settings, _BeforeAlarm(settings, raised).after)
         oldest_ms = max((self._age_ms(boot, row.clock_ms) for boot, row in rows), default=0)
@@ -229,7 +234,7 @@ class Past:
         for document in self._source.documents(prefix, reverse=True):
             try:
                 reading = models.read(document, ReadingDocument)
-            except ShapeError:  # `verify` reports it
+            except ShapeError:  # `verify` reports the invalid document
                 continue
             if reading.boot > self._identity.boot:
                 continue
@@ -264,7 +269,7 @@ def _older_than(age_limit_ms: int) -> IsEnough:
 
 
 class _BeforeAlarm:
-    """Check that determines when enough samples have been read, also for the time an alarm was raised."""
+    """Check that enough samples have been read, both for the present and for the time an alarm was raised."""
 
     def __init__(self, settings: SensorSettings, raised: int) -> None:
         self._settings, self._raised, self._from_ms = settings, raised, 0
@@ -274,7 +279,7 @@ class _BeforeAlarm:
         return _Enough(self._settings.alarms, window_ms=round(self._settings.window_s * 1000))
 
     def after(self, boot: int, age_ms: int, row: SampleRow) -> bool:
-        """Record an earlier sample of the given age, and return True if the samples are now enough."""
+        """Record an earlier sample of the given age, and return True if no older samples are needed."""
         is_enough = self._enough.after(boot, age_ms - self._from_ms, row.value)
         if not self._raised:
             return is_enough
@@ -284,7 +289,7 @@ class _BeforeAlarm:
 
 
 class _Enough:
-    """Check that determines when enough samples, newest first, have been read for a sensor's rules."""
+    """Check that enough samples have been read for a sensor's rules. Samples are read newest first."""
 
     def __init__(self, rules: Sequence[AlarmRule], *, window_ms: int) -> None:
         self._rules, self._window_ms = rules, window_ms
@@ -293,11 +298,11 @@ class _Enough:
         self._active: bool | None = None
         self._boot = 0
         self._run_ms: int | None = 0
-        """Length of the current run, as far as it has been read; None if its beginning has been read."""
+        """Time for which the contact has been active, in ms, as far as read; None once its start was read."""
         self._idle_ms: int | None = 0
 
     def after(self, boot: int, age_ms: int, value: Value) -> bool:
-        """Record an earlier sample of the given age, and return True if the samples are now enough."""
+        """Record an earlier sample of the given age, and return True if no older samples are needed."""
         later_ms = 0 if self._later_ms is None else self._later_ms
         is_same_boot = self._later_ms is not None and boot == self._boot
         known_ms = min(max(age_ms - later_ms, 0), self._window_ms) if is_same_boot else 0

@@ -1,4 +1,4 @@
-"""Computes the states of alarm rules again after a restart, before the first sample is accepted."""
+"""Reconstructs the states of alarm rules after a restart, before the first sample is accepted."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ def rebuild(
     replay: Callable[[str, Iterable[PastBoot]], None],
     progress: Callable[[], None],
 ) -> PowerOff | None:
-    """Pass what was recorded before this start to `replay`, for each sensor whose rules need it.
+    """Pass the samples recorded before this start to `replay`, for each sensor whose rules need them.
 
     `measured_before` contains the paths and units that sensors had before this start. Samples that a sensor
     recorded with a different path or unit are ignored. `raised` contains the numbers of the samples that
