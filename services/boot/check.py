@@ -1,4 +1,4 @@
-"""Checks whether the configuration files in a folder can be used together with the other files there."""
+"""Checks whether a folder's configuration files can be used with each other and with other files there."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Settings from Raspberry Pi Imager, which are read from the card once, stored, and applied at each boot.
 
-The settings add to the vessel's configuration: a network to join, an authorized SSH key, a user, and the
-country if none is configured. A host name set in Imager becomes the appliance's host name.
+The settings supplement the vessel's configuration. They can add networks to join, authorized SSH keys, a
+user, and the country if none is configured. A host name set in Imager becomes the appliance's host name.
 
 A file is removed from the card only after all of its settings have been parsed and stored. A file that could
 not be parsed completely is left on the card, reported, and read again at the next boot. Until then, the
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 KEPT: Final = ".imager.json"
 """Name of the file, in the active configuration folder, that stores Imager's settings."""
 GROUPS: Final = ("sudo", "logboat", "adm")
-"""Groups of the user set in Imager. Members of `logboat` can read the authorized SSH keys."""
+"""Groups to which the user set in Imager belongs. Members of `logboat` can read the authorized SSH keys."""
 _PRIORITY: Final = -1
-"""NetworkManager's priority for networks from Imager, below the priority of the vessel's own networks."""
+"""NetworkManager's priority for networks from Imager. It is below that of the vessel's own networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ImagerCard:
     card: Path
     """Logboat's folder on the card."""
     timezone: str = ""
-    """Time zone in the vessel's configuration. If Imager requests the same one, the request is fulfilled."""
+    """Time zone in the vessel's configuration. If Imager requests the same time zone, nothing is reported."""
 
     def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
         """Return the settings in Imager's files, and the contents of these files by name.
@@ -77,7 +77,7 @@ class ImagerCard:
         return tuple(dataclasses.replace(each, file=self.firmware / each.file.name) for each in problems)
 
     def examine(self, etc: Path) -> BesideOutcome:
-        """Return the problems in Imager's files, and store the requests that are not fulfilled.
+        """Return the problems in Imager's files, and store the requests that Logboat does not fulfil.
 
         Raise OSError if the files cannot be read.
         """

@@ -1,7 +1,7 @@
 """Raspberry Pi Imager's unfulfilled requests, which PROBLEMS.txt lists until the user deletes that file.
 
-The file with the request is erased after the first boot, and the card may be read only after several boots.
-Therefore the requests are stored. They are discarded once the user has deleted PROBLEMS.txt.
+The file with the request is erased at the first boot, but the user may read the card only after several
+boots. Therefore the requests are stored. They are discarded once the user has deleted PROBLEMS.txt.
 """
 
 import json
@@ -35,7 +35,7 @@ class StoredNotes:
 def update(
     etc: Path, card: Path, found: Sequence[FileProblem], *, read: Collection[str]
 ) -> tuple[FileProblem, ...]:
-    """Store Imager's unfulfilled requests in `found`, and return all that PROBLEMS.txt should contain.
+    """Store the unfulfilled requests in `found`, and return all requests that PROBLEMS.txt should list.
 
     `card` is Logboat's folder on the card. `read` contains the names of the files in which the requests were
     found. Earlier requests from files of the same names are dropped. Raise OSError if a file cannot be read

@@ -10,7 +10,7 @@ FIRMWARE: Final = Path("/boot/firmware")
 """Mount point of the card's first partition. It uses FAT, so that any computer can write to it."""
 
 PARTITION: Final = Path("/data")
-"""Mount point of the card's data partition; its folders are bind-mounted where they are used."""
+"""Mount point of the card's data partition. Its folders are bind-mounted where they are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class AppliancePaths:
 
     @property
     def inbox(self) -> Path:
-        """The folder for the configuration bundle that was copied when the card was written."""
+        """The folder for the configuration bundle that was copied to the card when the card was written."""
         return self.partition / INBOX
 
     @property

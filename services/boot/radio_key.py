@@ -1,10 +1,11 @@
 """Selects the key of the vessel-to-vessel radio from the latest statement by the fleet's CA.
 
-The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
-The sync daemon stores the statement with the highest number, with the CA's signature, in the data folder.
-Each part of the statement is encrypted for one vessel, so the file reveals no secret. The code that sets up
-the radio checks the signature, so the daemon that writes the file need not be trusted. That code also
-decrypts this vessel's part with the vessel's private key.
+The CA publishes keys in a statement (`sync.fleet.radio_key`). The statement is in the vessel's identity
+folder, or has arrived through the mesh. The sync daemon stores the statement with the highest number, with
+the CA's signature, in the data folder. Each part of the statement contains keys that are encrypted for one
+vessel, so the file reveals no secret. The code that sets up the radio checks the signature, so the daemon
+that writes the file need not be trusted. That code also decrypts this vessel's part with the vessel's private
+key.
 """
 
 import logging
@@ -87,7 +88,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Radio
 
 
 def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> RadioKeyChoice | None:
-    """Return the key from the latest statement; None if the key in `folder`/`radio.key` applies instead."""
+    """Return the radio key from the latest statement; None if the key in `folder`/`radio.key` applies."""
     problems: list[str] = []
     try:
         stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
@@ -188,7 +189,10 @@ class RadioKeyWatch:
             log.warning("%s: %s", error.filename or self._data, error.strerror or error)
 
     def _is_late(self, mark: str) -> bool:
-        """Request a switch of the radio to `mark`, if necessary; return True if the switch is overdue."""
+        """Request that the radio switch to the key `mark`, if necessary.
+
+        Return True if the switch is overdue.
+        """
         if not self._is_outdated(mark):
             self._waiting_for = ""
             return False
@@ -205,7 +209,7 @@ class RadioKeyWatch:
         return now - self._waits_since >= _PATIENCE_S
 
     def _is_outdated(self, mark: str) -> bool:
-        """Return True if the radio was set up with a key other than `mark`."""
+        """Return True if the radio was set up with a key other than the one named `mark`."""
         if not self._has_radio or not state_file.path(self._run, boot_state.NAME).exists():
             return False
         return boot_state.read(self._run).radio_key != mark

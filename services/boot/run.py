@@ -1,8 +1,8 @@
-"""The steps of a boot, in order. Each step runs even if an earlier step fails, and no failure stops the boot.
+"""The steps of a boot, in order. Each step runs even if an earlier step fails.
 
-The card is read first, because every later step depends on the configuration in use. A restart, if
-required, is the last step. The networks are set up by a separate unit, so that the code that reads an
-untrusted card has no network access.
+No failure stops the boot. The card is read first, because every later step depends on the configuration in
+use. If a restart is required, it is the last step. The networks are set up by a separate unit, so that the
+code that reads an untrusted card has no network access.
 """
 
 import contextlib
@@ -94,12 +94,12 @@ class BootSequence:
     _logged: set[str] = field(default_factory=set)
 
     def run(self) -> BootState:
-        """Run every step of the boot, then write and return the boot's result."""
+        """Run every step of the boot, then write the boot's result and return it."""
         self.run_offline_steps()
         return self.join()
 
     def run_offline_steps(self) -> BootState:
-        """Run every step that does not set up networks, then write and return the result."""
+        """Run every step except setting up networks, then write the boot's result and return it."""
         if not permissions.is_ours(self.places.etc.resolve()):
             self.problems.append(
                 f"{self.places.etc}: the folder is not owned by root, so only the recording settings are "
@@ -144,7 +144,7 @@ class BootSequence:
         return state
 
     def join(self) -> BootState:
-        """Set up the configured networks, and return the stored boot result with the outcome added."""
+        """Set up the configured networks, add the outcome to the stored boot result, and return that."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         if permissions.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()
@@ -163,7 +163,7 @@ class BootSequence:
         )
 
     def rekey(self) -> BootState:
-        """Switch the radio to its current key, and return the stored boot result with the outcome added."""
+        """Switch the radio to its current key, add the outcome to the stored boot result, and return that."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         self.radio_key = before.radio_key
         if permissions.is_ours(self.places.etc.resolve()):

@@ -27,7 +27,7 @@ Run = Callable[..., bytes]
 HOST_KEYS: Final = ("ed25519", "ecdsa")
 """Types of SSH host keys to create.
 
-RSA is omitted, because no client needs it, and creating a key takes 30 s on a Zero 2 W.
+RSA is omitted, because no client needs it, and creating an RSA key takes 30 s on a Zero 2 W.
 """
 SLOTS: Final = (2, 3)
 """Partition numbers of the two boot partitions, one for each system; each has its own config.txt."""
@@ -39,7 +39,10 @@ _ROOTS: Final = {"05": 0, "06": 1}
 
 @contextmanager
 def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
-    """Keep a mounted card writable for the duration of the context, then trim it and make it read-only."""
+    """Keep a mounted file system writable for the duration of the context.
+
+    At the end, trim the file system and make it read-only.
+    """
     if not mount.is_mount():
         yield
         return
@@ -57,7 +60,7 @@ def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
 
 
 def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Path, Path]:
-    """Return the disk and the partition mounted at `mount`."""
+    """Return the device paths of the disk and of the partition mounted at `mount`."""
     partition = Path(
         tool(["findmnt", "--noheadings", "--output", "SOURCE", str(mount)]).decode().split("[")[0].strip()
     )
@@ -122,13 +125,13 @@ def set_country(country: str, *, tool: Run = run) -> None:
 
 
 def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
-    """Create a second interface for the crew's network, on a radio that also joins another Wi-Fi network."""
+    """Create a second interface for the crew's network, on a radio that also joins another network."""
     if not (root / "sys/class/net" / CREW).exists():
         tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Write these connection profiles, and remove Logboat's other profiles.
+    """Write NetworkManager connection profiles, and remove Logboat's other profiles.
 
     Profiles that Logboat did not create are kept.
     """
@@ -178,7 +181,7 @@ def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
 
 
 def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
-    """Load firewall rules in addition to the image's own rules, and store them for later reloads.
+    """Load firewall rules in addition to the image's own rules, and store them so that they can be reloaded.
 
     Raise CardError if nft rejects the rules.
     """

@@ -1,4 +1,4 @@
-"""The doctor: many small checks, each of which reports an observation, its cause and a remedy.
+"""The doctor: many small checks of the appliance. Each reports an observation, its cause and a remedy.
 
 - `findings`: the result of a check
 - `context`: the input for the checks, such as files below a root directory, live states and command output

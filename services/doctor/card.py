@@ -10,7 +10,7 @@ from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WORN: Final = 9
-"""Lifetime value reported by the card from which the card counts as worn out.
+"""Minimum lifetime value, as reported by the card, at which the card counts as worn out.
 
 eMMC and newer SD cards report the used part of their lifetime in steps of 10 % (JESD84-B51, 7.4.40). The
 value 9 means 80 to 90 %.

@@ -16,7 +16,7 @@ from .findings import CheckStatus, Finding, skipped, warn
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Check of the doctor: its name, function, reason and, if there is one, a safe fix."""
+    """A check of the doctor: its name, function, reason and, if there is one, a safe fix."""
 
     name: str
     ask: Callable[[Appliance], Finding]
@@ -105,5 +105,5 @@ def examine(appliance: Appliance, checks: Sequence[Check] = CHECKS) -> Iterator[
 
 
 def is_well(findings: Sequence[tuple[Check, Finding]]) -> bool:
-    """Return True if no check found a fault. Warnings do not count."""
+    """Return True if no check found a fault. Warnings do not count as faults."""
     return all(finding.verdict is not CheckStatus.BAD for _, finding in findings)

@@ -50,7 +50,10 @@ class Appliance:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration in the file; the defaults if it is invalid, which a separate check reports."""
+        """The configuration in the file.
+
+        If it is invalid, which a separate check reports, the defaults are used.
+        """
         try:
             return read_configuration(toml_file.read(self.config, missing_ok=True))
         except ConfigurationError:
@@ -87,7 +90,7 @@ class Appliance:
 
     @cached_property
     def lights_sight(self) -> lights_state.Sight:
-        """The lights' published state, and whether it is current."""
+        """The lights daemon's published state, and whether it is current."""
         return lights_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
@@ -118,7 +121,7 @@ class Appliance:
             return None
 
     def number(self, path: str, base: int = 10) -> int | None:
-        """Return the number in a file below the root; None if the file does not contain one."""
+        """Return the number in a file below the root; None if the file contains no number."""
         text = self.text(path)
         try:
             return None if text is None else int(text, base)

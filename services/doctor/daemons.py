@@ -55,7 +55,7 @@ def sync(appliance: Appliance) -> Finding:
 
 
 def lights(appliance: Appliance) -> Finding:
-    """Check that the lights are showing the current state."""
+    """Check that the lights daemon is running, so that the lights show the current state."""
     sight = appliance.lights_sight
     if sight.state is None:
         return warn(f"{sight.why_not}: the lights are off", "Run `systemctl start logboat-lights`.")

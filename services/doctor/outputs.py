@@ -1,4 +1,4 @@
-"""Output check: whether alarms can turn on each siren, lamp and relay."""
+"""Output check: whether alarms can turn on every siren, lamp and relay."""
 
 from services.terminal.present import count
 

@@ -114,7 +114,7 @@ def alarms(appliance: Appliance) -> Finding:
         with _open(appliance) as database:
             found = open_alarms(database, _vessel(appliance), appliance.run)
     except StoreError:
-        return skipped("the document store cannot be read")  # the check `store` reports this
+        return skipped("the document store cannot be read")  # The check `store` reports this error.
     waiting = [alarm for alarm in found if alarm.cleared is None and not alarm.is_acknowledged]
     if not waiting:
         return good("no alarm is active that nobody has acknowledged")
@@ -128,7 +128,7 @@ def alarms(appliance: Appliance) -> Finding:
 
 
 def service(appliance: Appliance) -> Finding:
-    """Check whether a service of this vessel is overdue."""
+    """Check whether any maintenance task (service) of this vessel is overdue."""
     if not (appliance.data / _STORE).exists():
         return skipped("no document store yet")
     live = appliance.recorder
@@ -137,7 +137,7 @@ def service(appliance: Appliance) -> Finding:
         with _open(appliance) as database:
             found = overview(database, _vessel(appliance), live=live, utc=utc)
     except StoreError:
-        return skipped("the document store cannot be read")  # the check `store` reports this
+        return skipped("the document store cannot be read")  # The check `store` reports this error.
     overdue = [each for each in found.services if each.state is DueState.OVERDUE]
     if overdue:
         words = "; ".join(map(pressing_words, overdue))
@@ -169,7 +169,7 @@ def _report(appliance: Appliance) -> VesselReport | None:
             reports = completeness.verify(database, [_vessel(appliance)])
             return next((each for each in reports if each.sensors), None)
     except StoreError:
-        return None  # the check `store` reports this
+        return None  # The check `store` reports this error.
 
 
 def _open(appliance: Appliance) -> Database:

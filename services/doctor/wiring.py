@@ -28,14 +28,14 @@ _HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-
 
 
 def pins_of(appliance: Appliance) -> dict[int, str]:
-    """Return the pins that sensors and outputs use, each with the id of its user."""
+    """Return the pins that sensors and outputs use, each with the id of that sensor or output."""
     sensors = {pin: sensor.id for sensor in appliance.sensors if (pin := pin_of(sensor)) is not None}
     buttons = {each.silence_pin: each.id for each in appliance.outputs if each.silence_pin is not None}
     return sensors | buttons | {output.pin: output.id for output in appliance.outputs}
 
 
 def pin_of(sensor: SensorSettings) -> int | None:
-    """Return the BCM pin of a sensor; None for a sensor without a pin."""
+    """Return the BCM number of a sensor's pin; None for a sensor without a pin."""
     pin = getattr(sensor.options, "pin", None)
     return pin if isinstance(pin, int) else None
 
@@ -100,7 +100,7 @@ def overlays(appliance: Appliance) -> Finding:
 
 
 def one_wire(appliance: Appliance) -> Finding:
-    """Check that the thermometers of the sensors respond on the 1-wire bus."""
+    """Check that the configured thermometers respond on the 1-wire bus."""
     sensors = [sensor for sensor in appliance.sensors if isinstance(sensor.options, OneWireOptions)]
     if not sensors:
         return skipped("no sensor uses 1-Wire")
@@ -122,7 +122,7 @@ def one_wire(appliance: Appliance) -> Finding:
 
 
 def _missing(sensor: SensorSettings, there: Sequence[str]) -> str:
-    """Return a description of the device that does not respond on the 1-wire bus for a sensor; '' if none."""
+    """Describe a sensor's device if it does not respond on the 1-wire bus; return '' if it does."""
     address = options_of(sensor, OneWireOptions).address
     if address is not None:
         return "" if address in there else f"{address} does not respond"

@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 
 _TURN_S: Final = 0.5
 TRY_EVERY_S: Final = 2.0
-"""Seconds between attempts to open the device."""
+"""Interval between attempts to open the device, in seconds."""
 TRY_BAUD_S: Final = 3.0
-"""Seconds without a sentence after which the next baud rate is tried. Receivers send once a second."""
+"""Time without a sentence after which to try the next baud rate, in seconds. Receivers send once a second."""
 _ASSERT: Final = re.compile(r"(\d+\.\d+)#(\d+)")
 PULSES: Final = Path("/sys/class/pps/pps0/assert")
-"""File with the time and the number of the last pulse (Documentation/driver-api/pps.rst in the kernel)."""
+"""File with the time and number of the last pulse per second (kernel's Documentation/driver-api/pps.rst)."""
 
 
 def read_pulse(path: Path = PULSES) -> Pulse | None:
-    """Return the last pulse; None if there is none."""
+    """Return the last pulse per second; None if there is none."""
     try:
         match = _ASSERT.match(path.read_text())
     except OSError:
@@ -115,7 +115,7 @@ class Reader:
         if heard.count("sentence", now):
             self._station.bauds, self._next_baud_at = (), now + TRY_BAUD_S
             return
-        # A silent receiver may be switched off, in which case its baud rate cannot be found.
+        # A receiver that sends nothing may be switched off. In that case, its baud rate cannot be found.
         if now < self._next_baud_at or heard.is_silent(now):
             return
         if self.baud not in self._station.bauds:

@@ -1,6 +1,7 @@
-"""Decides when and by how much the clock is corrected. Does no I/O: callers read and correct the clocks.
+"""Decides when and by how much to correct the clock. No I/O is done here: callers access the clocks.
 
-The system's time service has priority. While it keeps the clock synchronised, no corrections are made.
+The system's time service has priority. While that service keeps the clock synchronised, no corrections are
+made.
 """
 
 from collections import deque
@@ -15,20 +16,20 @@ from .receiver_input import TimeReport
 from .time_judge import TimeJudge
 
 SENTENCE_UNCERTAINTY_S: Final = 1.0
-"""Uncertainty of a time from sentences alone, which arrive up to a second late at 4,800 baud."""
+"""Uncertainty of a time from sentences alone, in seconds. At 4,800 baud, they arrive up to a second late."""
 PULSE_UNCERTAINTY_S: Final = 0.01
-"""Uncertainty of a time from pulses, including the clock's drift until the next correction."""
+"""Uncertainty of a time from pulses, in seconds, including the clock's drift until the next correction."""
 CORRECT_EVERY_S: Final = 64.0
-"""Seconds between corrections. The drift in between is about 1 ms at 20 ppm."""
+"""Interval between corrections, in seconds. The drift in between is about 1 ms at 20 ppm."""
 STEP_S: Final = 2.0
-"""Deviation in seconds from which the clock is set at once. The kernel removes smaller ones gradually."""
+"""Minimum deviation for setting the clock at once, in seconds. Smaller deviations are removed gradually."""
 _SLEW_S: Final = 0.25
-"""Minimum deviation, in seconds, for a correction without pulses: the delay of sentences varies."""
+"""Minimum deviation for a correction without pulses, in seconds. The delay of sentences varies."""
 _PULSE_SLEW_S: Final = 0.0005
 _DRIFT: Final = 500e-6
-"""Rate at which the kernel increases its maximum error (MAXFREQ in linux/timex.h)."""
+"""Rate at which the kernel increases its maximum error, in s/s (MAXFREQ in linux/timex.h)."""
 _LATEST_S: Final = 0.95
-"""Maximum time, in seconds, from a pulse to the sentence that states its time."""
+"""Maximum time from a pulse to the sentence that states the pulse's time, in seconds."""
 _PULSES: Final = 9
 PULSE_LOST_AFTER_S: Final = 10.0
 
@@ -60,10 +61,10 @@ class Correction:
 
 
 class Discipline:
-    """The corrections of the system clock by one receiver."""
+    """Controller that determines the corrections of the system clock by one receiver."""
 
     def __init__(self, judge: TimeJudge, *, set_before: tuple[float, float] | None = None) -> None:
-        """Set the judge of the receiver's time.
+        """Set the object that judges the receiver's time, and the state from an earlier run.
 
         `set_before` is the boot clock time and the uncertainty of the last correction by an earlier run.
         """

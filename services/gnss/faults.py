@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of a receiver. The texts may contain fields in braces."""
+    """A fault of a receiver. The texts may contain fields in braces, which `filled` replaces."""
 
     name: str
     text: str

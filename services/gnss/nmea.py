@@ -1,7 +1,7 @@
-"""Parses the NMEA 0183 sentences of satellite receivers from which the time can be read.
+"""Parses the NMEA 0183 sentences from which a satellite receiver's time and state can be determined.
 
-Fields are as in NMEA 0183 and in u-blox's protocol descriptions. Every sentence must have a checksum. Other
-sentences yield None. Functions in this module are pure.
+Fields are as in NMEA 0183 and in u-blox's protocol descriptions. A line without a correct checksum raises
+NmeaError, and sentences of other types yield `Other`. Functions in this module are pure.
 """
 
 import re
@@ -16,7 +16,7 @@ LONGEST: Final = 256
 _SENTENCE: Final = re.compile(rb"\$(P[A-Z0-9]{1,5}|[A-Z]{2}[A-Z]{3}),([ -)+-~]*)\*([0-9A-Fa-f]{2})")
 _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\.\d{1,9})?")
 _CENTURY: Final = 80
-"""Lowest two-digit year of the 20th century. Satellite time begins in 1980."""
+"""Lowest two-digit year that is in the 20th century. GPS time begins in 1980."""
 
 
 class NmeaError(ValueError):
@@ -30,7 +30,7 @@ class Fix:
     utc: datetime | None
     """Time of the fix; None if the sentence has no date or no time."""
     is_valid: bool
-    """True if the status is A (valid) and not V (void)."""
+    """True if the status is A (valid), False if it is V (void)."""
     mode: str
     """Mode indicator, such as A (autonomous), E (estimated) or S (simulator); '' before NMEA 2.3."""
 
@@ -70,7 +70,7 @@ class AntennaStatus:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A valid sentence of a kind whose content Logboat does not use."""
+    """A valid sentence of a type that Logboat does not use."""
 
 
 Sentence = Fix | FullDate | FixQuality | InView | AntennaStatus | Other
@@ -82,7 +82,7 @@ def checksum(body: bytes) -> int:
 
 
 def sentence(body: str) -> bytes:
-    """Return a complete sentence with its checksum; `body` is the text between `$` and `*`."""
+    """Return a complete sentence, with `$` and checksum. `body` is the text between `$` and `*`."""
     return b"$%s*%02X\r\n" % (body.encode("ascii"), checksum(body.encode("ascii")))
 
 

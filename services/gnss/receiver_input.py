@@ -1,4 +1,4 @@
-"""Input from a satellite receiver, and counts of recent lines. Callers pass the bytes and the time."""
+"""Input from a satellite receiver, and counts of recent lines. Callers pass in the bytes and the time."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from . import nmea
 from .nmea import AntennaStatus, Fix, FixQuality, FullDate, InView, NmeaError
 
 LATELY_S: Final = 10.0
-"""Seconds after which data received from the receiver no longer counts as recent."""
+"""Age at which data from the receiver no longer counts as recent, in seconds."""
 IN_VIEW_S: Final = 30.0
 _REAL_MODES: Final = ("", "A", "D", "F", "P", "R")
-"""Mode indicators of a position from satellites: not E (estimated), M (by hand) or S (simulator)."""
+"""Mode indicators for a position from satellites, so without E (estimated), M (manual) or S (simulator)."""
 _REAL_QUALITIES: Final = range(1, 6)
 _ANTENNA_FAULTS: Final = ("OPEN", "SHORT")
 
@@ -44,7 +44,10 @@ class ReceiverInput:
         """True if the last sentence with a status reported no fix."""
 
     def feed(self, data: bytes, *, at: float) -> list[TimeReport]:
-        """Process received bytes, and return the times in them. `at` is the boot clock in seconds."""
+        """Process received bytes, and return the times that they report.
+
+        `at` is the boot clock in seconds.
+        """
         self._bytes_at = at
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > nmea.LONGEST:
@@ -70,7 +73,7 @@ class ReceiverInput:
         return sum(1 for _, kind in self._lines if kind == what)
 
     def has_time_sentence(self, at: float) -> bool:
-        """Return True if a sentence that can state the time was received recently."""
+        """Return True if a sentence of a type that can state the time was received recently."""
         return _is_recent(self._time_at, at)
 
     def is_not_from_satellites(self, at: float) -> bool:

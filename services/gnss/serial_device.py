@@ -34,7 +34,10 @@ class SerialDevice:
             raise OSError(error.args[0], "not a serial device") from None
 
     def read(self, timeout_s: float) -> bytes:
-        """Return received bytes; b'' if none arrive in time. Raise OSError if the device was disconnected."""
+        """Return received bytes; b'' if none arrive within `timeout_s`.
+
+        Raise OSError if the device is disconnected.
+        """
         ready, _, _ = select.select([self._fd], [], [], timeout_s)
         if not ready:
             return b""
@@ -44,5 +47,5 @@ class SerialDevice:
         return data
 
     def close(self) -> None:
-        """Close the device; it cannot be read afterwards."""
+        """Close the device. It cannot be read afterwards."""
         os.close(self._fd)

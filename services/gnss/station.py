@@ -1,4 +1,4 @@
-"""A satellite receiver: its input, its faults, and the corrections of the clock that follow from it.
+"""A satellite receiver: its input, its faults, and the resulting corrections of the clock.
 
 This module does no I/O of its own: callers pass the bytes, the clocks and the functions that set the clock.
 """
@@ -22,15 +22,15 @@ from .time_judge import Doubt, TimeJudge, required_s
 log = logging.getLogger(__name__)
 
 EARLIEST: Final = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
-"""Date, in seconds since 1970, that stands for the image's date if that is unknown."""
+"""Date to use if the system image's date is unknown, in seconds since 1970."""
 DIFFERS_S: Final = 3.0
-"""Minimum deviation, in seconds, from a clock set by another service, at which a warning is given."""
+"""Minimum deviation from a clock set by another service at which a warning is given, in seconds."""
 _MANY_BAD: Final = 0.2
 """Minimum fraction of sentences with wrong checksums at which a fault is reported."""
 
 
 class ClockSetter(Protocol):
-    """Interface to the functions of `services.clocks.kernel_clock`; tests pass their own."""
+    """Interface to the functions of `services.clocks.kernel_clock`. Tests pass other implementations."""
 
     def read(self) -> KernelClock:
         """Return the state of the clock."""
@@ -73,7 +73,7 @@ class Station:
         has_pps: bool = False,
         set_before: tuple[float, float] | None = None,
     ) -> None:
-        """Set the receiver's device, the image's date, and the access to the system clock.
+        """Set the receiver's device, the image's date, and the functions that access the system clock.
 
         `set_before` is as in `Discipline`. `utc` returns the system clock's time in seconds since 1970.
         """
@@ -95,7 +95,7 @@ class Station:
         self.input.restart()
 
     def closed(self, error: OSError) -> None:
-        """Record that the receiver's device could not be opened, or was lost."""
+        """Record that the receiver's device could not be opened, or was disconnected."""
         self._judge.interrupt()
         if isinstance(error, FileNotFoundError):
             self._open_fault = faults.NO_DEVICE.filled(device=self._device)
@@ -222,7 +222,7 @@ class Station:
 
 
 SETTLED_AFTER_S: Final = 10.0
-"""Seconds after the opening of a device before missing sentences are reported."""
+"""Time after a device was opened before missing sentences are reported, in seconds."""
 _DOUBTS: Final = {
     Doubt.ROLLOVER: faults.ROLLOVER,
     Doubt.TOO_OLD: faults.TOO_OLD,

@@ -1,7 +1,8 @@
-"""Decides whether the time that a satellite receiver reports is trusted. Callers pass the time of all clocks.
+"""Decides whether to trust the time that a satellite receiver reports. Callers pass in the clocks' times.
 
-The rule: the time is not before the image's date, and not 1024 weeks or more after it. It advances as the
-boot clock does, without an interruption. The further it would move the clock, the longer this must last.
+A time is trusted if it is less than 1024 weeks after the image's date, and not before that date. The reported
+time must also advance like the boot clock, without interruption. The further the correction would move the
+clock, the longer this must last.
 """
 
 from collections import deque
@@ -11,35 +12,39 @@ from typing import Final
 ROLLOVER_S: Final = 1024 * 7 * 86_400.0
 """Period after which the week number of GPS repeats, in seconds: 1024 weeks, or 19.6 years.
 
-Receivers derive the date from this number and from the date of their firmware. So an old receiver shows a
-date that is too early by this period.
+Receivers derive the date from the week number and from the date of their firmware. So an old receiver reports
+a date that is too early by this period.
 """
 CONFIRMED_AFTER_S: Final = 10.0
-"""Seconds for which a receiver's times must be consistent before they are trusted."""
+"""Time for which a receiver's times must be consistent before they are trusted, in seconds."""
 BACKWARD_AFTER_S: Final = 600.0
-"""Seconds for which a time must be consistent before the clock is set back.
+"""Time for which reported times must be consistent before the clock is set back, in seconds.
 
 A clock that is ahead was probably set by another source, so two sources contradict each other.
 """
 BACKWARD_S: Final = 60.0
-"""Correction in seconds from which setting the clock back needs the longer period."""
+"""Minimum correction backward that requires the longer period, in seconds."""
 INTERRUPTED_AFTER_S: Final = 5.0
-"""Seconds without a valid time after which the period begins again."""
+"""Time without a valid report after which the period of consistent times begins again, in seconds."""
 SPREAD_S: Final = 1.5
-"""Maximum difference, in seconds, between times that count as consistent.
+"""Maximum difference between times that count as consistent, in seconds.
 
-At 4,800 baud, a sentence can arrive up to a second later than another one.
+At 4,800 baud, the delay of a sentence can be up to a second longer than that of another.
 """
 WINDOW_S: Final = 60.0
-"""Seconds over which the delay of the sentences is compared. The sentence with the least delay counts."""
+"""Period over which delays of sentences are compared, in seconds.
+
+The sentence with the least delay is used.
+"""
 LATE: Final = 3
-"""Number of late times within `CONFIRMED_AFTER_S` from which they count as a jump, if they are many.
+"""Minimum number of late times within `CONFIRMED_AFTER_S` that can count as a jump.
 
 A few late times are ignored: on a busy board, the daemon sometimes reads a sentence seconds after its
-arrival. They count as many if there is more than one late time for every two times that are not late.
+arrival. Late times count as a jump only if there is also more than one of them for every two times that are
+not late.
 """
 JUMPS: Final = 3
-"""Number of jumps within `JUMPING_S` from which the time counts as inconsistent."""
+"""Minimum number of jumps within `JUMPING_S` at which the receiver's time counts as inconsistent."""
 JUMPING_S: Final = 120.0
 
 
@@ -47,7 +52,7 @@ class Doubt(Enum):
     """Reason why a receiver's time is not trusted."""
 
     ROLLOVER = "rollover"
-    """The date is before the image's date, and 1024 weeks later it would not be."""
+    """The date is before the image's date, but would not be if it were 1024 weeks later."""
     TOO_OLD = "too old"
     """The date is before the image's date."""
     TOO_NEW = "too new"
@@ -57,7 +62,7 @@ class Doubt(Enum):
 
 
 class TimeJudge:
-    """The times that a receiver has reported, and the difference between UTC and the boot clock."""
+    """Judge of a receiver's reported times, which also determines UTC minus the boot clock."""
 
     def __init__(self, *, image: float) -> None:
         """Set the image's date, in seconds since 1970. An earlier time is never trusted."""
@@ -71,7 +76,7 @@ class TimeJudge:
         self._doubt: Doubt | None = None
 
     def observe(self, utc: float, *, at: float) -> None:
-        """Process a valid time, which arrived at the boot clock time `at`. Both are in seconds."""
+        """Process a valid time that arrived at the boot clock time `at`. Both are in seconds."""
         self._doubt = self._range_doubt(utc)
         if self._doubt is not None:
             self._window.clear()
@@ -96,7 +101,7 @@ class TimeJudge:
             self._window.popleft()
 
     def interrupt(self) -> None:
-        """Process the end of the fix: the period of consistent times begins again with the next one."""
+        """Process the loss of the fix: the period of consistent times begins again with the next time."""
         self._window.clear()
         self._doubt = None
 
@@ -138,5 +143,8 @@ class TimeJudge:
 
 
 def required_s(correction_s: float) -> float:
-    """Return the seconds for which a time must be consistent before it corrects the clock by this much."""
+    """Return the time for which reported times must be consistent before the clock is corrected this much.
+
+    The result is in seconds.
+    """
     return BACKWARD_AFTER_S if correction_s < -BACKWARD_S else CONFIRMED_AFTER_S

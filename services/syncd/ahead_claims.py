@@ -1,7 +1,7 @@
-"""Checks peers' claims to have later samples of this vessel's current log, and notes them for the recorder.
+"""Checks claims by peers to have later samples of this vessel's current log, and notifies the recorder.
 
 A peer may repeat a claim with each reading that it sends, so a claim that is already known causes no file
-access. If the store cannot be read, the connection continues.
+access. If the store cannot be read, the connection to the peer continues.
 """
 
 import logging

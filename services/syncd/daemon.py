@@ -69,10 +69,10 @@ from .gateways import GatewayResources, Gateways, office_rule
 log = logging.getLogger(__name__)
 
 WRITE_EVERY: Final = 1.0
-"""Seconds between two writes of the live state."""
+"""Interval between writes of the live state, in seconds."""
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 _ANSWER_S: Final = 10.0
-"""Maximum seconds that a request through the control socket waits for the event loop."""
+"""Maximum time that a request through the control socket waits for the event loop, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class SyncDaemon:
         """The identity with which this vessel signs documents; None before an identity is loaded."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.quotas = Quotas(self._allowance, clock=_service_clock, largest=daily_quotas.largest)
-        """Daily limits on what each user, vessel and gateway may send."""
+        """Daily limits on the data that each user, vessel and gateway may send."""
         self._radio_key: RadioKeyWatch | None = None
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
@@ -133,7 +133,7 @@ class SyncDaemon:
         return daily_quotas.allowance(owner, budget)
 
     def stop(self) -> None:
-        """Request that the run end."""
+        """Request that the daemon stop."""
         self._is_stopping = True
         self._called.set()
 
@@ -242,7 +242,10 @@ class SyncDaemon:
         return Gateways(configuration, means)
 
     def _loaded(self) -> FleetIdentity:
-        """Load the identity that signs documents from now on. Raise IdentityError if it cannot be used."""
+        """Load and return the identity that signs documents from now on.
+
+        Raise IdentityError if it is unusable.
+        """
         self._own = identity_files.load(self._places.identity)
         return self._own
 
@@ -421,7 +424,7 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time for selecting the radio key, by the rule that the boot uses, so that both agree."""
+        """Return the time at which to select the radio key, by the same rule as the boot does."""
         return clock.now(self._places.data, utc=time.time())
 
     def _reload_users(self, mesh: Mesh) -> None:
@@ -450,7 +453,7 @@ class SyncDaemon:
             self.mesh.own_identity_connected(board)
 
     def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
-        """Leave a note for the recorder if another vessel has later samples of this vessel's log."""
+        """Leave a note for the recorder if a peer claims to have later samples of this vessel's log."""
         if self.mesh is not None:
             ahead_claims.check_claim(
                 claim,

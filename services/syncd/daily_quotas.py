@@ -1,9 +1,9 @@
-"""Limits on what each user, vessel and gateway may send per day, derived from the card's budget.
+"""Daily limits on the data that each user, vessel and gateway may send, derived from the card's budget.
 
 The shares of the card (`budget_shares`) limit the data that is stored. The limits in this module apply to all
 data that is written, even if it is soon replaced. Accepted documents are passed on to the whole fleet, so
-without limits a faulty or hostile phone could wear out every card in the fleet. No honest peer approaches
-these limits:
+without limits a faulty or hostile phone could wear out every card in the fleet. No honest peer comes close to
+these limits. Examples of what honest peers send:
 
 - A user writes a few hundred notes and acknowledgements a day. A crew member's app that writes a document
   every five seconds writes 17,280 documents a day.
@@ -21,7 +21,7 @@ from sync.peer.quotas import LARGEST, Allowance
 
 USER_REVISIONS: Final = 20_000
 USER_SHARE: Final = 4
-"""Number by which the crew's share of the card is divided to get a user's daily limit.
+"""Divisor of the crew's share of the card: the quotient is a user's daily limit.
 
 A user may send at most a quarter of the share per day, and so cannot replace the whole share within a day.
 """
@@ -32,13 +32,13 @@ This limit applies to the smallest cards, and is enough for two photographs.
 """
 CURRENT_REVISIONS: Final = 10_000_000
 CURRENT_BYTES: Final = 6_000_000_000
-"""Maximum size of all revisions of a fleet's current values per day, in bytes."""
+"""Maximum size of all revisions of a fleet's current values in one day, in bytes."""
 READING_BYTES: Final = 1_000
-"""Size in bytes of a small reading document, from a window that was closed early."""
+"""Size of a small reading document from a window that was closed early, in bytes."""
 BOUNDS_BYTES: Final = 512 * 1024
-"""Maximum size in bytes of a `forwarded` document.
+"""Maximum size of a `forwarded` document, in bytes.
 
-It lists every sensor in each log of a fleet, with 40 bytes for each sensor.
+Such a document lists every sensor in each log of a fleet, with 40 bytes for each sensor.
 """
 
 _VESSEL: Final = "vessel:"

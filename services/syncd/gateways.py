@@ -1,7 +1,7 @@
 """Creates the gateways configured in `logboat.toml`, and runs them as part of the sync daemon.
 
-Gateways do not need a fleet identity: a vessel without a fleet also forwards its documents. A gateway with a
-problem, such as a missing file, is reported, and does not affect other gateways.
+Gateways do not need a fleet identity: a vessel without a fleet also forwards its documents. A problem with a
+gateway, such as a missing file, is reported, and does not affect other gateways.
 """
 
 import asyncio
@@ -51,9 +51,9 @@ from sync.store import Database, Document
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 5.0
-"""Seconds between checks of this machine's network interfaces."""
+"""Interval between checks of this machine's network interfaces, in seconds."""
 WAY_EVERY: Final = 60.0
-"""Number of seconds between queries of the route to a gateway, as long as the interfaces do not change."""
+"""Interval between queries of the route to a gateway, in seconds, while the interfaces do not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +190,14 @@ class _RunningGateway:
         await self.gateway.stop()
 
     def situation(self) -> Situation:
-        """Return the network interfaces and the time of day that policies depend on."""
+        """Return the current network interfaces and time of day, on which policies depend."""
         return Situation(self._interface, self._minute())
 
     def update_route(self, now: float, *, has_changed: bool) -> None:
-        """Query the route. If the policy does not depend on the route, only report changed interfaces."""
+        """Query the route to the gateway.
+
+        If no policy depends on the route, only report changed interfaces.
+        """
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
                 self._asked_at = now

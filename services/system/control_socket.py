@@ -1,8 +1,8 @@
 """Control sockets, which pass a user's request to a running daemon.
 
-They are Unix stream sockets in the run directory. A connection carries one request and one answer, each of
-which is one line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`, and the
-lights daemon on `lights.sock` if outputs are configured:
+The sockets are Unix stream sockets in the run directory. A connection carries one request and one answer.
+Each of them is one line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`, and
+the lights daemon on `lights.sock` if outputs are configured:
 
     {"op":"add","sensor":"fuel-dip","value":0.42}
     {"ok":true,"log":"qwerty","sequence":17}   or   {"ok":false,"error":"…"}
@@ -39,15 +39,15 @@ LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
 """Seconds after which the server disconnects a client that has not sent its request."""
 ANSWER_S: Final = 15.0
-"""Maximum wait, in seconds, of a client for the answer. The recorder reports a timeout after 10 s."""
+"""Maximum time for which a client waits for the answer, in seconds. The recorder times out after 10 s."""
 LONGEST_TEST_S: Final = 60.0
-"""Maximum time in seconds for which a test turns an output on."""
+"""Maximum time for which a test turns an output on, in seconds."""
 LONGEST_PATH: Final = 107
 """Maximum length of a socket's path in bytes, without the terminating null byte (unix(7))."""
 
 
 class ControlError(Exception):
-    """The daemon cannot be reached. The message states the reason and the remedy."""
+    """The daemon cannot be reached. The error message states the reason and the remedy."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     log: str | None = None
     sequence: int | None = None
     offered: int | None = None
-    """Number of rejected documents that are sent again, in the answer to a `Retry`."""
+    """Number of rejected documents that will be sent again, in the answer to a `Retry`."""
     on: bool | None = None
     """State that was read back from the pin, in the answer to an `OutputTest`; None if it was not read."""
     error: str | None = None
@@ -101,14 +101,14 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 Asked = TypeVar("Asked", Addition, Retry, OutputTest)
 Handler = Callable[[Asked], ControlAnswer]
-"""Function that handles a request, and may block. Each connection calls it from a separate thread."""
+"""Function that handles a request, and may block. It is called on a separate thread for each connection."""
 
 _LISTENERS: Final[Mapping[type[msgspec.Struct], tuple[str, str]]] = {
     Addition: (SOCKET, "recorder"),
     Retry: (SYNC_SOCKET, "sync daemon"),
     OutputTest: (LIGHTS_SOCKET, "lights daemon"),
 }
-"""File name of the socket to which each type of request is sent, and the name of the daemon behind it."""
+"""Socket's file name, and the name of the daemon that listens on it, by type of request."""
 _decode_answer: Final = msgspec.json.Decoder(ControlAnswer).decode
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class FolderWatch:
-    """Detector of changes that a user makes to a folder or file while a daemon runs."""
+    """Detector of changes that a user makes to a folder or file while a daemon is running."""
 
     def __init__(self, folder: Path) -> None:
         """Start with the current state as the accepted state.

@@ -28,7 +28,7 @@ def boot_id(root: Path = Path("/")) -> str:
 
 
 def image_epoch() -> float:
-    """Return the date of the image in seconds since 1970; the current time cannot be earlier.
+    """Return the date of the system image, in seconds since 1970. The current time cannot be earlier.
 
     Return 0 if the date is unknown.
     """

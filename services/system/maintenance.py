@@ -26,7 +26,7 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """The root file system could not be made writable or read-only. The message states the remedy."""
+    """The root file system could not be made writable or read-only. The error message states the remedy."""
 
 
 def seconds(text: str) -> int:
@@ -55,7 +55,9 @@ def run(command: Sequence[str]) -> None:
 
 
 def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), tool: Run = run) -> None:
-    """Make the root file system writable for `duration` seconds from now, even if it already is writable.
+    """Make the root file system writable for `duration` seconds from now.
+
+    If it is already writable, only the end of maintenance changes.
 
     Raise MaintenanceError or OSError if that fails.
     """
@@ -93,7 +95,7 @@ def end(place: Path, *, tool: Run = run) -> None:
 
 
 def until(place: Path) -> float | None:
-    """Return the end of maintenance in seconds since 1970; None if maintenance is not in progress."""
+    """Return the time at which maintenance ends, in seconds since 1970; None if none is in progress."""
     try:
         return float(json.loads((place / STATE).read_bytes())["until"])
     except (OSError, ValueError, KeyError, TypeError):

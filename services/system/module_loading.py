@@ -1,4 +1,4 @@
-"""Disables garbage collection during imports, because the imported objects are never freed."""
+"""Disables garbage collection during imports, because imported objects are never freed."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Disable garbage collection in a context that imports modules.
+    """Return a context manager that disables garbage collection while modules are imported.
 
     This saves a tenth of the startup time on a slow board.
     """

@@ -1,4 +1,4 @@
-"""Messages from a service to systemd (sd_notify(3)), and the list of failed units.
+"""Messages from a service to systemd (sd_notify(3)), and systemd's list of failed units.
 
 The messages report that a service is starting, ready, alive or stopping. Without systemd, none are sent.
 """
@@ -46,7 +46,7 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def set_watchdog(self, seconds: float) -> None:
-        """Replace the watchdog's time limit of the daemon's unit until the daemon ends."""
+        """Replace the time limit of the unit's watchdog until the daemon ends."""
         self._send(f"WATCHDOG_USEC={round(seconds * 1e6)}")
 
     def progress(self) -> None:
@@ -87,7 +87,7 @@ class ImportProgress:
 
     On a slow board, imports take most of the startup time.
 
-    The hook must be first in `sys.meta_path`, and never finds a module itself.
+    The hook must be the first entry in `sys.meta_path`. It never finds a module itself.
     """
 
     def __init__(self, notifier: Notifier) -> None:
@@ -106,7 +106,7 @@ class ImportProgress:
 def failed_units(ask: Callable[[], str] | None = None) -> tuple[str, ...]:
     """Return the names of Logboat's units that have failed; empty without systemd.
 
-    `ask` returns systemd's list; None runs systemctl.
+    `ask` is a function that returns systemd's list; None uses systemctl.
     """
     from subprocess import SubprocessError  # not needed when a daemon starts
 
