@@ -1,4 +1,4 @@
-"""Packs files into one compressed tar file in memory, so that packing works even when the disk is full."""
+"""Packs files into a compressed tar archive in memory, so that packing works even if the disk is full."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ from .contents import ArchiveFile
 
 
 def packed(parts: Iterable[ArchiveFile], *, folder: str, utc: float) -> bytes:
-    """Return the bytes of a `.tar.gz` with all files in one folder."""
+    """Return a `.tar.gz` archive in which all files are in `folder`. `utc` is their modification time."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=9) as archive:
         for part in parts:

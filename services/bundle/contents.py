@@ -1,4 +1,4 @@
-"""The files in the support archive. If a file cannot be created, it is replaced with an error message.
+"""The files in the support archive. If a file cannot be created, it contains an error message instead.
 
 Configuration files include only values that are known to be harmless (`redaction`). Other files on the card
 are not included.
@@ -31,21 +31,22 @@ from .redaction import redact
 from .secrets import REMOVED, Remover
 
 MOST_BYTES: Final = 400_000
-"""Maximum number of characters in an archived file; only the end of a longer log is kept."""
+"""Maximum number of characters in an archived file. Of a longer file, only the end is included."""
 SAMPLES: Final = 5
-"""Number of documents to include for each kind, the newest first."""
+"""Number of documents to include for each document type, newest first, and of samples in each document."""
 _LEAST_ANYWHERE: Final = 8
 """Minimum length, in characters, at which an omitted configuration value is removed from all files.
 
-Such a value may not be secret, and removing short values everywhere would make the files unreadable.
+Shorter values are removed only from the configuration file. They are often not secret, and removing them
+everywhere would make the other files unreadable.
 """
 _SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
 _SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
 CARD_FILES: Final = ("vessel.toml", "sensors.toml")
 _FIRMWARE: Final = re.compile(r"\[[A-Za-z0-9=.-]{1,20}\]|[a-z0-9_]{1,40}=[\w.,:=+-]{0,60}")
-"""Pattern of a line in config.txt that is a condition or a setting.
+"""Pattern that matches the lines of config.txt that are conditional filters or settings.
 
-Such lines contain no secrets. Other lines, such as comments, may contain anything.
+These lines contain no secrets. Other lines, such as comments, may contain anything.
 """
 _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
@@ -59,7 +60,7 @@ class ArchiveFile:
 
 
 def secrets_of(appliance: Appliance) -> set[str]:
-    """Return the secrets found in the vessel's configuration and identity files."""
+    """Return the secrets in the vessel's configuration files and identity files."""
     secrets: set[str] = set()
     for path in _settings_files(appliance).values():
         secrets.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
@@ -189,7 +190,7 @@ def _doctor(appliance: Appliance) -> str:
 
 
 def _documents(appliance: Appliance) -> str:
-    """Return the newest documents of each kind as JSON, without most of their samples."""
+    """Return the newest documents of each type as JSON, with only the first samples of each document."""
     counts: dict[str, Any] = {}
     path = appliance.data / "log.db"
     with Database.open(path, policy=POLICY, checkpoint_pages=0, create=False) as database:
@@ -224,7 +225,7 @@ def _indented(path: Path) -> str:
 
 
 def _kept(data: Path) -> str:
-    """Return the most recent errors in the log, oldest first."""
+    """Return the text of the error files in the data folder, oldest errors first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
     return "".join(texts) or "(no errors are stored)\n"
 

@@ -1,7 +1,7 @@
 """Reduces configuration files to content that is known to be harmless, so that they can be sent to others.
 
-The file is processed token by token, and need not be valid, because people who ask for help often have an
-invalid one. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was understood.
+The file is processed token by token. It need not be valid, because a user who asks for help often has an
+invalid file. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was understood.
 Everything else is left out, including comments and multi-line strings. After mismatched brackets or quotes,
 everything up to the next known heading, or to the end of the file, is left out.
 
@@ -46,7 +46,7 @@ SECTIONS: Final = frozenset(
         "service",
     ]
 )
-"""Names of tables, and keys whose values are tables. Each key in such a table is checked separately."""
+"""Names of TOML tables, and keys whose values are tables. Each key in such a table is checked separately."""
 HARMLESS: Final = frozenset(
     [
         *LIGHTS,
@@ -187,12 +187,12 @@ HARMLESS: Final = frozenset(
 )
 """Keys whose values are not secret.
 
-`key` and similar keys contain file names. All other keys are left out.
+The values of `key` and similar keys are file names. The value of any key that is not listed is left out.
 """
 SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
-"""Configuration keys whose values are left out on purpose.
+"""Configuration keys whose values are always left out.
 
-SSH keys are included although they are not secret, because they identify a person.
+SSH public keys are listed although they are not secret, because they identify a person.
 """
 
 _TOKEN: Final = re.compile(
@@ -202,11 +202,11 @@ _TOKEN: Final = re.compile(
 _HEADING: Final = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_.-]+)[ \t]*(\]\]?)[ \t]*(#.*)?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-f_xo.:TZ+-]{0,40}")
-"""Pattern of numbers, dates and booleans. Other unquoted words do not match."""
+"""Pattern that matches unquoted numbers, dates and booleans, but no other unquoted words."""
 _QUOTED: Final = re.compile(r'"([^"]*)"|\'([^\']*)\'')
 _TRIPLE: Final = ('"""', "'''")
 _LONGEST: Final = 2_000
-"""Maximum length of a line in characters; no real setting is longer."""
+"""Maximum length, in characters, of a line that is processed. No real setting is longer."""
 
 
 @dataclass(slots=True)
@@ -215,7 +215,7 @@ class Redacted:
 
     text: str
     secrets: set[str]
-    """Values that were left out, both as written in the file and decoded. Other files may quote them."""
+    """Values that were left out, both as written and decoded. Other files may contain them too."""
     values: int = 0
     """Number of values that were left out."""
     comments: int = 0
@@ -227,7 +227,7 @@ class Redacted:
 
 
 def redact(text: str) -> Redacted:
-    """Return the text of a TOML file without anything that may be secret. No exception is raised."""
+    """Return the text of a TOML file without anything that may be secret. This raises no exception."""
     redactor = _Redactor()
     for line in text.removeprefix("\ufeff").split("\n"):
         redactor.take(line.removesuffix("\r"))
@@ -235,7 +235,7 @@ def redact(text: str) -> Redacted:
 
 
 class _NotUnderstoodError(Exception):
-    """The line is not a valid setting."""
+    """Error raised for a line of a TOML file that is not a valid setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,7 @@ class _Token:
 
 @dataclass(slots=True)
 class _Frame:
-    """A bracket that has not been closed."""
+    """An opening bracket or brace that has not been closed yet."""
 
     sign: str
     is_shown: bool
@@ -256,7 +256,7 @@ class _Frame:
     It is `item` (a value, or a key within braces), `equals`, `value`, or `comma` (or the closing bracket).
     """
     is_next_shown: bool = True
-    """True if the key just read within braces is harmless."""
+    """True if the most recent key within these braces is harmless, so that its value may be shown."""
 
 
 @dataclass
@@ -273,9 +273,9 @@ class _Redactor:
     _is_section_shown: bool = True
     _lines: list[str] = field(default_factory=list)
     _within: list[int] = field(default_factory=list)
-    """Numbers of the lines that continue a harmless value.
+    """Indices in `_lines` of the lines that continue a harmless multi-line value.
 
-    These lines are removed from the result if the value's brackets do not match.
+    Their text is removed from the result if the value's brackets turn out not to match.
     """
 
     def take(self, line: str) -> None:
@@ -283,13 +283,13 @@ class _Redactor:
         self._lines.append(self._line(line))
 
     def end(self) -> Redacted:
-        """Return the result at the end of the file."""
+        """Return the redacted file. Call this after the last line has been processed."""
         self._take_back()
         self.found.text = "\n".join(self._lines)
         return self.found
 
     def _take_back(self) -> None:
-        """Remove the lines that seemed to continue a value whose brackets turned out not to match."""
+        """Remove the text of lines that seemed to continue a value, if the value's brackets do not match."""
         for number in self._within:
             if self._lines[number].strip():
                 self._lines[number] = REMOVED
@@ -297,7 +297,7 @@ class _Redactor:
         self._within = []
 
     def _line(self, line: str) -> str:
-        """Return the redacted form of a line."""
+        """Return the redacted form of the file's next line."""
         if any(quotes in line for quotes in _TRIPLE):
             self._is_over = True
         if len(line) > _LONGEST or not line.replace("\t", " ").isprintable():
@@ -360,7 +360,7 @@ class _Redactor:
         return shown
 
     def _continued(self, line: str) -> str | None:
-        """Return the redacted form of a line within open brackets; None if the line cannot be there."""
+        """Return the redacted form of a line within open brackets; None if it cannot be their content."""
         is_shown = all(frame.is_shown for frame in self._frames)
         heading = _HEADING.fullmatch(line)
         if is_shown and heading is not None and not _PLAIN.fullmatch(heading[2]):
@@ -481,7 +481,7 @@ def _tokens(line: str) -> Iterator[_Token]:
 
 @lru_cache(maxsize=256)
 def _is_near(name: str) -> bool:
-    """Return True if a name is a configuration key, possibly misspelt, rather than a misplaced value."""
+    """Return True if a name is a configuration key or resembles one, and so is not a misplaced value."""
     known = HARMLESS | SECTIONS | SECRET
     return name in known or bool(get_close_matches(name[:40], known, n=1, cutoff=0.8))
 

@@ -14,7 +14,7 @@ from sensors.plaintext import clean
 
 REMOVED: Final = "(removed)"
 _LEAST: Final = 4
-"""Minimum length, in characters, of a secret to remove. Shorter strings would match harmless text."""
+"""Minimum length, in characters, of a secret to remove by value. Shorter ones would match harmless text."""
 _FORMS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"scrypt\$[^\s\"',}]+"),
@@ -34,7 +34,7 @@ _CUT: Final = (40, 80)
 
 
 def _forms_of(value: str) -> Iterator[str]:
-    """Yield the forms in which a secret appears in logs, JSON, URLs and messages, whole or shortened."""
+    """Yield the forms in which a secret may appear in logs, JSON, URLs and messages, in full or truncated."""
     for whole in (value, clean(value)):
         for cut in (whole, *(whole[:length] for length in _CUT if len(whole) > length)):
             yield cut
@@ -48,7 +48,7 @@ class Remover:
     """A filter that removes secrets from text."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        """Create a filter that also removes `values`, the secrets of this vessel."""
+        """Create a filter that removes `values` as well as secrets with a known format."""
         forms = {form for value in values for form in _forms_of(value.strip())}
         self._values = sorted((value for value in forms if len(value) >= _LEAST), key=len, reverse=True)
 
