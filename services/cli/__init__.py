@@ -5,8 +5,9 @@
 - `log/`, `alarms`, `silence`, `notes`, `verify`: recorded data
 - `config`, `boot`, `daemons`: configuration, an appliance's boot, the daemons
 - `db/`: operations on any document store, and its replication over the network
-- `maintenance`: makes an appliance's root file system writable temporarily
-- `doctor`, `lights`, `outputs`, `bundle`: health checks, the lights, sirens, the support archive
+- `maintenance`: makes an appliance's root file system temporarily writable
+- `doctor`, `lights`, `outputs`, `bundle`: health checks, the lights, outputs such as sirens, the support
+  archive
 - `handbook`: shows pages from the handbook
 - `fleet/`: vessel identities, cards and password hashes, for the fleet's operator
 

@@ -13,7 +13,7 @@ from services.terminal.present import screen
 
 ID_HELP: Final = "alarm as shown by `logboat alarms`: any unique ending of its id"
 MOST_SHOWN: Final = 100
-"""Maximum number of alarms that `logboat alarms` without --all lists. It counts the others."""
+"""Maximum number of alarms that `logboat alarms` lists without --all. Further alarms are only counted."""
 LISTED: Final = 10
 """Maximum number of alarms that `logboat ack` without an id lists."""
 
@@ -78,7 +78,7 @@ def ack(args: Namespace, world: Environment) -> int:
 
 
 def _only_alarm(args: Namespace) -> str:
-    """Return the id of the alarm that is not acknowledged, if there is exactly one.
+    """Return the id of the only alarm that is not acknowledged.
 
     Raise UsageError with the commands to choose from if there are several, and FailedError if there is none.
     """
@@ -103,7 +103,9 @@ def _only_alarm(args: Namespace) -> str:
 
 
 def acting_person(args: Namespace, world: Environment) -> str:
-    """Return the name of the user who acknowledges or silences: that given with `--by`, or the login name.
+    """Return the name of the user who acknowledges or silences an alarm.
+
+    This is the name given with `--by`, or else the login name.
 
     Raise UsageError if the name is blank.
     """

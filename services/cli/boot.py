@@ -40,7 +40,7 @@ def boot_arguments(parser: ArgumentParser) -> None:
 def boot(args: Namespace, world: Environment) -> int:
     """Apply the files on the card, and set up everything that depends on them.
 
-    Always return 0, so that no fault stops the boot.
+    Always return 0, so that no fault prevents the machine from starting.
     """
     with loading():
         from services.boot import clock, run, system

@@ -66,5 +66,5 @@ def _write(path: Path, data: bytes) -> None:
         if partial != path:
             partial.replace(path)
     finally:
-        if partial != path:  # the output is not a device, which must not be removed
+        if partial != path:  # the output is a regular file, not a device, which must not be removed
             partial.unlink(missing_ok=True)

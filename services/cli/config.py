@@ -1,4 +1,4 @@
-"""`logboat config check FILE…` checks files as each boot does; `config apply FILE` applies a file.
+"""`logboat config check FILE…` checks files as each boot does. `config apply FILE` applies a file.
 
 `config sender` computes the configuration keys for an analog sender from its electrical data.
 """
@@ -251,7 +251,7 @@ def _sender(args: Namespace) -> int:
 
 
 def _assignment(name: str, value: object) -> str:
-    """Return the TOML text that sets a key. A long list of pairs is wrapped onto further lines."""
+    """Return the TOML text that sets a key. A long list of pairs is continued on further lines."""
     # `textwrap` breaks lines at spaces, so only the spaces between two pairs are kept.
     text = f"{name} = {json.dumps(value, ensure_ascii=False)}".replace(" ", _NO_BREAK).replace(
         f"],{_NO_BREAK}[", "], ["

@@ -1,4 +1,7 @@
-"""`logboat doctor`: many small checks, each of which reports an observation, its cause and a remedy."""
+"""`logboat doctor`: many small checks of the appliance.
+
+Each reports an observation, its cause and a remedy.
+"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator

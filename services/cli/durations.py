@@ -11,7 +11,7 @@ _UNITS: Final = {
     "d": {"d", "day", "days"},
     "w": {"w", "week", "weeks"},
 }
-"""Names of each unit of time. `m` means minutes."""
+"""Accepted names of each unit of time. `m` means minutes."""
 _FACTORS: Final = {word: _SECONDS[unit] for unit, words in _UNITS.items() for word in words}
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)")
 _LONGEST_S: Final = 1e11

@@ -1,4 +1,4 @@
-"""`logboat help`: shows a handbook page, wrapped to the terminal's width. The card contains all pages."""
+"""`logboat help`: shows a handbook page, wrapped to the terminal's width. Every card contains all pages."""
 
 import re
 from argparse import ArgumentParser, Namespace
@@ -19,7 +19,7 @@ INSTALLED: Final = Path("/usr/share/logboat/handbook")
 _IN_REPOSITORY: Final = Path(__file__).parents[2] / "docs"
 _USUAL: Final = ("getting-started", "sensors", "lights", "troubleshooting", "faults", "commands", "glossary")
 _MOST_MENTIONS: Final = 5
-"""Maximum number of pages to list as containing a word that is not the name of a page."""
+"""Maximum number of pages to list for a word that is not the name of a page."""
 
 
 def help_arguments(parser: ArgumentParser) -> None:
@@ -75,7 +75,9 @@ def _known(topic: str, pages: Mapping[str, Path]) -> str:
 
 
 def _mentions(word: str, pages: Mapping[str, Path]) -> list[str]:
-    """Return the names of the pages that contain a word most often. Pages with it in a heading come first.
+    """Return the names of the pages that contain a word most often.
+
+    Pages that have the word in a heading come first.
 
     Case and hyphens are ignored, so `wifi` is also found as `Wi-Fi`.
     """

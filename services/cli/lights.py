@@ -1,4 +1,4 @@
-"""`logboat lights`: runs the lights daemon, or tests, turns off or explains the lights."""
+"""`logboat lights`: runs the lights daemon. Its actions test, turn off or explain the lights."""
 
 import os
 import signal

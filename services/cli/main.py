@@ -37,7 +37,7 @@ class Command:
     function: str = ""
     """Name of the command's function; '' if it is the name of the command.
 
-    A command whose name is a Python keyword needs a different name for its function.
+    A command whose name is a Python keyword needs a function with a different name.
     """
 
 
@@ -102,8 +102,8 @@ def _ended(arguments: list[str], world: Environment) -> int:
         status = _run(arguments, world)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe. Python flushes the stream again at exit, so redirect it to
-        # /dev/null.
+        # The program that reads the output has closed the pipe. Python flushes the stream again at exit, so
+        # redirect it to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

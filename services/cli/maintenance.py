@@ -1,4 +1,4 @@
-"""`logboat maintenance [--for 30m | --end]`: makes the appliance's root file system writable temporarily."""
+"""`logboat maintenance [--for 30m | --end]`: makes the appliance's root file system temporarily writable."""
 
 import os
 from argparse import ArgumentParser, Namespace

@@ -15,7 +15,7 @@ from services.terminal.present import time_text
 from .alarms import acting_person
 
 LONGEST: Final = 10_000
-"""Maximum length of a note in characters: a few pages.
+"""Maximum length of a note, in characters: a few pages.
 
 The length is limited because each note is replicated to every vessel.
 """

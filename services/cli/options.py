@@ -20,7 +20,7 @@ from services.terminal.present import fold, wrap
 
 _SEVERAL: Final = frozenset({ZERO_OR_MORE, ONE_OR_MORE})
 _REST: Final = frozenset({PARSER, REMAINDER})
-"""Counts of arguments that argparse cannot mix with options."""
+"""Values of `nargs` with which argparse cannot mix arguments and options."""
 
 
 class Parser(ArgumentParser):
@@ -58,7 +58,7 @@ class Parser(ArgumentParser):
 
 
 class Folded(HelpFormatter):
-    """Formatter of help text that fits a terminal of any width, even if a part of the usage is long."""
+    """Formatter that fits help text into any terminal width, even if a part of the usage is long."""
 
     def _format_usage(
         self,
@@ -74,7 +74,7 @@ class Folded(HelpFormatter):
 
 
 class FoldedLines(Folded):
-    """Formatter of help text that also keeps the line breaks of a description."""
+    """Formatter that fits help text into any terminal width, and keeps the line breaks of a description."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         del indent

@@ -1,4 +1,4 @@
-"""`logboat outputs`: lists sirens and other outputs; `outputs test ID` turns one on for a moment."""
+"""`logboat outputs`: lists sirens and other outputs. `outputs test ID` briefly turns an output on."""
 
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING

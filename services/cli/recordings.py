@@ -1,4 +1,4 @@
-"""`logboat import --check FILE`: shows how a CSV recording is understood, and how sensors can replay it."""
+"""`logboat import --check FILE`: shows how Logboat reads a CSV recording, and how sensors can replay it."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path

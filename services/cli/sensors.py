@@ -16,7 +16,7 @@ EVERY_S: Final = 1.0
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
 """Escape sequence that moves the cursor to the top left, and erases the screen from there (ECMA-48).
 
-The new text is printed right after it, so the screen hardly flickers.
+The new text is printed right after the sequence, so the screen hardly flickers.
 """
 
 

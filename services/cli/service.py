@@ -1,4 +1,7 @@
-"""`logboat service`: lists services and when they are due. `logboat service done NAME` records one."""
+"""`logboat service`: lists maintenance tasks (services) and when they are due.
+
+`logboat service done NAME` records that a service was done.
+"""
 
 import math
 from argparse import SUPPRESS, ArgumentParser, Namespace
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 LONGEST: Final = 1000
-"""Maximum length of the text of a record in characters, because each record is sent to every vessel."""
+"""Maximum length of a service record's text, in characters. Each record is sent to every vessel."""
 _HOUR_S: Final = 3600.0
 
 
@@ -53,7 +56,7 @@ def service_arguments(parser: ArgumentParser) -> None:
 
 
 def service(args: Namespace, world: Environment) -> int:
-    """List the services, or record one. Return 0."""
+    """List the services, or record that one was done. Return 0."""
     return _done(args, world) if args.action == "done" else _list(args, world)
 
 
@@ -124,7 +127,7 @@ def _done(args: Namespace, world: Environment) -> int:
 
 
 def _named(services: "Sequence[Due]", name: str) -> "Due":
-    """Return the service with a name or an id. Raise UsageError if there is none, or if there are several."""
+    """Return the service with the given name or id. Raise UsageError if no service matches, or several do."""
     from sensors.units import close
 
     if not services:
@@ -148,7 +151,7 @@ def _ids(services: "Sequence[Due]") -> str:
 def _running_time(written: str | None, service: "Due") -> float | None:
     """Return the running time to record, in seconds; None if running hours do not count.
 
-    Raise UsageError if the time that was given cannot be right, and FailedError if the time is not known.
+    Raise UsageError if the time that was given is impossible, and FailedError if the time is not known.
     """
     plan, counter_s = service.plan, service.counter_s
     if plan.run_s is None:

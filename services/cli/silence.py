@@ -62,7 +62,7 @@ def silence(args: Namespace, world: Environment) -> int:
             chosen = _all(database, here, args)
         else:
             chosen = [_named(database, args.id)]
-            with suppress(CommandError):  # the store may contain several vessels, and none be this one
+            with suppress(CommandError):  # the store may contain several vessels, none of them this one
                 here = _audible(args, world, database)
         trust = trust_of(synced=world.is_clock_synced())
         silences.silence(database, chosen, who=who, utc=utc, duration_s=duration, trust=trust)
@@ -105,9 +105,9 @@ def _duration(text: str) -> float:
 
 
 def _audible(args: Namespace, world: Environment, database: "Database") -> "list[AlarmFact]":
-    """Return the audible alarms of the vessel that is selected with `--vessel`, or those that sound here.
+    """Return the audible alarms of the vessel selected with `--vessel`, or else those that sound here.
 
-    Alarms of other vessels sound here if an output of this vessel sounds for them.
+    Other vessels' alarms sound here if an output of this vessel is configured to sound for them.
     """
     from services.alarms.audible import audible
     from services.state import lights_state
@@ -154,7 +154,7 @@ def _all(database: "Database", here: "list[AlarmFact]", args: Namespace) -> "lis
 def _named(database: "Database", name: str) -> "AlarmFact":
     """Return the alarm that a user names.
 
-    Raise UsageError if there is no such alarm, and FailedError if it does not sound in any case.
+    Raise UsageError if there is no such alarm, and FailedError if the alarm would not sound anyway.
     """
     from services.alarms.phases import Phase
     from services.documents import models

@@ -18,9 +18,9 @@ from .options import identity_option
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
 LEAST_S, MOST_S = 0.2, 3600.0
 _PATIENCE_S: Final = 2.0
-"""Seconds to wait for data before the first display. Data that arrives later is shown in later updates."""
+"""Time to wait for data before the first display, in seconds. Later data is shown in later updates."""
 _LONG_S: Final = 15.0
-"""Seconds to wait for all data with --once. This is longer than the timeout for a locked store."""
+"""Time to wait for all data with --once, in seconds. It is longer than the timeout for a locked store."""
 
 _HELP: Final = """\
 Shows the state, updated once a second: recording and clock; alarms; sensors
@@ -97,6 +97,7 @@ def _is_dumb() -> bool:
 def _has_screen() -> bool:
     """Return True if a full-screen view is possible.
 
-    Keys come from standard input, and Textual draws on standard error.
+    All standard streams must be terminals: keys are read from standard input, and Textual draws on standard
+    error.
     """
     return not _is_dumb() and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

@@ -109,7 +109,7 @@ def _sensor_row(sensor: "SensorLog", when: "tzinfo") -> tuple[str, ...]:
     ]
     words = [] if not sensor.is_complete else ["complete"]
     words += [f"{thousands(number)} {name}" for number, name in parts if number]
-    if sensor.waiting:  # the number is a lower bound, because a constant value is recorded once per window
+    if sensor.waiting:  # the number is a lower bound, because an unchanged value is recorded once per window
         words.append(f"at least {thousands(sensor.waiting)} not yet in documents")
     taken = moment_text(sensor.last_at, when) if sensor.last else "-"
     return (

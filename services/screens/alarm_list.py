@@ -30,10 +30,10 @@ def lines(
     utc: float,
     most: int | None = None,
 ) -> Iterator[str]:
-    """Yield the lines of the table of alarms, then advice about alarms that have not been acknowledged.
+    """Yield the lines of the table of alarms, then advice about unacknowledged alarms.
 
-    `utc` is the current time, in seconds since 1970. At most `most` alarms are listed, and the others are
-    counted.
+    `utc` is the current time, in seconds since 1970. At most `most` alarms are listed. Further alarms are
+    only counted.
     """
     head = ("id", "severity", "what", "sensor", "raised", "state", "acknowledged")
     rows = [_row(episode, names, where.zone, utc) for episode in shown[:most]]
@@ -52,7 +52,9 @@ def lines(
 
 
 def silenced_words(alarms: "Sequence[AlarmEpisode]", utc: float, zone: tzinfo) -> str:
-    """Return how many alarms are audible and how many are silenced; '' if no alarm is silenced.
+    """Return text that states how many alarms are audible and how many are silenced.
+
+    Return '' if no alarm is silenced.
 
     `utc` is the current time, in seconds since 1970.
     """
@@ -108,8 +110,8 @@ def as_json(
 ) -> "Alarms":
     """Return the alarms as an object for JSON output.
 
-    `names` maps the alarms' ids to short ids. `faults` describes the documents that were skipped. `utc` is
-    the current time, in seconds since 1970.
+    `names` maps the alarms' ids to short ids. `faults` describes invalid documents that were skipped. `utc`
+    is the current time, in seconds since 1970.
     """
     from services.schemas.recording import Alarms
 

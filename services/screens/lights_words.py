@@ -1,4 +1,4 @@
-"""Texts of `status` about the lights daemon: whether it shows the lights, and drives the outputs."""
+"""Texts of `status` about the lights daemon: whether the daemon shows the lights and drives the outputs."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from services.state import lights_state
 def mute_outputs(lights: lights_state.Sight, configured: Sequence[str]) -> list[str]:
     """Return the ids of the outputs that alarms cannot turn on now.
 
-    `configured` are the ids of the configured outputs, which count while the lights daemon does not run.
+    `configured` are the ids of the configured outputs. They are used while the lights daemon is not running.
     """
     if lights.is_live and lights.state is not None:
         return [output.id for output in lights.state.outputs if output.fault is not None]
@@ -24,7 +24,7 @@ def cannot_sound(lights: lights_state.Sight, configured: Sequence[str]) -> str:
 
 
 def lights_daemon(lights: lights_state.Sight, configured: Sequence[str]) -> str:
-    """Report whether the lights daemon runs, and whether the outputs work."""
+    """Report whether the lights daemon is running, and whether the outputs work."""
     if mute := cannot_sound(lights, configured):
         return mute
     if lights.is_live:
@@ -49,7 +49,7 @@ def sound_advice(lights: lights_state.Sight, configured: Sequence[str]) -> str |
 
 
 def lights_advice(lights: lights_state.Sight) -> str | None:
-    """Return what to do if the lights show an old state, or nothing; None if they are current."""
+    """Return what to do if the lights show an old state or no state; None if the lights are current."""
     if lights.is_live or lights.state is None:
         return None
     return f"restart the lights: systemctl restart logboat-lights; {lights.why_not}"

@@ -1,4 +1,4 @@
-"""Detects whether this computer is a vessel's appliance, so that `logboat status` can report if it is not."""
+"""Detects that this computer is not a vessel's appliance, so that `logboat status` can report that."""
 
 from argparse import Namespace
 from pathlib import Path

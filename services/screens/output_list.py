@@ -25,11 +25,11 @@ class OutputList:
 
     outputs: Sequence[LiveOutput]
     why_not: str
-    """Reason why the outputs are not driven, as a clause; '' if they are."""
+    """Reason why the outputs are not driven, as a clause; '' if the outputs are driven."""
 
 
 def view(args: Namespace, world: Environment) -> OutputList:
-    """Return the outputs as the lights daemon reports them, or as configured if it does not run."""
+    """Return the outputs as the lights daemon reports them, or as configured if it is not running."""
     sight = lights_state.read(args.run, boottime=world.boottime, alive=world.alive)
     if sight.is_live and sight.state is not None:
         return OutputList(sight.state.outputs, "")
@@ -41,7 +41,10 @@ def view(args: Namespace, world: Environment) -> OutputList:
 
 
 def lines(listed: OutputList, where: Screen) -> Iterator[str]:
-    """Yield the lines of the table of outputs, preceded by the reason if they are not driven."""
+    """Yield the lines of the table of outputs.
+
+    If the outputs are not driven, the reason comes first.
+    """
     if not listed.outputs:
         yield from wrap(NONE, where.width)
         return

@@ -42,7 +42,7 @@ _ORDER: Final[tuple[str, ...]] = (
 _STATE_WORDS: Final[Mapping[str, str]] = {LinkState.IN_SIGHT: "in range", NOT_NEAR: "out of range"}
 """Display text for states whose names in JSON are not plain English; other names are shown unchanged."""
 _LINES_KEPT: Final = 2
-"""Number of screen lines left free: for the prompt, and for the line that counts the omitted vessels."""
+"""Number of screen lines left free, for the prompt and for the line that counts the omitted vessels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def _ago(route: LiveRoute, utc: float) -> str:
 
 
 def route_lines(state: LiveMesh, row: PeerRow, where: Screen, utc: float) -> Iterator[str]:
-    """Yield lines with all facts known about one vessel."""
+    """Yield lines with all known facts about one vessel."""
     peer, route = row.peer, row.route
     for line in wrap(f"{row.vessel}: {row.words}", where.width):
         yield paint(line, _STYLES.get(row.state, Style.TITLE), where)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Row = tuple[str, str]
 """Label of a line of text, and the text after the label."""
 MOST_NAMED: Final = 20
-"""Maximum number of line ranges that are named for one type of problem. Further ranges are only counted."""
+"""Maximum number of line ranges to name for one type of problem. Further ranges are only counted."""
 _GAP: Final = 2
 _LONGEST_ID: Final = 32
 """Maximum length of a sensor's id."""
@@ -45,7 +45,7 @@ class PathView:
     """SI unit of the path; None if it is not known."""
     found: PathRows
     span: FormSpan | None
-    """Times of all rows of the file in the form of this path; None if no row has a valid time."""
+    """Times of all rows of the file, in the form used for this path; None if no row has a valid time."""
     summary: RowSummary | None
     """Summary of the rows; None if there is no valid row."""
     problems: tuple[str, ...]
@@ -109,7 +109,7 @@ def _path(recording: Recording, path: str) -> PathView:
 
 
 def lines(found: RecordingView) -> Iterator[str]:
-    """Yield the lines that describe the file, without the verdict and without the `[[sensor]]` tables."""
+    """Yield the lines that describe the file. The verdict and the `[[sensor]]` tables are not included."""
     if found.recording is not None:
         yield f"{found.file}, as understood:"
         yield from _labelled(_file_rows(found.recording))

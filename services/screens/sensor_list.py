@@ -29,14 +29,14 @@ class SensorList:
     vessel: str
     sensors: Sequence[CurrentValue]
     why_not: str
-    """Reason why the values are out of date, as a clause; '' if they are current."""
+    """Reason why the values are out of date, as a clause; '' if the values are current."""
     faults: Sequence[str] = ()
 
 
 def view(args: Namespace, world: Environment) -> SensorList:
     """Return the sensors' current values, or their last recorded values if no recorder is running.
 
-    Raise FailedError if there is no store either.
+    Raise FailedError if there is neither a running recorder nor a store.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state

@@ -1,4 +1,4 @@
-"""The list of services as text and as JSON."""
+"""The list of maintenance tasks (services) as text and as JSON."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
@@ -22,7 +22,7 @@ _STYLES: Final = {DueState.OVERDUE: Style.BAD, DueState.SOON: Style.WARN, DueSta
 
 
 def trusted_utc(live: LiveState | None, world: Environment) -> float | None:
-    """Return the time in seconds since 1970; None if the clock is not set.
+    """Return the current time in seconds since 1970; None if the clock is not set.
 
     `live` is the recorder's state; None if it is not running.
     """
@@ -57,7 +57,7 @@ def hours(seconds: float) -> str:
 
 
 def _days(seconds: float) -> str:
-    """Return a time of the calendar in whole days, or in smaller units if it is short."""
+    """Return a duration as text: in whole days, or in smaller units if it is short."""
     if abs(seconds) < _WHOLE_DAYS * _DAY_S:
         return format_duration(round(seconds))
     return f"{int(seconds / _DAY_S)} d"
@@ -65,7 +65,7 @@ def _days(seconds: float) -> str:
 
 _DAY_S: Final = 86_400.0
 _WHOLE_DAYS: Final = 3
-"""Number of days from which only whole days are shown."""
+"""Minimum duration, in days, that is shown in whole days only."""
 
 
 def _left(service: Due, part: Part) -> str:
@@ -140,7 +140,10 @@ def pressing_words(service: Due) -> str:
 
 
 def summary(services: Overview) -> str:
-    """Return a line about the services: how many are due, and the most urgent one; '' if there are none."""
+    """Return a line that states how many services are due, and names the most urgent one.
+
+    Return '' if there are no services.
+    """
     every = services.services
     if not every:
         return ""

@@ -1,7 +1,7 @@
 """The text of `logboat status`, built from facts that the caller provides.
 
-There is one line for each subject, such as recording or alarms, and the most urgent piece of advice. The
-lines and the rules for advice are rows in tables.
+There is one line for each subject, such as recording or alarms, and a line with the most urgent advice. The
+lines and the rules for advice are defined in tables.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ NAMED: Final = 4
 `logboat sensors` and `logboat peers` list all names.
 """
 NAMED_GATEWAYS: Final = 2
-"""Maximum number of gateways to describe individually; `logboat peers` describes all."""
+"""Maximum number of gateways to describe individually. `logboat peers` describes all of them."""
 
 SOURCES: Final[Mapping[str, str]] = {
     TimeSource.GNSS: "set by GNSS",
@@ -46,7 +46,7 @@ SOURCES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """Facts about the document store that can be obtained without reading the whole store."""
+    """Facts about the document store that can be determined without reading the whole store."""
 
     bytes: int
     """Size of the store on the card, in bytes."""
@@ -77,14 +77,17 @@ class StatusFacts:
     restless: Sequence[CrashLoop] = ()
     """Daemons that exit repeatedly."""
     outputs: Sequence[str] = ()
-    """Ids of the configured outputs, such as sirens; only read while the lights daemon does not run."""
+    """Ids of the configured outputs, such as sirens.
+
+    They are read only while the lights daemon is not running.
+    """
     failed_units: Sequence[str] = ()
-    """Units that systemd lists as failed and does not restart."""
+    """Names of the units that systemd lists as failed and does not restart."""
     boot: BootState = field(default_factory=BootState)
     """Result of the last boot."""
     zone: tzinfo = UTC
     services: Overview = NONE
-    """The services, and when they are due."""
+    """The maintenance tasks (services), and when they are due."""
     gnss_sight: gnss_state.Sight = gnss_state.NOT_CONFIGURED
 
     @property
@@ -138,7 +141,7 @@ def committed(facts: StatusFacts) -> str:
 
 
 def recording(facts: StatusFacts) -> str:
-    """Return the text of `committed`, followed by the number of samples since the recorder started."""
+    """Return the text of `committed`, and the number of samples recorded since the recorder started."""
     state = facts.live
     durable = None if state is None else state.last_durable
     if state is None or durable is None or not facts.is_recording:
@@ -170,7 +173,7 @@ def receiver(facts: StatusFacts) -> str:
 
 
 def store(facts: StatusFacts) -> str:
-    """Describe the document store and the samples that are not yet in it."""
+    """Describe the document store, and the samples that are not in the store yet."""
     if facts.store is None:
         return f"NO: {facts.store_fault}"
     words = f"{format_bytes(facts.store.bytes)}, {count(facts.store.last_sequence, 'change')}"
@@ -220,7 +223,7 @@ def alarms(facts: StatusFacts) -> str:
 
 
 def service(facts: StatusFacts) -> str:
-    """Count the services that are due, and name the most urgent one. Return '' if no service is described."""
+    """Report how many services are due, and name the most urgent one. Return '' if none is configured."""
     return service_list.summary(facts.services)
 
 
@@ -256,7 +259,7 @@ def identity(facts: StatusFacts) -> str:
 
 
 def daemons(facts: StatusFacts) -> str:
-    """Report whether the recorder, the sync daemon and the lights daemon keep running."""
+    """Report whether the recorder, the sync daemon and the lights daemon keep running without exits."""
     fault = _not_running(facts)
     if not fault:
         return lights_daemon(facts.lights_sight, facts.outputs)
@@ -264,13 +267,13 @@ def daemons(facts: StatusFacts) -> str:
 
 
 def _not_running(facts: StatusFacts) -> str:
-    """Report the daemons that fail or do not run, except the lights daemon; '' if there are none."""
+    """Report daemons that fail or are not running, except the lights daemon; '' if there are none."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
         return f"FAILED: {', '.join(facts.failed_units)}"
     sights = (("recorder", facts.sight), ("sync daemon", facts.mesh_sight))
-    # the lights show this as a fault too
+    # the lights also show this as a fault
     absent = [name for name, sight in sights if sight.state is None]
     return f"NOT RUNNING: {', '.join(absent)}" if absent else ""
 
@@ -304,7 +307,7 @@ def radio_key_words(change: LiveRadioKey) -> str:
 
 
 def shore(facts: StatusFacts) -> str:
-    """Describe the state of each gateway, to which documents are forwarded ashore."""
+    """Describe the state of each gateway (a service ashore to which documents are forwarded)."""
     if not facts.gateways:
         return (
             "NO: the sync daemon is not running" if not facts.mesh_sight.is_live else "no gateway configured"

@@ -1,4 +1,4 @@
-"""Gathers the facts for `logboat status` from state files and stores, and formats them as lines."""
+"""Gathers the facts for `logboat status` from state files and the store, and formats them as lines."""
 
 import re
 from argparse import Namespace
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 ROOMY: Final = 60
-"""Minimum screen width, in columns, at which the text has a column of its own beside the labels."""
+"""Minimum screen width for showing the text in a separate column beside the labels, in columns."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
     (
@@ -44,7 +44,7 @@ MARKS: Final = (
     ),
     (re.compile(r"^yes;"), Style.GOOD),
 )
-"""Patterns that determine the style of a line's text. The first pattern that matches applies."""
+"""Patterns that determine the style of a line's text. The first matching pattern applies."""
 
 
 def title(facts: StatusFacts, name: str) -> str:
@@ -84,7 +84,7 @@ class FromStore:
 
 
 def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
-    """Gather all facts for the status. If a source cannot be read, that is reported as a fact too.
+    """Gather all facts for the status. If a source cannot be read, the reason is reported as a fact.
 
     `configured` is the vessel section of the configuration.
     """
@@ -129,7 +129,8 @@ def compose(
     """Build the facts from data that has already been read.
 
     `problems` are the configuration's problems, used if no recorder reports any. `outputs` are the ids of the
-    configured outputs, used while the lights daemon does not run. `failed_units` come from systemd.
+    configured outputs, used while the lights daemon is not running. `failed_units` are the units that systemd
+    lists as failed.
     """
     state = sight.state
     live = state if sight.is_live else None
@@ -181,7 +182,7 @@ def _read(args: Namespace, world: Environment, sight: Sight, database: "Database
 
 
 def store_facts(database: "Database") -> StoreFacts:
-    """Return the facts about the store that can be obtained without reading the whole store."""
+    """Return the facts about the store that can be determined without reading the whole store."""
     return StoreFacts(
         bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
     )
@@ -199,14 +200,14 @@ def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
 
 
 def problems_of(args: Namespace) -> tuple[str, ...]:
-    """Return the problems in the configuration files, used if no recorder reports them."""
+    """Return the problems in the configuration files. They are used if no recorder reports any."""
     from services.config.pair_check import check_pair
 
     return tuple(map(str, check_pair(args.config, args.sensors, check_recordings=False).problems))
 
 
 def outputs_of(args: Namespace) -> tuple[str, ...]:
-    """Return the ids of the configured outputs, used while the lights daemon does not run."""
+    """Return the ids of the configured outputs. They are used while the lights daemon is not running."""
     from services.config.configured_outputs import configured_outputs
 
     return tuple(output.id for output in configured_outputs(args.config, args.sensors, args.data))

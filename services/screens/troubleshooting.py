@@ -13,23 +13,23 @@ from typing import Final
 from services.lights.patterns import FAST, OFF, SLOW, Pattern, flashes
 
 TOLD_WITHIN_S: Final = 10.0
-"""Maximum seconds from a fault until the lights, `status` and the doctor report it."""
+"""Maximum time from a fault until the lights, `status` and the doctor report the fault, in seconds."""
 ANYTHING: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
 class CommonFault:
-    """A common fault, as a row of the table of common faults."""
+    """A common fault: a row of the table of common faults."""
 
     name: str
     what: str
     """Description of the fault, as human-readable text."""
     lights: Mapping[str, Pattern]
-    """Pattern of each light that the fault affects; empty if the fault is in the lights themselves."""
+    """Pattern of each light that the fault affects, by light; empty if the lights themselves are faulty."""
     status: tuple[str, str]
-    """Label of a line in `logboat status`, and the text in that line."""
+    """Label of the line in `logboat status` that shows the fault, and the text in that line."""
     doctor: tuple[str, str]
-    """Name of a check in `logboat doctor`, and the text of the check's finding."""
+    """Name of the check in `logboat doctor` that reports the fault, and the text of its finding."""
     do: str
     to_do: str = ""
     """Advice that `status` shows; '' if there is none."""

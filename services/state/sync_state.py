@@ -141,7 +141,7 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
 
 
 class LiveQuota(Shape, frozen=True, kw_only=True):
-    """A daily allowance (data quota) that has been used up.
+    """A daily allowance that has been used up.
 
     The daemon's own type is `sync.peer.quotas.ExhaustedAllowance`.
     """
@@ -165,7 +165,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 
 
 class LiveRadioKey(Shape, frozen=True, kw_only=True):
-    """A change of the encryption key of the vessel-to-vessel radio."""
+    """A change of the key of the radio between vessels."""
 
     number: Annotated[int, described("Number of the CA's statement.", minimum=1)]
     begins: Annotated[float, described("Time from which the key is used, in seconds since 1970.")]

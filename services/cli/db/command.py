@@ -1,8 +1,8 @@
 """`logboat db …`: reads, changes and replicates a document store, for diagnostics and scripts.
 
-The user passes the path of the store. Only `put`, `pull`, `sync` and `serve` create a missing store. Every
-other action needs an existing one. The modules `sync` and `run` implement replication, and `serve` the
-listener.
+The user passes the path of the store. If the store is missing, `put`, `pull`, `sync` and `serve` create it.
+Every other action requires an existing store. The modules `sync` and `run` implement replication, and `serve`
+the listener.
 """
 
 import os
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sync.store import Database, Document, DocumentChange
 
 WAIT_S: Final = 60.0
-"""Maximum seconds for which `changes --follow` waits before it checks for changes again.
+"""Maximum time for which `changes --follow` waits before it checks for changes again, in seconds.
 
 When a change is made, the wait ends immediately.
 """
@@ -334,7 +334,7 @@ def _export(database: "Database", args: Namespace) -> int:
             sys.stdout.write(json_text(line))
         return 0
     number = 0
-    # Write all documents or none: a partial export would look complete.
+    # Write either all documents or none, because a partial export would look complete.
     partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
     try:
         with open(partial, "wb", opener=opener()) as file:

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from services.schemas.database import DbReplication, FailedDocument
 
 LOOK_EVERY_S: Final = 0.2
-"""Seconds between updates of the counts on a terminal, and between checks whether the replication is idle."""
+"""Interval between updates of the counts on a terminal, in seconds.
+
+Whether the replication is idle is checked at the same interval.
+"""
 STOP_WITHIN_S: Final = 10.0
-"""Maximum time, in seconds, to finish transfers in progress after a signal.
+"""Maximum time to finish transfers in progress after a signal, in seconds.
 
 If the client is still connecting, the limit is lower (`STOP_CONNECTING_WITHIN_S`).
 """
@@ -69,7 +72,7 @@ def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
 
 
 class _Run:
-    """A replication that reports its progress on the terminal."""
+    """A replication whose progress is reported on the terminal."""
 
     def __init__(self, configuration: ReplicatorConfiguration, *, as_json: bool) -> None:
         self._configuration = configuration
@@ -188,7 +191,7 @@ class _Run:
                 print(f"{head}up to date: {self._counts(status.progress)}", flush=True)
             case Activity.CONNECTING if self._attempts == 1:
                 print(f"connecting to {name}", flush=True)
-            case _:  # other states change too often to report each change
+            case _:  # The other states change too often to report each change.
                 return
 
     @property
@@ -316,7 +319,7 @@ class _Run:
 
 def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
     if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, CloseCode.ABNORMAL):
-        return ""  # the TLS handshake succeeded, so the connection broke later, or the listener was stopped
+        return ""  # The TLS handshake succeeded, so the connection broke later, or the listener was stopped.
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
             return (

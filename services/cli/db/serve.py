@@ -32,7 +32,7 @@ The default is the loopback address, because without `--user`, any client that r
 """
 EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0
-"""Seconds for which the command waits, after a signal, for peers to close their connections."""
+"""Time for which the command waits for peers to close their connections after a signal, in seconds."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -114,7 +114,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
     by_password = by_certificate = None
     if args.user is not None:
         name, secret = args.user, password(args.password_file)
-        # fail at start-up, because no client could send this password
+        # fail at startup, because no client could send this password
         basic(name, secret, args.password_file)
 
         async def ok(user: str, given: str) -> bool:

@@ -1,4 +1,6 @@
-"""`logboat db push|pull|sync PATH URL`: builds a replication from the arguments, which `run` performs.
+"""`logboat db push|pull|sync PATH URL`: sets up the replication that the arguments describe.
+
+The module `run` performs the replication.
 
 Contradictory arguments and missing files are usage errors, which are reported before a store or a connection
 is opened.
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from sync.store import Database, DocumentPolicy
 
 ONE_SHOT_ATTEMPTS: Final = 3
-"""Maximum number of connection attempts of a one-shot replication.
+"""Default for the maximum number of connection attempts of a one-shot replication.
 
 The number is low because a user is waiting at the terminal: three attempts take at most 6 s. Scripts that can
 wait longer pass `--attempts`.
@@ -156,7 +158,10 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Check the security options. Raise UsageError if one is missing, or contradicts another or the URL."""
+    """Check the security options.
+
+    Raise UsageError if an option is missing, or contradicts another or the URL.
+    """
     tls = {
         "--cert": args.cert,
         "--key": args.key,
@@ -233,8 +238,8 @@ def certificates(path: Path) -> list[Any]:
 def basic(user: str, secret: str, path: Path) -> Any:
     """Return an authenticator for HTTP Basic authentication.
 
-    `path` is the password file, which error messages name. Raise UsageError if the protocol cannot carry the
-    user name or the password.
+    `path` is the path of the password file, for error messages. Raise UsageError if the protocol cannot carry
+    the user name or the password.
     """
     from sync.net.authenticators import BasicAuthenticator
 

@@ -1,8 +1,8 @@
 """`logboat fleet card …`: writes a card for each vessel, to a device or to an image file.
 
-With `--bundle-only`, it writes only the configuration bundle, to a card that already contains an image.
+With `--bundle-only`, only the configuration bundle is written, to a card that already contains an image.
 
-A certificate is written to one card only, because two cards with the same certificate are a duplicate
+A certificate is written to one card only, because two cards with the same certificate would be a duplicate
 identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
 booted, `--again` writes the same certificate to a new card. With `--bundle-only --update`, newer files are
 copied to the card that the vessel already uses.
@@ -117,7 +117,7 @@ def _one(
     target: Path,
     authority: "Authority | None",
 ) -> Mapping[str, bytes]:
-    """Write one vessel's card, and return the configuration bundle on it: file contents by name."""
+    """Write one vessel's card, and return its configuration bundle: file contents by name."""
     from provisioning.bundle.compose import compose
     from provisioning.card import make
     from provisioning.folder import WrittenCard
@@ -162,7 +162,7 @@ def _card_question(target: "Target", vessel: str) -> str:
 def _check_present(folder: "FleetFolder", vessel: str, target: Path) -> str:
     """Check that the target is the card that the vessel uses.
 
-    Return a message about the files on the card whose changes would be lost; '' if there are none. Raise
+    Return a message about files on the card whose changes would be overwritten; '' if there are none. Raise
     FailedError if the target is a different card, so that no second card gets the vessel's certificate.
     """
     from provisioning.card import present_card
@@ -286,7 +286,7 @@ def _check_image(args: Namespace) -> str | None:
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
-    """Check the target to which the card will be written, and return it. An existing file is allowed.
+    """Check the target (a device or file) to write the card to, and return it. The file may already exist.
 
     Raise CardError if the target is unsuitable.
     """

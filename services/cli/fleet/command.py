@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from services.schemas.fleet import FleetVessel
 
 SOON_DAYS: Final = 180
-"""Remaining validity of a certificate, in days, below which the command advises renewal.
+"""Remaining validity of a certificate below which the command advises renewal, in days.
 
 A vessel may be at sea for months, and must have its next certificate aboard before the current one expires.
 """
@@ -43,7 +43,7 @@ LONGEST_TEXT: Final = 200
 _NEW: Final = "--image IMAGE"
 """Options of `fleet card` for a vessel's first card."""
 _UPDATE: Final = "--bundle-only --update"
-"""Options of `fleet card` for a card in use, whose records must be kept."""
+"""Options of `fleet card` for a card in use, whose recorded data must be kept."""
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
 """Default delay before vessels switch to a new radio key, so that every vessel receives the key first."""

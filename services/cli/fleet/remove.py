@@ -15,12 +15,12 @@ from .card import passphrase
 
 
 def remove_arguments(parser: ArgumentParser) -> None:
-    """Define the arguments of `logboat fleet remove`, in addition to those of every action on a vessel."""
+    """Define those arguments of `logboat fleet remove` that other actions on a vessel do not have."""
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def remove(args: Namespace, world: Environment) -> int:
-    """Remove a vessel after confirmation, and print where its files are. Return 0."""
+    """Remove a vessel after confirmation, and print where its files are kept. Return 0."""
     from provisioning import removal
     from provisioning.folder import FleetFolder
 

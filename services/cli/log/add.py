@@ -74,9 +74,10 @@ def add(args: Namespace, world: Environment) -> int:
 def _confirm_if_far(
     args: Namespace, world: Environment, value: bool | float, *, vessel: str, sensor: "LiveSensor"
 ) -> None:
-    """Ask for confirmation if a value is far from all earlier values. Raise FailedError if it is denied.
+    """Ask for confirmation if a value is far from all earlier values.
 
-    With `--yes`, print the reason for the question instead of asking.
+    Raise FailedError if the user does not confirm the value. With `--yes`, print the reason for the question
+    instead of asking.
     """
     if isinstance(value, bool):
         return
@@ -94,7 +95,7 @@ def _confirm_if_far(
 
 
 def _values_before(args: Namespace, vessel: str, sensor: "LiveSensor") -> list[float]:
-    """Return the sensor's earlier good values that are in its current unit.
+    """Return the sensor's earlier good values that were recorded in its current unit.
 
     The recorder can also record a value while the document store cannot be read. Then only the last value is
     returned.

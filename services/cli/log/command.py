@@ -1,8 +1,8 @@
 """`logboat log SENSOR`: shows recorded readings as text, CSV or JSON, or adds a reading by hand.
 
 The text is human-readable, and uses nautical units such as knots. CSV and JSON contain SI units, exactly as
-recorded. Times recorded before the machine knew the time are corrected as accurately as possible, and marked
-as corrected.
+recorded. Times recorded before the machine's clock was set are corrected as accurately as possible, and
+marked as corrected.
 """
 
 import csv
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
-"""Length, in seconds, of the period up to the latest reading that is shown if --since is not given."""
+"""Length of the period to show if --since is not given, in seconds. The period ends at the latest reading."""
 COLUMNS: Final = ("time", "seq", "value", "unit", "quality")
 MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 
@@ -157,7 +157,7 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
 
 
 def _csv_value(value: "Value") -> str:
-    """Return the shortest text that represents a value exactly. True and False become 1 and 0."""
+    """Return the shortest text that represents a value exactly. True and False are written as 1 and 0."""
     if value is None:
         return ""
     return repr(int(value) if isinstance(value, bool) else value)

@@ -1,6 +1,6 @@
-"""A human-readable view of a sensor's readings: a graph, extremes, gaps, faults and the last few rows.
+"""A human-readable view of a sensor's readings: graph, extremes, gaps, faults and the last few rows.
 
-It processes samples one by one, so that a year of samples needs no more memory than a day.
+Samples are processed one by one, so a year of samples needs no more memory than a day.
 """
 
 from argparse import Namespace
@@ -29,7 +29,7 @@ WIDEST: Final = 100
 
 @dataclass(slots=True)
 class _Summary:
-    """Summary of the samples, built while the samples are read."""
+    """Summary of a sensor's samples, built while the samples are read."""
 
     rows: deque[RecordedSample]
     samples: int = 0
@@ -59,8 +59,8 @@ class _Summary:
 def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
     """Return the seconds between two samples, at least 0.
 
-    For samples from the same boot, the boot clock is used. Otherwise UTC is used, or the result is 0 if UTC
-    is unknown.
+    For samples from the same boot, the result is the difference on the boot clock. Otherwise it is the
+    difference in UTC, or 0 if UTC is unknown.
     """
     if (before.log, before.boot) == (after.log, after.boot):
         return max(after.clock - before.clock, 0.0)
@@ -74,7 +74,7 @@ def lines(
 ) -> Iterator[str]:
     """Yield the lines of the view of a sensor's readings, formatted for the screen `where`.
 
-    `shown_in` is the unit in which the sensor's values are shown; '' for the usual unit.
+    `shown_in` is the unit in which the sensor's values are shown; '' for the default unit.
     """
     show = partial(shown, raw=args.raw_units, shown_in=shown_in)
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))

@@ -1,4 +1,4 @@
-"""Parser of times that users type: `30m`, `2 h`, `today`, `12:08`, or a date."""
+"""Parses times that users type: `30m`, `2 h`, `today`, `12:08`, or a date."""
 
 import re
 from datetime import datetime, time, timedelta, tzinfo
@@ -8,14 +8,15 @@ from services.cli.durations import parse_duration
 from services.console.errors import UsageError
 
 FORMS: Final = "`30m`, `1 hour` or `2 d` (ago), `today`, `yesterday`, `12:08`, 2025-10-09 or 2025-10-09T08:00"
-"""Forms of a time, for messages and for the help."""
+"""Accepted forms of a time, for messages and for the help."""
 
 
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
     """Parse a time that a user typed. Return it in seconds since 1970.
 
     The text must have one of the `FORMS`. A duration is counted back from `now`. A time of day means the
-    latest such time before `now`. A date without a zone is in `zone`. Raise UsageError for any other text.
+    latest such time before `now`. A date without a time zone is in the time zone `zone`. Raise UsageError for
+    any other text.
     """
     typed = text.strip()
     word = typed.casefold()
@@ -47,5 +48,5 @@ def _clock(text: str) -> time | None:
 
 
 def _on(day: datetime, clock: time) -> float:
-    """Return the time of day on the date of `day`, in the zone of `day`."""
+    """Return a time of day on the date of `day`, in the time zone of `day`."""
     return datetime.combine(day.date(), clock, tzinfo=day.tzinfo).timestamp()

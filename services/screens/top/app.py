@@ -1,4 +1,4 @@
-"""The full-screen view of `logboat top`, with a line of keys at the bottom."""
+"""The full-screen view of `logboat top`, with a line at the bottom that lists the keys."""
 
 import asyncio
 import signal
@@ -25,12 +25,12 @@ from .facts import TopFacts, TopFactsCollector
 from .widgets import Lines, ScreenPartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
-"""Minimum height of each part of the screen, in lines including the heading, if there is enough space."""
+"""Minimum height of each part of the screen in lines, including the heading, if there is enough space."""
 _TALL: Final = 30
-"""Minimum height of a screen, in lines, at which the meaning of the lights is shown."""
+"""Minimum screen height for showing the meaning of the lights, in lines."""
 _DIALOG_WIDTH: Final = 86
 _PATIENCE_S: Final = 2.0
-"""Seconds to wait for the store to be read again after an acknowledgement."""
+"""Maximum time to wait for the store to be read again after an acknowledgement, in seconds."""
 
 
 class _Whole(Screen[None], inherit_bindings=False):
@@ -110,11 +110,14 @@ class Top(App[None]):
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """Redraw, because the part that has the focus gets more space."""
+        """Redraw the screen, because the part that has received the focus gets more space."""
         self.draw()
 
     def look_again(self) -> None:
-        """Collect the facts again and draw them. On an error, show the error and keep the previous facts."""
+        """Collect the facts again and draw them.
+
+        If that fails, show the error and keep the previous facts.
+        """
         try:
             self._look = self._looker.collect()
         except OSError as error:
@@ -162,7 +165,7 @@ class Top(App[None]):
     def _heights(self, parts: dict[str, page.ScreenPart], room: int) -> dict[str, int]:
         """Return the height of each part.
 
-        The focused part gets its space first, and the sensors also get all remaining space.
+        The focused part gets its space first. The sensors also get all space that remains.
         """
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]
@@ -208,7 +211,7 @@ class Top(App[None]):
     # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """Suspend the program once the store is no longer being read.
+        """Suspend the program, but only once the store is no longer being read.
 
         While a reader is suspended, the store's write-ahead log keeps growing.
         """
@@ -268,7 +271,7 @@ class Top(App[None]):
             words, style = f"NOT acknowledged: {error}", Style.BAD
         except OSError as error:
             words, style = f"NOT acknowledged: {error.filename}: {error.strerror or error}", Style.BAD
-        if self.is_running:  # otherwise the user has quit, and sees no message
+        if self.is_running:  # otherwise the user has quit and would see no message
             self._looker.read_again(_PATIENCE_S)
             self.call_from_thread(self._acknowledged, words, style)
 

@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Runner of a function on a background thread, one call at a time, which stores the last result."""
+    """Runner that calls a function on a background thread, one call at a time, and stores the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
         """Set the function to run, which must not raise an exception. `clock` returns monotonic seconds."""
@@ -31,14 +31,14 @@ class Background(Generic[Result]):
             if self.busy_for is not None:
                 return
             self._since = self._clock()
-            # A daemon thread, so that work that hangs on a faulty card does not prevent the program from
-            # exiting.
+            # This is a daemon thread, so that work that is blocked by a faulty card does not prevent the
+            # program from exiting.
             thread = threading.Thread(target=self._run, name="files", daemon=True)
             thread.start()
             self._thread = thread
 
     def wait(self, patience: float) -> None:
-        """Wait until the running call has ended, for at most `patience` seconds."""
+        """Wait until the running call has ended, but no longer than `patience` seconds."""
         if self._thread is not None:
             self._thread.join(patience)
 

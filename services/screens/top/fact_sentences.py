@@ -1,4 +1,4 @@
-"""The current facts as sentences, and the selection of new facts.
+"""Expresses the current facts as sentences, and selects the sentences about new facts.
 
 A fact is not new if only an age in it has changed, for example from "3 s ago" to "4 s ago".
 """
@@ -20,11 +20,11 @@ from .facts import TopFacts
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
-"""Subject of the fact that samples are being recorded, which is repeated at intervals even if not new."""
+"""Subject of the fact that samples are being recorded. This fact is repeated even if it is not new."""
 
 
 class Rank(IntEnum):
-    """Priority of a fact, used when not all facts can be printed."""
+    """Priority of a fact, which applies when not all facts can be printed."""
 
     ALARM = 0
     RECORDING = 1
@@ -101,7 +101,7 @@ def _machine(look: TopFacts) -> Iterator[FactSentence]:
 
 
 def _services(look: TopFacts) -> Iterator[FactSentence]:
-    """Yield a sentence about each service that is due. It is not repeated while the hours pass."""
+    """Yield a sentence about each service that is due. It is not repeated when only the hours change."""
     for each in look.facts.services.pressing:
         yield _told(
             f"service {each.plan.id}",
@@ -153,13 +153,13 @@ def _ago(seconds: float) -> str:
 
 
 class NewsSelector:
-    """Selects the facts to print: new facts, most important first.
+    """Selector of the facts to print: new facts, most important first.
 
     The selector remembers the printed facts, and limits the output to the speed of the serial line.
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between repeated messages that samples are being recorded.
+    """Interval between repeated messages that samples are being recorded, in seconds.
 
     The repetition also shows that the serial line works.
     """
@@ -213,7 +213,8 @@ class NewsSelector:
             or before.news != fact.news
             or (fact.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
         ]
-        # The value that has waited longest comes first, so that frequent changes cannot hide other values.
+        # The value that has waited longest is printed first, so that frequent changes of one value cannot
+        # hide others.
         news = [fact for fact in gone if fact.words] + new
         return sorted(news, key=lambda fact: (self._rank(fact), self._said_in.get(fact.subject, 0)))
 

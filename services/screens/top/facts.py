@@ -1,4 +1,4 @@
-"""All facts for one update: the daemons' live states, and the facts last read from files."""
+"""All facts for one update of the view: the daemons' live states, and the facts last read from files."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
-"""Seconds after which reading the files is reported as slow."""
+"""Time after which reading the files is reported as slow, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,10 @@ class TopFacts:
     """Configured display name of the vessel."""
     sensors: SensorList
     recent: Mapping[str, Recent]
-    """Recent values, by sensor.
+    """Recent values, by sensor id.
 
-    The period ends now if the recorder's state is current, else at the last recorded value.
+    The period that these values cover ends now if the recorder's state is current, else at the last recorded
+    value.
     """
     alarms: "tuple[AlarmEpisode, ...]"
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
@@ -74,7 +75,7 @@ class TopFactsCollector:
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
     ) -> None:
-        """Prepare to read from the paths in `args`: the common options' paths, and `identity`."""
+        """Prepare to read the files at the paths in `args`: those of the common options, and `identity`."""
         self._args, self._world = args, world
         self._files = FactsReader(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)
@@ -99,8 +100,8 @@ class TopFactsCollector:
     def collect(self, *, patience: float = 0.0) -> TopFacts:
         """Return the current facts.
 
-        Reading files is awaited for at most `patience` seconds. Raise OSError if the run directory cannot be
-        read.
+        If files are being read, wait for at most `patience` seconds. Raise OSError if the run directory
+        cannot be read.
         """
         args, world = self._args, self._world
         now, utc = world.boottime, world.utc

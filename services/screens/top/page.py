@@ -1,4 +1,4 @@
-"""The text of the screen, line by line, for a given width, and the space that each part gets."""
+"""Builds the lines of the screen for a given width, and divides the space between the parts."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _CURVE: Final = (8, 60)
 _NARROW_CURVE: Final = 4
 """Minimum width of a graph on a narrow screen, in columns."""
 _GRAVE: Final = 5
-"""Severity from which a light is shown in the style for errors. Below it, the style for warnings is used."""
+"""Minimum severity at which a light is shown in the style for errors instead of warnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
 def _alarm_items(look: TopFacts, width: int) -> Iterator[Item]:
     """Yield an item for each alarm.
 
-    Each item is one line if every alarm fits on one line, else two or more lines.
+    If every alarm fits on one line, each item is one line; otherwise each item is two or more lines.
     """
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
@@ -284,7 +284,7 @@ def _light_style(state: LightState) -> Style:
 
 
 def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
-    """Return a part's heading, which shows whether the part has the focus and which lines are visible.
+    """Return a part's heading. It shows whether the part has the focus, and which lines are visible.
 
     If the heading is too long, its last detail is left out, such as the age of the values. If it is still too
     long, the numbers of the visible lines are left out.

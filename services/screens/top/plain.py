@@ -1,4 +1,4 @@
-"""`logboat top --plain`: prints a sentence for each change, for a serial console, screen reader or file."""
+"""`logboat top --plain`: prints a sentence for each change, for serial consoles, screen readers and files."""
 
 from argparse import Namespace
 from datetime import datetime

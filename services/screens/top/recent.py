@@ -1,4 +1,7 @@
-"""A sensor's values from the last few minutes, as a line of bars. Times are boot clock times in seconds."""
+"""A sensor's values from the last few minutes, which can be shown as a line of bars.
+
+All times are boot clock times in seconds.
+"""
 
 from typing import Final
 
@@ -24,7 +27,7 @@ class Recent:
 
     @property
     def is_empty(self) -> bool:
-        """True if the sensor has no values in that period."""
+        """True if there are no values in the period."""
         return not self.cells
 
     def add(self, clock: float, value: Value) -> None:
@@ -41,14 +44,14 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """Prepend the values in `past` that are older than the oldest value in this object."""
+        """Prepend those values in `past` that are older than the oldest value in this object."""
         first = min(self.cells, default=None)
         before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])
         self.last = max(self.last, past.last)
 
     def line(self, now: float, *, width: int, unicode: bool = True) -> str:
-        """Return at most `width` bars, ending at `now`, each for a fixed period.
+        """Return at most `width` bars. Each bar stands for a fixed period, and the last period ends at `now`.
 
         A bar is blank where there are no values.
         """

@@ -1,4 +1,6 @@
-"""Facts read from files: alarms and past values from the store, the configuration, systemd's failed units.
+"""Facts read from files: alarms and past values from the store, and the configuration.
+
+systemd's list of failed units is also read here.
 
 Any of these sources may be slow, locked, damaged or missing. Old facts are kept, with their age, until the
 source can be read again. As in any other command, the store is opened for each reading and then closed.
@@ -33,20 +35,20 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 AT_MOST_EVERY_S: Final = 2.0
-"""Minimum seconds between two reads of the files.
+"""Minimum interval between reads of the files, in seconds.
 
 A recorder may change the store every second, but stored facts are less urgent: an alarm appears in a sensor's
 live state at once.
 """
 AT_LEAST_EVERY_S: Final = 30.0
-"""Maximum seconds between two reads of the files, in case a change was not detected."""
+"""Maximum interval between reads of the files, in seconds, in case a change was not detected."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
 _WINDOWS: Final = 8
 """Maximum number of windows to read for each sensor when the view starts.
 
-These windows cover ten minutes if they have the usual length, and over a minute if they have the minimum
-length.
+These windows cover ten minutes if windows have the default length, and over a minute if windows have the
+minimum length.
 """
 BEING_CHECKED: Final = "the store is damaged; it is read again after `logboat store check` has repaired it"
 
@@ -63,7 +65,7 @@ class StoredFacts:
     problems: tuple[str, ...] = ()
     """Problems in the configuration, used if no recorder reports them."""
     outputs: tuple[str, ...] = ()
-    """Ids of the configured outputs, used while the lights daemon does not run."""
+    """Ids of the configured outputs, used while the lights daemon is not running."""
     units: str = ""
     """systemd's list of failed units."""
     fault: str = ""
@@ -72,7 +74,7 @@ class StoredFacts:
     """Boot clock time at which the store was last read successfully, in seconds; None if it never was."""
     store: StoreFacts | None = None
     services: Overview = NONE
-    """The services, and when they are due."""
+    """The maintenance tasks (services), and when they are due."""
     alarms: "tuple[AlarmEpisode, ...]" = ()
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -84,12 +86,12 @@ class StoredFacts:
     """Boot clock time at which `sensors` was read, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
     past: Mapping[str, Recent] = field(default_factory=dict)
-    """Recorded values by sensor, all from the log and boot in `past_of`."""
+    """Recorded values by sensor id, all from the log and boot in `past_of`."""
     past_of: tuple[str, int] | None = None
 
 
 class FactsReader:
-    """Reader of the files, which stores facts that need not be read again."""
+    """Reader of the files, which caches facts that need not be read again."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
@@ -116,7 +118,7 @@ class FactsReader:
         return since >= AT_MOST_EVERY_S and self._signed() != self._signature
 
     def read(self) -> StoredFacts:
-        """Read the files that may have changed. Never raise: a failure to read is reported as a fact."""
+        """Read the files that may have changed. No exception is raised: a failure is reported as a fact."""
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
         try:
@@ -241,7 +243,10 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
 
 
 def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
-    """Return the facts, with each sensor's values from before the view started. They are read only once."""
+    """Return the facts, with each sensor's values from before the view started.
+
+    These values are read only once.
+    """
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)
@@ -261,7 +266,7 @@ def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> 
 def _recorded(
     database: "Database", prefix: str, *, boot: int | None = None, since: float | None = None
 ) -> Recent:
-    """Return the values in a sensor's last windows.
+    """Return the values in a sensor's most recent windows.
 
     If `boot` is given, return values from that boot, starting at the boot clock time `since`. Otherwise
     return values from the last boot.

@@ -1,6 +1,7 @@
-"""The parts of the screen as Textual widgets, which redraw only the lines that have changed.
+"""Textual widgets for the parts of the screen. They redraw only the lines that have changed.
 
-Textual's own tables render every cell at each update, which takes a few milliseconds on a small machine.
+Textual's own tables are not used, because they render every cell at each update. That takes a few
+milliseconds on a small machine.
 """
 
 from collections.abc import Sequence
