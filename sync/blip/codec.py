@@ -19,7 +19,7 @@ from sync.blip.frames import COMPRESSED, encode_header
 
 CHECKSUM_BYTES: Final = 4
 TRAILER: Final = b"\0\0\xff\xff"
-"""Bytes at the end of each sync flush (an empty stored block, RFC 1951). BLIP omits them from the frame."""
+"""Bytes at the end of each sync flush (an empty stored block, RFC 1951). BLIP omits them from frames."""
 DEFAULT_LEVEL: Final = 3
 """Default zlib compression level.
 
@@ -35,11 +35,11 @@ WORTHWHILE: Final = 24
 """Minimum size, in bytes, of content to compress. Compressing less would cost more than it saves."""
 _RAW: Final = -zlib.MAX_WBITS
 _INFLATE_BYTES: Final = 40 * 1024
-"""Memory in bytes that zlib uses to inflate with the largest window (zconf.h)."""
+"""Memory, in bytes, that zlib uses to inflate data with the largest window (zconf.h)."""
 
 
 class Encoder:
-    """An encoder that converts message contents to frames, in order."""
+    """Converts the content of messages to frames, in order."""
 
     __slots__ = ("_checksum", "_deflate", "_level", "_memory_level", "_window_bits")
 
@@ -56,7 +56,7 @@ class Encoder:
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes of the deflate stream (zconf.h)."""
+        """Memory used by the deflate stream, in bytes (zconf.h)."""
         return 0 if self._deflate is None else (1 << self._window_bits + 2) + (1 << self._memory_level + 9)
 
     def close(self) -> None:
@@ -64,9 +64,10 @@ class Encoder:
         self._deflate = None
 
     def seal(self, number: int, flags: int, content: bytes) -> bytes:
-        """Return an encoded frame. The content is compressed if `flags` request it and it is long enough.
+        """Return an encoded frame.
 
-        The flags in the frame's header show whether the content is compressed.
+        The content is compressed if `flags` request compression and the content is long enough. The flags in
+        the frame's header show whether it is compressed.
         """
         self._checksum = checksum = zlib.crc32(content, self._checksum)
         if flags & COMPRESSED:
@@ -84,7 +85,7 @@ class Encoder:
 
 
 class Decoder:
-    """A decoder for frames, which must be passed in the order in which an `Encoder` created them.
+    """Decodes frames, which must be passed in the order in which an `Encoder` created them.
 
     `open` returns a frame's content as a whole. `begin` returns the first piece of the content. While
     `is_amid` is True, `go_on` returns the next piece.
@@ -97,19 +98,19 @@ class Decoder:
         self._checksum = 0
         self._inflate: zlib._Decompress | None = None
         self._rest = b""
-        """The part of the current frame that is not inflated yet."""
+        """The part of the current frame that has not been inflated yet."""
         self._so_far = 0
-        """Size in bytes of the part of the current frame that is inflated."""
+        """Size, in bytes, of the part of the current frame that has been inflated."""
         self._expected = b""
         """Checksum read from the current frame."""
         self.is_amid = False
-        """True if part of the current frame is not inflated yet."""
+        """True if part of the current frame has not been inflated yet."""
         self.inflated = 0
         """Total inflated size, in bytes, of all compressed frames."""
 
     @property
     def bytes_held(self) -> int:
-        """Memory in bytes of the inflate stream."""
+        """Memory used by the inflate stream, in bytes."""
         return 0 if self._inflate is None else _INFLATE_BYTES
 
     def close(self) -> None:
@@ -151,8 +152,8 @@ class Decoder:
         if inflate is None:
             inflate = self._inflate = zlib.decompressobj(_RAW)
         try:
-            # Inflating one byte more than allowed shows that the frame is too large. The bytes after that one
-            # are never in memory.
+            # Inflating one byte more than allowed shows that the frame is too large. The bytes after that
+            # byte are never in memory.
             plain = inflate.decompress(content, min(PIECE, self._most + 1 - self._so_far))
         except zlib.error as error:
             msg = f"the compressed frame cannot be inflated: {error}"

@@ -67,7 +67,7 @@ from sync.blip.replies import (
 )
 from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, ConnectionState, MessagePhase, Step, judge
 
-# Plain integers for the most frequent frames: comparing with an enum member is slower.
+# Plain integers for the most frequent kinds of frames, because comparing with an enum member is slower.
 _REQUEST: Final = int(FrameKind.REQUEST)
 _RESPONSE: Final = int(FrameKind.RESPONSE)
 _ERROR: Final = int(FrameKind.ERROR)
@@ -77,7 +77,7 @@ _ANSWERED: Final = -1
 
 
 class BlipConnection:
-    """A BLIP connection without a transport. The module's docstring shows how to use it."""
+    """A BLIP connection without a transport. The docstring of the module shows how to use it."""
 
     __slots__ = (
         "_awaiting",
@@ -106,13 +106,16 @@ class BlipConnection:
         self._inbox = Inbox(limits)
         self.state = ConnectionState.OPEN
         self._requests_sent = 0
-        """Number of the last request that we queued."""
+        """Number of the last request that the owner has queued."""
         self._requests_begun = 0
         """Number of our last request whose first frame `next_frame` has returned."""
         self._requests_received = 0
         """Number of the last request from the peer whose first frame has arrived."""
         self._awaiting: dict[int, bool] = {}
-        """Numbers of our unanswered requests. The value is True if the reply is requested in parts."""
+        """Numbers of sent requests that the peer has not answered.
+
+        The value is True if the reply was requested in parts.
+        """
         self._unanswered: dict[int, int] = {}
         """Urgency of each complete request from the peer, or _ANSWERED while the reply is being sent."""
         self._present = (0, 0, 0)
@@ -122,7 +125,7 @@ class BlipConnection:
 
     @property
     def queued(self) -> int:
-        """Number of our messages that `next_frame` has not returned completely."""
+        """Number of outgoing messages that `next_frame` has not returned completely."""
         return len(self._outbox)
 
     @property
@@ -142,14 +145,14 @@ class BlipConnection:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of memory used for the peer: incomplete and queued messages, and both deflate streams."""
+        """Bytes of memory used for this peer: incomplete and queued messages, and both deflate streams."""
         return (
             self._inbox.bytes_held + self._outbox.held + self._encoder.bytes_held + self._decoder.bytes_held
         )
 
     @property
     def queued_bytes(self) -> int:
-        """Number of bytes of our messages that `next_frame` has not returned yet.
+        """Number of bytes of outgoing messages that `next_frame` has not returned yet.
 
         For a body that is read from a file, only the bytes read so far count.
         """
@@ -167,7 +170,7 @@ class BlipConnection:
         no_reply: bool = False,
         in_parts: bool = False,
     ) -> int:
-        """Queue a request. Return its number. The events about the reply contain this number.
+        """Queue a request. Return its number, which the events about the reply contain.
 
         With `in_parts`, the body of the response is reported in `ResponsePart` events while it arrives.
         Raises UnsendableMessageError or ConnectionOverError.
@@ -300,7 +303,7 @@ class BlipConnection:
             return self._acknowledged(kind, number, frame, start)
         content = self._decoder.begin(frame, start, flags)
         if self._decoder.is_amid:
-            # A piece is handled like a frame that announces more frames.
+            # A piece of a frame is handled like a frame that announces more frames.
             self._present = (number, flags, len(frame) - start)
             return self._message_frame(number, flags | MORE_COMING, content, 0)
         if kind == _REQUEST:

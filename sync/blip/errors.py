@@ -44,7 +44,7 @@ class BlipError(Exception):
 
 
 class LocalError(BlipError):
-    """The owner made an invalid call. Nothing was sent, and the connection continues."""
+    """The owner of the connection made an invalid call. Nothing was sent, and the connection continues."""
 
 
 class ConnectionOverError(LocalError):
@@ -98,11 +98,11 @@ class FrameKindUnknownError(FrameInvalidError):
 
 
 class ChecksumMismatchError(FrameInvalidError):
-    """The running checksum differs, because data was lost, changed or reordered."""
+    """The running checksum does not match, because data was lost, changed or reordered."""
 
 
 class DeflateInvalidError(FrameInvalidError):
-    """A compressed frame whose content is not deflated data, or ends the deflate stream."""
+    """A compressed frame whose content is not deflated data, or that ends the deflate stream."""
 
 
 class InflatedTooLargeError(FrameInvalidError):
@@ -148,7 +148,7 @@ class RequestOutOfOrderError(NumberInvalidError):
 
 
 class RequestRepeatedError(NumberInvalidError):
-    """A frame for a request whose last frame has already arrived."""
+    """A frame for a request of which the last frame has already arrived."""
 
 
 class ReplyUnexpectedError(NumberInvalidError):

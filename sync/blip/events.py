@@ -25,14 +25,14 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
         return self.properties.get("Profile", "")
 
     def bare(self) -> "RequestReceived":
-        """Return a copy without properties and body, for a request that only needs to be answered."""
+        """Return a copy without properties and body, for a request that only needs a reply."""
         return RequestReceived(
             self.number, {}, b"", self.urgent, self.compressed, self.no_reply, self.too_large
         )
 
 
 class ResponsePart(msgspec.Struct, frozen=True, gc=False):
-    """The next bytes of the body of a response requested in parts.
+    """The next bytes of a response's body, if the response was requested in parts.
 
     `ResponseReceived` follows the last part.
     """
@@ -42,7 +42,10 @@ class ResponsePart(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResponseReceived(msgspec.Struct, frozen=True, gc=False):
-    """A complete response to request `number`. Its body is empty if it was delivered in parts."""
+    """A complete response to request `number`.
+
+    If the body was reported in parts, `body` is empty.
+    """
 
     number: int
     properties: dict[str, str]

@@ -8,7 +8,7 @@ from sync.blip.errors import FrameTruncatedError
 
 
 class FrameKind(IntEnum):
-    """The kinds of frames, in the low three bits of the flags."""
+    """The kinds of frames, as encoded in the low three bits of the flags."""
 
     REQUEST = 0
     RESPONSE = 1

@@ -1,7 +1,7 @@
-"""Incomplete received messages of more than one frame, and the acknowledgements for them.
+"""Received messages whose last frame has not arrived yet, and the acknowledgements for them.
 
-Limits are checked as bytes arrive, and the limits on properties as soon as their size is known. This module
-does not handle messages of a single frame.
+Limits are checked as bytes arrive, and the limits on properties as soon as the size of the properties is
+known. This module does not handle messages that consist of a single frame.
 """
 
 from sync.blip import properties as properties_form
@@ -15,7 +15,7 @@ from sync.blip.limits import ACKNOWLEDGE_EVERY, ConnectionLimits
 
 
 class IncomingMessage:
-    """A message some of whose frames have not arrived yet."""
+    """A message of which some frames have not arrived yet."""
 
     __slots__ = (
         "_properties_end",
@@ -36,7 +36,7 @@ class IncomingMessage:
         self.flags = flags
         """Flags of the first frame, which apply to the whole message."""
         self.in_parts = in_parts
-        """True if the body is passed on in parts as it arrives, and not kept in memory."""
+        """True if the body is passed on in parts as it arrives, instead of being kept in memory."""
         self.content = bytearray()
         self.total = 0
         """Number of bytes of properties and body received so far, including bytes that are not kept."""
@@ -85,7 +85,10 @@ class Inbox:
         self._held = 0
         """Total number of bytes kept for all incomplete messages."""
         self._owed: dict[int, IncomingMessage] = {}
-        """Messages to acknowledge, by key. Each appears only once, so a slow peer cannot fill memory."""
+        """Messages to acknowledge, by key.
+
+        Each message appears only once, so a slow peer cannot fill the memory.
+        """
 
     @property
     def bytes_held(self) -> int:
@@ -146,7 +149,10 @@ class Inbox:
         return arrival
 
     def next_owed(self) -> IncomingMessage | None:
-        """Return the next message to acknowledge, or None. Record all its received bytes as acknowledged."""
+        """Return the next message to acknowledge, or None.
+
+        Record that all bytes received so far for this message are acknowledged.
+        """
         if not self._owed:
             return None
         arrival = self._owed.pop(next(iter(self._owed)))

@@ -1,8 +1,9 @@
 """Limits on a peer's use of a connection, and BLIP's constants for flow control, with their sources.
 
-All data whose size a peer determines has a limit in this module. A connection uses at most about
-`arriving_bytes` + `inflated_bytes` + 300 kB of memory. The 300 kB are for the two deflate streams. Complete
-requests and queued replies are not included. The caller must stop reading when there are too many of them.
+This module sets a limit on all data whose size a peer determines. A connection uses at most about
+`arriving_bytes` + `inflated_bytes` + 300 kB of memory. The 300 kB are for the two deflate streams. This does
+not include complete requests and queued replies. The caller must stop reading frames when there are too many
+of them.
 """
 
 import zlib
@@ -31,7 +32,10 @@ WINDOW: Final = 128_000
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """The limits of one connection. If the peer exceeds a limit, the connection ends with the named error."""
+    """The limits of one connection.
+
+    If the peer exceeds a limit, the error named there ends the connection.
+    """
 
     frame_bytes: int = 64 * KIB
     """Maximum size in bytes of a received frame (`FrameTooLargeError`). Peers send frames of about 16 KiB."""
@@ -56,9 +60,12 @@ class ConnectionLimits:
     properties_bytes: int = 100 * KIB
     """Maximum size in bytes of a message's encoded properties (`PropertiesTooLargeError`), as in LiteCore."""
     properties: int = 256
-    """Maximum number of properties (`TooManyPropertiesError`). The replication protocol uses about ten."""
+    """Maximum number of properties of a message (`TooManyPropertiesError`).
+
+    The replication protocol uses about ten.
+    """
     unanswered_requests: int = 4096
-    """Maximum number of requests whose reply is not completely sent (`TooManyRequestsError`)."""
+    """Maximum number of requests to which the reply is not completely sent (`TooManyRequestsError`)."""
     arriving_messages: int = 2048
     """Maximum number of incomplete messages (`TooManyArrivingError`)."""
     arriving_bytes: int = 64 * MIB
@@ -69,7 +76,7 @@ class ConnectionLimits:
     A peer that follows the protocol exceeds `WINDOW` by at most one frame.
     """
     window_bits: int = zlib.MAX_WBITS
-    """Base-two logarithm of the size of our deflate window. The peer does not need this value."""
+    """Base-two logarithm of the size of the outgoing deflate window. The peer does not need this value."""
     memory_level: int = 8
     """Memory level of deflate (zlib).
 

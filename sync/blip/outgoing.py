@@ -20,8 +20,7 @@ from sync.blip.frames import MORE_COMING, URGENT
 from sync.blip.limits import BIG_FRAME, WINDOW, ConnectionLimits
 
 OVERHEAD: Final = 32
-"""Bytes in a frame reserved for its header, its checksum, and the growth of incompressible data in deflate.
-"""
+"""Bytes reserved in a frame for its header and checksum, and for the growth of incompressible data."""
 
 
 class BodySource(Protocol):
@@ -32,7 +31,7 @@ class BodySource(Protocol):
 
 
 class OutgoingMessage(msgspec.Struct, eq=False):
-    """An outgoing message: the part that is not sent yet, and the peer's acknowledgements."""
+    """An outgoing message: the part that has not been sent, and the peer's acknowledgements."""
 
     number: int
     key: int
@@ -42,7 +41,7 @@ class OutgoingMessage(msgspec.Struct, eq=False):
     """
     flags: int
     content: bytes
-    """Bytes that were read from the source but have not been put into a frame yet."""
+    """Bytes that have been read from the source but not put into a frame yet."""
     source: BodySource | None = None
     """Source of the remaining bytes; None if no bytes remain."""
     in_parts: bool = False
@@ -51,14 +50,14 @@ class OutgoingMessage(msgspec.Struct, eq=False):
     """Number of bytes sent in frames, without headers. The peer's acknowledgements count the same bytes."""
     acknowledged: int = 0
     ticket: int = 0
-    """Position in the rotation of messages."""
+    """Position of the message in the rotation."""
     held: int = 0
-    """Memory in bytes that the message uses until it is sent, not including data in a file."""
+    """Memory that the message uses until it is sent, in bytes, not counting data in a file."""
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes for a frame, at most `size`. Afterwards `flags` shows whether more follow.
+        """Return the next bytes for a frame, at most `size`.
 
-        Exceptions raised by the source are propagated.
+        Afterwards, `flags` shows whether more bytes follow. Exceptions raised by the source are propagated.
         """
         content = self.content
         source = self.source
@@ -124,14 +123,14 @@ class SendQueue:
         """Counter for the positions of messages, both waiting and in progress, in the rotation."""
         self._after_urgent = False
         self.held = 0
-        """Memory, in bytes, used by all messages that are not completely sent yet."""
+        """Memory used by all messages that are not completely sent yet, in bytes."""
 
     def __len__(self) -> int:
-        """Return the number of messages that are not sent completely."""
+        """Return the number of messages that are not completely sent."""
         return len(self._waiting) + len(self._under_way)
 
     def add(self, message: OutgoingMessage) -> None:
-        """Queue a message that has not begun."""
+        """Queue a message of which no frame has been sent."""
         self._ticket = message.ticket = self._ticket + 1
         self.held += message.held
         self._waiting.append(message)

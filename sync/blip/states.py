@@ -45,7 +45,7 @@ class MessagePhase(Enum):
 
 
 class Step(Enum):
-    """The effect of an allowed frame on its message."""
+    """The effect that an allowed frame has on its message."""
 
     BEGIN = auto()
     CONTINUE = auto()

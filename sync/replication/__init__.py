@@ -3,7 +3,7 @@
 The package has no sockets, no store and no clock. The modules, in the order in which a message passes through
 them:
 
-- `limits`, `errors`: the limits of a message, and the errors with which a message is rejected
+- `limits`, `errors`: limits on a message, and the errors with which a message is rejected
 - `json_size`: an estimate of the decoded size of a JSON text, before it is decoded
 - `fields`: strict parsing and writing of the parts that messages share
 - `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests

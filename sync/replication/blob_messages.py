@@ -1,6 +1,6 @@
 """Messages about blobs, which Sync Gateway calls attachments: getAttachment, proveAttachment, and the proof.
 
-The reply to getAttachment contains only the blob's bytes. The requester must receive these bytes in parts,
+The reply to getAttachment contains only the blob's bytes. The requester must request these bytes in parts,
 and check their digest.
 """
 
@@ -31,7 +31,7 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 class GetAttachment(msgspec.Struct, frozen=True, gc=False):
     """A request for a blob.
 
-    If the blob is missing, or if the requester may not read the blob, the answer is an HTTP error.
+    If the blob is missing, or if the requester may not read it, the reply is an HTTP error.
     """
 
     profile: ClassVar[str] = "getAttachment"
@@ -107,7 +107,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
-    """A reply with the proof. The requester compares it with the proof that it computes itself."""
+    """A reply that contains a proof. The requester compares it with the proof that it has computed itself."""
 
     proof: str
 
@@ -136,7 +136,7 @@ class Proof:
         self._digest.update(part)
 
     def __str__(self) -> str:
-        """Return the proof. Call this after all of the blob's content was added."""
+        """Return the proof as base64 text. Call this after all of the blob's content has been added."""
         return f"sha1-{base64.b64encode(self._digest.digest()).decode()}"
 
 

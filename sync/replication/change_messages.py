@@ -1,8 +1,8 @@
 """Messages that announce and request changes: changes, proposeChanges, and their replies.
 
-An omitted item at the end of a reply to `changes` means *not wanted*, but in a reply to `proposeChanges` it
-means *send it*. Decoding adds the omitted items. Encoding omits items at the end of a reply to
-`proposeChanges`, but not of a reply to `changes`.
+If items are omitted at the end of a reply to `changes`, the receiver does not want those revisions. If they
+are omitted at the end of a reply to `proposeChanges`, the receiver wants them. Decoding adds the omitted
+items. Encoding omits items at the end of a reply to `proposeChanges`, but not of a reply to `changes`.
 """
 
 from enum import IntFlag
@@ -18,25 +18,25 @@ from sync.replication.limits import MessageLimits
 
 
 class RemovalFlags(IntFlag):
-    """Flags of a change that makes a document unavailable to the reader (Sync Gateway 3, CBMobile_3)."""
+    """Flags that state why a document is no longer available to the reader (Sync Gateway 3, CBMobile_3)."""
 
     NO = 0
     DELETED = 1
     REVOKED = 2
     """The reader has lost access to the document."""
     REMOVED = 4
-    """The document has left the channels that the reader reads."""
+    """The document is no longer in any channel that the reader reads."""
 
 
 class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     """A changed document in a `changes` message."""
 
     sequence: str
-    """Sequence at the sender, as JSON. It is opaque to the receiver."""
+    """The sender's sequence of the change, as JSON. It is opaque to the receiver."""
     id: str
     revision: str
     gone: int = 0
-    """Combination of the flags of `RemovalFlags`."""
+    """Combination of the flags in `RemovalFlags`."""
     size: int = 0
     """Approximate size in bytes of the document's body; 0 if unknown."""
 
@@ -52,7 +52,10 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     changes: tuple[AnnouncedChange, ...]
     collection: int | None = None
     no_reply: bool = False
-    """True if a received message needs no reply. A sent message needs a reply unless it is empty."""
+    """True if a received message needs no reply.
+
+    A message that is sent needs a reply unless its list is empty.
+    """
     insists: bool = False
     """True if the receiver must process the message even if it accepts no conflicts (`ignoreNoConflicts`).
 
@@ -61,7 +64,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     """
 
     def encode(self) -> EncodedMessage:
-        """Encode the list for sending."""
+        """Encode the message for sending."""
         items: list[tuple[Any, ...]] = []
         for change in self.changes:
             gone: int | bool = True if change.gone == RemovalFlags.DELETED else int(change.gone)
@@ -76,7 +79,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Changes":
-        """Decode a received list. Raises MessageError if it is invalid."""
+        """Decode a received message. Raises MessageError if it is invalid."""
         items = fields.body(_CHANGES, event.body, cls.profile) or ()
         fields.no_more(items, limits.batch, "changes")
         sequence, document_id, revision = fields.sequence_text, fields.document_id, fields.revision
@@ -121,10 +124,13 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
     """True if an answer with status 409 (conflict) should contain the receiver's current revision."""
     collection: int | None = None
     no_reply: bool = False
-    """True if a received message needs no reply. A sent message needs a reply unless it is empty."""
+    """True if a received message needs no reply.
+
+    A message that is sent needs a reply unless its list is empty.
+    """
 
     def encode(self) -> EncodedMessage:
-        """Encode the list for sending."""
+        """Encode the message for sending."""
         items: list[tuple[Any, ...]] = []
         for proposal in self.proposals:
             item = (proposal.id, proposal.revision)
@@ -138,7 +144,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "ProposeChanges":
-        """Decode a received list. Raises MessageError if it is invalid."""
+        """Decode a received message. Raises MessageError if it is invalid."""
         items = fields.body(_PROPOSALS, event.body, cls.profile) or ()
         fields.no_more(items, limits.batch, "proposals")
         document_id, revision = fields.document_id, fields.revision
@@ -163,16 +169,22 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
-    """The receiver's delivery terms, sent as properties of replies to `changes` and `proposeChanges`."""
+    """The conditions under which the receiver accepts revisions.
+
+    They are sent as properties of the replies to `changes` and `proposeChanges`.
+    """
 
     max_history: int | None = None
     """Maximum number of ancestors that may be sent with a revision; None for no limit."""
     deltas: bool | None = None
-    """True if the receiver accepts deltas; None if this is not stated, in which case earlier terms apply."""
+    """True if the receiver accepts deltas.
+
+    None if the reply does not say. The terms of the previous reply then still apply.
+    """
     blobs: bool = False
     """True if the receiver supports blobs in bodies.
 
-    For other receivers, blobs are listed in `_attachments`.
+    If the receiver does not, blobs are listed in `_attachments`.
     """
     send_replacements: bool = False
     """True if the receiver accepts a newer revision instead of a requested one that no longer exists."""
@@ -201,7 +213,7 @@ Answer = tuple[str, ...] | int
 """Answer to an announced change: a tuple to request the revision, or a number to reject it.
 
 The tuple contains the ancestors that the receiver has, and may be empty. The number is NOT_WANTED or an HTTP
-status.
+status code.
 """
 NOT_WANTED: Final = 0
 
@@ -245,7 +257,7 @@ class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
     """The receiver's answer to one proposal of a `proposeChanges` message."""
 
     status: int = 0
-    """0 to request the revision, 304 if it is already stored, 409 for a conflict, or another status."""
+    """HTTP status code, such as 304 (already stored) or 409 (conflict); 0 to request the revision."""
     current: str | None = None
     """The receiver's current revision if `status` is 409 and the proposer has requested it; else None."""
 
@@ -309,7 +321,7 @@ _VERDICTS: Final = msgspec.json.Decoder(list[_Refusal | int | None] | None)
 
 
 def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> EncodedMessage:
-    """Encode a list of changes as an urgent message, so that large documents do not delay it."""
+    """Encode a list of changes as an urgent message, so that it is not delayed by large documents."""
     return EncodedMessage(properties, body, urgent=True, compressed=True, no_reply=empty)
 
 

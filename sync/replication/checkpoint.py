@@ -1,4 +1,4 @@
-"""Progress of a replication: the checkpoint that both sides store, and its updates during the transfer.
+"""Progress of a replication: the checkpoint that both sides store, and how it advances during the transfer.
 
     checkpoint = reconcile(ours, theirs).checkpoint           # both copies, read at the start
     push = PushProgress(checkpoint.completed)
@@ -33,16 +33,16 @@ def _nothing() -> SequenceSet:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The content of one copy of a checkpoint. Do not change `completed` in place."""
+    """The content of one side's copy of a checkpoint. Do not change `completed` in place."""
 
     completed: SequenceSet = field(default_factory=_nothing)
-    """Local sequences that need not be pushed again."""
+    """Local sequences whose changes need not be pushed again."""
     remote: str | None = None
-    """Remote sequence, as JSON, up to which all changes are pulled; None for the beginning."""
+    """Remote sequence, as JSON, up to which all changes have been pulled; None for the beginning."""
 
     @property
     def local(self) -> int:
-        """Local sequence up to which all changes are pushed."""
+        """Local sequence up to which all changes have been pushed."""
         return _local(self.completed)
 
     def encode(self, *, time: int | None = None) -> bytes:
@@ -59,7 +59,7 @@ class Checkpoint:
         return msgspec.json.encode(body)
 
     def within(self, most: int) -> "Checkpoint":
-        """Return this checkpoint, without the highest ranges if its body would have more than `most` bytes.
+        """Return this checkpoint, without its highest ranges if its body would otherwise exceed `most` bytes.
 
         Omitted sequences count as not done. Their changes are offered again, and the peer answers that it
         already has them.
@@ -101,7 +101,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class ReconciledCheckpoint:
-    """The checkpoint from which to continue, and whether both copies were equal."""
+    """The checkpoint from which a replication continues, and whether both copies were equal."""
 
     checkpoint: Checkpoint
     agreed: bool
@@ -131,7 +131,10 @@ class PushProgress:
     __slots__ = ("_completed", "_pending", "_scanned")
 
     def __init__(self, completed: SequenceSet | None = None) -> None:
-        """Start from the sequences in a checkpoint. The feed must then be read from after `local`."""
+        """Start from the sequences in a checkpoint.
+
+        The changes feed must then be read starting after `local`.
+        """
         self._completed = _nothing() if completed is None else completed.copy()
         self._completed.add(*_FIRST)
         self._scanned = _local(self._completed)
@@ -139,12 +142,12 @@ class PushProgress:
 
     @property
     def completed(self) -> SequenceSet:
-        """A copy of the sequences that a checkpoint may contain now."""
+        """A copy of the set of sequences that a checkpoint may contain now."""
         return self._completed.copy()
 
     @property
     def local(self) -> int:
-        """Sequence up to which all changes are done."""
+        """Sequence up to which the changes are all done."""
         return _local(self._completed)
 
     @property
@@ -153,7 +156,7 @@ class PushProgress:
         return len(self._pending)
 
     def is_complete(self, sequence: int) -> bool:
-        """Return True if the change at a sequence of the feed need not be pushed."""
+        """Return True if the change with this sequence in the feed does not need to be pushed."""
         return sequence in self._completed
 
     def lacks(self, other: "PushProgress") -> bool:
@@ -164,8 +167,8 @@ class PushProgress:
     def scanned(self, through: int, pending: Iterable[int]) -> None:
         """Record that the feed was read up to the sequence `through`, and which sequences are to be pushed.
 
-        All other sequences in that part are done: changes that are not selected, and sequences that no longer
-        belong to a document. The feed must be read in order, starting after `local`.
+        All other sequences in that part count as done. They belong to changes that are not selected, or no
+        longer belong to any document. The feed must be read in order, starting after `local`.
 
         Raises:
             ValueError: a pending sequence is not in the part that was just read.
@@ -204,9 +207,9 @@ class PushProgress:
 
 
 _CHANGE: Final = 250
-"""Approximate memory used by a waiting sequence, in bytes, in addition to its text.
+"""Approximate memory used by a waiting sequence, in bytes, not counting its text.
 
-It includes the memory used in the receiver.
+It includes the memory that the receiver of the change uses.
 """
 
 
@@ -222,9 +225,9 @@ class PullProgress:
         self.position = position
         """Remote sequence up to which all changes are done; None for the beginning."""
         self._waiting: deque[str] = deque()
-        """Announced sequences, beginning with the first one that is not done."""
+        """Announced sequences, starting with the first one that is not done."""
         self._done: set[int] = set()
-        """Tickets of those waiting sequences that are done."""
+        """Tickets of those sequences in `_waiting` that are done."""
         self._first = self._begun = 0
         self._text_bytes = 0
         """Total length of the waiting sequences, in characters."""

@@ -1,9 +1,9 @@
-"""The name of a checkpoint. It is always the same for one replication, and differs between replications.
+"""The name of a checkpoint. It is the same each time for one replication, and different for each replication.
 
 The name has the same form as in Couchbase Lite: `cp-` and the SHA-1 digest, in base64, of an encoded list
 (`Checkpointer.cc`). Couchbase Lite encodes the list in Fleece, and we encode it in canonical JSON. This makes
-no difference to the other side, which receives only the name. Our name always distinguishes push only, pull
-only, and both. Couchbase Lite makes this distinction only for named collections.
+no difference to the other side, which receives only the name. Our name always depends on whether the
+replication pushes, pulls, or does both. Couchbase Lite makes this distinction only for named collections.
 """
 
 import base64
@@ -19,12 +19,15 @@ class Peer:
     """The identity of a replication's peer. It does not depend on an address that may change."""
 
     kind: str
-    """Kind of peer, chosen by the application."""
+    """Kind of peer, as the application defines it."""
     name: str
 
     @classmethod
     def member(cls, kind: str, name: str, database: str) -> "Peer":
-        """Return the identity of one database of a named peer. A database with a new UUID is a new peer."""
+        """Return the identity of one database of a named peer.
+
+        If the database has a new UUID, it is a new peer.
+        """
         return cls(kind, f"{name}/{database.lower()}")
 
     @classmethod
@@ -38,18 +41,18 @@ class Replication:
     """The properties that identify a replication."""
 
     database: str
-    """UUID of our database. A salvaged or recreated store has a new UUID."""
+    """UUID of the local database. A salvaged or recreated store has a new UUID."""
     peer: Peer
     push: bool
     pull: bool
     channels: frozenset[str] = frozenset()
     """Channels that are pulled; empty for all."""
     document_ids: frozenset[str] = frozenset()
-    """Ids of replicated documents; empty for all."""
+    """Ids of the replicated documents; empty for all documents."""
     filter: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     collection: str | None = None
-    """Name of the collection with its scope; None for the default collection."""
+    """Name of the collection, with that of its scope; None for the default collection."""
 
 
 def checkpoint_id(replication: Replication) -> str:

@@ -27,7 +27,7 @@ _REVISION_NAMES: Final = ("rev", "_rev")
 class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
     """A request for the checkpoint that the receiver stores for the requester.
 
-    HTTP 404 in the reply means that there is none.
+    If there is none, the reply is HTTP error 404.
     """
 
     profile: ClassVar[str] = "getCheckpoint"
@@ -71,7 +71,7 @@ class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
 class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
     """A request to store a checkpoint.
 
-    HTTP 409 in the reply means that `revision` is not the current revision.
+    If `revision` is not the current revision, the reply is HTTP error 409.
     """
 
     profile: ClassVar[str] = "setCheckpoint"
@@ -105,7 +105,7 @@ class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
     """A reply that confirms that the checkpoint is stored."""
 
     revision: str
-    """New revision, for the next setCheckpoint."""
+    """New revision, which the next setCheckpoint must state."""
 
     def encode(self) -> EncodedMessage:
         """Encode the reply for sending."""
@@ -118,7 +118,7 @@ class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class GetCollections(msgspec.Struct, frozen=True, gc=False):
-    """A request that makes the connection collection-aware, and requests each collection's checkpoint."""
+    """A request that makes the connection collection-aware and asks for each collection's checkpoint."""
 
     profile: ClassVar[str] = "getCollections"
     collection: ClassVar[None] = None
@@ -157,7 +157,7 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
 
 
 class CollectionCheckpoint(msgspec.Struct, frozen=True, gc=False):
-    """The checkpoint that the receiver of getCollections stores for one of its collections."""
+    """The checkpoint stored by the receiver of getCollections for one of its collections."""
 
     revision: str | None = None
     """Revision of the checkpoint; None if there is no checkpoint, or if Sync Gateway omits the revision."""
@@ -218,7 +218,7 @@ _STRING: Final = msgspec.json.Decoder(str)
 
 
 def _without_revision(body: bytes) -> bytes:
-    """Return the body without the revision, which Sync Gateway repeats from the property."""
+    """Return the body without its revision. Sync Gateway repeats the revision of the property in the body."""
     if b'"_rev"' not in body:
         return body
     item = _OBJECT.decode(body)

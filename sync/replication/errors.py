@@ -1,4 +1,4 @@
-"""Errors of the replication protocol: those that we send to a peer, and those that a peer sends to us.
+"""Errors of the replication protocol: those that this side sends to a peer, and those that it receives.
 
 ::
 
@@ -27,7 +27,7 @@ TRANSIENT_STATUSES: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-"""HTTP statuses of errors that may be temporary, so that the same request may succeed later."""
+"""HTTP status codes of errors that may be temporary. The same request may succeed later."""
 
 
 class LiteCoreCode(IntEnum):
@@ -50,18 +50,21 @@ class LiteCoreCode(IntEnum):
 
 
 class MessageError(Exception):
-    """A rejection of a peer's message. Its human-readable text is sent to the peer."""
+    """An error in a peer's message, because of which the message is rejected.
+
+    The human-readable text of the error is sent to the peer.
+    """
 
     def __init__(self, text: str, *, code: int = HTTPStatus.BAD_REQUEST, domain: str = HTTP_DOMAIN) -> None:
         super().__init__(text)
         self.text: str = text
         self.code: int = int(code)
-        """Error code in the domain `domain`; for HTTP, a status."""
+        """Error code in the domain `domain`; an HTTP status code in the domain HTTP."""
         self.domain: str = domain
-        """Error domain for `sync.blip.BlipConnection.send_error`."""
+        """Domain of the error code, for `sync.blip.BlipConnection.send_error`."""
 
     def without_traceback(self) -> Self:
-        """Return the error without the frames in which it was raised.
+        """Return the error without the stack frames of its traceback.
 
         A stored error would otherwise keep those frames and all their variables in memory, including the
         rejected message. If that message also refers to the error, reference counting never frees either of
@@ -85,7 +88,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def status(self) -> int:
-        """HTTP status that corresponds most closely to the error; 0 if there is none."""
+        """HTTP status code that corresponds most closely to the error; 0 if there is none."""
         if self.domain in (HTTP_DOMAIN, BLIP_DOMAIN):
             return self.code
         return _STATUSES.get(self.code, 0) if self.domain == LITECORE_DOMAIN else 0

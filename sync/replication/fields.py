@@ -24,12 +24,12 @@ _SHOWN: Final = 80
 
 
 class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message in the form that `send_request` and `send_response` of `sync.blip.BlipConnection` accept."""
+    """A message in the form accepted by `send_request` and `send_response` of `sync.blip.BlipConnection`."""
 
     properties: dict[str, str]
     body: bytes = b""
     urgent: bool = False
-    """True for an urgent request. A response is as urgent as its request."""
+    """True for an urgent request. A response has the same urgency as its request."""
     compressed: bool = False
     no_reply: bool = False
     """True for a request that needs no reply."""
@@ -105,7 +105,7 @@ def put_flag(properties: dict[str, str], name: str, *, value: bool) -> None:
 
 
 def request(profile: str, index: int | None) -> dict[str, str]:
-    """Return the properties of every request: its profile, and the index of its collection unless None."""
+    """Return the properties of a request: its profile, and its collection's index unless that is None."""
     return {"Profile": profile} if index is None else {"Profile": profile, "collection": str(index)}
 
 
@@ -151,7 +151,7 @@ def history(value: str, of: str, limits: MessageLimits) -> tuple[str, ...]:
 def branch(value: str, limits: MessageLimits) -> tuple[str, ...]:
     """Parse a revision and its ancestors, newest first.
 
-    LiteCore may send an empty value, for which the result is ().
+    LiteCore may send an empty value. The result is then empty.
     """
     first, _, rest = value.partition(",")
     newest = first.strip(" ")
@@ -159,7 +159,7 @@ def branch(value: str, limits: MessageLimits) -> tuple[str, ...]:
 
 
 def sequence_text(value: bytes, name: str, limits: MessageLimits) -> str:
-    """Return a sequence from its JSON, without unnecessary whitespace. JSON null is rejected."""
+    """Return a sequence, given as JSON, without unnecessary whitespace. JSON null is rejected."""
     if len(value) > limits.sequence_bytes:
         raise MessageError(f"'{name}' has more than {limits.sequence_bytes} bytes")
     try:

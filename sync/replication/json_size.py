@@ -7,11 +7,14 @@ a text with too many values is rejected before it is decoded.
 from typing import Final
 
 _MARKS: Final = (b",", b":", b"{", b"[")
-"""Characters of which one precedes each value except the first. Those within strings are counted too."""
+"""Characters that precede values.
+
+One of them precedes each value except the first. Those within strings are counted too.
+"""
 
 
 def nodes(text: bytes) -> int:
-    """Return an upper bound on the number of values, including keys, in a JSON text."""
+    """Return an upper bound on the number of values in a JSON text. Keys count as values."""
     return 1 + sum(text.count(mark) for mark in _MARKS)
 
 

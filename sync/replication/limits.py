@@ -1,6 +1,6 @@
-"""Limits on a peer's message.
+"""Limits on the messages of a peer.
 
-A message that exceeds a limit is rejected with status 400, or 413 for too many values.
+A message that exceeds a limit is rejected with status 400, or with status 413 if it has too many values.
 
 The limits of BLIP (`sync.blip.limits`) apply to bytes. The limits in this module apply to the decoded
 content.
@@ -12,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class MessageLimits:
-    """The limits of a message's parts. Sizes are in bytes of UTF-8."""
+    """Limits on the parts of a message. Sizes are in bytes of UTF-8."""
 
     id_bytes: int = 255
     """Maximum size in bytes of a document id.
@@ -29,23 +29,23 @@ class MessageLimits:
     history: int = 1000
     """Maximum number of ancestors in a history or in one answer. Couchbase Lite requests at most 50."""
     batch: int = 10_000
-    """Maximum number of items in `changes` or `proposeChanges`, and maximum value of `batch`.
+    """Maximum number of items in a `changes` or `proposeChanges` message.
 
-    Couchbase Lite uses 200.
+    It is also the maximum value of `batch`. Couchbase Lite uses 200.
     """
     client_bytes: int = 255
     """Maximum size in bytes of a checkpoint's id."""
     checkpoint_bytes: int = 256 * 1024
     """Maximum size in bytes of a checkpoint's body: about 10,000 ranges of completed sequences."""
     collections: int = 1000
-    """Maximum number of collections of one connection.
+    """Maximum number of collections on one connection.
 
     Couchbase Server's limit for a whole cluster is 1,200.
     """
     text_bytes: int = 4096
     """Maximum size in bytes of any other string, such as a filter's name, a filter parameter or a reason."""
     channels: int = 1000
-    """Maximum number of channels of one subscription, and of a filter's parameters."""
+    """Maximum number of channels in one subscription, and of parameters for a filter."""
     document_ids: int = 50_000
     """Maximum number of document ids listed by one subscription."""
     nodes: int = 1_000_000

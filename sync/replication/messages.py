@@ -8,8 +8,8 @@
     connection.send_response(event.number, reply.properties, reply.body, compressed=reply.compressed)
 
 A MessageError is sent to the peer as the answer: `send_error(event.number, error.code, error.text,
-domain=error.domain)`. Replies are decoded by the class for the request: `ChangesReply.decode(event, limits,
-asked=200)`. Unknown properties are ignored, as later versions of the protocol require.
+domain=error.domain)`. A reply is decoded by the class for that kind of reply: `ChangesReply.decode(event,
+limits, asked=200)`. Unknown properties are ignored, as later versions of the protocol require.
 """
 
 from enum import Enum
@@ -131,7 +131,7 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
 
 
 def decode(event: RequestReceived, limits: MessageLimits = DEFAULT) -> Request:
-    """Decode a peer's request.
+    """Decode a request from a peer.
 
     Raises:
         MessageError: the request is malformed or over a limit. The error for a request of an unknown kind has
@@ -149,13 +149,13 @@ class Mode(Enum):
     UNDECIDED = "undecided"
     """No message has been sent or received yet, so both modes are still possible."""
     DEFAULT = "default"
-    """Messages name no collection, and are about the default collection."""
+    """Messages name no collection. They apply to the default collection."""
     COLLECTIONS = "collections"
-    """Every message contains an index into the list of collections in getCollections."""
+    """Every message contains an index into the list of collections that getCollections has sent."""
 
 
 class Addressing:
-    """Checker that all messages of one connection identify their collection in the same way (see `Mode`).
+    """Checks that all messages on one connection identify their collection in the same way (see `Mode`).
 
     The first message in either direction determines the mode.
     """

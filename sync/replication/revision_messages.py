@@ -1,4 +1,4 @@
-"""Messages with revisions: rev, norev, getRev. They contain bodies as bytes, which the store decodes."""
+"""Messages about revisions: rev, norev, getRev. Bodies are kept as bytes, which the store decodes."""
 
 from http import HTTPStatus
 from typing import ClassVar, Final
@@ -12,20 +12,23 @@ from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 _FIELDS: Final = 500
-"""Approximate memory used by a decoded revision's fields, in bytes, except those added in `bytes_held`."""
+"""Approximate memory, in bytes, used by the fields of a decoded revision that `bytes_held` does not add."""
 _ANCESTOR: Final = 64
 """Memory used by an ancestor, in bytes, in addition to its text: a string object and its tuple entry."""
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
-    """A message that sends a revision. An empty success reply means that it is stored durably."""
+    """A message that contains a revision.
+
+    An empty success reply means that the receiver has stored it durably.
+    """
 
     profile: ClassVar[str] = "rev"
 
     id: str
     revision: str
     body: bytes
-    """Body as JSON text: the document, or a delta from `delta_source`."""
+    """Body as JSON text: the document itself, or a delta relative to `delta_source`."""
     sequence: str | None = None
     """Sequence from the `changes` message that announced the requested revision; None if unknown."""
     deleted: bool = False
@@ -39,7 +42,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     collection: int | None = None
     no_reply: bool = False
     deleted_branch: tuple[str, ...] = ()
-    """The tombstone that closed another branch in favour of this revision, and its ancestors.
+    """The tombstone that closed another branch in favour of this revision, and the tombstone's ancestors.
 
     The ancestors are ordered newest first, and end with the one that the receiver is known to have (Couchbase
     Lite 3.3).
@@ -76,7 +79,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Rev":
         """Decode a received revision. Like Sync Gateway, require the id and the revision as properties.
 
-        Raises MessageError if it is invalid.
+        Raises MessageError if the message is invalid.
         """
         get = event.properties.get
         document_id, revision = get("id"), get("rev")
@@ -103,7 +106,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
 
 class NoRev(msgspec.Struct, frozen=True, gc=False):
-    """A message which states that a requested revision will not be sent. It gets no reply."""
+    """A message that states that a requested revision will not be sent. It has no reply."""
 
     profile: ClassVar[str] = "norev"
 
@@ -112,12 +115,12 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
     sequence: str | None = None
     """Sequence from the `changes` message that announced the revision; None if unknown."""
     status: int = HTTPStatus.NOT_FOUND
-    """Reason why the revision will not be sent, as an HTTP status."""
+    """Reason why the revision will not be sent, as an HTTP status code."""
     reason: str | None = None
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:
-        """Encode the notice for sending."""
+        """Encode the message for sending."""
         properties = fields.request(self.profile, self.collection)
         fields.put(properties, "id", self.id)
         fields.put(properties, "rev", self.revision)
@@ -128,9 +131,9 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "NoRev":
-        """Decode a received notice, which must contain a document id and a revision, or a sequence.
+        """Decode a received message, which must contain a document id and a revision, or a sequence.
 
-        Raises MessageError if it is invalid.
+        Raises MessageError if the message is invalid.
         """
         properties = event.properties
         document_id = properties.get("id")
@@ -149,13 +152,13 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
 
 
 class GetRev(msgspec.Struct, frozen=True, gc=False):
-    """A request for the current revision of one document, independent of a feed."""
+    """A request for the current revision of one document, which need not have been announced."""
 
     profile: ClassVar[str] = "getRev"
 
     id: str
     unless: str | None = None
-    """The revision that the requester already has. If it is current, the answer is HTTP 304."""
+    """The revision that the requester already has. If it is the current one, the reply is HTTP error 304."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:

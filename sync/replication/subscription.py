@@ -22,14 +22,14 @@ _FLAGS: Final = {
     "future": "future",
     "is_gateway": "client_sgr2",
 }
-"""Names of the fields that are flags, with the names of their properties."""
+"""Names of the Boolean fields of `SubChanges`, each with the name of its property."""
 _OWN: Final = frozenset(
     {"Profile", "collection", "since", "batch", "filter", "channels", "versioning", *_FLAGS.values()}
 )
 
 
 class Versioning(Enum):
-    """Form of the revision ids that a peer uses."""
+    """The form of the revision ids that a peer uses."""
 
     REV_TREES = "rev-trees"
     VERSION_VECTORS = "version-vectors"
@@ -45,7 +45,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     profile: ClassVar[str] = "subChanges"
 
     since: str | None = None
-    """Last known sequence as JSON; None for the beginning."""
+    """Last sequence that the subscriber has received, as JSON; None for the beginning."""
     batch: int | None = None
     """Maximum number of items in one `changes` message; None to let the peer choose."""
     continuous: bool = False
@@ -131,7 +131,7 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 
 
 def _batch(properties: dict[str, str], limits: MessageLimits) -> int | None:
-    """Return the requested batch size, reduced to the limit if it is larger; None if it is absent."""
+    """Return the requested batch size, but not more than the limit; None if the request contains none."""
     batch = fields.integer(properties, "batch", least=1)
     return None if batch is None else min(batch, limits.batch)
 
