@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from tests import compiling, scheduling, scratch
 ORDINARY_SEED = "1"
 ON_DISK = "/var/tmp"
 """Folder that is on a disk also where /tmp is in memory (Filesystem Hierarchy Standard 3.0, section 5.15)."""
-_SCRATCH = pytest.StashKey[Path]()
 _PASSED = pytest.StashKey[bool]()
 
 for profile, repeats in (("ordinary", True), ("torture", False)):
@@ -56,18 +56,18 @@ def _use_memory(config: pytest.Config) -> None:
     if folder := scratch.make():
         scratch.use(folder)
         config.option.basetemp = str(folder / "t")
-        config.stash[_SCRATCH] = folder
+        # Later than `multiprocessing`, which removes its own folder at exit with priority -100.
+        Finalize(None, _remove_if_passed, args=(folder, config.stash), exitpriority=-200)
+
+
+def _remove_if_passed(folder: Path, stash: pytest.Stash) -> None:
+    if stash.get(_PASSED, False):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Note whether the files of tests that failed must be kept."""
     session.config.stash[_PASSED] = exitstatus == pytest.ExitCode.OK
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    folder = config.stash.get(_SCRATCH, None)
-    if folder is not None and config.stash.get(_PASSED, False):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def asks_for_torture(marks: str) -> bool:
