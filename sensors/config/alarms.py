@@ -106,9 +106,11 @@ def _change(unit: str) -> Any:
     """Return a parser for a change of a value in `unit`, which must be more than 0."""
 
     def parser(raw: Any) -> float:
-        change: float = parse_difference(unit)(raw)
-        if change == 0:
-            raise InputError(f"{shown(raw)} is not above 0", "The value must be more than 0.")
+        change = parse_value(raw, unit, difference=True)
+        if change <= 0:
+            raise InputError(
+                f"{shown(raw)} is not above 0", "Write a value above 0. For a fall, use falls_faster."
+            )
         return change
 
     return parser

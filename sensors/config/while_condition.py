@@ -4,18 +4,20 @@ The unit of the limit is that of the other sensor, so the key is read after all 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from sensors.alarm_rules import AlarmRule, OtherSensor
 from sensors.kind import SensorDraft
-from sensors.plausibility import impossible_value
+from sensors.plausibility import impossible_value, missing_unit
 from sensors.signalk_paths import CONTACT, is_temperature_difference
 from sensors.toml.schema import Table, text
-from sensors.units import DIMENSIONS, InputError, close, parse_value, shown
+from sensors.units import InputError, close, parse_value, shown
 
 _FORM: Final = (
-    'Write the id of a sensor and a limit, such as "main-rpm above 500 rpm", or "engine-run active".'
+    'Write the id of a sensor, above or below, and a limit, such as "main-rpm above 500 rpm". For a contact,'
+    ' write active or inactive: "engine-run active".'
 )
 _STATES: Final = {"active": True, "inactive": False}
 _MOST_IDS: Final = 8
@@ -71,13 +73,18 @@ def _parse(written: str, draft: SensorDraft, drafts: Mapping[str, SensorDraft]) 
 
 
 def _limit(written: str, unit: str, path: str) -> float:
-    number: str | float = written
-    if unit == "ratio" or unit not in DIMENSIONS:
-        try:
-            number = float(written)
-        except ValueError:
-            number = written
+    number = _number(written)
+    if problem := missing_unit(number, unit, path=path):
+        raise problem
     value = parse_value(number, unit, difference=is_temperature_difference(path))
     if problem := impossible_value(number, unit, path=path):
         raise problem
     return value
+
+
+def _number(written: str) -> str | float:
+    """Return a limit that is written without a unit as a number, and any other limit unchanged."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(written)
+    return written
