@@ -59,6 +59,8 @@ def read_outputs(
         named = ((table, values["id"]) for table, values in read)
         unique(named, "id", "id of another output", "Choose another id.")
         _check_pins(read, drafts, reserved)
+        if not root.problems:  # otherwise an alarm or a severity may be wrong
+            _check_reach(read, drafts)
     sound = (values for table, values in read if not table.faulty)
     return tuple(
         from_values(OutputSettings, {**values, "name": values["name"] or values["id"]}) for values in sound
@@ -91,6 +93,30 @@ def _check_causes(table: Table, values: Mapping[str, Any], sensors: set[str | No
                 f"there is no sensor {shown(sensor)}",
                 f"Write the id of a [[sensor]] ({known}).",
                 at=(place,),
+            )
+
+
+def _check_reach(read: Sequence[tuple[Table, Mapping[str, Any]]], drafts: Sequence[SensorDraft]) -> None:
+    """Report each output that no alarm of the file's sensors can turn on, if nothing else can."""
+    severities = {draft.values["id"]: [rule.severity for rule in draft.values["alarm"]] for draft in drafts}
+    every = sorted({each for those in severities.values() for each in those}, key=lambda each: each.rank)
+    for table, values in read:
+        wanted, sensors = values["on"], values["sensors"]
+        if values["neighbours"] or values["when_silent"]:
+            continue
+        if wanted and not set(wanted).intersection(every):
+            severity = " or ".join(wanted)
+            table.warn(
+                "on",
+                f"no alarm in this file has the severity {severity}, so nothing turns this output on",
+                f"Write the severity of an alarm in this file ({' or '.join(every) or 'none'}), or add"
+                " neighbours = true.",
+            )
+        if sensors and not any(severities[each] for each in sensors):
+            table.warn(
+                "sensors",
+                f"no alarm is described for {' or '.join(sensors)}, so nothing turns this output on",
+                "Add an alarm to the sensor, or write the id of a sensor that has an alarm.",
             )
 
 

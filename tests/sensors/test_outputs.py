@@ -114,3 +114,18 @@ def test_pins_of_sensors_and_other_outputs_are_not_proposed_for_an_output(tmp_pa
     with pytest.raises(ConfigurationError) as error:
         examine_sensors(toml_file.read(path))
     assert "Choose another pin (free: 12, 13, 16 …)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ('on = ["alarm", "emergency"]', "no alarm in this file has the severity alarm or emergency"),
+        ('sensors = ["exhaust"]', "no alarm is described for exhaust"),
+    ],
+)
+def test_output_that_nothing_turns_on_is_reported_in_new_files(tmp_path: Path, keys: str, text: str) -> None:
+    found = examined(tmp_path, f'id = "siren"\npin = 23\n{keys}\n')
+    [warning] = found.warnings  # type: ignore[attr-defined]
+    assert warning.line == FIRST + 3
+    assert warning.text == f"{text}, so nothing turns this output on"
+    assert not examined(tmp_path, f'id = "siren"\npin = 23\n{keys}\nwhen_silent = true\n').warnings  # type: ignore[attr-defined]

@@ -70,6 +70,7 @@ path = "tanks.fuel.0.currentLevel"
 id = "siren"
 pin = 23
 on = ["alarm"]
+when_silent = true
 """
 THERMOMETER = """
 [[sensor]]

@@ -20,6 +20,8 @@ OUTPUTS = [
     Case(ON, 'on = ["alarm", "emergency", "alarm"]'),
     Case(ON, 'on = ["alarm", "emergancy"]'),
     Case(ON, 'severity = "alarm"', ON),
+    Case(LAMP, f'on = ["emergency"]\n{FLASHES}', f'on = ["alarm"]\n{FLASHES}'),
+    Case(LAMP, f'sensors = ["air"]\n{FLASHES}', f"{BILGE}\n{FLASHES}", chosen="bilge-float"),
     # times and patterns
     Case(LONGEST, 'pause = "5 min"', LONGEST),
     Case(FLASHES, f'{FLASHES}\nlongest = "2 s"', f'{FLASHES}\nlongest = "5 s"'),
