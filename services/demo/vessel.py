@@ -143,7 +143,7 @@ class DemoVessel:
     def wait(self, daemon: Daemon) -> None:
         """Wait until a daemon that received a stop signal has exited.
 
-        Raise DemoError unless its exit status is 0.
+        Raise DemoError unless its exit status is 0, or SIGTERM ended it while it was still starting.
         """
         process = self._processes.get(daemon)
         if process is None:
@@ -154,8 +154,9 @@ class DemoVessel:
             raise DemoError(
                 f"`logboat {daemon.value}` of {self.name} does not stop{self._said(daemon)}"
             ) from None
+        was_starting = self.state(daemon) is None
         del self._processes[daemon]
-        if status != 0:
+        if status != 0 and not (status == -signal.SIGTERM and was_starting):
             raise DemoError(
                 f"`logboat {daemon.value}` of {self.name} ended with {status}{self._said(daemon)}"
             )

@@ -1,6 +1,7 @@
 """The demo compares the stores, verifies the samples, and prints a summary."""
 
 import io
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -325,6 +326,14 @@ class TestFleet:
     def test_remains_of_another_demo_are_found(self, made: fleet.Fleet, tmp_path: Path) -> None:
         assert fleet.leftover_path(tmp_path) is not None
         assert fleet.leftover_path(tmp_path / "new") is None
+
+    def test_daemon_that_is_stopped_while_it_starts_is_no_fault(self, made: fleet.Fleet) -> None:
+        """On a busy machine, the demo can end before a daemon that it has just started handles signals."""
+        argo, _ = made
+        argo.start(vessel.Daemon.SYNC)
+        argo.signal(vessel.Daemon.SYNC, signal.SIGTERM)
+        argo.wait(vessel.Daemon.SYNC)
+        assert not argo.runs(vessel.Daemon.SYNC)
 
     def test_configured_addresses_are_those_of_the_other_vessels(self, made: fleet.Fleet) -> None:
         made.tell_addresses()
