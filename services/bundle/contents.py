@@ -35,7 +35,7 @@ MOST_BYTES: Final = 400_000
 SAMPLES: Final = 5
 """Number of documents to include for each document type, newest first, and of samples in each document."""
 _LEAST_ANYWHERE: Final = 8
-"""Minimum length, in characters, at which an omitted configuration value is removed from all files.
+"""Minimum length of an omitted configuration value that is also removed from all other files, in characters.
 
 Shorter values are removed only from the configuration file. They are often not secret, and removing them
 everywhere would make the other files unreadable.
@@ -120,7 +120,7 @@ def _parts(appliance: Appliance) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _settings_files(appliance: Appliance) -> dict[str, Path]:
-    """Return the paths of the configuration files by their names in the archive."""
+    """Return the paths of the configuration files, by their names in the archive."""
     card = appliance.firmware / "logboat"
     return {
         f"config/{appliance.config.name}": appliance.config,

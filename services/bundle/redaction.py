@@ -1,4 +1,4 @@
-"""Reduces configuration files to content that is known to be harmless, so that they can be sent to others.
+"""Reduces configuration files to content that is known to be harmless, so that they can be shared.
 
 The file is processed token by token. It need not be valid, because a user who asks for help often has an
 invalid file. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was understood.

@@ -30,7 +30,7 @@ _NAMED: Final = re.compile(
 
 
 _CUT: Final = (40, 80)
-"""Lengths, in characters, to which values are truncated in messages (`sensors.units.shown`) and logs."""
+"""Lengths to which values are truncated in messages (`sensors.units.shown`) and logs, in characters."""
 
 
 def _forms_of(value: str) -> Iterator[str]:

@@ -13,12 +13,12 @@ from sync.gateway.mqtt.topics import LONGEST_PREFIX, is_prefix, overlap
 from .model import Configuration, GatewaySection
 
 _ANNOUNCED: Final = (CHANNELS[DocumentType.VESSEL], CHANNELS[DocumentType.EQUIPMENT])
-"""Channels of the documents from which Home Assistant gets its entities and their states."""
+"""Channels of the documents from which Home Assistant's entities and their states are derived."""
 _ACKNOWLEDGED: Final = CHANNELS[DocumentType.ALARM]
 
 
 def check_broker(table: Table, gateway: GatewaySection) -> None:
-    """Report invalid topic prefixes in a gateway's section."""
+    """Report invalid topic prefixes in the section of a gateway of kind `mqtt`."""
     options, faulty = gateway.mqtt, table.faulty
     for key in ("prefix", "discovery_prefix"):
         prefix = getattr(options, key)
@@ -46,7 +46,7 @@ def check_broker(table: Table, gateway: GatewaySection) -> None:
 
 
 def is_web_address(address: str) -> bool:
-    """Return True if Home Assistant accepts an address: '' or a complete http or https URL.
+    """Return True if Home Assistant accepts an address, which may be '' or a complete http or https URL.
 
     Home Assistant ignores the whole discovery message if it does not accept the address.
     """
@@ -62,7 +62,7 @@ def is_web_address(address: str) -> bool:
 
 
 def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each policy that does not send the documents that Home Assistant needs.
+    """Yield a problem for each gateway policy that omits documents that Home Assistant needs.
 
     Only new files are rejected. A file in use may have contained such a policy for years.
     """

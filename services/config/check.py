@@ -1,4 +1,4 @@
-"""`logboat config check FILE`: the checks that are also made when a card is written and at each boot.
+"""`logboat config check FILE`: makes the checks that are also made when a card is written and at each boot.
 
 The type of a file is determined by its name, or else by its content: it is either a `sensors.toml`, or a
 `vessel.toml` or `logboat.toml`. Both files in a folder are checked together, as in `logboat fleet card` and
@@ -37,11 +37,11 @@ class Checked:
     problems: tuple[FileProblem, ...] = ()
     """Mistakes that prevent the file from being used."""
     warnings: tuple[FileProblem, ...] = ()
-    """Mistakes for which a new file is rejected, but not a file that is already in use."""
+    """Mistakes because of which a new file is rejected, but a file that is already in use is not."""
     reminders: tuple[FileProblem, ...] = ()
     """Values in a valid file that were copied from an example, and must be replaced."""
     examined: ExaminedSensors | None = field(default=None, repr=False)
-    """Sensors and outputs of a valid `sensors.toml`; None for other files, and for a file with mistakes."""
+    """Sensors and outputs in a valid `sensors.toml`; None for other files and for a file with mistakes."""
 
     @property
     def good(self) -> bool:
@@ -51,7 +51,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class CheckedFiles:
-    """Result of checking several files, and other files in the same folders."""
+    """Result of checking several files, together with other files in the same folders."""
 
     files: tuple[Checked, ...]
     """Results for the given files, in order, then for other files in the same folders that have mistakes."""
@@ -73,7 +73,7 @@ class _Pair:
 
 
 def check(path: Path) -> Checked:
-    """Check a file together with the other configuration file in its folder. Return the first file's result.
+    """Check a file together with the other configuration file in its folder. Return the result for `path`.
 
     No exception is raised: every problem is reported in the result.
     """
@@ -83,7 +83,7 @@ def check(path: Path) -> Checked:
 def check_files(
     paths: Iterable[Path], *, now: datetime | None = None, new_identity: bool = False
 ) -> CheckedFiles:
-    """Check files, and all files in folders: of a vessel, of a card, or of a whole fleet.
+    """Check files and folders. A folder may belong to a vessel, a card or a whole fleet.
 
     `now` is the time at which certificates must be valid, by default the current time. `new_identity` has the
     same meaning as for `surroundings.with_surroundings`. No exception is raised: every problem is reported in
@@ -131,7 +131,7 @@ def _files_of(path: Path) -> Iterator[Path]:
             if folder.is_dir() and not folder.name.startswith("."):
                 yield from _in_folder(folder)
         return
-    on_card = path / ON_FAT  # exists if a card's first partition is mounted at the path
+    on_card = path / ON_FAT  # this folder exists if a card's first partition is mounted at the path
     if is_for_card(on_card) and any(_in_folder(on_card)):
         yield from _in_folder(on_card)
     else:
@@ -171,7 +171,7 @@ def _pair(path: Path) -> _Pair:
         text = f"this folder contains neither {VESSEL} nor {SENSORS}"
         raise ConfigurationError([FileProblem(path, None, "", text, "Specify a file, or another folder.")])
     if not path.exists() and not is_vessels_folder(folder):
-        toml_file.read(path)  # which raises the error
+        toml_file.read(path)  # this call raises the error
     if _describes_sensors(path):
         configs = [_named(folder, name) for name in (CONFIG, VESSEL)]
         return _Pair(next((config for config in configs if config.exists()), configs[-1]), path)
@@ -179,7 +179,7 @@ def _pair(path: Path) -> _Pair:
 
 
 def _together(pairs: Mapping[Path, _Pair]) -> Mapping[Path, _Pair]:
-    """Return the pairs in which given files of the same folder are combined into one pair."""
+    """Return the pairs, after combining files in the same folder into one pair."""
     together = dict[Path, _Pair]()
     for path, pair in pairs.items():
         others = {other: each for other, each in pairs.items() if other.parent == path.parent}
@@ -246,7 +246,7 @@ def _listed(path: Path, problems: Sequence[FileProblem]) -> str:
 
 
 def name_in_force(path: Path) -> str:
-    """Return the name of the configuration file that a file would replace if it were applied.
+    """Return the name of the configuration file on an appliance that a file would replace if applied.
 
     Raise ConfigurationError if the file cannot be read, or if its type is unknown.
     """

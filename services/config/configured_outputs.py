@@ -10,14 +10,15 @@ _NAME: Final = b"output"
 
 
 def configured_outputs(config: Path, sensors: Path, data: Path) -> "tuple[OutputSettings, ...]":
-    """Return the outputs that the lights daemon would use: those in the files, or else the last good ones.
+    """Return the outputs that the lights daemon would use: those in the files, or else the last good outputs.
 
-    Return an empty tuple if there are none, or if no configuration can be read. Nothing is written.
+    Return an empty tuple if there are none, or if no configuration can be read. No file is written.
     """
     stored = data / "last-good"
     if not any(map(_may_have_outputs, (sensors, stored / "current" / "sensors.toml"))):
         return ()
-    # imported only now, because these take longer than the rest of `status`, and few vessels need them
+    # imported only now, because these imports take longer than the rest of `status`, and few vessels need
+    # them
     from .last_good import LastGood
     from .loader import ConfigurationError
     from .pair_check import check_pair

@@ -2,7 +2,7 @@
 
 A file with such a value is valid, because the examples themselves must pass the check. But the values are
 useless: no one has the SSH key's private key, no server has the host name, and the password is public. So
-`logboat config check` and `logboat fleet card` print reminders.
+`logboat config check` and `logboat fleet card` remind the user to replace the values.
 """
 
 from collections.abc import Iterator

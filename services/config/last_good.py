@@ -1,17 +1,17 @@
 """The last good configuration, with which recording continues when a configuration file is invalid.
 
-Whenever both files are valid, they are stored under `DATA/last-good/`, with the recordings that `replay`
-sensors refer to. When either file is invalid, both are taken from that folder, and the problems are returned
-for `status` and the fault light. The files are stored and used as a pair, because the pins of lights and
-sensors must not conflict.
+Whenever both files are valid, they are stored under `DATA/last-good/`, with the recordings to which `replay`
+sensors refer. When either file is invalid, both are taken from that folder, and the problems are returned for
+`status` and the fault light. The files are stored and used as a pair, because the pins of lights and sensors
+must not conflict.
 
     last-good/current                  a symbolic link to the folder in use
     last-good/<digest>-<random>/       logboat.toml, sensors.toml, recordings, as they were read
 
 A folder is complete and durable before `current` points to it, and is never written again. So a power cut at
 any instant leaves either the old folder or the new one. The digest covers names and contents. It shows
-whether anything has changed (if not, nothing is written), and whether the card has preserved the files. If
-several processes store the configuration at once, only one of them writes.
+whether a file has changed since the last call, and whether the card has preserved the files. If no file has
+changed, nothing is written. If several processes store the configuration at once, only one of them writes.
 """
 
 import fcntl
@@ -54,7 +54,8 @@ class Loaded:
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why the configuration in the files is not in use or could not be stored."""
+    """Reasons why the configuration in the files is not in use, or could not be stored as the last good one.
+    """
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""
     warnings: tuple[FileProblem, ...] = ()
@@ -62,12 +63,12 @@ class Loaded:
     outputs: tuple[OutputSettings, ...] = ()
     """Sirens and other outputs that alarms turn on."""
     services: tuple[ServiceSettings, ...] = ()
-    """Service that falls due."""
+    """Maintenance tasks (services) that fall due at intervals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """`logboat.toml` and `sensors.toml`, read without errors."""
+    """A pair of `logboat.toml` and `sensors.toml` that was read without errors."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
@@ -97,9 +98,9 @@ def load_or_last_good(
 ) -> Loaded:
     """Return the configuration in the files, or the last good configuration if the files are invalid.
 
-    A file in `missing_ok` may be missing if the last good configuration did not have it either; all defaults
-    then apply. Raise ConfigurationError if the files are invalid and no good configuration is stored. An
-    error in `data_dir` is returned as a problem, not raised.
+    A file in `missing_ok` may be missing if the last good configuration did not include it either. In that
+    case, all defaults apply. Raise ConfigurationError if the files are invalid and no good configuration is
+    stored. An error in `data_dir` is returned as a problem, not raised.
     """
     keeper = LastGood(data_dir / "last-good")
     try:
@@ -218,9 +219,9 @@ class LastGood:
             return False
 
     def load(self, why: ConfigurationError, *, check_recordings: bool = True) -> Loaded:
-        """Return the stored configuration and the problems in `why`. If none is stored, raise `why`.
+        """Return the stored configuration, with the problems in `why`. If none is stored, raise `why`.
 
-        Without `check_recordings`, recordings are not parsed, which can take seconds.
+        If `check_recordings` is False, recordings are not parsed, because that can take seconds.
         """
         if not self.has():
             raise why
@@ -318,7 +319,7 @@ def _words(error: Exception) -> str:
 
 
 def _sources(pair: Pair) -> dict[str, str]:
-    """Return the SHA-256 of every file to be stored, by name."""
+    """Return the SHA-256 digest of every file to be stored, by name."""
     sources = {name: hashlib.sha256(content).hexdigest() for name, content in pair.contents.items()}
     return sources | {str(name): _sha256(pair.folder / name) for name in pair.recordings}
 

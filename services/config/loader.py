@@ -1,4 +1,4 @@
-"""Loads `logboat.toml` as typed settings, and also `vessel.toml` on the card, which has the same keys.
+"""Loads `logboat.toml` as typed settings. Also loads `vessel.toml` on the card, which has the same keys.
 
 The keys are declared in `model`. This module reads the sections, and checks the combinations of their keys.
 Every section has a default, so that an empty file is a complete configuration.
@@ -92,7 +92,7 @@ def read_configuration(file: TomlFile) -> Configuration:
 
 
 def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...]:
-    """Return the sections that a list of tables describes. The names of the sections must be unique."""
+    """Return the sections that an array of tables describes. The names of the sections must be unique."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
     sections = [read(table, cls, checks=_CHECKS, elsewhere=advice) for table in tables]
@@ -158,7 +158,7 @@ _KEYS_OF_EAP: Final = {
     TTLS: (("user", "password"), ("certificate", "key")),
     TLS: (("user", "certificate", "key"), ("password", "anonymous_user")),
 }
-"""Keys that each EAP method requires, and keys that it does not use."""
+"""Keys that each EAP method requires, and keys that the method does not use."""
 
 
 def _check_shared_password(table: Table, wifi: Wifi) -> None:
@@ -235,7 +235,7 @@ _CHECKS: Final[Mapping[type, Check]] = {
     LightsSection: _check_lights,
     ClockSection: _check_clock,
 }
-"""Functions that check the combinations of keys, by the type of the section."""
+"""Functions that check the combinations of keys in a section, by the type of the section."""
 
 
 def _check_pulse_pin(table: Table, clock: ClockSection, lights: LightsSection) -> None:

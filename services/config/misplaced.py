@@ -14,10 +14,10 @@ from sensors.units import close
 from .model import Configuration, UserSection
 
 _CLEARLY_SIMILAR: Final = 0.68
-"""Minimum similarity at which a key counts as a misspelling of a key of its own section.
+"""Minimum similarity at which a key counts as a misspelling of a key in its own section.
 
-It then does not matter whether another section has that key. `password_hash` and `password_file` are more
-similar than this, and `ssid` and `id` are less similar.
+Whether another section has a key of that name then does not matter. The similarity of `password_hash` and
+`password_file` is above this minimum, and that of `ssid` and `id` is below it.
 """
 _SPECIAL: Final[Mapping[type, Mapping[str, Advice]]] = {
     UserSection: {
@@ -27,7 +27,7 @@ _SPECIAL: Final[Mapping[type, Mapping[str, Advice]]] = {
         ),
     },
 }
-"""Advice, by section, about misplaced keys for which naming the right section is not enough."""
+"""Advice about misplaced keys for which naming the right section is not enough, by section and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _Place:
 def advice(table: Table, cls: type) -> Mapping[str, Advice]:
     """Return advice about the keys in a table of section `cls` that belong only to other sections.
 
-    A key that is very similar to a known key of the section was probably misspelt, so it gets no advice.
+    A key that is very similar to a known key of the section was probably misspelt, so no advice is given.
     """
     unknown = [key for key in table.data if not _is_own(table, key, cls)]
     places = _places() if unknown else {}
@@ -91,7 +91,7 @@ def _advice(table: Table, key: str, places: list[_Place]) -> Advice:
 
 
 def _places() -> Mapping[str, list[_Place]]:
-    """Return the sections to which each key belongs, by key. Nested sections come last."""
+    """Return the sections to which each key belongs, by key. For each key, nested sections come last."""
     places: dict[str, list[_Place]] = {}
     for key, place in sorted(_each_place(), key=lambda each: bool(each[1].inner)):
         places.setdefault(key, []).append(place)

@@ -1,7 +1,7 @@
-"""Checks `logboat.toml` (on a card `vessel.toml`) and `sensors.toml` together, with the files they refer to.
+"""Checks `logboat.toml` (`vessel.toml` on a card) and `sensors.toml` together, with the files they refer to.
 
-All commands use this check for the two files, and so does the appliance at each boot. `services.boot.check`
-and `services.config.check` add the rules for the folder that contains the files.
+All commands and the boot of the appliance use this check for the two files. `services.boot.check` and
+`services.config.check` add the rules for the folder that contains the files.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,16 @@ _UNKNOWN_PINS: Final[Mapping[int, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class PairCheck:
-    """Result of checking both files. `configuration` or `examined` is None if that file has mistakes."""
+    """Result of checking both files.
+
+    `configuration` is None if `logboat.toml` has mistakes, and `examined` is None if `sensors.toml` has
+    mistakes.
+    """
 
     problems: tuple[FileProblem, ...]
     """Mistakes because of which a file cannot be used."""
     warnings: tuple[FileProblem, ...]
-    """Mistakes for which a new file is rejected, but not a file that is already in use."""
+    """Mistakes because of which a new file is rejected, but a file that is already in use is not."""
     configuration: Configuration | None
     examined: ExaminedSensors | None = field(repr=False)
     not_checked: tuple[str, ...] = ()
@@ -38,7 +42,7 @@ class PairCheck:
 
     @property
     def vessel(self) -> str:
-        """Id of the vessel; empty if the configuration contains mistakes."""
+        """Id of the vessel; '' if `logboat.toml` has mistakes."""
         return "" if self.configuration is None else self.configuration.vessel.id
 
 
@@ -92,7 +96,7 @@ def names_of_files(configuration: Configuration) -> tuple[str, ...]:
 
 
 def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
-    """Check both files in a folder, and that no other file to be copied to the card is empty.
+    """Check both files in a folder. Also check that no other file to be copied to the card is empty.
 
     `config` and `sensors` are the names of the files. The result is that of `check_pair`.
     """
@@ -100,6 +104,6 @@ def check_folder(folder: Path, *, config: str, sensors: str) -> PairCheck:
     used = () if found.configuration is None else names_of_files(found.configuration)
     try:
         others = sorted(path for path in folder.iterdir() if is_carried(path.name) and path.name not in used)
-    except OSError:  # the folder does not exist, or may not be read
+    except OSError:  # the folder does not exist, or this user may not read it
         return found
     return replace(found, warnings=(*found.warnings, *emptied(others)))

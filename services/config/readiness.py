@@ -1,4 +1,4 @@
-"""Finds problems of a valid configuration: missing files, example values, and a channel that cannot be used.
+"""Finds problems of a valid configuration: missing files, example values, and unusable radio channels.
 
 The daemons do not run these checks, because a file in use must stay in use despite such a problem. Only new
 files are rejected (see `FileProblem.refuses_only_new`).
@@ -40,7 +40,7 @@ def files_of_gateways(file: TomlFile, configuration: Configuration) -> Iterator[
 
 
 def names_of_gateways_files(configuration: Configuration) -> tuple[str, ...]:
-    """Return the names of all files to which gateways' settings refer."""
+    """Return the names of all files to which the settings of gateways refer."""
     return tuple(name for gateway in configuration.gateways for name in _files_of(gateway).values())
 
 
@@ -93,13 +93,13 @@ def placeholders(file: TomlFile, configuration: Configuration) -> Iterator[FileP
 
 
 _RADAR_CHANNELS: Final = range(52, 145)
-"""Channels on which a network must detect radar and leave them (ETSI EN 301 893, 47 CFR 15.407)."""
+"""Channels that a network must leave if it detects radar (ETSI EN 301 893, 47 CFR 15.407)."""
 _WITHOUT_HIGH_CHANNELS: Final = frozenset({"US", "CA"})
 """Countries whose 2.4 GHz band ends at channel 11 (47 CFR 15.247, RSS-247)."""
 
 
 def radio_channel(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem if no adapter can use the channel of the radio between vessels."""
+    """Yield a problem if no adapter can use the channel configured for the vessel-to-vessel radio."""
     network = configuration.network
     channel = network.vessel_radio.channel
     found = None
@@ -121,11 +121,15 @@ def radio_channel(file: TomlFile, configuration: Configuration) -> Iterator[File
 
 
 _ENDS: Final = {"password_file": ".password", "session_file": ".password", "key": ".key"}
-"""Extensions of files that are copied to a card, by the key that refers to them; `.pem` for other keys."""
+"""Extensions of files that are copied to a card, by the key that refers to the file; `.pem` for other keys.
+"""
 
 
 def missing(key: str, name: str) -> tuple[str, str]:
-    """Return a message that a file does not exist, with the remedy. `key` is the key that names the file."""
+    """Return a message that states that a file does not exist, and the remedy.
+
+    `key` is the key that names it.
+    """
     if Path(name).is_absolute():
         return (
             f"there is no file {name}",

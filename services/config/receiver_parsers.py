@@ -10,7 +10,7 @@ from sensors.units import InputError, shown
 BAUDS: Final = (9600, 4800, 38400, 115200, 19200, 57600)
 """Baud rates of receivers, in the order in which they are tried.
 
-NMEA 0183 prescribes 4,800 baud; most receivers use 9,600.
+NMEA 0183 prescribes 4,800 baud, but most receivers use 9,600.
 """
 
 

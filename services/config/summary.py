@@ -14,7 +14,10 @@ from .understood_outputs import causes
 
 
 def sensors_summary(sensors: Sequence[SensorSettings], outputs: Sequence[OutputSettings], pins: str) -> str:
-    """Return a line for each sensor and output, and a line with the source of the lights' pins (`pins`)."""
+    """Return a line for each sensor and output, and a line about the lights' pins.
+
+    `pins` names the source of the lights' pins.
+    """
     lines = [*_columns(list(map(_row, sensors))), *_columns(list(map(_output_row, outputs)))]
     numbers = ((len(sensors), "sensor"), (len(outputs), "output"))
     counts = ", ".join(f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in numbers if number)

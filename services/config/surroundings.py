@@ -1,4 +1,4 @@
-"""Checks a vessel's files together with other files in their folder: the identity, the bundle, and the fleet.
+"""Checks a vessel's files together with other files in their folder: identity, bundle, and the fleet's files.
 
 The rules depend on the folder: a vessel's folder in a fleet's folder, the `logboat/` folder of a card, or any
 other folder. The checks use the same functions as writing a card and booting an appliance.
@@ -31,7 +31,7 @@ def with_surroundings(
     """Return the result of checking two files in one folder, including problems with other files there.
 
     `config` and `sensors` are the paths of the files, one of which may be missing. `new_identity` is True if
-    the identity will be replaced, so that the current one is not checked. No exception is raised.
+    the identity will be replaced. In that case, the current identity is not checked. No exception is raised.
     """
     folder = config.parent
     problems, unchecked = list[FileProblem](), list[str]()

@@ -1,6 +1,6 @@
 """Describes in plain words how Logboat interprets each sensor in a `sensors.toml` file.
 
-Values are in the units that the file uses. Each kind of sensor describes its own keys.
+Values are in the units that the file uses. Each kind of sensor supplies the description of its own keys.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from .understood_outputs import UnderstoodOutput
 from .understood_services import UnderstoodService
 
 _GAP: Final = 2
-"""Number of spaces between the longest label and its text."""
+"""Minimum number of spaces between a label and its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class UnderstoodSensor:
 
 
 def understood(examined: ExaminedSensors) -> tuple[UnderstoodSensor, ...]:
-    """Return the facts about each sensor, in the file's order."""
+    """Return a description of each sensor, in the order of the file."""
     return tuple(
         UnderstoodSensor(settings, tuple(_facts(settings, written, examined.recordings)))
         for settings, written in zip(examined.sensors, examined.written, strict=True)
@@ -44,7 +44,7 @@ def listing(
     outputs: Sequence[UnderstoodOutput] = (),
     services: Sequence[UnderstoodService] = (),
 ) -> str:
-    """Return the facts as text: for each sensor, output and service its id, then a line for each fact."""
+    """Return the descriptions as text: the id of each sensor, output or service, then a line per fact."""
     lines = list[str]()
     described: list[tuple[UnderstoodSensor | UnderstoodOutput | UnderstoodService, str]] = [
         *((each, f"kind {each.settings.kind}") for each in sensors),

@@ -19,12 +19,12 @@ class UnderstoodOutput:
 
 
 def understood_outputs(outputs: Sequence[OutputSettings]) -> tuple[UnderstoodOutput, ...]:
-    """Return the facts about each output, in the file's order."""
+    """Return a description of each output, in the order of the file."""
     return tuple(UnderstoodOutput(output, tuple(_facts(output))) for output in outputs)
 
 
 def causes(output: OutputSettings) -> str:
-    """Return a phrase that names what turns an output on."""
+    """Return a phrase that names the causes that turn an output on."""
     if output.sensors:
         alarms = [f"alarms of {', '.join(output.sensors)}"]
     else:

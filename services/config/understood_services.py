@@ -1,4 +1,4 @@
-"""Describes in plain words how Logboat interprets each service in a `sensors.toml` file."""
+"""Describes in plain words how Logboat interprets each maintenance service in a `sensors.toml` file."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class UnderstoodService:
 
 
 def understood_services(services: Sequence[ServiceSettings]) -> tuple[UnderstoodService, ...]:
-    """Return the facts about each service, in the file's order."""
+    """Return a description of each service, in the order of the file."""
     return tuple(UnderstoodService(service, tuple(_facts(service))) for service in services)
 
 

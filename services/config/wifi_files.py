@@ -1,6 +1,6 @@
 """Finds problems with the certificates and keys to which the Wi-Fi networks in a configuration refer.
 
-A network with such a problem cannot be joined. Only new files are rejected for such a problem (see
+A network with such a problem cannot be joined. Only new files are rejected because of these problems (see
 `FileProblem.refuses_only_new`). The appliance reports problems of files in use, such as a certificate that
 has since expired, in its status.
 """
@@ -32,7 +32,7 @@ def names_of_wifi_files(networks: Sequence[Wifi]) -> tuple[str, ...]:
 def files_of_wifi(
     networks: Sequence[Wifi], *, folder: Path, file: TomlFile | None = None, now: datetime | None = None
 ) -> Iterator[FileProblem]:
-    """Yield a problem for each file that a Wi-Fi network needs but which cannot be used.
+    """Yield a problem for each file that a Wi-Fi network needs but that cannot be used.
 
     `file` is the configuration, and `folder` contains it. `now` is the current time by default.
     """

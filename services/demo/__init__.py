@@ -1,10 +1,10 @@
 """The demo: a simulated fleet on one machine, with real processes, files and TLS.
 
 Each vessel has a recorder and a sync daemon. The vessels find each other over the loopback interface, record
-readings, and replicate them to each other. One vessel has no network for a while, and only one has a link to
-the shore. At the end, the demo uses the stores alone to prove that all of them have the same content and that
-no sample is missing. It also proves that the stores contain all samples that the recorders reported as
-durable, and that all documents have arrived ashore.
+readings, and replicate them to each other. One vessel has no network for a while, and only one vessel has a
+link to the shore. At the end, the demo proves, from the stores alone, that all stores have the same content
+and that no sample is missing. It also proves that the stores contain all samples that the recorders reported
+as durable, and that all documents have arrived ashore.
 
 Modules, in the order in which they are needed:
 

@@ -71,7 +71,7 @@ def _demo(folder: Path, vessels: int, seconds: float) -> int:
 
 
 def _stay(folder: Path, vessels: int) -> int:
-    """Run a fleet to experiment with, until interrupted."""
+    """Run a fleet with which the user can experiment, until interrupted."""
     demo = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
     shore = None if demo.is_alone else Shore(folder / SHORE, demo.linked_ashore.name, listens=False)
     for each in demo:
@@ -136,7 +136,7 @@ def _greeting(demo: Fleet, seconds: float) -> str:
 
 @contextmanager
 def _ending_cleanly() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP like Ctrl-C, so that processes are killed and files are removed."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that the demo's processes are killed and its files removed."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

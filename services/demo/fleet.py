@@ -1,4 +1,4 @@
-"""The demo's fleet: vessels with names, identities from the fleet's own CA, and addresses on this machine.
+"""The demo's fleet: its vessels have names, identities from the fleet's own CA, and local addresses.
 
 Each demo uses a new fleet name, so that its vessels do not link with real vessels or with another demo.
 """
@@ -28,7 +28,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All vessels in the demo; the first vessel plays the recording."""
+    """All vessels in the demo. The first vessel plays the recording."""
 
     name: str
     vessels: tuple[DemoVessel, ...]
@@ -50,11 +50,11 @@ class Fleet:
 
     @property
     def linked_ashore(self) -> DemoVessel:
-        """The only vessel with a link to the shore. The vessel that loses its network is a different one."""
+        """The only vessel with a link to the shore. This is not the vessel that loses its network."""
         return self.vessels[(len(self.vessels) - 1) // 2]
 
     def tell_addresses(self) -> None:
-        """Write the other vessels' addresses into each vessel's configuration; used if discovery fails."""
+        """Write the other vessels' addresses into each vessel's configuration. Used if discovery fails."""
         for each in self:
             others = (other.port for other in self if other is not each)
             each.configure(static=tuple(f"wss://{LOOPBACK}:{port}" for port in others))

@@ -1,4 +1,4 @@
-"""TCP ports for programs whose port must be known in advance and stay the same after a restart."""
+"""Selects TCP ports for programs whose port must be known in advance and stay the same after a restart."""
 
 import contextlib
 import itertools
@@ -18,11 +18,11 @@ _LOWEST: Final = 12_000
 def fixed_ports() -> range:
     """Return the ports that Linux never assigns to outgoing connections.
 
-    When a program closes such a port, the port stays free.
+    When a program closes such a port, Linux does not assign the port to another connection.
 
     The kernel may assign a port that it picked for `bind(0)` to the next outgoing connection from any
-    program. Such a port may be free when it is picked, and in use when a daemon wants to listen on it a
-    second later.
+    program. So a port picked that way may be free at first, but in use a second later when a daemon tries to
+    listen on it.
     """
     try:
         lowest_outgoing = int(_OUTGOING.read_text().split()[0])

@@ -1,6 +1,7 @@
 """The demo's output while it runs: events, and the state of each vessel.
 
-On a terminal, the state is a table that is redrawn in place. Elsewhere, a line is printed every few seconds.
+On a terminal, the state is a table that is redrawn in place. If the output is not a terminal, a line is
+printed every few seconds.
 """
 
 import sys
@@ -36,7 +37,7 @@ class ProgressRow:
 
     @property
     def text(self) -> str:
-        """Text for the row, for output that is not a table."""
+        """The row as text, for output that is not a table."""
         behind = f", {self.behind} behind" if self.behind else ""
         return f"{self.vessel} {self.samples} samples, {self.documents} documents, {self.network}{behind}"
 

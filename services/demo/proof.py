@@ -1,4 +1,4 @@
-"""The proof: compares each store's content with the other stores and with the recorded samples.
+"""The proof: compares each store's content with that of the other stores and with the recorded samples.
 
 First, each store is examined on its own (`examine`). For each vessel in the fleet, the examination shows
 whether sample numbers are missing, whether the store has everything that the recorder reported as durable,
@@ -26,7 +26,7 @@ from .vessel import Ledger
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSamples:
-    """Samples that one vessel recorded, as reported by sources other than the stores."""
+    """Samples that one vessel recorded, according to sources other than the stores."""
 
     vessel: str
     sensors: frozenset[str]
@@ -81,7 +81,7 @@ class StoreContents:
 
     @property
     def digest(self) -> str:
-        """Digest of all documents; it is equal for stores with the same content."""
+        """Digest of all documents. It is equal for stores with the same content."""
         whole = hashlib.sha256()
         for document in sorted(self.documents):
             whole.update(self.documents[document][1])
@@ -89,7 +89,7 @@ class StoreContents:
 
     @property
     def sensors(self) -> list[SensorLog]:
-        """Results for each sensor and log of all vessels."""
+        """Results of the completeness check for each sensor and log of all vessels."""
         return [sensor for report in self.reports for sensor in report.sensors]
 
 

@@ -24,15 +24,15 @@ from .supervisor import Supervisor
 from .vessel import Daemon, DemoError, DemoVessel
 
 SPARE_S: Final = 5.0
-"""Time, in seconds, reserved for startup and shutdown, so that the recording ends before the demo does."""
+"""Time reserved for startup and shutdown, in seconds, so that the recording ends before the demo does."""
 PATIENCE_S: Final = 30.0
-"""Additional time, in seconds, that each step may take on a slow machine."""
+"""Additional time that each step may take on a slow machine, in seconds."""
 FIND_WITHIN_S: Final = 20.0
-"""Seconds after which each vessel is given the others' addresses, if discovery has not found all vessels."""
+"""Time after which each vessel is given the others' addresses if discovery has not found all, in seconds."""
 COMPLAIN_AFTER_S: Final = 3.0
-"""Seconds after which each vessel is given the others' addresses, if a vessel reports a discovery problem."""
+"""Time after which each vessel is given the others' addresses if discovery has a problem, in seconds."""
 OFF, BACK = 1 / 3, 2 / 3
-"""Times at which the last vessel's network is cut and restored, as fractions of the total time."""
+"""Times at which the last vessel's network is cut and restored, as fractions of the demo's duration."""
 LOOK_EVERY_S: Final = 0.1
 
 
@@ -58,7 +58,7 @@ class ScenarioEvents:
     """The reason why the vessels had to be given each other's addresses; None if they found each other."""
     outage: Outage | None = None
     agreed_s: float | None = None
-    """Seconds from the recorders' exit until all stores agreed; None if they never did."""
+    """Seconds from the recorders' exit until all stores had the same content; None if they never did."""
     ashore: ArrivedDocuments | None = None
     """Documents that had arrived ashore by the end; None without a shore."""
 
@@ -117,7 +117,7 @@ class Scenario:
             time.sleep(LOOK_EVERY_S)
 
     def _set_out(self) -> float:
-        """Start the shore and the vessels, and return the time at which all vessels were recording."""
+        """Start the services ashore and the vessels. Return the time at which all vessels were recording."""
         fleet = self._fleet
         if self._shore is not None:
             self._land(self._shore)
@@ -140,9 +140,9 @@ class Scenario:
         self._progress.say(f"ashore: an office and {broker}, on loopback; only {vessel.name} has an uplink")
 
     def _forward(self, shore: Shore) -> None:
-        """Wait until all documents are ashore, and a vessel's store records that they are.
+        """Wait until all documents are ashore, and until the linked vessel's store records this.
 
-        If that does not happen in time, the proof reports it.
+        If this takes too long, the proof reports it.
         """
         vessel, began = self._fleet.linked_ashore, time.monotonic()
 
@@ -227,7 +227,10 @@ class Scenario:
         self._progress.say(f"{vessel.name} has caught up, {outage.caught_up_s:.1f} s after its return")
 
     def _agree(self, stopped: float) -> None:
-        """Wait until all stores agree. If they do not agree in time, the proof reports what is missing."""
+        """Wait until all stores have the same content.
+
+        If this takes too long, the proof reports what is missing.
+        """
 
         def agree() -> bool:
             first, *others = self._standings()

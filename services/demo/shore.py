@@ -31,16 +31,16 @@ from .vessel import DemoError
 
 OFFICE: Final = "office"
 BROKER: Final = "broker"
-"""Name of the gateway that is the MQTT broker."""
+"""Name of the gateway of kind `mqtt`, whose service ashore is the broker."""
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
-"""Delay, in seconds, before an exited service is restarted.
+"""Delay before a service that has exited is restarted, in seconds.
 
 During this time, the user can see how the vessels report the exit.
 """
 _NEWS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.BOOT)
-"""Kinds of documents that never change; each must arrive by MQTT exactly as stored."""
+"""Types of documents that never change. Each document must arrive by MQTT exactly as stored."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -56,9 +56,9 @@ class ArrivedDocuments:
     wanted: int
     """Number of documents that should arrive ashore."""
     in_office: int
-    """Number of the wanted documents that are in the office's store, at the same revision."""
+    """Number of these documents that are in the office's store at the same revision."""
     news: int | None
-    """Number of the wanted documents that never change; None without a broker."""
+    """Number of these documents that never change; None if there is no broker."""
     heard: int = 0
     """Number of unchanging documents that arrived by MQTT."""
     twice: int = 0
@@ -76,7 +76,8 @@ class Shore:
     def __init__(self, folder: Path, vessel: str, *, listens: bool = True) -> None:
         """Prepare both services for one vessel.
 
-        `listens` enables counting of the documents that arrive by MQTT, which uses memory for each document.
+        If `listens` is True, the documents that arrive by MQTT are counted, which uses memory for each
+        document.
         """
         self.vessel: Final = vessel
         self._listens = listens
@@ -243,7 +244,7 @@ class _Station:
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name, self.log = name, log
         self.ended: float | None = None
-        """Time at which the process was found to have exited unexpectedly."""
+        """Time at which the process was found to have exited unexpectedly; None if it has not."""
         self._command = command
         self._process: subprocess.Popen[str] | None = None
 

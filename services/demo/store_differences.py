@@ -1,4 +1,4 @@
-"""Differences between the stores of a fleet while they are being written."""
+"""Determines differences between the stores of a fleet while the stores are being written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Standing = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StoreDifference:
-    """Documents that a vessel and the other vessels had to exchange when the vessel returned."""
+    """Documents that a vessel and the others had to exchange when the vessel's network was restored."""
 
     own: Standing
     """Documents that only this vessel had, or of which it had a newer revision."""
@@ -35,7 +35,7 @@ def current_revisions(database: Database) -> Standing:
 
 
 def newer(mine: Standing, theirs: Standing) -> Standing:
-    """Return the entries of `mine` that `theirs` lacks, or for which it has an older revision."""
+    """Return the entries of `mine` that `theirs` lacks, or for which `theirs` has an older revision."""
     return {
         document: rev
         for document, rev in mine.items()

@@ -118,7 +118,7 @@ def _not_ashore(voyage: ScenarioEvents) -> list[str]:
 
 
 def _recording(comparisons: Sequence[Comparison]) -> str:
-    """Return a line that compares one path in the recording with its samples in all stores."""
+    """Return a line that states how one path's readings in the recording compare with the stored samples."""
     worst = min(comparisons, key=lambda comparison: comparison.is_equal)
     words = "all equal" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
     stores = f", in {len(comparisons)} stores" if len(comparisons) > 1 else ""

@@ -19,7 +19,10 @@ STEPS: Final = 8
 
 
 def wait_s(ended: int) -> float:
-    """Return the seconds to wait before restarting a daemon after `ended` exits (systemd.service(5))."""
+    """Return the time to wait before restarting a daemon that has exited `ended` times, in seconds.
+
+    The time is computed as described in systemd.service(5).
+    """
     steps = min(max(ended, 1) - 1, STEPS)
     return FIRST_S * math.exp(math.log(LONGEST_S / FIRST_S) * steps / STEPS)
 
@@ -39,7 +42,7 @@ class Supervisor:
         self._ended: dict[Daemon, list[float]] = {}
 
     def supervise(self, now: float) -> list[str]:
-        """Start daemons that are due, record the exits of other daemons, and return messages about both.
+        """Restart daemons whose delay is over, record new exits, and return messages about both.
 
         `now` is the time in seconds, from any clock. Raise OSError if an exit cannot be recorded.
         """

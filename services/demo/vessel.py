@@ -23,7 +23,7 @@ from sync.store import Database
 
 STOP_WITHIN_S: Final = 30.0
 COMMAND: Final = "logboat"
-"""Name of the script, in a vessel's folder, that runs `logboat` with that vessel's files."""
+"""Name of a script in a vessel's folder. The script runs `logboat` with that vessel's files."""
 NO_LEDS: Final = "[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\nfault = 0\n"
 """Section of `logboat.toml` for a machine without LEDs.
 
@@ -35,7 +35,7 @@ Ledger = dict[tuple[str, str], set[int]]
 
 
 class DemoError(Exception):
-    """The demo has failed. The message states the cause."""
+    """The demo has failed. The error message states the cause."""
 
 
 class Daemon(Enum):
@@ -162,7 +162,7 @@ class DemoVessel:
             )
 
     def kill(self, *daemons: Daemon) -> None:
-        """Kill these daemons at once, as a power cut would; without arguments, kill all running daemons."""
+        """Kill these daemons at once, as a power cut would. Without arguments, kill all running daemons."""
         for daemon in daemons or tuple(self._processes):
             if (process := self._processes.pop(daemon, None)) is not None:
                 process.kill()

@@ -13,21 +13,21 @@ from sensors.kinds.replay import load
 
 RECORDING: Final = "yacht-2014-08-15.csv"
 WINDOW: Final = "10 s"
-"""Length of the sensors' windows, which is short so that vessels soon exchange documents."""
+"""Length of the sensors' windows. It is short so that vessels soon exchange documents."""
 
 REPLAYED: Final = {
     "house-voltage": "electrical.batteries.1.voltage",
     "house-current": "electrical.batteries.1.current",
     "boat-speed": "navigation.speedThroughWater",
 }
-"""Sensors on the first vessel that play the recording, each with its path in the recording."""
+"""Paths in the recording, by id of the sensor on the first vessel that plays the path."""
 
 NAMES: Final = {
     "house-voltage": "House voltage",
     "house-current": "House current",
     "boat-speed": "Speed log",
 }
-"""Names of the sensors that play the recording."""
+"""Display names of the sensors that play the recording, by sensor id."""
 
 SIMULATED: Final = (
     (
