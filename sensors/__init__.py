@@ -8,7 +8,7 @@ The modules and packages, in the order in which data flows through them:
 - `toml`: reads a TOML file with line numbers, checks its keys, and reports all its problems at once
 - `settings`, `config`: the settings of a sensor, and how they are read from `sensors.toml`
 - `clock`, `state`, `sample`: the clocks, the states of a sensor, one sample
-- `csv_recordings`: reads the recordings that sensors replay
+- `csv_recordings`: reads the recordings that `replay` sensors play
 - `driver`: the interface of every driver
 - `header_pins`: the pins of the 40-pin header, and those of each bus
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges

@@ -35,17 +35,17 @@ def parse_severity(raw: Any) -> Severity:
 
 @dataclass(frozen=True, slots=True)
 class OtherSensor:
-    """Condition on the value of another sensor, which a rule has in `while`."""
+    """Condition on the value of another sensor, as written in the key `while` of an alarm rule."""
 
     sensor: str
     """Id of the other sensor."""
     written: str
-    """The condition as it is written in the file."""
+    """The condition as written in the file."""
     above: float | None = None
-    """Limit in the unit of the other sensor."""
+    """Limit in the SI unit of the other sensor."""
     below: float | None = None
     active: bool | None = None
-    """State of the contact; None for a number."""
+    """State that the contact must have; None if the other sensor's value is a number."""
 
     def __str__(self) -> str:
         return self.written
@@ -60,12 +60,15 @@ class OtherSensor:
 
 _SEVERITY_WORD: Final = choice(*ALARM_SEVERITIES)
 _IN_UNIT: Final = parsed_later(ValueForm("a quantity", "the sensor's unit"))
-"""Parser that leaves a value in the sensor's unit unparsed until the unit is known."""
+"""Parser that leaves a value unparsed until the sensor's unit is known."""
 _TEXT: Final = text()
 
 
 LONGEST_PER: Final = "31 d"
-"""Longest time over which a rule looks back, so that a restart can read it again in a few seconds."""
+"""Longest period over which a rule looks back.
+
+After a restart, so much data is read again in a few seconds.
+"""
 LONGEST_RATE_PER: Final = "24 h"
 _EQUIPMENT: Final = "contacts and pulse rates"
 
@@ -199,7 +202,7 @@ class AlarmRule:
     )
 
     def equipment_conditions(self) -> list[str]:
-        """Return the condition on starts, runs or idle time as text; empty if the rule has another one."""
+        """Return the condition on starts, runs or idle time as text; empty if the rule has none."""
         per = format_duration(self.per_s or 0.0)
         words = []
         if self.starts_above is not None:

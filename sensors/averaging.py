@@ -14,10 +14,13 @@ from .sample import Sample
 from .state import is_fault
 
 BUCKETS: Final = 60
-"""Number of parts of the window; the oldest part is removed as a whole."""
+"""Number of parts into which the window is divided. The oldest part is removed as a whole."""
 _TURN: Final = 2 * math.pi
 _LEAST_DIRECTION: Final = 1e-6
-"""Shortest mean of unit vectors that has a direction; if the mean is shorter, the vectors cancel out."""
+"""Smallest length of a mean of unit vectors that has a direction.
+
+If it is smaller, the vectors cancel out.
+"""
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class _Bucket:
     """Samples of one part of the window."""
 
     number: int
-    """Time of the part on the boot clock, divided by the duration of a part."""
+    """Start time of the part on the boot clock, divided by the duration of a part."""
     count: int
     total: float
     """Sum of the values or, for angles, of their cosines."""

@@ -10,7 +10,7 @@ _MONTHS = 12
 
 @dataclass(frozen=True, slots=True)
 class CalendarInterval:
-    """A number of months, or a number of days, or both."""
+    """A number of months, a number of days, or both."""
 
     months: int = 0
     days: int = 0
@@ -31,7 +31,10 @@ class CalendarInterval:
             return math.inf
 
     def before(self, utc: float) -> float:
-        """Return the time at which the interval begins if it ends at `utc`, as for `after`."""
+        """Return the time at which the interval begins if it ends at `utc`.
+
+        Both times are in seconds since 1970, and the calendar is applied as in `after`.
+        """
         end = CalendarInterval(-self.months, -self.days).after(utc)
         return -math.inf if math.isinf(end) else end
 

@@ -1,11 +1,11 @@
-"""Clocks for sensors and the recorder, passed in so that tests control time."""
+"""Clocks for the sensors and the recorder. They are passed in, so that tests can control the time."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Interface to two clocks: the boot clock, which never jumps, and the time of day."""
+    """Interface to two clocks: the boot clock, which never jumps, and the clock with the time of day."""
 
     def boottime_ns(self) -> int:
         """Return nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`).

@@ -2,7 +2,8 @@
 
 A driver turns the signal of one sensor, real or simulated, into samples. The thread of the sensor's bus opens
 the driver, and then polls it at the sensor's interval. The driver may also emit samples at any time from a
-thread of its own. It never accesses another sensor, and reads at most the last samples of other sensors.
+thread of its own. A driver never accesses the hardware of another sensor. It may only read the last samples
+of other sensors.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +23,7 @@ It never blocks, and can be called from any thread. Samples must be passed in or
 
 
 class DriverError(Exception):
-    """The sensor cannot be opened or read at present; the message says what was found and what to do.
+    """A sensor that cannot be opened or read at present. The message says what was found and what to do.
 
     The sampler then emits a sample with the state `failed`, and opens the sensor again later.
     """
@@ -48,18 +49,21 @@ class Driver(ABC):
 
     @abstractmethod
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Acquire the hardware and begin to sample; totals continue from `resume`.
+        """Acquire the hardware and begin to sample. Totals continue from `resume`.
 
         Raises `DriverError` if the hardware is missing. The driver then has no open resources, and `open` may
         be called again.
         """
 
     def poll(self, now_ns: int) -> None:  # noqa: B027  # event-driven drivers need none
-        """Read the sensor at `now_ns` (boot clock) and emit anything new; raise `DriverError` on failure."""
+        """Read the sensor and emit any new samples. Raise `DriverError` on failure.
+
+        `now_ns` is the boot clock's time in nanoseconds.
+        """
 
     @abstractmethod
     def close(self) -> None:
-        """Release all resources; safe to call twice, and after a failed `open`."""
+        """Release all resources. This method may be called twice, and after a failed `open`."""
 
 
 def options_of(settings: SensorSettings, options: type[AnyOptions]) -> AnyOptions:

@@ -31,9 +31,12 @@ class DriverContext:
         self.root = root
         """Root folder of the machine's files; it contains `sys`."""
         self.recordings = RecordingCache()
-        """Recordings that sensors of kind `replay` play."""
+        """Recordings that `replay` sensors play."""
         self.latest = LatestSamples()
-        """Last sample of each sensor, for sensors of kind `derived`; the sampler must fill it."""
+        """Most recent sample of each sensor, for use by `derived` sensors.
+
+        The sampler must keep this up to date.
+        """
         self._gpio = gpio
         self._expanders = expanders
 
@@ -56,6 +59,6 @@ class DriverContext:
         return self._expanders
 
     def close(self) -> None:
-        """Release the GPIO chip; safe to call twice."""
+        """Release the GPIO chip. This method may be called twice."""
         if self._gpio is not None:
             self._gpio.close()

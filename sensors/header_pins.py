@@ -68,9 +68,9 @@ CLOCK_BUS: Final = "i2c-1"
 
 
 def bus_on_header(bus: str, select: int | None = None) -> str:
-    """Return the header pins of a bus as a phrase; empty if it is not known where the bus is.
+    """Return the header pins of a bus as a phrase; empty if the bus's pins are unknown.
 
-    Of the chip selects of an SPI bus, only the number `select` is included.
+    For an SPI bus, the phrase includes only the chip select with the number `select`.
     """
     lines = [
         line

@@ -22,7 +22,7 @@ from sensors.toml.schema import Schema, Table
 from sensors.wiring_picture import Picture
 
 Values = dict[str, Any]
-"""Values of a `[[sensor]]` table, by key. None means that the value is wrong."""
+"""Values of a `[[sensor]]` table, by key. None stands for an invalid value."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class SensorDraft:
     """Recordings read so far, shared by all sensors in the file; None if recordings must not be read."""
 
     def valid_value(self, key: str) -> Any:
-        """Return the value of a key, or None if it is missing or wrong."""
+        """Return the value of a key, or None if the value is missing or invalid."""
         return None if key in self.table.faulty else self.values.get(key)
 
     @property
@@ -110,7 +110,7 @@ class SensorKind:
     measures: str
     """Quantities that the kind measures, as a short phrase."""
     description: str
-    """Text for the documentation, in Markdown."""
+    """Text about the kind for the documentation, in Markdown."""
     options: type[Options]
     """Class that declares the kind's own keys."""
     driver: Callable[[SensorSettings, DriverContext], Driver]
@@ -122,7 +122,10 @@ class SensorKind:
     wiring: Picture | None = None
     """Picture of the wiring; None for a kind without wires."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
-    """Chips that the kind can read, by name. If there are several, the key `chip` selects one by its name."""
+    """Chips that the kind can read, by name.
+
+    If there are several, the value of the key `chip` selects one of them.
+    """
     pin_overlay: Callable[[Options], str] | None = None
     """Function that returns the value of `dtoverlay=` with which a kernel driver reads the sensor's `pin`.
 
@@ -147,7 +150,7 @@ class SensorKind:
     recording_facts: Callable[[SensorSettings, RecordingCache], Iterable[Fact]] = _no_recording_facts
     """Function that describes the content of the sensor's recording."""
     unit: Callable[[Values], str | None] = _of_the_path
-    """Function that returns the SI unit that the kind implies, or None if the path determines the unit."""
+    """Function that returns the SI unit of the values, or None if the path determines the unit."""
     why_no_mean: Callable[[Values], str] = _can_be_averaged
     """Function that returns the reason why values cannot be averaged, such as `the value is a total`.
 

@@ -1,4 +1,4 @@
-"""Configuration keys of analog senders, and their meaning. They belong to the kind `sensors.kinds.analog`.
+"""Configuration keys of analog senders, and their meaning, for the sensor kind `sensors.kinds.analog`.
 
 - `parsers`: the parsers of the keys
 - `options`: the options of the kind, and the conversion that they describe

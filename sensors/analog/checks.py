@@ -16,17 +16,26 @@ from .key_sets import CALIBRATION, SENDERS, SHUNT, THERMISTOR, KeySet, read_key_
 from .options import LEAST_OPEN, AnalogOptions
 
 _FEWEST_STEPS = 50
-"""Minimum number of steps over the range of values. With fewer, each step is more than 2 % of the range."""
+"""Minimum number of converter steps over the range of values.
+
+With fewer steps, each step is more than 2 % of the range.
+"""
 _ADS_MOST_V = 5.5
-"""Highest supply of an ADS1115 in volts, which is the highest voltage that its inputs tolerate (SBAS444)."""
+"""Highest supply voltage of an ADS1115, in volts.
+
+It is also the highest voltage that the chip's inputs tolerate (data sheet SBAS444).
+"""
 _MARGIN_V = 0.3
-"""Volts by which an input may exceed the supply of its converter (SBAS444; the MCP3008 tolerates more)."""
+"""Voltage, in volts, by which an input may exceed its converter's supply (data sheet SBAS444).
+
+An MCP3008 tolerates more.
+"""
 _THERMISTOR_STEP_K = 2.0
-"""Step, in kelvin, above which the resolution of a thermistor is poor in the range from 0 to 100 °C."""
+"""Step, in kelvin, above which the resolution of a thermistor from 0 to 100 °C counts as poor."""
 
 
 def check(draft: SensorDraft) -> None:
-    """Report every problem with the keys of an analog sender, and add the values of missing keys."""
+    """Report every problem with the keys of an analog sender, and add default values for missing keys."""
     draft.is_number()
     _check_converter(draft)
     keys = read_key_set(draft)
@@ -149,7 +158,7 @@ _WHAT = {"ohm": "resistance", "A": "current", "V": "voltage"}
 
 
 def _row(draft: SensorDraft, key: str, place: int) -> int:
-    """Return the position in the file of the pair at position `place` in order of the sender's quantity."""
+    """Return the position in the file of a pair, given its position in order of the sender's quantity."""
     if key == "calibration":
         return place
     order = draft.values["sender"].order
@@ -256,7 +265,7 @@ def _is_measurable(draft: SensorDraft, options: AnalogOptions, found: Conversion
 
 
 def _remedy(options: AnalogOptions, found: Conversion, keys: KeySet, most_v: float, *, key: str) -> str:
-    """Return advice for a range that ends above `most_v`, the highest voltage that can be measured."""
+    """Return advice for an electrical range that ends above `most_v`, the highest measurable voltage."""
     if key == "valid":
         least = f"{most_v:.4g} V or less" if options.full_scale_v is None else f"less than {most_v:.4g} V"
         if keys.unit == "V":
@@ -274,9 +283,10 @@ def _remedy(options: AnalogOptions, found: Conversion, keys: KeySet, most_v: flo
 
 
 def _detects_open(draft: SensorDraft, options: AnalogOptions, found: Conversion) -> bool:
-    """Return True if the converter survives and recognizes a broken wire of a sender with a pull-up.
+    """Return True if the converter tolerates and detects a broken wire of a sender with a pull-up resistor.
 
-    The whole supply is then at the input. Reports a problem if it is too high, or too close to the range.
+    With a broken wire, the full supply voltage is at the input. If this voltage is too high, or too close to
+    the electrical range, a problem is reported and the result is False.
     """
     if not isinstance(found.circuit, PullUp):
         return True

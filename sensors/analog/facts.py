@@ -62,7 +62,10 @@ def _characteristic(
 
 
 def _values(settings: SensorSettings, points: Points, pairs: Any) -> list[str]:
-    """Return the values of pairs in the file's units. A 0 without a unit gets the unit of the others."""
+    """Return the values of the pairs in the file's units.
+
+    A 0 without a unit gets the unit of the other values.
+    """
     raw = [value for _, value in pairs]
     usual = next((value for value in raw if isinstance(value, str)), None)
     return [

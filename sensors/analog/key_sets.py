@@ -1,6 +1,6 @@
-"""Sets of keys that describe an analog sender; each sensor has exactly one set.
+"""Sets of keys that describe an analog sender. The table of each sensor contains exactly one of these sets.
 
-The first key of a set selects the set. The other keys are required or optional.
+The first key of a set selects the set. The other keys of the set are required or optional.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from .parsers import SenderPoints, calibration_parser, range_parser, sender_pars
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """Set of keys that can be used together."""
+    """Set of keys that are used together to describe a sender."""
 
     phrase: str
     """Name of the set in messages, which begins with the key that selects it."""
     needs: Mapping[str, str] = field(default_factory=dict)
-    """Keys that must be present, each with an example of its value."""
+    """Keys that the set requires, each with an example of its value."""
     may_have: tuple[str, ...] = ()
     unit: str = "V"
     """SI unit of the quantities in `valid`."""
@@ -50,7 +50,7 @@ def read_key_set(draft: SensorDraft) -> KeySet | None:
     """Parse the keys whose form depends on other keys, and return the set to which they belong.
 
     Reports a missing set, several sets, and keys that are missing or that do not belong to the set. Returns
-    None if the set is not known.
+    None if the set cannot be determined.
     """
     table = draft.table
     selected = [name for name in _SELECTING if name in table.data]
@@ -85,7 +85,7 @@ def read_key_set(draft: SensorDraft) -> KeySet | None:
 
 
 def _selected(draft: SensorDraft, name: str) -> KeySet | None:
-    """Return the set of the selecting key `name`; None if its value is wrong."""
+    """Return the set that the key `name` selects; None if the value of that key is invalid."""
     table, values = draft.table, draft.values
     if name in ("beta", "shunt"):
         return THERMISTOR if name == "beta" else SHUNT

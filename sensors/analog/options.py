@@ -38,9 +38,12 @@ from .parsers import (
 
 _USUAL_SUPPLY_V: Final = 3.3
 LEAST_OPEN: Final = 0.96
-"""Lowest voltage of an open circuit, as a share of the nominal supply; a 3.3 V supply is accurate to 3 %."""
+"""Lowest voltage of an open circuit, as a fraction of the nominal supply voltage.
+
+A 3.3 V supply is accurate to 3 %.
+"""
 _UNRATED_SHUNT_V: Final = 0.25
-"""Voltage across a shunt of unknown rating, above which a reading is a fault."""
+"""Voltage across a shunt of unknown rating, in volts, above which a reading counts as a fault."""
 
 
 @section
@@ -197,7 +200,7 @@ class AnalogOptions(AdcOptions):
 
     @property
     def conversion_record(self) -> dict[str, Any]:
-        """Electrical data of the sender, without the keys that are not used."""
+        """Electrical data of the sender, containing only the keys that are in use."""
         record = {
             "pull_up_ohm": self.pull_up_ohm,
             "supply_v": None if self.pull_up_ohm is None else self.pull_up_supply_v,
@@ -221,7 +224,10 @@ class AnalogOptions(AdcOptions):
 
     @property
     def is_ratiometric(self) -> bool:
-        """True if the supply of the pull-up is the reference, so that its tolerance has no effect."""
+        """True if the supply of the pull-up is also the converter's reference.
+
+        The tolerance of the supply voltage then has no effect.
+        """
         return self.chip != "ads1115" and self.pull_up_supply_v == self.reference_v
 
     @property

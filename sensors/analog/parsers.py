@@ -12,7 +12,7 @@ from sensors.toml.value_forms import ValueForm, parses
 from sensors.units import InputError, parse, parse_value, shown, si_of, unit_of_text
 
 ELECTRICAL: Final = {"ohm": "10 ohm", "A": "4 mA", "V": "0.5 V"}
-"""SI units of the quantities that a sender can have, each with an example."""
+"""SI units of the electrical quantities that a sender can output, each with an example."""
 
 _INPUT_NUMBER: Final = integer(0, 7)
 
@@ -81,7 +81,7 @@ def is_quantity(raw: Any, unit: str) -> bool:
 def calibration_parser(
     unit: str, *, is_difference: bool = False
 ) -> Callable[[Any], tuple[tuple[float, float], ...]]:
-    """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts.
+    """Return a parser for two or more pairs of a voltage and a value in `unit`, in order of rising voltage.
 
     The values are temperature differences if `is_difference` is True.
     """
@@ -118,14 +118,14 @@ def calibration_parser(
 
 @dataclass(frozen=True, slots=True)
 class SenderPoints:
-    """Characteristic of a sender: pairs of the sender's quantity and the value."""
+    """Characteristic curve of a sender: pairs of the sender's electrical quantity and the measured value."""
 
     unit: str
     """SI unit of the sender's quantity, which is a key of `ELECTRICAL`."""
     points: tuple[tuple[float, float], ...]
-    """Pairs in order of the rising quantity."""
+    """Pairs in ascending order of the sender's quantity."""
     order: tuple[int, ...]
-    """Position in the file of each of `points`."""
+    """Position in the file of each pair in `points`."""
 
 
 def _electrical_unit(raw: Any) -> str:

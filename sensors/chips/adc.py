@@ -6,7 +6,7 @@ the end of the converter's range does not identify a voltage, because every volt
 same code. `AdcVoltage.is_beyond` is then true.
 
 The kernel drivers are `mcp320x` and `ti-ads1015`. The overlay of the ADS1115 sets the gain of each input
-(`/boot/firmware/overlays/README`). So a sensor states which input it reads with which gain
+(`/boot/firmware/overlays/README`). So each sensor states which input it reads, and with which gain
 (`sensors.settings.Options.chip_inputs`), and `ads_overlay` writes the line for all sensors of a chip.
 """
 
@@ -32,7 +32,10 @@ from .sysfs import (
 Channel = int | str
 """Input of a converter: the number of a pin, or the two pins of a differential input, such as `0-1`."""
 ADS_INPUTS: Final[dict[Channel, int]] = {"0-1": 0, "0-3": 1, "1-3": 2, "2-3": 3, 0: 4, 1: 5, 2: 6, 3: 7}
-"""Inputs of an ADS1115, with the number that selects each (MUX in the data sheet, `cfg` in the overlay)."""
+"""Inputs of an ADS1115, each with the number that selects it.
+
+The data sheet calls this number MUX, and the overlay calls it `cfg`.
+"""
 DIFFERENTIAL: Final = tuple(each for each in ADS_INPUTS if isinstance(each, str))
 """Differential inputs of an ADS1115."""
 ADS_FULL_SCALES_V: Final = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256)
@@ -61,7 +64,7 @@ def ads_gain(full_scale_v: float) -> int:
 def ads_full_scale(highest_v: float) -> float:
     """Return the smallest full scale that covers a voltage, or the largest one if none covers it.
 
-    The highest code of an ADS1015 is 2047 of 2048. It is reported for every higher voltage.
+    The highest code of an ADS1015 is 2047 of 2048. The chip reports this code for every higher voltage.
     """
     fitting = [full for full in ADS_FULL_SCALES_V if highest_v < full * (1 - 2.0**-11)]
     return min(fitting, default=ADS_WIDEST_V)
@@ -84,7 +87,7 @@ def ads_overlay(bus: int, address: int, inputs: Sequence[AdsInput]) -> str:
 
 
 _ADS_USUAL: Final = [AdsInput(pin, 4.096) for pin in range(4)]
-"""Inputs of an ADS1115 whose sensors are unknown, with the full scale for a 3.3 V supply."""
+"""Assumed inputs of an ADS1115 whose sensors are unknown, with the full scale for a 3.3 V supply."""
 CHIPS: Final = {
     "mcp3008": SysfsChip(
         title="MCP3008",
@@ -130,7 +133,7 @@ class _AdsCodes:
     full: int
     """Number of codes from 0 V to full scale."""
     last: int
-    """Lowest code that the chip can report for every voltage above full scale."""
+    """Lowest code that the chip may report for a voltage above full scale."""
 
 
 _ADS1115: Final = _AdsCodes(full=1 << 15, last=(1 << 15) - 16)
@@ -157,7 +160,7 @@ class AdcVoltage:
     """Result of one read of an input."""
 
     volts: float
-    """Voltage at the input, or the end of the converter's range if the voltage is beyond that range."""
+    """Voltage at the input; if it is beyond the converter's range, the nearest end of that range."""
     is_beyond: bool = False
     """True if the voltage is beyond the converter's range."""
 
@@ -167,7 +170,7 @@ class AdcInput:
     """Input of a converter that was found in sysfs."""
 
     attribute: Path
-    """Attribute that contains the code."""
+    """Path of the sysfs attribute that contains the code."""
     full_v: float
     """Highest voltage that the converter can measure, in V."""
     step_v: float

@@ -58,7 +58,7 @@ def check_place(table: Table, values: dict[str, Any], chip: str | None) -> None:
 
 
 def check_channel(table: Table, chip: str | None, channel: Channel | None) -> None:
-    """Report a number of an input that the converter does not have; do nothing for an unknown value."""
+    """Report an input number that the converter does not have. Do nothing if the chip or input is unknown."""
     if chip is not None and isinstance(channel, int) and channel >= CHANNELS[chip]:
         table.complain(
             "channel",

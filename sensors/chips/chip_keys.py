@@ -55,7 +55,10 @@ def written_address(chip: Chip, address: int) -> str:
 
 
 def _as_hexadecimal(raw: object) -> int:
-    """Return an address whose hexadecimal digits were written as a decimal number or a text, or else -1."""
+    """Read the digits of a number or a text as a hexadecimal address.
+
+    Return -1 if they are not one to four hexadecimal digits.
+    """
     written = f"{raw}".strip().removeprefix("0x").removesuffix("h")
     return int(written, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", written) else -1
 
@@ -63,7 +66,8 @@ def _as_hexadecimal(raw: object) -> int:
 def wiring_of_chip(chip: Chip, bus: int | None, address: int | None, *, detail: str = "") -> str:
     """Return a phrase with the name, bus, address and header pins of a chip.
 
-    The address None means the only such chip. `detail` says what else is wired, such as a channel.
+    If the address is None, the chip is the only one of its type. `detail` names other connections, such as a
+    channel.
     """
     lane = chip.wiring.lane(bus)
     is_i2c = chip.wiring is Wiring.I2C

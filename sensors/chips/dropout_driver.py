@@ -1,4 +1,4 @@
-"""Base class of the drivers for sensors that occasionally stop responding for a moment."""
+"""Base class of the drivers for sensors that sometimes fail to respond for a short time."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -11,7 +11,7 @@ from .kernel_driver import BusReading, KernelDriver
 
 
 class DropoutDriver(KernelDriver):
-    """Base class for drivers of sensors that occasionally stop responding for a moment.
+    """Base class of the drivers for sensors that sometimes fail to respond for a short time.
 
     An unreadable or implausible reading is skipped. The driver reports a fault when there has been no good
     reading for `PATIENCE_NS` or three intervals, whichever is longer, and in at least `PATIENCE_READS` reads.
@@ -30,7 +30,7 @@ class DropoutDriver(KernelDriver):
 
     @classmethod
     def patience_ns(cls, settings: SensorSettings) -> int:
-        """Return the time in nanoseconds without a good reading after which a sensor is `failed`."""
+        """Return how long a sensor may be without a good reading before it is `failed`, in nanoseconds."""
         return max(cls.PATIENCE_NS, 3 * round(settings.interval_s * 1e9))
 
     def find(self) -> Path:
@@ -39,7 +39,7 @@ class DropoutDriver(KernelDriver):
         return self.locate()
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:
-        """Return a reading, or None while a failure is too recent to count as a fault."""
+        """Return a reading, or None if reading failed but the failure does not count as a fault yet."""
         if self._good_ns is None:
             self._good_ns = now_ns  # the time without a good reading counts from the first read
         try:

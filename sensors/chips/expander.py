@@ -1,4 +1,4 @@
-"""GPIO expanders whose pins the kernel offers as a GPIO chip: MCP23017.
+"""GPIO expanders whose pins the kernel provides as a GPIO chip: MCP23017.
 
 `Expanders` opens an expander for the first driver that uses it, and `Expander` reads its inputs. The kernel's
 driver is `drivers/pinctrl/pinctrl-mcp23s08.c`. Three of its properties determine how this module works:
@@ -6,7 +6,7 @@ driver is `drivers/pinctrl/pinctrl-mcp23s08.c`. Three of its properties determin
 - If the chip does not answer, the driver returns 0 for an input, and no error. A contact to ground would then
   read as closed. So the pin `PROOF_PIN` is an output that is high. If an input reads low, the level of this
   output is read too: if it also reads low, the chip does not answer.
-- The driver writes a register only if the value differs from the last one that it tried to write. After an
+- The driver writes a register only if the value differs from the last one that it tried to write. After a
   power interruption, the chip has lost its settings, but the driver does not detect this. So whenever the
   expander is opened, `PROOF_PIN` is made an input and then an output again, and is set to both levels.
 - The driver does not connect the pull-up resistors inside the chip. Each input needs a resistor of its own.
@@ -36,7 +36,7 @@ _GONE: Final = (errno.ENODEV, errno.ENOENT)
 
 
 class Expander:
-    """Expander that one or more drivers use; `title` is its name and location for messages.
+    """An open expander that one or more drivers use. `title` is its name and location for messages.
 
     `read` and `close` can be called from any thread.
     """
@@ -61,9 +61,10 @@ class Expander:
             raise
 
     def read(self, pin: str) -> bool:
-        """Return the level of an input, which is requested at its first read; True is high.
+        """Return the level of an input; True is high.
 
-        Raises `DriverError` if the chip does not answer, or if another program uses the pin.
+        The input is requested from the kernel when it is read for the first time. Raises `DriverError` if the
+        chip does not answer, or if another program uses the pin.
         """
         with self._lock:
             if self.broken:
@@ -92,7 +93,10 @@ class Expander:
                 self._chip = None
 
     def _prove(self) -> None:
-        """Make the proof pin a high output, and check that the chip follows; raise `DriverError` if not."""
+        """Make the proof pin a high output, and check that the chip responds.
+
+        Raise `DriverError` if it does not.
+        """
         request = self._request(PROOF_PIN)
         line = line_of(PROOF_PIN)
         request.reconfigure_lines({line: _HIGH})
@@ -130,7 +134,7 @@ class Expander:
         return DriverError(text)
 
     def _failed(self, error: OSError, pin: str) -> DriverError:
-        """Return an error that says what failed on a pin, and what to do."""
+        """Return an error that states which operation on a pin failed, and what to do."""
         if error.errno == errno.EBUSY:
             # only this pin fails: the other sensors of the expander continue
             return DriverError(f"{pin} of the {self._title} is in use by another program; stop that program")
@@ -146,7 +150,7 @@ class Expander:
 
 
 class Expanders:
-    """Expanders that the drivers of a process use, by the paths of their devices."""
+    """The open expanders that the drivers of a process use, by device path."""
 
     def __init__(self, root: Path, *, opener: Opener = gpiod.Chip) -> None:
         self._root = root

@@ -1,4 +1,4 @@
-"""Pins of a GPIO expander, and the parser of the key that selects one."""
+"""The pins of a GPIO expander, and the parser for the key that selects one of them."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ OUTPUTS: Final = ("A7", "B7")
 An input at these pins can disturb the I2C bus (Microchip data sheet DS20001952, revision D).
 """
 PROOF_PIN: Final = "A7"
-"""Output that shows whether the chip answers."""
+"""Output pin whose level shows whether the chip responds."""
 INPUTS: Final = tuple(
     name for port in _PORTS for number in range(_PINS_OF_PORT) if (name := f"{port}{number}") not in OUTPUTS
 )

@@ -1,7 +1,7 @@
-"""Messages of faults of sensors on a bus, with their remedies, for the pages about the kinds.
+"""Fault messages of sensors on a bus, with remedies, for the documentation pages about the sensor kinds.
 
 Each row contains the beginning of a message, in which `…` stands for a name or a number, and the remedy. A
-test compares the messages with those in the source.
+test compares these messages with those in the source code.
 """
 
 from typing import Final

@@ -52,9 +52,9 @@ class Range:
 
 
 def _corrected(reading: BusReading, settings: SensorSettings) -> BusReading:
-    """Return a reading whose value is corrected by the sensor's `scale` and `offset`.
+    """Return a reading with the sensor's `scale` and `offset` applied.
 
-    A value that the quantity cannot have after the correction becomes an `out-of-range` reading.
+    If the quantity cannot have the corrected value, the result is an `out-of-range` reading.
     """
     if reading.value is None or (settings.scale == 1 and settings.offset == 0):
         return reading
@@ -66,7 +66,7 @@ def _corrected(reading: BusReading, settings: SensorSettings) -> BusReading:
 
 
 def range_fact(limits: Range, settings: SensorSettings) -> Fact:
-    """Return the fact that states beyond which values a sensor is `out-of-range`, in the displayed unit."""
+    """Return the fact that states beyond which limits a sensor is `out-of-range`, in the displayed unit."""
     low, high = (
         format_exactly(end, settings.unit, path=settings.path, shown_in=settings.display)
         for end in (limits.low, limits.high)
@@ -145,7 +145,10 @@ class Measurement:
     """SI unit as Signal K writes it."""
 
     def read(self, directory: Path) -> BusReading:
-        """Read the attribute in the chip's directory; return its value, or `out-of-range` without a value."""
+        """Read the attribute in the chip's directory, and return its value.
+
+        If the value is beyond the range, the result is `out-of-range`, without a value.
+        """
         return self.range.reading(self.to_si(read_number(directory / self.attribute)))
 
 

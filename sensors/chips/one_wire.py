@@ -1,4 +1,4 @@
-"""Thermometers on the 1-wire bus: their families, and those that the kernel found.
+"""Thermometers on the 1-wire bus: the supported families, and the thermometers that the kernel has found.
 
 The kernel lists each device in `/sys/bus/w1/devices`. The name of a device begins with the code of its
 family, such as `28-0316a2795cff`. `w1_therm` reads the families in `FAMILIES`.
@@ -83,7 +83,7 @@ def find_thermometer(root: Path, title: str, family: Family, address: str | None
 
 
 def _only(there: list[str], title: str, family: Family) -> str:
-    """Return the address of the only thermometer of a family among all thermometers."""
+    """Return the address of the only thermometer of a family in a list of thermometer addresses."""
     fitting = [name for name in there if name.startswith(f"{family.code}-")]
     if len(fitting) == 1:
         return fitting[0]

@@ -44,20 +44,20 @@ class ThermometerModel:
     celsius: Callable[[Scratchpad], float | WireFault]
     """Function that converts the chip's bytes, as in `sensors.chips.scratchpad`."""
     after_power_up: Callable[[Scratchpad], PowerUp] = no_mark_after_power_up
-    """Function that says whether 85 °C is the chip's value after power-up."""
+    """Function that states whether a reading of 85 °C is the value that the chip has after power-up."""
 
 
 def celsius_range(low: float, high: float) -> Range:
-    """Return a measuring range in kelvin; the ends are in degrees Celsius."""
+    """Return a measuring range in kelvin, given its ends in degrees Celsius."""
     return Range(low + ZERO_CELSIUS, high + ZERO_CELSIUS, "K")
 
 
 class ThermometerDriver(DropoutDriver):
     """Driver of a thermometer through `w1_therm`; one read takes `READ_S`.
 
-    If the bytes do not show whether 85 °C is the value after power-up, it is accepted only if the last other
-    reading differs by less than 5 K, and is at most `REPEATED_NS` old. A chip that lost its supply repeats
-    85 °C forever, but a real temperature soon changes by one step.
+    The bytes of a reading of 85 °C may not show whether this is the value after power-up. The reading is then
+    accepted only if the last reading of another value differs by less than 5 K and is at most `REPEATED_NS`
+    old. A chip that lost its supply repeats 85 °C forever, but a real temperature soon changes by one step.
     """
 
     NEAR_K: ClassVar[float] = 5.0

@@ -108,14 +108,17 @@ def _register(scratchpad: Scratchpad) -> int:
 
 
 def twelve_bits(scratchpad: Scratchpad) -> float:
-    """Return the temperature from a DS18B20, DS1822 or DS28EA00, which the kernel computes correctly."""
+    """Return the temperature from a DS18B20, DS1822 or DS28EA00.
+
+    The kernel converts their bytes correctly.
+    """
     if scratchpad.data[6] == _MARK_AFTER_POWER_UP and scratchpad.data[:2] == b"\xff\x07":
         raise DriverError("127.94 °C, because the supply is too weak for a conversion")
     return scratchpad.millidegrees / 1000
 
 
 def ds18s20(scratchpad: Scratchpad) -> float:
-    """Return the temperature from a DS18S20, which the kernel computes from bytes 0, 1, 6 and 7.
+    """Return the temperature from a DS18S20. The kernel computes it from bytes 0, 1, 6 and 7.
 
     The kernel reports 0 °C if byte 7 (COUNT PER °C) is 0. Byte 6 (COUNT REMAIN) is at most byte 7. Otherwise
     the result would be many degrees too low.
@@ -164,9 +167,10 @@ _FAULTS: Final = (
 def max31850(scratchpad: Scratchpad) -> float | WireFault:
     """Return the temperature of a thermocouple at a MAX31850 or MAX31851, or the fault of its wires.
 
-    The result is computed from bytes 0 and 1, because some kernels convert them as those of a DS18B20. The
-    two low bits do not belong to the temperature: bit 0 is the fault, and bit 1 is reserved. Bytes 2 and 3
-    are the temperature of the cold junction, with the causes of the fault in the low bits.
+    The result is computed here from bytes 0 and 1, because some kernels convert these bytes as if the chip
+    were a DS18B20. The two low bits do not belong to the temperature: bit 0 is the fault, and bit 1 is
+    reserved. Bytes 2 and 3 contain the temperature of the cold junction, and, in the low bits of byte 2, the
+    cause of the fault.
     """
     if not is_max31850(scratchpad):
         raise DriverError('this chip is a DS1825, not a MAX31850 or MAX31851; write kind = "ds1825"')

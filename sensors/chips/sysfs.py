@@ -60,7 +60,7 @@ class Wiring(Enum):
         self._address = address
 
     def place(self, device: str) -> tuple[int, int] | None:
-        """Return the bus and address from the name of a device's directory (`1-0076`, `spi0.1`), or None."""
+        """Return the bus and address in the name of a device's directory (`1-0076`, `spi0.1`), or None."""
         match = self._node.fullmatch(device)
         return (int(match[1]), int(match[2], self._base)) if match else None
 
@@ -218,7 +218,10 @@ def read_text(attribute: Path) -> str:
 
 
 def read_number(attribute: Path) -> float:
-    """Return an attribute's number; raise `UnreadableError` on failure, or if the text is not a number."""
+    """Return the number in an attribute.
+
+    Raise `UnreadableError` on failure, or if the text of the attribute is not a number.
+    """
     text = read_text(attribute)
     try:
         number = float(text)
@@ -262,7 +265,7 @@ def overlay_lines(overlay: str) -> tuple[str, ...]:
 
 
 def config_line(overlay: str) -> str:
-    """Return an instruction for the user to add a missing overlay."""
+    """Return an instruction that tells the user how to add a missing overlay."""
     lines = overlay_lines(overlay)
     what = "this line" if len(lines) == 1 else "these lines, in this order,"
     return f"add {what} to /boot/firmware/config.txt and restart: {'; '.join(lines)}"

@@ -54,14 +54,14 @@ _NO_FAULTS: Final = ("a manual sensor has no faults", "Remove this rule.")
 
 
 def in_alarm(key: str) -> Advice:
-    """Return the advice for a key of an alarm that is written outside of it."""
+    """Return advice for a key that belongs in an alarm's table but is written outside it."""
     return "this key belongs in alarm", f"Move it there: alarm = {{ {key} = …, … }}"
 
 
 def read_alarms(draft: SensorDraft, *, keys: Collection[str]) -> tuple[AlarmRule, ...]:
     """Return the alarm rules of a sensor, and report the problems in them.
 
-    `keys` are the keys of the sensor, which do not belong in a rule.
+    `keys` are the keys of a sensor's own table, which must not appear in a rule.
     """
     return tuple(_alarm(table, draft, keys) for table in draft.table.tables("alarm"))
 
@@ -117,7 +117,7 @@ def _change(unit: str) -> Any:
 
 
 def _check_state(table: Table, values: Values, draft: SensorDraft) -> None:
-    """Report a state in `when` that the sensor cannot have."""
+    """Report a state in the key `when` that the sensor cannot have."""
     when: AlarmWhen | None = values["when"]
     if when is AlarmWhen.FAULT:
         if draft.kind is not None and draft.kind.name == "manual":
@@ -127,7 +127,7 @@ def _check_state(table: Table, values: Values, draft: SensorDraft) -> None:
 
 
 def _check_equipment(table: Table, draft: SensorDraft) -> None:
-    """Report a condition on starts, runs or idle times of a sensor that cannot show them."""
+    """Report a condition on starts, runs or idle time if the sensor does not record these."""
     kind = "" if draft.kind is None else draft.kind.name
     is_rate = kind == "pulse" and draft.unit in RATES
     if kind == "manual":
@@ -160,7 +160,7 @@ def _what(draft: SensorDraft) -> str:
 
 
 def _check_rates(table: Table, draft: SensorDraft) -> None:
-    """Report a rate-of-change condition on values that do not show how fast the quantity changes."""
+    """Report a rate-of-change condition if the sensor's values do not show how fast the quantity changes."""
     path = draft.valid_value("path")
     if draft.kind is None or draft.unit in (None, CONTACT) or path is None:
         return
@@ -173,7 +173,7 @@ def _check_rates(table: Table, draft: SensorDraft) -> None:
 
 
 def _check_condition(table: Table, draft: SensorDraft) -> None:
-    """Report a rule without a condition, and a rule with several."""
+    """Report a rule that has no condition, or more than one."""
     written = [keys for keys in CONDITIONS.values() if not table.data.keys().isdisjoint(keys)]
     if not written and table.faulty.isdisjoint(_EVERY):
         example = 'when = "active"' if draft.unit == CONTACT else "above = … or below = …"

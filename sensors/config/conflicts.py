@@ -2,7 +2,7 @@
 
 The resources are ids, chip addresses and channels; `pin_conflicts` checks the pins of the header. Each
 conflict is reported for the second of the two sensors. The report names the first sensor with its line
-number. A bus with too little time to read all its sensors is reported for its last sensor.
+number. If a bus has too little time to read all its sensors, this is reported for the last of them.
 """
 
 import math
@@ -127,7 +127,7 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
 
 
 def _check_inputs(drafts: Iterable[SensorDraft]) -> None:
-    """Report each chip of which sensors read more inputs than its overlay can set."""
+    """Report each chip from which sensors read more inputs than the chip's overlay can configure."""
     inputs: dict[tuple[object, ...], set[object]] = defaultdict(set)
     for draft in drafts:
         chip = draft.chip

@@ -73,11 +73,11 @@ class ExaminedSensors:
     sensors: tuple[SensorSettings, ...]
     """The sensors, in the file's order."""
     written: tuple[Mapping[str, Any], ...]
-    """Table of each sensor, with unparsed values, in the same order."""
+    """Table of each sensor, with unparsed values, in the same order as `sensors`."""
     warnings: tuple[FileProblem, ...]
-    """Problems for which the file is rejected if it is new, but not if it is already in use."""
+    """Problems because of which a new file is rejected, but not a file that is already in use."""
     recordings: RecordingCache | None = None
-    """Recordings that the sensors replay; None if they were not read."""
+    """Recordings that `replay` sensors play; None if they were not read."""
     outputs: tuple[OutputSettings, ...] = ()
     """The outputs, in the file's order."""
     services: tuple[ServiceSettings, ...] = ()
@@ -216,7 +216,7 @@ def _advice_at_top(root: Table) -> Mapping[str, Advice]:
 
 
 def _as_it_is(raw: Any) -> Any:
-    """Return the value unchanged. It is parsed later, when the sensor's unit is known."""
+    """Return the value unchanged. It will be parsed once the sensor's unit is known."""
     return raw
 
 
@@ -231,7 +231,7 @@ COMMON: Final[Schema] = _common()
 
 @cache
 def _any_kind() -> Schema:
-    """Return a schema with the keys of all kinds, for a sensor whose kind is not known.
+    """Return a schema with the keys of all kinds, for a sensor whose kind is unknown or missing.
 
     The schema checks only the values of pins. Pins have the same form in every kind, and can conflict.
     """
@@ -352,7 +352,7 @@ def _deadband(draft: SensorDraft) -> float:
 
 
 def _check_reach(draft: SensorDraft) -> None:
-    """Report a deadband that no change of the value can reach."""
+    """Report a deadband so large that no change of the value can exceed it."""
     table, unit, path = draft.table, draft.unit, draft.valid_value("path")
     deadband, sender = draft.valid_value("deadband"), draft.valid_value("sender")
     if not deadband or unit is None or path is None:
@@ -378,7 +378,7 @@ def _offset(draft: SensorDraft) -> float:
 
 
 def _display(draft: SensorDraft) -> str:
-    """Return the unit in which the value is shown; empty for the usual one."""
+    """Return the unit in which the value is displayed; empty for the default unit."""
     table, unit = draft.table, draft.unit
     if "display" not in table.data or "display" in table.faulty or unit is None:
         return ""

@@ -95,7 +95,10 @@ def _check_buses(drafts: Sequence[SensorDraft]) -> None:
 
 
 def _common(lines: Sequence[BusLine], others: Sequence[BusLine]) -> BusLine | None:
-    """Return the first line that two buses need on the same board, or None; it names the board, if any."""
+    """Return the first line that two buses both need on the same board, or None.
+
+    The result names the board unless the conflict exists on every board.
+    """
     for line in lines:
         for other in others:
             same_board = "" in (line.board, other.board) or line.board == other.board
@@ -134,6 +137,6 @@ def release(name: str) -> str:
 
 
 def some(free: Sequence[int]) -> str:
-    """Return the first free pins as text."""
+    """Return a text that lists the first few free pins."""
     named = ", ".join(str(pin) for pin in free[:_PROPOSED])
     return f"{named} …" if len(free) > _PROPOSED else named or "none"

@@ -9,7 +9,7 @@ from sensors.units import InputError, parse_value, shown
 
 
 def check_value(table: Table, key: str, draft: SensorDraft, *, difference: bool = False) -> None:
-    """Report an impossible value, or a number whose unit is missing, for a key in the sensor's unit."""
+    """Report an impossible value of a key in the sensor's unit, or a number whose unit is missing."""
     path = draft.valid_value("path")
     if key not in table.data or key in table.faulty or draft.unit is None or path is None:
         return

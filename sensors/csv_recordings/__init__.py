@@ -1,4 +1,4 @@
-"""Reader of CSV recordings, the files that sensors of kind `replay` play.
+"""Reader of CSV recordings, which are the files that `replay` sensors play.
 
 The modules, in the order in which data flows through them:
 

@@ -24,7 +24,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TimeForm(Enum):
-    """Form of the times in a recording. The member's value is a human-readable description."""
+    """Form in which a recording states times. The value of each member is a human-readable description."""
 
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds since 1970"
@@ -46,16 +46,19 @@ _SMALLEST: Final = (
     (1e14, TimeForm.MICROSECONDS),
     (1e11, TimeForm.MILLISECONDS),
 )
-"""Smallest number that is read in each form. For example, 1e11 s is the year 5138, but 1e11 ms is 1973."""
+"""Smallest number that is accepted as a time in each form.
+
+For example, 1e11 s is in the year 5138, but 1e11 ms is in 1973.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Time of a row."""
+    """Time stated in a row of a recording."""
 
     form: TimeForm
     moment: datetime | float
-    """The time. If it is a number, it is in the unit of the form."""
+    """The time. A number is in the unit of the time's form."""
 
     @property
     def zone(self) -> tzinfo | None:
@@ -73,7 +76,7 @@ class Time:
         return self.moment * _NS[self.form] / 1e9
 
     def since(self, first: "Time") -> int:
-        """Return the nanoseconds since another time; raise `CellError` if the number is too large."""
+        """Return the nanoseconds from `first` to this time. Raise `CellError` if the number is too large."""
         if isinstance(self.moment, datetime) and isinstance(first.moment, datetime):
             between = self.moment - first.moment
             # much faster than dividing by a timedelta

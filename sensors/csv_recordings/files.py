@@ -1,4 +1,4 @@
-"""Reads the files of recordings, each of them once for all the sensors that play it."""
+"""Reads the files of recordings. Each file is read once for all sensors that play it."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ def read(file: Path) -> Recording:
     try:
         with file.open("rb") as start:
             _check_encoding(start.read(4))
-        # A byte that is not UTF-8 must not refuse rows of other paths. It becomes U+FFFD.
+        # A byte sequence that is not valid UTF-8 must not make rows of other paths unreadable. It becomes
+        # U+FFFD.
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             return parse(lines)
     except RecordingError:
@@ -32,13 +33,16 @@ def _check_encoding(start: bytes) -> None:
 
 
 class RecordingCache:
-    """Cache of recordings for a process or a check. A file is read again only if it has changed."""
+    """Cache of the recordings that a process or a check uses. A file is read again only if it has changed."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[tuple[int, int, int], Recording | RecordingError]] = {}
 
     def play(self, file: Path, path: str) -> PathRecording:
-        """Return the rows of a path; raise `RecordingError`, with every reason, if it cannot be played."""
+        """Return the rows of a path.
+
+        Raise `RecordingError`, listing every reason, if the path cannot be played.
+        """
         return self.recording(file).play(path)
 
     def recording(self, file: Path) -> Recording:

@@ -16,7 +16,7 @@ class Shape:
     time: str
     value: str
     path: str = ""
-    """Column with the path; empty if the file contains a single series, which is then used for any path."""
+    """Column with the path; empty if the file contains only one series, which is then played for any path."""
     quality: str = ""
     """Column with the state of the sensor; empty if there is none."""
     also: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def recognise(header: str, line: int) -> Layout:
 
 
 def again(layout: Layout, row: Sequence[str]) -> Layout | None:
-    """Return the layout of a later header in the same file, or None if the row is not a header."""
+    """Return the layout if a row is another header within the same file, or None if it is not a header."""
     return _layout(row, layout.delimiter)
 
 

@@ -1,6 +1,6 @@
 """Parser of recordings. It converts lines of text to readings by path, and opens no file.
 
-A row that cannot be read is rejected for its own path only. The other paths can be played.
+If a row cannot be read, only the path of that row cannot be played. The other paths can.
 """
 
 import csv
@@ -41,7 +41,7 @@ _SET_S: Final = 946_684_800.0
 
 @dataclass(slots=True)
 class FormSpan:
-    """Times of all rows of a file that have the same form."""
+    """The rows of a file whose times have the same form, and the span of these times."""
 
     first: Time
     zones: dict[tzinfo, None] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class FormSpan:
     latest_ns: int = 0
     count: int = 0
     unset: Lines = field(default_factory=Lines)
-    """Lines whose times are before 1980."""
+    """Numbers of the lines whose times are before 1980."""
     between: int = 0
     """Number of rows with times from 1980 to 1999."""
     set: int = 0
@@ -88,7 +88,7 @@ class FormSpan:
 
     @property
     def length_ns(self) -> int:
-        """Time from the earliest row to the next repetition, in nanoseconds."""
+        """Time, in nanoseconds, from the earliest row to the start of the next repetition."""
         span = self.latest_ns - self.earliest_ns
         spacing = span // (self.count - 1) if self.count > 1 else 0
         return max(span + spacing, 1_000_000)
@@ -112,11 +112,14 @@ class PathRows:
     refusals: Refusals = field(default_factory=Refusals)
     form: TimeForm | None = None
     missing: Lines = field(default_factory=Lines)
-    """Lines without a value, which are played as faults."""
+    """Numbers of the lines without a value, which are played as faults."""
     untimed: Lines = field(default_factory=Lines)
-    """Lines without a time, which are not played. Only `logboat log --csv` writes such lines."""
+    """Numbers of the lines without a time, which are not played.
+
+    Only `logboat log --csv` writes such lines.
+    """
     sorted: Lines = field(default_factory=Lines)
-    """Lines with a time slightly earlier than that of the line before."""
+    """Numbers of the lines whose time is slightly earlier than that of the preceding line."""
     last_ns: int = 0
 
 
@@ -128,11 +131,11 @@ class Recording:
         self.paths: dict[str, PathRows] = {}
         self.spans: dict[TimeForm, FormSpan] = {}
         self.pathless = Lines()
-        """Lines that are not played because they have no path."""
+        """Numbers of the lines that are not played because they have no path."""
         self.units: dict[str, None] = {}
         """Units that the file states, in the order in which they first occur."""
         self.decimal_marks: set[str] = set()
-        """Decimal marks that occur, if values can have a decimal comma; empty otherwise."""
+        """Decimal marks found in the file's values; empty if the values cannot have a decimal comma."""
         self.count = 0
         """Number of rows, without headers and comments."""
 
@@ -141,7 +144,10 @@ class Recording:
         return self.paths.get(path if self.layout.shape.path else "")
 
     def play(self, path: str) -> PathRecording:
-        """Return the rows of a path; raise `RecordingError`, with all reasons, if it cannot be replayed."""
+        """Return the rows of a path.
+
+        Raise `RecordingError`, listing all reasons, if the path cannot be played.
+        """
         found = self.contents(path)
         if found is None:
             there = ", ".join(sorted(self.paths)[:_MOST_NAMED]) or "none"
@@ -167,7 +173,7 @@ class Recording:
 def parse(lines: Iterable[str]) -> Recording:
     """Return the content of a recording.
 
-    Raises `RecordingError` if the file as a whole cannot be read. No other exception is raised for any text.
+    Raises `RecordingError` if the file as a whole cannot be read. No text causes any other exception.
     """
     source = iter(lines)
     header, number = _header(source)
@@ -201,7 +207,10 @@ class _Parser:
         self._layout: Layout = layout
         self._recording = Recording(layout)
         self._time: tuple[str, Time] | None = None
-        """Time of the previous row, as text and parsed. It is kept because loggers repeat the same time."""
+        """Time of the previous row, as text and parsed.
+
+        It is kept because loggers often write the same time in several rows.
+        """
         self._series: dict[str, int] = {}
         """Line at which each series begins, in a file that should contain one."""
 
@@ -286,7 +295,7 @@ class _Parser:
         return RecordingRow(offset_ns, value, state)
 
     def finished(self) -> Recording:
-        """Return the recording after its last row."""
+        """Return the complete recording. Call this method after the last row has been added."""
         if len(self._series) > 1:
             starts = ", ".join(f"{shown(name)} from line {at}" for name, at in self._series.items())
             raise RecordingError(

@@ -7,11 +7,14 @@ from typing import Final
 MOST_NAMED: Final = 50
 """Maximum number of ranges of lines that a message names. Further lines are only counted."""
 _MOST_SHOWN: Final = 40
-"""Maximum number of a cell's characters that a message shows."""
+"""Maximum number of characters of a cell that a message quotes."""
 
 
 class CellError(ValueError):
-    """A cell cannot be read. `cause` states the reason and the remedy, and is the same for all such cells."""
+    """A cell that cannot be read.
+
+    `cause` states the reason and the remedy, in the same words for all such cells.
+    """
 
     def __init__(self, text: str, cause: str) -> None:
         super().__init__(f"{shown(text)} {cause}")
@@ -19,9 +22,9 @@ class CellError(ValueError):
 
 
 class RecordingError(Exception):
-    """A recording cannot be played. `problems` contains one sentence for each reason.
+    """A recording that cannot be played. `problems` contains one sentence for each reason.
 
-    A sentence begins with its lines, or with a verb whose subject is the file.
+    A sentence begins with the line numbers, or with a verb whose implied subject is the file.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -47,7 +50,7 @@ class Lines:
         self._more = 0
 
     def add(self, line: int) -> None:
-        """Add a line after all the others."""
+        """Add a line number, which must be higher than all others in the set."""
         self.count += 1
         if self._more:
             self._more += 1
@@ -81,7 +84,7 @@ class Refusals:
         self._groups: dict[str, tuple[str, Lines]] = {}
 
     def add(self, line: int, error: CellError) -> None:
-        """Add a line. The message shows the first cell that was added for each cause."""
+        """Add a line. For each cause, the message quotes the first cell that was added."""
         self._groups.setdefault(error.cause, (str(error), Lines()))[1].add(line)
 
     @property

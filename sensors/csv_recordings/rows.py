@@ -21,17 +21,17 @@ class RecordingRow:
     offset_ns: int
     """Time in nanoseconds since the file's earliest row, regardless of that row's path."""
     value: float | None
-    """Value in SI units; None if the recording contains no value."""
+    """Value in SI units; None if the row has no value."""
     state: SensorState = SensorState.GOOD
 
 
 class RecordingRows(Sequence[RecordingRow]):
-    """Sequence of rows that needs only 17 bytes for each row, because there may be a million."""
+    """Sequence of rows in compact form: 17 bytes per row, because a recording may have a million rows."""
 
     def __init__(self) -> None:
         self._offsets, self._values, self._states = array("q"), array("d"), array("b")
         self.origin_ns = 0
-        """Offset of the file's earliest row, which is subtracted from all offsets."""
+        """Offset of the earliest row in the file. It is subtracted from all offsets."""
 
     def append(self, row: RecordingRow) -> None:
         """Add a row at the end."""
@@ -93,7 +93,10 @@ class RecordingRows(Sequence[RecordingRow]):
 
 @dataclass(frozen=True, slots=True)
 class RowSummary:
-    """Summary of the rows of one path. Times are relative to the file's first time of the same form."""
+    """Summary of the rows of one path.
+
+    Times are relative to the first time of the same form in the file.
+    """
 
     values: int
     """Number of rows with a value."""
@@ -121,5 +124,5 @@ class PathRecording:
     length_ns: int
     """Time in nanoseconds at which the next repetition begins, if the recording repeats.
 
-    This is the time of the file's latest row plus the mean spacing of its rows.
+    This is the time of the latest row in the file plus the mean spacing of the rows.
     """

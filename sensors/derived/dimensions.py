@@ -1,12 +1,13 @@
-"""Check of the units in an expression: only values of the same dimension can be added or compared.
+"""Check of the units in an expression. Only values of the same dimension can be added or compared.
 
 A dimension is a product of powers of base units: W is kg·m2/s3. So a voltage times a current is a power, and
 a flow divided by a number of revolutions per second is a volume per revolution. A unit that is not in the
 table is a base unit of its own.
 
-Temperatures are points on a scale. The difference of two temperatures is a difference, which can be added to
-a temperature. Two temperatures cannot be added, and a temperature has no multiple. Directions wrap
-around at north, so differences and means of directions would be wrong. Expressions cannot contain them.
+Temperatures are points on a scale. Subtracting two temperatures results in a temperature difference, which
+can be added to a temperature. Two temperatures cannot be added, and a temperature cannot be multiplied.
+Directions wrap around at north, so differences and means of directions would be wrong. Expressions therefore
+cannot contain directions.
 """
 
 from collections import Counter
@@ -29,9 +30,9 @@ class Measure:
 
     powers: Powers
     is_point: bool = False
-    """True for a temperature, False for a difference of temperatures."""
+    """True for a temperature; False for a temperature difference and for any other quantity."""
     is_direction: bool = False
-    """True for an angle that starts again from 0 after a full turn."""
+    """True for a direction: an angle that starts again from 0 after a full turn."""
     fits_all: bool = False
     """True for the number 0, which can have any unit."""
 
@@ -77,7 +78,7 @@ _LITERAL_ZERO: Final = Measure((), fits_all=True)
 
 
 def measure(unit: str, path: str) -> Measure:
-    """Return the dimension of a sensor with this SI unit and path."""
+    """Return the dimension of the values of a sensor with this SI unit and path."""
     return Measure(
         _POWERS.get(unit, ((unit, 1),)),
         is_point=unit == "K" and not is_temperature_difference(path),
@@ -86,7 +87,10 @@ def measure(unit: str, path: str) -> Measure:
 
 
 def unit_of(powers: Powers) -> str:
-    """Return the SI unit with these powers, such as `W`, or the base units, such as `m6/s2`."""
+    """Return the SI unit with the given powers of base units, such as `W`.
+
+    If there is no such unit, return the base units, such as `m6/s2`.
+    """
     for unit, known in _POWERS.items():
         if known == powers:
             return unit
@@ -100,7 +104,7 @@ def _product(powers: Iterable[tuple[str, int]]) -> str:
 
 
 def check(expression: Expression, known: Mapping[str, Measure], *, unit: str, path: str) -> None:
-    """Raise `InputError` unless the value of the expression has the dimension of the path.
+    """Raise `InputError` if the value of the expression does not have the dimension of the path.
 
     `known` contains the dimension of each sensor in the expression.
     """
@@ -122,7 +126,7 @@ def check(expression: Expression, known: Mapping[str, Measure], *, unit: str, pa
 
 
 class _Check:
-    """Search for the dimension of each part of an expression."""
+    """Determines the dimension of each part of an expression."""
 
     def __init__(self, known: Mapping[str, Measure]) -> None:
         self._known = known

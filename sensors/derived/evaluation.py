@@ -7,7 +7,7 @@ from .expression import Call, Expression, Negation, Number, Operation, Part, Qua
 
 
 class NoResultError(Exception):
-    """The expression has no value for these inputs. The message names the part that has no value."""
+    """An expression that has no value for the given inputs. The message names the part that has no value."""
 
 
 def evaluate(expression: Expression, values: Mapping[str, float]) -> float:

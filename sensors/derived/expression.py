@@ -1,7 +1,7 @@
 """The parts of an expression as a tree, and the text of each part.
 
-For messages, each part has the number of its column in the file. Two parts are equal if they have the same
-meaning, even in different columns.
+For messages, each part records the number of its column in the file. Two parts are equal if they have the
+same meaning, even in different columns.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class SensorValue:
-    """Last value of a sensor."""
+    """Most recent value of a sensor, as an operand of an expression."""
 
     sensor: str
     """Id of the sensor."""
@@ -90,7 +90,7 @@ class Expression:
 
     @property
     def sensors(self) -> tuple[SensorValue, ...]:
-        """First use of each sensor, in the order of the text."""
+        """The sensors in the expression, each at its first use, in source order."""
         first: dict[str, SensorValue] = {}
         for part in parts(self.root):
             if isinstance(part, SensorValue):
@@ -99,7 +99,7 @@ class Expression:
 
 
 def parts(part: Part) -> Iterator[Part]:
-    """Yield a part and all parts in it, in the order of the text."""
+    """Yield a part and all parts nested in it, in source order."""
     match part:
         case Negation():
             yield part

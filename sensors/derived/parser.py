@@ -41,10 +41,10 @@ _SIGNS: Final = {
     "}": ")",
     ";": ",",
 }
-"""Characters that are often written instead of an operator or a parenthesis, with the valid ones."""
+"""Characters that users often write for an operator or a parenthesis, each with the valid character."""
 
 _OTHER_NAMES: Final = {"avg": "mean", "average": "mean", "total": "sum"}
-"""Names of functions in other programs, with Logboat's names."""
+"""Names of functions in other programs, each with Logboat's name for the same function."""
 
 
 class _Is(Enum):
@@ -304,5 +304,5 @@ def _sensor(token: _Token) -> SensorValue:
 
 
 def _sign_in(text: str) -> str:
-    """Return the first character of a text that replaces a valid one; empty if there is none."""
+    """Return the first character of a text that is listed in `_SIGNS`; empty if there is none."""
     return next((character for character in text if character in _SIGNS), "")

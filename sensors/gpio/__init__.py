@@ -1,4 +1,4 @@
-"""The GPIO header: one chip and one thread for the edges of all lines.
+"""The GPIO header: one GPIO chip, and one thread that handles the edges on all lines.
 
 `context` provides the header's GPIO, which the drivers in a process share. `header_chip` finds the chip, and
 `pinfactory` makes gpiozero's pins on it. `edge_watcher` waits for edges in a thread, and `event_clock`

@@ -17,7 +17,7 @@ OnChange = Callable[[int, bool], None]
 RESYNC_NS: Final = 10_000_000_000
 """Interval, in nanoseconds, at which the kernel's debounce is made to read the pin again.
 
-A missed interrupt causes a wrong level for at most this time.
+If an interrupt was missed, the level is therefore wrong for at most this time.
 """
 
 
@@ -61,7 +61,10 @@ class ContactLine:
                 _log.exception("a change of %r could not be processed", self._pin)
 
     def look(self) -> PinLevels:
-        """Deliver pending changes, and return levels and edge counts; raise `OSError` if the line failed."""
+        """Deliver pending changes, and return the levels and edge counts.
+
+        Raise `OSError` if the line has failed.
+        """
         with self.lock:
             if self.broken is not None:
                 raise self.broken

@@ -47,7 +47,7 @@ class PinLevels:
     lost: int
     """Number of edges that were lost in the kernel's buffer, out of `edges`."""
     found: int = 0
-    """Number of changes since the last edge that restarting the debounce has revealed."""
+    """Number of changes that were found by restarting the debounce since the last edge."""
 
 
 class ContactTracker:
@@ -57,7 +57,7 @@ class ContactTracker:
     DISAGREEMENTS: Final = 3
     """Number of consecutive disagreements, or of changes without an edge, that counts as a fault.
 
-    After a single disagreement between level and edges, the missing edge may still arrive.
+    After a single disagreement between the level and the edges, the missing edge may still arrive.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class ContactTracker:
 
     @property
     def totals(self) -> Totals:
-        """Number of activations, and seconds active, up to the last observation."""
+        """Number of activations, and total active time in seconds, up to the last observation."""
         return Totals(self._count, self._seconds)
 
     @property
     def state(self) -> SensorState:
-        """State at the last observation; if several states apply, the most serious."""
+        """State at the last observation. If several states apply, it is the most serious of them."""
         if max(self._disagreements, self._look.found) >= self.DISAGREEMENTS:
             return SensorState.DISAGREES
         if self.noisy:
@@ -180,7 +180,7 @@ class PulseMeter:
     """
 
     def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int, after: int = 0) -> None:
-        """Begin with the total `count`. The pulse that follows number `after` on the line is the first."""
+        """Begin with the total `count`. Count the pulses that follow pulse number `after` on the line."""
         self.count = count
         """Total number of pulses."""
         self._zero_after_ns = zero_after_ns

@@ -43,7 +43,7 @@ class WatchedLine(Protocol):
 
     @property
     def wake(self) -> NextCall:
-        """Condition for the line's next call, read again in each round."""
+        """Condition for the next call of the line's `service`. The watcher reads it again in each round."""
         ...
 
     def fileno(self) -> int | None:
@@ -54,7 +54,7 @@ class WatchedLine(Protocol):
         ...
 
     def service(self, now_ns: int) -> None:
-        """Handle pending events and due work; must not block, even when there is nothing to do."""
+        """Handle pending events and due work. This method must not block, even if there is nothing to do."""
         ...
 
 
@@ -141,7 +141,7 @@ class EdgeWatcher:
         waits_ns = [] if timeout_s is None else [round(timeout_s * 1e9)]
         if due:
             waits_ns.append(max(0, min(due) - self._monotonic_ns()))
-        # rounded up: waking up too early would require a second wake-up
+        # Rounded up, because waking up too early would require a second wake-up.
         return -(-min(waits_ns) // _MILLISECOND) if waits_ns else None
 
     def _service(self, line: WatchedLine, now_ns: int) -> None:

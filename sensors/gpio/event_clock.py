@@ -15,7 +15,7 @@ Monotonic = Callable[[], int]
 """Function that returns nanoseconds on `CLOCK_MONOTONIC`."""
 
 MEASUREMENTS: Final = 5
-"""Number of measurements of the offset; the fastest measurement is used."""
+"""Number of measurements of the offset, of which the fastest is used."""
 SUSPENDED_NS: Final = 10_000_000
 """Smallest change of the offset that counts as a suspend, in nanoseconds.
 
@@ -24,7 +24,7 @@ A smaller change is a measurement error.
 
 
 def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
-    """Return the boot clock minus the monotonic clock in ns.
+    """Return the boot clock's time minus the monotonic clock's time, in nanoseconds.
 
     Each reading consists of three times: monotonic before, boot, monotonic after. The reading with the
     shortest interval is used. A longer interval means that other code ran between two of the clock reads.

@@ -1,9 +1,9 @@
 """Finds the GPIO chip behind the 40-pin header, or explains why the chip cannot be used.
 
 The chip is found by its label, because the kernel may number chips in any order. For example, the header of a
-Pi 5 was `gpiochip4` and is now `gpiochip0`, followed by four others. Every failure of a chip or a line
-becomes a `DriverError` that a boat's electrician understands. The caller must close the chip that this module
-opens.
+Pi 5 was `gpiochip4` with earlier kernels and is now `gpiochip0`, followed by four other chips. Every failure
+of a chip or a line becomes a `DriverError` that a boat's electrician understands. The caller must close the
+chip that this module opens.
 """
 
 import errno

@@ -66,7 +66,7 @@ class LineUse:
     """Function from the key `debounce`, in seconds, to the debounce time that the kernel must apply."""
 
     def electrical(self, key: str, value: Any) -> Any:
-        """Return what the value of one of `LINE_KEYS` means to the kernel."""
+        """Return the effect on the kernel's line settings of a value of one of the keys in `LINE_KEYS`."""
         return self.kernel_debounce(value) if key == "debounce" else value
 
 
@@ -89,7 +89,7 @@ too soon is not counted.
 
 
 def as_pulses(debounce_s: float) -> float:
-    """Return the kernel's debounce time for pulses; 0 if the driver applies the time."""
+    """Return the kernel's debounce time for pulses, in seconds; 0 if the driver debounces them itself."""
     return debounce_s if debounce_s >= KERNEL_DEBOUNCE_S else 0.0
 
 

@@ -109,7 +109,7 @@ class GpiodFactory(LocalPiFactory):
             return self.chip.request_lines({number: settings}, consumer=consumer, event_buffer_size=events)
 
     def direction(self, number: int) -> Direction:
-        """Return the current direction of a line."""
+        """Return the direction of a line at present."""
         with self._chip_lock:
             return self.chip.get_line_info(number).direction
 
@@ -333,7 +333,7 @@ class GpiodPin(LocalPiPin):
         return NextCall(now_ns + FLOOD_NS, on_events=False)
 
     def look(self) -> PinLevels:
-        """Deliver pending edges, read the level, and return levels and edge counts.
+        """Deliver pending edges, read the level, and return the levels and edge counts.
 
         If the level differs from the one that the edges imply, the change is delivered with the current time.
         Raises `OSError`.

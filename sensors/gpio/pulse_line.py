@@ -52,7 +52,7 @@ class PulseLine:
             return None if self._request is None else self._request.fd
 
     def service(self, now_ns: int) -> None:
-        """Empty the kernel's buffer, then ask not to be called for `NAP_NS`."""
+        """Empty the kernel's buffer, and request not to be called again for `NAP_NS`."""
         with self.lock:
             if self._request is None or self.broken is not None:
                 return

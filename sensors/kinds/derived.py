@@ -54,7 +54,7 @@ class DerivedInput:
     unit: str
     """SI unit of the values."""
     age_limit_s: float | None
-    """Age in seconds at which a value is too old; None for a sensor that can be silent without a fault."""
+    """Age in seconds at which a value is too old; None for a sensor that need not sample regularly."""
 
 
 @section
@@ -126,7 +126,7 @@ def _check_sensors(draft: SensorDraft, expression: Expression, drafts: Mapping[s
 
 
 def _unknown(part: SensorValue, drafts: Mapping[str, SensorDraft]) -> InputError:
-    """Return the problem with an id that no sensor has."""
+    """Return the error to report for an id that no sensor has."""
     word = part.sensor
     near = close(word, drafts)
     remedy = f'Did you mean "{near}"?' if near else f"The ids in this file are {_some(drafts)}."
@@ -151,7 +151,7 @@ def _taken_apart(word: str, drafts: Mapping[str, SensorDraft]) -> str:
     """
     pieces = word.split("-")
     best: list[str | None] = ["", *[None] * len(pieces)]
-    """Text for the first pieces, or None if they are not a difference."""
+    """Corrected text for the first n pieces, or None if they do not form a difference."""
     for end in range(1, len(pieces) + 1):
         for start in range(end):
             before, name = best[start], "-".join(pieces[start:end])

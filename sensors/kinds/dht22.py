@@ -99,7 +99,7 @@ class Dht22Driver(DropoutDriver):
         self._options = options_of(settings, Dht22Options)
         super().__init__(settings, root=root, lane=f"dht22-{self._options.pin}")
         self._previous: dict[str, float] = {}
-        """Values of the last read by quantity, also of a read that was not confirmed; empty if unknown."""
+        """Values of the last read, even an unconfirmed one, by quantity; empty if there are none."""
 
     def locate(self) -> Path:
         """Find the device on the sensor's pin."""
@@ -134,7 +134,7 @@ class Dht22Driver(DropoutDriver):
 
 
 def _why(error: UnreadableError) -> str:
-    """Return what an error of the kernel's driver means."""
+    """Return an explanation of an error of the kernel's driver."""
     if error.errno == errno.ETIMEDOUT:
         return "the DHT22 does not answer; check its wires, its supply, and the resistor from DATA to 3.3 V"
     if error.errno == errno.EIO:
