@@ -1,4 +1,4 @@
-"""A fleet's certificate authority: its root, the certificates that it issues, and its signed statements.
+"""A fleet's certificate authority: its root certificate, issued certificates, and signed statements.
 
 All keys are ECDSA P-256. The validity of a certificate begins a year before it is issued. A Raspberry Pi
 without a clock battery starts with the time of its image or of its last run, which may be months in the past.
@@ -27,7 +27,7 @@ from .errors import FolderError, PassphraseError
 
 BACK_DATED: Final = timedelta(days=365)
 ROOT_VALID: Final = timedelta(days=20 * 365)
-"""Validity period of a root certificate, which is about as long as the service life of a vessel.
+"""Validity period of a root certificate. It is about as long as a vessel's service life.
 
 A new root certificate requires a visit to every vessel.
 """
@@ -204,7 +204,10 @@ class Authority:
 
 
 def fleet_of(root: x509.Certificate) -> str:
-    """Return the name of a root certificate's fleet; raise FolderError if it belongs to no fleet."""
+    """Return the name of the fleet to which a root certificate belongs.
+
+    Raise FolderError if there is none.
+    """
     fleets = [
         fleet for uri in certificates.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None
     ]

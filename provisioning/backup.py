@@ -30,10 +30,10 @@ NONCE_BYTES: Final = 12
 
 
 def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """Return an encrypted backup of a fleet's folder; `salt` and `nonce` must be random and never reused.
+    """Return an encrypted backup of a fleet's folder. `salt` and `nonce` must be random and never reused.
 
-    The passphrase must be that of the root key, so that an operator has to remember only one. Raises
-    PassphraseError if the passphrase is different. Also raises FolderError and OSError.
+    The passphrase must be that of the root key, so that an operator has to remember only one passphrase.
+    Raises PassphraseError if it is a different passphrase. Also raises FolderError and OSError.
     """
     folder.unlock(passphrase)
     packed = io.BytesIO()
@@ -51,7 +51,7 @@ def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> Flee
     """Restore a fleet's folder to a path that does not exist or is an empty folder.
 
     The folder is restored completely or not at all. `source` is the name of the backup file, for use in
-    messages. Raises PassphraseError, FolderError, OSError.
+    messages. Raises PassphraseError if the passphrase is wrong. Also raises FolderError and OSError.
     """
     check_free(path)
     packed = _unlocked(content, passphrase, source)

@@ -76,7 +76,7 @@ def impossible_value(written: object, unit: str, *, path: str) -> InputError | N
 
 
 def limits_of(unit: str, *, path: str) -> tuple[float, float]:
-    """Return the lowest and the highest SI value that a quantity can have; infinite if there is no limit."""
+    """Return the lowest and the highest SI value of a quantity; each is infinite if there is no limit."""
     form = presentation(unit, path)
     return (-math.inf, math.inf) if form is None else form.limits
 
@@ -98,11 +98,11 @@ def useless_deadband(deadband: float, width: float, unit: str, *, path: str) -> 
 
 
 _TEMPERATURE_MARGIN_K: Final = 100.0
-"""Change of a temperature, in kelvin, that is always plausible: from a cold engine to a hot one."""
+"""Largest change of a temperature that is always plausible, in kelvin: from a cold engine to a hot one."""
 
 
 _TOLERANCE: Final = 0.1
-"""Share of a quantity's range by which a reading may exceed the range.
+"""Fraction of a quantity's range by which a reading may exceed the range.
 
 Sensors have tolerances: a full tank may read 102 %.
 """

@@ -22,7 +22,7 @@ _TOTAL: Final = "total"
 _TOTAL_INCREASING: Final = "total_increasing"
 _ANGLE: Final = "measurement_angle"
 _MOST_PLAIN: Final = 1e9
-"""Magnitude from which numbers are shown with an exponent."""
+"""Magnitude at and above which numbers are shown with an exponent."""
 _NOT_NEGATIVE: Final = (0.0, math.inf)
 _DIGITS: Final = 6
 """Number of significant digits to show for a unit whose number of decimals is not in the table."""
@@ -214,7 +214,7 @@ def presentation(unit: str, path: str, *, shown_in: str = "") -> Presentation | 
 
 
 def _decimals(decimals: int, ratio: float) -> int:
-    """Return the decimals for a unit that is `ratio` times as large as the usual one."""
+    """Return the number of decimals for a unit that is `ratio` times as large as the usual unit."""
     return max(decimals + round(math.log10(ratio)), 0)
 
 

@@ -13,7 +13,7 @@ Contacts have Boolean values. None means that the sensor's state carries no valu
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Running totals of a counting sensor since it was fitted, kept across restarts."""
+    """Running totals of a counting sensor since it was installed. They are kept across restarts."""
 
     count: int = 0
     """Number of pulses, or of activations of a switch."""
@@ -23,7 +23,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Single reading of a sensor, which the recorder numbers when it accepts the sample."""
+    """Single reading of a sensor. The recorder assigns it a number when it accepts it."""
 
     sensor: str
     """Id of the sensor."""

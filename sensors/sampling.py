@@ -39,7 +39,7 @@ RETRY_FIRST_NS: Final = 1 * _SECOND
 RETRY_MOST_NS: Final = 60 * _SECOND
 """Maximum delay, in nanoseconds, before a failed sensor is opened again.
 
-So a sensor that is plugged in again is read within a minute, and a missing sensor causes one attempt a
+So a sensor that is reconnected is read within a minute, and a missing sensor causes only one attempt a
 minute.
 """
 OVERDUE_NS: Final = 10 * _SECOND
@@ -122,7 +122,7 @@ class Channel:
         self._logged = ""
 
     def accept(self, sample: Sample) -> None:
-        """Emit a sample; safe to call from any thread.
+        """Emit a sample. This method can be called from any thread.
 
         If the sample is dated before the previous one, it is given the time of the previous sample.
         """

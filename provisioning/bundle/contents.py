@@ -1,4 +1,4 @@
-"""Reads bundles of all versions; a bundle is a folder with all files for the card of one vessel.
+"""Reads bundles of all versions. A bundle is a folder with all files for the card of one vessel.
 
     bundle.json           version, vessel, fleet, and the SHA-256 of each file that must not be edited
     vessel.toml           the vessel's configuration
@@ -47,7 +47,7 @@ RECORDING: Final = ".csv"
 BESIDE: Final = (*SECRETS, ".pem", RECORDING)
 """File name extensions of the files that a configuration may refer to."""
 MOST_BYTES: Final = 16_000_000
-"""Maximum size of a recording, in bytes; a recording of a whole day is smaller."""
+"""Maximum size of a recording, in bytes. A recording of a whole day is smaller."""
 MOST_BYTES_OF_OTHERS: Final = 256_000
 """Maximum size of any other file, in bytes."""
 MOST_TOGETHER: Final = 24_000_000
@@ -56,7 +56,7 @@ MOST_TOGETHER: Final = 24_000_000
 All of them are in memory at the same time, and a board may have only 512 MB of memory.
 """
 MOST_ENTRIES: Final = 500
-"""Maximum number of entries in a folder; a card with more is probably used for other purposes too."""
+"""Maximum number of entries in a folder. A card with more is probably used for other purposes too."""
 MOST_FILES: Final = 100
 """Maximum number of files that a configuration may refer to.
 
@@ -132,7 +132,7 @@ def identity_folder(folder: Path) -> Path:
 
 
 def others(folder: Path) -> list[Path]:
-    """Return the subfolders that contain a bundle, which was copied one level too deep."""
+    """Return the subfolders that contain a bundle. Such a bundle was copied one level too deep."""
     return [
         path
         for path in _entries(folder)
@@ -241,7 +241,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """Return the sorted entries of a folder, but at most one more than the maximum."""
+    """Return the entries of a folder, sorted, but at most one more than `MOST_ENTRIES`."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))
@@ -259,7 +259,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
-    """Raise BundleError if the files are too large. This must be called before any of them is read."""
+    """Raise BundleError if the files are too large. This must be called before any file is read."""
     together = 0
     for path in places.values():
         size = path.stat().st_size

@@ -43,7 +43,7 @@ def load(folder: Path) -> "FleetIdentity | None":
 
 
 def id_objection(vessel: str, certified: str) -> tuple[str, str] | None:
-    """Return the reason to reject a configuration with the id `vessel`, and a remedy; None to accept it.
+    """Return the reason to reject a configuration for the id `vessel`, and a remedy; None to accept it.
 
     `certified` is the vessel that the certificate names.
     """
@@ -71,8 +71,8 @@ def vessel_of(certificate: bytes) -> str | None:
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the identity in use, or None. `now` is the current clock time, or the earliest possible
-    time if the clock is earlier than that.
+    `present` is the identity in use, or None. `now` is the current clock time, or the earliest possible time
+    if the clock is behind that time.
     """
     try:
         identity = whole(offered)

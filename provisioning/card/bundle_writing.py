@@ -22,7 +22,7 @@ from sync.folders import OWN, make_folder
 
 
 def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes]) -> None:
-    """Write a bundle to the data partition of the card or image at `path`; raises CardError."""
+    """Write a bundle to the data partition of the card or image at `path`. Raises CardError on failure."""
     place = f"{path}?offset={partition.start}"
     folders = sorted({f"{INBOX}/{Path(name).parent}".removesuffix("/.") for name in bundle})
     with TemporaryDirectory(prefix="logboat-") as temporary:
@@ -82,7 +82,7 @@ def _write_onto_fat(path: Path, drive: str, bundle: Mapping[str, bytes], *, list
 
 
 def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Write a bundle to a FAT partition that is mounted at `folder`; raises CardError, OSError."""
+    """Write a bundle to a FAT partition that is mounted at `folder`. Raises CardError or OSError."""
     place = folder / ON_FAT
     check_folder(folder, vessel=vessel)
     before = {name: (place / name).read_bytes() for name in bundle if (place / name).is_file()}
@@ -109,7 +109,7 @@ def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> No
 def _put_back(
     place: Path, written: Iterable[str], before: Mapping[str, bytes], had_folders: Collection[Path]
 ) -> None:
-    """Undo the writing of files: wipe them, or restore those that were there before."""
+    """Undo the writing of files: wipe new files, and restore the previous content of replaced files."""
     for name in written:
         path = place / name
         if path.is_file() and path.read_bytes() != before.get(name):
@@ -154,7 +154,7 @@ def _owned(path: str, mode: int) -> list[str]:
 
 
 def _listed(drive: str) -> set[str]:
-    """Return the paths on a FAT partition; the path of a folder ends with `/`."""
+    """Return the paths of all files and folders on a FAT partition. A folder's path ends with `/`."""
     out = run(["mdir", "-/", "-b", "-i", drive, "::"]).decode(errors="replace")
     return {line.removeprefix("::/") for line in out.splitlines() if line.startswith("::/")}
 

@@ -11,7 +11,10 @@ from provisioning.errors import CardError
 from sensors.units import format_bytes
 
 _CLUSTER: Final = 4096
-"""Allowance, in bytes, for each file: the size of a FAT cluster, because files occupy whole clusters."""
+"""Space, in bytes, allowed for each file in addition to its size.
+
+It is the size of a FAT cluster, because files occupy whole clusters.
+"""
 _FOLDERS: Final = 3
 """Number of clusters for the `logboat/` and `identity/` folders, and for the temporary file of a change."""
 _FREE: Final = re.compile(r"([\d ]+) bytes free")

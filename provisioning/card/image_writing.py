@@ -23,7 +23,7 @@ from provisioning.errors import CardError
 
 CHUNK: Final = 4 * 2**20
 BLOCK: Final = 64 * 2**10
-"""Size in bytes of the blocks that are written or skipped; many smaller writes would be slow on cards."""
+"""Size of the blocks that are written or skipped, in bytes. On cards, many smaller writes are slow."""
 _KEEP_SIZE_AND_PUNCH: Final = 0x01 | 0x02
 """Mode of fallocate(2) that clears a range.
 
@@ -34,7 +34,7 @@ SUMS: Final = "SHA256SUMS"
 """Name of the file with the digests of all files that `make image` writes."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Callback for progress; its arguments are the activity, the bytes done so far, and the total or None."""
+"""Progress callback. Its arguments are the activity, the bytes done so far, and the total or None."""
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) 
 
 
 def verify(descriptor: int, written: WriteRecord, progress: Progress) -> None:
-    """Read every piece back from the medium; raises CardError if a piece differs."""
+    """Read every written piece back from the medium. Raises CardError if a piece differs."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     total, so_far = sum(length for _, length, _ in written.pieces), 0
     for offset, length, digest in written.pieces:
@@ -220,7 +220,7 @@ def _clear(descriptor: int, offset: int, length: int) -> None:
 
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
-    """Make the kernel clear a range. Return True on success."""
+    """Make the kernel clear a range of bytes. Return True on success."""
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     span = ctypes.c_longlong(offset), ctypes.c_longlong(length)
     return int(fallocate(descriptor, _KEEP_SIZE_AND_PUNCH, *span)) == 0

@@ -15,9 +15,9 @@ _FULL: Final = "no space left; the card is too small for this image"
 
 
 def check_card(image: Path, target: Target) -> None:
-    """Check what `write_card` needs, and change nothing.
+    """Check the preconditions of `write_card`, without changing anything.
 
-    A caller that issues a certificate for the card checks this first. Raises CardError.
+    A caller that issues a certificate for the card must call this first. Raises CardError if a check fails.
     """
     tools.need("debugfs", "e2fsck")
     if image_writing.size_of(image) is not None:
@@ -27,7 +27,7 @@ def check_card(image: Path, target: Target) -> None:
 
 
 def check_bundle(target: Path, *, vessel: str) -> None:
-    """Check what `write_bundle` needs, and change nothing; raises CardError, OSError."""
+    """Check the preconditions of `write_bundle`, without changing anything. Raises CardError or OSError."""
     if target.is_dir():
         bundle_writing.check_folder(target, vessel=vessel)
         _check_writable(target)
@@ -40,7 +40,7 @@ def check_bundle(target: Path, *, vessel: str) -> None:
 def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
     """Write an image and a bundle to a target that has passed `target.check_target`.
 
-    Raises CardError. The card is then either unchanged or not bootable.
+    Raises CardError if writing fails. The card is then either unchanged or not bootable.
     """
     check_card(image, target)
     with image_writing.open_target(target) as (descriptor, path):

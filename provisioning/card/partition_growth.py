@@ -53,7 +53,7 @@ def commands(disk: Path, data: Path) -> Sequence[Sequence[str]]:
 
 
 def grow(disk: Path, data: Path, *, tool: Run = run) -> bool:
-    """Grow the data partition of a disk that is in use; return True if the partition table had to change.
+    """Grow the data partition of a disk in use. Return True if the partition table had to change.
 
     Raises CardError, OSError.
     """

@@ -41,7 +41,7 @@ def at(descriptor: int) -> ReadAt:
 
 
 def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
-    """Return all partitions in a partition table, by number; raises CardError if there is no table."""
+    """Return all partitions in a partition table, by number. Raises CardError if there is no table."""
     partitions: dict[int, CardPartition] = {}
     table = _table(read_at, 0)
     if table is None:

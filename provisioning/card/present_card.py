@@ -31,9 +31,9 @@ class PresentCard:
     shown: Mapping[str, bytes]
     """The vessel.toml and sensors.toml on the FAT partition, by name."""
     certificate: bytes | None
-    """Certificate in use, in PEM; empty if there is none, None if the data partition cannot be read."""
+    """Certificate in use, in PEM: empty if there is none; None if the data partition cannot be read."""
     has_records: bool | None
-    """True if the card contains a journal; None if the data partition cannot be read."""
+    """True if the card contains a recorder's journal; None if the data partition cannot be read."""
 
     @property
     def vessel(self) -> str | None:

@@ -16,7 +16,7 @@ from sensors.units import format_bytes
 
 _COLUMNS: Final = "NAME,PATH,TYPE,SIZE,RM,HOTPLUG,RO,MODEL,VENDOR,TRAN,MOUNTPOINTS"
 _YES: Final = (True, "1", "true")
-"""Values that lsblk prints for true; they depend on its version."""
+"""Values that lsblk prints for true, depending on its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Target:
 
 
 def devices() -> Mapping[str, Any]:
-    """Return lsblk's description of this machine's devices; raises CardError."""
+    """Return lsblk's description of this machine's devices. Raises CardError if lsblk fails."""
     listing: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
     return listing
 
 
 def is_device(path: Path) -> bool:
-    """Return True if the path means a device, which need not exist, and False if it means a file."""
+    """Return True if a path denotes a device, which need not exist; False if it denotes a file."""
     place = str(path.resolve())
     return place.startswith("/dev/") and not place.startswith("/dev/shm/")  # noqa: S108  # files in memory
 
@@ -50,8 +50,8 @@ def is_device(path: Path) -> bool:
 def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
     """Return the target if a card of `need` bytes may be written to it.
 
-    `listed` is the output of `devices`. Raises CardError if the card must not be written. The message states
-    the reason and the remedy.
+    `listed` is the output of `devices`. Raises CardError if the target must not be overwritten. The message
+    states the reason and the remedy.
     """
     if not is_device(path):
         return _file(path)

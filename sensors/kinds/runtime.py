@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _UNITS: Final = {"time": "s", "starts": ""}
-"""SI unit of the quantity, by `measure`; the number of starts is a plain number."""
+"""SI unit of each quantity, by the value of `measure`. The number of starts is a plain number."""
 
 
 @section
@@ -50,7 +50,7 @@ class RuntimeOptions(ContactOptions):
 
 
 class RuntimeDriver(ContactDriver):
-    """Driver of a contact whose total active time is recorded."""
+    """Driver of a contact whose total active time, or number of activations, is recorded."""
 
     def __init__(self, settings: "SensorSettings", *, gpio: "GpioContext") -> None:
         super().__init__(settings, gpio=gpio)

@@ -61,8 +61,8 @@ class Sht3xDriver(MeasurementDriver):
     """Driver of an SHT3x.
 
     The kernel does not check the CRC of a reading. If the data wire has a fault during a transfer, all bits
-    are equal, which means 0 % and -45 °C, or 100 % and 130 °C. The humidity is possible, but the temperature
-    is not. So the humidity is used only if the temperature is possible.
+    are equal. They then encode 0 % and -45 °C, or 100 % and 130 °C. Such a humidity is possible, but such a
+    temperature is beyond the range. So the humidity is used only if the temperature is possible.
     """
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:

@@ -29,7 +29,7 @@ from sensors.units import parse
 from sensors.wiring_picture import Picture, Wire
 
 _LEAST_SHARE: Final = 0.05
-"""Smallest difference between the voltages of two states, as a share of the supply.
+"""Smallest difference between the voltages of two states, as a fraction of the supply voltage.
 
 Smaller differences are within the tolerance of 5 % resistors and the noise on a long cable.
 """
@@ -182,7 +182,7 @@ _NAMES: Final = {
 
 
 def read_contact(volts: float, options: SupervisedOptions) -> BusReading:
-    """Return whether the equipment is active at a voltage across the cable, or the fault of the cable."""
+    """Return whether a voltage across the cable means that the equipment is active, or the cable's fault."""
     circuit = options.circuit
     state = circuit.state(volts)
     if state is LoopState.CUT:

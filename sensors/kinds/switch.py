@@ -6,8 +6,8 @@ ten seconds the kernel's debounce is also made to read the pin again. Edges show
 how often. Levels and edges are compared, and a difference is reported. A contact that stays active emits a
 sample once per window, so that a crash loses at most one window of its running time.
 
-Time that passes while the driver is closed does not count as running time. Changes of a contact that changes
-constantly (`noisy`) are counted, but its level is reported only at polls. A contact that is never stable
+Time that passes while the driver is closed does not count as running time. If a contact changes constantly
+(`noisy`), its changes are counted, but its level is reported only at polls. A contact that is never stable
 for the debounce time causes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 
@@ -64,7 +64,7 @@ def is_active(options: ContactOptions, *, level: bool) -> bool:
 
 
 class ContactDriver(Driver):
-    """Driver of a contact to ground or to a voltage; the lock of the pin guards the driver's state."""
+    """Driver of a contact to ground or to a voltage. The lock of the pin guards the driver's state."""
 
     def __init__(self, settings: SensorSettings, *, gpio: "GpioContext") -> None:
         super().__init__(settings)
@@ -107,7 +107,7 @@ class ContactDriver(Driver):
                 raise
 
     def _changed(self, ticks: int, level: bool) -> None:
-        """Handle a change of the pin; called with the line's lock held."""
+        """Handle a change of the pin. The caller must hold the line's lock."""
         tracker, line = self._tracker, self._line
         if tracker is None or line is None:
             return
@@ -154,7 +154,7 @@ class ContactDriver(Driver):
             return True
         if sample.totals == last.totals:
             return False
-        # the contact is active, or it is noisy and was active in between
+        # The contact is active, or it is noisy and was active between two polls.
         due_ns = last.boottime_ns + self._window_ns - self.interval_ns
         return sample.state is SensorState.NOISY or sample.boottime_ns >= due_ns
 

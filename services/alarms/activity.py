@@ -40,7 +40,7 @@ class Activity:
         self._since = 0
         self._last_known: bool | None = None
         self._before_ms = 0
-        """Length of the current run or idle time before `_since`."""
+        """Duration of the part of the current run or idle time before `_since`, in milliseconds."""
 
     def observe(self, now_ms: int, *, active: bool | None) -> None:
         """Process the state at a moment. None means that it is unknown from now on."""
@@ -93,7 +93,7 @@ class Activity:
     # Running time in the window
 
     def ran_ms(self, now_ms: int) -> int:
-        """Return the running time in the window."""
+        """Return the running time within the window, in milliseconds."""
         begin = now_ms - self._per_ms
         self._forget(begin)
         ran_ms = self._runs_ms
@@ -131,9 +131,9 @@ class Activity:
     # The current run, and the current idle time
 
     def lasted_ms(self, now_ms: int, *, active: bool) -> int | None:
-        """Return how long the equipment has been active or inactive, without unknown time.
+        """Return for how many milliseconds the equipment has been active or inactive, without unknown time.
 
-        Return None if it is in the other state, or if nothing is known.
+        Return None if it is in the opposite state, or if its state is unknown.
         """
         if self._last_known is not active:
             return None

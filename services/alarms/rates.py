@@ -1,9 +1,9 @@
 """Rates of change: how far a number has risen or fallen within a time, for one alarm rule.
 
-A value is compared with the lowest or the highest recorded value of the last `per`. The time is divided into
-`SLOTS` slots, whose bounds are multiples of their length on the boot clock. Only the extremes of each slot
-are kept, so memory and work are bounded however fast the sensor is sampled. The window is therefore up to one
-slot shorter than `per`, and never longer.
+A value is compared with the lowest or the highest recorded value within the time that the rule's key `per`
+states. That time is divided into `SLOTS` slots, whose bounds are multiples of their length on the boot clock.
+Only the extremes of each slot are kept, so memory and work are bounded however fast the sensor is sampled.
+The window is therefore up to one slot shorter than `per`, and never longer.
 
 Only recorded values count, so a restart can compute the same result again from the records. A deadband
 suppresses samples that are near the last recorded value. So that value counts until one sampling interval
@@ -29,7 +29,7 @@ class Rate:
         self._interval_ms = interval_ms
         self._slots: deque[tuple[int, float, float]] = deque()
         self._last: tuple[float, int] | None = None
-        """The last recorded value and its time; None if the value is not known now."""
+        """The last recorded value and its time; None if the current value is unknown."""
 
     def record(self, value: float, now_ms: int) -> None:
         """Add a recorded value."""
@@ -40,7 +40,7 @@ class Rate:
         self._last = value, now_ms
 
     def interrupt(self) -> None:
-        """Note that the value is not known until the next one is recorded."""
+        """Record that the value is unknown until the next value is recorded."""
         self._last = None
 
     def _add(self, value: float, now_ms: int) -> None:
@@ -53,7 +53,7 @@ class Rate:
         self._forget(slot)
 
     def forget_all(self) -> None:
-        """Discard all values, because the time that has passed since then is not known."""
+        """Discard all values, because the time that has passed since they were recorded is unknown."""
         self._slots.clear()
         self._last = None
 

@@ -78,7 +78,7 @@ class _Watch:
     value: Value = None
     faulty: bool = False
     other_met: bool | None = None
-    """Whether the condition on the other sensor is met; None if that is not known."""
+    """True if the condition on the other sensor is met; None if this is unknown."""
     activity: Activity | None = field(init=False, default=None)
     rate: Rate | None = field(init=False, default=None)
     is_fast: bool = False
@@ -120,13 +120,13 @@ class _Watch:
 
     @property
     def is_frozen(self) -> bool:
-        """True if the state must not change, because the condition is not known to be met or not."""
+        """True if the state must not change, because it is unknown whether the condition is met."""
         if not self.is_known or (self.rule.other is not None and self.other_met is None):
             return True
         return self.value is None and not self.is_about_faults
 
     def condition_met(self, now_ms: int, *, holding: bool) -> bool:
-        """Return True if the condition is met; the rule must not be frozen."""
+        """Return True if the condition is met. The caller must check `is_frozen` first."""
         if self.other_met is False:
             return False
         if self.is_about_faults:
@@ -140,7 +140,7 @@ class _Watch:
         return is_met(self.rule, value, holding=holding)
 
     def value_signature(self) -> tuple[bool, ...]:
-        """Return what the rule needs to know of the value when the other sensor meets its condition."""
+        """Return the comparison results that the rule needs once the other sensor meets its condition."""
         if self.rule.other is None or self.value is None or self.is_about_faults:
             return ()
         if self.rate is not None:
@@ -339,7 +339,7 @@ class AlarmWatch:
                     watch.evaluate(self._clock_ms)
 
     def _end_resumption(self) -> None:
-        """Let the rules decide about a resumed episode as soon as they know enough.
+        """Let the rules decide about a resumed episode as soon as the values that they need are known.
 
         A rule whose other sensor is not known yet may be the one that raised the episode.
         """

@@ -21,7 +21,7 @@ Bridge alert management (IEC 62923-1) uses 30 s, because somebody is always on t
 
 
 def to_silence(alarms: Iterable["AlarmFact"]) -> tuple["AlarmFact", ...]:
-    """Return those of the audible `alarms` that are silenced if the user names none.
+    """Return the audible alarms that are silenced if the user names no alarm.
 
     An emergency is not silenced together with less severe alarms. So nobody mutes an emergency by mistake.
     """

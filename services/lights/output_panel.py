@@ -28,7 +28,7 @@ _NAMED: Final = {"on": ON, "slow": SLOW, "fast": FAST}
 
 
 class OutputError(Exception):
-    """An output cannot be tested; the message says why."""
+    """An output that cannot be tested. The message states the reason."""
 
 
 class Feed(Protocol):

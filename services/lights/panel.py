@@ -12,7 +12,7 @@ LED_CLASS: Final = Path("/sys/class/leds")
 
 
 class PanelError(Exception):
-    """A light cannot be used; the message says why."""
+    """A light that cannot be used. The message states the reason."""
 
 
 class Panel(Protocol):
@@ -150,7 +150,7 @@ class KernelPanel:
         return ("status",)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn the light on if `lit["status"]` is True, else off."""
+        """Turn the light on if `lit["status"]` is True, and off otherwise."""
         wanted = lit.get("status", False)
         if wanted is not self._lit:
             (self._folder / "brightness").write_text(self._most if wanted else "0")

@@ -26,7 +26,7 @@ class LightState:
     cure: str = ""
     """Action that the user should take; '' if none is needed."""
     severity: int = 0
-    """Severity of the state; 0 if all is well. A single light shows the most severe of all states."""
+    """Severity of the state; 0 if there is no problem. A single light shows the most severe of all states."""
 
 
 def _sync_is_dead(facts: LightFacts) -> bool:

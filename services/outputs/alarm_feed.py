@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 RETRY_EVERY_S: Final = 5.0
 PURGED_EVERY_S: Final = 60.0
-"""Time in seconds between two checks whether the active alarms are still stored.
+"""Time, in seconds, between two checks of whether the active alarms are still stored.
 
-Documents that are removed to free space leave no change behind.
+When documents are removed to free space, the store's changes feed does not report this.
 """
 _ALARM: Final = f"{DocumentType.ALARM}:"
 _SILENCE: Final = f"{DocumentType.SILENCE}:"
@@ -42,7 +42,7 @@ class AlarmFeed:
         self._since = 0
         self._active: dict[str, AlarmFact] = {}
         self._silences: dict[str, Silence] = {}
-        """Last silence of each active alarm, by the alarm's id, even if it has ended."""
+        """Last silence of each active alarm, by the alarm's id. It may have ended."""
         self._again_at = 0.0
         self._checked_at = 0.0
         self._fault: str | None = None

@@ -1,8 +1,8 @@
 """The active alarms as they are known while documents are delayed or the document store cannot be read.
 
-The recorder's live state then says which alarms of this vessel are active. What the store said about them
-still counts: whether they are acknowledged, and their text. Alarms of other vessels are known only from the
-store.
+The recorder's live state then shows which alarms of this vessel are active. Their text, and whether they are
+acknowledged, are taken from the documents that were last read. Alarms of other vessels are known only from
+the store.
 """
 
 from collections.abc import Iterator, Mapping

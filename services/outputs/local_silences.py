@@ -1,4 +1,4 @@
-"""The silences of this vessel's button, until they are stored.
+"""The silences that this vessel's silence button has requested, until they are stored.
 
 They take effect at once, and even if the document store cannot be written.
 """

@@ -59,7 +59,7 @@ class Shown:
     sounds: bool
     """True if the output shows its pattern; False if it is off."""
     why: str
-    """Reason why the output is on, or would be on without `longest`; '' if there is no alarm."""
+    """Reason why the output is on, or would be on if `longest` did not limit it; '' if there is no alarm."""
     is_steady: bool = False
     """True if the output is on without interruption, regardless of its pattern."""
 

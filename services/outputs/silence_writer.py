@@ -17,9 +17,9 @@ from sync.store import Database, StoreError
 log = logging.getLogger(__name__)
 
 WHO: Final = "silence button"
-"""Name that a silence states instead of a person's."""
+"""Name that is recorded in a silence instead of a user's name."""
 STOP_S: Final = 2.0
-"""Seconds to wait for a write when the daemon stops."""
+"""Maximum time, in seconds, to wait for pending writes when the daemon stops."""
 
 
 @dataclass(frozen=True, slots=True)
