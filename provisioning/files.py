@@ -65,7 +65,7 @@ def overwrite(path: Path) -> None:
 
 
 def read_back(path: Path) -> bytes:
-    """Return a file's content, read from the medium rather than from memory if possible; raises OSError."""
+    """Return a file's content, read from the medium instead of the cache if possible. Raises OSError."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -11,7 +11,7 @@ from sensors.toml.toml_file import ConfigurationError, FileProblem
 from sync.fleet.identity_names import FLEET_CERTIFICATE
 
 VESSELS: Final = "vessels"
-"""Name of the folder, in a fleet's folder, with a folder for each vessel."""
+"""Name of the folder within a fleet's folder that contains a folder for each vessel."""
 _WORDS: Final = {"id": "id", "name": "name", "mmsi": "MMSI"}
 """Human-readable names of the keys of `[vessel]` whose values must be unique in the fleet."""
 _REMEDY: Final = {
@@ -68,7 +68,7 @@ def described(folder: Path) -> Mapping[str, Any] | None:
 
 
 def clashes(fleet: Path, vessel: str, about: Mapping[str, Any]) -> tuple[list[Clash], list[str]]:
-    """Return the values of a vessel, described by `about`, that other vessels of the fleet also have.
+    """Return those values of a vessel, given in `about`, that other vessels of the fleet also have.
 
     `vessel` is the name of its folder, which does not have to exist. Also returns the names of the vessels
     whose files could not be compared. Raises OSError.

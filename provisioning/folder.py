@@ -91,11 +91,11 @@ class EnrolledVessel:
     name: str
     mmsi: int | None
     issued: tuple[IssuedCertificate, ...]
-    """Certificates of the vessel: the current one first, then the others from the latest to the earliest."""
+    """Certificates of the vessel: first the current one, then all others, newest first."""
     has_readable_file: bool = True
-    """False if its vessel.toml, which people edit, cannot be read, so that name and MMSI are unknown."""
+    """False if the vessel's vessel.toml cannot be read, so that its name and MMSI are unknown."""
     fault: str | None = None
-    """Reason why there is no current certificate, if its file is missing or damaged."""
+    """Reason why the vessel has no current certificate, if the file is missing or damaged; otherwise None."""
 
     @property
     def current(self) -> IssuedCertificate | None:
@@ -200,7 +200,7 @@ class FleetFolder:
         return unread
 
     def unlock(self, passphrase: str) -> Authority:
-        """Return the authority with its key decrypted; raises PassphraseError, FolderError."""
+        """Return the authority, with its key decrypted. Raises PassphraseError or FolderError."""
         return Authority.load(self.root, (self.path / ROOT_KEY).read_bytes(), passphrase)
 
     def place(self, vessel: str) -> Path:
@@ -513,7 +513,7 @@ class FleetFolder:
         self._copy_statements()
 
     def _holders(self) -> Iterator[tuple[str, x509.Certificate]]:
-        """Yield every certificate that was issued and is not revoked, with its vessel."""
+        """Yield the vessel's id and the certificate for every issued certificate that is not revoked."""
         revocations = self.revocations
         for vessel in self._ids():
             for path in sorted((self._at(vessel) / CERTIFICATES).glob("*.pem")):

@@ -25,7 +25,10 @@ Files = Mapping[str, bytes | Path]
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """Return the files of the first FAT partition, which selects the slot and has files that users edit."""
+    """Return the files of the first FAT partition.
+
+    It selects the slot, and contains files that users edit.
+    """
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     for name in (starter_files.VESSEL, starter_files.SENSORS):
         files[f"logboat/{name}.example"] = starter_files.starter_file(name).encode()

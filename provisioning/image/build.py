@@ -157,7 +157,10 @@ class Build:
         return final
 
     def _differs(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
-        """Report and return the differences from the lock; raise ImageError if none are allowed."""
+        """Report and return the differences from the lock file.
+
+        Raise ImageError if no difference is allowed.
+        """
         path = self.recipe.lock
         if not path.exists():
             differences: tuple[str, ...] = ("there is no lock file for this board and base",)

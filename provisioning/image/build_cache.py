@@ -13,7 +13,7 @@ from typing import Any
 
 
 def digest(inputs: Any) -> str:
-    """Return a digest of a JSON-serialisable value; equal values have equal digests on every machine."""
+    """Return a digest of a JSON-serialisable value. Equal values have equal digests on every machine."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

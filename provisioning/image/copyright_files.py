@@ -32,7 +32,7 @@ class StatedLicenses:
 
     licenses: tuple[License, ...]
     problem: str = ""
-    """Reason why licences may be missing, with the file; empty if there is none."""
+    """Reason why licences may be missing, and the name of the file concerned; empty if there is none."""
 
 
 def read(root: Path, names: Iterable[str]) -> Mapping[str, StatedLicenses]:
@@ -88,7 +88,7 @@ def _of_package(root: Path, name: str) -> StatedLicenses:
     file = f"/usr/share/doc/{name}/copyright"
     reference = (licenses.named(f"see {file}"),)
     try:
-        # Documentation of one package is often a link to the folder of another one.
+        # The documentation folder of a package is often a link to that of another package.
         path = Path(f"{root}{file}").resolve(strict=True)
         if not path.is_relative_to(root):
             return StatedLicenses(reference, f"{file} is a link to a path outside of the image")

@@ -25,7 +25,7 @@ _NAMES: Final = uuid.UUID("7a8f0e7c-2c6b-5a0e-9d3b-6c6f67626f61")
 
 
 def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
-    """Create an empty disk with its partition table, and return its path; raises ToolError, OSError."""
+    """Create an empty disk with its partition table, and return its path. Raises ToolError or OSError."""
     path = tools / IMAGE
     with path.open("wb") as file:
         file.truncate(layout.size)
@@ -81,7 +81,7 @@ def fat(tools: Path, partition: ImagePartition, files: Files, *, epoch: int) -> 
 
 
 def root(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
-    """Create a root file system from a tree; raises ToolError.
+    """Create a root file system from a folder tree. Raises ToolError if that fails.
 
     No blocks are reserved for root, because the file system is read-only except during maintenance.
     """

@@ -24,7 +24,7 @@ class ImagePartition:
 
     @property
     def is_logical(self) -> bool:
-        """True if the partition is inside the extended one."""
+        """True if the partition is inside the extended partition."""
         return self.number > EXTENDED
 
 
@@ -48,7 +48,7 @@ class Layout:
 
 
 def layout_of(data: Mapping[str, Any]) -> Layout:
-    """Return the layout described in `layout.toml`; raises RecipeError.
+    """Return the layout described in `layout.toml`. Raises RecipeError if it is invalid.
 
     Each partition starts at a multiple of the alignment. The space before a logical partition contains the
     link to it.

@@ -19,7 +19,7 @@ _GNU: Final = {
     "gfdl": "GFDL-{}",
     "gfdl-niv": "GFDL-{}-no-invariants",
 }
-"""SPDX names of the GNU licences, by Debian's short names; `{}` stands for the version."""
+"""SPDX names of the GNU licences, by Debian's short names. In the names, `{}` stands for the version."""
 _OTHER_NAMES: Final = {"expat": "MIT", "cc0": "CC0-1.0"}
 """SPDX identifiers of licences for which Debian uses a different short name, by that short name."""
 _AMBIGUOUS: Final = frozenset({"mit", "x11", "artistic-1", "artistic-1.0"})
@@ -44,7 +44,7 @@ def named(name: str) -> License:
 
 
 def of_spdx(text: str) -> License:
-    """Return the licence for an SPDX identifier or expression; any other text is used as a licence's name."""
+    """Return the licence for an SPDX identifier or expression. Any other text is used as a licence's name."""
     try:
         expression = canonicalize_license_expression(text)
     except InvalidLicenseExpression:
