@@ -228,5 +228,5 @@ class _Conversation(socketserver.StreamRequestHandler):
     def _reply(self, line: bytes) -> ControlAnswer:
         try:
             return self.server.answer(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return ControlAnswer.refused(f"invalid request: {error}")

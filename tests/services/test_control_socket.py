@@ -79,6 +79,8 @@ def test_refusal_states_the_reason(run: Path) -> None:
         b'{"op":"add","value":1}\n',
         b'{"op":"add","sensor":"x","value":"much"}\n',
         b'"' + b"x" * LONGEST_LINE + b'"\n',
+        b'{"op":"add","sensor":"\xff","value":1}\n',
+        b'{"notes":' + b"[" * (LONGEST_LINE - 100) + b"\n",
     ],
 )
 def test_invalid_request_is_refused_and_the_next_client_is_served(run: Path, sent: bytes) -> None:
