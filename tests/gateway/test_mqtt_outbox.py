@@ -298,7 +298,8 @@ def test_silence_that_ends_while_the_broker_is_unreachable_is_made_up_for(tmp_pa
         assert sea.methods(330.0) == [LOUD]
 
 
-def test_silence_that_ends_while_the_daemon_is_stopped_is_made_up_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", [300.0, 30_000.0])
+def test_silence_that_ends_while_the_daemon_is_stopped_is_made_up_for(tmp_path: Path, later: float) -> None:
     with builders.store(tmp_path / "log.db") as database:
         builders.write_vessel(database, "argo", ["main"])
         builders.write_alarm(database, "argo", "main", 3, path="tanks.fuel.main.currentLevel")
@@ -308,9 +309,27 @@ def test_silence_that_ends_while_the_daemon_is_stopped_is_made_up_for(tmp_path: 
         before.methods(10.0)
         sea = QuietSea(database)
         sea.box.lanes[0].position = sea.box.lanes[0].scanned = before.box.lanes[0].position
-        sea.now = 300.0
+        sea.now = later
         sea.connect()
-        assert sea.methods(330.0) == [LOUD]
+        assert sea.methods(later + 30.0) == [LOUD]
+
+
+def test_old_silence_of_a_cleared_alarm_publishes_nothing(tmp_path: Path) -> None:
+    with builders.store(tmp_path / "log.db") as database:
+        builders.write_vessel(database, "argo", ["main"])
+        name = builders.write_alarm(database, "argo", "main", 3, path="tanks.fuel.main.currentLevel")
+        sea = QuietSea(database)
+        sea.silence(60.0)
+        sea.connect()
+        sea.methods(100.0)
+        stored = database.get(name)
+        assert stored is not None
+        database.put(name, stored.body | {"cleared": {"boot": 1, "clock": 99.0}}, parent=stored.rev)
+        sea.box.changed()
+        sea.methods(200.0)
+        sea.now = 30_000.0
+        sea.connect()
+        assert sea.methods(30_030.0) == []
 
 
 def test_alarm_that_becomes_more_severe_is_published_with_sound(tmp_path: Path) -> None:

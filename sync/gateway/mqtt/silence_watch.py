@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sync import documents
 from sync.documents import DocumentType
-from sync.fleet.silences import LONGEST_S, Silence, SilenceTimer, silence_in
-from sync.store import Database, Document, DocumentError
+from sync.fleet.silences import Silence, SilenceTimer, silence_in
+from sync.store import Database, Document, DocumentError, bodies
 
 
 def boot_clock() -> float:
@@ -44,13 +44,14 @@ class SilenceWatch:
         self._again_at = 0.0
 
     def begin(self) -> None:
-        """Watch the silences in the store that are in effect or have just ended.
+        """Watch the silences of alarms that should sound, even if they have ended long ago.
 
-        Their alarms may have been published without sound. Raises StoreError if the store fails.
+        Such an alarm may have been published without sound, and the end of its silence may have passed while
+        this daemon was stopped or the broker unreachable. Raises StoreError if the store fails.
         """
         for document in self._database.documents(f"{DocumentType.SILENCE}:"):
             silence = _read(document)
-            if silence is not None and abs(self._utc() - silence.ends) <= LONGEST_S:
+            if silence is not None and self._should_sound(silence.alarm):
                 self._quiet[silence.alarm] = silence
 
     def is_silenced(self, alarm: str, body: Mapping[str, Any]) -> bool:
@@ -77,6 +78,14 @@ class SilenceWatch:
         for alarm in ended:
             del self._quiet[alarm]
         return ended
+
+    def _should_sound(self, alarm: str) -> bool:
+        """Return True if an alarm without a silence sounds: it is neither cleared nor acknowledged."""
+        document = self._database.get(alarm)
+        if document is None or document.deleted:
+            return False
+        body = bodies.decode(document.id, document.raw)
+        return not body.get("cleared") and not body.get("acks")
 
     def _is_in_effect(self, silence: Silence) -> bool:
         return self._timer.is_in_effect(silence, utc=self._utc(), boottime=self._boottime())
