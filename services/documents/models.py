@@ -33,6 +33,20 @@ def seconds_of(when: datetime) -> float:
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
+def shown_seconds_of(when: datetime | None) -> float | None:
+    """Return a document's time as `seconds_of` does, or None if it cannot be shown in every time zone.
+
+    A time zone can move a time in the first or last days of the calendar out of the calendar. Only a damaged
+    document states such a time.
+    """
+    seconds = None if when is None else seconds_of(when)
+    return seconds if seconds is not None and _FIRST_S <= seconds <= _LAST_S else None
+
+
+_FIRST_S: Final = datetime(1, 1, 3, tzinfo=UTC).timestamp()
+_LAST_S: Final = datetime(9999, 12, 29, tzinfo=UTC).timestamp()
+
+
 class ShapeError(ValueError):
     """Raised if a document does not match its type. The error message names the document and the field."""
 

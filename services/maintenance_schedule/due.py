@@ -61,6 +61,8 @@ class Unknown(StrEnum):
     """The clock is not set."""
     FUTURE = "future"
     """The last service is dated in the future."""
+    NO_END = "no-end"
+    """The calendar has no date on which the interval ends. Only a damaged document has such an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,8 @@ def _by_calendar(plan: Plan, interval: CalendarInterval, last: Record | None, ut
     if last.utc > utc + CLOCK_LAG_S:
         return _unknown(Unknown.FUTURE)
     end = interval.after(last.utc)
+    if math.isinf(end):
+        return _unknown(Unknown.NO_END)
     left = end - utc
     if plan.warn_calendar is None:
         is_soon = left <= (end - last.utc) * _SOON

@@ -58,7 +58,7 @@ def _plan(name: str, plan: ServicePlan) -> Plan:
         plan.warn_run_seconds,
         plan.warn_calendar,
         plan.last_run_seconds,
-        None if plan.last_done is None else models.seconds_of(plan.last_done),
+        models.shown_seconds_of(plan.last_done),
         plan.text,
     )
 
@@ -73,13 +73,12 @@ def read_records(source: DocumentSource, vessel: str) -> tuple[Mapping[str, Sequ
         except ShapeError as error:
             faults.append(str(error))
             continue
-        is_dated = record.when is not None and record.trust == SYNCED
         found.setdefault(record.service, []).append(
             Record(
                 document.id,
                 record.sensor,
                 record.run_seconds,
-                models.seconds_of(record.when) if is_dated and record.when is not None else None,
+                models.shown_seconds_of(record.when) if record.trust == SYNCED else None,
                 record.who,
                 record.text,
                 frozenset(record.replaces),

@@ -114,13 +114,14 @@ def _reason(service: Due, reason: Unknown) -> str:
         Unknown.NO_DATE: "the date of the last service is not known, because the clock was not set then",
         Unknown.NO_CLOCK: "the clock is not set",
         Unknown.FUTURE: "the last service is dated in the future",
+        Unknown.NO_END: "the calendar has no date on which the interval ends",
     }[reason]
 
 
 def _remedy(service: Due) -> str:
     if Unknown.NO_COUNTER in service.reasons:
         return "; check the sensor: logboat sensors"
-    if Unknown.NO_CLOCK in service.reasons:
+    if Unknown.NO_CLOCK in service.reasons or Unknown.NO_END in service.reasons:
         return ""
     again = "record it again" if service.last is not None else "record it"
     at = " --at HOURS" if service.plan.run_s is not None else ""
