@@ -20,7 +20,7 @@ from .state import SensorState
 from .units import ZERO_CELSIUS, tidy
 
 Points = Sequence[tuple[float, float]]
-"""Pairs of the sender's quantity and the value, in order of rising quantity; at least one."""
+"""One or more calibration points (sender's quantity, value), in ascending order of the quantity."""
 
 
 def interpolate(points: Points, quantity: float) -> float:

@@ -100,7 +100,7 @@ class SettingsSheet:
         self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
 
     def note(self, key: str, line: int | None, text: str, remedy: str = NOTHING_TO_DO) -> None:
-        """Record a request that is understood, but has no effect; the file need not stay on the card."""
+        """Record a request that is understood but has no effect. It does not keep the file on the card."""
         self.notes.append(FileProblem(Path(self.file), line, key, text, remedy))
 
     def refuse_password_logins(self, key: str, line: int | None) -> None:

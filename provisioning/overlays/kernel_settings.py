@@ -68,7 +68,10 @@ class _Collected:
     """Lines of each overlay."""
     devices: dict[tuple[int, str, int], None] = field(default_factory=dict)
     inputs: dict[tuple[str, int, int], tuple[Chip, list[Any]]] = field(default_factory=dict)
-    """Chips whose overlay depends on the inputs that sensors read, by name, bus and address."""
+    """Chips whose overlay depends on the inputs in use, each with these inputs.
+
+    The keys are the chip's name, bus and address.
+    """
 
     def add(self, chip: Chip, bus: int | None, address: int | None, inputs: Sequence[Any]) -> None:
         bus = chip.wiring.usual_bus if bus is None else bus

@@ -121,7 +121,7 @@ def _time(text: str, *, days: bool) -> Time:
     except ValueError:
         return _date(text)
     if not math.isfinite(number):
-        raise CellError(text, "is not a time; write an ISO 8601 date or seconds")
+        raise CellError(text, "is not a time; write an ISO 8601 date and time, or a number of seconds")
     if days and _DAY.fullmatch(text):
         try:
             return Time(TimeForm.DAY, datetime.strptime(text, "%Y%m%d"))  # noqa: DTZ007  # no zone is written
@@ -145,7 +145,7 @@ def _date(text: str) -> Time:
         elif _COMMA.fullmatch(text):
             cause = "is a number with a decimal comma; use a decimal point"
         else:
-            cause = "is not a time; write an ISO 8601 date or seconds"
+            cause = "is not a time; write an ISO 8601 date and time, or a number of seconds"
         raise CellError(text, cause) from error
 
 

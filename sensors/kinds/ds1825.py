@@ -52,7 +52,7 @@ unless another reading in the last 10 minutes was within 5 K of it. If there is 
 for three intervals, the sensor is `failed`.
 
 The address of a MAX31850, which reads a thermocouple, also begins with `3b-`. If your chip is a MAX31850, the
-sensor is `failed`, and the message says so: write `kind = "max31850"`.
+sensor is `failed`, and the message names the chip. In that case, write `kind = "max31850"`.
 
 Logboat was tested with a simulation of this chip, not yet with a real one.""",
     options=Ds1825Options,

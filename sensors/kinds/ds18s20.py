@@ -38,8 +38,8 @@ KIND: Final = SensorKind(
     title="Thermometer: DS18S20 (DS1820)",
     measures="temperatures from -55 to 125 °C",
     description="""\
-A DS18S20 is a thermometer on the 1-wire bus, the successor of the DS1820. It looks like a DS18B20, but has
-sends different data. Its address shows which of the two you have.
+A DS18S20 is a thermometer on the 1-wire bus, the successor of the DS1820. It looks like a DS18B20, but
+sends its data in a different format. Its address shows which of the two you have.
 
 Several thermometers can share the three wires, and each of them then needs an `address`. Thermometers of
 other families can be on the same bus. To find the address of a thermometer, connect it alone, and list

@@ -61,7 +61,7 @@ reading of exactly 85 °C is skipped, unless another reading in the last 10 minu
 there is no good reading for 10 s, or for three intervals, the sensor is `failed`.
 
 The address of a DS1825 also begins with `3b-`. If your chip is a DS1825, the sensor is `failed`, and the
-message says so: write `kind = "ds1825"`.
+message names the chip. In that case, write `kind = "ds1825"`.
 
 Logboat was tested with a simulation of this chip, not yet with a real one.""",
     options=Max31850Options,

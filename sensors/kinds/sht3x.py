@@ -108,8 +108,9 @@ same chip.
 The chip's pin ADDR selects the address: `0x44` if ADDR is connected to ground, `0x45` if it is connected to
 3.3 V. The Raspberry Pi itself has the pull-up resistors that I2C needs.
 
-The kernel does not check the checksum of a reading. A fault of the data wire can therefore yield a humidity
-of 0 or 100 %. Logboat recognises it, because the temperature is then impossible, and records `out-of-range`.
+The kernel does not verify the checksum of a reading. A fault in the data wire can therefore produce a
+humidity of 0 or 100 %. Logboat detects this, because the temperature is then impossible, and records
+`out-of-range`.
 
 Logboat was tested with a simulation of this chip, not yet with a real one.""",
     options=Sht3xOptions,

@@ -30,7 +30,8 @@ def import_recording(args: Namespace, world: Environment) -> int:
     if not args.check:
         raise UsageError(
             "recordings are not imported into the log, because a log contains only what its sensors measured;"
-            " to replay the file, copy it to the folder of sensors.toml and add a sensor of kind replay\n"
+            " to replay the file, copy it to the folder that contains sensors.toml, and add a sensor of kind"
+            " replay\n"
             "try: logboat import --check FILE, which prints the lines to add"
         )
     if not file.exists():

@@ -18,7 +18,11 @@ _ACKNOWLEDGED: Final = CHANNELS[DocumentType.ALARM]
 
 
 def check_broker(table: Table, gateway: GatewaySection) -> None:
-    """Report invalid topic prefixes in the section of a gateway of kind `mqtt`."""
+    """Report invalid values and combinations of keys in the section of a gateway of kind `mqtt`.
+
+    The topic prefixes must be valid and must not overlap, and the keys for Home Assistant need
+    `home_assistant = true`.
+    """
     options, faulty = gateway.mqtt, table.faulty
     for key in ("prefix", "discovery_prefix"):
         prefix = getattr(options, key)
@@ -62,9 +66,9 @@ def is_web_address(address: str) -> bool:
 
 
 def incomplete_policies(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each gateway policy that omits documents that Home Assistant needs.
+    """Yield a problem for each gateway whose policies together omit documents that Home Assistant needs.
 
-    Only new files are rejected. A file in use may have contained such a policy for years.
+    Only new files are rejected. A file in use may have contained such policies for years.
     """
     for number, gateway in enumerate(configuration.gateways):
         sent = {channel for entry in gateway.policy for channel in entry.channels}

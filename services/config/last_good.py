@@ -54,7 +54,9 @@ class Loaded:
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why the configuration in the files is not in use, or could not be stored as the last good one.
+    """Reasons why the files are not in use, or could not be stored as the last good configuration.
+
+    If the files in use describe no sensors, this is also a problem.
     """
     is_last_good: bool = False
     """True if this is the stored last good configuration, because the files are invalid."""

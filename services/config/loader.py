@@ -92,7 +92,7 @@ def read_configuration(file: TomlFile) -> Configuration:
 
 
 def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...]:
-    """Return the sections that an array of tables describes. The names of the sections must be unique."""
+    """Return the sections that an array of tables describes, and report names that occur more than once."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
     sections = [read(table, cls, checks=_CHECKS, elsewhere=advice) for table in tables]

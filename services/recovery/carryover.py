@@ -454,8 +454,8 @@ def write_notes(data: Path, stored: object) -> bool:
                 database.put_if_absent(note.id, body)
     except StoreError as error:
         log.error(
-            "the note about the engine hours and pulse counts could not be saved, and will be written at the"
-            " next start: %s",
+            "could not save the log entry about the engine hours and pulse counts that were carried over; it"
+            " will be written at the next start: %s",
             error,
         )
         return False

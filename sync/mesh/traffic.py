@@ -126,6 +126,6 @@ class Traffic:
             log.warning("a document from %s is rejected: %s", neighbour, text)
         elif self._logged[neighbour] == REFUSALS_LOGGED + 1:
             log.warning(
-                "more documents from %s are rejected; they are counted, but not logged for a minute",
+                "further rejected documents from %s are counted, but not logged, for the next minute",
                 neighbour,
             )

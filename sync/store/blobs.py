@@ -140,7 +140,7 @@ class BlobStore:
         """Yield the content of a blob in pieces of at most `size` bytes, and verify the digest at the end.
 
         Raises:
-            BlobError: the blob is missing, or after the last piece, the blob is damaged.
+            BlobError: the blob is missing, or is damaged, which is detected after the last piece.
         """
         file, path = self._open(digest)
         sha1 = hashlib.sha1(usedforsecurity=False)

@@ -60,7 +60,7 @@ class DocumentRow:
         return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
 
     def columns(self) -> tuple[Any, ...]:
-        """Return the values of the row's columns in the order of the statement `SELECT`."""
+        """Return the row's values, in the column order of the `SELECT` statement."""
         return (
             self.sequence,
             self.document_id,

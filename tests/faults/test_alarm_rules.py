@@ -1,6 +1,6 @@
-"""The alarms of a long voyage are those of a plain model, although the recorder is interrupted at any moment.
+"""On a long voyage, the recorder raises the alarms of a reference model, even if it is interrupted anywhere.
 
-Each time, the recorder computes the states of its alarm rules again, from what was flushed to the disk.
+After each interruption, it computes the states of its alarm rules again from the data flushed to the disk.
 """
 
 import random

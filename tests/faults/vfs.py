@@ -34,7 +34,7 @@ _numbers: Final = itertools.count()
 
 
 class _Disk(apsw.VFS):
-    """VFS with a unique name. A context manager that unregisters the VFS."""
+    """SQLite VFS with a unique name. As a context manager, it is unregistered on exit."""
 
     def __init__(self) -> None:
         self.name: Final = f"{type(self).__name__}-{next(_numbers)}"

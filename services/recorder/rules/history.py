@@ -72,7 +72,10 @@ class PowerOff:
         return self._offsets[boot]
 
     def _following(self, boot: int) -> int:
-        """Return the number of the next boot in which samples were recorded, or else of the current boot."""
+        """Return the number of the first boot after `boot` in which samples were recorded.
+
+        Return the number of the current boot if there is none.
+        """
         return min((number for number in self.ends if boot < number < self.current), default=self.current)
 
     def gap_ms(self, boot: int, boots: Mapping[int, RecordedBoot]) -> int:

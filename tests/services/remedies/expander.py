@@ -24,4 +24,4 @@ EXPANDER = [
     Case(HOURS, 'measure = "hours"', 'measure = "time"'),
     Case(f'input = "A3"\naddress = 0x21\n{HOURS}', 'input = "A3"\naddress = 0x21', chosen=HOURS),
 ]
-"""Slips in the keys of the kind `mcp23017`."""
+"""Mistakes in the keys of a sensor of kind `mcp23017`."""

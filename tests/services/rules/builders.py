@@ -258,7 +258,7 @@ class Model:
                 )
 
     def is_raised(self, now: int) -> bool:
-        """Return True if any rule applies at a time."""
+        """Return True if any rule applies at the given time."""
         return any(self._applies(each, now) for each in self.rules)
 
     def _applies(self, rule: AlarmRule, now: int) -> bool:
