@@ -200,9 +200,9 @@ class Conversion:
     valid: tuple[float, float]
     """Lowest and highest quantity of a working sender."""
     below: SensorState
-    """Fault if the quantity is below `valid`."""
+    """Fault to report if the quantity is below the range `valid`."""
     above: SensorState
-    """Fault if the quantity is above `valid`."""
+    """Fault to report if the quantity is above the range `valid`."""
 
     @property
     def valid_v(self) -> tuple[float, float]:

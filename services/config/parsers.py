@@ -390,7 +390,9 @@ def budget(raw: Any) -> Budget:
         raise InputError(error.text, remedy) from None
     if share is not None:
         if not _LEAST_SHARE <= share <= _MOST_SHARE:
-            raise InputError(f"{shown(raw)} is not a valid share for the stores", "Write 1 % to 95 %.")
+            raise InputError(
+                f"{shown(raw)} is not a valid share for the stores", "Write a share from 1 % to 95 %."
+            )
         return Budget(share=share)
     if size is None or size < _LEAST_BYTES:
         raise InputError(f"{shown(raw)} is too small", f"Write {format_bytes(_LEAST_BYTES)} or more.")

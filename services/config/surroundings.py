@@ -116,7 +116,7 @@ def _bundle(folder: Path, *, new_identity: bool) -> Iterator[FileProblem]:
 
 
 def bundle_problem(folder: Path, error: BundleError) -> FileProblem:
-    """Convert an error in a bundle to a problem with the bundle's folder."""
+    """Convert an error in a bundle to a problem that names the bundle's folder."""
     what, _, remedy = str(error).partition("; ")
     return FileProblem(folder, None, "", what, f"{remedy[:1].upper()}{remedy[1:]}." if remedy else "")
 

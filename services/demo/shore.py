@@ -207,7 +207,7 @@ class Shore:
         while pin is None:
             line = process.stdout.readline()
             if not line:
-                raise DemoError(f"`logboat db serve` does not start: see {station.log}")
+                raise DemoError(f"`logboat db serve` did not start; see {station.log}")
             pin = next((word for word in line.split() if len(word.replace(":", "")) == 64), None)
         return (
             f'[[gateway]]\nname = "{OFFICE}"\nkind = "couchbase"\nurl = "wss://{_LOOPBACK}:{port}/fleet"\n'

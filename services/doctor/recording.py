@@ -36,7 +36,7 @@ def configuration(appliance: Appliance) -> Finding:
             "Correct it on the card, or with `logboat config apply`; the last good configuration is in use.",
         )
     if appliance.boot.unused:
-        return warn(appliance.boot.unused[0], "Correct it on the card; all other files are in use.")
+        return warn(appliance.boot.unused[0], "Correct the file on the card; all other files were applied.")
     if warnings:
         return warn(
             warnings[0],

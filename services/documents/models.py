@@ -166,7 +166,7 @@ class BootDocument(_Shape, frozen=True, kw_only=True):
 
 
 class BootMoment(_Shape, frozen=True, kw_only=True):
-    """A moment as a boot clock time, and in UTC as known at that moment."""
+    """A point in time, on the boot clock, and in UTC as far as UTC was known then."""
 
     boot: Whole | None = None
     clock: Seconds

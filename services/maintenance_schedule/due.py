@@ -27,7 +27,7 @@ _SOON: Final = 0.1
 
 
 class DueState(StrEnum):
-    """State of a service, the most urgent first."""
+    """Urgency of a service. The members are in order from the most urgent to the least urgent."""
 
     OVERDUE = "overdue"
     """The interval is over."""

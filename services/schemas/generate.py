@@ -171,7 +171,7 @@ def files() -> dict[Path, str]:
 
 
 def _text(value: Any, indent: str = "", key: str = "") -> str:
-    """Return a value as JSON in which each value that fits on one line is on one line."""
+    """Return a value as JSON, with each nested value on a single line if it fits."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(key) + len(line) < _WIDTH or not isinstance(value, dict | list):
         return key + line

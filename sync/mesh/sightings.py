@@ -321,7 +321,7 @@ def _check(*, vessel: str, log: str, fleet: str, db: str, store: str, links: tup
         raise AdvertisementError(f"store {store[:40]!r} is not a UUID")
     for link in links:
         if not NAME.fullmatch(link):
-            raise AdvertisementError(f"link {link[:40]!r} is not the id of a vessel")
+            raise AdvertisementError(f"links: {link[:40]!r} is not the id of a vessel")
 
 
 def _check_port(port: int) -> None:

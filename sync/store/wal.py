@@ -31,9 +31,9 @@ class UnreadFrames(Enum):
 
     NOTHING = "nothing"
     ONE_COMMIT = "one commit at most"
-    """At most one commit. Either a power cut interrupted it, or it was durable and was damaged later."""
+    """At most one commit. A power cut interrupted it, or it was damaged after it had become durable."""
     COMMITS = "commits"
-    """Several commits. All but the last were durable, so the log was damaged later."""
+    """Several commits. All but the last had been durable, so the log was damaged after they were written."""
 
 
 @dataclass(frozen=True, slots=True)

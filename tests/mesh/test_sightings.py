@@ -107,7 +107,7 @@ def test_invalid_advertisement_is_refused_with_a_printable_reason(
         ("db", b"../etc", "db"),
         ("store", b"1", "store '1' is not a UUID"),
         ("store", b"00000000000000000000000000000001", "UUID"),
-        ("links", b"argo,,brigid", "link ''"),
+        ("links", b"argo,,brigid", "links: ''"),
         ("links2", b"A" * 250, "link"),
     ],
 )

@@ -145,7 +145,7 @@ def head(headers: dict[str, str]) -> list[str]:
 
 
 def test_stranger_cannot_forge_a_line_of_a_servers_log(tmp_path: Path) -> None:
-    """Even text that arrives before a login is logged."""
+    """The server logs text from clients that have not logged in."""
     secret = tmp_path / "password"
     secret.write_text("ahoy\n")
     words = ("serve", tmp_path / "a.db", "--port", 0, "--no-tls", "--json", "--user", "skipper")
