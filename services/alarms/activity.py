@@ -93,12 +93,16 @@ class Activity:
     # Running time in the window
 
     def ran_ms(self, now_ms: int) -> int:
-        """Return the running time within the window, in milliseconds."""
+        """Return the running time within the window, in milliseconds.
+
+        No run is forgotten here: a sample that was taken before `now_ms` may still arrive.
+        """
         begin = now_ms - self._per_ms
-        self._forget(begin)
         ran_ms = self._runs_ms
-        if self._runs and self._runs[0][0] < begin:
-            ran_ms -= begin - self._runs[0][0]
+        for start, end in self._runs:
+            ran_ms -= min(end, max(begin, start)) - start
+            if end > begin:
+                break
         return ran_ms + (max(now_ms - max(self._since, begin), 0) if self._active else 0)
 
     def ran_change(self, now_ms: int, limit_ms: int) -> int | None:

@@ -6,9 +6,9 @@ The vessel has a siren and a linked vessel, whose crew acknowledges alarms.
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from sync.fleet.acknowledgements import acknowledge
 from sync.store import Database
 from tests.polling import wait_until
 from tests.services.outputs.vessel import OUTPUT, Vessel
-from tests.services.rules.plain_model import PlainModel, Powered
+from tests.services.rules.plain_model import PlainModel, Powered, Recorded
 from tests.services.syncing import Fleet, SyncProcess
 
 from . import proof
@@ -33,6 +33,12 @@ KILLS: Final = 20
 """Number of times that each daemon is killed."""
 DELAY_MS: Final = 500
 """Longest time after which a busy recorder processes a sample, or notices that a delay has ended."""
+STEP_MS: Final = 25
+"""Interval at which the model's states are computed."""
+LEAST_MS: Final = 300
+"""Duration of an alarm that a recorder that processes samples late still raises: that of several samples."""
+AFTERWARDS_MS: Final = 10_000
+"""Maximum time after the last sample in which the recorder was still running."""
 RATE_HZ: Final = 10
 NEVER: Final = {"clock": 1e12}
 
@@ -144,10 +150,41 @@ def assert_alarms_are_those_of_the_model(folder: Path) -> int:
         for sample in samples[sensor.id]:
             at = sample.clock_ms
             is_raised = any(begin <= at < end for begin, end in spans)
-            expected = {model.severity(sensor.id, at + by) is not None for by in (0, -DELAY_MS, DELAY_MS)}
-            assert is_raised in expected, (sensor.id, sample)
+            nearby = sorted(range(-DELAY_MS, DELAY_MS + 1, STEP_MS), key=abs)
+            states = ((model.severity(sensor.id, at + by) is not None) for by in nearby)
+            assert is_raised in states, (sensor.id, sample)
             compared += 1
+        if samples[sensor.id]:
+            expected = raised_times(model, sensor.id, samples[sensor.id])
+            assert_each_has_a_counterpart(spans, expected, last_ms=samples[sensor.id][-1].clock_ms)
     return compared
+
+
+def raised_times(model: PlainModel, sensor: str, samples: Sequence[Recorded]) -> list[tuple[int, int]]:
+    """Return the begin and the end of each alarm of the model, in milliseconds, at intervals of `STEP_MS`."""
+    times = range(samples[0].clock_ms, samples[-1].clock_ms + AFTERWARDS_MS, STEP_MS)
+    found = groupby(times, key=lambda at: model.severity(sensor, at) is not None)
+    runs = [[*run] for is_raised, run in found if is_raised]
+    return [(run[0], run[-1] + STEP_MS) for run in runs]
+
+
+def assert_each_has_a_counterpart(
+    recorded: list[tuple[int, int]], expected: list[tuple[int, int]], *, last_ms: int
+) -> None:
+    """Fail if the model lacks a recorded alarm, or if one of the model of at least `LEAST_MS` is missing.
+
+    The recorder can raise an alarm later than the model, but not earlier. `last_ms` is the time of the last
+    sample. The recorder was stopped soon after it.
+    """
+    for begin, end in expected:
+        if end - begin >= LEAST_MS and begin < last_ms - DELAY_MS:
+            late = end + DELAY_MS
+            assert any(begin - STEP_MS <= each <= late or each < begin < until for each, until in recorded)
+    for begin, end in recorded:
+        is_instant = end - begin < STEP_MS  # the end of a run at the very moment at which it becomes too long
+        assert is_instant or any(
+            each - STEP_MS <= end and begin - DELAY_MS <= until for each, until in expected
+        )
 
 
 def test_alarms_are_the_same_after_kills_of_each_daemon(tmp_path: Path, rng: random.Random) -> None:

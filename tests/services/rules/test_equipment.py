@@ -62,6 +62,20 @@ def test_single_run_that_is_too_long_raises_an_alarm_even_if_the_recorder_restar
     assert not aboard.is_raised
 
 
+def test_sample_that_arrives_after_time_has_passed_does_not_end_an_alarm_about_running_time() -> None:
+    """After a slow commit, `elapse` is called before the samples that were taken in the meantime arrive."""
+    activity = Activity(per_ms=6_000)
+    watch = AlarmWatch([rule(runs_above_s=3.0, per_s=6.0)])
+    for now_ms, value in ((0, False), (1_000, True), (4_600, False), (6_100, True)):
+        activity.observe(now_ms, active=value)
+        watch.observe(value, now_ms)
+    assert activity.ran_ms(11_000) == 4_900
+    assert activity.ran_ms(6_700) == 4_200
+    watch.elapse(11_000)
+    watch.observe(True, 6_700)
+    assert watch.highest() is not None
+
+
 def test_equipment_that_is_not_used_raises_an_alarm() -> None:
     aboard = Aboard(contact(rule(idle_for_s=14 * 86_400.0)))
     aboard.offer(value=True, pause_ms=0)
