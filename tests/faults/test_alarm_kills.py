@@ -21,7 +21,7 @@ from sync.fleet.acknowledgements import acknowledge
 from sync.store import Database
 from tests.polling import wait_until
 from tests.services.outputs.vessel import OUTPUT, Vessel
-from tests.services.rules.plain_model import PlainModel, Powered, Recorded
+from tests.services.rules.plain_model import PlainModel, Powered
 from tests.services.syncing import Fleet, SyncProcess
 
 from . import proof
@@ -155,29 +155,33 @@ def assert_alarms_are_those_of_the_model(folder: Path) -> int:
             assert is_raised in states, (sensor.id, sample)
             compared += 1
         if samples[sensor.id]:
-            expected = raised_times(model, sensor.id, samples[sensor.id])
-            assert_each_has_a_counterpart(spans, expected, last_ms=samples[sensor.id][-1].clock_ms)
+            times = [sample.clock_ms for sample in samples[sensor.id]]
+            assert_each_has_a_counterpart(spans, raised_times(model, sensor.id, times), times)
     return compared
 
 
-def raised_times(model: PlainModel, sensor: str, samples: Sequence[Recorded]) -> list[tuple[int, int]]:
-    """Return the begin and the end of each alarm of the model, in milliseconds, at intervals of `STEP_MS`."""
-    times = range(samples[0].clock_ms, samples[-1].clock_ms + AFTERWARDS_MS, STEP_MS)
+def raised_times(model: PlainModel, sensor: str, samples: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the begin and the end of each alarm of the model, in milliseconds, at intervals of `STEP_MS`.
+
+    `samples` are the times of the sensor's samples.
+    """
+    times = range(samples[0], samples[-1] + AFTERWARDS_MS, STEP_MS)
     found = groupby(times, key=lambda at: model.severity(sensor, at) is not None)
     runs = [[*run] for is_raised, run in found if is_raised]
     return [(run[0], run[-1] + STEP_MS) for run in runs]
 
 
 def assert_each_has_a_counterpart(
-    recorded: list[tuple[int, int]], expected: list[tuple[int, int]], *, last_ms: int
+    recorded: list[tuple[int, int]], expected: list[tuple[int, int]], samples: Sequence[int]
 ) -> None:
     """Fail if the model lacks a recorded alarm, or if one of the model of at least `LEAST_MS` is missing.
 
-    The recorder can raise an alarm later than the model, but not earlier. `last_ms` is the time of the last
-    sample. The recorder was stopped soon after it.
+    The recorder can raise an alarm later than the model, but not earlier. It raises no alarm that would have
+    begun and ended between two samples, while it was not running. `samples` are the times of the samples.
     """
     for begin, end in expected:
-        if end - begin >= LEAST_MS and begin < last_ms - DELAY_MS:
+        has_sample = any(begin < at < end - STEP_MS for at in samples)
+        if has_sample and end - begin >= LEAST_MS and begin < samples[-1] - DELAY_MS:
             late = end + DELAY_MS
             assert any(begin - STEP_MS <= each <= late or each < begin < until for each, until in recorded)
     for begin, end in recorded:
