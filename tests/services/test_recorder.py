@@ -298,13 +298,17 @@ def test_boot_in_2080_does_not_affect_the_times_of_later_boots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Shifted(SystemClock):
-        """Clock of this machine, shifted to another time."""
+        """Clock of a machine that has just started, at another time. This machine may have run for days."""
 
         def __init__(self, utc: float) -> None:
             self._ahead = round(utc * 1e9) - time.time_ns()
+            self._start = super().boottime_ns()
 
         def utc_ns(self) -> int:
             return time.time_ns() + self._ahead
+
+        def boottime_ns(self) -> int:
+            return super().boottime_ns() - self._start
 
     monkeypatch.setattr(daemon, "system_quality", lambda: ClockQuality(TimeSource.NETWORK, 0.02))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1780000000")
