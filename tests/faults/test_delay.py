@@ -83,7 +83,6 @@ def test_commits_continue_while_another_process_locks_the_document_store(tmp_pat
         assert_nothing_lost(recorder)
 
 
-@pytest.mark.timeout(300)
 def test_store_locked_beyond_the_timeout_is_reported_and_caught_up_with(
     tmp_path: Path,
 ) -> None:

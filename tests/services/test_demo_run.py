@@ -16,7 +16,6 @@ from services.demo.scenario import ScenarioEvents
 pytestmark = pytest.mark.wall_clock
 
 
-@pytest.mark.timeout(240)
 def test_demo_loses_nothing_and_names_a_reading_that_was_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,6 @@ def pid(folder: Path, vessel: str, state: str) -> int | None:
     return None if found is None else int(found["pid"])
 
 
-@pytest.mark.timeout(200)
 def test_demo_keeps_running_and_restarts_killed_daemons(
     fleet: tuple[Path, "subprocess.Popen[str]"],
 ) -> None:

@@ -181,7 +181,6 @@ def test_trouble_is_reported_until_it_ends(
     walk(names, *fleet_at_sea)
 
 
-@pytest.mark.timeout(300)
 def test_full_card_is_reported_until_it_has_space(tmp_path: Path) -> None:
     fleet = Fleet()
     with (
