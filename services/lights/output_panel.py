@@ -6,7 +6,7 @@ counts too (`services.outputs.known_alarms`).
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from sensors.outputs import OutputSettings
 from services.alarms.audible import AlarmFact, audible
@@ -20,11 +20,9 @@ from services.outputs.silence_buttons import SilenceButtons
 from sync.fleet.silences import Silence, SilenceTimer
 
 from .facts import LightFacts
-from .patterns import FAST, ON, SLOW, Pattern, flashes
+from .patterns import pattern_named
 
 log = logging.getLogger(__name__)
-
-_NAMED: Final = {"on": ON, "slow": SLOW, "fast": FAST}
 
 
 class OutputError(Exception):
@@ -194,8 +192,3 @@ class OutputPanel:
             self._buttons.close()
         if self._writer is not None:
             self._writer.close()
-
-
-def pattern_named(name: str) -> Pattern:
-    """Return the pattern with a name from `sensors.toml`, such as `slow` or `3 flashes`."""
-    return _NAMED[name] if name in _NAMED else flashes(int(name.split(maxsplit=1)[0]))

@@ -1,4 +1,4 @@
-"""Blink patterns, which define when a light is on or off.
+"""Blink patterns, which define when a light or another output is on or off.
 
 A state is shown by a pattern, never by a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short
 flashes followed by a pause. All lights use the same clock, so that two blinking lights blink together.
@@ -58,3 +58,14 @@ def flashes(count: int) -> Pattern:
     """Return a pattern of `count` flashes followed by a pause."""
     spans = (FLASH_S, FLASH_S) * (count - 1) + (FLASH_S, PAUSE_S)
     return Pattern(f"{count} flash{'es' if count > 1 else ''}", spans)
+
+
+_NAMED: Final = {"on": ON, "slow": SLOW, "fast": FAST}
+
+
+def pattern_named(name: str) -> Pattern:
+    """Return the pattern with a name from `sensors.toml`, such as `slow` or `3 flashes`.
+
+    `sensors.outputs` declares these names.
+    """
+    return _NAMED[name] if name in _NAMED else flashes(int(name.split(maxsplit=1)[0]))

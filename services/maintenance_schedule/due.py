@@ -2,9 +2,9 @@
 
 The result depends only on the set of records, not on the order in which they arrived. So vessels that have
 the same records agree. Several crews may record the same service while their vessels are apart. A record
-names the records that were known when it was written, and replaces them. Of the other records, that with the
-most running hours counts. So a record replaces an earlier one even if the counter has been reset since, and
-two concurrent records count as one.
+names the records that were known when it was written, and replaces them. Of the remaining records, the
+one with the most running hours counts. So a record replaces an earlier one even if the counter has been reset
+since, and two concurrent records count as one.
 """
 
 import math

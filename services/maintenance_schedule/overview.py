@@ -19,7 +19,7 @@ from .records import plans, read_records
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The services of a vessel, the most urgent first."""
+    """The services of a vessel, with the most urgent first."""
 
     services: tuple[Due, ...] = ()
     faults: tuple[str, ...] = ()

@@ -24,8 +24,8 @@ def known_alarms(
 ) -> tuple[AlarmFact, ...]:
     """Return the active alarms.
 
-    `stored` are those that the store contained when it was last read, and `live` those of `vessel` by
-    sensor. If `live` is None, the stored alarms are returned.
+    `stored` contains the alarms that were in the store when it was last read. `live` contains the alarms of
+    `vessel` from the recorder's live state, by sensor. If `live` is None, the stored alarms are returned.
     """
     if live is None:
         return stored

@@ -44,7 +44,7 @@ def samples_in(data: Path) -> dict[str, list[Recorded]]:
 
 
 def assert_alarms_are_those_of_the_model(voyage: Voyage) -> int:
-    """Assert it for every moment at which the recorder worked. Return the number of alarms."""
+    """Fail unless recorder and model agree while the recorder is running. Return the number of alarms."""
     samples = samples_in(voyage.data)
     models: dict[tuple[int, bool], PlainModel] = {}
     alarms = 0

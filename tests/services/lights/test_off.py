@@ -52,8 +52,8 @@ def test_output_that_cannot_be_turned_off_is_named_and_the_others_are_turned_off
     assert pi.line(24).writes[-1] is True
 
 
-def test_pin_that_is_no_longer_that_of_an_output_is_released(pi: Board, places: Namespace) -> None:
-    """The output got another pin in the file, and then the daemon was killed."""
+def test_former_pin_of_an_output_is_released(pi: Board, places: Namespace) -> None:
+    """The output's pin was changed in the file, and then the daemon was killed."""
     places.run.mkdir()
     state_file.write(state_file.path(places.run, "lights"), {"outputs": [{"id": "siren", "pin": 25}]})
     pi.line(25).settings.direction = Direction.OUTPUT

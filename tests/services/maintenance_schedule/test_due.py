@@ -1,4 +1,4 @@
-"""A service is due by the running hours and the calendar since it was last done, whatever was merged when."""
+"""A service is due by running hours and by the calendar, in whatever order the records were merged."""
 
 import random
 from dataclasses import dataclass, replace

@@ -10,8 +10,9 @@ from sensors.outputs import OutputSettings
 from sensors.severity import Severity
 from services.documents.reading_documents import iso
 from services.lights.daemon import LightsDaemon
-from services.lights.output_panel import OutputPanel, pattern_named
+from services.lights.output_panel import OutputPanel
 from services.lights.panel import DarkPanel
+from services.lights.patterns import pattern_named
 from services.outputs.alarm_feed import PURGED_EVERY_S, AlarmFeed
 from services.outputs.machine import SILENT_AFTER_S
 from services.outputs.pins import TRY_EVERY_S, OutputPins
